@@ -1,0 +1,1 @@
+"""The built-in endpoints: ping, health, configuration, metrics."""

@@ -1,0 +1,1 @@
+"""The caches: delta, object, and the collapsing of requests."""

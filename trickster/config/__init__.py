@@ -1,0 +1,1 @@
+"""Configuration: the model, and how files, environment and flags become one."""

@@ -1,0 +1,1 @@
+"""The way from the clients: listeners, HTTP, routing."""

@@ -1,0 +1,238 @@
+"""
+The seams: every interface that a plugin or a test double may provide.
+
+Nothing here imports Twisted.  Times in the time-series model are C{int} nanoseconds
+since the Unix epoch, UTC (names end in C{_ns}); durations given to a clock are C{float}
+seconds; sizes are C{int} octets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import Attribute, Interface, classImplements
+
+from trickster.messages import Octets
+
+if TYPE_CHECKING:
+    from trickster.messages import Request, Response
+    from trickster.routes import Probe, Route
+    from trickster.timeseries.dataset import Dataset
+    from trickster.timeseries.query import TimeRangeQuery
+
+
+class IResponder(Interface):
+    """
+    Answers requests.  Everything on a request's path is one of these: a router, a cache,
+    a load balancer, a mirror, an upstream connection pool.
+    """
+
+    def respond(request: Request) -> Awaitable[Response]:
+        """
+        Answer one request, whatever the status.
+
+        :param request: a value: to change it, pass a changed copy on.
+        :return: an awaitable of the answer.  The caller awaits it exactly once, may cancel
+            it, and owns the body of the answer: it reads it to its end or closes it.
+        :raises trickster.errors.RequestError: no answer can be given; the frontend uses
+            the error's own status.
+        """
+
+
+class IBody(Interface):
+    """
+    A body that may not be here yet.  Not an async generator: under Twisted nobody
+    finishes one that its reader has left.
+    """
+
+    length = Attribute("C{Optional[int]}: octets in all, None when not known")
+
+    def read() -> Awaitable[bytes]:
+        """
+        :return: some octets (any buffer); C{b""} at the end.  The network is read from only
+            while somebody waits here: that is the back pressure.  Cancelling is allowed, and
+            nothing may be read after it.
+        :raises trickster.errors.UpstreamBroke: the sender went away in the middle.
+        """
+
+    def close() -> None:
+        """Nobody reads on; the connection goes back or is dropped.  Idempotent."""
+
+
+class IDuplex(IBody):
+    """
+    The body of a 101 answer: octets both ways, after a protocol upgrade
+    (RFC 9110 section 7.8).
+    """
+
+    def write(octets: bytes) -> Awaitable[None]:
+        """
+        :return: fires when more may be written: that is the back pressure.
+        """
+
+    def end() -> None:
+        """The client will send no more."""
+
+
+class IMiddleware(Interface):
+    """Puts behaviour around a responder: authentication, limits, rewriting."""
+
+    def wrap(inner: IResponder) -> IResponder:
+        """
+        :return: a responder to be used in the place of C{inner}.
+        """
+
+
+class IPluginType(Interface):
+    """What an entry point names: something that can be configured and made."""
+
+    name = Attribute("C{str}: as in configuration files")
+    options = Attribute("an attrs class: settings, types, defaults; every field has one")
+
+
+class IOriginType(IPluginType):
+    """
+    A kind of HTTP origin, such as Prometheus or a plain web server.
+
+    Entry point group C{trickster.origins}.  It has no state and does no I/O.
+    """
+
+    def routes(options: Any) -> Sequence[Route]:
+        """
+        :param options: an instance of C{self.options}.
+        :return: which paths this kind of origin answers and how each is best served, most
+            specific first.
+        """
+
+    def dialect(options: Any) -> IQueryDialect | None:
+        """
+        :return: the translator for C{Serve.DELTA} routes, or None where there are none.
+        """
+
+    def probe(options: Any) -> Probe | None:
+        """
+        :return: the health check to use when the configuration names none.
+        """
+
+
+class IQueryDialect(Interface):
+    """
+    Translates between HTTP messages and the time-series model: two inverse pairs, one for
+    requests and one for responses.
+
+    Pure functions: no I/O, no clock, no state from one call to the next.  To ask for
+    another extent is to encode a query that is equal but for its extent.
+    """
+
+    def decode_request(request: Request, now_ns: int) -> TimeRangeQuery:
+        """
+        Find out which series, extent and step are asked for.
+
+        :param request: its body is an L{Octets}.
+        :param now_ns: what "now" means in the query.
+        :raises NotATimeRange: the request is none of the delta cache's business; says why,
+            and what serves it instead.
+        """
+
+    def encode_request(query: TimeRangeQuery) -> Request:
+        """
+        :return: the request that asks an origin for exactly the query's extent, both ends
+            inclusive.  Decoding it gives an equal query.
+        """
+
+    def decode_response(query: TimeRangeQuery, response: Response) -> Dataset:
+        """
+        :param query: what was asked; the result covers its extent.
+        :param response: the origin's, status 200; the body is an L{Octets}, whole and not
+            content-coded.
+        :raises Undecodable: the answer must not be stored; it is passed on as it is.
+        """
+
+    def encode_response(query: TimeRangeQuery, dataset: Dataset) -> Response:
+        """
+        :return: what the origin itself would have answered.  Decoding it gives an equal
+            dataset.
+        """
+
+
+class INewestDialect(IQueryDialect):
+    """A dialect that can also ask for one newest sample: that is fast forward."""
+
+    def encode_newest(query: TimeRangeQuery, at_ns: int) -> Request:
+        """
+        :return: the request for each series' value at one instant.
+        """
+
+    def decode_newest(query: TimeRangeQuery, response: Response) -> Dataset:
+        """
+        :return: one sample a series, on no grid.
+        :raises Undecodable: there is no such sample.
+        """
+
+
+class ICacheStore(Interface):
+    """
+    Keeps octets under keys for some time.
+
+    Entry point group C{trickster.stores}, where the entry point names an L{IStoreType}.
+    All failures are L{trickster.errors.StoreError}; the caches see none of them, since the
+    guard turns a failed C{get} into a miss and counts it.
+    """
+
+    def get(key: str) -> Awaitable[bytes | None]:
+        """
+        :return: the octets, or None where there are none, or none any more.
+        """
+
+    def put(key: str, value: bytes, ttl: float) -> Awaitable[None]:
+        """
+        :param ttl: seconds from now, more than 0, until C{value} is forgotten.
+        """
+
+    def delete(keys: Iterable[str]) -> Awaitable[int]:
+        """
+        :return: how many of the keys there were.
+        """
+
+    def keys(prefix: str) -> Awaitable[Sequence[str]]:
+        """
+        :return: the live keys that begin so, for purging; in no order.
+        """
+
+
+class IReferenceStore(ICacheStore):
+    """A store in this process, which can keep objects as they are."""
+
+    def get_object(key: str) -> object | None:
+        """
+        :return: the very object that was put, or None.
+        """
+
+    def put_object(key: str, value: object, nbytes: int, ttl: float) -> bool:
+        """
+        :param nbytes: what the object counts for when room has to be made.
+        :param ttl: seconds from now, more than 0.
+        :return: whether it was kept; one larger than the whole store is not.
+        """
+
+
+class IStoreType(IPluginType):
+    """A kind of cache store, named by an entry point in C{trickster.stores}."""
+
+    def store(name: str, options: Any, index: Any, clock: Any) -> ICacheStore:
+        """
+        Make a store; called once for each cache of the configuration.
+
+        It opens nothing yet: where the result also provides
+        C{twisted.application.service.IService}, it is started before, and stopped after,
+        the listeners.
+
+        :param name: of the cache, in the configuration.
+        :param options: an instance of C{self.options}.
+        :param index: the cache's size limits (C{trickster.config.model.IndexOptions}).
+        :param clock: an C{IReactorTime}.
+        """
+
+
+classImplements(Octets, IBody)

@@ -1,0 +1,366 @@
+"""Requests, responses and what became of them: frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from attrs import define, field, frozen
+
+from trickster.errors import Reason
+
+if TYPE_CHECKING:
+    from trickster.interfaces import IBody
+
+Pair = tuple[bytes, bytes]
+
+_HEX_PAIR_CHARS = frozenset(b"0123456789abcdefABCDEF")
+_UNRESERVED = "-._~"
+
+
+@frozen(eq=True, slots=True)
+class Headers:
+    """
+    Header fields in the order they came, names in any case.
+
+    :ivar pairs: name and value as on the wire, without surrounding white space.
+    """
+
+    pairs: tuple[Pair, ...] = ()
+
+    @cached_property
+    def _by_name(self) -> dict[bytes, list[bytes]]:
+        found: dict[bytes, list[bytes]] = {}
+        for name, value in self.pairs:
+            found.setdefault(name.lower(), []).append(value)
+        return found
+
+    def get(self, name: bytes) -> bytes | None:
+        """
+        :param name: in lower case.
+        :return: the first value of that name, or None.
+        """
+        values = self._by_name.get(name)
+        return values[0] if values else None
+
+    def get_all(self, name: bytes) -> list[bytes]:
+        """
+        :param name: in lower case.
+        :return: every value of that name, in order; not to be changed.
+        """
+        return self._by_name.get(name, [])
+
+    def joined(self, name: bytes) -> bytes | None:
+        """
+        :param name: in lower case.
+        :return: all values as one list-valued field (RFC 9110 section 5.3), or None.
+        """
+        values = self._by_name.get(name)
+        return b", ".join(values) if values else None
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self.pairs)
+
+    def without(self, *names: bytes) -> Headers:
+        """
+        :param names: in lower case.
+        """
+        gone = frozenset(names)
+        return Headers(tuple(p for p in self.pairs if p[0].lower() not in gone))
+
+    def with_set(self, name: bytes, value: bytes) -> Headers:
+        """:return: the same with this as the only value of that name, at the end."""
+        return Headers((*self.without(name.lower()).pairs, (name, value)))
+
+    def with_added(self, *pairs: Pair) -> Headers:
+        """:return: the same with more fields at the end."""
+        return Headers(self.pairs + pairs)
+
+
+NO_HEADERS = Headers()
+
+
+class MalformedParams(ValueError):
+    """A query string or form that receivers may read in different ways."""
+
+
+@frozen(slots=True)
+class Params:
+    """
+    The decoded parameters of a query string or an urlencoded form.
+
+    Octets that are not UTF-8 survive as surrogate escapes, so that encoding gives them back.
+
+    :ivar pairs: name and value, in the order they came.
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, octets: bytes) -> Params:
+        """
+        :param octets: C{application/x-www-form-urlencoded}.
+        :raises MalformedParams: a broken percent escape, or a raw semicolon, which some
+            origins read as a separator and others refuse.
+        """
+        return cls(_parse_pairs(octets)) if octets else NO_PARAMS
+
+    def get(self, name: str) -> str | None:
+        """:return: the first value of that name, or None."""
+        for key, value in self.pairs:
+            if key == name:
+                return value
+        return None
+
+    def get_all(self, name: str) -> list[str]:
+        """:return: every value of that name, in order."""
+        return [value for key, value in self.pairs if key == name]
+
+    def without(self, *names: str) -> Params:
+        """:return: the same without any parameter of these names."""
+        return Params(tuple(p for p in self.pairs if p[0] not in names))
+
+    def replaced(self, **values: str) -> Params:
+        """:return: the same with each named parameter present once, with this value."""
+        return Params(self.without(*values).pairs + tuple(values.items()))
+
+    def encode(self) -> bytes:
+        """:return: the urlencoded form; spaces are C{+}."""
+        return "&".join(f"{_quoted(k)}={_quoted(v)}" for k, v in self.pairs).encode("ascii")
+
+
+def _quoted(text: str) -> str:
+    octets = text.encode("utf-8", "surrogateescape")
+    return quote_from_bytes(octets, _UNRESERVED + " ").replace(" ", "+")
+
+
+def _unquoted(octets: bytes) -> str:
+    if b"%" in octets:
+        for piece in octets.split(b"%")[1:]:
+            if len(piece) < 2 or not _HEX_PAIR_CHARS.issuperset(piece[:2]):
+                raise MalformedParams(f"a broken percent escape in {octets!r}")
+        octets = unquote_to_bytes(octets.replace(b"+", b" "))
+    elif b"+" in octets:
+        octets = octets.replace(b"+", b" ")
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def _parse_pairs(octets: bytes) -> tuple[tuple[str, str], ...]:
+    if b";" in octets:
+        raise MalformedParams("a raw semicolon in parameters")
+    pairs = []
+    for piece in octets.split(b"&"):
+        if piece:
+            name, _, value = piece.partition(b"=")
+            pairs.append((_unquoted(name), _unquoted(value)))
+    return tuple(pairs)
+
+
+NO_PARAMS = Params()
+
+
+@define(slots=True)
+class Octets:
+    """A body that is here already.  Provides L{trickster.interfaces.IBody}."""
+
+    octets: bytes = b""
+    _is_read: bool = field(default=False, init=False, eq=False, repr=False)
+
+    @property
+    def length(self) -> int:
+        """Octets in all."""
+        return len(self.octets)
+
+    async def read(self) -> bytes:
+        """:return: everything, then C{b""}."""
+        if self._is_read:
+            return b""
+        self._is_read = True
+        return self.octets
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def empty_body() -> Octets:
+    """:return: a body of no octets."""
+    return Octets()
+
+
+@frozen(slots=True)
+class Peer:
+    """
+    Who sent a request, and over what.
+
+    :ivar host: the client's address, without a port.
+    :ivar port: the client's port, 0 where there is none.
+    :ivar secure: whether it came over TLS.
+    :ivar local_port: the port it came in on.
+    """
+
+    host: str = ""
+    port: int = 0
+    secure: bool = False
+    local_port: int = 0
+
+
+@frozen(slots=True)
+class Request:
+    """
+    One HTTP request.
+
+    :ivar method: as on the wire; methods are case-sensitive.
+    :ivar target: path and query, in origin form, as octets (RFC 9112 section 3.2.1).
+    :ivar headers: without hop-by-hop handling; whoever sends it on strips them.
+    :ivar body: read at most once.
+    :ivar authority: host and port asked for, from C{Host} or the absolute form.
+    :ivar version: of HTTP, as in C{b"HTTP/1.1"}.
+    :ivar interim: called with status and headers of an interim (1xx) answer that
+        should be relayed, or None where the client could not take one.
+    """
+
+    method: bytes
+    target: bytes
+    headers: Headers = NO_HEADERS
+    body: IBody = field(factory=empty_body, eq=False)
+    authority: bytes = b""
+    peer: Peer = Peer()
+    version: bytes = b"HTTP/1.1"
+    interim: Callable[[int, Headers], None] | None = field(default=None, eq=False, repr=False)
+
+    @property
+    def path(self) -> bytes:
+        """The target without its query."""
+        return self.target.partition(b"?")[0]
+
+    @property
+    def query(self) -> bytes:
+        """The target's query, without the question mark."""
+        return self.target.partition(b"?")[2]
+
+    @property
+    def params(self) -> Params:
+        """
+        The query's parameters.
+
+        :raises MalformedParams: as L{Params.parse}.
+        """
+        return parsed_query(self.query)
+
+
+@lru_cache(maxsize=4096)
+def parsed_query(octets: bytes) -> Params:
+    """
+    L{Params.parse}, remembered: dashboards ask the same again and again.
+
+    :raises MalformedParams: as L{Params.parse}; failures are not remembered.
+    """
+    return Params.parse(octets)
+
+
+class Engine(Enum):
+    """What answered, in Trickster's words for the result header."""
+
+    PROXY = "HTTPProxy"
+    OBJECT = "ObjectProxyCache"
+    DELTA = "DeltaProxyCache"
+    ALB = "ALB"
+
+
+class Status(Enum):
+    """How a cache lookup went, in Trickster's words."""
+
+    HIT = "hit"
+    PARTIAL_HIT = "phit"
+    RANGE_MISS = "rmiss"
+    KEY_MISS = "kmiss"
+    REVALIDATED = "rhit"
+    NEGATIVE_HIT = "nchit"
+    PROXY_HIT = "proxy-hit"
+    PROXY_ONLY = "proxy-only"
+    PROXY_ERROR = "proxy-error"
+    PURGE = "purge"
+    ERROR = "error"
+
+
+class FastForward(Enum):
+    """What became of the newest sample beside a range."""
+
+    HIT = "hit"
+    MISS = "miss"
+    OFF = "off"
+    ERROR = "err"
+
+
+@frozen(slots=True)
+class Outcome:
+    """
+    How an answer came about.  One module makes header, log line, metrics and span of it.
+
+    :ivar reason: why it is not a full hit; None for a full hit.
+    :ivar detail: a few words more, where C{reason} alone would puzzle.
+    :ivar fetched: extents asked of the origin, as (start, end) in nanoseconds, inclusive.
+    :ivar failed: those of them that the origin failed to answer.
+    :ivar aligned: the extent answered, where step alignment changed the one asked for.
+    :ivar points_cached: timestamps times series served from the cache, where known.
+    :ivar points_fetched: the same for what the origin was asked for.
+    :ivar stored: whether the answer, or what was new in it, went to the cache.
+    :ivar ttl: seconds of freshness left, where the cache knows (RFC 9211 section 2.4).
+    :ivar age: seconds since the answer was made, or None where it was made just now.
+    """
+
+    engine: Engine = Engine.PROXY
+    status: Status = Status.PROXY_ONLY
+    reason: Reason | None = None
+    detail: str = ""
+    fetched: tuple[tuple[int, int], ...] = ()
+    failed: tuple[tuple[int, int], ...] = ()
+    fast_forward: FastForward | None = None
+    aligned: tuple[int, int] | None = None
+    points_cached: int = 0
+    points_fetched: int = 0
+    stored: bool = False
+    ttl: float | None = None
+    age: float | None = None
+    origin_status: int | None = None
+
+
+PROXIED = Outcome(reason=Reason.PROXY_PATH)
+
+
+@frozen(slots=True)
+class Response:
+    """
+    One final HTTP answer.
+
+    :ivar headers: end-to-end fields only.  No C{Content-Length} and no
+        C{Transfer-Encoding}: framing is made from C{body.length} when it is sent, except
+        for answers to HEAD and for 304, whose C{Content-Length} is a statement
+        (RFC 9110 section 8.6) and is kept.
+    :ivar body: read at most once, by whoever holds the response.
+    :ivar phrase: the reason phrase, where the origin's own is to be kept.
+    """
+
+    status: int
+    headers: Headers = NO_HEADERS
+    body: IBody = field(factory=empty_body, eq=False)
+    outcome: Outcome = PROXIED
+    phrase: bytes = b""
+
+
+def text_response(status: int, text: str, outcome: Outcome = PROXIED,
+                  headers: Iterable[Pair] = ()) -> Response:
+    """:return: a small answer of our own, in plain text."""
+    fields = ((b"Content-Type", b"text/plain; charset=utf-8"), *headers)
+    return Response(status, Headers(fields), Octets(text.encode()), outcome)
+
+
+def octets_of(body: Any) -> bytes | None:
+    """:return: the octets of a body that is here whole, or None."""
+    return body.octets if type(body) is Octets else None

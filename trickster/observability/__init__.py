@@ -1,0 +1,1 @@
+"""What an outcome looks like from outside: metrics, log lines, headers."""

@@ -1,0 +1,1 @@
+"""Origin types: pure translators."""

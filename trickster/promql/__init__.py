@@ -1,0 +1,1 @@
+"""PromQL, as far as a cache must understand it: pure."""

@@ -1,0 +1,87 @@
+"""What an origin type says about the paths it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from attrs import field, frozen
+
+from trickster.messages import Headers, Params
+
+ALL_METHODS = ("*",)
+READ_METHODS = ("GET", "HEAD")
+
+
+class Serve(Enum):
+    """How a path is best served; the values are the C{handler} names in path options."""
+
+    DELTA = "delta"
+    OBJECT = "proxycache"
+    PROXY = "proxy"
+    LOCAL = "localresponse"
+
+
+class Match(Enum):
+    """How a path is compared; a prefix matches octet for octet."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+
+
+@frozen
+class LocalAnswer:
+    """An answer that needs no origin."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = Headers()
+
+
+@frozen
+class Route:
+    """
+    One path of an origin type, and how it is served.
+
+    :ivar path: as the origin knows it, without the backend's prefix.
+    :ivar methods: upper case; C{"*"} for all.  GET includes HEAD.
+    :ivar handler: an alternative name for C{serve} in path options ("query_range").
+    :ivar ttl: seconds that answers are fresh whatever their headers say, or None to go by
+        the headers (object cache only).
+    :ivar ignored_params: parameters that cannot change an answer and are no part of its key.
+    :ivar key_headers: request headers, in lower case, whose values are part of the key.
+    :ivar form: whether a POST with an urlencoded form is the same question as a GET
+        with those parameters.
+    :ivar normalise: makes equal questions equal before the key is made; its
+        result is used for the key and sent to the origin.
+    :ivar transform: applied to the octets of a whole 200 answer before it is stored.
+    :ivar local: the answer of a C{Serve.LOCAL} route.
+    """
+
+    path: str
+    serve: Serve
+    match: Match = Match.EXACT
+    methods: tuple[str, ...] = READ_METHODS
+    handler: str = ""
+    ttl: float | None = None
+    ignored_params: frozenset[str] = frozenset()
+    key_headers: tuple[bytes, ...] = ()
+    form: bool = False
+    normalise: Callable[[Params], Params] | None = None
+    transform: Callable[[bytes], bytes] | None = None
+    local: LocalAnswer | None = None
+
+
+@frozen
+class Probe:
+    """
+    A health check.
+
+    :ivar target: path and query.
+    :ivar expected: status codes that mean health.
+    """
+
+    target: bytes = b"/"
+    method: bytes = b"GET"
+    expected: tuple[int, ...] = (200,)
+    headers: Headers = field(factory=Headers)

@@ -1,0 +1,1 @@
+"""Cache stores: where datasets and objects are kept."""

@@ -1,0 +1,1 @@
+"""For plugin authors and for us: contract suites and test doubles."""

@@ -1,0 +1,1 @@
+"""The time-series model: pure values, no Twisted."""
