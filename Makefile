@@ -1,0 +1,93 @@
+# "make demo" and "make test" need Python 3.11 or newer, and see to everything else themselves.
+#
+#   make PYTHON=python3.12 test       with another interpreter
+#   make SECONDS=20 demo              ends by itself
+#   make WORKERS=8 test               more tests at a time
+#   make TESTS=tests/caching unit     fewer of them
+
+VENV ?= .venv
+WORKERS ?= 2
+TESTS ?= tests
+PYTHON ?=
+SECONDS ?=
+ARGS ?=
+
+export VENV PYTHON
+
+PY = $(VENV)/bin/python
+PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --hypothesis-profile ci
+SERVERS = prometheus:prometheus nginx-light:nginx chromium:chromium
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo "make demo    a demonstration, with nothing else installed; Ctrl-C ends it (or SECONDS=20)"
+	@echo "make test    everything that has to pass: lint, types, all tests"
+	@echo "make check   the same without the tests that need real servers"
+	@echo "make bench   the benchmarks"
+	@echo "make docs    the documentation, in docs/_build/html"
+	@echo "make cover   which lines the unit tests reach"
+	@echo "make clean   away with all that was made"
+
+.PHONY: demo
+demo: run-environment
+	@$(PY) -m trickster.demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+.PHONY: test
+test: servers lint types all-tests
+
+.PHONY: check
+check: lint types unit
+
+.PHONY: lint
+lint: environment
+	$(PY) -m ruff check .
+	$(VENV)/bin/lint-imports
+	$(PY) -m towncrier build --draft --version next >/dev/null
+
+.PHONY: types
+types: environment
+	$(PY) -m mypy
+
+.PHONY: unit
+unit: environment
+	$(PYTEST) --ignore tests/end_to_end $(TESTS)
+
+# With the servers in place, a test that cannot find its server is a failure.
+.PHONY: all-tests
+all-tests: servers environment
+	TRICKSTER_REQUIRE_SERVERS=1 $(PYTEST) $(TESTS)
+
+.PHONY: bench
+bench: servers environment
+	$(PY) -m bench $(ARGS)
+
+.PHONY: docs
+docs: environment
+	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+.PHONY: cover
+cover: environment
+	$(PY) -m coverage run -m pytest -q --hypothesis-profile ci --ignore tests/end_to_end $(TESTS)
+	$(PY) -m coverage combine -q
+	$(PY) -m coverage report
+
+.PHONY: servers
+servers:
+	@scripts/debian_packages.sh $(SERVERS)
+
+.PHONY: environment
+environment:
+	@scripts/environment.sh dev
+
+.PHONY: run-environment
+run-environment:
+	@scripts/environment.sh
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .import_linter_cache .coverage* _trial_temp* *.egg-info
+	find trickster tests twisted bench examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
