@@ -1,0 +1,17 @@
+"""pytest, made to treat trial's test cases as trial does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scratch_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run in a directory of our own: C{TestCase.mktemp} makes its files where it is."""
+    before = os.getcwd()
+    os.chdir(tmp_path_factory.mktemp("trial"))
+    yield
+    os.chdir(before)
