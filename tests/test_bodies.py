@@ -1,0 +1,198 @@
+"""Tests for L{trickster.bodies}."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from trickster.bodies import PIECE, BodyTooLarge, Pieces, drain, read_all
+from trickster.errors import UpstreamBroke
+from trickster.interfaces import IBody
+from trickster.messages import Octets
+
+
+class ScriptedBody:
+    """Gives what it was told to; an exception is raised, a Deferred is waited for."""
+
+    def __init__(self, *script: object, length: int | None = None) -> None:
+        self.script = list(script)
+        self.length = length
+        self.closed = 0
+
+    async def read(self) -> bytes:
+        if not self.script:
+            return b""
+        entry = self.script.pop(0)
+        if isinstance(entry, Exception):
+            raise entry
+        return await entry if isinstance(entry, Deferred) else entry
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class ReadAllTests(SynchronousTestCase):
+    def reading(self, body: object, limit: int = 100) -> bytes | bytearray:
+        return self.successResultOf(Deferred.fromCoroutine(read_all(body, limit)))
+
+    def failing(self, body: object, expected: type[Exception], limit: int = 100) -> Exception:
+        reading = Deferred.fromCoroutine(read_all(body, limit))
+        return self.failureResultOf(reading, expected).value
+
+    def test_no_octets(self) -> None:
+        """A body of nothing is empty."""
+        self.assertEqual(self.reading(ScriptedBody()), b"")
+
+    def test_all_pieces(self) -> None:
+        """All pieces come, in order, whatever kind of buffer they are."""
+        body = ScriptedBody(b"ab", memoryview(b"cd"), bytearray(b"ef"))
+        self.assertEqual(self.reading(body), b"abcdef")
+
+    def test_one_piece_is_not_copied(self) -> None:
+        """A body of one piece is that piece itself."""
+        octets = b"x" * 50
+        self.assertIs(self.reading(ScriptedBody(octets, length=50)), octets)
+
+    def test_one_view(self) -> None:
+        """A body of one memoryview becomes bytes, which have all methods of bytes."""
+        self.assertIsInstance(self.reading(ScriptedBody(memoryview(b"ab"))), bytes)
+
+    def test_octets_can_be_read_again(self) -> None:
+        """A body that is here whole is given as it is, however often."""
+        body = Octets(b"abc")
+        self.assertIs(self.reading(body), self.reading(body))
+
+    def test_exactly_the_limit(self) -> None:
+        """The limit itself is allowed."""
+        self.assertEqual(self.reading(ScriptedBody(b"ab", b"cd"), limit=4), b"abcd")
+
+    def test_announced_too_large(self) -> None:
+        """An announced length above the limit is refused before anything is read."""
+        body = ScriptedBody(b"ab", length=2 ** 63)
+        self.assertEqual(self.failing(body, BodyTooLarge, 4).limit, 4)
+        self.assertEqual((body.closed, len(body.script)), (1, 1))
+
+    def test_octets_too_large(self) -> None:
+        """The limit holds for bodies that are here already."""
+        self.failing(Octets(b"abcde"), BodyTooLarge, 4)
+
+    def test_first_piece_too_large(self) -> None:
+        """A first piece above the limit is refused, and the body closed."""
+        body = ScriptedBody(b"abcde", b"f")
+        self.failing(body, BodyTooLarge, 4)
+        self.assertEqual(body.closed, 1)
+
+    def test_later_piece_too_large(self) -> None:
+        """The pieces together may not pass the limit."""
+        body = ScriptedBody(b"ab", b"cde", b"f")
+        self.failing(body, BodyTooLarge, 4)
+        self.assertEqual((body.closed, body.script), (1, [b"f"]))
+
+    def test_huge_claim(self) -> None:
+        """A huge announced length costs no memory."""
+        body = ScriptedBody(b"ab", b"c", length=2 ** 62)
+        self.assertEqual(self.reading(body, limit=2 ** 63), b"abc")
+
+    def test_broken(self) -> None:
+        """What the sender did wrong reaches the reader, and the body is closed."""
+        body = ScriptedBody(b"ab", UpstreamBroke("gone"))
+        self.failing(body, UpstreamBroke)
+        self.assertEqual(body.closed, 1)
+
+    def test_cancelled(self) -> None:
+        """A cancelled reader closes the body."""
+        body = ScriptedBody(b"ab", Deferred())
+        reading = Deferred.fromCoroutine(read_all(body, 10))
+        reading.cancel()
+        self.failureResultOf(reading, CancelledError)
+        self.assertEqual(body.closed, 1)
+
+
+class DrainTests(SynchronousTestCase):
+    def draining(self, body: ScriptedBody, limit: int) -> bool:
+        return self.successResultOf(Deferred.fromCoroutine(drain(body, limit)))
+
+    def test_to_the_end(self) -> None:
+        """A body within the limit is read to its end."""
+        body = ScriptedBody(b"ab", b"cd")
+        self.assertTrue(self.draining(body, 4))
+        self.assertEqual((body.script, body.closed), ([], 1))
+
+    def test_too_much(self) -> None:
+        """A longer one is closed, and not read on."""
+        body = ScriptedBody(b"ab", b"cd", b"ef")
+        self.assertFalse(self.draining(body, 3))
+        self.assertEqual((body.script, body.closed), ([b"ef"], 1))
+
+
+BUFFERS = st.lists(st.one_of(
+    st.binary(max_size=40),
+    st.integers(PIECE - 2, 2 * PIECE + 2).map(lambda size: b"x" * size),
+    st.binary(max_size=9).map(memoryview),
+), max_size=12)
+
+
+class PiecesTests(SynchronousTestCase):
+    def reads(self, body: Pieces) -> list[bytes]:
+        found = []
+        while octets := self.successResultOf(Deferred.fromCoroutine(body.read())):
+            found.append(octets)
+        return found
+
+    def test_interface(self) -> None:
+        """It is a body."""
+        verifyObject(IBody, Pieces.of([b"a"]))
+
+    def test_length(self) -> None:
+        """The length of buffers that are all here is known; else it is what was said."""
+        self.assertEqual(Pieces.of([b"ab", b"c"]).length, 3)
+        self.assertIsNone(Pieces.streamed(iter([b"ab"])).length)
+        self.assertEqual(Pieces.streamed(iter([b"ab"]), 2).length, 2)
+
+    @settings(max_examples=60, deadline=None)
+    @given(BUFFERS)
+    def test_same_octets(self, buffers: list[bytes]) -> None:
+        """Nothing is lost, nothing is empty, nothing is larger than a piece."""
+        pieces = self.reads(Pieces.of(buffers))
+        self.assertEqual(b"".join(pieces), b"".join(buffers))
+        self.assertTrue(all(0 < len(piece) <= PIECE for piece in pieces))
+
+    def test_few_pieces(self) -> None:
+        """Small buffers are joined."""
+        pieces = self.reads(Pieces.of([b"x" * 100] * 10_000))
+        self.assertEqual(len(pieces), 4)
+
+    def test_only_when_asked(self) -> None:
+        """A buffer is made only when somebody reads."""
+        made = []
+
+        def making() -> Iterator[bytes]:
+            for number in range(10):
+                made.append(number)
+                yield b"x" * PIECE
+
+        body = Pieces.streamed(making())
+        self.successResultOf(Deferred.fromCoroutine(body.read()))
+        self.assertEqual(len(made), 2)
+
+    def test_close(self) -> None:
+        """A closed body ends the generator that makes its buffers, and gives no more."""
+        ended = []
+
+        def making() -> Iterator[bytes]:
+            try:
+                while True:
+                    yield b"x" * (PIECE + 1)
+            finally:
+                ended.append(True)
+
+        body = Pieces.streamed(making())
+        self.successResultOf(Deferred.fromCoroutine(body.read()))
+        body.close()
+        body.close()
+        self.assertEqual((self.reads(body), ended), ([], [True]))
