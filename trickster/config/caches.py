@@ -1,0 +1,124 @@
+"""Options of caches: their bounds, and the stores that this release knows by name only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from trickster.config.settings import later, setting
+
+
+@frozen(kw_only=True)
+class IndexOptions:
+    """How large a cache may become, and how that is seen to."""
+
+    reap_interval: float = setting(
+        3.0, "How often expired entries are removed.", unit="duration")
+    flush_interval: float = later(
+        5.0, "How often the index of a store on disk is written.", unit="duration")
+    index_expiry: float = later(
+        31_536_000.0, "Age from which a saved index is not used.", unit="duration")
+    max_size_bytes: int = setting(
+        512 << 20, "Most octets in the cache; 0 for no limit.", unit="size")
+    max_size_backoff_bytes: int = setting(
+        16 << 20, "How far below the limit an eviction goes.", unit="size")
+    max_size_objects: int = setting(
+        0, "Most entries in the cache; 0 for no limit.", minimum=0)
+    max_size_backoff_objects: int = setting(
+        100, "How many entries below the limit an eviction goes.", minimum=0)
+
+
+@frozen(kw_only=True)
+class MemoryOptions:
+    """A cache in this process."""
+
+    max_size_bytes: int = setting(
+        512 << 20, "Most octets in the cache; the smaller of this and index.max_size_bytes.",
+        unit="size")
+    num_counters: int = later(500_000, "Size of the original's admission filter.", minimum=0)
+
+
+@frozen(kw_only=True)
+class FilesystemOptions:
+    """A cache of one file an entry."""
+
+    cache_path: str = later("/tmp/trickster", "Directory of the files.")
+
+
+@frozen(kw_only=True)
+class BboltOptions:
+    """A cache in one file."""
+
+    filename: str = later("trickster.db", "The file.")
+    bucket: str = later("trickster", "Name of the bucket in it.")
+
+
+@frozen(kw_only=True)
+class BadgerOptions:
+    """A cache in one directory."""
+
+    directory: str = later("/tmp/trickster", "Directory of the keys.")
+    value_directory: str = later("/tmp/trickster", "Directory of the values.")
+
+
+@frozen(kw_only=True)
+class RedisOptions:
+    """A cache in Redis."""
+
+    client_type: str = later(
+        "standard", "How the servers are found.", choices=("standard", "cluster", "sentinel"))
+    protocol: str = later("tcp", "How they are reached.", choices=("tcp", "unix"))
+    endpoint: str = later("redis:6379", "The server, for client_type standard.")
+    endpoints: tuple[str, ...] = later(
+        ("redis:6379",), "The servers, for client_type cluster and sentinel.")
+    sentinel_master: str = later("", "Name of the master, for client_type sentinel.")
+    username: str = later("", "User to authenticate as.")
+    password: str = later("", "Password of that user.", secret=True)
+    db: int = later(0, "Number of the database.", minimum=0)
+    max_retries: int = later(0, "How often a failed command is tried again.", minimum=-1)
+    min_retry_backoff: float = later(
+        0.008, "Shortest wait before trying again.", unit="duration")
+    max_retry_backoff: float = later(
+        0.512, "Longest wait before trying again.", unit="duration")
+    dial_timeout: float = later(5.0, "Longest time to connect.", unit="duration")
+    read_timeout: float = later(3.0, "Longest time to wait for an answer.", unit="duration")
+    write_timeout: float = later(3.0, "Longest time to send a command.", unit="duration")
+    pool_size: int = later(20, "Most connections.", minimum=0)
+    min_idle_conns: int = later(0, "Connections kept open without need.", minimum=0)
+    max_conn_age: float = later(
+        0.0, "Age at which a connection is closed; 0 for never.", unit="duration")
+    pool_timeout: float = later(
+        4.0, "Longest wait for a free connection.", unit="duration")
+    idle_timeout: float = later(
+        300.0, "How long an unused connection is kept.", unit="duration")
+    use_tls: bool = later(False, "Whether the connections are encrypted.")
+
+
+@frozen(kw_only=True)
+class CacheOptions:
+    """
+    A cache, which backends name by C{cache_name}.
+
+    :ivar store: the name of the store that is really used: C{provider}, or C{memory} where
+        that provider is known but not yet there.
+    :ivar plugin: the options of that store, an instance of its C{options} class.
+    """
+
+    provider: str = setting("memory", "Kind of store.")
+    index: IndexOptions = setting(IndexOptions(), "Bounds.")
+    use_cache_chunking: bool = later(False, "Whether entries are stored in pieces.")
+    timeseries_chunk_factor: int = later(
+        420, "Timestamps in a piece of a time series entry.", minimum=1)
+    byterange_chunk_size: int = later(4096, "Octets in a piece of an object.", unit="size")
+    memory: MemoryOptions = setting(MemoryOptions(), "For provider memory.")
+    filesystem: FilesystemOptions = setting(FilesystemOptions(), "For provider filesystem.")
+    bbolt: BboltOptions = setting(BboltOptions(), "For provider bbolt.")
+    badger: BadgerOptions = setting(BadgerOptions(), "For provider badger.")
+    redis: RedisOptions = setting(RedisOptions(), "For provider redis.")
+    store: str = setting("memory", "", hidden=True)
+    plugin: Any = setting(None, "", hidden=True)
+
+
+# Stores of the original that are accepted, and kept in memory until they are there.
+KNOWN_STORES = ("filesystem", "bbolt", "badger", "redis")

@@ -1,0 +1,125 @@
+"""The whole configuration as values; the other options classes hang from here."""
+
+from __future__ import annotations
+
+from attrs import Factory, frozen
+
+from trickster.config.backends import BackendOptions
+from trickster.config.caches import CacheOptions, IndexOptions
+from trickster.config.hereafter import (
+    AuthenticatorOptions,
+    RewriterOptions,
+    RuleOptions,
+    TracingOptions,
+)
+from trickster.config.listeners import ListenerOptions
+from trickster.config.paths import PathOptions
+from trickster.config.settings import later, setting
+
+__all__ = [
+    "BackendOptions",
+    "CacheOptions",
+    "Configuration",
+    "IndexOptions",
+    "ListenerOptions",
+    "LoggingOptions",
+    "MainOptions",
+    "MgmtOptions",
+    "PathOptions",
+]
+
+_WHERE = ("mgmt", "metrics", "both", "off")
+
+
+@frozen(kw_only=True)
+class MainOptions:
+    """Who this process is."""
+
+    instance_id: int = setting(
+        0, "Number of this process; above 0 it becomes part of the log file's name.", minimum=0)
+    server_name: str = setting(
+        "", "Identity in Via and Forwarded; the host's name where empty.")
+    config_include_directory: str = later(
+        "", "Directory of further configuration files, beside the main one.")
+
+
+@frozen(kw_only=True)
+class MgmtOptions:
+    """The paths of the built-in endpoints, and on which listeners they are."""
+
+    config_handler_path: str = setting(
+        "/trickster/config", "Where the running configuration is shown, secrets masked.")
+    config_handler_listener: str = setting(
+        "mgmt", "Which listeners show the configuration.", choices=_WHERE)
+    ping_handler_path: str = setting(
+        "/trickster/ping", "Answers 200 on every frontend listener while the process lives.")
+    health_handler_path: str = setting(
+        "/trickster/health", "Health of all backends, on the metrics listener.")
+    purge_by_key_path: str = later(
+        "/trickster/purge/key/", "Removes one cache entry by backend and key.")
+    purge_by_path_path: str = later(
+        "/trickster/purge/path/", "Removes cache entries by backend and path.")
+    pprof_listener: str = later(
+        "both", "Which listeners show profiles.", choices=_WHERE)
+    reload_handler_path: str = later(
+        "/trickster/config/reload", "Asks for a reload of the configuration.")
+    reload_drain_timeout: float = later(
+        30.0, "Longest wait for requests on what a reload replaced.", unit="duration")
+    reload_rate_limit: float = later(
+        3.0, "Shortest time between two reloads.", unit="duration")
+    auto_reload_interval: float = later(
+        0.0, "How often the files are looked at for changes; 0 for never.", unit="duration")
+
+
+@frozen(kw_only=True)
+class LoggingOptions:
+    """Where the log goes, and how much of it."""
+
+    log_file: str = setting("", "File to append to; standard output where empty.")
+    log_level: str = setting(
+        "info", "Least severe level that is logged.",
+        choices=("trace", "debug", "info", "warn", "error", "none"))
+    format: str = setting("logfmt", "Form of a log line.", choices=("logfmt", "json"))
+    access_log: bool = setting(False, "Whether every request makes a line in the log.")
+
+
+@frozen(kw_only=True)
+class Configuration:
+    """
+    Everything a configuration file can say, complete and consistent.
+
+    :ivar source: absolute path of the file it was read from; empty where there was none.
+    :ivar notices: what the operator should read once at the start: keys that are not yet
+        effective, caches that are kept in memory instead.
+    """
+
+    main: MainOptions = setting(MainOptions(), "The process.")
+    listeners: dict[str, ListenerOptions] = setting(
+        Factory(dict), "What is listened on, by name; default, metrics and mgmt are built in.")
+    mgmt: MgmtOptions = setting(MgmtOptions(), "The built-in endpoints.")
+    logging: LoggingOptions = setting(LoggingOptions(), "The log.")
+    tracing: dict[str, TracingOptions] = later(Factory(dict), "Where spans go, by name.")
+    negative_caches: dict[str, dict[str, float]] = setting(
+        Factory(dict), "How long failed answers are kept: by name, then by status code.",
+        unit="duration")
+    caches: dict[str, CacheOptions] = setting(Factory(dict), "Cache stores, by name.")
+    backends: dict[str, BackendOptions] = setting(Factory(dict), "Origins, by name.")
+    rules: dict[str, RuleOptions] = later(Factory(dict), "Routing rules, by name.")
+    request_rewriters: dict[str, RewriterOptions] = later(
+        Factory(dict), "Changes to requests, by name.")
+    authenticators: dict[str, AuthenticatorOptions] = later(
+        Factory(dict), "Who may ask, by name.")
+    source: str = setting("", "", hidden=True)
+    notices: tuple[str, ...] = setting((), "", hidden=True)
+
+    def negative_ttls(self, name: str) -> dict[int, float]:
+        """
+        :param name: of a negative cache.
+        :return: seconds that an answer of each status code is kept.
+        """
+        return {int(code): ttl for code, ttl in self.negative_caches.get(name, {}).items()}
+
+    @property
+    def frontends(self) -> dict[str, ListenerOptions]:
+        """The listeners that serve backends: all but C{metrics} and C{mgmt}."""
+        return {k: v for k, v in self.listeners.items() if k not in ("metrics", "mgmt")}

@@ -1,0 +1,94 @@
+"""What an options field says about itself: its meaning, its unit and its bounds."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+from attrs import Attribute, Factory, field, fields, frozen
+
+
+@frozen(kw_only=True)
+class Facts:
+    """
+    What is known of one key of a configuration beyond its type.
+
+    Kept in the C{metadata} of attrs fields, as plain entries of these names: a plugin
+    needs nothing from here to describe its options.
+
+    :ivar doc: one sentence for the reference.
+    :ivar unit: C{"duration"} (a float, in seconds), C{"size"} (an int, in octets) or C{""}.
+    :ivar minimum: the least number allowed; durations and sizes begin at 0 without it.
+    :ivar maximum: the greatest number allowed.
+    :ivar choices: the only texts allowed, compared without case.
+    :ivar secret: never shown.
+    :ivar effective: False for keys that are read and checked, but not yet acted on.
+    :ivar hidden: not a key of the file; filled in by the loader.
+    :ivar named: a list whose entries may also stand in a mapping, by name.
+    """
+
+    doc: str = ""
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    effective: bool = True
+    hidden: bool = False
+    named: bool = False
+
+
+@frozen
+class Key:
+    """One key of a block: its name, its type, its default and what else is known."""
+
+    name: str
+    hint: Any
+    default: Any
+    facts: Facts
+
+
+def setting(default: Any, doc: str, **facts: Any) -> Any:
+    """
+    Declare one key of an options class.
+
+    :param default: a value; a mutable one is given as a L{Factory}.
+    :param doc: one sentence, for the configuration reference.
+    :param facts: as the attributes of L{Facts}.
+    :return: the attrs field.
+    """
+    return field(default=default, metadata={"doc": doc, **facts})
+
+
+def later(default: Any, doc: str, **facts: Any) -> Any:
+    """
+    Declare a key that is accepted and checked, but has no effect in this release.
+
+    :return: the attrs field.
+    """
+    return setting(default, doc, effective=False, **facts)
+
+
+@lru_cache(maxsize=256)
+def keys_of(options: type) -> tuple[Key, ...]:
+    """
+    :param options: an attrs class in which every field has a default.
+    :return: its keys, in order; hidden ones too.
+    """
+    hints = get_type_hints(options)
+    return tuple(
+        Key(each.name, hints.get(each.name, Any), _default(each), _facts(each))
+        for each in fields(options) if each.init
+    )
+
+
+def _facts(attribute: Attribute[Any]) -> Facts:
+    known = {each.name for each in fields(Facts)}
+    return Facts(**{k: v for k, v in attribute.metadata.items() if k in known})
+
+
+def _default(attribute: Attribute[Any]) -> Any:
+    default: Any = attribute.default
+    if isinstance(default, Factory):  # type: ignore[arg-type]
+        return default.factory() if not default.takes_self else None
+    return default
