@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import metrics
 import reasons
 
 from trickster.config import reference
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 WRITERS: dict[str, Callable[[], str]] = {
     "configuration": reference.render,
+    "metrics": metrics.render,
     "reasons": reasons.render,
 }
 _MARK = re.compile(r"<!-- generated: (\w+) -->")
