@@ -1,0 +1,137 @@
+"""Cache keys: unambiguous, hashed, and never shared by questions that may differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from hashlib import blake2b
+from urllib.parse import unquote_to_bytes
+
+from attrs import frozen
+
+from trickster.caching.formfields import field_values
+from trickster.messages import Params, Request, parsed_query
+
+ALL_PARAMS = ("*",)
+READ_ONLY = (b"GET", b"HEAD")
+
+
+@frozen
+class KeyRules:
+    """
+    What makes two requests of a route the same question.
+
+    :ivar prefix: of every key; names the backend, so that no two share entries.
+    :ivar params: the only query parameters that count; C{("*",)} for all.
+    :ivar ignored_params: those that never count.
+    :ivar headers: request fields, in lower case, whose values tell entries apart.
+    :ivar form_fields: fields of a request body that count, for methods other than GET.
+    :ivar form: whether parameters are a set of named values: their order does not count, and
+        an urlencoded body is the same as a query string.
+    :ivar normalise: makes equal parameters equal, where C{form}.
+    :ivar with_authority: whether the host that the client asked for counts.
+    """
+
+    prefix: str
+    params: tuple[str, ...] = ALL_PARAMS
+    ignored_params: frozenset[str] = frozenset()
+    headers: tuple[bytes, ...] = (b"authorization",)
+    form_fields: tuple[str, ...] = ()
+    form: bool = False
+    normalise: Callable[[Params], Params] | None = None
+    with_authority: bool = False
+
+
+def framed(parts: Iterable[bytes | None]) -> bytes:
+    """
+    :return: the parts, each after its length, so that no two sequences look alike; None
+        differs from C{b""}.
+    """
+    return b"".join(b"-" if p is None else b"%d:%b" % (len(p), p) for p in parts)
+
+
+def digest(parts: Iterable[bytes | None]) -> str:
+    """:return: a cryptographic hash of a sequence, in hexadecimal."""
+    return blake2b(framed(parts), digest_size=16).hexdigest()
+
+
+def path_prefix(prefix: str, path: bytes, authority: bytes = b"") -> str:
+    """
+    :param prefix: as in L{KeyRules}.
+    :param authority: the host asked for, for routes whose rules count it.
+    :return: what the keys of all entries for a path begin with, whatever their query.
+    """
+    return f"{prefix}.opc.{_path_digest(authority.lower(), path)}."
+
+
+@lru_cache(maxsize=4096)
+def _path_digest(authority: bytes, path: bytes) -> str:
+    return digest((authority, path))
+
+
+def key_of(rules: KeyRules, request: Request, body: bytes | None = None) -> str:
+    """
+    :param body: the request's body, whole, where the method is not GET or HEAD.
+    :return: the key of the entry that answers this request, leaving aside the fields that
+        select among its variants.
+    :raises trickster.messages.MalformedParams: the parameters of a route with C{form}
+        cannot be read in one way only.
+    """
+    authority = request.authority if rules.with_authority else b""
+    method = b"GET" if request.method in READ_ONLY or rules.form else request.method
+    question = (_canonical_params(rules, request, body) if rules.form
+                else _raw_question(rules, request, body))
+    return path_prefix(rules.prefix, request.path, authority) + digest((method, *question))
+
+
+def _canonical_params(rules: KeyRules, request: Request, body: bytes | None) -> Iterable[bytes]:
+    params = merged_params(rules, request, body)
+    counted = sorted((p for p in params.pairs if _counts(rules, p[0])), key=lambda p: p[0])
+    for name, value in counted:
+        yield name.encode("utf-8", "surrogateescape")
+        yield value.encode("utf-8", "surrogateescape")
+
+
+def merged_params(rules: KeyRules, request: Request, body: bytes | None) -> Params:
+    """
+    :return: the parameters of query and form as one, normalised as the rules say.
+    :raises trickster.messages.MalformedParams: as for L{key_of}.
+    """
+    params = parsed_query(request.query)
+    if body:
+        params = Params(Params.parse(body).pairs + params.pairs)
+    return rules.normalise(params) if rules.normalise is not None else params
+
+
+def _counts(rules: KeyRules, name: str) -> bool:
+    return name not in rules.ignored_params and (
+        rules.params == ALL_PARAMS or name in rules.params)
+
+
+def _raw_question(rules: KeyRules, request: Request, body: bytes | None
+                  ) -> Iterable[bytes | None]:
+    yield counted_query(rules, request.query)
+    if body is not None:
+        yield from _body_parts(rules, request, body)
+
+
+def _body_parts(rules: KeyRules, request: Request, body: bytes) -> Iterable[bytes | None]:
+    content_type = request.headers.get(b"content-type") or b""
+    if not rules.form_fields:
+        return (content_type, body)
+    values = field_values(content_type, body, rules.form_fields)
+    return (content_type, body) if values is None else values
+
+
+def counted_query(rules: KeyRules, query: bytes) -> bytes:
+    """
+    :return: what of a plain query string counts, spelled and ordered as it came.
+    """
+    if rules.params == ALL_PARAMS and not rules.ignored_params:
+        return query
+    return b"&".join(piece for piece in query.split(b"&") if _counts(rules, _name(piece)))
+
+
+def _name(piece: bytes) -> str:
+    name = piece.partition(b"=")[0].replace(b"+", b" ")
+    return unquote_to_bytes(name).decode("utf-8", "surrogateescape")
