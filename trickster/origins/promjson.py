@@ -1,0 +1,239 @@
+"""The JSON of the Prometheus HTTP API, read no deeper than a cache must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+
+import msgspec
+
+from trickster.errors import Reason, Undecodable
+from trickster.timeseries.dataset import Dataset, Runs
+from trickster.timeseries.extents import Extents
+from trickster.timeseries.rows import SECOND_NS, IndexedRows, Rows, TextRows, decimal_ns
+
+_ABSENT = msgspec.Raw(b"")
+_VALUES = b',"values":['
+_HISTOGRAMS = b',"histograms":['
+_HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
+_NOTHING = (b"", b"null", b"[]", b"{}")
+
+
+class _Series(msgspec.Struct, forbid_unknown_fields=True):
+    metric: msgspec.Raw
+    values: msgspec.Raw = _ABSENT
+    histograms: msgspec.Raw = _ABSENT
+
+
+class _Sample(msgspec.Struct, forbid_unknown_fields=True):
+    metric: msgspec.Raw
+    value: msgspec.Raw = _ABSENT
+    histogram: msgspec.Raw = _ABSENT
+
+
+class _Data(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    result_type: str
+    result: msgspec.Raw
+    stats: msgspec.Raw = _ABSENT
+
+
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    status: str
+    data: _Data
+    warnings: msgspec.Raw = _ABSENT
+    infos: msgspec.Raw = _ABSENT
+    is_partial: bool = False
+    stats: msgspec.Raw = _ABSENT  # of VictoriaMetrics: how long it took
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_matrix = msgspec.json.Decoder(list[_Series])
+_vector = msgspec.json.Decoder(list[_Sample])
+_pairs = msgspec.json.Decoder(list[msgspec.Raw])
+_labels = msgspec.json.Decoder(dict[str, str])
+_canonical = msgspec.json.Encoder(order="sorted")
+
+Relabel = Callable[[bytes], bytes]
+
+
+def label_order(identity: bytes) -> tuple[tuple[tuple[bytes, bytes], ...], bool]:
+    """
+    What Prometheus orders the series of a range answer by: names and values of the labels,
+    one after the other, octet for octet.  Histograms come behind the floats of their labels.
+    """
+    column = _HISTOGRAMS if identity.endswith(_HISTOGRAMS) else _VALUES
+    metric = identity[len(b'{"metric":'):-len(column)]
+    labels = sorted((k.encode("utf-8", "surrogatepass"), v.encode("utf-8", "surrogatepass"))
+                    for k, v in _labels.decode(metric).items())
+    return tuple(labels), column is _HISTOGRAMS
+
+
+def decode_matrix(octets: bytes, extents: Extents, relabel: Relabel | None) -> Dataset:
+    """
+    :param octets: the whole answer to C{query_range}.
+    :param extents: what was asked for; samples outside it are left out.
+    :param relabel: changes the octets of each series' labels, or None.
+    :raises Undecodable: it is not a complete and clean matrix.
+    """
+    data = _complete(octets, "matrix")
+    series: dict[bytes, Runs] = {}
+    try:
+        for one in _matrix.decode(data.result):
+            metric = bytes(one.metric)
+            if relabel is not None:
+                metric = relabel(metric)
+            for column, rows in _columns(one):
+                identity = b'{"metric":' + metric + column
+                if identity in series:
+                    raise Undecodable("the same series twice")
+                series[identity] = (rows,)
+    except ValueError as error:
+        raise Undecodable(str(error)) from error
+    whole = Dataset(extents, series, label_order, "matrix")
+    return whole.restricted(extents) if _has_more(series, extents) else whole
+
+
+def decode_vector(octets: bytes, relabel: Relabel | None) -> Dataset:
+    """
+    :param octets: the whole answer to C{query} for a vector or a scalar.
+    :return: a dataset that covers nothing, with one row a series.
+    :raises Undecodable: it is not a complete and clean vector.
+    """
+    data = _complete(octets, "vector", "scalar")
+    series: dict[bytes, Runs] = {}
+    try:
+        if data.result_type == "scalar":
+            row = bytes(data.result)
+            series[b'{"metric":{}' + _VALUES] = (_text_rows(row),)
+            return Dataset(Extents(1), series, label_order, "matrix")
+        for one in _vector.decode(data.result):
+            metric = relabel(bytes(one.metric)) if relabel else bytes(one.metric)
+            column, row = ((_VALUES, one.value) if bytes(one.value) else
+                           (_HISTOGRAMS, one.histogram))
+            rows = _text_rows(bytes(row)) if column is _VALUES else _indexed(b"[%b]" % bytes(row))
+            series[b'{"metric":' + metric + column] = (rows,)
+    except ValueError as error:
+        raise Undecodable(str(error)) from error
+    return Dataset(Extents(1), series, label_order, "matrix")
+
+
+def encode_matrix(dataset: Dataset, warnings: Iterable[str] = ()) -> Iterator[bytes | memoryview]:
+    """
+    :return: the octets of the answer, in many small pieces, made as they are asked for.
+    """
+    yield _HEAD
+    opened: bytes | None = None  # the labels of the series that is still open
+    for identity, runs in dataset.series.items():
+        if identity.endswith(_HISTOGRAMS) and identity[:-len(_HISTOGRAMS)] == opened:
+            yield b"]" + _HISTOGRAMS
+        else:
+            yield identity if opened is None else b"]}," + identity
+        opened = identity[:identity.rindex(b',"')]
+        for i, run in enumerate(runs):
+            if i:
+                yield b","
+            yield run.encoded()
+    yield b"]}]}" if opened is not None else b"]}"
+    told = list(warnings)
+    yield b',"warnings":' + msgspec.json.encode(told) + b"}" if told else b"}"
+
+
+def relabeller(labels: Mapping[str, str]) -> Relabel:
+    """:return: a function that sets labels in the octets of a label set."""
+    fixed = dict(labels)
+
+    @lru_cache(maxsize=16384)
+    def relabel(metric: bytes) -> bytes:
+        return _canonical.encode({**_labels.decode(metric), **fixed})
+
+    return relabel
+
+
+def relabelled_samples(octets: bytes, relabel: Relabel) -> bytes:
+    """
+    :param octets: the answer to an instant query.
+    :return: the same with each series' labels changed; anything that is no such answer as
+        it is.
+    """
+    try:
+        answer: dict[str, msgspec.Raw] = _fields.decode(octets)
+        data = _fields.decode(answer["data"])
+        if bytes(data["resultType"]) not in (b'"vector"', b'"matrix"'):
+            return octets
+        series = [_fields.decode(one) for one in _pairs.decode(data["result"])]
+        for one in series:
+            one["metric"] = msgspec.Raw(relabel(bytes(one["metric"])))
+    except (ValueError, KeyError, TypeError):
+        return octets
+    data["result"] = msgspec.Raw(msgspec.json.encode(series))
+    answer["data"] = msgspec.Raw(msgspec.json.encode(data))
+    return msgspec.json.encode(answer)
+
+
+def with_values(octets: bytes, values: Iterable[str]) -> bytes:
+    """
+    :param octets: the answer to C{labels} or C{label values}.
+    :return: the same with more names or values in it, in order; anything that is no such
+        answer as it is.
+    """
+    try:
+        answer: dict[str, msgspec.Raw] = _fields.decode(octets)
+        known = msgspec.json.decode(answer["data"], type=list[str])
+    except (ValueError, KeyError):
+        return octets
+    answer["data"] = msgspec.Raw(msgspec.json.encode(sorted({*known, *values})))
+    return msgspec.json.encode(answer)
+
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _complete(octets: bytes, *types: str) -> _Data:
+    try:
+        answer = _envelope.decode(octets)
+    except ValueError as error:
+        raise Undecodable(str(error)) from error
+    data = answer.data
+    if answer.status != "success" or data.result_type not in types:
+        raise Undecodable(f"{answer.status} {data.result_type}")
+    if answer.is_partial:
+        raise Undecodable("isPartial", Reason.ORIGIN_PARTIAL)
+    for name, told in (("warnings", answer.warnings), ("infos", answer.infos)):
+        if bytes(told) not in _NOTHING:
+            raise Undecodable(name, Reason.ORIGIN_WARNINGS)
+    if bytes(data.stats) not in _NOTHING:
+        raise Undecodable("stats", Reason.STATS_ASKED)
+    return data
+
+
+def _columns(one: _Series) -> Iterator[tuple[bytes, Rows]]:
+    values = memoryview(one.values)
+    if len(values) > 2:
+        yield _VALUES, _text_rows(bytes(values[1:-1]))
+    histograms = bytes(one.histograms)
+    if len(histograms) > 2:
+        yield _HISTOGRAMS, _indexed(histograms)
+
+
+def _text_rows(octets: bytes) -> Rows:
+    # Compact rows of a number and a string, as Prometheus and its kin write them, hold no
+    # white space; anything else is taken apart and spelled so.
+    if octets[:1] == b"[" and octets[-2:] == b'"]' and b" " not in octets and b"\n" not in octets:
+        return TextRows.of(octets)
+    return _indexed(b"[%b]" % octets)
+
+
+def _indexed(octets: bytes) -> IndexedRows:
+    rows = []
+    for raw in _pairs.decode(octets):
+        instant, value = _pairs.decode(raw)
+        row = b"[%b,%b]" % (bytes(instant), bytes(value))
+        rows.append((decimal_ns(bytes(instant), SECOND_NS), row))
+    return IndexedRows.of(rows)
+
+
+def _has_more(series: Mapping[bytes, Runs], extents: Extents) -> bool:
+    first, last = extents.spans[0].start_ns, extents.spans[-1].end_ns
+    return any(runs[0].first_ns < first or runs[-1].last_ns > last for runs in series.values())
+
+

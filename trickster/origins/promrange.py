@@ -1,0 +1,228 @@
+"""Prometheus's C{query_range}: between HTTP messages and the time-series model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from attrs import frozen
+from zope.interface import implementer
+
+from trickster.bodies import Pieces
+from trickster.errors import NotATimeRange, Reason
+from trickster.interfaces import INewestDialect
+from trickster.messages import (
+    NO_PARAMS, Headers, MalformedParams, Octets, Outcome, Params, Request, Response, parsed_query,
+)
+from trickster.origins.promjson import Relabel, decode_matrix, decode_vector, encode_matrix
+from trickster.origins.promtime import instant_ns, seconds_text, step_ns
+from trickster.promql.facts import MILLISECOND_NS, Facts, facts
+from trickster.timeseries.dataset import Dataset
+from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.query import TimeRangeQuery
+
+MOST_POINTS = 11_000  # more than this a series, and Prometheus answers 400
+RANGE_PARAMS = ("start", "end", "step", "query", "_")
+FORM = b"application/x-www-form-urlencoded"
+_JSON = Headers(((b"Content-Type", b"application/json"),))
+_FEW_SERIES = 64  # up to these an answer is put together at once, and its length is known
+_FEW_OCTETS = 262_144
+
+
+@frozen(slots=True)
+class _Asked:
+    """What a request's parameters say, whoever sends it, and whenever."""
+
+    start_ns: int
+    end_ns: int
+    step_ns: int
+    key: str
+    params: Params
+    facts: Facts
+
+
+@implementer(INewestDialect)
+@frozen
+class PrometheusRange:
+    """
+    Range queries of Prometheus and of what speaks its API.
+
+    :ivar relabel: changes the labels of every series (C{prometheus.labels}), or None.
+    """
+
+    relabel: Relabel | None = None
+
+    def decode_request(self, request: Request, now_ns: int) -> TimeRangeQuery:
+        """
+        See L{trickster.interfaces.IQueryDialect.decode_request}.
+
+        Whatever Prometheus itself would refuse is refused here, so that the client gets
+        its very answer.
+        """
+        if request.method not in (b"GET", b"POST"):
+            raise NotATimeRange(Reason.METHOD, request.method.decode("ascii", "replace"))
+        _check_accept(request.headers.get(b"accept"))
+        asked = _asked(request.path, request.query, _form(request))
+        found = asked.facts
+        lead_ns: int | None = found.ahead_ns
+        if found.fixed_ns is not None and found.fixed_ns + found.ahead_ns > now_ns:
+            lead_ns = None  # a fixed instant that is still to come
+        return TimeRangeQuery(
+            request, asked.key, Extent(asked.start_ns, asked.end_ns), asked.step_ns, lead_ns,
+            found.tolerance_ns, found.fast_forward and not found.ahead_ns, asked.params)
+
+    def encode_request(self, query: TimeRangeQuery) -> Request:
+        """See L{trickster.interfaces.IQueryDialect.encode_request}."""
+        params: Params = query.statement
+        start, end = query.extent
+        return _with_params(query.request, params.replaced(
+            start=seconds_text(start), end=seconds_text(end), step=_step_text(query.step_ns)))
+
+    def decode_response(self, query: TimeRangeQuery, response: Response) -> Dataset:
+        """See L{trickster.interfaces.IQueryDialect.decode_response}."""
+        body = response.body
+        assert isinstance(body, Octets)
+        extents = Extents(query.step_ns, (query.extent,))
+        return decode_matrix(body.octets, extents, self.relabel)
+
+    def encode_response(self, query: TimeRangeQuery, dataset: Dataset,
+                        warnings: Sequence[str] = ()) -> Response:
+        """See L{trickster.interfaces.IQueryDialect.encode_response}."""
+        pieces = encode_matrix(dataset, warnings)
+        if len(dataset.series) <= _FEW_SERIES and dataset.encoded_bytes <= _FEW_OCTETS:
+            return Response(200, _JSON, Octets(b"".join(pieces)), _UNTOLD)
+        return Response(200, _JSON, Pieces(pieces), _UNTOLD)
+
+    def encode_newest(self, query: TimeRangeQuery, at_ns: int) -> Request:
+        """See L{trickster.interfaces.INewestDialect.encode_newest}."""
+        params: Params = query.statement
+        params = params.without("start", "end", "step").replaced(time=seconds_text(at_ns))
+        target = query.request.target
+        path = query.request.path
+        instant = path[:-len(b"query_range")] + b"query" + target[len(path):]
+        return _with_params(_retargeted(query.request, instant), params)
+
+    def decode_newest(self, query: TimeRangeQuery, response: Response) -> Dataset:
+        """See L{trickster.interfaces.INewestDialect.decode_newest}."""
+        body = response.body
+        assert isinstance(body, Octets)
+        return decode_vector(body.octets, self.relabel)
+
+
+_UNTOLD = Outcome()
+
+
+def merged_params(request: Request) -> Params:
+    """
+    :param request: its body is an L{Octets}.
+    :return: the form's parameters and then the query's, the order in which Go's
+        C{FormValue} looks at them.
+    :raises MalformedParams: either cannot be read without doubt.
+    """
+    form = _form(request)
+    query = parsed_query(request.query)
+    return Params(Params.parse(form).pairs + query.pairs) if form else query
+
+
+def _form(request: Request) -> bytes:
+    if request.method != b"POST":
+        return b""
+    body = request.body
+    assert isinstance(body, Octets)
+    kind = (request.headers.get(b"content-type") or b"").partition(b";")[0].strip().lower()
+    if body.octets and kind != FORM:
+        raise NotATimeRange(Reason.UNPARSABLE_BODY, kind.decode("ascii", "replace"))
+    if b"content-encoding" in request.headers:
+        raise NotATimeRange(Reason.UNPARSABLE_BODY, "content-encoding")
+    return body.octets
+
+
+@lru_cache(maxsize=4096)
+def _asked(path: bytes, query: bytes, form: bytes) -> _Asked:
+    try:
+        params = Params(Params.parse(form).pairs + Params.parse(query).pairs)
+    except MalformedParams as error:
+        raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, str(error)) from error
+    expression = _one(params, "query")
+    start_ns = _instant(params, "start")
+    end_ns = _instant(params, "end")
+    step = _step(params)
+    if end_ns < start_ns:
+        raise NotATimeRange(Reason.INVERTED_RANGE)
+    if (end_ns - start_ns) // step > MOST_POINTS:
+        raise NotATimeRange(Reason.TOO_MANY_POINTS)
+    if params.get("stats"):
+        raise NotATimeRange(Reason.STATS_ASKED)
+    found = facts(expression)
+    if found.reason is not None:
+        raise NotATimeRange(found.reason, found.detail)
+    return _Asked(start_ns, end_ns, step, _key(path, expression, step, params), params, found)
+
+
+def _key(path: bytes, expression: str, step: int, params: Params) -> str:
+    # The order of different parameters means nothing to Prometheus, that of equal ones may.
+    others = sorted((p for p in params.pairs if p[0] not in RANGE_PARAMS), key=_name_of)
+    parts = (path.decode("latin-1"), expression, str(step), *(x for p in others for x in p))
+    return "".join(f"{len(p)}:{p}" for p in parts)
+
+
+def _name_of(pair: tuple[str, str]) -> str:
+    return pair[0]
+
+
+def _one(params: Params, name: str) -> str:
+    values = params.get_all(name)
+    if not values or not values[0]:
+        raise NotATimeRange(Reason.MISSING_PARAMETER, name)
+    if len(set(values)) > 1:
+        raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, f"several {name}")
+    return values[0]
+
+
+def _instant(params: Params, name: str) -> int:
+    try:
+        return instant_ns(_one(params, name))
+    except ValueError as error:
+        raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, f"{name}: {error}") from error
+
+
+def _step(params: Params) -> int:
+    try:
+        step = step_ns(_one(params, "step"))
+    except ValueError as error:
+        raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, f"step: {error}") from error
+    if step <= 0:
+        raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, "step is not more than 0")
+    if step % MILLISECOND_NS:
+        raise NotATimeRange(Reason.STEP_TOO_FINE)
+    return step
+
+
+def _check_accept(accept: bytes | None) -> None:
+    # Mimir answers in protobuf to whoever asks for that; only JSON is kept.
+    if accept is not None and b"json" not in accept and b"*/*" not in accept and (
+            b"application/*" not in accept):
+        raise NotATimeRange(Reason.NOT_A_TIME_RANGE, "accepts no JSON")
+
+
+@lru_cache(maxsize=1024)
+def _step_text(step: int) -> str:
+    return seconds_text(step)
+
+
+def _with_params(request: Request, params: Params) -> Request:
+    """:return: the request with these parameters where it had its own."""
+    if request.method == b"POST":
+        return Request(b"POST", request.path, request.headers, Octets(params.encode()),
+                       request.authority, request.peer, request.version)
+    target = b"%b?%b" % (request.path, params.encode())
+    return Request(request.method, target, request.headers, Octets(), request.authority,
+                   request.peer, request.version)
+
+
+def _retargeted(request: Request, target: bytes) -> Request:
+    return Request(request.method, target, request.headers, request.body, request.authority,
+                   request.peer, request.version)
+
+
+__all__ = ["MOST_POINTS", "NO_PARAMS", "PrometheusRange", "merged_params"]

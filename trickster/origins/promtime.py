@@ -1,0 +1,101 @@
+"""
+Instants and durations as the Prometheus HTTP API reads them.
+
+Reading is strict where Prometheus is, and stricter where implementations differ: what is
+refused here goes to the origin as it is, so that the origin's own word counts.
+(https://prometheus.io/docs/prometheus/latest/querying/api/)
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from trickster.promql.facts import MILLISECOND_NS, SECOND_NS, duration_ns
+
+_DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_S = 253402300800  # the year 10000, far inside of what 64 bits of nanoseconds hold not
+_LATEST_NS_S = (1 << 63) // SECOND_NS - 1
+
+
+@lru_cache(maxsize=8192)
+def instant_ns(text: str) -> int:
+    """
+    :param text: Unix seconds as a decimal number, or RFC 3339.
+    :return: nanoseconds since the epoch, on a whole millisecond, as Prometheus rounds it.
+    :raises ValueError: it is neither, or before 1970, or far in the future.
+    """
+    if text.isascii() and text.isdigit():
+        total_ns = int(text[:20]) * SECOND_NS
+    elif _DECIMAL.fullmatch(text):
+        total_ns = _from_float(float(text))
+    else:
+        total_ns = _from_rfc3339(text)
+    if not 0 <= total_ns < _LATEST_NS_S * SECOND_NS:
+        raise ValueError(f"out of range: {text!r}")
+    return total_ns // MILLISECOND_NS * MILLISECOND_NS
+
+
+def _from_float(seconds: float) -> int:
+    # The origin's own arithmetic: milliseconds, half away from zero, then nanoseconds.
+    if not abs(seconds) < _LATEST_S:
+        raise ValueError("out of range")
+    fraction, whole = math.modf(seconds)
+    milliseconds = math.copysign(math.floor(abs(fraction * 1000) + 0.5), fraction) / 1000
+    return int(whole) * SECOND_NS + int(milliseconds * 1e9)
+
+
+def _from_rfc3339(text: str) -> int:
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a time: {text!r}")
+    day, clock, fraction, sign, hours, minutes = match.groups()
+    moment = datetime.fromisoformat(f"{day}T{clock}+00:00")
+    if sign:
+        shift = timedelta(hours=int(hours), minutes=int(minutes))
+        moment = moment - shift if sign == "+" else moment + shift
+    return (int((moment - _EPOCH) / timedelta(seconds=1)) * SECOND_NS
+            + int((fraction or "0").ljust(9, "0")))
+
+
+@lru_cache(maxsize=1024)
+def step_ns(text: str) -> int:
+    """
+    :param text: seconds as a decimal number, or a duration such as C{1h30m}.
+    :return: nanoseconds; 0 and less are the caller's to refuse.
+    :raises ValueError: it is neither.
+    """
+    if _DECIMAL.fullmatch(text):
+        nanoseconds = float(text) * 1e9
+        if not abs(nanoseconds) < 1 << 62:
+            raise ValueError(f"out of range: {text!r}")
+        return int(nanoseconds)
+    length = duration_ns(text)
+    if length is None or length >= 1 << 62:
+        raise ValueError(f"not a duration: {text!r}")
+    return length
+
+
+@lru_cache(maxsize=8192)
+def seconds_text(time_ns: int) -> str:
+    """:return: an instant on a whole millisecond, as Prometheus writes timestamps."""
+    seconds, rest = divmod(time_ns // MILLISECOND_NS, 1000)
+    return f"{seconds}.{rest:03}" if rest else str(seconds)
+
+
+def rounded_instant(text: str, to_ns: int, up: bool = False) -> str:
+    """
+    :param text: an instant as the client wrote it.
+    :param to_ns: what to round to; 0 leaves everything as it is.
+    :return: whole seconds rounded down (or up); everything else as it came.
+    """
+    if not to_ns or not (text.isascii() and text.isdigit()) or len(text) > 12:
+        return text
+    time_ns = int(text) * SECOND_NS
+    rounded = (time_ns + (to_ns - 1 if up else 0)) // to_ns * to_ns
+    return seconds_text(rounded)

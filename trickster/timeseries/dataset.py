@@ -1,0 +1,179 @@
+"""A table of series whose samples stay as the origin encoded them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.rows import IndexedRows, Rows, appended
+
+_SERIES_OVERHEAD = 200
+Collation = Callable[[bytes], Any]
+Runs = tuple[Rows, ...]
+
+
+def by_octets(identity: bytes) -> bytes:
+    """The collation of origins that nothing better is known of."""
+    return identity
+
+
+@frozen(slots=True)
+class Dataset:
+    """
+    Samples of some series over some extents.  A value: methods return new ones.
+
+    :ivar extents: what is covered, with or without samples, on a step's grid.
+    :ivar series: by identity, in the origin's order: the series' own octets (labels, tags,
+        columns), and its rows in runs, in time order.
+    :ivar collation: gives what series are ordered by where the origin's order is unknown.
+    :ivar kind: what the dialect wants to remember, such as the result type; datasets of
+        different kinds are not merged.
+    """
+
+    extents: Extents
+    series: Mapping[bytes, Runs] = field(factory=dict)
+    collation: Collation = field(default=by_octets, eq=False, repr=False)
+    kind: Any = None
+
+    @classmethod
+    def from_rows(cls, extents: Extents, series: Mapping[bytes, Iterable[tuple[int, bytes]]],
+                  kind: Any = None) -> Dataset:
+        """
+        The plain way to make one, for dialects that decode sample by sample.
+
+        :param series: instants and octets of each series' rows, ascending; rows outside
+            the extents are left out, and so is a series without rows.
+        :raises ValueError: rows are out of order.
+        """
+        found = {i: IndexedRows.of(rows) for i, rows in
+                 ((identity, list(rows)) for identity, rows in series.items()) if rows}
+        whole = cls(extents, {i: (run,) for i, run in found.items()}, kind=kind)
+        return whole.restricted(extents)
+
+    @property
+    def nbytes(self) -> int:
+        """Octets that it takes in memory, for the store's accounts."""
+        return sum(_SERIES_OVERHEAD + len(identity) + sum(120 + run.nbytes for run in runs)
+                   for identity, runs in self.series.items())
+
+    @property
+    def encoded_bytes(self) -> int:
+        """Octets of identities and rows, as an answer would have them."""
+        return sum(len(identity) + sum(len(run.encoded()) + 1 for run in runs)
+                   for identity, runs in self.series.items())
+
+    def rows(self, identity: bytes) -> Iterator[tuple[int, bytes]]:
+        """:return: instant and octets of each row of one series."""
+        for run in self.series[identity]:
+            yield from run.rows()
+
+    def restricted(self, extents: Extents) -> Dataset:
+        """
+        :return: only the samples inside C{extents}, and that coverage.  A series without
+            samples there is left out.
+        """
+        kept = {}
+        for identity, runs in self.series.items():
+            inside = _cropped(runs, extents.spans)
+            if inside:
+                kept[identity] = inside
+        return evolve(self, extents=self.extents & extents, series=kept)
+
+    def window(self, extent: Extent) -> Dataset:
+        """:return: L{restricted} to one extent that is wholly covered."""
+        covered = Extents(self.extents.step_ns, (extent,))
+        if self.extents == covered:
+            return self
+        kept = {}
+        start, end = extent
+        for identity, runs in self.series.items():
+            if len(runs) == 1:  # by far the most
+                run = runs[0].cropped(start, end)
+                if run is not None:
+                    kept[identity] = (run,)
+            elif inside := _cropped(runs, (extent,)):
+                kept[identity] = inside
+        return evolve(self, extents=covered, series=kept)
+
+    def merged(self, newer: Dataset) -> Dataset:
+        """
+        :return: all samples; where both cover an instant, the newer's.
+        :raises ValueError: the two are of different kinds.
+        """
+        if self.kind != newer.kind and self.series and newer.series:
+            raise ValueError(f"{self.kind} and {newer.kind} do not merge")
+        old = self.series
+        if self.extents & newer.extents:
+            old = self.restricted(self.extents - newer.extents).series
+        extents = self.extents | newer.extents
+        kind = newer.kind if newer.series else self.kind
+        if not newer.series or not old:
+            return evolve(self, extents=extents, series=newer.series or old, kind=kind,
+                          collation=newer.collation)
+        joined = {newest: _merged_runs(old.get(oldest, ()), newer.series.get(newest, ()))
+                  for oldest, newest in _paired(old, newer)}
+        return evolve(newer, extents=extents, series=joined, kind=kind)
+
+    def followed_by(self, newest: Dataset) -> Dataset:
+        """
+        :param newest: rows later than all of ours, on no grid.
+        :return: our samples and then those; what is covered stays what it was.
+        """
+        joined = {new: _merged_runs(self.series.get(old, ()), newest.series.get(new, ()))
+                  for old, new in _paired(self.series, newest)}
+        return evolve(self, series=joined)
+
+    def compacted(self) -> Dataset:
+        """:return: an equal dataset whose runs hold on to what they use, give or take half."""
+        return evolve(self, series={i: tuple(_slim(run) for run in runs)
+                                    for i, runs in self.series.items()})
+
+
+def _paired(old: Mapping[bytes, Runs], newer: Dataset) -> Iterable[tuple[bytes, bytes]]:
+    """
+    :return: the identities of every series in the order of the result, as the older and as
+        the newer side spell it: an origin that was upgraded may spell the same labels anew.
+    """
+    fresh = newer.series
+    if old.keys() <= fresh.keys():
+        return ((i, i) for i in fresh)
+    if fresh.keys() <= old.keys():
+        return ((i, i) for i in old)
+    spelled = {newer.collation(i): [i, i] for i in old}
+    for i in fresh:
+        spelled.setdefault(newer.collation(i), [i, i])[1] = i
+    return ((pair[0], pair[1]) for _, pair in sorted(spelled.items(), key=_first_of))
+
+
+def _first_of(item: tuple[Any, Any]) -> Any:
+    return item[0]
+
+
+def _cropped(runs: Runs, spans: Iterable[Extent]) -> Runs:
+    pieces = (run.cropped(start, end) for start, end in spans for run in runs)
+    return tuple(p for p in pieces if p is not None)
+
+
+def _merged_runs(old: Runs, new: Runs) -> Runs:
+    if not new:
+        return old
+    if not old or old[-1].last_ns < new[0].first_ns:
+        runs = old
+        for run in new:
+            runs = appended(runs, run)
+        return runs
+    runs = ()
+    for run in sorted(old + new, key=_first):
+        runs = appended(runs, run)
+    return runs
+
+
+def _first(run: Rows) -> int:
+    return run.first_ns
+
+
+def _slim(run: Rows) -> Rows:
+    return run.compacted() if run.nbytes > 2 * len(run.encoded()) + 64 else run

@@ -1,0 +1,95 @@
+"""Datasets as octets, for stores outside this process: versioned, and checked on reading."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import msgspec
+from attrs import frozen
+
+from trickster.timeseries.dataset import Collation, Dataset, by_octets
+from trickster.timeseries.extents import Extents
+from trickster.timeseries.rows import IndexedRows, Rows, TextRows
+
+_MAGIC = b"TkD1"  # another number for every change of the form
+_CHECKSUM = 4
+Pairs = tuple[tuple[bytes, bytes], ...]
+
+
+class _Text(msgspec.Struct, array_like=True, tag="t"):
+    unit_ns: int
+    octets: bytes
+
+
+class _Indexed(msgspec.Struct, array_like=True, tag="i"):
+    rows: list[tuple[int, bytes]]
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    step_ns: int
+    spans: list[tuple[int, int]]
+    kind: Any
+    series: list[tuple[bytes, list[_Text | _Indexed]]]
+    headers: list[tuple[bytes, bytes]]
+    span: int
+
+
+_reader = msgspec.msgpack.Decoder(_Stored)
+_writer = msgspec.msgpack.Encoder()
+
+
+@frozen
+class Codec:
+    """
+    Makes octets of datasets, and datasets of octets.
+
+    :ivar collation: of the dialect whose datasets they are.
+    """
+
+    collation: Collation = by_octets
+
+    def to_octets(self, dataset: Dataset, headers: Pairs = (), span: int = 0) -> bytes:
+        """
+        :param headers: header fields to keep beside it.
+        :param span: a number to keep beside it.
+        """
+        stored = _Stored(
+            dataset.extents.step_ns, [tuple(s) for s in dataset.extents.spans], dataset.kind,
+            [(i, [_run_stored(run) for run in runs]) for i, runs in dataset.series.items()],
+            list(headers), span)
+        octets = _writer.encode(stored)
+        return _MAGIC + zlib.crc32(octets).to_bytes(_CHECKSUM, "big") + octets
+
+    def from_octets(self, octets: bytes) -> tuple[Dataset, Pairs, int] | None:
+        """
+        :return: the dataset, and what was kept beside it; None where the octets are not
+            exactly what L{to_octets} of this version made.
+        """
+        start = len(_MAGIC) + _CHECKSUM
+        body = memoryview(octets)[start:]
+        claimed = octets[len(_MAGIC):start]
+        if octets[:len(_MAGIC)] != _MAGIC or zlib.crc32(body).to_bytes(4, "big") != claimed:
+            return None
+        try:
+            stored = _reader.decode(body)
+            extents = Extents.of(stored.step_ns, stored.spans)
+            series = {i: tuple(_run_read(run) for run in runs) for i, runs in stored.series}
+        except (ValueError, IndexError):
+            return None
+        dataset = Dataset(extents, series, self.collation, stored.kind)
+        return dataset, tuple(stored.headers), stored.span
+
+
+def _run_stored(run: Rows) -> _Text | _Indexed:
+    if isinstance(run, TextRows):
+        return _Text(run.unit_ns, bytes(run.encoded()))
+    return _Indexed(list(run.rows()))
+
+
+def _run_read(run: _Text | _Indexed) -> Rows:
+    if isinstance(run, _Text):
+        return TextRows.of(run.octets, run.unit_ns)
+    return IndexedRows.of(run.rows)
+
+
