@@ -63,7 +63,7 @@ async def _read_on(body: IBody, limit: int) -> bytes | bytearray:
         raise BodyTooLarge(limit)
     more = await body.read() if first else first
     if not more:
-        return first if isinstance(first, (bytes, bytearray)) else bytes(first)
+        return bytes(first)  # itself, unless it is a view
     kept = bytearray(first)
     del first
     while more:
