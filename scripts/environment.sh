@@ -24,7 +24,8 @@ find_python() {
     if [ -n "${PYTHON:-}" ]; then
         command -v "$PYTHON" >/dev/null || die "PYTHON=$PYTHON: there is no such program."
         is_new_enough "$PYTHON" \
-            || die "PYTHON=$PYTHON is $("$PYTHON" --version 2>&1); Trickster needs Python 3.11 or newer."
+            || die "PYTHON=$PYTHON: Trickster needs Python 3.11 or newer; this says:" \
+                "$("$PYTHON" --version 2>&1 | head -n 1)"
         echo "$PYTHON"
         return
     fi
@@ -49,15 +50,21 @@ make_venv() {
     "$python" -m venv --clear "$venv"
 }
 
+# With PYTHON given, an environment of another version will not do.
+is_usable() {
+    is_new_enough "$venv/bin/python" || return 1
+    [ -z "${PYTHON:-}" ] || [ "$("$PYTHON" --version 2>&1)" = "$("$venv/bin/python" --version)" ]
+}
+
 digest() {
     { cat setup.py trickster/__init__.py; pwd; "$venv/bin/python" --version; } | cksum
 }
 
-is_new_enough "$venv/bin/python" || make_venv
+is_usable || make_venv
 if [ "$(cat "$stamp" 2>/dev/null)" != "$(digest)" ]; then
     echo "Installing Trickster${extra:+ and its tools ($extra)} into $venv; this is done once."
     rm -f "$stamp"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
         --editable ".${extra:+[$extra]}" </dev/null
     digest >"$stamp"
 fi
