@@ -1,0 +1,350 @@
+"""Tests of C{trickster.observability.access}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+from prometheus_client import CollectorRegistry
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from trickster.errors import BadRequest, Reason, RequestError, UpstreamBroke, UpstreamTimeout
+from trickster.interfaces import IBody, IDuplex, IResponder
+from trickster.messages import Engine, Headers, Octets, Outcome, Request, Response, Status
+from trickster.observability.access import Observed
+from trickster.observability.accesslog import AccessLog
+from trickster.observability.counters import RouteLabels
+from trickster.observability.lines import ILineSink, logfmt
+from trickster.observability.metrics import Metrics
+
+LABELS = RouteLabels("prom", "prometheus", "/api/v1/query")
+GET = Request(b"GET", b"/api/v1/query?query=up")
+HIT = Outcome(Engine.OBJECT, Status.HIT)
+
+
+@implementer(IResponder)
+@define
+class Answers:
+    """Answers what it was told to, or raises it; waits for a Deferred."""
+
+    answer: Any
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        answer = self.answer
+        if isinstance(answer, Deferred):
+            answer = await answer
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@implementer(IBody)
+@define
+class Pieces:
+    """A body of given pieces; an exception among them is raised."""
+
+    pieces: list[Any]
+    length: int | None = None
+    is_closed: bool = False
+
+    async def read(self) -> bytes:
+        """See L{IBody.read}."""
+        piece = self.pieces.pop(0) if self.pieces else b""
+        if isinstance(piece, Deferred):
+            piece = await piece
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    def close(self) -> None:
+        """See L{IBody.close}."""
+        self.is_closed = True
+
+
+@implementer(IDuplex)
+@define
+class Tunnel(Pieces):
+    """The same with a way back."""
+
+    written: list[bytes] = field(factory=list)
+    is_ended: bool = False
+
+    async def write(self, octets: bytes) -> None:
+        """See L{IDuplex.write}."""
+        self.written.append(octets)
+
+    def end(self) -> None:
+        """See L{IDuplex.end}."""
+        self.is_ended = True
+
+
+@implementer(ILineSink)
+@define
+class Lines:
+    """Keeps lines."""
+
+    lines: list[str] = field(factory=list)
+
+    def write(self, line: str) -> None:
+        """See L{ILineSink.write}."""
+        self.lines.append(line)
+
+
+class ObservedTestCase(SynchronousTestCase):
+    """Sets up something to look through."""
+
+    def setUp(self) -> None:
+        """Make a clock, a registry and a log."""
+        self.clock = Clock()
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self.sink = Lines()
+
+    def observed(self, answer: Any) -> Observed:
+        """:return: an observed responder that answers so."""
+        log = AccessLog(self.sink, logfmt, self.clock)
+        return Observed(Answers(answer), LABELS, self.metrics, log, self.clock)
+
+    def answer(self, answer: Any, request: Request = GET) -> Response:
+        """:return: what comes of an answer that is there at once."""
+        return self.now(self.observed(answer).respond(request))
+
+    def now(self, coroutine: Any) -> Any:
+        """:return: the result of what has no need to wait."""
+        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def requests(self, http_status: str, cache_status: str, method: str = "GET") -> float | None:
+        """:return: how many requests were counted so."""
+        return self.registry.get_sample_value("trickster_proxy_requests_total", {
+            "backend_name": "prom", "provider": "prometheus", "path": "/api/v1/query",
+            "method": method, "http_status": http_status, "cache_status": cache_status})
+
+    def frontend(self, name: str, http_status: str, method: str = "GET") -> float | None:
+        """:return: a sample of the frontend's metrics."""
+        return self.registry.get_sample_value(f"trickster_frontend_{name}", {
+            "backend_name": "prom", "provider": "prometheus", "path": "/api/v1/query",
+            "method": method, "http_status": http_status})
+
+    def reasons(self, cache_status: str, reason: str) -> float | None:
+        """:return: how often a reason was counted."""
+        return self.registry.get_sample_value("trickster_proxy_reasons_total", {
+            "backend_name": "prom", "provider": "prometheus", "path": "/api/v1/query",
+            "cache_status": cache_status, "reason": reason})
+
+
+class AnswerTests(ObservedTestCase):
+    """Answers that are there whole."""
+
+    def test_provides(self) -> None:
+        """It is a responder."""
+        verifyObject(IResponder, self.observed(None))
+
+    def test_adds_both_fields(self) -> None:
+        """The answer says what became of it, after its own fields."""
+        mine = Headers(((b"ETag", b'"x"'),))
+        response = self.answer(Response(200, mine, Octets(b"abc"), HIT))
+        self.assertEqual(response.headers.pairs, (
+            (b"ETag", b'"x"'),
+            (b"X-Trickster-Result", b"engine=ObjectProxyCache; status=hit"),
+            (b"Cache-Status", b"Trickster; hit")))
+
+    def test_keeps_the_rest(self) -> None:
+        """Status, phrase, body and outcome are passed on as they are."""
+        body = Octets(b"abc")
+        response = self.answer(Response(404, Headers(), body, HIT, b"Nope"))
+        self.assertEqual((response.status, response.phrase), (404, b"Nope"))
+        self.assertIs(response.body, body)
+        self.assertIs(response.outcome, HIT)
+
+    def test_upstream_trickster(self) -> None:
+        """Another Trickster's result is replaced, its Cache-Status stays before ours."""
+        headers = Headers(((b"x-trickster-result", b"engine=x"), (b"Cache-Status", b"Up; hit")))
+        response = self.answer(Response(200, headers, Octets(), HIT))
+        self.assertEqual(response.headers.get_all(b"x-trickster-result"),
+                         [b"engine=ObjectProxyCache; status=hit"])
+        self.assertEqual(response.headers.joined(b"cache-status"), b"Up; hit, Trickster; hit")
+
+    def test_ends_in_its_first_step(self) -> None:
+        """Where the inner responder need not wait, neither does this."""
+        response = Response(200, body=Octets(b"x"), outcome=HIT)
+        with self.assertRaises(StopIteration):
+            self.observed(response).respond(GET).send(None)
+
+    def test_counts(self) -> None:
+        """An answer is counted with its octets, under the configured path."""
+        self.answer(Response(200, body=Octets(b"abc"), outcome=HIT))
+        self.assertEqual(self.requests("200", "hit"), 1)
+        self.assertEqual(self.frontend("requests_total", "2xx"), 1)
+        self.assertEqual(self.frontend("written_bytes_total", "2xx"), 3)
+
+    def test_head(self) -> None:
+        """No octets are written in answer to HEAD."""
+        self.answer(Response(200, body=Octets(b"abc"), outcome=HIT), Request(b"HEAD", b"/"))
+        self.assertEqual(self.frontend("written_bytes_total", "2xx", "HEAD"), 0)
+
+    def test_invented_method(self) -> None:
+        """Methods that nobody knows share one label."""
+        for method in (b"BREW", b"WHEN"):
+            self.answer(Response(200, outcome=HIT), Request(method, b"/"))
+        self.assertEqual(self.requests("200", "hit", "other"), 2)
+
+    def test_reason(self) -> None:
+        """Why it was no full hit is counted."""
+        self.answer(Response(200, outcome=Outcome(reason=Reason.PROXY_PATH)))
+        self.assertEqual(self.reasons("proxy-only", "proxy-path"), 1)
+
+    def test_duration(self) -> None:
+        """The time until the answer is observed in seconds."""
+        waiting: Deferred[Response] = Deferred()
+        done = Deferred.fromCoroutine(self.observed(waiting).respond(GET))
+        self.clock.advance(0.75)
+        waiting.callback(Response(200, outcome=HIT))
+        self.successResultOf(done)
+        self.assertEqual(self.frontend("requests_duration_seconds_sum", "2xx"), 0.75)
+
+    def test_log_line(self) -> None:
+        """The request is logged with what became of it."""
+        self.answer(Response(200, body=Octets(b"abc"), outcome=HIT))
+        [line] = self.sink.lines
+        for piece in ("method=GET", 'uri="/api/v1/query?query=up"', "status=200", "bytes=3",
+                      "backendName=prom", "cacheStatus=hit"):
+            self.assertIn(piece, line)
+
+
+class ErrorTests(ObservedTestCase):
+    """When no answer can be given."""
+
+    def test_request_error(self) -> None:
+        """A request error becomes an answer of its status, in plain text."""
+        response = self.answer(BadRequest("no such month"))
+        self.assertEqual(response.status, 400)
+        self.assertEqual(self.now(response.body.read()), b"no such month\n")
+        self.assertEqual(response.headers.get(b"content-type"), b"text/plain; charset=utf-8")
+
+    def test_client_error_outcome(self) -> None:
+        """A client's fault is an error with its reason."""
+        response = self.answer(BadRequest("no such month"))
+        self.assertEqual(response.headers.get(b"x-trickster-result"),
+                         b"engine=HTTPProxy; status=error; reason=malformed-request")
+
+    def test_origin_error_outcome(self) -> None:
+        """An origin's fault is a proxy error with its reason."""
+        response = self.answer(UpstreamTimeout())
+        self.assertEqual(response.status, 504)
+        self.assertEqual(response.headers.get(b"x-trickster-result"),
+                         b"engine=HTTPProxy; status=proxy-error; reason=origin-timeout")
+        self.assertEqual(self.requests("504", "proxy-error"), 1)
+
+    def test_no_detail(self) -> None:
+        """An error without words is told in those of its status."""
+        self.assertEqual(self.now(self.answer(UpstreamTimeout()).body.read()),
+                         b"Gateway Timeout\n")
+        odd = self.answer(RequestError(status=599))
+        self.assertEqual(self.now(odd.body.read()), b"no answer can be given\n")
+
+    def test_unforeseen(self) -> None:
+        """A fault of ours is a 500 that gives nothing away, and is logged whole."""
+        response = self.answer(ZeroDivisionError("private"))
+        self.assertEqual(response.status, 500)
+        self.assertNotIn(b"private", self.now(response.body.read()))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.reasons("error", "internal"), 1)
+
+    def test_client_gone(self) -> None:
+        """A cancelled request cancels what is below, and counts as 499."""
+        gone: list[Any] = []
+        waiting: Deferred[Response] = Deferred(gone.append)
+        done = Deferred.fromCoroutine(self.observed(waiting).respond(GET))
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.assertEqual(len(gone), 1)
+        self.assertEqual(self.requests("499", "error"), 1)
+        self.assertEqual(self.reasons("error", "client-gone"), 1)
+
+
+class BodyTests(ObservedTestCase):
+    """Answers whose bodies are still to come."""
+
+    def body(self, *pieces: Any, length: int | None = None) -> tuple[IBody, Pieces]:
+        """:return: the observed body of an answer, and the one within."""
+        inner = Pieces(list(pieces), length)
+        return self.answer(Response(200, body=inner, outcome=HIT)).body, inner
+
+    def test_provides(self) -> None:
+        """What is handed out is a body again, of the same length."""
+        body, _ = self.body(length=7)
+        verifyObject(IBody, body)
+        self.assertEqual(body.length, 7)
+
+    def test_counted_at_the_end(self) -> None:
+        """Octets are counted once the body is over, with the time that it took."""
+        body, _ = self.body(b"abc", b"de")
+        self.assertEqual(self.now(body.read()), b"abc")
+        self.assertIsNone(self.requests("200", "hit"))
+        self.clock.advance(2)
+        self.assertEqual([self.now(body.read()), self.now(body.read())], [b"de", b""])
+        self.assertEqual(self.frontend("written_bytes_total", "2xx"), 5)
+        self.assertEqual(self.frontend("requests_duration_seconds_sum", "2xx"), 2)
+
+    def test_counted_once(self) -> None:
+        """Reading on and closing after the end count nothing more."""
+        body, inner = self.body(b"abc")
+        for _ in range(3):
+            self.now(body.read())
+        body.close()
+        self.assertEqual(self.requests("200", "hit"), 1)
+        self.assertTrue(inner.is_closed)
+
+    def test_closed_when_whole(self) -> None:
+        """A reader that stops after as many octets as there are has had it all."""
+        body, _ = self.body(b"abc", length=3)
+        self.now(body.read())
+        body.close()
+        self.assertEqual(self.requests("200", "hit"), 1)
+
+    def test_closed_before_the_end(self) -> None:
+        """A reader that stops earlier is gone."""
+        body, inner = self.body(b"abc", b"de", length=5)
+        self.now(body.read())
+        body.close()
+        self.assertEqual(self.requests("499", "proxy-error"), 1)
+        self.assertEqual(self.reasons("proxy-error", "client-gone"), 1)
+        self.assertTrue(inner.is_closed)
+
+    def test_cancelled_while_reading(self) -> None:
+        """So is one that is cancelled."""
+        body, _ = self.body(Deferred())
+        reading = Deferred.fromCoroutine(body.read())
+        reading.cancel()
+        self.failureResultOf(reading, CancelledError)
+        self.assertEqual(self.requests("499", "proxy-error"), 1)
+
+    def test_origin_breaks_off(self) -> None:
+        """An origin that goes away in the middle is counted as what it is."""
+        body, _ = self.body(b"abc", UpstreamBroke("gone"))
+        self.now(body.read())
+        failing = Deferred.fromCoroutine(body.read())
+        self.failureResultOf(failing, UpstreamBroke)
+        self.assertEqual(self.reasons("proxy-error", "origin-broke"), 1)
+        self.assertEqual(self.frontend("written_bytes_total", "2xx"), 3)
+
+    def test_head_leaves_the_body(self) -> None:
+        """The body of an answer to HEAD is nobody's to count."""
+        inner = Pieces([b"x"])
+        response = self.answer(Response(200, body=inner, outcome=HIT), Request(b"HEAD", b"/"))
+        self.assertIs(response.body, inner)
+
+    def test_tunnel(self) -> None:
+        """After an upgrade, octets still go both ways."""
+        inner = Tunnel([b"down"])
+        body = self.answer(Response(101, body=inner, outcome=HIT)).body
+        verifyObject(IDuplex, body)
+        self.now(body.write(b"up"))
+        body.end()
+        self.assertEqual((self.now(body.read()), inner.written, inner.is_ended),
+                         (b"down", [b"up"], True))

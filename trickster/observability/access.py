@@ -1,0 +1,192 @@
+"""The outermost responder: every answer is counted, logged and told what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import cast
+
+from attrs import Factory, define, evolve, field, frozen
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from trickster.errors import Reason, RequestError, UpstreamError
+from trickster.interfaces import IBody, IDuplex, IResponder
+from trickster.messages import Headers, Octets, Outcome, Request, Response, Status, text_response
+from trickster.observability.accesslog import AccessEntry, AccessLog
+from trickster.observability.counters import CLIENT_GONE, RouteCounters, RouteLabels
+from trickster.observability.metrics import Metrics
+from trickster.observability.resultheader import result_fields, without_result
+
+_GONE = Outcome(status=Status.ERROR, reason=Reason.CLIENT_GONE)
+_BROKEN = Outcome(status=Status.ERROR, reason=Reason.INTERNAL)
+
+
+def refusal(error: RequestError) -> Response:
+    """:return: the answer that tells a client what an error says."""
+    status = Status.PROXY_ERROR if isinstance(error, UpstreamError) else Status.ERROR
+    outcome = Outcome(status=status, reason=error.reason, detail=error.detail)
+    return text_response(error.status, (error.detail or _phrase(error.status)) + "\n", outcome)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "no answer can be given"
+
+
+@frozen(slots=True)
+class _Exchange:
+    """A request whose answer's body is still on its way."""
+
+    request: Request
+    status: int
+    outcome: Outcome
+    started: float
+    to_headers: float
+
+
+@implementer(IResponder)
+@define(eq=False)
+class Observed:
+    """
+    Counts and logs what an inner responder answers, and adds the fields that say how.
+
+    A L{RequestError} becomes an answer here, so that it is observed like any other; so
+    does a failure that nobody foresaw, which is logged with its traceback.
+
+    :ivar labels: where in the configuration the inner responder stands.
+    :ivar access_log: None for no log.
+    """
+
+    inner: IResponder
+    labels: RouteLabels
+    metrics: Metrics
+    access_log: AccessLog | None
+    clock: IReactorTime
+    log: Logger = field(factory=Logger)
+    _counters: RouteCounters = field(
+        init=False, default=Factory(lambda self: self.metrics.route(self.labels),
+                                    takes_self=True))
+    _seconds: Callable[[], float] = field(
+        init=False, default=Factory(lambda self: self.clock.seconds, takes_self=True))
+
+    async def respond(self, request: Request) -> Response:
+        """Answer as the inner responder does; see L{IResponder.respond}."""
+        started = self._seconds()
+        try:
+            response = await self.inner.respond(request)
+        except CancelledError:
+            waited = self._since(started)
+            self._finish(_Exchange(request, CLIENT_GONE, _GONE, started, waited), 0, waited)
+            raise
+        except RequestError as error:
+            response = refusal(error)
+        except Exception:  # noqa: BLE001 - whatever stands inside, the client gets an answer
+            self.log.failure("Answering {method} {path} failed", method=request.method,
+                             path=self.labels.path)
+            response = text_response(500, "Internal Server Error\n", _BROKEN)
+        return self._observed(request, response, started)
+
+    def _observed(self, request: Request, response: Response, started: float) -> Response:
+        outcome = response.outcome
+        to_headers = self._since(started)
+        exchange = _Exchange(request, response.status, outcome, started, to_headers)
+        body = response.body
+        if request.method == b"HEAD" or response.status in (204, 304):
+            self._finish(exchange, 0, to_headers)
+        elif type(body) is Octets:
+            self._finish(exchange, len(body.octets), to_headers)
+        else:
+            kind = _CountedDuplex if IDuplex.providedBy(body) else _CountedBody
+            body = kind(body, self, exchange)
+        headers = Headers(without_result(response.headers.pairs) + result_fields(outcome))
+        return Response(response.status, headers, body, outcome, response.phrase)
+
+    def _since(self, started: float) -> float:
+        # Somebody may have set the clock back meanwhile.
+        return max(0.0, self._seconds() - started)
+
+    def ended(self, exchange: _Exchange, octets: int) -> None:
+        """The body of an answer is over, one way or the other."""
+        self._finish(exchange, octets, self._since(exchange.started))
+
+    def _finish(self, exchange: _Exchange, octets: int, to_end: float) -> None:
+        self._counters.count(exchange.request.method, exchange.status, exchange.outcome,
+                             exchange.to_headers, to_end, octets)
+        if self.access_log is not None:
+            self.access_log.write(AccessEntry(
+                exchange.request, self.labels, exchange.status, exchange.outcome, octets,
+                exchange.to_headers, to_end))
+
+
+@implementer(IBody)
+@define(eq=False)
+class _CountedBody:
+    """A body whose octets and whose end are noted."""
+
+    _inner: IBody
+    _observed: Observed
+    _exchange: _Exchange
+    _octets: int = field(default=0, init=False)
+    _is_over: bool = field(default=False, init=False)
+
+    @property
+    def length(self) -> int | None:
+        """Octets in all, where known."""
+        length: int | None = self._inner.length
+        return length
+
+    async def read(self) -> bytes:
+        """See L{IBody.read}."""
+        try:
+            octets = await self._inner.read()
+        except CancelledError:
+            self._end(CLIENT_GONE, Reason.CLIENT_GONE)
+            raise
+        except RequestError as error:
+            self._end(self._exchange.status, error.reason)
+            raise
+        except Exception:
+            # Not handled here, only noted.
+            self._end(self._exchange.status, Reason.INTERNAL)
+            raise
+        if octets:
+            self._octets += len(octets)
+        else:
+            self._end(self._exchange.status, None)
+        return octets
+
+    def close(self) -> None:
+        """See L{IBody.close}.  Before the end, it means that the client is gone."""
+        whole = self._octets == self._inner.length
+        self._end(self._exchange.status if whole else CLIENT_GONE,
+                  None if whole else Reason.CLIENT_GONE)
+        self._inner.close()
+
+    def _end(self, status: int, reason: Reason | None) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        exchange = self._exchange
+        if reason is not None:
+            outcome = evolve(exchange.outcome, reason=reason, status=Status.PROXY_ERROR)
+            exchange = evolve(exchange, status=status, outcome=outcome)
+        self._observed.ended(exchange, self._octets)
+
+
+@implementer(IDuplex)
+@define(eq=False)
+class _CountedDuplex(_CountedBody):
+    """The same for octets both ways; those of the answer's direction are counted."""
+
+    async def write(self, octets: bytes) -> None:
+        """See L{IDuplex.write}."""
+        await cast(IDuplex, self._inner).write(octets)
+
+    def end(self) -> None:
+        """See L{IDuplex.end}."""
+        cast(IDuplex, self._inner).end()

@@ -1,0 +1,92 @@
+"""One line a request, for the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import define, frozen
+from twisted.internet.interfaces import IReactorTime
+
+from trickster.messages import Outcome, Request
+from trickster.observability.counters import RouteLabels
+from trickster.observability.lines import Fields, ILineSink, timestamp
+from trickster.observability.masking import masked_target
+
+_LONGEST_AGENT = 256
+
+
+@frozen(slots=True)
+class AccessEntry:
+    """
+    A request, and how it was answered.
+
+    :ivar status: that the client saw; 499 where it did not wait.
+    :ivar octets: of the body, handed over.
+    :ivar to_headers: seconds until there was an answer.
+    :ivar to_end: seconds until the body was handed over.
+    """
+
+    request: Request
+    labels: RouteLabels
+    status: int
+    outcome: Outcome
+    octets: int
+    to_headers: float
+    to_end: float
+
+
+@define(eq=False)
+class AccessLog:
+    """
+    Writes a line for every entry.
+
+    :ivar sink: takes the lines.
+    :ivar spell: makes a line of fields: L{trickster.observability.lines.logfmt} or
+        L{trickster.observability.lines.json_text}.
+    """
+
+    sink: ILineSink
+    spell: Callable[[Fields], str]
+    clock: IReactorTime
+
+    def write(self, entry: AccessEntry) -> None:
+        """Log one request."""
+        self.sink.write(self.spell(access_fields(entry, self.clock.seconds())))
+
+
+def access_fields(entry: AccessEntry, now: float) -> Fields:
+    """
+    :param now: seconds since the epoch.
+    :return: names and values of a line, secrets masked.
+    """
+    request, outcome, labels = entry.request, entry.outcome, entry.labels
+    fields: Fields = [
+        ("time", timestamp(now)),
+        ("app", "trickster"),
+        ("level", "info"),
+        ("event", "access"),
+        ("method", _text(request.method[:32])),
+        ("uri", masked_target(request.target)),
+        ("status", entry.status),
+        ("bytes", entry.octets),
+        ("durationMS", round(entry.to_end * 1000, 3)),
+        ("headersMS", round(entry.to_headers * 1000, 3)),
+        ("backendName", labels.backend),
+        ("provider", labels.provider),
+        ("path", labels.path),
+        ("engine", outcome.engine.value),
+        ("cacheStatus", outcome.status.value),
+    ]
+    if outcome.reason is not None:
+        fields.append(("reason", outcome.reason.value))
+    if outcome.detail:
+        fields.append(("detail", outcome.detail[:_LONGEST_AGENT]))
+    fields.append(("client", request.peer.host))
+    agent = request.headers.get(b"user-agent")
+    if agent is not None:
+        fields.append(("userAgent", _text(agent[:_LONGEST_AGENT])))
+    return fields
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "backslashreplace")

@@ -1,0 +1,128 @@
+"""The program's metrics, under the names and labels that Trickster's dashboards know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from attrs import define, field
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from trickster.observability import families
+from trickster.observability.counters import (
+    LAG_BUCKETS,
+    PROBE_BUCKETS,
+    ConnectionCounters,
+    Histogram,
+    OriginCounters,
+    ReloadCounters,
+    RouteCounters,
+    RouteLabels,
+    StoreCounters,
+    Usage,
+)
+from trickster.observability.families import Gauge, GaugeKey
+
+
+@define(eq=False)
+class Metrics(Collector):
+    """
+    Hands out counters, and exposes them all through one registry.
+
+    The counters are plain numbers; nothing but a scrape makes Prometheus samples of them.
+    Asking twice for the same labels gives the same counters, so that they go on through a
+    reload.
+
+    :ivar registry: this registers itself there.
+    :ivar version: of this program.
+    :ivar revision: of its source, where known.
+    """
+
+    registry: CollectorRegistry
+    version: str = ""
+    revision: str = ""
+    connections: ConnectionCounters = field(factory=ConnectionCounters, init=False)
+    reloads: ReloadCounters = field(factory=ReloadCounters, init=False)
+    reactor_lag: Histogram = field(factory=lambda: Histogram(LAG_BUCKETS), init=False)
+    _routes: dict[RouteLabels, RouteCounters] = field(factory=dict, init=False)
+    _stores: dict[tuple[str, str], StoreCounters] = field(factory=dict, init=False)
+    _usages: dict[tuple[str, str], Callable[[], Usage]] = field(factory=dict, init=False)
+    _origins: dict[tuple[str, str], OriginCounters] = field(factory=dict, init=False)
+    _probes: dict[str, Histogram] = field(factory=dict, init=False)
+    _gauges: dict[GaugeKey, Gauge] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.registry.register(self)
+
+    def route(self, labels: RouteLabels) -> RouteCounters:
+        """:return: the counters for one route's requests."""
+        return self._routes.setdefault(labels, RouteCounters(labels))
+
+    def store(self, name: str, provider: str) -> StoreCounters:
+        """
+        :param name: the cache's, in the configuration.
+        :return: the counters for one cache store.
+        """
+        return self._stores.setdefault((name, provider), StoreCounters())
+
+    def watch_usage(self, name: str, provider: str, read: Callable[[], Usage]) -> None:
+        """
+        Expose how full a store is.
+
+        :param read: called at each scrape, maybe from another thread.
+        """
+        self._usages[name, provider] = read
+
+    def origin(self, backend: str, provider: str) -> OriginCounters:
+        """:return: the counters for the traffic with one backend's origin."""
+        return self._origins.setdefault((backend, provider), OriginCounters())
+
+    def probe(self, backend: str) -> Histogram:
+        """:return: where to observe how many seconds a backend's health probes take."""
+        return self._probes.setdefault(backend, Histogram(PROBE_BUCKETS))
+
+    def watch(self, name: str, documentation: str, read: Callable[[], float],
+              **labels: str) -> None:
+        """
+        Expose a gauge, such as how many flights there are; a later one of equal name and
+        labels takes its place.
+
+        :param name: without the C{trickster_} before it.
+        :param read: called at each scrape, maybe from another thread.
+        :param labels: of closed sets; the same names for each gauge of this name.
+        """
+        self._gauges[name, tuple(sorted(labels.items()))] = Gauge(documentation, read)
+
+    def unwatch(self, name: str, **labels: str) -> None:
+        """Expose a gauge no more."""
+        self._gauges.pop((name, tuple(sorted(labels.items()))), None)
+
+    def describe(self) -> Iterable[Metric]:
+        """:return: nothing: names are not checked when registering."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """:return: every family, for the registry."""
+        routes = list(self._routes.values())
+        yield families.build_info(self.version, self.revision)
+        yield from families.of_reloads(self.reloads)
+        yield from families.of_connections(self.connections)
+        yield from families.of_frontend(routes)
+        yield from families.of_proxy(routes)
+        yield from families.of_origins(list(self._origins.items()))
+        yield from families.of_stores(list(self._stores.items()))
+        yield from families.of_usages(list(self._usages.items()))
+        yield from families.of_gauges(list(self._gauges.items()))
+        yield families.of_lag(self.reactor_lag)
+        yield families.of_probes(list(self._probes.items()))
+
+
+def add_process_metrics(registry: CollectorRegistry) -> None:
+    """Expose C{process_*} and C{python_*} as well."""
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
