@@ -101,7 +101,7 @@ class BackendOptions:
     negative_cache_name: str = setting("default", "Negative cache for its failures.")
     max_ttl: float = setting(90_000.0, "Longest time an answer is kept.", unit="duration")
     revalidation_factor: float = setting(
-        2.0, "How much longer than fresh an answer with a validator is kept.", minimum=1)
+        2.0, "How much longer than fresh an answer with a validator is kept.", minimum=0)
     max_object_size_bytes: int = setting(
         512 << 10, "Largest object that is kept.", unit="size")
     compressible_types: tuple[str, ...] = setting(

@@ -1,0 +1,245 @@
+"""What the parts of a configuration must be to one another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from attrs import define
+
+from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
+from trickster.config.checkpaths import check_paths
+from trickster.config.listeners import ListenerOptions
+from trickster.config.model import Configuration
+from trickster.config.problems import Problems, meant, one_of, shown
+from trickster.config.urls import address_fault, authority_fault, origin_fault
+from trickster.routes import Serve
+from trickster.units import format_duration
+
+Handlers = Callable[[str, Any], Collection[str]]
+
+_NAME = re.compile(r"(?!\.{1,2}$)[^\s/?#%\\\x00-\x20\x7f]+")
+_ANY = ("", "0.0.0.0", "::", "*")
+
+
+def check(configuration: Configuration, handlers: Handlers, problems: Problems) -> None:
+    """
+    :param handlers: names of the ways in which an origin type can serve a path.
+    :param problems: is told of all that does not fit.
+    """
+    checks = _Checks(configuration, problems)
+    checks.check_listeners()
+    checks.check_mgmt()
+    checks.check_negative_caches()
+    checks.check_backends()
+    for name, backend in configuration.backends.items():
+        checks.check_backend(name, backend)
+        known = _handlers(backend, handlers)
+        check_paths(f"backends.{name}", backend, known, problems)
+    checks.check_references()
+
+
+def _handlers(backend: BackendOptions, handlers: Handlers) -> Collection[str]:
+    if backend.is_virtual or backend.plugin is None:
+        return ()
+    general = {each.value for each in Serve} | {"health"}
+    return general | set(handlers(backend.provider, backend.plugin))
+
+
+@define
+class _Checks:
+    configuration: Configuration
+    problems: Problems
+
+    def check_listeners(self) -> None:
+        taken: list[tuple[str, ListenerOptions]] = []
+        for name, listener in self.configuration.listeners.items():
+            fault = address_fault(listener.address)
+            if fault:
+                self.problems.at(f"listeners.{name}.address", fault)
+            if not listener.is_open:
+                continue
+            for other, before in taken:
+                if _is_same(listener, before):
+                    self.problems.at(
+                        f"listeners.{name}.port",
+                        f"port {listener.port} is that of listener {other!r} too; "
+                        "expected another port or address")
+                    break
+            taken.append((name, listener))
+        if not any(each.is_open for each in self.configuration.frontends.values()):
+            self.problems.at("listeners.default.port",
+                             "no listener for backends is left; expected a port above 0")
+
+    def check_mgmt(self) -> None:
+        mgmt = self.configuration.mgmt
+        used: dict[str, str] = {}
+        for key in ("config_handler_path", "ping_handler_path", "health_handler_path"):
+            path = getattr(mgmt, key)
+            if not _is_path(path):
+                self.problems.at(
+                    f"mgmt.{key}", f"{shown(path)} is not a path; expected one that begins with /")
+            elif path in used:
+                self.problems.at(f"mgmt.{key}", f"{path} is that of {used[path]} too")
+            used.setdefault(path, key)
+
+    def check_negative_caches(self) -> None:
+        for name, ttls in self.configuration.negative_caches.items():
+            for code in ttls:
+                if not re.fullmatch(r"[45][0-9]{2}", code):
+                    self.problems.at(
+                        f"negative_caches.{name}.{code}",
+                        f"{shown(code)} is not a status code of a failure; "
+                        "expected one from 400 to 599")
+
+    def check_backends(self) -> None:
+        backends = self.configuration.backends
+        if not backends:
+            self.problems.at("backends", "there is no backend; name one in backends:, or give "
+                             "-origin-url and -provider")
+        marked = [name for name, each in backends.items() if each.is_default]
+        for name in marked[1:]:
+            self.problems.at(
+                f"backends.{name}.is_default",
+                f"backend {marked[0]!r} is the default already; expected one at most")
+        self._check_hosts(backends)
+
+    def _check_hosts(self, backends: Mapping[str, BackendOptions]) -> None:
+        taken: dict[tuple[str, str], str] = {}
+        for name, backend in backends.items():
+            for number, host in enumerate(backend.hosts):
+                path = f"backends.{name}.hosts[{number}]"
+                fault = authority_fault(host)
+                if fault:
+                    self.problems.at(path, fault)
+                other = taken.setdefault((backend.listener_name, host.lower()), name)
+                if other != name:
+                    self.problems.at(path, f"{shown(host)} is served by {other!r} already")
+
+    def check_backend(self, name: str, backend: BackendOptions) -> None:
+        path = f"backends.{name}"
+        self._check_name(name, path)
+        if not backend.provider:
+            self.problems.at(path, "provider is missing; expected for example prometheus, "
+                             "reverseproxycache or reverseproxy")
+        if backend.provider not in VIRTUAL_PROVIDERS:
+            self._check_origin(backend, path)
+        self._check_shards(backend, path)
+        if bool(backend.tls.client_cert_path) != bool(backend.tls.client_key_path):
+            self.problems.at(f"{path}.tls", "client_cert_path and client_key_path need each other")
+        if bool(backend.tls.full_chain_cert_path) != bool(backend.tls.private_key_path):
+            self.problems.at(
+                f"{path}.tls", "full_chain_cert_path and private_key_path need each other")
+        if backend.latency_max and backend.latency_min > backend.latency_max:
+            self.problems.at(f"{path}.latency_min", "is longer than latency_max")
+        self._check_probe(backend, path)
+
+    def _check_name(self, name: str, path: str) -> None:
+        reserved = ("", "frontend", self.configuration.mgmt.ping_handler_path.split("/")[1:2])
+        own = reserved[2][0] if reserved[2] else ""
+        if name in ("", "frontend", own):
+            self.problems.at(path, f"the name {name!r} is reserved; expected another")
+        elif not _NAME.fullmatch(name):
+            self.problems.at(path, f"the name {shown(name)} cannot begin a path; expected one "
+                             "without spaces and without / ? # % \\")
+
+    def _check_origin(self, backend: BackendOptions, path: str) -> None:
+        if not backend.origin_url:
+            self.problems.at(path, "origin_url is missing; expected one like "
+                             "http://prometheus:9090")
+            return
+        fault = origin_fault(backend.origin_url)
+        if fault:
+            self.problems.at(f"{path}.origin_url", f"{shown(backend.origin_url)} {fault}; "
+                             "expected one like http://prometheus:9090")
+
+    def _check_shards(self, backend: BackendOptions, path: str) -> None:
+        if backend.shard_max_size_points and backend.shard_max_size_time:
+            self.problems.at(f"{path}.shard_max_size_points",
+                             "cannot go with shard_max_size_time; expected one of them")
+        step, whole = round(backend.shard_step * 1e9), round(backend.shard_max_size_time * 1e9)
+        if step and whole % step:
+            self.problems.at(
+                f"{path}.shard_max_size_time",
+                f"{format_duration(backend.shard_max_size_time)} is not a multiple of "
+                f"shard_step, {format_duration(backend.shard_step)}")
+
+    def _check_probe(self, backend: BackendOptions, path: str) -> None:
+        probe = backend.healthcheck
+        if probe.path is not None and not _is_path(probe.path):
+            self.problems.at(f"{path}.healthcheck.path", f"{shown(probe.path)} is not a path; "
+                             "expected one that begins with /")
+        for number, code in enumerate(probe.expected_codes or ()):
+            if not 100 <= code <= 599:
+                self.problems.at(f"{path}.healthcheck.expected_codes[{number}]",
+                                 f"{code} is no status code; expected one from 100 to 599")
+
+    def check_references(self) -> None:
+        for name, backend in self.configuration.backends.items():
+            path = f"backends.{name}"
+            self._refer_backend(path, backend)
+            for number, each in enumerate(backend.paths):
+                within = f"{path}.paths.{each.name}" if each.name else f"{path}.paths[{number}]"
+                self._refer(f"{within}.req_rewriter_name", each.req_rewriter_name, "rewriter")
+                self._refer(f"{within}.authenticator_name", each.authenticator_name,
+                            "authenticator")
+        self._refer_rules()
+        for name, rewriter in self.configuration.request_rewriters.items():
+            for number, words in enumerate(rewriter.instructions):
+                if words[:2] == ("chain", "exec"):
+                    self._refer(f"request_rewriters.{name}.instructions[{number}]",
+                                "".join(words[2:3]), "rewriter")
+
+    def _refer_backend(self, path: str, backend: BackendOptions) -> None:
+        self._refer(f"{path}.cache_name", backend.cache_name, "cache")
+        self._refer(f"{path}.negative_cache_name", backend.negative_cache_name, "negative cache")
+        self._refer(f"{path}.tracing_name", backend.tracing_name, "tracer")
+        self._refer(f"{path}.listener_name", backend.listener_name, "listener")
+        self._refer(f"{path}.authenticator_name", backend.authenticator_name, "authenticator")
+        self._refer(f"{path}.req_rewriter_name", backend.req_rewriter_name, "rewriter")
+        self._refer(f"{path}.rule_name", backend.rule_name, "rule")
+        if backend.provider == "rule" and not backend.rule_name:
+            self.problems.at(path, "rule_name is missing")
+        if backend.provider == "alb" and not (backend.alb and backend.alb.pool):
+            self.problems.at(path, "alb.pool is missing; expected names of backends")
+        for number, member in enumerate(backend.alb.pool if backend.alb else ()):
+            self._refer(f"{path}.alb.pool[{number}]", member, "backend")
+
+    def _refer_rules(self) -> None:
+        for name, rule in self.configuration.rules.items():
+            path = f"rules.{name}"
+            for key in ("ingress", "egress", "nomatch"):
+                full = f"{key}_req_rewriter_name"
+                self._refer(f"{path}.{full}", getattr(rule, full), "rewriter")
+            self._refer(f"{path}.next_route", rule.next_route, "route")
+            for number, case in enumerate(rule.cases):
+                within = f"{path}.cases.{case.name}" if case.name else f"{path}.cases[{number}]"
+                self._refer(f"{within}.next_route", case.next_route, "route")
+                self._refer(f"{within}.req_rewriter_name", case.req_rewriter_name, "rewriter")
+
+    def _refer(self, path: str, name: str | None, what: str) -> None:
+        known = self._known(what)
+        if not name or name in known or (what == "authenticator" and name == "none"):
+            return
+        what = "backend" if what == "route" else what
+        self.problems.at(path, f"there is no {what} {shown(name)}; expected one of "
+                         f"{one_of(known)}{meant(name, known)}")
+
+    def _known(self, what: str) -> Collection[str]:
+        it = self.configuration
+        return {
+            "cache": it.caches, "negative cache": it.negative_caches, "tracer": it.tracing,
+            "listener": it.frontends, "authenticator": it.authenticators, "rule": it.rules,
+            "rewriter": it.request_rewriters, "backend": it.backends,
+            "route": [*it.backends, "frontend"],
+        }[what]
+
+
+def _is_path(path: str) -> bool:
+    return path.startswith("/") and re.fullmatch(r"[!-~]+", path) is not None
+
+
+def _is_same(one: ListenerOptions, other: ListenerOptions) -> bool:
+    addresses = {one.address, other.address}
+    return one.port == other.port and (len(addresses) == 1 or bool(addresses & set(_ANY)))

@@ -1,0 +1,225 @@
+"""File, environment and flags to one complete configuration, or all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import Factory, define, evolve, field, frozen
+
+from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
+from trickster.config.caches import KNOWN_STORES, CacheOptions
+from trickster.config.check import check
+from trickster.config.hereafter import TracingOptions
+from trickster.config.model import Configuration
+from trickster.config.overlay import overlaid
+from trickster.config.problems import Place, Problems
+from trickster.config.reading import Reader, joined
+from trickster.config.shaping import shaped
+from trickster.config.yamlmap import Entry, Scalar, Table, read_yaml
+from trickster.errors import ConfigurationError, PluginError
+
+DEFAULT_FILE = "/etc/trickster/trickster.yaml"
+
+
+@frozen
+class Sources:
+    """
+    Where a configuration comes from, the weakest first.
+
+    :ivar path: of the file; None for L{DEFAULT_FILE}, which may be absent.
+    :ivar environ: environment variables.
+    :ivar flags: values by flag name, without dashes; only those that were given.
+    """
+
+    path: str | None = None
+    environ: Mapping[str, str] = Factory(dict)
+    flags: Mapping[str, str] = Factory(dict)
+
+
+def _no_handlers(provider: str, options: Any) -> Collection[str]:
+    return ()
+
+
+@frozen
+class PluginOptions:
+    """
+    What the loader asks of plugins.
+
+    :ivar origin_options: from a provider's name to the attrs class of its options; raises
+        L{PluginError}.
+    :ivar store_options: the same for a kind of store.
+    :ivar handlers: from a provider's name and its options to the names of the ways in which
+        it can serve a path, besides the general ones.
+    """
+
+    origin_options: Callable[[str], type]
+    store_options: Callable[[str], type]
+    handlers: Callable[[str, Any], Collection[str]] = _no_handlers
+
+
+def read_file(path: str) -> bytes:
+    """
+    :return: the octets of a file.
+    :raises OSError: it cannot be read.
+    """
+    return Path(path).read_bytes()
+
+
+def load(sources: Sources, plugins: PluginOptions,
+         read: Callable[[str], bytes] = read_file) -> Configuration:
+    """
+    Make a configuration.  Pure but for C{read}.
+
+    :param read: from a path to the octets of the file; raises L{OSError}.
+    :raises ConfigurationError: with every problem there is.
+    """
+    problems = Problems()
+    source, tree = _file(sources, problems, read)
+    tree = overlaid(shaped(tree, problems), sources.environ, sources.flags, problems)
+    configuration = _Loading(Reader(problems), plugins).configuration(tree)
+    check(configuration, plugins.handlers, problems)
+    problems.raise_any()
+    return evolve(configuration, source=source, notices=_notices(configuration, problems))
+
+
+def _file(sources: Sources, problems: Problems,
+          read: Callable[[str], bytes]) -> tuple[str, Table]:
+    path = sources.path or DEFAULT_FILE
+    start = Place(path)
+    try:
+        octets = read(path)
+    except FileNotFoundError as error:
+        if sources.path is None:
+            return "", Table({}, Place("configuration"))
+        raise ConfigurationError((f"{start}: no such file",)) from error
+    except IsADirectoryError as error:
+        raise ConfigurationError((
+            f"{start}: is a directory; configurations of several files are not supported yet, "
+            "name one file",)) from error
+    except OSError as error:
+        raise ConfigurationError((
+            f"{start}: cannot be read: {error.strerror or error}",)) from error
+    tree = read_yaml(octets, path, problems)
+    if tree is None:
+        problems.raise_any()
+    problems.places[""] = start
+    return str(Path(path).absolute()), tree or Table({}, start)
+
+
+@define
+class _Loading:
+    """Reads the blocks, and asks plugins about theirs."""
+
+    _reader: Reader
+    _plugins: PluginOptions
+    _problems: Problems = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._problems = self._reader.problems
+
+    def configuration(self, tree: Table) -> Configuration:
+        rest: Configuration = self._reader.block(
+            Configuration, tree.without("caches", "backends"), "")
+        return evolve(
+            rest,
+            caches=self._each(tree, "caches", self._cache),
+            backends=_with_default(self._each(tree, "backends", self._backend)),
+            negative_caches={"default": {}, **rest.negative_caches},
+            tracing={"default": TracingOptions(), **rest.tracing},
+        )
+
+    def _each(self, tree: Table, block: str,
+              make: Callable[[Table, str], Any]) -> dict[str, Any]:
+        entry = tree.entries.get(block)
+        if entry is None:
+            return {}
+        self._problems.places[block] = entry.place
+        made = {}
+        for name, inner in self._reader.table(entry.value, block).entries.items():
+            within = joined(block, name)
+            self._problems.places[within] = inner.place
+            made[name] = make(self._reader.table(inner.value, within), within)
+        return made
+
+    def _cache(self, table: Table, path: str) -> CacheOptions:
+        provider = _text_of(table, "provider") or "memory"
+        store, options = self._store(provider, table, path)
+        plugin, rest = self._plugin_block(options, store, table, path)
+        cache: CacheOptions = self._reader.block(CacheOptions, rest, path)
+        return evolve(cache, store=store, plugin=plugin)
+
+    def _store(self, provider: str, table: Table, path: str) -> tuple[str, type | None]:
+        try:
+            return provider, self._plugins.store_options(provider)
+        except PluginError as error:
+            if provider in KNOWN_STORES:
+                return self._store("memory", table, path)
+            self._refuse_provider(table, path, error)
+        return provider, None
+
+    def _backend(self, table: Table, path: str) -> BackendOptions:
+        provider = _text_of(table, "provider")
+        plugin, rest = None, table
+        if provider and provider not in VIRTUAL_PROVIDERS:
+            options = self._origin_options(provider, table, path)
+            plugin, rest = self._plugin_block(options, provider, table, path)
+        backend: BackendOptions = self._reader.block(BackendOptions, rest, path)
+        return evolve(backend, plugin=plugin)
+
+    def _origin_options(self, provider: str, table: Table, path: str) -> type | None:
+        try:
+            return self._plugins.origin_options(provider)
+        except PluginError as error:
+            self._refuse_provider(table, path, error)
+        return None
+
+    def _refuse_provider(self, table: Table, path: str, error: PluginError) -> None:
+        entry = table.entries.get("provider")
+        place = entry.value.place if entry else table.place
+        self._problems.add(place, joined(path, "provider"), str(error))
+
+    def _plugin_block(self, options: type | None, name: str, table: Table,
+                      path: str) -> tuple[Any, Table]:
+        entry = table.entries.get(name, Entry(table.place, Table({}, table.place)))
+        within = joined(path, name)
+        self._problems.places[within] = entry.place
+        plugin = self._reader.block(options, entry.value, within) if options else None
+        return plugin, table.without(name)
+
+
+def _text_of(table: Table, name: str) -> str:
+    entry = table.entries.get(name)
+    value = entry.value if entry else None
+    return value.text if isinstance(value, Scalar) and value.kind != "null" else ""
+
+
+def _with_default(backends: dict[str, BackendOptions]) -> dict[str, BackendOptions]:
+    """Say of each backend whether it is the default one."""
+    chosen = _default_name(backends)
+    return {
+        name: evolve(each, is_default=name == chosen or bool(each.is_default))
+        for name, each in backends.items()
+    }
+
+
+def _default_name(backends: dict[str, BackendOptions]) -> str | None:
+    if any(each.is_default for each in backends.values()):
+        return None
+    name = next(iter(backends)) if len(backends) == 1 else "default"
+    return name if name in backends and backends[name].is_default is None else None
+
+
+def _notices(configuration: Configuration, problems: Problems) -> tuple[str, ...]:
+    unused = ", ".join(problems.spelled(path) for path in problems.unused)
+    said = [f"accepted, but not yet effective in this release: {unused}"] if unused else []
+    for name, cache in configuration.caches.items():
+        if cache.store != cache.provider:
+            said.append(f"cache {name}: provider {cache.provider} is not yet effective; "
+                        "the cache is kept in memory instead")
+    for name, backend in configuration.backends.items():
+        if backend.is_virtual:
+            said.append(f"backend {name}: provider {backend.provider} is not yet effective; "
+                        "the backend is not served")
+    return tuple(said)

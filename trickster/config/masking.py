@@ -1,0 +1,41 @@
+"""Finds what must not be shown: passwords in URLs, in headers, in names that say so."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "*****"
+
+_SECRET_NAME = re.compile(
+    r"(?:^|[^a-z])(?:passw(?:or)?d|passphrase|secrets?|tokens?|credentials?|authori[sz]ation"
+    r"|auth|(?:set-)?cookies?|(?:api|access|secret|private|session|signing|account)[-_]?keys?"
+    r"|x-[a-z-]*key|api[-_]?secret|pass|pwd|p|sig|signature)$",
+    re.IGNORECASE,
+)
+_USER_INFO = re.compile(r"(?<=://)([^/?#\s@]*?)(:[^/?#\s]*)?@")
+_PARAMETER = re.compile(r"([^?&;\s=]+)=([^&;\s#]*)")
+
+
+def is_secret_name(name: str) -> bool:
+    """
+    :param name: of a header, a parameter or a key.
+    :return: whether values of that name are usually secret.
+    """
+    return _SECRET_NAME.search(name.lstrip("+-")) is not None
+
+
+def masked_text(text: str) -> str:
+    """
+    :return: the text with passwords in URLs and in query parameters replaced.
+    """
+    without_users = _USER_INFO.sub(_masked_user, text)
+    return _PARAMETER.sub(_masked_parameter, without_users)
+
+
+def _masked_user(found: re.Match[str]) -> str:
+    # Some services take a token as the user name, with no password.
+    return f"{found[1]}:{MASK}@" if found[2] else f"{MASK}@"
+
+
+def _masked_parameter(found: re.Match[str]) -> str:
+    return f"{found[1]}={MASK}" if is_secret_name(found[1]) and found[2] else found[0]

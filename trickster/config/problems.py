@@ -1,0 +1,120 @@
+"""What is wrong with a configuration, and where: gathered, so that all is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from attrs import Factory, define, field, frozen
+
+from trickster.config.masking import masked_text
+from trickster.errors import ConfigurationError
+
+_MAX_REPORTED = 200
+_MAX_SHOWN = 60
+
+
+@frozen(order=True)
+class Place:
+    """
+    Where a part of the configuration was said.
+
+    :ivar source: a file, an environment variable or a flag.
+    :ivar line: counted from 1; 0 where there are no lines.
+    :ivar column: counted from 1.
+    """
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+
+@define
+class Problems:
+    """
+    Gathers problems.
+
+    :ivar places: where each key of the configuration was said, by its path.
+    :ivar unused: paths of keys that were given, but are not yet effective.
+    :ivar spellings: how a path was written in the file, where that is not its present name.
+    """
+
+    places: dict[str, Place] = field(default=Factory(dict))
+    unused: list[str] = field(default=Factory(list))
+    spellings: dict[str, str] = field(default=Factory(dict))
+    _found: list[tuple[Place, str]] = field(default=Factory(list))
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, place: Place, path: str, text: str) -> None:
+        """
+        :param path: of the key, dotted; empty for the whole file.
+        :param text: what is wrong, what was expected.
+        """
+        where = f"{place}: {self.spelled(path)}" if path else str(place)
+        self._found.append((place, f"{where}: {text}"))
+
+    def spelled(self, path: str) -> str:
+        """:return: the path as it was written in the file."""
+        for outer in containers(path):
+            if outer in self.spellings:
+                return self.spellings[outer] + path[len(outer):]
+        return path
+
+    def at(self, path: str, text: str) -> None:
+        """Add a problem at the place where that path, or what contains it, was said."""
+        self.add(self.place_of(path), path, text)
+
+    def place_of(self, path: str) -> Place:
+        """:return: where that path, or the nearest that contains it, was said."""
+        known = (self.places[each] for each in containers(path) if each in self.places)
+        return next(known, Place("configuration"))
+
+    def raise_any(self) -> None:
+        """
+        :raises ConfigurationError: there are problems; they are in the order of the file.
+        """
+        if not self._found:
+            return
+        lines = list(dict.fromkeys(line for _, line in sorted(self._found, key=_order)))
+        more = len(lines) - _MAX_REPORTED
+        shown = lines[:_MAX_REPORTED] + ([f"... and {more} more"] if more > 0 else [])
+        raise ConfigurationError(tuple(shown))
+
+
+def _order(found: tuple[Place, str]) -> tuple[Place, str]:
+    return found
+
+
+def containers(path: str) -> Iterator[str]:
+    """:return: the path, and every path that contains it, the nearest first."""
+    yield path
+    for end in range(len(path) - 1, 0, -1):
+        if path[end] in ".[":
+            yield path[:end]
+    yield ""
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """
+    :return: C{"; did you mean 'x'?"} where a known name is near, else nothing.
+    """
+    by_lower = {each.lower(): each for each in known if each}
+    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
+
+
+def one_of(names: Iterable[str]) -> str:
+    """:return: the names for "expected one of ...", in order and not too many."""
+    known = [each or "''" for each in names]
+    return ", ".join(known[:40]) + (", ..." if len(known) > 40 else "") if known else "(none)"
+
+
+def shown(text: str) -> str:
+    """:return: a text from a file, quoted and short, without credentials."""
+    visible = masked_text(text)
+    return repr(visible if len(visible) <= _MAX_SHOWN else visible[:_MAX_SHOWN] + "...")

@@ -1,0 +1,290 @@
+"""Reads a tree into options classes, going on after each mistake so that all are found."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import attrs
+from attrs import define, evolve
+
+from trickster.config.problems import Problems, meant, one_of, shown
+from trickster.config.settings import Facts, Key, keys_of
+from trickster.config.yamlmap import Listing, Scalar, Table, Tree
+from trickster.units import UnitError, format_duration, format_size, parse_duration, parse_size
+
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
+_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+class _Wrong(Exception):
+    """A value cannot be used; the text says why and what could."""
+
+
+def joined(path: str, name: str) -> str:
+    """:return: the dotted path of a key within another."""
+    return f"{path}.{name}" if path else name
+
+
+@define
+class Reader:
+    """
+    Reads blocks by what their options classes say of their keys.
+
+    :ivar problems: is told of all mistakes, and of the place of every key.
+    """
+
+    problems: Problems
+
+    def block(self, options: type, tree: Tree, path: str) -> Any:
+        """
+        :param options: an attrs class in which every field has a default.
+        :return: an instance; where a value is wrong, with the default in its place.
+        """
+        table = self.table(tree, path)
+        keys = {key.name: key for key in keys_of(options) if not key.facts.hidden}
+        given: dict[str, Any] = {}
+        for name, entry in table.entries.items():
+            within = joined(path, name)
+            self.problems.places[within] = entry.place
+            if name not in keys:
+                self._refuse_key(name, within, keys)
+            elif not _is_null(entry.value):
+                self._note_unused(keys[name], entry.value, within)
+                self._keep(given, keys[name], entry.value, within)
+        return self._made(options, given, path)
+
+    def table(self, tree: Tree, path: str) -> Table:
+        """:return: the tree, if it is a mapping; else an empty one, with a problem told."""
+        if isinstance(tree, Table):
+            return tree
+        if not _is_null(tree):
+            self.problems.add(tree.place, path, f"{_kind(tree)}; expected a mapping of keys")
+        return Table({}, tree.place)
+
+    def _refuse_key(self, name: str, path: str, keys: Mapping[str, Key]) -> None:
+        near = meant(name, keys)
+        expected = "" if near else f"; expected one of {one_of(sorted(keys))}"
+        self.problems.at(path, f"unknown key{expected}{near}")
+
+    def _note_unused(self, key: Key, value: Tree, path: str) -> None:
+        if not key.facts.effective and not any(_is_within(path, u) for u in self.problems.unused):
+            self.problems.unused.append(path)
+
+    def _keep(self, given: dict[str, Any], key: Key, value: Tree, path: str) -> None:
+        try:
+            given[key.name] = self._value(key.hint, key.facts, value, path)
+        except _Wrong as wrong:
+            self.problems.add(value.place, path, str(wrong))
+
+    def _made(self, options: type, given: dict[str, Any], path: str) -> Any:
+        try:
+            return options(**given)
+        except (TypeError, ValueError) as error:
+            # A validator of a plugin's options class.
+            self.problems.at(path, str(error))
+            return options()
+
+    def _value(self, hint: Any, facts: Facts, tree: Tree, path: str) -> Any:
+        hint = _without_none(hint)
+        origin = get_origin(hint) or hint
+        if origin is Literal:
+            return _text(tree, evolve(facts, choices=get_args(hint)))
+        if isinstance(origin, type) and attrs.has(origin):
+            return self.block(origin, tree, path)
+        read = _SIMPLE.get(origin)
+        if read is not None:
+            return read(tree, facts)
+        return self._many(hint, facts, tree, path)
+
+    def _many(self, hint: Any, facts: Facts, tree: Tree, path: str) -> Any:
+        origin, inner = get_origin(hint) or hint, get_args(hint) or (Any,)
+        if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+            return self._mapping(inner[-1], facts, tree, path)
+        if origin in (tuple, list, frozenset, set, Sequence):
+            made = list if origin is Sequence else origin
+            return made(self._items(inner[0], facts, tree, path))
+        return _plain(tree)
+
+    def _mapping(self, inner: Any, facts: Facts, tree: Tree, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, entry in self.table(tree, path).entries.items():
+            within = joined(path, name)
+            self.problems.places[within] = entry.place
+            if _is_null(entry.value) and _without_none(inner) in _SIMPLE:
+                self.problems.add(entry.place, within, "no value is given")
+                continue
+            self._keep(found, Key(name, inner, None, facts), entry.value, within)
+        return found
+
+    def _items(self, inner: Any, facts: Facts, tree: Tree, path: str) -> list[Any]:
+        if facts.named and isinstance(tree, Table):
+            return self._named(inner, tree, path)
+        if not isinstance(tree, Listing):
+            raise _Wrong(f"{_kind(tree)}; expected a list")
+        found: dict[str, Any] = {}
+        for number, item in enumerate(tree.items):
+            within = f"{path}[{number}]"
+            self.problems.places[within] = item.place
+            self._keep(found, Key(within, inner, None, facts), item, within)
+        return list(found.values())
+
+    def _named(self, inner: Any, table: Table, path: str) -> list[Any]:
+        found = []
+        for name, entry in table.entries.items():
+            within = joined(path, name)
+            self.problems.places[within] = entry.place
+            found.append(evolve(self.block(inner, entry.value, within), name=name))
+        return found
+
+
+def _is_within(path: str, outer: str) -> bool:
+    return path == outer or path.startswith((outer + ".", outer + "["))
+
+
+def _is_null(tree: Tree) -> bool:
+    return isinstance(tree, Scalar) and tree.kind == "null"
+
+
+def _kind(tree: Tree) -> str:
+    if isinstance(tree, Scalar):
+        return f"{shown(tree.text)} is a single value"
+    return "a list is given" if isinstance(tree, Listing) else "a mapping is given"
+
+
+def _without_none(hint: Any) -> Any:
+    if get_origin(hint) not in (Union, UnionType):
+        return hint
+    some = [each for each in get_args(hint) if each is not NoneType]
+    return some[0] if len(some) == 1 else Any
+
+
+def _scalar(tree: Tree, expected: str) -> Scalar:
+    if not isinstance(tree, Scalar):
+        raise _Wrong(f"{_kind(tree)}; expected {expected}")
+    if tree.kind == "null":
+        raise _Wrong(f"no value is given; expected {expected}")
+    return tree
+
+
+def _quoted(scalar: Scalar, facts: Facts) -> str:
+    return "the value" if facts.secret else shown(scalar.text)
+
+
+def _text(tree: Tree, facts: Facts) -> str:
+    # Where a text is expected, YAML's guesses (8.0, off, 2024-01-01) are only that.
+    scalar = _scalar(tree, "a text")
+    if not facts.choices:
+        return scalar.text
+    for choice in facts.choices:
+        if scalar.text.lower() == choice.lower():
+            return choice
+    near = meant(scalar.text, facts.choices)
+    raise _Wrong(f"{_quoted(scalar, facts)} is not possible; expected one of "
+                 f"{one_of(facts.choices)}{near}")
+
+
+def _flag(tree: Tree, facts: Facts) -> bool:
+    scalar = _scalar(tree, "true or false")
+    value = _FLAGS.get(scalar.text.lower()) if scalar.kind == "bool" else None
+    if value is None:
+        hint = " (without quotes)" if scalar.text.lower() in _FLAGS else ""
+        raise _Wrong(f"{_quoted(scalar, facts)} is not true or false; "
+                     f"expected true or false{hint}")
+    return value
+
+
+def _integer(tree: Tree, facts: Facts) -> int:
+    if facts.unit == "size":
+        return int(_bounded(_sized(tree, facts), facts, format_size))
+    scalar = _scalar(tree, "a whole number")
+    text = scalar.text
+    if scalar.kind != "int" or not _INTEGER.fullmatch(text) or len(text) > 20:
+        quoted = scalar.kind == "str" and _INTEGER.fullmatch(text)
+        hint = f"; write {text} without quotes" if quoted else ""
+        raise _Wrong(f"{_quoted(scalar, facts)} is not a whole number; "
+                     f"expected a whole number{_range(facts, str)}{hint}")
+    return int(_bounded(int(text.replace("_", "")), facts, str))
+
+
+def _sized(tree: Tree, facts: Facts) -> int:
+    scalar = _scalar(tree, "a size such as 512MiB, or octets")
+    try:
+        return parse_size(scalar.text)
+    except UnitError as error:
+        raise _Wrong(str(error)) from error
+
+
+def _number(tree: Tree, facts: Facts) -> float:
+    if facts.unit == "duration":
+        return _bounded(_timed(tree, facts), facts, format_duration)
+    scalar = _scalar(tree, "a number")
+    try:
+        value = float(scalar.text) if scalar.kind in ("int", "float") else math.nan
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise _Wrong(f"{_quoted(scalar, facts)} is not a number; "
+                     f"expected a number{_range(facts, _short)}")
+    return _bounded(value, facts, _short)
+
+
+def _timed(tree: Tree, facts: Facts) -> float:
+    scalar = _scalar(tree, "a duration such as 90s, 1h30m or 14d")
+    try:
+        return parse_duration(scalar.text)
+    except UnitError as error:
+        raise _Wrong(str(error)) from error
+
+
+def _short(number: float) -> str:
+    return f"{number:g}"
+
+
+def _bounds(facts: Facts) -> tuple[float | None, float | None]:
+    least = facts.minimum if facts.minimum is not None or not facts.unit else 0
+    return least, facts.maximum
+
+
+def _bounded(value: float, facts: Facts, spelled: Callable[[Any], str]) -> float:
+    least, most = _bounds(facts)
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise _Wrong(f"{spelled(value)} is out of range; expected"
+                     f"{_range(facts, spelled)}")
+    return value
+
+
+def _range(facts: Facts, spelled: Callable[[Any], str]) -> str:
+    least, most = _bounds(facts)
+    if least is not None and most is not None:
+        return f" from {spelled(least)} to {spelled(most)}"
+    if least is not None:
+        return f" at least {spelled(least)}"
+    return f" at most {spelled(most)}" if most is not None else ""
+
+
+def _plain(tree: Tree) -> Any:
+    if isinstance(tree, Table):
+        return {name: _plain(entry.value) for name, entry in tree.entries.items()}
+    if isinstance(tree, Listing):
+        return [_plain(item) for item in tree.items]
+    return None if tree.kind == "null" else _guessed(tree)
+
+
+def _guessed(scalar: Scalar) -> Any:
+    if scalar.kind == "bool":
+        return _FLAGS.get(scalar.text.lower(), scalar.text)
+    if scalar.kind == "int" and _INTEGER.fullmatch(scalar.text):
+        return int(scalar.text)
+    try:
+        return float(scalar.text) if scalar.kind == "float" else scalar.text
+    except ValueError:
+        return scalar.text
+
+
+_SIMPLE: dict[Any, Callable[[Tree, Facts], Any]] = {
+    str: _text, bool: _flag, int: _integer, float: _number,
+}

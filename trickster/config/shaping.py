@@ -1,0 +1,157 @@
+"""Brings every accepted way to write a configuration into one form."""
+
+from __future__ import annotations
+
+from attrs import define
+
+from trickster.config.listeners import BUILT_IN_ADDRESSES, BUILT_IN_PORTS
+from trickster.config.problems import Place, Problems, meant, one_of
+from trickster.config.reading import joined
+from trickster.config.yamlmap import Entry, Scalar, Table, Tree
+
+BUILT_IN = Place("built in")
+
+_SAME = ("connections_limit", "read_header_timeout", "max_request_body_size_bytes",
+         "truncate_request_body_too_large")
+_LISTEN = {"listen_address": "address", "listen_port": "port"}
+_FRONTEND = {
+    **_LISTEN,
+    "tls_listen_address": "tls_address",
+    "tls_listen_port": "tls_port",
+    **{name: name for name in _SAME},
+}
+
+
+def shaped(tree: Table, problems: Problems) -> Table:
+    """
+    Move what has an older name to its present one, and write down what is built in.
+
+    :return: a tree with C{listeners}, C{backends} and C{caches} in their present form.
+    """
+    shaper = _Shaper(tree, problems)
+    shaper.rename("origins", "backends")
+    shaper.rename_within("backends", "origin_type", "provider")
+    shaper.rename_within("caches", "cache_type", "provider")
+    shaper.move("frontend", "default", _FRONTEND)
+    shaper.move("metrics", "metrics", _LISTEN)
+    shaper.move("mgmt", "mgmt", _LISTEN)
+    shaper.tree = shaper.tree.without("frontend", "metrics")
+    shaper.add_listeners()
+    shaper.add_cache()
+    return shaper.tree
+
+
+def with_value(tree: Table, path: tuple[str, ...], value: Tree) -> Table:
+    """
+    :param path: of a key in nested mappings; made where they are not there.
+    :return: the tree with that value in the place of whatever was there.
+    """
+    name, rest = path[0], path[1:]
+    if not rest:
+        return tree.with_entry(name, Entry(value.place, value))
+    inner = tree.entries.get(name)
+    if inner is None or not isinstance(inner.value, Table):
+        inner = Entry(value.place, Table({}, value.place))
+    within = with_value(inner.value, rest, value)  # type: ignore[arg-type]
+    return tree.with_entry(name, Entry(inner.place, within))
+
+
+@define
+class _Shaper:
+    tree: Table
+    problems: Problems
+
+    def rename(self, old: str, new: str) -> None:
+        self.tree = self._renamed(self.tree, "", old, new)
+
+    def rename_within(self, block: str, old: str, new: str) -> None:
+        outer = self.tree.entries.get(block)
+        if outer is None or not isinstance(outer.value, Table):
+            return
+        for name, entry in outer.value.entries.items():
+            if isinstance(entry.value, Table):
+                within = self._renamed(entry.value, f"{block}.{name}", old, new)
+                self.tree = with_value(self.tree, (block, name), within)
+                self._keep_place(block, name, entry)
+
+    def _keep_place(self, block: str, name: str, entry: Entry) -> None:
+        outer = self.tree.entries[block]
+        assert isinstance(outer.value, Table)
+        inner = outer.value.entries[name]
+        table = outer.value.with_entry(name, Entry(entry.place, inner.value))
+        self.tree = self.tree.with_entry(block, Entry(outer.place, table))
+
+    def _renamed(self, table: Table, path: str, old: str, new: str) -> Table:
+        entry = table.entries.get(old)
+        if entry is None:
+            return table
+        if new in table.entries:
+            self._told_twice(entry, joined(path, old), joined(path, new), table.entries[new])
+            return table.without(old)
+        spelled = self.problems.spelled(joined(path, old))
+        self.problems.spellings[joined(path, new)] = spelled
+        return table.without(old).with_entry(new, entry)
+
+    def move(self, block: str, listener: str, names: dict[str, str]) -> None:
+        """Move a block's listening keys to a listener; tell of keys nobody knows."""
+        entry = self.tree.entries.get(block)
+        if entry is None or not isinstance(entry.value, Table):
+            self._refuse_block(block, entry)
+            return
+        for old, found in entry.value.entries.items():
+            if old in names:
+                self._move(f"{block}.{old}", ("listeners", listener, names[old]), found)
+            elif block != "mgmt":
+                near = meant(old, names) or f"; expected one of {one_of(names)}"
+                self.problems.add(found.place, f"{block}.{old}", f"unknown key{near}")
+        self.tree = self.tree.with_entry(block, Entry(entry.place, entry.value.without(*names)))
+
+    def _refuse_block(self, block: str, entry: Entry | None) -> None:
+        is_null = entry and isinstance(entry.value, Scalar) and entry.value.kind == "null"
+        if entry is not None and not is_null and block != "mgmt":
+            self.problems.add(entry.value.place, block, "expected a mapping of keys")
+
+    def _move(self, old: str, new: tuple[str, ...], entry: Entry) -> None:
+        table: Tree = self.tree
+        for name in new[:-1]:
+            inner = table.entries.get(name) if isinstance(table, Table) else None
+            table = inner.value if inner else Table({}, entry.place)
+        if isinstance(table, Table) and new[-1] in table.entries:
+            self._told_twice(entry, old, ".".join(new), table.entries[new[-1]])
+            return
+        self.problems.spellings[".".join(new)] = old
+        self.tree = with_value(self.tree, new, entry.value)
+
+    def _told_twice(self, entry: Entry, old: str, new: str, other: Entry) -> None:
+        self.problems.add(
+            entry.place, old, f"is an older name of {new}, which is given too ({other.place}); "
+            "keep one of them")
+
+    def add_listeners(self) -> None:
+        for name, port in BUILT_IN_PORTS.items():
+            self._add_default(name, "port", str(port), "int")
+            self._add_default(name, "address", BUILT_IN_ADDRESSES.get(name, ""), "str")
+
+    def _add_default(self, listener: str, key: str, text: str, kind: str) -> None:
+        inner = self._inner("listeners", listener)
+        if isinstance(inner, Table) and key not in inner.entries:
+            value = Scalar(text, kind, inner.place)
+            self.tree = with_value(self.tree, ("listeners", listener, key), value)
+
+    def add_cache(self) -> None:
+        inner = self._inner("caches", "default")
+        if isinstance(inner, Table):
+            self.tree = with_value(self.tree, ("caches", "default"), inner)
+
+    def _inner(self, block: str, name: str) -> Tree:
+        outer = _value(self.tree, block)
+        return _value(outer, name) if isinstance(outer, Table) else outer
+
+
+def _value(table: Table, name: str) -> Tree:
+    """What is under a key; an empty mapping where that is nothing."""
+    entry = table.entries.get(name)
+    if entry is None:
+        return Table({}, BUILT_IN)
+    is_null = isinstance(entry.value, Scalar) and entry.value.kind == "null"
+    return Table({}, entry.place) if is_null else entry.value

@@ -1,0 +1,56 @@
+"""Whether a text of a configuration is a URL, a host or an address that can be used."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+_HOST = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+
+
+def origin_fault(url: str) -> str:
+    """
+    :return: why the URL cannot be an origin's, or nothing.
+    """
+    if re.fullmatch(r"[!-~]+", url) is None:
+        return "has spaces, or characters that are not ASCII"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return f"is not a URL ({error})"
+    if parts.scheme not in ("http", "https") or "://" not in url:
+        return "does not begin with http:// or https://"
+    if not parts.hostname or not is_host(parts.hostname) or port == 0:
+        return "names no host that can be connected to"
+    if parts.query or parts.fragment or url.endswith(("?", "#")):
+        return "has a query or a fragment, which no origin can have"
+    return ""
+
+
+def is_host(text: str) -> bool:
+    """:return: whether it is an IP address (without brackets) or a host name."""
+    try:
+        ip_address(text.partition("%")[0])
+    except ValueError:
+        return _HOST.fullmatch(text) is not None
+    return True
+
+
+def address_fault(text: str) -> str:
+    """
+    :return: why a listener cannot listen on that address, or nothing.
+    """
+    if not text or is_host(text):
+        return ""
+    return f"{text!r} is not an address; expected an IP address such as 127.0.0.1 or ::1"
+
+
+def authority_fault(text: str) -> str:
+    """
+    :return: why the host name cannot be one that clients ask for, or nothing.
+    """
+    if is_host(text.strip("[]")):
+        return ""
+    return f"{text!r} is not a host name; expected one without scheme, port and wildcard"

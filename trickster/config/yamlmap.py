@@ -1,0 +1,242 @@
+"""YAML text to a tree in which every key and value knows its place."""
+
+from __future__ import annotations
+
+from attrs import define, field, frozen
+from yaml import (
+    CSafeLoader,
+    Event,
+    MappingEndEvent,
+    MappingNode,
+    MappingStartEvent,
+    Node,
+    ScalarNode,
+    SequenceEndEvent,
+    SequenceNode,
+    SequenceStartEvent,
+    YAMLError,
+    compose_all,
+    parse,
+)
+from yaml.error import Mark
+
+from trickster.config.problems import Place, Problems
+
+MAX_OCTETS = 16 << 20
+MAX_NODES = 500_000
+MAX_DEPTH = 64
+
+_Path = tuple[str, ...]
+
+_PREFIX = "tag:yaml.org,2002:"
+_SCALARS = frozenset(("str", "int", "float", "bool", "null", "timestamp", "merge", "value"))
+
+
+@frozen
+class Scalar:
+    """
+    A single value.
+
+    :ivar text: as written, without its quotes.
+    :ivar kind: what YAML takes it for: C{str}, C{int}, C{float}, C{bool}, C{null} ...
+    """
+
+    text: str
+    kind: str
+    place: Place
+
+
+@frozen
+class Listing:
+    """A list."""
+
+    items: tuple[Tree, ...]
+    place: Place
+
+
+@frozen
+class Entry:
+    """A key of a mapping, where it stands, and its value."""
+
+    place: Place
+    value: Tree
+
+
+@frozen
+class Table:
+    """A mapping."""
+
+    entries: dict[str, Entry]
+    place: Place
+
+    def without(self, *names: str) -> Table:
+        """:return: the same without those keys."""
+        return Table({k: v for k, v in self.entries.items() if k not in names}, self.place)
+
+    def with_entry(self, name: str, entry: Entry) -> Table:
+        """:return: the same with that key, replaced or at the end."""
+        return Table({**self.entries, name: entry}, self.place)
+
+
+Tree = Scalar | Listing | Table
+
+
+def read_yaml(octets: bytes, source: str, problems: Problems) -> Table | None:
+    """
+    :param source: what the file is called in problems.
+    :return: the mapping that the file holds; an empty one where it holds nothing; None
+        where it cannot be read at all.
+    """
+    start = Place(source, 1, 1)
+    text = _decoded(octets, start, problems)
+    nodes = None if text is None else _composed(text, start, problems)
+    if not nodes:
+        return None if nodes is None else Table({}, start)
+    tree = _Builder(source, problems).build(nodes[0])
+    if tree is None or isinstance(tree, Table):
+        return tree
+    if isinstance(tree, Scalar) and tree.kind == "null":
+        return Table({}, start)
+    problems.add(tree.place, "", "the file is no mapping; expected keys such as backends:")
+    return None
+
+
+def _decoded(octets: bytes, start: Place, problems: Problems) -> str | None:
+    if len(octets) > MAX_OCTETS:
+        problems.add(start, "", f"the file is larger than {MAX_OCTETS} octets")
+        return None
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        column = error.start - octets.rfind(b"\n", 0, error.start)
+        problems.add(Place(start.source, line, column), "", "the file is not UTF-8")
+        return None
+
+
+def _composed(text: str, start: Place, problems: Problems) -> list[Node] | None:
+    try:
+        if not _is_shallow(text, start, problems):
+            return None
+        documents = [node for node in compose_all(text, Loader=CSafeLoader) if node is not None]
+    except YAMLError as error:
+        place, what = _explained(error, start)
+        problems.add(place, "", what)
+        return None
+    if len(documents) > 1:
+        problems.add(_place(start.source, documents[1].start_mark), "",
+                     "a second YAML document begins; expected one document in a file")
+    return documents
+
+
+def _is_shallow(text: str, start: Place, problems: Problems) -> bool:
+    # The composer recurses in C: depth has to be bounded before it sees the file.
+    depth, event = 0, Event()
+    for event in parse(text, Loader=CSafeLoader):
+        if isinstance(event, MappingStartEvent | SequenceStartEvent):
+            depth += 1
+        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            problems.add(_place(start.source, event.start_mark), "",
+                         f"nested deeper than {MAX_DEPTH} levels")
+            return False
+    return True
+
+
+def _explained(error: YAMLError, start: Place) -> tuple[Place, str]:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    what = getattr(error, "problem", None) or str(error).replace("\n", " ")
+    context = getattr(error, "context", None)
+    hint = "; tabs cannot indent, use spaces" if "cannot start any token" in what else ""
+    text = f"not YAML: {context + ', ' if context else ''}{what}{hint}"
+    return (_place(start.source, mark) if mark else start), text
+
+
+def _place(source: str, mark: Mark) -> Place:
+    return Place(source, mark.line + 1, mark.column + 1)
+
+
+class _TooLarge(Exception):
+    """Aliases make the tree larger than anybody means."""
+
+
+@define
+class _Builder:
+    """Makes our tree of PyYAML's: merge keys applied, duplicate keys told."""
+
+    _source: str
+    _problems: Problems
+    _left: int = field(default=MAX_NODES, init=False)
+
+    def build(self, node: Node) -> Tree | None:
+        try:
+            return self._tree(node, ())
+        except _TooLarge:
+            place = _place(self._source, node.start_mark)
+            self._problems.add(
+                place, "", "aliases are nested without end, or make the file too large")
+            return None
+
+    def _tree(self, node: Node, path: _Path) -> Tree:
+        self._left -= 1
+        if self._left < 0 or len(path) > MAX_DEPTH:
+            raise _TooLarge
+        place = _place(self._source, node.start_mark)
+        if isinstance(node, MappingNode):
+            self._check_tag(node, "map", path)
+            return Table(self._entries(node, path), place)
+        if isinstance(node, SequenceNode):
+            self._check_tag(node, "seq", path)
+            items = enumerate(node.value)
+            return Listing(tuple(self._tree(v, (*path, f"[{n}]")) for n, v in items), place)
+        return self._scalar(node, path)
+
+    def _check_tag(self, node: Node, kind: str, path: _Path) -> None:
+        if node.tag != _PREFIX + kind:
+            self._refuse(node, path, f"tag {node.tag} is not understood; leave it out")
+
+    def _scalar(self, node: ScalarNode, path: _Path) -> Scalar:
+        kind = node.tag.removeprefix(_PREFIX)
+        if kind not in _SCALARS:
+            self._refuse(node, path, f"tag {node.tag} is not understood; leave it out")
+            kind = "str"
+        return Scalar(node.value, kind, _place(self._source, node.start_mark))
+
+    def _refuse(self, node: Node, path: _Path, text: str) -> None:
+        dotted = ".".join(path).replace(".[", "[")
+        self._problems.add(_place(self._source, node.start_mark), dotted, text)
+
+    def _entries(self, node: MappingNode, path: _Path) -> dict[str, Entry]:
+        own: dict[str, Entry] = {}
+        merged: dict[str, Entry] = {}
+        for key, value in node.value:
+            place = _place(self._source, key.start_mark)
+            if key.tag == _PREFIX + "merge":
+                merged = {**self._merged(value, path), **merged}
+            elif self._is_key(key, path, own):
+                own[key.value] = Entry(place, self._tree(value, (*path, key.value)))
+        return {**merged, **own}
+
+    def _is_key(self, key: Node, path: _Path, before: dict[str, Entry]) -> bool:
+        if not isinstance(key, ScalarNode) or key.tag == _PREFIX + "null":
+            self._refuse(key, path, "a key must be a name")
+            return False
+        if key.value in before:
+            line = before[key.value].place.line
+            self._refuse(key, (*path, key.value),
+                         f"the key is given twice; the first is in line {line}")
+            return False
+        return True
+
+    def _merged(self, value: Node, path: _Path) -> dict[str, Entry]:
+        sources = value.value if isinstance(value, SequenceNode) else [value]
+        found: dict[str, Entry] = {}
+        for each in sources:
+            tree = self._tree(each, (*path, "<<"))
+            if isinstance(tree, Table):
+                # Of several sources, the earlier one wins.
+                found = {**tree.entries, **found}
+            else:
+                self._refuse(each, (*path, "<<"), "only mappings can be merged")
+        return found
