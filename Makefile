@@ -13,12 +13,15 @@ SECONDS ?=
 ARGS ?=
 
 export VENV PYTHON
+# Debian keeps nginx where only root looks for programs.
+export PATH := $(PATH):/usr/sbin:/sbin
 
 PY = $(VENV)/bin/python
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --hypothesis-profile ci
 SERVERS = prometheus:prometheus nginx-light:nginx chromium:chromium
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 
 .PHONY: help
 help:
