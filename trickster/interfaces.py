@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zope.interface import Attribute, Interface, classImplements
-
-from trickster.messages import Octets
+from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
     from trickster.messages import Request, Response
@@ -149,8 +147,10 @@ class IQueryDialect(Interface):
         :raises Undecodable: the answer must not be stored; it is passed on as it is.
         """
 
-    def encode_response(query: TimeRangeQuery, dataset: Dataset) -> Response:
+    def encode_response(query: TimeRangeQuery, dataset: Dataset,
+                        warnings: Sequence[str] = ()) -> Response:
         """
+        :param warnings: what the client should know, for formats that have a place for it.
         :return: what the origin itself would have answered.  Decoding it gives an equal
             dataset.
         """
@@ -233,6 +233,3 @@ class IStoreType(IPluginType):
         :param index: the cache's size limits (C{trickster.config.model.IndexOptions}).
         :param clock: an C{IReactorTime}.
         """
-
-
-classImplements(Octets, IBody)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from attrs import define, field, frozen
+from zope.interface import implementer
 
 from trickster.errors import Reason
-
-if TYPE_CHECKING:
-    from trickster.interfaces import IBody
+from trickster.interfaces import IBody
 
 Pair = tuple[bytes, bytes]
 
@@ -165,9 +164,10 @@ def _parse_pairs(octets: bytes) -> tuple[tuple[str, str], ...]:
 NO_PARAMS = Params()
 
 
+@implementer(IBody)
 @define(slots=True)
 class Octets:
-    """A body that is here already.  Provides L{trickster.interfaces.IBody}."""
+    """A body that is here already."""
 
     octets: bytes = b""
     _is_read: bool = field(default=False, init=False, eq=False, repr=False)

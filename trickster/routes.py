@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import frozen
 
-from trickster.messages import Headers, Params
+from trickster.messages import NO_HEADERS, Headers, Params
 
 ALL_METHODS = ("*",)
 READ_METHODS = ("GET", "HEAD")
@@ -35,7 +35,7 @@ class LocalAnswer:
 
     status: int
     body: bytes = b""
-    headers: Headers = Headers()
+    headers: Headers = NO_HEADERS
 
 
 @frozen
@@ -84,4 +84,4 @@ class Probe:
     target: bytes = b"/"
     method: bytes = b"GET"
     expected: tuple[int, ...] = (200,)
-    headers: Headers = field(factory=Headers)
+    headers: Headers = NO_HEADERS

@@ -12,7 +12,15 @@ from trickster.bodies import Pieces
 from trickster.errors import NotATimeRange, Reason
 from trickster.interfaces import INewestDialect
 from trickster.messages import (
-    NO_PARAMS, Headers, MalformedParams, Octets, Outcome, Params, Request, Response, parsed_query,
+    NO_PARAMS,
+    Headers,
+    MalformedParams,
+    Octets,
+    Outcome,
+    Params,
+    Request,
+    Response,
+    parsed_query,
 )
 from trickster.origins.promjson import Relabel, decode_matrix, decode_vector, encode_matrix
 from trickster.origins.promtime import instant_ns, seconds_text, step_ns
@@ -91,7 +99,7 @@ class PrometheusRange:
         pieces = encode_matrix(dataset, warnings)
         if len(dataset.series) <= _FEW_SERIES and dataset.encoded_bytes <= _FEW_OCTETS:
             return Response(200, _JSON, Octets(b"".join(pieces)), _UNTOLD)
-        return Response(200, _JSON, Pieces(pieces), _UNTOLD)
+        return Response(200, _JSON, Pieces(pieces, None), _UNTOLD)
 
     def encode_newest(self, query: TimeRangeQuery, at_ns: int) -> Request:
         """See L{trickster.interfaces.INewestDialect.encode_newest}."""

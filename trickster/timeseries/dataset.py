@@ -87,7 +87,7 @@ class Dataset:
         covered = Extents(self.extents.step_ns, (extent,))
         if self.extents == covered:
             return self
-        kept = {}
+        kept: dict[bytes, Runs] = {}
         start, end = extent
         for identity, runs in self.series.items():
             if len(runs) == 1:  # by far the most

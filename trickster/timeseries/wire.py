@@ -55,7 +55,7 @@ class Codec:
         :param span: a number to keep beside it.
         """
         stored = _Stored(
-            dataset.extents.step_ns, [tuple(s) for s in dataset.extents.spans], dataset.kind,
+            dataset.extents.step_ns, [(s.start_ns, s.end_ns) for s in dataset.extents.spans], dataset.kind,
             [(i, [_run_stored(run) for run in runs]) for i, runs in dataset.series.items()],
             list(headers), span)
         octets = _writer.encode(stored)

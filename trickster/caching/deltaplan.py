@@ -1,0 +1,162 @@
+"""What one range request comes to, before anybody looks into the cache: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import blake2b
+
+from attrs import frozen
+
+from trickster.errors import BadRequest, NotATimeRange, Reason
+from trickster.interfaces import IQueryDialect
+from trickster.messages import Request, Status
+from trickster.timeseries import planning
+from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.planning import Sharding
+from trickster.timeseries.query import TimeRangeQuery
+from trickster.units import format_duration
+
+SECOND_NS = 1_000_000_000
+NOT_SHARDED = Sharding()
+
+
+@frozen
+class DeltaOptions:
+    """
+    How a backend's range queries are cached; durations in seconds, sizes in octets.
+
+    :ivar prefix: begins every key: the backend's name and key prefix.
+    :ivar key_headers: request headers whose values are part of the key, in lower case.
+    :ivar phase: whether ranges are kept apart by start modulo step, and never changed.
+    :ivar retention: timestamps kept of a query, at least.
+    :ivar lru: whether what was least recently used is dropped first, not the oldest.
+    :ivar max_age: age of the oldest timestamp kept; 0 for any.
+    :ivar max_bytes: of one entry; 0 for whatever the store takes.
+    :ivar tolerance: age up to which samples may still change.
+    :ivar tolerance_points: the same in steps; the longer of both counts.
+    :ivar fast_forward_ttl: seconds that a newest sample serves.
+    :ivar concurrency: fetches of one request at a time.
+    :ivar max_query_range: longest range that is answered at all; 0 for any.
+    :ivar max_answer_bytes: largest answer of the origin that is held in memory.
+    :ivar transform: applied to answers that are passed on past the cache.
+    """
+
+    prefix: str
+    key_headers: tuple[bytes, ...] = ()
+    phase: bool = False
+    retention: int = 1024
+    lru: bool = False
+    max_age: float = 0.0
+    max_bytes: int = 0
+    tolerance: float = 0.0
+    tolerance_points: int = 0
+    fast_forward_ttl: float = 15.0
+    sharding: Sharding = NOT_SHARDED
+    concurrency: int = 16
+    max_query_range: float = 0.0
+    max_answer_bytes: int = 256 << 20
+    transform: Callable[[bytes], bytes] | None = None
+
+
+@frozen(slots=True)
+class Plan:
+    """
+    One range request, understood.
+
+    :ivar asked: as the client sent it.
+    :ivar query: the same on the step's grid.
+    :ivar key: of its entry in the store.
+    :ivar now_ns: when it came.
+    :ivar final_ns: the newest instant that may be stored, or None.
+    """
+
+    asked: TimeRangeQuery
+    query: TimeRangeQuery
+    key: str
+    now_ns: int
+    final_ns: int | None
+
+    @property
+    def wanted(self) -> Extent:
+        """What is to be answered."""
+        return self.query.extent
+
+    @property
+    def changed(self) -> tuple[int, int] | None:
+        """The extent answered, where alignment made it another than the one asked for."""
+        asked, answered = self.asked.extent, self.query.extent
+        if asked == answered or asked.start_ns == answered.start_ns and (
+                (asked.end_ns - asked.start_ns) // self.query.step_ns * self.query.step_ns
+                == answered.end_ns - answered.start_ns):
+            return None
+        return answered
+
+    def status(self, held: Extents | None) -> Status:
+        """
+        :param held: what the cache has of the query, or None where it has nothing.
+        :return: how the lookup went when something is missing.
+        """
+        if held is None:
+            return Status.KEY_MISS
+        wanted = Extents(self.query.step_ns, (self.wanted,))
+        return Status.PARTIAL_HIT if held & wanted else Status.RANGE_MISS
+
+    def reason(self, status: Status, missing: Extents) -> Reason:
+        """:return: why the origin had to be asked."""
+        if status is Status.KEY_MISS:
+            return Reason.KEY_MISS
+        if status is Status.PROXY_HIT:
+            return Reason.COLLAPSED
+        first = missing.spans[0].start_ns
+        if self.final_ns is None:
+            return Reason.NOT_FINAL
+        if first > self.final_ns:
+            return Reason.VOLATILE if first <= self.now_ns else Reason.NOT_FINAL
+        return Reason.RANGE_MISS
+
+
+def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
+            now_ns: int) -> Plan:
+    """
+    :param request: its body is an C{Octets}.
+    :raises NotATimeRange: it cannot be served by range.
+    :raises BadRequest: it asks for a longer range than is allowed.
+    """
+    asked = dialect.decode_request(request, now_ns)
+    _check_length(asked, options.max_query_range)
+    query = planning.in_phase(asked) if options.phase else planning.aligned(asked)
+    if not options.lru and query.extent.end_ns < planning.oldest_kept(
+            query.step_ns, now_ns, options.retention):
+        raise NotATimeRange(Reason.TOO_OLD)
+    phase = query.extent.start_ns % query.step_ns if options.phase else -1
+    identity = tuple(request.headers.joined(name) for name in options.key_headers)
+    return Plan(asked, query, _entry_key(options.prefix, asked.key, phase, identity), now_ns,
+                planning.newest_final(query, now_ns, _tolerance_ns(query, options)))
+
+
+def _check_length(asked: TimeRangeQuery, most: float) -> None:
+    if most and asked.extent.end_ns - asked.extent.start_ns > most * SECOND_NS:
+        raise BadRequest(
+            f"query time range exceeds the allowed limit of {format_duration(most)}",
+            Reason.RANGE_REFUSED)
+
+
+def _tolerance_ns(query: TimeRangeQuery, options: DeltaOptions) -> int:
+    if query.tolerance_ns is not None:
+        return query.tolerance_ns
+    return max(int(options.tolerance * SECOND_NS), options.tolerance_points * query.step_ns)
+
+
+@lru_cache(maxsize=8192)
+def _entry_key(prefix: str, key: str, phase: int, identity: tuple[bytes | None, ...]) -> str:
+    """
+    :param phase: start modulo step, or -1 where ranges are aligned.
+    :param identity: values of request headers; None where the request has no such header.
+    """
+    digest = blake2b(digest_size=20)
+    parts = [key.encode("utf-8", "surrogateescape"), str(phase).encode()]
+    parts += [b"-" if value is None else b"+" + value for value in identity]
+    for part in parts:
+        digest.update(b"%d:%b" % (len(part), part))
+    return f"{prefix}.dpc.{digest.hexdigest()}"

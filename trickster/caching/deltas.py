@@ -1,0 +1,266 @@
+"""The delta proxy cache: asks an origin only for the part of a range that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, evolve
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from trickster.bodies import BodyTooLarge, read_all
+from trickster.caching.budget import OverBudget
+from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan, planned
+from trickster.caching.entries import Entries, Entry
+from trickster.caching.fastforward import NewestSamples, instant_wanted
+from trickster.caching.gaps import Fetched, GapFetcher, Refused, Unkept
+from trickster.caching.passed import PassedKeys
+from trickster.caching.retention import touched
+from trickster.errors import NotATimeRange, Reason, RequestTooLarge
+from trickster.interfaces import IQueryDialect, IResponder
+from trickster.messages import (
+    Engine,
+    FastForward,
+    Headers,
+    Octets,
+    Outcome,
+    Request,
+    Response,
+    Status,
+)
+from trickster.timeseries.dataset import Dataset
+from trickster.timeseries.extents import Extents
+
+_MOST_REQUEST_OCTETS = 10 << 20
+_NO_CACHE = (b"no-cache", b"no-store", b"private")
+_RETRIED = (408, 429)  # refusals that are not the client's fault
+
+Newest = Deferred[tuple[Dataset | None, FastForward]]
+
+
+@implementer(IResponder)
+@define
+class DeltaCache:
+    """
+    Answers time range queries from the cache, and fetches only what is missing.
+
+    :ivar _upstream: where requests go that are none of its business.
+    :ivar _objects: serves what can be cached whole but not by range.
+    :ivar _newest: fast forward, or None where it is switched off.
+    """
+
+    _dialect: IQueryDialect
+    _upstream: IResponder
+    _objects: IResponder
+    _entries: Entries
+    _fetcher: GapFetcher
+    _newest: NewestSamples | None
+    _passed: PassedKeys
+    _clock: IReactorTime
+    _options: DeltaOptions
+
+    async def respond(self, request: Request) -> Response:
+        """See L{trickster.interfaces.IResponder.respond}."""
+        if type(request.body) is not Octets:
+            request = await _whole(request)
+        now_ns = int(self._clock.seconds() * SECOND_NS)
+        try:
+            plan = planned(request, self._dialect, self._options, now_ns)
+        except NotATimeRange as unfit:
+            if unfit.fallback == "object":
+                return await self._objects.respond(request)
+            return await self._pass(request, unfit.reason, unfit.detail)
+        if _asks_for_no_cache(request.headers):
+            await self._entries.remove(plan.key)
+            return await self._pass(request, Reason.REQUEST_NO_CACHE, status=Status.PURGE)
+        passed = self._passed.reason(plan.key)
+        if passed is not None:
+            return await self._pass(request, passed)
+        return await self._answer(plan)
+
+    async def _answer(self, plan: Plan) -> Response:
+        entry = await self._entries.get(plan.key)
+        newest = self._start_newest(plan)
+        try:
+            if entry is not None and entry.dataset.extents.covers(plan.wanted):
+                return await self._hit(plan, entry, newest)
+            missing = Extents(plan.query.step_ns, (plan.wanted,))
+            if entry is not None:
+                missing = missing - entry.dataset.extents
+            fetched = await self._fetcher.fetch(plan, missing)
+            return await self._completed(plan, entry, fetched, newest)
+        finally:
+            if newest is not None and not newest.called:
+                newest.addErrback(_forget)
+                newest.cancel()
+
+    async def _hit(self, plan: Plan, entry: Entry, newest: Newest | None) -> Response:
+        if self._options.lru:
+            await self._entries.change(plan.key, lambda current: touched(current, plan))
+        dataset = entry.dataset.window(plan.wanted)
+        points = plan.wanted.count(plan.query.step_ns) * len(dataset.series)
+        outcome = Outcome(Engine.DELTA, Status.HIT, aligned=plan.changed, points_cached=points,
+                          fast_forward=FastForward.OFF)
+        return await self._encoded(plan, dataset, entry.headers, (outcome, newest))
+
+    async def _completed(self, plan: Plan, before: Entry | None, fetched: Fetched,
+                         newest: Newest | None) -> Response:
+        if fetched.failures:
+            instead = await self._instead(plan, fetched)
+            if instead is not None:
+                return instead
+        entry = await self._entries.get(plan.key)
+        dataset = _assembled(plan, entry or before, fetched)
+        outcome = self._outcome(plan, before, fetched, len(dataset.series))
+        headers = entry.headers if entry is not None else fetched.headers
+        return await self._encoded(plan, dataset, headers, (outcome, newest))
+
+    async def _encoded(self, plan: Plan, dataset: Dataset, headers: Headers,
+                       how: tuple[Outcome, Newest | None]) -> Response:
+        outcome, newest = how
+        if newest is not None:
+            samples, fast_forward = await newest
+            outcome = evolve(outcome, fast_forward=fast_forward)
+            if samples is not None:
+                dataset = dataset.followed_by(samples)
+        warnings = [f"trickster: the origin failed to answer for {start // SECOND_NS} to "
+                    f"{end // SECOND_NS}" for start, end in outcome.failed]
+        response = self._dialect.encode_response(plan.query, dataset, warnings)
+        fields = response.headers
+        if headers.pairs:
+            fields = fields.with_added(*headers.pairs)
+        return Response(response.status, fields, response.body, outcome)
+
+    def _outcome(self, plan: Plan, before: Entry | None, fetched: Fetched,
+                 series: int) -> Outcome:
+        status = plan.status(before.dataset.extents if before else None)
+        if not fetched.own:
+            status = Status.PROXY_HIT
+        missing = fetched.missing
+        wanted, new = plan.wanted.count(plan.query.step_ns), missing.count()
+        return Outcome(
+            Engine.DELTA, status,
+            Reason.PARTIAL_FAILURE if fetched.failures else plan.reason(status, missing),
+            fetched=fetched.own, failed=tuple(extent for extent, _ in fetched.failures),
+            fast_forward=FastForward.OFF, aligned=plan.changed,
+            points_cached=(wanted - new) * series, points_fetched=new * series,
+            stored=plan.final_ns is not None and missing.spans[0].start_ns <= plan.final_ns,
+            origin_status=200)
+
+    # What is not answered from samples
+
+    async def _instead(self, plan: Plan, fetched: Fetched) -> Response | None:
+        """
+        :return: the answer where samples are not one: an answer of the origin that may not
+            be kept, or its refusal where the client is at fault or nothing was fetched.
+        :raises RequestError: nothing was fetched.
+        """
+        unkept = fetched.first(Unkept)
+        if unkept is not None:
+            self._passed.add(plan.key, unkept.reason)
+            return await self._passed_on(plan, unkept, fetched)
+        over = fetched.first(OverBudget)
+        if over is not None:
+            if over.reason is Reason.TOO_LARGE:
+                self._passed.add(plan.key, over.reason)
+            return await self._pass(plan.asked.request, over.reason)
+        refusals = [e for _, e in fetched.failures if isinstance(e, Refused)]
+        for refusal in refusals:
+            if 400 <= refusal.response.status < 500 and refusal.response.status not in _RETRIED:
+                return _refusal(refusal, fetched)
+        if fetched.datasets:
+            return None
+        if refusals:
+            return _refusal(refusals[0], fetched)
+        raise fetched.failures[0][1]
+
+    async def _passed_on(self, plan: Plan, unkept: Unkept, fetched: Fetched) -> Response:
+        """
+        Pass an answer on that must not be stored: itself where it is what the client asked
+        for, else the origin's answer to the client's own request.
+        """
+        if plan.changed is not None or fetched.own != (plan.wanted,):
+            return await self._pass(plan.asked.request, unkept.reason, str(unkept))
+        outcome = Outcome(Engine.DELTA, Status.PROXY_ONLY, unkept.reason, str(unkept),
+                          fetched=fetched.own, origin_status=200)
+        return evolve(unkept.response, body=Octets(self._transformed(unkept.octets)),
+                      outcome=outcome)
+
+    async def _pass(self, request: Request, reason: Reason, detail: str = "",
+                    status: Status = Status.PROXY_ONLY) -> Response:
+        """Ask the origin what the client asked, and pass on what it says."""
+        transform = self._options.transform
+        if transform is not None:
+            request = evolve(request, headers=request.headers.without(b"accept-encoding"))
+        body = request.body
+        assert isinstance(body, Octets)
+        response = await self._upstream.respond(evolve(request, body=Octets(body.octets)))
+        if response.outcome.status is Status.PROXY_ERROR:
+            status = Status.PROXY_ERROR
+        if transform is not None and response.status == 200:
+            octets = bytes(await read_all(response.body, self._options.max_answer_bytes))
+            response = evolve(response, body=Octets(transform(octets)))
+        told = "" if detail == reason.value else detail
+        return evolve(response, outcome=evolve(
+            response.outcome, status=status, reason=reason, detail=told))
+
+    def _transformed(self, octets: bytes) -> bytes:
+        transform: Callable[[bytes], bytes] | None = self._options.transform
+        return transform(octets) if transform is not None else octets
+
+    # Fast forward
+
+    def _start_newest(self, plan: Plan) -> Newest | None:
+        if self._newest is None:
+            return None
+        at_ns = instant_wanted(plan.asked, plan.query, plan.now_ns,
+                               self._options.fast_forward_ttl)
+        if at_ns is None:
+            return None
+        return Deferred.fromCoroutine(self._newest.newest(plan.key, plan.query, at_ns))
+
+
+async def _whole(request: Request) -> Request:
+    try:
+        octets = await read_all(request.body, _MOST_REQUEST_OCTETS)
+    except BodyTooLarge as error:
+        raise RequestTooLarge(str(error)) from error
+    return evolve(request, body=Octets(bytes(octets)))
+
+
+def _asks_for_no_cache(headers: Headers) -> bool:
+    control = headers.joined(b"cache-control")
+    if control is not None:
+        words = {word.strip().lower() for word in control.split(b",")}
+        return any(word in words for word in _NO_CACHE)
+    pragma = headers.get(b"pragma")
+    return pragma is not None and b"no-cache" in pragma.lower()
+
+
+def _assembled(plan: Plan, entry: Entry | None, fetched: Fetched) -> Dataset:
+    """:return: what is to be answered, from the cache and from what was not for it."""
+    if entry is not None and entry.dataset.extents.covers(plan.wanted):
+        return entry.dataset.window(plan.wanted)
+    wanted = Extents(plan.query.step_ns, (plan.wanted,))
+    held = entry.dataset.restricted(wanted) if entry is not None else Dataset(Extents(
+        plan.query.step_ns))
+    for dataset in fetched.datasets:
+        left = dataset.extents - held.extents
+        if left == dataset.extents:
+            held = held.merged(dataset)
+        elif left:
+            held = held.merged(dataset.restricted(left))
+    return held.restricted(wanted)
+
+
+def _refusal(refusal: Refused, fetched: Fetched) -> Response:
+    outcome = Outcome(Engine.DELTA, Status.PROXY_ERROR, Reason.ORIGIN_STATUS,
+                      fetched=fetched.own, failed=tuple(e for e, _ in fetched.failures),
+                      origin_status=refusal.response.status)
+    return evolve(refusal.response, body=Octets(refusal.octets), outcome=outcome)
+
+
+def _forget(_: Any) -> None:
+    """Nobody waits for the newest sample any more."""

@@ -1,0 +1,197 @@
+"""Fetching what is missing of a range: each instant once, however many clients want it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.defer import DeferredSemaphore
+from twisted.python.failure import Failure
+
+from trickster.bodies import read_all
+from trickster.caching.budget import InFlight
+from trickster.caching.deltaplan import DeltaOptions, Plan
+from trickster.caching.entries import Entries
+from trickster.caching.flights import Flight, settled
+from trickster.caching.retention import storable, with_more
+from trickster.errors import Reason, TricksterError, Undecodable
+from trickster.interfaces import IQueryDialect, IResponder
+from trickster.messages import NO_HEADERS, Headers, Octets, Response
+from trickster.timeseries import planning
+from trickster.timeseries.dataset import Dataset
+from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.query import TimeRangeQuery
+
+_MOST_ERROR_OCTETS = 1 << 20
+_THREAD_OVER = 1 << 20  # octets from which decoding would hold the reactor too long
+# What a cache must not send on when it asks for something else than the client did, and
+# content codings, which it could not cut.
+_NOT_FETCHED = (
+    b"accept-encoding", b"if-none-match", b"if-modified-since", b"if-match",
+    b"if-unmodified-since", b"if-range", b"range", b"cache-control", b"pragma",
+    b"content-length",
+)
+# What belongs to one answer, and not to every answer of a query.
+_NOT_KEPT = (
+    b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"date",
+    b"age", b"etag", b"last-modified", b"expires", b"cache-control", b"set-cookie", b"via",
+    b"connection", b"keep-alive", b"cache-status", b"content-range", b"accept-ranges",
+    b"x-trickster-result", b"server-timing", b"trailer", b"server",
+)
+
+Offload = Callable[..., Awaitable[Any]]
+Landed = tuple[Dataset, Headers]
+E_ = TypeVar("E_", bound=Exception)
+
+
+class Refused(TricksterError):
+    """The origin answered a fetch with something else than 200; carries the answer."""
+
+    def __init__(self, response: Response, octets: bytes) -> None:
+        super().__init__(f"status {response.status}")
+        self.response = response
+        self.octets = octets
+
+
+class Unkept(TricksterError):
+    """The origin's 200 must not be stored; carries the answer and why."""
+
+    def __init__(self, response: Response, octets: bytes, why: Undecodable) -> None:
+        super().__init__(str(why))
+        self.response = response
+        self.octets = octets
+        self.reason: Reason = why.reason
+
+
+@frozen
+class Fetched:
+    """
+    What became of a request's fetches.
+
+    :ivar missing: what the cache did not have.
+    :ivar own: what this request itself asked the origin for; others asked for the rest.
+    :ivar failures: extents that there is no answer for, and why.
+    :ivar headers: of one of the answers.
+    """
+
+    missing: Extents
+    own: tuple[Extent, ...]
+    datasets: tuple[Dataset, ...] = ()
+    failures: tuple[tuple[Extent, Exception], ...] = ()
+    headers: Headers = NO_HEADERS
+
+    def first(self, kind: type[E_]) -> E_ | None:
+        """:return: the first failure of a kind, or None."""
+        return next((e for _, e in self.failures if isinstance(e, kind)), None)
+
+
+@define
+class GapFetcher:
+    """
+    Fetches extents of queries, and merges them into what is stored.
+
+    :ivar _offload: calls a function with arguments in a thread, for long computations.
+    """
+
+    _dialect: IQueryDialect
+    _upstream: IResponder
+    _entries: Entries
+    _options: DeltaOptions
+    _in_flight: InFlight
+    _offload: Offload
+    _under_way: dict[str, list[tuple[Extent, Flight[Landed]]]] = field(factory=dict, init=False)
+
+    @property
+    def flights(self) -> int:
+        """How many fetches are under way."""
+        return sum(map(len, self._under_way.values()))
+
+    async def fetch(self, plan: Plan, missing: Extents) -> Fetched:
+        """
+        Wait for what others are fetching already, and fetch the rest.
+
+        :param missing: not empty.
+        """
+        step = plan.query.step_ns
+        joined = [record for record in self._under_way.get(plan.key, ())
+                  if any(record[0].overlaps(span) for span in missing.spans)]
+        waits = [(extent, flight.seat()) for extent, flight in joined]
+        left = missing - Extents.of(step, (extent for extent, _ in joined))
+        own = tuple(piece for span in left.spans
+                    for piece in planning.shards(span, step, self._options.sharding))
+        gate = DeferredSemaphore(self._options.concurrency)
+        waits += [(piece, self._start(plan, piece, gate).seat()) for piece in own]
+        results = await settled([seat for _, seat in waits])
+        return _sorted_out(missing, own, [extent for extent, _ in waits], results)
+
+    def _start(self, plan: Plan, piece: Extent, gate: DeferredSemaphore) -> Flight[Landed]:
+        record: tuple[Extent, Flight[Landed]] = (piece, Flight())
+        self._under_way.setdefault(plan.key, []).append(record)
+
+        def landed() -> None:
+            others = self._under_way[plan.key]
+            others.remove(record)
+            if not others:
+                del self._under_way[plan.key]
+
+        record[1].start(self._fetch_in_turn(plan, piece, gate), landed)
+        return record[1]
+
+    async def _fetch_in_turn(self, plan: Plan, piece: Extent, gate: DeferredSemaphore) -> Landed:
+        await gate.acquire()
+        try:
+            return await self._fetch(plan, evolve(plan.query, extent=piece))
+        finally:
+            gate.release()
+
+    async def _fetch(self, plan: Plan, query: TimeRangeQuery) -> Landed:
+        request = self._dialect.encode_request(query)
+        request = evolve(request, headers=request.headers.without(*_NOT_FETCHED))
+        response = await self._upstream.respond(request)
+        if response.status != 200:
+            raise Refused(response, bytes(await read_all(response.body, _MOST_ERROR_OCTETS)))
+        octets: Any = await self._in_flight.collected(
+            response.body, self._options.max_answer_bytes)
+        try:
+            dataset = await self._decoded(query, evolve(response, body=Octets(octets)))
+        except Undecodable as why:
+            raise Unkept(response, octets, why) from why
+        headers = response.headers.without(*_NOT_KEPT)
+        await self._keep(plan, dataset, headers)
+        return dataset, headers
+
+    async def _decoded(self, query: TimeRangeQuery, response: Response) -> Dataset:
+        coding = response.headers.get(b"content-encoding")
+        if coding is not None and coding.lower() != b"identity":
+            raise Undecodable(f"content coding {coding!r}")
+        if (response.body.length or 0) > _THREAD_OVER:
+            decoded: Dataset = await self._offload(self._dialect.decode_response, query, response)
+            return decoded
+        return self._dialect.decode_response(query, response)
+
+    async def _keep(self, plan: Plan, dataset: Dataset, headers: Headers) -> None:
+        final = storable(plan, dataset)
+        if final is not None:
+            await self._entries.change(
+                plan.key, lambda entry: with_more(entry, final, headers, plan, self._options))
+
+
+def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Extent],
+                results: Sequence[Landed | Failure]) -> Fetched:
+    failures = []
+    landed = []
+    for extent, result in zip(extents, results, strict=True):
+        if isinstance(result, Failure):
+            failures.append((extent, _expected(result)))
+        else:
+            landed.append(result)
+    return Fetched(missing, own, tuple(dataset for dataset, _ in landed), tuple(failures),
+                   landed[-1][1] if landed else NO_HEADERS)
+
+
+def _expected(failure: Failure) -> Exception:
+    """:raises Exception: it is none of the failures that a fetch may have."""
+    if not isinstance(failure.value, TricksterError):
+        failure.raiseException()
+    return failure.value

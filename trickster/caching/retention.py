@@ -1,0 +1,70 @@
+"""What of a query is kept once more has come: pure."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan
+from trickster.caching.entries import Entry
+from trickster.messages import Headers
+from trickster.timeseries import planning
+from trickster.timeseries.dataset import Dataset
+from trickster.timeseries.extents import Extents
+
+
+def storable(plan: Plan, dataset: Dataset) -> Dataset | None:
+    """:return: the part of an answer that will not change any more, or None."""
+    if plan.final_ns is None:
+        return None
+    final = dataset.extents.up_to(plan.final_ns)
+    if not final:
+        return None
+    return dataset if final == dataset.extents else dataset.restricted(final)
+
+
+def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Plan,
+              options: DeltaOptions) -> Entry:
+    """
+    :param entry: what there is already, or None.
+    :param dataset: what was fetched, storable whole.
+    :return: the entry that takes its place.
+    """
+    step = plan.query.step_ns
+    span = max((plan.now_ns - plan.wanted.start_ns) // step + 1, entry.span if entry else 0)
+    merged = entry.dataset.merged(dataset) if entry else dataset
+    uses: planning.Uses = ()
+    if options.lru:
+        uses = planning.used(entry.uses if entry else (), plan.wanted, plan.now_ns / SECOND_NS)
+    kept = _kept(merged.extents, plan, options, max(options.retention, span), uses)
+    if kept != merged.extents:
+        merged = merged.restricted(kept).compacted()
+    if options.max_bytes and merged.nbytes > options.max_bytes:
+        merged = merged.restricted(merged.extents.since(plan.wanted.start_ns)).compacted()
+    return Entry(merged, headers, span, uses)
+
+
+def touched(entry: Entry | None, plan: Plan) -> Entry | None:
+    """:return: the entry, with what the plan wants used last of all."""
+    if entry is None:
+        return None
+    uses = planning.used(entry.uses, plan.wanted, plan.now_ns / SECOND_NS)
+    return evolve(entry, uses=uses)
+
+
+def _kept(held: Extents, plan: Plan, options: DeltaOptions, points: int,
+          uses: planning.Uses) -> Extents:
+    """
+    :param points: timestamps before now that somebody asked for.  Keeping fewer would make
+        each refresh of a long panel a partial hit for ever.
+    """
+    step = plan.query.step_ns
+    if options.lru:
+        most = max(options.retention, plan.wanted.count(step))
+        if held.count() > most:
+            held = planning.least_recently_used(held, uses, most)
+    else:
+        held = held.since(planning.oldest_kept(step, plan.now_ns, points))
+    if options.max_age:
+        oldest_ns = plan.now_ns - int(options.max_age * SECOND_NS)
+        held = held.since(min(oldest_ns, plan.wanted.start_ns))
+    return held
