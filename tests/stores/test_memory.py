@@ -1,0 +1,304 @@
+"""Tests of C{trickster.stores.memory}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface.verify import verifyObject
+
+from trickster.config.caches import IndexOptions, MemoryOptions
+from trickster.stores.memory import OVERHEAD, MemoryStore, memory
+from trickster.testing.doubles import at_once
+from trickster.testing.stores import reference_store_contract, verify_store_type
+
+ROOM = 10 * (OVERHEAD + 101)
+
+
+class MemoryStoreContractTests(reference_store_contract(MemoryStore), TestCase):  # type: ignore[misc]
+    """It is what any store must be."""
+
+
+class BoundsTests(SynchronousTestCase):
+    """A store never holds more than it may."""
+
+    def setUp(self) -> None:
+        """Make a store for ten entries of a hundred octets."""
+        self.clock = Clock()
+        self.events: list[tuple[str, str]] = []
+        self.store = MemoryStore(self.clock, ROOM, on_event=self.note)
+
+    def note(self, event: str, reason: str) -> None:
+        """Keep an event."""
+        self.events.append((event, reason))
+
+    def fill(self, names: str, octets: int = 100, ttl: float = 60.0) -> None:
+        """Put an object under each letter."""
+        for name in names:
+            self.store.put_object(name, name, octets, ttl)
+
+    def held(self) -> str:
+        """:return: the letters that are there, in their order of use."""
+        return "".join(at_once(self.store.keys("")))
+
+    def test_counts_honestly(self) -> None:
+        """Key, value and overhead count."""
+        self.store.put_object("key", object(), 100, 60)
+        self.assertEqual((self.store.octets, self.store.objects), (103 + OVERHEAD, 1))
+
+    def test_replacing_subtracts(self) -> None:
+        """A replaced value counts no more."""
+        self.store.put_object("key", object(), 100, 60)
+        self.store.put_object("key", object(), 50, 60)
+        self.assertEqual((self.store.octets, self.store.objects), (53 + OVERHEAD, 1))
+
+    def test_deleting_subtracts(self) -> None:
+        """Nothing held counts nothing."""
+        self.fill("abc")
+        at_once(self.store.delete("abc"))
+        self.assertEqual((self.store.octets, self.store.objects), (0, 0))
+
+    def test_least_recently_used_goes(self) -> None:
+        """When there is no room, what was used longest ago goes."""
+        self.fill("abcdefghij")
+        self.store.get_object("a")
+        self.fill("k")
+        self.assertEqual(self.held(), "cdefghijak")
+        self.assertEqual(self.events, [("eviction", "size_bytes")])
+
+    def test_large_one_takes_several_places(self) -> None:
+        """As many go as must, and no more."""
+        self.fill("abcdefghij")
+        self.fill("k", octets=100 + 101 + OVERHEAD)
+        self.assertEqual(self.held(), "cdefghijk")
+
+    def test_too_large(self) -> None:
+        """What is larger than the store is refused, and empties nothing else."""
+        self.fill("ab")
+        self.assertFalse(self.store.put_object("c", "c", ROOM, 60))
+        self.assertEqual(self.held(), "ab")
+        self.assertEqual(self.events, [("refusal", "size_bytes")])
+
+    def test_too_large_replacement(self) -> None:
+        """A refused value still outdates what was there before it."""
+        self.fill("ab")
+        self.store.put_object("a", "a", ROOM, 60)
+        self.assertEqual(self.held(), "b")
+
+    def test_number_of_objects(self) -> None:
+        """The number of entries can be bounded as well."""
+        self.store = MemoryStore(self.clock, 0, 2, on_event=self.note)
+        self.fill("abc")
+        self.assertEqual(self.held(), "bc")
+        self.assertEqual(self.events, [("eviction", "size_objects")])
+
+    def test_no_limits(self) -> None:
+        """Zero is no limit."""
+        self.store = MemoryStore(self.clock, 0, 0)
+        self.fill("abcdefghijklmnop", octets=1 << 40)
+        self.assertEqual(self.store.objects, 16)
+
+    def test_hostile_size(self) -> None:
+        """A negative size makes no room."""
+        self.store.put_object("a", object(), -10**9, 60)
+        self.assertEqual(self.store.octets, 1 + OVERHEAD)
+
+    def test_no_time(self) -> None:
+        """What would be gone at once is not kept, and outdates what was there."""
+        for ttl in (0.0, -1.0, float("nan")):
+            self.fill("a")
+            self.assertFalse(self.store.put_object("a", object(), 1, ttl))
+            self.assertEqual((self.held(), self.store.octets), ("", 0))
+
+    def test_forever(self) -> None:
+        """An infinite time never ends."""
+        self.fill("a", ttl=float("inf"))
+        self.clock.advance(10**12)
+        self.assertEqual(self.store.get_object("a"), "a")
+        self.assertEqual(at_once(self.store.delete(["a"])), 1)
+
+    def test_expiry_is_noted(self) -> None:
+        """Finding something expired takes it away, and is told."""
+        self.fill("a", ttl=1)
+        self.clock.advance(1)
+        self.assertIsNone(self.store.get_object("a"))
+        self.assertEqual((self.store.octets, self.events), (0, [("eviction", "ttl")]))
+
+
+class TurningClock(Clock):
+    """A clock on which the next turn of the reactor is a millisecond later."""
+
+    def callLater(self, delay: float, *args: Any, **kwargs: Any) -> Any:
+        """See L{Clock.callLater}, which has turns of no duration."""
+        return super().callLater(max(delay, 0.001), *args, **kwargs)
+
+
+class ReapingTests(SynchronousTestCase):
+    """Expired entries do not wait to be asked for."""
+
+    def setUp(self) -> None:
+        """Start a store."""
+        self.clock = TurningClock()
+        self.store = MemoryStore(self.clock)
+        self.store.startService()
+
+    def fill(self, count: int, ttl: float) -> None:
+        """Put many objects."""
+        for number in range(count):
+            self.store.put_object(f"{ttl}/{number}", number, 1, ttl)
+
+    def test_provides(self) -> None:
+        """It is a service."""
+        verifyObject(IService, self.store)
+
+    def test_reaped(self) -> None:
+        """At the next look, the expired are gone and the others are not."""
+        self.fill(5, 2.0)
+        self.fill(7, 20.0)
+        self.clock.advance(3.0)
+        self.assertEqual(self.store.objects, 7)
+
+    def test_bounded_turns(self) -> None:
+        """However many expire at once, no turn of the reactor is long."""
+        self.fill(2500, 2.0)
+        counts = []
+        for seconds in (3.0, 0.001, 0.001):
+            self.clock.advance(seconds)
+            counts.append(self.store.objects)
+        self.assertEqual(counts, [1500, 500, 0])
+
+    def test_goes_on(self) -> None:
+        """It looks again and again."""
+        for _ in range(3):
+            self.fill(5, 2.0)
+            self.clock.pump([3.0, 0.001])
+            self.assertEqual(self.store.objects, 0)
+
+    def test_stopped(self) -> None:
+        """A stopped store holds nothing and waits for nothing."""
+        self.fill(5, 2.0)
+        self.store.stopService()
+        self.assertEqual((self.store.objects, self.store.octets), (0, 0))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_used_after_stop(self) -> None:
+        """Requests that are still under way at the end find it working."""
+        self.store.stopService()
+        self.fill(1, 2.0)
+        self.assertEqual(self.store.get_object("2.0/0"), 0)
+        self.store.stopService()
+
+
+class ManyKeysTests(SynchronousTestCase):
+    """Looking through many keys."""
+
+    def test_in_turns(self) -> None:
+        """It gives way to others, and tells only what is left by then."""
+        clock = Clock()
+        store = MemoryStore(clock, 0)
+        for number in range(20_001):
+            store.put_object(f"{number:05}", number, 1, 60)
+        looking = Deferred.fromCoroutine(store.keys(""))
+        self.assertNoResult(looking)
+        at_once(store.delete(["20000"]))
+        clock.advance(0)
+        self.assertEqual(len(self.successResultOf(looking)), 20_000)
+
+
+class TypeTests(SynchronousTestCase):
+    """The plugin."""
+
+    def test_type(self) -> None:
+        """It provides the interface, under the name that configurations use."""
+        verify_store_type(memory)
+        self.assertEqual(memory.name, "memory")
+
+    def made(self, own: int, index: int) -> MemoryStore:
+        """:return: a store of these limits."""
+        return memory.store("default", MemoryOptions(max_size_bytes=own),
+                            IndexOptions(max_size_bytes=index, max_size_objects=9), Clock())
+
+    def test_smaller_limit(self) -> None:
+        """The smaller of both limits counts, where both are set."""
+        limits = [self.made(*pair).max_octets for pair in ((5, 9), (9, 5), (0, 7), (7, 0), (0, 0))]
+        self.assertEqual(limits, [5, 5, 7, 7, 0])
+
+    def test_other_options(self) -> None:
+        """Number and interval are the index's."""
+        store = self.made(5, 5)
+        self.assertEqual((store.max_objects, store.reap_interval), (9, 3.0))
+
+
+@frozen
+class Naive:
+    """The same store, as slow and simple as can be: a list in order of use."""
+
+    entries: list[tuple[str, int, float]]
+    room: int
+    most: int
+
+    def put(self, key: str, octets: int, deadline: float) -> None:
+        """Put, and drop from the front while there is too much."""
+        self.drop(key)
+        if octets + len(key) + OVERHEAD <= self.room:
+            self.entries.append((key, octets + len(key) + OVERHEAD, deadline))
+        while sum(e[1] for e in self.entries) > self.room or len(self.entries) > self.most:
+            self.entries.pop(0)
+
+    def get(self, key: str, now: float) -> bool:
+        """Look, and move to the end."""
+        for entry in self.entries:
+            if entry[0] == key:
+                self.entries.remove(entry)
+                if entry[2] > now:
+                    self.entries.append(entry)
+                    return True
+                return False
+        return False
+
+    def drop(self, key: str) -> None:
+        """Delete."""
+        self.entries[:] = [e for e in self.entries if e[0] != key]
+
+
+_keys = st.sampled_from("abcdefgh")
+_steps = st.lists(st.one_of(
+    st.tuples(st.just("put"), _keys, st.integers(0, 5 * OVERHEAD), st.integers(1, 9)),
+    st.tuples(st.just("get"), _keys),
+    st.tuples(st.just("drop"), _keys),
+    st.tuples(st.just("wait"), st.floats(0, 4)),
+), max_size=40)
+
+
+class ModelTests(SynchronousTestCase):
+    """The store against the naive one."""
+
+    @given(_steps)
+    @settings(max_examples=150)
+    def test_same(self, steps: list[tuple[Any, ...]]) -> None:
+        """Whatever happens, both find the same, and the octets are those of what is held."""
+        clock = Clock()
+        store = MemoryStore(clock, 6 * OVERHEAD, 5)
+        naive = Naive([], 6 * OVERHEAD, 5)
+        for step in steps:
+            self._do(step, clock, store, naive)
+            self.assertEqual(store.octets, sum(entry[1] for entry in naive.entries))
+
+    def _do(self, step: tuple[Any, ...], clock: Clock, store: MemoryStore, naive: Naive) -> None:
+        if step[0] == "put":
+            store.put_object(step[1], step[1], step[2], step[3])
+            naive.put(step[1], step[2], clock.seconds() + step[3])
+        elif step[0] == "get":
+            found = store.get_object(step[1]) is not None
+            self.assertEqual(found, naive.get(step[1], clock.seconds()))
+        elif step[0] == "drop":
+            at_once(store.delete([step[1]]))
+            naive.drop(step[1])
+        else:
+            clock.advance(step[1])

@@ -1,0 +1,197 @@
+"""A cache store in this process: least recently used goes first, objects are kept as they are."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+from attrs import define, field, frozen
+from twisted.application.service import IService, Service
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+from trickster.config.caches import MemoryOptions
+from trickster.interfaces import IReferenceStore, IStoreType
+from trickster.stores.expiry import Expiries
+
+# What an entry costs beside its key's and its value's octets, measured: the entry, its
+# place in the order and in the wheel, and the headers of the objects.
+OVERHEAD = 384
+
+# Entries forgotten, or keys looked through, in one turn of the reactor: about a millisecond.
+_TURN = 1000
+_KEYS_A_TURN = 20_000
+
+
+@frozen(slots=True, eq=False)
+class _Entry:
+    value: object
+    octets: int
+    deadline: float
+
+
+def _unheard(event: str, reason: str) -> None:
+    """Nobody wants to know."""
+
+
+@implementer(IReferenceStore, IService)
+@define(eq=False, slots=False)
+class MemoryStore(Service):
+    """
+    Keeps octets, and objects as they are, within bounds.
+
+    As a service it forgets what has expired by and by; what has expired is never given out,
+    whether it runs or not.
+
+    :ivar max_octets: most octets: keys, values and L{OVERHEAD} for each; 0 for no limit.
+    :ivar max_objects: most entries; 0 for no limit.
+    :ivar reap_interval: seconds between two looks for what has expired.
+    :ivar on_event: told C{"eviction"} with C{"ttl"}, C{"size_bytes"} or C{"size_objects"},
+        and C{"refusal"} with C{"size_bytes"}.
+    :ivar octets: held now, overhead included.
+    """
+
+    clock: IReactorTime
+    max_octets: int = 512 << 20
+    max_objects: int = 0
+    reap_interval: float = 3.0
+    on_event: Callable[[str, str], None] = _unheard
+    octets: int = field(default=0, init=False)
+    _entries: OrderedDict[str, _Entry] = field(factory=OrderedDict, init=False,
+                                                repr=False)
+    _expiries: Expiries = field(factory=Expiries, init=False, repr=False)
+    _reaping: IDelayedCall | None = field(default=None, init=False, repr=False)
+
+    @property
+    def objects(self) -> int:
+        """Entries held now, those that have expired unnoticed among them."""
+        return len(self._entries)
+
+    async def get(self, key: str) -> bytes | None:
+        """See L{trickster.interfaces.ICacheStore.get}; an object is none of its octets."""
+        value = self.get_object(key)
+        return value if type(value) is bytes else None
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """See L{trickster.interfaces.ICacheStore.put}."""
+        octets = bytes(value)
+        self.put_object(key, octets, len(octets), ttl)
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """See L{trickster.interfaces.ICacheStore.delete}."""
+        now = self.clock.seconds()
+        count = 0
+        for key in keys:
+            entry = self._removed(key)
+            count += entry is not None and entry.deadline > now
+        return count
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """See L{trickster.interfaces.ICacheStore.keys}."""
+        found: list[str] = []
+        all_keys = list(self._entries)
+        for start in range(0, len(all_keys), _KEYS_A_TURN):
+            if start:
+                await deferLater(self.clock, 0)
+            now = self.clock.seconds()
+            found += [key for key in all_keys[start:start + _KEYS_A_TURN]
+                      if key.startswith(prefix) and self._is_live(key, now)]
+        return found
+
+    def get_object(self, key: str) -> object | None:
+        """See L{trickster.interfaces.IReferenceStore.get_object}."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if entry.deadline <= self.clock.seconds():
+            self._removed(key)
+            self.on_event("eviction", "ttl")
+            return None
+        self._entries.move_to_end(key)
+        return entry.value
+
+    def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
+        """See L{trickster.interfaces.IReferenceStore.put_object}."""
+        # What was there under this key is out of date, whether the new value fits or not.
+        self._removed(key)
+        if not ttl > 0:
+            return False
+        octets = max(0, nbytes) + len(key) + OVERHEAD
+        if self.max_octets and octets > self.max_octets:
+            self.on_event("refusal", "size_bytes")
+            return False
+        entry = _Entry(value, octets, self.clock.seconds() + ttl)
+        self._entries[key] = entry
+        self._expiries.add(key, entry.deadline)
+        self.octets += octets
+        self._make_room()
+        return True
+
+    def startService(self) -> None:
+        """Begin to look for what has expired."""
+        super().startService()
+        self._reap_later(self.reap_interval)
+
+    def stopService(self) -> None:
+        """Forget everything."""
+        super().stopService()
+        if self._reaping is not None:
+            self._reaping.cancel()
+            self._reaping = None
+        self._entries.clear()
+        self._expiries.clear()
+        self.octets = 0
+
+    def _is_live(self, key: str, now: float) -> bool:
+        entry = self._entries.get(key)
+        return entry is not None and entry.deadline > now
+
+    def _make_room(self) -> None:
+        while self.max_octets and self.octets > self.max_octets:
+            self._evict_oldest("size_bytes")
+        while self.max_objects and len(self._entries) > self.max_objects:
+            self._evict_oldest("size_objects")
+
+    def _evict_oldest(self, reason: str) -> None:
+        self._removed(next(iter(self._entries)))
+        self.on_event("eviction", reason)
+
+    def _removed(self, key: str) -> _Entry | None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._expiries.remove(key, entry.deadline)
+            self.octets -= entry.octets
+        return entry
+
+    def _reap_later(self, seconds: float) -> None:
+        self._reaping = self.clock.callLater(seconds, self._reap)
+
+    def _reap(self) -> None:
+        due = self._expiries.due(self.clock.seconds(), _TURN)
+        for key in due:
+            self._removed(key)
+            self.on_event("eviction", "ttl")
+        self._reap_later(0 if due else self.reap_interval)
+
+
+@implementer(IStoreType)
+@frozen
+class MemoryType:
+    """The store type C{memory}."""
+
+    name: str = "memory"
+    options: type = MemoryOptions
+
+    def store(self, name: str, options: Any, index: Any, clock: Any) -> MemoryStore:
+        """
+        See L{IStoreType.store}.  Of the two limits on octets, the smaller one that is set
+        counts.
+        """
+        limits = [limit for limit in (options.max_size_bytes, index.max_size_bytes) if limit > 0]
+        return MemoryStore(cast(IReactorTime, clock), min(limits, default=0),
+                           index.max_size_objects, max(0.1, index.reap_interval))
+
+
+memory = MemoryType()

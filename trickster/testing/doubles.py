@@ -1,0 +1,282 @@
+"""Stand-ins that provide the interfaces, for tests: ours and those of plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from trickster.errors import StoreError
+from trickster.interfaces import IBody, ICacheStore, IReferenceStore, IResponder
+from trickster.messages import Request, Response, text_response
+
+Answer = Response | Exception | Callable[[Request], Response]
+
+
+def at_once(awaitable: Awaitable[Any]) -> Any:
+    """
+    :return: the result of what has no need to wait.
+    :raises AssertionError: it waits.
+    :raises Exception: whatever it raises.
+    """
+    results: list[Any] = []
+    done = _as_deferred(awaitable)
+    done.addBoth(results.append)
+    if not results:
+        done.cancel()
+        raise AssertionError(f"{awaitable!r} waits")
+    [result] = results
+    if hasattr(result, "raiseException"):
+        result.raiseException()
+    return result
+
+
+def _as_deferred(awaitable: Awaitable[Any]) -> Deferred[Any]:
+    if isinstance(awaitable, Deferred):
+        return awaitable
+
+    async def awaiting() -> Any:
+        return await awaitable
+
+    return Deferred.fromCoroutine(awaiting())
+
+
+@implementer(IResponder)
+@define(eq=False)
+class RecordingResponder:
+    """
+    Notes requests and answers at once.
+
+    :ivar answers: taken one after the other, the last one again and again: a response, an
+        error to raise, or a function of the request.
+    :ivar requests: what was asked.
+    """
+
+    answers: list[Answer] = field(factory=lambda: [text_response(200, "ok")])
+    requests: list[Request] = field(factory=list, init=False)
+
+    @classmethod
+    def of(cls, *answers: Answer) -> RecordingResponder:
+        """:return: one with these answers."""
+        return cls(list(answers))
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Response) else answer(request)
+
+
+@define(eq=False)
+class PausedRequest:
+    """
+    A request that waits for the test.
+
+    :ivar is_cancelled: whether whoever asked has given up.
+    """
+
+    request: Request
+    is_cancelled: bool = False
+    deferred: Deferred[Response] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.deferred = Deferred(self._cancelled)
+
+    def _cancelled(self, _: Deferred[Response]) -> None:
+        self.is_cancelled = True
+
+    def answer(self, response: Response) -> None:
+        """Let it be answered."""
+        self.deferred.callback(response)
+
+    def fail(self, error: Exception) -> None:
+        """Let it fail."""
+        self.deferred.errback(error)
+
+
+@implementer(IResponder)
+@define(eq=False)
+class PausedOrigin:
+    """
+    Answers nothing until the test says so, which can look at the world in between.
+
+    :ivar asked: everything that was ever asked, in order.
+    """
+
+    asked: list[PausedRequest] = field(factory=list, init=False)
+
+    def respond(self, request: Request) -> Awaitable[Response]:
+        """See L{IResponder.respond}."""
+        paused = PausedRequest(request)
+        self.asked.append(paused)
+        return paused.deferred
+
+    @property
+    def waiting(self) -> list[PausedRequest]:
+        """Requests that are neither answered nor cancelled."""
+        return [paused for paused in self.asked if not paused.deferred.called]
+
+
+@implementer(IBody)
+@define(eq=False)
+class PausedBody:
+    """
+    A body whose octets come when the test says so.
+
+    :ivar length: that it claims to have.
+    :ivar is_closed: whether its reader has closed it.
+    """
+
+    length: int | None = None
+    is_closed: bool = field(default=False, init=False)
+    _ready: list[bytes | Exception] = field(factory=list, init=False)
+    _reader: Deferred[None] | None = field(default=None, init=False)
+
+    def feed(self, *items: bytes | Exception) -> None:
+        """
+        :param items: octets, an error to raise, or C{b""} for the end.
+        """
+        self._ready += items
+        if self._ready and self._reader is not None:
+            reader, self._reader = self._reader, None
+            reader.callback(None)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a reader waits for more."""
+        return self._reader is not None
+
+    async def read(self) -> bytes:
+        """See L{IBody.read}."""
+        if not self._ready:
+            self._reader = Deferred()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        item = self._ready[0]
+        if item != b"":
+            self._ready.pop(0)
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def close(self) -> None:
+        """See L{IBody.close}."""
+        self.is_closed = True
+
+
+@implementer(ICacheStore)
+@define(eq=False)
+class DictStore:
+    """
+    A store without bounds, over a dict that the test can look into.
+
+    :ivar values: octets and deadlines by key.
+    """
+
+    clock: IReactorTime = field(factory=Clock)
+    values: dict[str, tuple[bytes, float]] = field(factory=dict, init=False)
+
+    async def get(self, key: str) -> bytes | None:
+        """See L{ICacheStore.get}."""
+        value, deadline = self.values.get(key, (None, 0.0))
+        return value if deadline > self.clock.seconds() else None
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """See L{ICacheStore.put}."""
+        self.values[key] = (bytes(value), self.clock.seconds() + ttl)
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """See L{ICacheStore.delete}."""
+        now = self.clock.seconds()
+        gone = [self.values.pop(key, (b"", now)) for key in keys]
+        return sum(deadline > now for _, deadline in gone)
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """See L{ICacheStore.keys}."""
+        now = self.clock.seconds()
+        return [key for key, (_, deadline) in self.values.items()
+                if key.startswith(prefix) and deadline > now]
+
+
+@implementer(IReferenceStore)
+@define(eq=False)
+class BrokenStore:
+    """
+    Fails whatever is asked of it.
+
+    :ivar error: what it raises.
+    :ivar calls: the names of the methods that were called.
+    """
+
+    error: Exception = field(factory=lambda: StoreError("broken"))
+    calls: list[str] = field(factory=list, init=False)
+
+    def _fail(self, name: str) -> Any:
+        self.calls.append(name)
+        raise self.error
+
+    async def get(self, key: str) -> bytes | None:
+        """See L{ICacheStore.get}."""
+        return self._fail("get")
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """See L{ICacheStore.put}."""
+        self._fail("put")
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """See L{ICacheStore.delete}."""
+        return self._fail("delete")
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """See L{ICacheStore.keys}."""
+        return self._fail("keys")
+
+    def get_object(self, key: str) -> object | None:
+        """See L{IReferenceStore.get_object}."""
+        return self._fail("get_object")
+
+    def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
+        """See L{IReferenceStore.put_object}."""
+        return self._fail("put_object")
+
+
+@implementer(ICacheStore)
+@define(eq=False)
+class PausedStore:
+    """
+    Answers nothing until the test says so.
+
+    :ivar asked: a Deferred for each call, in order; the test fires it with the result.
+    """
+
+    asked: list[Deferred[Any]] = field(factory=list, init=False)
+
+    def _wait(self) -> Deferred[Any]:
+        deferred: Deferred[Any] = Deferred()
+        self.asked.append(deferred)
+        return deferred
+
+    def get(self, key: str) -> Awaitable[bytes | None]:
+        """See L{ICacheStore.get}."""
+        return self._wait()
+
+    def put(self, key: str, value: bytes, ttl: float) -> Awaitable[None]:
+        """See L{ICacheStore.put}."""
+        return self._wait()
+
+    def delete(self, keys: Iterable[str]) -> Awaitable[int]:
+        """See L{ICacheStore.delete}."""
+        return self._wait()
+
+    def keys(self, prefix: str) -> Awaitable[Sequence[str]]:
+        """See L{ICacheStore.keys}."""
+        return self._wait()
