@@ -7,7 +7,7 @@ from typing import Any
 from attrs import Factory, frozen
 
 from trickster.config.hereafter import AlbOptions, CorsOptions, Sigv4Options
-from trickster.config.paths import NO_PATHS, PathOptions
+from trickster.config.paths import PathOptions
 from trickster.config.settings import later, setting
 
 # Backends without an origin of their own.
@@ -157,7 +157,7 @@ class BackendOptions:
         0.0, "Longest range that may be asked for; 0 for any.", unit="duration")
 
     paths: tuple[PathOptions, ...] = setting(
-        NO_PATHS, "Paths that are served in another way than the origin type says.",
+        (), "Paths that are served in another way than the origin type says.",
         named=True)
 
     chunk_read_concurrency_limit: int = later(

@@ -14,6 +14,7 @@ from trickster.config.listeners import ListenerOptions
 from trickster.config.model import Configuration
 from trickster.config.problems import Problems, meant, one_of, shown
 from trickster.config.urls import address_fault, authority_fault, origin_fault
+from trickster.errors import PluginError
 from trickster.routes import Serve
 from trickster.units import format_duration
 
@@ -35,16 +36,9 @@ def check(configuration: Configuration, handlers: Handlers, problems: Problems) 
     checks.check_backends()
     for name, backend in configuration.backends.items():
         checks.check_backend(name, backend)
-        known = _handlers(backend, handlers)
+        known = checks.handlers(f"backends.{name}", backend, handlers)
         check_paths(f"backends.{name}", backend, known, problems)
     checks.check_references()
-
-
-def _handlers(backend: BackendOptions, handlers: Handlers) -> Collection[str]:
-    if backend.is_virtual or backend.plugin is None:
-        return ()
-    general = {each.value for each in Serve} | {"health"}
-    return general | set(handlers(backend.provider, backend.plugin))
 
 
 @define
@@ -136,8 +130,7 @@ class _Checks:
         self._check_probe(backend, path)
 
     def _check_name(self, name: str, path: str) -> None:
-        reserved = ("", "frontend", self.configuration.mgmt.ping_handler_path.split("/")[1:2])
-        own = reserved[2][0] if reserved[2] else ""
+        own = self.configuration.mgmt.ping_handler_path.lstrip("/").partition("/")[0]
         if name in ("", "frontend", own):
             self.problems.at(path, f"the name {name!r} is reserved; expected another")
         elif not _NAME.fullmatch(name):
@@ -174,6 +167,17 @@ class _Checks:
             if not 100 <= code <= 599:
                 self.problems.at(f"{path}.healthcheck.expected_codes[{number}]",
                                  f"{code} is no status code; expected one from 100 to 599")
+
+    def handlers(self, path: str, backend: BackendOptions, handlers: Handlers) -> Collection[str]:
+        """Names that C{handler} may have in this backend's paths; none where not known."""
+        if backend.plugin is None or not backend.paths:
+            return ()
+        try:
+            own = set(handlers(backend.provider, backend.plugin))
+        except PluginError as error:
+            self.problems.at(f"{path}.provider", str(error))
+            return ()
+        return own | {each.value for each in Serve} | {"health"}
 
     def check_references(self) -> None:
         for name, backend in self.configuration.backends.items():
@@ -228,12 +232,13 @@ class _Checks:
 
     def _known(self, what: str) -> Collection[str]:
         it = self.configuration
-        return {
+        known: dict[str, Collection[str]] = {
             "cache": it.caches, "negative cache": it.negative_caches, "tracer": it.tracing,
             "listener": it.frontends, "authenticator": it.authenticators, "rule": it.rules,
             "rewriter": it.request_rewriters, "backend": it.backends,
             "route": [*it.backends, "frontend"],
-        }[what]
+        }
+        return known[what]
 
 
 def _is_path(path: str) -> bool:

@@ -41,6 +41,7 @@ class CaseOptions:
     next_route: str = later("", "Backend to go on with.")
     redirect_url: str = later("", "Where the client is sent instead.")
     req_rewriter_name: str = later("", "Rewriter for the request.")
+    name: str = setting("", "", hidden=True)
 
 
 @frozen(kw_only=True)
@@ -65,7 +66,6 @@ class RuleOptions:
     nomatch_req_rewriter_name: str = later("", "Rewriter where no case matches.")
     max_rule_executions: int = later(16, "Most rules for one request.", minimum=1)
     cases: tuple[CaseOptions, ...] = later((), "The cases.", named=True)
-    name: str = setting("", "", hidden=True)
 
 
 @frozen(kw_only=True)

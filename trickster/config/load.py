@@ -95,12 +95,11 @@ def _file(sources: Sources, problems: Problems,
             return "", Table({}, Place("configuration"))
         raise ConfigurationError((f"{start}: no such file",)) from error
     except IsADirectoryError as error:
-        raise ConfigurationError((
-            f"{start}: is a directory; configurations of several files are not supported yet, "
-            "name one file",)) from error
+        text = f"{start}: is a directory; one of several files is not read yet, name one file"
+        raise ConfigurationError((text,)) from error
     except OSError as error:
-        raise ConfigurationError((
-            f"{start}: cannot be read: {error.strerror or error}",)) from error
+        text = f"{start}: cannot be read: {error.strerror or error}"
+        raise ConfigurationError((text,)) from error
     tree = read_yaml(octets, path, problems)
     if tree is None:
         problems.raise_any()

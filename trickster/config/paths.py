@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import Factory, frozen
+from attrs import frozen
 
 from trickster.config.hereafter import CorsOptions
 from trickster.config.settings import later, setting
@@ -63,6 +63,3 @@ class PathOptions:
         if self.collapsed_forwarding is not None:
             return self.collapsed_forwarding == "progressive"
         return self.progressive_collapsed_forwarding
-
-
-NO_PATHS: Factory[tuple[PathOptions, ...]] = Factory(tuple)

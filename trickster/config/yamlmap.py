@@ -18,6 +18,7 @@ from yaml import (
     compose_all,
     parse,
 )
+from yaml._yaml import Mark as CMark
 from yaml.error import Mark
 
 from trickster.config.problems import Place, Problems
@@ -118,7 +119,7 @@ def _composed(text: str, start: Place, problems: Problems) -> list[Node] | None:
     try:
         if not _is_shallow(text, start, problems):
             return None
-        documents = [node for node in compose_all(text, Loader=CSafeLoader) if node is not None]
+        documents = list(compose_all(text, Loader=CSafeLoader))
     except YAMLError as error:
         place, what = _explained(error, start)
         problems.add(place, "", what)
@@ -153,7 +154,9 @@ def _explained(error: YAMLError, start: Place) -> tuple[Place, str]:
     return (_place(start.source, mark) if mark else start), text
 
 
-def _place(source: str, mark: Mark) -> Place:
+def _place(source: str, mark: Mark | CMark | None) -> Place:
+    if mark is None:
+        return Place(source)
     return Place(source, mark.line + 1, mark.column + 1)
 
 
@@ -190,6 +193,7 @@ class _Builder:
             self._check_tag(node, "seq", path)
             items = enumerate(node.value)
             return Listing(tuple(self._tree(v, (*path, f"[{n}]")) for n, v in items), place)
+        assert isinstance(node, ScalarNode)
         return self._scalar(node, path)
 
     def _check_tag(self, node: Node, kind: str, path: _Path) -> None:

@@ -1,0 +1,203 @@
+"""What C{twistd} and C{twist} need to run Trickster: its options, and its service."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import define
+from twisted.application.service import IService
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from trickster import __version__
+from trickster.config.flags import MisspeltFlag, normalised
+from trickster.config.listeners import ListenerOptions
+from trickster.config.load import PluginOptions, Sources, load, read_file
+from trickster.config.model import Configuration
+from trickster.errors import BrokenPlugin, ConfigurationError
+from trickster.interfaces import IOriginType, IStoreType
+from trickster.plugins import ORIGINS, STORES, Plugins
+
+# Where a port on all addresses is tried.
+_WILDCARDS = ("", "*")
+
+Probe = Callable[[str, int], None]
+Build = Callable[[Configuration, Any], IService]
+
+
+class Options(UsageOptions):
+    """
+    The command line of C{twistd trickster}, which is that of C{trickster}.
+
+    :ivar configuration: what it says, together with the environment and the file; there
+        once the options are parsed.
+    """
+
+    optParameters: Sequence[Sequence[Any]] = [
+        ["config", "c", None, "Configuration file (default /etc/trickster/trickster.yaml)."],
+        ["origin-url", None, None, "URL of the origin; with --provider, no file is needed."],
+        ["provider", None, None, "Kind of origin, such as prometheus or reverseproxycache."],
+        ["proxy-port", None, None, "Port that clients connect to (default 8480)."],
+        ["metrics-port", None, None, "Port of the metrics (default 8481)."],
+        ["log-level", None, None, "Least severe level that is logged (default info)."],
+        ["instance-id", None, None, "Number of this process, for the name of its log file."],
+    ]
+    optFlags: Sequence[Sequence[Any]] = [
+        ["validate-config", None, "Say what is wrong with the configuration, and exit."],
+    ]
+
+    configuration: Configuration
+
+    def __init__(self, environ: Mapping[str, str] | None = None,
+                 read: Callable[[str], bytes] = read_file,
+                 plugins: Plugins | None = None) -> None:
+        super().__init__()
+        self._environ = os.environ if environ is None else environ
+        self._read = read
+        self._plugins = plugins or Plugins()
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Read the command line.
+
+        :param options: its words; flags may begin with one dash, as the original's do.
+        :raises UsageError: it makes no sense.
+        """
+        try:
+            words = normalised(sys.argv[1:] if options is None else options)
+        except MisspeltFlag as error:
+            raise UsageError(str(error)) from error
+        super().parseOptions(words)
+
+    def getSynopsis(self) -> str:
+        """:return: how to call this, as C{--help} says it."""
+        return "Usage: trickster [options]" if self.parent is None else super().getSynopsis()
+
+    def opt_version(self) -> None:
+        """Show the version and exit."""
+        print(f"trickster {__version__}")
+        raise SystemExit(0)
+
+    def parseArgs(self, *words: str) -> None:
+        """
+        :raises UsageError: there are words that are no options.
+        """
+        if words:
+            raise UsageError(f"unexpected argument {words[0]!r}; every option begins with a dash")
+
+    def postOptions(self) -> None:
+        """
+        Read the configuration.
+
+        :raises SystemExit: it cannot be used, or was only to be validated.  Not a
+            C{UsageError}: C{twistd} answers that with pages of help on standard output,
+            and the problems are for standard error.
+        """
+        given = {name: self[name] for name in self if self[name] is not None}
+        path = given.pop("config", None)
+        is_trial = given.pop("validate-config", 0)
+        sources = Sources(path, self._environ, given)
+        try:
+            self.configuration = load(sources, plugin_options(self._plugins), self._read)
+        except ConfigurationError as error:
+            raise SystemExit("\n".join(error.problems)) from None
+        if is_trial:
+            print("configuration is valid", *self.configuration.notices, sep="\n")
+            raise SystemExit(0)
+
+
+@define
+class _Asked:
+    """Answers the loader's questions about plugins."""
+
+    plugins: Plugins
+
+    def origin_options(self, provider: str) -> type:
+        options: type = self.plugins.load(ORIGINS, provider, IOriginType).options
+        return options
+
+    def store_options(self, provider: str) -> type:
+        options: type = self.plugins.load(STORES, provider, IStoreType).options
+        return options
+
+    def handlers(self, provider: str, options: Any) -> Collection[str]:
+        origin = self.plugins.load(ORIGINS, provider, IOriginType)
+        try:
+            return {route.handler for route in origin.routes(options) if route.handler}
+        except Exception as error:
+            # A stranger's code, called with options that it may not have thought of.
+            raise BrokenPlugin(
+                f"origin type {provider!r} has no routes: {type(error).__name__}: {error}"
+            ) from error
+
+
+def plugin_options(plugins: Plugins) -> PluginOptions:
+    """:return: what the loader of configurations needs to know of plugins."""
+    asked = _Asked(plugins)
+    return PluginOptions(asked.origin_options, asked.store_options, asked.handlers)
+
+
+def makeService(options: Options) -> IService:
+    """
+    :return: all of Trickster; it opens nothing before it is started.
+    :raises SystemExit: a port is taken.
+    """
+    # The reactor of twistd's --reactor option is installed only after this module is
+    # imported; compose takes with it half of the program, which --version can do without.
+    from twisted.internet import reactor
+
+    from trickster.compose import build
+
+    return made_service(options.configuration, reactor, build)
+
+
+def made_service(configuration: Configuration, reactor: Any, build: Build,
+                 probe: Probe | None = None) -> IService:
+    """
+    :param build: makes the service.
+    :param probe: raises L{OSError} where an address and port cannot be listened on.
+    :raises SystemExit: listeners cannot listen, and why.  It is said before C{twistd} goes
+        into the background: what fails later reaches the operator in 100 characters.
+    """
+    problems = port_problems(configuration.listeners, probe or try_port)
+    if problems:
+        raise SystemExit("\n".join(problems))
+    return build(configuration, reactor)
+
+
+def port_problems(listeners: Mapping[str, ListenerOptions], probe: Probe) -> list[str]:
+    """
+    :return: a line for each open listener that cannot listen.
+    """
+    found: list[str] = []
+    for name, listener in listeners.items():
+        if listener.is_open:
+            found.extend(_port_problem(name, listener, probe))
+    return found
+
+
+def _port_problem(name: str, listener: ListenerOptions, probe: Probe) -> Iterable[str]:
+    try:
+        probe(listener.address, listener.port)
+    except OSError as error:
+        address = listener.address or "*"
+        yield (f"trickster: listener {name} cannot listen on {address} port {listener.port}: "
+               f"{error.strerror or error}")
+
+
+def try_port(address: str, port: int) -> None:
+    """
+    Bind a port as the listener will, and let go of it.
+
+    :param address: of an interface, or empty for all of them.
+    :raises OSError: it is taken, forbidden, or not an address of this machine.
+    """
+    host = "0.0.0.0" if address in _WILDCARDS else address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind((host, port))
