@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
@@ -19,14 +20,13 @@ from trickster.demo.series import Catalogue
 from trickster.messages import Params
 
 _T = TypeVar("_T")
-_Lookup = Callable[[], str]
-_Query = Callable[[], Question]
 
 #: Seconds for which the reactor may be held.
 _HOLD = 0.004
 #: Queries that are worked on at once, as in Prometheus; others wait their turn.
 _CONCURRENCY = 20
 
+_LABEL_VALUES = re.compile("/api/v1/label/([^/]+)/values")
 _JSON = b"application/json"
 _TEXT = b"text/plain; charset=utf-8"
 _READ_OR_FORM = (b"GET", b"POST")
@@ -87,31 +87,25 @@ class Api:
 
     async def _answered(self, method: bytes, path: str, params: Params,
                         account: Account) -> Answer:
-        query = self._query_at(path, params)
-        lookup = self._lookup_at(path, params)
-        if query is None and lookup is None:
+        found = self._found(path, params)
+        if found is None:
             return _elsewhere(path)
         if method not in (_READ if _is_read_only(path) else _READ_OR_FORM):
             return Answer(405, b"Method Not Allowed\n", _TEXT)
+        data = found()
+        if isinstance(data, Question):
+            data = await self._asked(data, account)
         account.queries += 1
-        if lookup is not None:
-            return Answer(200, spelling.success(lookup()))
-        assert query is not None
-        return Answer(200, spelling.success(await self._asked(query(), account)))
+        return Answer(200, spelling.success(data))
 
-    def _query_at(self, path: str, params: Params) -> _Query | None:
-        if path == "/api/v1/query_range":
-            return lambda: range_question(params)
-        if path == "/api/v1/query":
-            return lambda: instant_question(params, self._now_ms())
-        return None
-
-    def _lookup_at(self, path: str, params: Params) -> _Lookup | None:
+    def _found(self, path: str, params: Params) -> Callable[[], str | Question] | None:
         catalogue = self.catalogue
         name = _label_named(path)
         if name is not None:
             return lambda: lookups.label_values(catalogue, name, params)
-        known: dict[str, _Lookup] = {
+        known: dict[str, Callable[[], str | Question]] = {
+            "/api/v1/query_range": lambda: range_question(params),
+            "/api/v1/query": lambda: instant_question(params, self._now_ms()),
             "/api/v1/labels": lambda: lookups.label_names(catalogue, params),
             "/api/v1/series": lambda: lookups.series(catalogue, params),
             "/api/v1/metadata": lambda: lookups.metadata(catalogue, params),
@@ -161,10 +155,8 @@ def _data(evaluation: Evaluation, question: Question) -> Generator[None, None, s
 
 
 def _label_named(path: str) -> str | None:
-    before, after = "/api/v1/label/", "/values"
-    if not (path.startswith(before) and path.endswith(after)):
-        return None
-    return path[len(before):-len(after)]
+    found = _LABEL_VALUES.fullmatch(path)
+    return found[1] if found else None
 
 
 def _is_read_only(path: str) -> bool:

@@ -11,6 +11,7 @@ from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 
+from trickster.demo.interruption import promptly
 from trickster.demo.panels import Panel, Window
 
 #: Connections that a browser opens to one HTTP/1.1 server.
@@ -70,16 +71,16 @@ class Dashboard:
         :param answered: called whenever another panel has its answer.
         """
         began = self.clock.seconds()
-        answers = await gatherResults(
+        answers = await promptly(gatherResults(
             [Deferred.fromCoroutine(self._seated(panel, window, answered))
-             for panel in self.panels], consumeErrors=True)
+             for panel in self.panels], consumeErrors=True))
         return Refresh(self.clock.seconds() - began, tuple(answers))
 
     async def _seated(self, panel: Panel, window: Window,
                       answered: Callable[[], None]) -> PanelAnswer:
         await self._seats.acquire()
         try:
-            asking = Deferred.fromCoroutine(self._ask(panel, window))
+            asking = promptly(Deferred.fromCoroutine(self._ask(panel, window)))
             answer = await asking.addTimeout(_PATIENCE, self.clock)
         except _FAILURES as error:
             answer = PanelAnswer(0, failure=f"{type(error).__name__}: {error}")

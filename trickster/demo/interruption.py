@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+_T = TypeVar("_T")
+
+
+def promptly(work: Deferred[_T]) -> Deferred[_T]:
+    """
+    :return: the same result; but when it is cancelled, it fails with C{CancelledError}.
+        Twisted's web client has other errors for that, which look like the server's fault.
+    """
+    def cancel(outer: Deferred[_T]) -> None:
+        outer.errback(CancelledError())
+        work.cancel()
+
+    def fire(result: _T | Failure) -> None:
+        if not outer.called:
+            outer.callback(result)
+
+    outer: Deferred[_T] = Deferred(cancel)
+    _ = work.addBoth(fire)
+    return outer
 
 
 @define

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport, IReactorProcess, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
@@ -20,6 +21,7 @@ from twisted.python.failure import Failure
 _START = 20.0
 _END = 8.0
 _AGAIN = 0.1
+_PATIENCE = 2.0
 #: Octets of its log that are shown when it fails.
 _TAIL = 4000
 
@@ -135,7 +137,7 @@ class Proxy:
     reactor: IDemoReactor
     directory: Path
     ports: Ports
-    is_up: Callable[[], Awaitable[bool]]
+    is_up: Callable[[], Coroutine[Any, Any, bool]]
     _process: IProcessTransport | None = field(default=None, init=False)
     _watched: _Watched = field(factory=_Watched, init=False)
 
@@ -152,11 +154,19 @@ class Proxy:
         self._process = self.reactor.spawnProcess(
             self._watched, line[0], line, environment(), str(self.directory))
         deadline = self.reactor.seconds() + _START
-        while not await self.is_up():
-            self.check()
+        while not await self._answers():
             if self.reactor.seconds() > deadline:
                 raise self._failed("Trickster did not answer in time.")
             await deferLater(self.reactor, _AGAIN)
+
+    async def _answers(self) -> bool:
+        asking = Deferred.fromCoroutine(self.is_up())
+        try:
+            is_up = await asking.addTimeout(_PATIENCE, self.reactor)
+        except TimeoutError:
+            is_up = False
+        self.check()
+        return is_up
 
     def check(self) -> None:
         """

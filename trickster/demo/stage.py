@@ -19,7 +19,7 @@ from trickster.demo.api import Api, Cost
 from trickster.demo.dashboard import CONNECTIONS, Dashboard
 from trickster.demo.demonstration import DIRECT, THROUGH, Demonstration
 from trickster.demo.display import Display
-from trickster.demo.interruption import Interruption
+from trickster.demo.interruption import Interruption, promptly
 from trickster.demo.ledger import Ledger
 from trickster.demo.options import Options
 from trickster.demo.origin import OriginResource
@@ -71,7 +71,9 @@ class Stage:
         await self.interruption.until(demonstration.run)
         demonstration.close()
         await self.interruption.until(lambda: self._serve(proxy))
-        return 0 if demonstration.tally.is_good else 1
+        tally = demonstration.tally
+        is_cut_short = self.interruption.is_asked and not tally.compared
+        return 0 if tally.is_good or is_cut_short else 1
 
     async def _serve(self, proxy: Proxy) -> None:
         if self.options.seconds is None:
@@ -114,8 +116,8 @@ class Stage:
 
         async def is_up() -> bool:
             try:
-                response = await client.get(url, timeout=2)
-                await response.content()
+                response = await promptly(client.get(url))
+                await promptly(response.content())
             except (ConnectError, ConnectionClosed, ResponseFailed):
                 return False
             return bool(response.code == 200)

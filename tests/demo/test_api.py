@@ -1,0 +1,274 @@
+"""Tests of the demo origin's API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.demo.api import Answer, Api, Cost
+from trickster.demo.ledger import Account, Ledger
+from trickster.demo.series import standard_catalogue
+from trickster.messages import Params
+
+NOW = 1_700_000_000
+CHEAP = Cost(0.0, 0.0)
+RANGE = (("query", "up"), ("start", str(NOW - 60)), ("end", str(NOW)), ("step", "15"))
+
+
+def now_clock() -> Clock:
+    """:return: a clock that stands at a fixed instant."""
+    clock = Clock()
+    clock.advance(NOW)
+    return clock
+
+
+class ApiTestCase(SynchronousTestCase):
+    """An API at no cost, and somebody to count for."""
+
+    def setUp(self) -> None:
+        """Set the clock."""
+        self.clock = now_clock()
+        self.account = Account()
+        self.api = Api(self.clock, standard_catalogue(), CHEAP)
+
+    def ask(self, path: str, params: Sequence[tuple[str, str]] = (),
+            method: bytes = b"GET") -> Deferred[Answer]:
+        """:return: fires with the answer."""
+        return Deferred.fromCoroutine(
+            self.api.answer(method, path, Params(tuple(params)), self.account))
+
+    def answer(self, path: str, params: Sequence[tuple[str, str]] = (),
+               method: bytes = b"GET") -> Answer:
+        """:return: the answer, which must not take any time."""
+        asking = self.ask(path, params, method)
+        self.clock.advance(0)
+        return self.successResultOf(asking)
+
+    def data(self, path: str, *params: tuple[str, str]) -> Any:
+        """:return: the data of a good answer."""
+        answer = self.answer(path, params)
+        self.assertEqual((answer.status, answer.content_type), (200, b"application/json"))
+        envelope = json.loads(answer.body)
+        self.assertEqual(envelope["status"], "success")
+        return envelope["data"]
+
+    def error(self, path: str, *params: tuple[str, str]) -> tuple[int, str, str]:
+        """:return: status, kind and words of a bad answer."""
+        answer = self.answer(path, params)
+        envelope = json.loads(answer.body)
+        self.assertEqual(envelope["status"], "error")
+        return answer.status, envelope["errorType"], envelope["error"]
+
+
+class QueryTests(ApiTestCase):
+    """Queries."""
+
+    def test_range(self) -> None:
+        """A range query has a matrix."""
+        answer = self.answer("/api/v1/query_range", RANGE)
+        values = ",".join(f'[{NOW - 60 + n * 15},"1"]' for n in range(5))
+        self.assertEqual(answer.body, (
+            '{"status":"success","data":{"resultType":"matrix","result":['
+            f'{{"metric":{{"__name__":"up","job":"node"}},"values":[{values}]}},'
+            f'{{"metric":{{"__name__":"up","job":"shop"}},"values":[{values}]}}]}}}}').encode())
+
+    def test_post(self) -> None:
+        """A form asks the same."""
+        self.assertEqual(self.answer("/api/v1/query_range", RANGE, b"POST"),
+                         self.answer("/api/v1/query_range", RANGE))
+
+    def test_vector(self) -> None:
+        """An instant query has a vector, at the time asked for or now."""
+        data = self.data("/api/v1/query", ("query", 'up{job="node"}'))
+        self.assertEqual(data, {"resultType": "vector", "result": [
+            {"metric": {"__name__": "up", "job": "node"}, "value": [NOW, "1"]}]})
+
+    def test_scalar(self) -> None:
+        """A number has a scalar."""
+        self.assertEqual(self.data("/api/v1/query", ("query", "1+1")),
+                         {"resultType": "scalar", "result": [NOW, "2"]})
+
+    def test_empty(self) -> None:
+        """Nothing found is no error."""
+        self.assertEqual(self.data("/api/v1/query", ("query", "nothing")),
+                         {"resultType": "vector", "result": []})
+
+    def test_bad_data(self) -> None:
+        """A wrong query is told what is wrong."""
+        status, kind, words = self.error("/api/v1/query", ("query", "topk(1, up)"))
+        self.assertEqual((status, kind), (400, "bad_data"))
+        self.assertIn('"topk"', words)
+
+    def test_cannot_be_evaluated(self) -> None:
+        """A query that has no value is not bad data."""
+        query = 'rate({__name__=~"node_network.*"}[5m])'
+        status, kind, _ = self.error("/api/v1/query", ("query", query))
+        self.assertEqual((status, kind), (422, "execution"))
+
+
+class LookupTests(ApiTestCase):
+    """What there is."""
+
+    def test_labels(self) -> None:
+        """All labels, or those of some series."""
+        self.assertIn("cpu", self.data("/api/v1/labels"))
+        self.assertEqual(self.data("/api/v1/labels", ("match[]", "up")), ["__name__", "job"])
+
+    def test_limit(self) -> None:
+        """A limit cuts lists; 0 is none."""
+        self.assertEqual(self.data("/api/v1/labels", ("limit", "1")), ["__name__"])
+        self.assertGreater(len(self.data("/api/v1/labels", ("limit", "0"))), 1)
+
+    def test_label_values(self) -> None:
+        """Values are sorted and come once."""
+        self.assertEqual(self.data("/api/v1/label/job/values"), ["node", "shop"])
+        self.assertEqual(self.data("/api/v1/label/nothing/values"), [])
+
+    def test_wrong_label(self) -> None:
+        """A name that no label can have is refused."""
+        self.assertEqual(self.error("/api/v1/label/a-b/values"),
+                         (400, "bad_data", 'invalid label name: "a-b"'))
+
+    def test_series(self) -> None:
+        """Series are their labels; any of the selectors is enough."""
+        self.assertEqual(
+            self.data("/api/v1/series", ("match[]", 'up{job="node"}'), ("match[]", "up")),
+            [{"__name__": "up", "job": "node"}, {"__name__": "up", "job": "shop"}])
+
+    def test_series_of_what(self) -> None:
+        """At least one selector is needed."""
+        self.assertEqual(self.error("/api/v1/series"),
+                         (400, "bad_data", "no match[] parameter provided"))
+
+    def test_metadata(self) -> None:
+        """Metrics have a type and a text; one may be asked for, or some."""
+        self.assertEqual(self.data("/api/v1/metadata", ("metric", "up")), {
+            "up": [{"type": "gauge", "help": "Whether the last scrape worked.", "unit": ""}]})
+        self.assertEqual(len(self.data("/api/v1/metadata", ("limit", "3"))), 3)
+        self.assertEqual(self.data("/api/v1/metadata", ("metric", "nothing")), {})
+
+    def test_build_information(self) -> None:
+        """Dashboards ask for a version."""
+        self.assertIn("version", self.data("/api/v1/status/buildinfo"))
+
+
+class PathTests(ApiTestCase):
+    """Paths and methods."""
+
+    def test_unknown_path(self) -> None:
+        """There is nothing else under the API."""
+        self.assertEqual(self.answer("/api/v1/nothing").status, 404)
+        self.assertEqual(self.answer("/api/v1/label/values").status, 404)
+
+    def test_methods(self) -> None:
+        """Queries can be posted, lookups of one thing cannot, and nothing can be put."""
+        self.assertEqual(self.answer("/api/v1/labels", (), b"POST").status, 200)
+        self.assertEqual(self.answer("/api/v1/label/job/values", (), b"POST").status, 405)
+        self.assertEqual(self.answer("/api/v1/query", (), b"PUT").status, 405)
+
+    def test_health(self) -> None:
+        """It says that it is well, and what it is."""
+        for path in ("/-/healthy", "/-/ready", "/"):
+            self.assertEqual(self.answer(path).status, 200)
+
+
+class CostTests(ApiTestCase):
+    """Queries take time."""
+
+    def setUp(self) -> None:
+        """A second a query, and another for each point."""
+        super().setUp()
+        self.api = Api(self.clock, standard_catalogue(), Cost(1.0, 1.0))
+
+    def test_in_proportion_to_points(self) -> None:
+        """Two series of five points take ten seconds more than nothing."""
+        asking = self.ask("/api/v1/query_range", RANGE)
+        self.clock.advance(10.9)
+        self.assertNoResult(asking)
+        self.clock.advance(0.2)
+        self.assertEqual(self.successResultOf(asking).status, 200)
+
+    def test_lookups_are_free(self) -> None:
+        """What reads no samples takes no time."""
+        self.successResultOf(self.ask("/api/v1/labels"))
+
+    def test_turns(self) -> None:
+        """More than twenty queries at once wait for one another."""
+        asking = [self.ask("/api/v1/query_range", RANGE) for _ in range(21)]
+        self.clock.advance(11.1)
+        self.assertNoResult(asking[20])
+        self.clock.advance(11.1)
+        self.successResultOf(asking[20])
+
+    def test_client_gone(self) -> None:
+        """A query that nobody waits for frees its turn."""
+        asking = [self.ask("/api/v1/query_range", RANGE) for _ in range(21)]
+        asking[0].cancel()
+        self.failureResultOf(asking[0], CancelledError)
+        self.clock.advance(11.1)
+        self.successResultOf(asking[20])
+
+
+class SlowClock(Clock):
+    """
+    A clock on which everything takes a while.
+
+    :ivar turns: how often somebody let others run.
+    """
+
+    turns = 0
+
+    def callLater(self, when: float, what: Callable[..., object], *a: Any, **kw: Any) -> Any:
+        """:return: as C{IReactorTime} has it."""
+        self.turns += 1
+        return super().callLater(when, what, *a, **kw)
+
+    def seconds(self) -> float:
+        """:return: later and later."""
+        self.rightNow += 0.001
+        return super().seconds()
+
+
+class SlicesTests(SynchronousTestCase):
+    """Long work does not hold the reactor."""
+
+    def test_others_run_in_between(self) -> None:
+        """A long evaluation goes back to the reactor several times."""
+        clock = SlowClock()
+        clock.advance(NOW)
+        api = Api(clock, standard_catalogue(), CHEAP)
+        params = Params((("query", '{job="node"}'), ("start", str(NOW - 9000)),
+                         ("end", str(NOW)), ("step", "1")))
+        asking = Deferred.fromCoroutine(
+            api.answer(b"GET", "/api/v1/query_range", params, Account()))
+        clock.advance(3600)
+        self.assertEqual(self.successResultOf(asking).status, 200)
+        self.assertGreater(clock.turns, 20)
+
+
+class LedgerTests(ApiTestCase):
+    """What is counted."""
+
+    def test_points(self) -> None:
+        """Instants times series, for every query."""
+        self.answer("/api/v1/query_range", RANGE)
+        self.answer("/api/v1/query", (("query", "up"),))
+        self.assertEqual((self.account.queries, self.account.points), (2, 12))
+
+    def test_octets(self) -> None:
+        """All bodies count."""
+        bodies = [self.answer(path).body for path in ("/api/v1/labels", "/nothing")]
+        self.assertEqual(self.account.octets, sum(map(len, bodies)))
+
+    def test_kinds(self) -> None:
+        """Each kind of client has an account of its own; together they make the total."""
+        ledger = Ledger()
+        ledger.account("a").points += 3
+        ledger.account("b").points += 4
+        ledger.account("a").points += 1
+        self.assertEqual((ledger.account("a").points, ledger.points), (4, 8))
