@@ -11,6 +11,7 @@ import itertools
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from attrs import frozen
@@ -18,6 +19,7 @@ from attrs import frozen
 SECOND_NS = 1_000_000_000
 _BORDER = b"],["
 _BISECT_AFTER = 6
+_NEAR = 384  # octets around the place where a row is expected
 
 
 class Rows(Protocol):
@@ -93,7 +95,7 @@ class TextRows:
         :param octets: at least one row.
         :raises ValueError: the border rows have no timestamp, or are in the wrong order.
         """
-        last = octets.rfind(_BORDER) + 2 if _BORDER in octets else 0
+        last = _last_row(octets, 0, len(octets))
         first_ns = _instant(octets, 0, unit_ns)
         last_ns = _instant(octets, last, unit_ns)
         if first_ns > last_ns or (first_ns == last_ns and last):
@@ -122,14 +124,11 @@ class TextRows:
             return None
         start, end = self.start, self.end
         if start_ns > first_ns:
-            start = self._row_at_or_after(start_ns)
-            first_ns = _instant(self.octets, start, self.unit_ns)
+            start, first_ns = self._first_from(start_ns)
         if end_ns < last_ns:
-            end = self._row_at_or_after(end_ns + 1) - 1
+            end, last_ns = self._last_until(end_ns)
             if end <= start:
                 return None
-            last = self.octets.rfind(_BORDER, start, end) + 2
-            last_ns = _instant(self.octets, max(last, start), self.unit_ns)
         return TextRows(self.octets, start, end, first_ns, last_ns, self.unit_ns)
 
     def rows(self) -> Iterator[tuple[int, bytes]]:
@@ -148,6 +147,32 @@ class TextRows:
         return TextRows(self.octets[self.start:self.end], 0, self.end - self.start,
                         self.first_ns, self.last_ns, self.unit_ns)
 
+    def _first_from(self, instant_ns: int) -> tuple[int, int]:
+        """:return: where the first row begins that is not earlier, and its instant."""
+        row = self._row_at(instant_ns)
+        if row >= 0:
+            return row, instant_ns
+        row = self._row_at_or_after(instant_ns)
+        return row, _instant(self.octets, row, self.unit_ns)
+
+    def _last_until(self, instant_ns: int) -> tuple[int, int]:
+        """:return: where the last row ends that is not later, and its instant."""
+        row = self._row_at(instant_ns)
+        if row >= 0:
+            return self.octets.index(b"]", row) + 1, instant_ns
+        end = self._row_at_or_after(instant_ns + 1) - 1
+        row = _last_row(self.octets, self.start, end)
+        return end, _instant(self.octets, row, self.unit_ns)
+
+    def _row_at(self, instant_ns: int) -> int:
+        """:return: where the row of an instant begins, if it is about where to expect; or -1."""
+        text = _spelled(instant_ns, self.unit_ns)
+        if text is None:
+            return -1
+        start, length = self.start, self.end - self.start
+        guess = start + (instant_ns - self.first_ns) * length // (self.last_ns - self.first_ns)
+        return self.octets.find(text, max(start, guess - _NEAR), min(self.end, guess + _NEAR))
+
     def _row_at_or_after(self, instant_ns: int) -> int:
         """
         :param instant_ns: later than the first row and not later than the last.
@@ -155,7 +180,7 @@ class TextRows:
         """
         octets = self.octets
         low, low_ns = self.start, self.first_ns
-        high, high_ns = max(octets.rfind(_BORDER, low, self.end) + 2, low), self.last_ns
+        high, high_ns = _last_row(octets, low, self.end), self.last_ns
         tries = 0
         while True:
             guess = (low + high) // 2
@@ -172,6 +197,20 @@ class TextRows:
                 low, low_ns = row, row_ns
             else:
                 high, high_ns = row, row_ns
+
+
+def _last_row(octets: bytes, start: int, end: int) -> int:
+    border = octets.rfind(_BORDER, start, end)
+    return start if border < 0 else border + 2
+
+
+@lru_cache(maxsize=256)
+def _spelled(instant_ns: int, unit_ns: int) -> bytes | None:
+    """:return: how a row of an instant begins, as the origins spell it; None if unsure."""
+    whole, rest = divmod(instant_ns, unit_ns)
+    if rest and (unit_ns != SECOND_NS or rest % 1_000_000):
+        return None
+    return b"[%d.%03d," % (whole, rest // 1_000_000) if rest else b"[%d," % whole
 
 
 def _instant(octets: bytes, row: int, unit_ns: int) -> int:
