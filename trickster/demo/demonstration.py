@@ -46,7 +46,8 @@ class Demonstration:
             number += 1
             due = self.clock.seconds() + self.options.refresh
             await self._refresh(number)
-            await self._pause(due, began)
+            if self._goes_on(number, began):
+                await self._pause(due, began)
 
     def close(self) -> None:
         """Show the closing table."""

@@ -1,0 +1,98 @@
+"""Tests of ending what is being done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.demo.interruption import Interruption, promptly
+
+
+class PromptlyTests(SynchronousTestCase):
+    """Cancelling what would say something else."""
+
+    def test_result(self) -> None:
+        """Results and failures come through."""
+        self.assertEqual(self.successResultOf(promptly(_fired(5))), 5)
+        failing: Deferred[int] = Deferred()
+        outer = promptly(failing)
+        failing.errback(ValueError())
+        self.failureResultOf(outer, ValueError)
+
+    def test_cancelled(self) -> None:
+        """It fails as cancelled, whatever the inner one makes of that."""
+        inner: Deferred[int] = Deferred(lambda one: one.errback(ValueError()))
+        outer = promptly(inner)
+        outer.cancel()
+        self.failureResultOf(outer, CancelledError)
+        self.assertTrue(inner.called)
+
+
+def _fired(value: int) -> Deferred[int]:
+    fired: Deferred[int] = Deferred()
+    fired.callback(value)
+    return fired
+
+
+class InterruptionTests(SynchronousTestCase):
+    """Asking for the end."""
+
+    def setUp(self) -> None:
+        """Nobody has asked."""
+        self.interruption = Interruption()
+        self.waiting: Deferred[None] = Deferred()
+        self.log: list[str] = []
+
+    async def work(self) -> None:
+        """Begin, wait, go on, and tidy up."""
+        self.log.append("begun")
+        try:
+            await self.waiting
+            self.log.append("done")
+        finally:
+            self.log.append("tidied")
+
+    def until(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Deferred[None]:
+        """:return: fires when the work is over."""
+        return Deferred.fromCoroutine(self.interruption.until(work))
+
+    def test_not_asked(self) -> None:
+        """Work is done when nobody asks for the end."""
+        doing = self.until(self.work)
+        self.waiting.callback(None)
+        self.successResultOf(doing)
+        self.assertEqual(self.log, ["begun", "done", "tidied"])
+
+    def test_asked(self) -> None:
+        """Work that goes on is cut short; whoever waits for it goes on."""
+        doing = self.until(self.work)
+        self.interruption.ask()
+        self.successResultOf(doing)
+        self.assertEqual(self.log, ["begun", "tidied"])
+
+    def test_asked_before(self) -> None:
+        """Nothing is begun afterwards."""
+        self.interruption.ask()
+        self.successResultOf(self.until(self.work))
+        self.assertEqual(self.log, [])
+
+    def test_asked_twice(self) -> None:
+        """One may be impatient."""
+        self.interruption.ask()
+        self.interruption.ask()
+        self.assertTrue(self.interruption.is_asked)
+
+    def test_cancelled_by_others(self) -> None:
+        """A cancellation that nobody asked for here is not swallowed."""
+        doing = self.until(self.work)
+        doing.cancel()
+        self.failureResultOf(doing, CancelledError)
+
+    def test_failures(self) -> None:
+        """Failures come through."""
+        doing = self.until(self.work)
+        self.waiting.errback(ValueError())
+        self.failureResultOf(doing, ValueError)
