@@ -1,0 +1,150 @@
+"""Octets from an origin, read as the answer to one request."""
+
+from __future__ import annotations
+
+from trickster.errors import UpstreamBroke, UpstreamMalformed
+from trickster.upstream.chunks import ChunkedReader
+from trickster.upstream.framing import Ending, Framing, framing_of
+from trickster.upstream.heads import ResponseHead, check_beginning, parse_head
+from trickster.upstream.options import Limits
+
+_HEAD_END = b"\r\n\r\n"
+
+
+class NothingCame(UpstreamBroke):
+    """The connection was closed before the first octet of an answer."""
+
+
+class AnswerReader:
+    """
+    Reads one final response, and the interim ones before it, from octets in any portions.
+
+    :ivar head: of the final response, once it is here.
+    :ivar framing: how its body ends, once the head is here.
+    :ivar is_complete: whether the last octet of the response has come.
+    :ivar is_reusable: whether the connection can serve another request after that.
+    """
+
+    __slots__ = ("_chunks", "_interims", "_interims_left", "_left", "_limits", "_method",
+                 "_partial", "_pieces", "framing", "head", "is_complete", "is_reusable")
+
+    def __init__(self, method: bytes, limits: Limits) -> None:
+        """
+        :param method: of the request that is being answered.
+        """
+        self.head: ResponseHead | None = None
+        self.framing: Framing | None = None
+        self.is_complete = False
+        self.is_reusable = False
+        self._method = method
+        self._limits = limits
+        self._interims: list[ResponseHead] = []
+        self._interims_left = limits.interims
+        self._partial = b""
+        self._pieces: list[bytes] = []
+        self._left = 0
+        self._chunks: ChunkedReader | None = None
+
+    def feed(self, octets: bytes) -> None:
+        """
+        :param octets: the next, in the order they came.
+        :raises UpstreamMalformed: no more can be made of this connection.
+        """
+        rest: bytes | None = octets
+        while rest and self.framing is None:
+            rest = self._feed_head(rest)
+        if rest:
+            self._feed_body(rest)
+
+    @property
+    def ending(self) -> Ending:
+        """How the body ends; only once the head is here."""
+        assert self.framing is not None
+        return self.framing.ending
+
+    @property
+    def length(self) -> int | None:
+        """Octets in the body, where that is known."""
+        return None if self.framing is None else self.framing.length
+
+    def take_interims(self) -> list[ResponseHead]:
+        """:return: the interim answers since the last time."""
+        interims, self._interims = self._interims, []
+        return interims
+
+    def take(self) -> list[bytes]:
+        """:return: the pieces of the body since the last time."""
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+    def end(self, is_clean: bool) -> None:
+        """
+        The connection is closed.
+
+        :param is_clean: whether the origin closed it in an orderly way; only then is it
+            the end of a body.
+        :raises NothingCame: there was no octet of a response.
+        :raises UpstreamBroke: there was less than a whole response.
+        """
+        if self.framing is None:
+            if self._partial or self._interims_left < self._limits.interims:
+                raise UpstreamBroke("the origin closed the connection within a response head")
+            raise NothingCame("the origin closed the connection without answering")
+        if not is_clean or self.framing.ending not in (Ending.CLOSE, Ending.UPGRADED):
+            raise UpstreamBroke("the origin closed the connection within a response body")
+        self.is_complete = True
+
+    def _feed_head(self, octets: bytes) -> bytes | None:
+        seen = len(self._partial)
+        octets = self._partial + octets if seen else octets
+        end = octets.find(_HEAD_END, max(0, seen - 3)) + 4
+        if (end if end > 3 else len(octets)) > self._limits.head_octets:
+            raise UpstreamMalformed("a response head larger than can be taken")
+        if end <= 3:
+            check_beginning(octets, seen)
+            self._partial = octets
+            return None
+        self._partial = b""
+        self._take_head(parse_head(octets[:end], self._limits.head_fields))
+        return octets[end:]
+
+    def _take_head(self, head: ResponseHead) -> None:
+        if head.status >= 200 or head.status == 101:
+            self._begin_body(head)
+            return
+        self._interims_left -= 1
+        if self._interims_left < 0:
+            raise UpstreamMalformed("interim answers without end")
+        self._interims.append(head)
+
+    def _begin_body(self, head: ResponseHead) -> None:
+        framing = framing_of(head, self._method)
+        self.head = head
+        self.framing = framing
+        self._left = framing.length or 0
+        self.is_reusable = framing.is_persistent
+        self.is_complete = framing.ending is Ending.NO_BODY or framing.length == 0
+        if framing.ending is Ending.CHUNKED:
+            self._chunks = ChunkedReader(self._limits.head_octets)
+
+    def _feed_body(self, octets: bytes) -> None:
+        if self.is_complete:
+            self.is_reusable = False
+        elif self._chunks is not None:
+            self._feed_chunks(self._chunks, octets)
+        elif self._left:
+            self._feed_counted(octets)
+        else:
+            self._pieces.append(octets)
+
+    def _feed_chunks(self, chunks: ChunkedReader, octets: bytes) -> None:
+        self._pieces += chunks.feed(octets)
+        self.is_complete = chunks.is_complete
+        self.is_reusable = self.is_reusable and not chunks.has_extra
+
+    def _feed_counted(self, octets: bytes) -> None:
+        body = octets[:self._left]
+        self._pieces.append(body)
+        self._left -= len(body)
+        self.is_complete = not self._left
+        self.is_reusable = self.is_reusable and len(body) == len(octets)

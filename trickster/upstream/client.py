@@ -1,0 +1,137 @@
+"""Answers requests by asking an origin."""
+
+from __future__ import annotations
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from trickster.errors import BadRequest, Reason, RequestError
+from trickster.interfaces import IBody, IResponder
+from trickster.messages import Octets, Pair, Request, Response, octets_of
+from trickster.upstream.answers import NothingCame
+from trickster.upstream.exchange import Order
+from trickster.upstream.forwarding import request_fields, upgrade_of
+from trickster.upstream.heads import encode_head
+from trickster.upstream.options import UpstreamOptions
+from trickster.upstream.origin import OriginURL
+from trickster.upstream.pool import Connector, Pool, PoolStats
+from trickster.upstream.retries import RetryBudget, is_idempotent
+
+# A body up to this size is sent in one piece with the head.
+_SMALL = 64 * 1024
+_NEEDS_LENGTH = frozenset((b"POST", b"PUT", b"PATCH"))
+
+
+@implementer(IResponder)
+@define(eq=False)
+class UpstreamClient:
+    """
+    The way to one origin.
+
+    :ivar connector: makes an endpoint of the origin; called for each connection.
+    """
+
+    origin: OriginURL
+    options: UpstreamOptions
+    connector: Connector
+    clock: IReactorTime
+    _pool: Pool = field(init=False)
+    _budget: RetryBudget = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._pool = Pool(self.origin, self.options, self.connector, self.clock)
+        self._budget = RetryBudget(self.options.limits.retry_ratio)
+
+    @property
+    def stats(self) -> PoolStats:
+        """How things stand with the connections."""
+        return self._pool.stats
+
+    async def respond(self, request: Request) -> Response:
+        """
+        Ask the origin.  Redirects and errors of the origin are answers like any other.
+
+        :raises BadRequest: the request cannot be passed on as it is.
+        :raises UpstreamError: there is no answer, or none that is clear.
+        :raises Overloaded: too many requests wait for this origin.
+        """
+        latest = self._latest()
+        order = self._order(request, latest)
+        self._budget.pay_in()
+        connection = await self._pool.acquire()
+        was_reused = connection.is_reused
+        try:
+            return await connection.exchange(order)
+        except NothingCame:
+            if not (was_reused and self._may_retry(request)):
+                raise
+        connection = await self._pool.acquire(is_fresh=True)
+        return await connection.exchange(self._order(request, latest))
+
+    def stop(self) -> Deferred[None]:
+        """
+        Take no more requests, and close connections as they come free.
+
+        :return: fires when there are none left.
+        """
+        return self._pool.stop()
+
+    def abort(self) -> None:
+        """Close all connections at once, also those with an answer on its way."""
+        self._pool.abort()
+
+    def _latest(self) -> float | None:
+        total = self.options.total_timeout
+        return None if total is None else self.clock.seconds() + total
+
+    def _may_retry(self, request: Request) -> bool:
+        # RFC 9112 section 9.3.1: on a connection that was kept, silence may only mean that
+        # the origin had closed it.
+        is_repeatable = is_idempotent(request.method) and octets_of(request.body) is not None
+        return is_repeatable and self._budget.take()
+
+    def _order(self, request: Request, latest: float | None) -> Order:
+        body_fields, octets, body = _framed(request)
+        fields = request_fields(request, self.origin.authority, self.options.forwarded_headers,
+                                self.options.server_name)
+        fields += body_fields
+        upgrade = upgrade_of(request)
+        if not upgrade and not self.options.max_idle_conns:
+            fields.append((b"Connection", b"close"))
+        head = encode_head(request.method, self._target(request), fields) + octets
+        offered = tuple(upgrade.lower().split(b", ")) if upgrade else ()
+        return Order(request, head, body, offered, latest)
+
+    def _target(self, request: Request) -> bytes:
+        if request.method == b"CONNECT":
+            raise RequestError("CONNECT is not for a reverse proxy", Reason.METHOD_NOT_ALLOWED,
+                               501)
+        if request.target.startswith(b"/"):
+            return self.origin.prefix + request.target
+        if request.target == b"*" and request.method == b"OPTIONS":
+            return request.target
+        raise BadRequest("the target of a request begins with a slash")
+
+
+def _framed(request: Request) -> tuple[list[Pair], bytes, IBody | None]:
+    """
+    :return: the fields that frame the body, the octets to send with the head, and the body
+        to stream after it.
+    """
+    octets = octets_of(request.body)
+    if octets is None:
+        return _framed_stream(request)
+    if not octets:
+        needed = request.method in _NEEDS_LENGTH
+        return [(b"Content-Length", b"0")] if needed else [], b"", None
+    fields = [(b"Content-Length", b"%d" % len(octets))]
+    return (fields, octets, None) if len(octets) <= _SMALL else (fields, b"", Octets(octets))
+
+
+def _framed_stream(request: Request) -> tuple[list[Pair], bytes, IBody | None]:
+    length = request.body.length
+    if length is None:
+        return [(b"Transfer-Encoding", b"chunked")], b"", request.body
+    return [(b"Content-Length", b"%d" % length)], b"", request.body

@@ -1,0 +1,321 @@
+"""One request to an origin and the answer to it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Protocol
+
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from trickster.errors import (
+    Reason,
+    UpstreamBroke,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamTimeout,
+)
+from trickster.interfaces import IBody
+from trickster.messages import Engine, Octets, Outcome, Request, Response, Status
+from trickster.upstream.answers import AnswerReader
+from trickster.upstream.arriving import ArrivingBody, UpgradedBody
+from trickster.upstream.deadline import Deadline
+from trickster.upstream.forwarding import connection_options, response_headers
+from trickster.upstream.framing import Ending
+from trickster.upstream.heads import ResponseHead
+from trickster.upstream.options import UpstreamOptions
+from trickster.upstream.outlet import Outlet
+from trickster.upstream.uploads import upload
+
+
+@frozen(slots=True)
+class Order:
+    """
+    One request, ready to be sent.
+
+    :ivar head: up to and with the empty line, and the body after it where that is small
+        and here.
+    :ivar body: what is to be streamed after the head, or None.
+    :ivar upgrade: the protocols that C{head} offers, in lower case.
+    :ivar latest: the time of the clock by which all must be over, or None.
+    """
+
+    request: Request
+    head: bytes
+    body: IBody | None = None
+    upgrade: tuple[bytes, ...] = ()
+    latest: float | None = None
+
+
+class Link(Protocol):
+    """The connection, as the exchange on it sees it."""
+
+    transport: Any
+    deadline: Deadline
+
+    def over(self, is_reusable: bool) -> None:
+        """The exchange needs it no more."""
+
+    def hang_up(self) -> None:
+        """The exchange needs it no more, except to send what has been written."""
+
+
+@define(eq=False)
+class Exchange:
+    """
+    Sends a request, reads the answer, and holds the two against each other.
+
+    :ivar answer: fires with the answer when its head is here; the body may still be on its
+        way.  Cancelling ends the exchange.
+    """
+
+    _link: Link
+    _options: UpstreamOptions
+    _order: Order
+    answer: Deferred[Response] = field(init=False)
+    _reader: AnswerReader = field(init=False)
+    _body: ArrivingBody | None = field(default=None, init=False)
+    _outlet: Outlet | None = field(default=None, init=False)
+    _uploading: Deferred[None] | None = field(default=None, init=False)
+    _is_sent: bool = field(default=False, init=False)
+    _is_paused: bool = field(default=False, init=False)
+    _is_over: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.answer = Deferred(self._cancelled)
+        self._reader = AnswerReader(self._order.request.method, self._options.limits)
+
+    def start(self) -> None:
+        """Send the request, or as much of it as is here."""
+        self._link.transport.write(self._order.head)
+        if self._order.body is None:
+            self._is_sent = True
+            self._await_more()
+        else:
+            self._start_upload(self._order.body)
+
+    # What the connection says.
+
+    def feed(self, octets: bytes) -> None:
+        """
+        :param octets: from the origin.
+        """
+        try:
+            self._reader.feed(octets)
+            self._relay_interims()
+            self._check_upgrade()
+        except UpstreamMalformed as error:
+            self.fail(error)
+            return
+        if self._is_over or self._reader.head is None:
+            return
+        if self._reader.is_complete:
+            self._complete()
+        else:
+            self._continue(self._reader.head)
+
+    def ended(self, is_clean: bool) -> None:
+        """
+        The origin sends no more.
+
+        :param is_clean: whether it closed the connection in an orderly way.
+        """
+        if isinstance(self._body, UpgradedBody) and is_clean:
+            self._body.finish()
+            return
+        try:
+            self._reader.end(is_clean)
+        except UpstreamError as error:
+            self.fail(error)
+        else:
+            self._complete()
+
+    def expired(self) -> None:
+        """The time for whatever is awaited is over."""
+        stage = "to answer" if self._body is None else "within its answer"
+        self.fail(UpstreamTimeout(f"the origin took too long {stage}"))
+
+    def fail(self, error: Exception) -> None:
+        """
+        Give up; whoever waits is told.
+
+        :param error: why.
+        """
+        if self._is_over:
+            return
+        self._leave(False)
+        if self._body is None:
+            self.answer.errback(error)
+            return
+        self._body.push(self._reader.take())
+        self._body.finish(error)
+
+    # What the body says.
+
+    def pause_reading(self) -> None:
+        """The reader of the body is slow; the origin cannot be blamed."""
+        if not self._is_over:
+            self._is_paused = True
+            self._await_nothing()
+            self._link.transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        """The reader of the body wants more."""
+        if not self._is_over:
+            self._await_more()
+            self._read_on()
+
+    def abandon(self) -> None:
+        """Nobody reads the body; what was written after an upgrade is still sent."""
+        if self._is_over:
+            return
+        if not isinstance(self._body, UpgradedBody):
+            self._leave(False)
+            return
+        self._is_over = True
+        self._close_outlet()
+        self._link.hang_up()
+
+    # The answer.
+
+    def _relay_interims(self) -> None:
+        interims, relay = self._reader.take_interims(), self._order.request.interim
+        if relay is not None:
+            for head in interims:
+                relay(head.status, response_headers(head.headers, True))
+
+    def _check_upgrade(self) -> None:
+        if self._body is None and self._reader.head and self._reader.head.status == 101:
+            if not self._is_sent:
+                raise UpstreamMalformed("an upgrade before the request was whole")
+            check_upgrade(self._reader.head, self._order.upgrade)
+
+    def _continue(self, head: ResponseHead) -> None:
+        self._await_more()
+        pieces = self._reader.take()
+        if self._body is not None:
+            self._body.push(pieces)
+            return
+        self._body = self._upgraded() if head.status == 101 else self._arriving()
+        self._body.push(pieces)
+        self.answer.callback(response_of(head, self._reader.ending, self._body))
+
+    def _arriving(self) -> ArrivingBody:
+        return ArrivingBody(self, self._reader.length, self._options.limits.buffered_octets)
+
+    def _upgraded(self) -> UpgradedBody:
+        # Who talks when is now for the two ends to know; only a full pipe is timed.
+        self._link.deadline.lift()
+        self._outlet = Outlet(self._link.transport, self._blocked)
+        self._outlet.open()
+        return UpgradedBody(self, self._outlet, self._options.limits.buffered_octets)
+
+    def _complete(self) -> None:
+        head, pieces = self._reader.head, self._reader.take()
+        self._leave(self._reader.is_reusable and self._is_sent)
+        if self._body is not None:
+            self._body.push(pieces)
+            self._body.finish()
+        elif head is not None:
+            body = Octets(b"".join(pieces))
+            self.answer.callback(response_of(head, self._reader.ending, body))
+
+    # The request's body.
+
+    def _start_upload(self, body: IBody) -> None:
+        self._await_nothing()
+        self._outlet = Outlet(self._link.transport, self._blocked)
+        self._outlet.open()
+        self._uploading = Deferred.fromCoroutine(upload(body, self._outlet))
+        self._uploading.addCallbacks(self._uploaded, self._upload_failed)
+
+    def _uploaded(self, _: None) -> None:
+        self._is_sent = True
+        self._close_outlet()
+        if not self._is_over:
+            self._await_more()
+
+    def _upload_failed(self, failure: Failure) -> None:
+        error = failure.value
+        self.fail(error if isinstance(error, Exception) else UpstreamBroke(str(error)))
+
+    def _blocked(self, is_blocked: bool) -> None:
+        if self._is_over:
+            return
+        if is_blocked:
+            self._link.deadline.move(self._options.timeout, self._order.latest)
+        else:
+            self._await_nothing()
+
+    # Time, and the end.
+
+    def _await_more(self) -> None:
+        # While a request body is on its way, its sender decides how long that takes.
+        if self._is_sent and not isinstance(self._body, UpgradedBody):
+            self._link.deadline.move(self._options.timeout, self._order.latest)
+
+    def _await_nothing(self) -> None:
+        if self._order.latest is None or isinstance(self._body, UpgradedBody):
+            self._link.deadline.lift()
+        else:
+            self._link.deadline.move(float("inf"), self._order.latest)
+
+    def _cancelled(self, _: Deferred[Response]) -> None:
+        self._leave(False)
+
+    def _leave(self, is_reusable: bool) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._close_outlet()
+        if self._uploading is not None and not self._is_sent:
+            self._uploading.cancel()
+        if self._order.body is not None:
+            self._order.body.close()
+        if is_reusable:
+            self._read_on()
+        self._link.over(is_reusable)
+
+    def _read_on(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            self._link.transport.resumeProducing()
+
+    def _close_outlet(self) -> None:
+        if self._outlet is not None:
+            outlet, self._outlet = self._outlet, None
+            outlet.close()
+
+
+def check_upgrade(head: ResponseHead, offered: tuple[bytes, ...]) -> None:
+    """
+    :param offered: protocols that the client wants to change to, in lower case.
+    :raises UpstreamMalformed: a 101 answer changes to something else (RFC 9110 section 7.8).
+    """
+    chosen = head.headers.get_all(b"upgrade")
+    if len(chosen) != 1 or chosen[0].lower() not in offered:
+        raise UpstreamMalformed("an upgrade to a protocol that was not asked for")
+    if b"upgrade" not in connection_options(head.headers):
+        raise UpstreamMalformed("an upgrade that Connection does not name")
+
+
+def response_of(head: ResponseHead, ending: Ending, body: IBody) -> Response:
+    """
+    :param ending: of the body; where there is none by nature, C{Content-Length} stays.
+    :return: what the client may see.
+    """
+    has_length_of_its_own = ending is not Ending.NO_BODY or head.status == 204
+    headers = response_headers(head.headers, has_length_of_its_own)
+    if ending is Ending.UPGRADED:
+        upgrade = head.headers.get(b"upgrade") or b""
+        headers = headers.with_added((b"Connection", b"Upgrade"), (b"Upgrade", upgrade))
+    return Response(head.status, headers, body, _outcome(head.status), head.phrase)
+
+
+@lru_cache(maxsize=600)
+def _outcome(status: int) -> Outcome:
+    if status >= 400:
+        return Outcome(Engine.PROXY, Status.PROXY_ERROR, Reason.ORIGIN_STATUS,
+                       origin_status=status)
+    return Outcome(Engine.PROXY, Status.PROXY_ONLY, Reason.PROXY_PATH, origin_status=status)

@@ -1,0 +1,181 @@
+"""When an origin counts as healthy: thresholds over what probes find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from attrs import evolve, frozen
+
+from trickster.messages import Headers, Octets, Pair, Request
+from trickster.routes import Probe
+
+_SHORTEST_TIMEOUT = 0.1
+_LONGEST_TIMEOUT = 30.0
+
+
+class State(Enum):
+    """What is thought of an origin; the numbers are Trickster's."""
+
+    INITIALIZING = -2
+    FAILING = -1
+    UNCHECKED = 0
+    PASSING = 1
+
+
+@frozen
+class Thresholds:
+    """
+    How many probes in a row change a mind.
+
+    :ivar failure: failures until an origin is failing.
+    :ivar recovery: successes until one that was failing is passing again.
+    """
+
+    failure: int = 3
+    recovery: int = 3
+
+
+@frozen
+class Verdict:
+    """
+    What one probe found.
+
+    :ivar fault: what was wrong, in words; empty where nothing was.
+    :ivar seconds: that it took.
+    """
+
+    fault: str = ""
+    seconds: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the answer was what was expected."""
+        return not self.fault
+
+
+@frozen
+class Health:
+    """
+    What is thought of an origin, and since when.
+
+    :ivar since: seconds since the epoch.
+    :ivar detail: what was wrong with the last probe; empty where nothing was.
+    :ivar run: probes in a row that speak for a change.
+    """
+
+    state: State = State.UNCHECKED
+    since: float = 0.0
+    detail: str = ""
+    run: int = 0
+
+    def after(self, verdict: Verdict, now: float, thresholds: Thresholds) -> Health:
+        """
+        Take in what a probe found.
+
+        The first good probe of an origin that was not known yet makes it passing: there is
+        nothing that it would have to recover from.
+
+        :param now: seconds since the epoch.
+        """
+        if verdict.is_good:
+            settled, needed = State.PASSING, thresholds.recovery
+            if self.state is State.INITIALIZING:
+                needed = 1
+        else:
+            settled, needed = State.FAILING, thresholds.failure
+        same = evolve(self, detail=verdict.fault)
+        if self.state is settled:
+            return evolve(same, run=0)
+        run = self._run_towards(verdict) + 1
+        if run >= needed:
+            return Health(settled, now, verdict.fault)
+        return evolve(same, run=run)
+
+    def _run_towards(self, verdict: Verdict) -> int:
+        # Initializing can end either way, so only there the run may be one of the other kind.
+        turned = self.state is State.INITIALIZING and verdict.is_good != (not self.detail)
+        return 0 if turned else self.run
+
+
+@frozen
+class Expectation:
+    """
+    What a healthy origin answers.
+
+    :ivar codes: status codes that are fine.
+    :ivar headers: fields, names in lower case, that must be there with these values.
+    :ivar body: the whole body, or None where any will do.
+    """
+
+    codes: tuple[int, ...] = (200,)
+    headers: tuple[Pair, ...] = ()
+    body: bytes | None = None
+
+    def fault(self, status: int, headers: Headers, body: bytes) -> str:
+        """:return: what is wrong with an answer, in words; empty where nothing is."""
+        if status not in self.codes:
+            expected = " or ".join(map(str, self.codes))
+            return f"status {status}, not {expected}"
+        for name, value in self.headers:
+            if headers.joined(name) != value:
+                return f"header {name.decode('latin-1')} is not as expected"
+        if self.body is not None and body != self.body:
+            return "the body is not as expected"
+        return ""
+
+
+@frozen
+class ProbePlan:
+    """
+    How, and how often, an origin is probed.
+
+    :ivar interval: seconds between two probes; 0 to probe only when asked to.
+    :ivar timeout: seconds for one probe.
+    """
+
+    request: Request = Request(b"GET", b"/")
+    expectation: Expectation = Expectation()
+    interval: float = 0.0
+    timeout: float = 3.0
+    thresholds: Thresholds = Thresholds()
+
+
+def probe_plan(probe: Probe, options: Any) -> ProbePlan:
+    """
+    :param probe: what the origin type says.
+    :param options: what the configuration says instead
+        (C{trickster.config.backends.HealthCheckOptions}).  Its C{scheme} and C{host} are
+        for whoever makes the connection.
+    """
+    return ProbePlan(
+        _request(probe, options), _expectation(probe, options), options.interval,
+        min(_LONGEST_TIMEOUT, max(_SHORTEST_TIMEOUT, options.timeout)),
+        Thresholds(options.failure_threshold, options.recovery_threshold))
+
+
+def _request(probe: Probe, options: Any) -> Request:
+    path, mark, query = probe.target.partition(b"?")
+    if options.path is not None:
+        path, mark, query = (b"/" + options.path.lstrip("/").encode()), b"", b""
+    if options.query is not None:
+        query = options.query.encode()
+        mark = b"?" if query else b""
+    headers = probe.headers
+    for name, value in options.headers.items():
+        headers = headers.with_set(name.encode("latin-1"), value.encode("latin-1"))
+    body = b"" if options.body is None else options.body.encode()
+    method = probe.method if options.verb is None else options.verb.upper().encode("ascii")
+    return Request(method, path + mark + query, headers, Octets(body))
+
+
+def _expectation(probe: Probe, options: Any) -> Expectation:
+    codes = probe.expected if options.expected_codes is None else options.expected_codes
+    body = None if options.expected_body is None else options.expected_body.encode()
+    return Expectation(tuple(codes), _pairs(options.expected_headers or {}), body)
+
+
+def _pairs(headers: Mapping[str, str]) -> tuple[Pair, ...]:
+    return tuple((name.lower().encode("latin-1"), value.encode("latin-1"))
+                 for name, value in headers.items())

@@ -1,0 +1,57 @@
+"""What can be chosen about an origin's connections."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from trickster.upstream.forwarding import ForwardedMode
+
+
+@frozen(slots=True)
+class Limits:
+    """
+    Bounds on what an origin may send and on who may wait for it.
+
+    :ivar head_octets: in one response head.
+    :ivar head_fields: header fields in one response.
+    :ivar interims: interim (1xx) answers before a final one.
+    :ivar buffered_octets: of a body, read ahead of whoever reads it.
+    :ivar queued_requests: waiting for a connection.
+    :ivar queue_timeout: seconds that each of them waits at most.
+    :ivar retry_ratio: retries for each request, in the long run.
+    """
+
+    head_octets: int = 256 * 1024
+    head_fields: int = 1000
+    interims: int = 16
+    buffered_octets: int = 256 * 1024
+    queued_requests: int = 1024
+    queue_timeout: float = 30.0
+    retry_ratio: float = 0.2
+
+
+@frozen(slots=True)
+class UpstreamOptions:
+    """
+    How one origin is spoken to.  All times are seconds.
+
+    :ivar timeout: until the head of the answer, and between reads after it.
+    :ivar connect_timeout: until a connection can be used, TLS included.
+    :ivar total_timeout: until the last octet of the answer; None for no such bound.
+    :ivar keep_alive_timeout: after which a connection nobody uses is closed.
+    :ivar max_idle_conns: connections that are kept for later; 0 keeps none.
+    :ivar max_concurrent_conns: connections in use at a time; 0 for no bound.
+    :ivar forwarded_headers: how the origin is told about the client.
+    :ivar server_name: what C{Via} and C{Forwarded} call us.
+    """
+
+    timeout: float = 60.0
+    connect_timeout: float = 10.0
+    total_timeout: float | None = None
+    keep_alive_timeout: float = 120.0
+    max_idle_conns: int = 20
+    max_concurrent_conns: int = 20
+    forwarded_headers: ForwardedMode = field(default=ForwardedMode.STANDARD,
+                                             converter=ForwardedMode)
+    server_name: str = "trickster"
+    limits: Limits = Limits()

@@ -1,0 +1,175 @@
+"""One connection to an origin, which carries one exchange at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Protocol as Structural
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from trickster.errors import UpstreamBroke
+from trickster.messages import Response
+from trickster.upstream.deadline import Deadline
+from trickster.upstream.exchange import Exchange, Order
+from trickster.upstream.options import UpstreamOptions
+
+
+class Owner(Structural):
+    """What keeps connections, as a connection sees it."""
+
+    def released(self, connection: Connection) -> None:
+        """Its exchange is over, and another may follow."""
+
+    def dropped(self, connection: Connection) -> None:
+        """It cannot be used any more; said once, and only of one that has been used."""
+
+    def closed(self, connection: Connection) -> None:
+        """Nothing is left of it."""
+
+
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
+class Connection(Protocol):
+    """
+    Sends requests and reads the answers to them, one after the other.
+
+    :ivar established: fires with the connection when it can be used; cancelling closes it.
+    :ivar is_reused: whether an exchange has gone over it before.
+    :ivar deadline: after which the exchange, or the waiting for one, ends.
+    """
+
+    transport: Any
+
+    def __init__(self, owner: Owner, clock: IReactorTime, options: UpstreamOptions,
+                 is_secure: bool) -> None:
+        """
+        :param is_secure: whether to wait for a TLS handshake.
+        """
+        self.established: Deferred[Connection] = Deferred(self._given_up)
+        self.is_reused = False
+        self.deadline = Deadline(clock, self._expired)
+        self._owner = owner
+        self._options = options
+        self._is_secure = is_secure
+        self._exchange: Exchange | None = None
+        self._is_owned = False
+        self._is_closing = False
+
+    def exchange(self, order: Order) -> Deferred[Response]:
+        """
+        Send a request.  Only on a connection that carries none.
+
+        :return: L{Exchange.answer}.
+        """
+        self._is_owned = True
+        exchange = self._exchange = Exchange(self, self._options, order)
+        exchange.start()
+        return exchange.answer
+
+    def rest(self, seconds: float) -> None:
+        """
+        :param seconds: until it is closed, if nothing is asked before.
+        """
+        self.is_reused = True
+        self.deadline.move(seconds)
+
+    def abort(self) -> None:
+        """Close it, whatever it carries."""
+        if self._exchange is not None:
+            self._exchange.fail(UpstreamBroke("the connection to the origin was closed"))
+        else:
+            self._drop()
+
+    # What an exchange says.
+
+    def over(self, is_reusable: bool) -> None:
+        """The exchange is over."""
+        self._exchange = None
+        if is_reusable and not self._is_closing:
+            self.deadline.lift()
+            self._owner.released(self)
+        else:
+            self._drop()
+
+    def hang_up(self) -> None:
+        """The exchange is over; what was written last, such as a closing frame, is sent."""
+        self._exchange = None
+        self.deadline.move(self._options.timeout)
+        self.transport.loseConnection()
+        self._disown()
+
+    # What Twisted says.
+
+    def connectionMade(self) -> None:
+        """There is a connection; over TLS, the handshake is still to come."""
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+        if not self._is_secure:
+            self.established.callback(self)
+
+    def handshakeCompleted(self) -> None:
+        """The origin is who it should be."""
+        if not self.established.called:
+            self.established.callback(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Octets from the origin; where nothing was asked they are no answer."""
+        if self._exchange is not None:
+            self._exchange.feed(data)
+        elif self._is_owned:
+            self._drop()
+
+    def readConnectionLost(self) -> None:
+        """The origin will send no more; over an upgraded connection we still may."""
+        if self._exchange is not None:
+            self._exchange.ended(True)
+        if self._exchange is None:
+            self._drop()
+
+    def writeConnectionLost(self) -> None:
+        """We will send no more; the origin may."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        if not self.established.called and not self._is_closing:
+            self.established.errback(reason)
+        self._is_closing = True
+        self.deadline.stop()
+        if self._exchange is not None:
+            self._exchange.ended(reason.check(ConnectionDone) is not None)
+        if self._exchange is not None:
+            self._exchange.fail(UpstreamBroke("the origin closed the connection"))
+        self._disown()
+        self._owner.closed(self)
+
+    # The end.
+
+    def _expired(self) -> None:
+        if self._exchange is not None:
+            self._exchange.expired()
+        else:
+            self._drop()
+
+    def _given_up(self, _: Deferred[Connection]) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        self.deadline.stop()
+        if not self._is_closing:
+            self._is_closing = True
+            self.transport.abortConnection()
+        self._disown()
+
+    def _disown(self) -> None:
+        if self._is_owned:
+            self._is_owned = False
+            self._owner.dropped(self)

@@ -1,0 +1,38 @@
+"""When a request may be sent a second time, and how often that may happen."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+# RFC 9110 section 9.2.2.
+_IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+_MOST_SAVED = 10.0
+
+
+def is_idempotent(method: bytes) -> bool:
+    """:return: whether doing it twice is doing it once (RFC 9110 section 9.2.2)."""
+    return method in _IDEMPOTENT
+
+
+@define(eq=False)
+class RetryBudget:
+    """
+    A token bucket: each request pays in a part, each retry takes one out, so that an origin
+    in trouble does not get twice the load.
+
+    :ivar ratio: retries for each request, in the long run.
+    """
+
+    ratio: float
+    _saved: float = field(default=_MOST_SAVED, init=False)
+
+    def pay_in(self) -> None:
+        """A request was made."""
+        self._saved = min(_MOST_SAVED, self._saved + self.ratio)
+
+    def take(self) -> bool:
+        """:return: whether one may be made again now."""
+        if self.ratio <= 0 or self._saved < 1:
+            return False
+        self._saved -= 1
+        return True
