@@ -12,6 +12,7 @@ from treq.client import HTTPClient
 from twisted.internet.error import CannotListenError, ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
 from twisted.web.server import Site
 
@@ -28,6 +29,8 @@ from trickster.demo.proxy import Ports, Proxy, ProxyFailed
 from trickster.demo.series import standard_catalogue
 
 _HOST = "127.0.0.1"
+#: Seconds.
+_GRACE = 0.5
 
 
 @define
@@ -65,9 +68,11 @@ class Stage:
         if self.interruption.is_asked:
             return 0
         self.display.say(_addresses(origin, proxy.ports))
-        demonstration = Demonstration(
+        return await self._show(proxy, Demonstration(
             self.reactor, self.options, self._dashboard(client, origin),
-            self._dashboard(client, proxy.ports.front), ledger, self.display, proxy.check)
+            self._dashboard(client, proxy.ports.front), ledger, self.display, proxy.check))
+
+    async def _show(self, proxy: Proxy, demonstration: Demonstration) -> int:
         await self.interruption.until(demonstration.run)
         demonstration.close()
         await self.interruption.until(lambda: self._serve(proxy))
@@ -79,6 +84,8 @@ class Stage:
         if self.options.seconds is None:
             self.display.say("\nStill serving; Ctrl-C ends it.")
             await proxy.ended()
+            # Ctrl-C goes to both of us, and Trickster may be quicker.
+            await deferLater(self.reactor, _GRACE)
             proxy.check()
 
     def _origin(self, api: Api, ledger: Ledger, kind: str, port: int,
