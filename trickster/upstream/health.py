@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from trickster.messages import Headers, Octets, Pair, Request
 from trickster.routes import Probe
@@ -88,15 +88,10 @@ class Health:
         same = evolve(self, detail=verdict.fault)
         if self.state is settled:
             return evolve(same, run=0)
-        run = self._run_towards(verdict) + 1
+        run = self.run + 1
         if run >= needed:
             return Health(settled, now, verdict.fault)
         return evolve(same, run=run)
-
-    def _run_towards(self, verdict: Verdict) -> int:
-        # Initializing can end either way, so only there the run may be one of the other kind.
-        turned = self.state is State.INITIALIZING and verdict.is_good != (not self.detail)
-        return 0 if turned else self.run
 
 
 @frozen
@@ -135,7 +130,7 @@ class ProbePlan:
     :ivar timeout: seconds for one probe.
     """
 
-    request: Request = Request(b"GET", b"/")
+    request: Request = field(factory=lambda: Request(b"GET", b"/"))
     expectation: Expectation = Expectation()
     interval: float = 0.0
     timeout: float = 3.0

@@ -33,6 +33,7 @@ class HealthCheck(Service):
     :ivar provider: its provider's.
     :ivar origin: answers the probes; no cache may stand before it.
     :ivar random: a number from 0 up to 1: probes of many origins are not to coincide.
+    :ivar health: what is thought of the origin; one that was known before may be given.
     :ivar on_change: told of every change of state.
     :ivar on_latency: told how many seconds each probe took.
     """
@@ -45,7 +46,7 @@ class HealthCheck(Service):
     random: Callable[[], float]
     on_change: Callable[[Health], None] = field(default=lambda health: None, kw_only=True)
     on_latency: Callable[[float], None] = field(default=lambda seconds: None, kw_only=True)
-    health: Health = field(factory=Health, init=False)
+    health: Health = field(factory=Health, kw_only=True)
     log: Logger = field(factory=Logger, kw_only=True)
     _next: IDelayedCall | None = field(default=None, init=False)
     _probing: Deferred[None] | None = field(default=None, init=False)
@@ -113,10 +114,15 @@ class HealthCheck(Service):
         before = self.health
         self.health = before.after(verdict, self.clock.seconds(), self.plan.thresholds)
         if self.health.state is not before.state:
-            self.log.warn("Backend {backend} is {state}: {detail}", backend=self.backend,
-                          state=self.health.state.name.lower(),
-                          detail=self.health.detail or "its probes are answered as expected")
+            self._tell(self.health)
             self.on_change(self.health)
+
+    def _tell(self, health: Health) -> None:
+        if health.state is State.PASSING:
+            self.log.info("Backend {backend} is healthy", backend=self.backend)
+        else:
+            self.log.error("Backend {backend} is unhealthy: {detail}", backend=self.backend,
+                           detail=health.detail)
 
     def _rest(self, _: object) -> None:
         self._probing = None

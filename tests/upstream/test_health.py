@@ -1,0 +1,159 @@
+"""Tests of C{trickster.upstream.health}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.config.backends import HealthCheckOptions
+from trickster.messages import Headers, octets_of
+from trickster.routes import Probe
+from trickster.upstream.health import (
+    Expectation,
+    Health,
+    ProbePlan,
+    State,
+    Thresholds,
+    Verdict,
+    probe_plan,
+)
+
+GOOD = Verdict()
+BAD = Verdict("status 500, not 200")
+
+
+def after(state: State, verdicts: str, thresholds: Thresholds | None = None) -> Health:
+    """:return: what is thought at last; C{+} is a good probe, C{-} a bad one."""
+    health = Health(state)
+    for now, sign in enumerate(verdicts, 1):
+        verdict = GOOD if sign == "+" else BAD
+        health = health.after(verdict, float(now), thresholds or Thresholds())
+    return health
+
+
+class HealthTests(SynchronousTestCase):
+    """Thresholds."""
+
+    def test_numbers(self) -> None:
+        """The states have Trickster's numbers."""
+        self.assertEqual([state.value for state in State], [-2, -1, 0, 1])
+
+    def test_first_success(self) -> None:
+        """An origin that was not known yet passes with its first good probe."""
+        self.assertEqual(after(State.INITIALIZING, "+"), Health(State.PASSING, 1.0))
+
+    def test_first_failures(self) -> None:
+        """It fails only after as many bad ones as any other."""
+        self.assertIs(after(State.INITIALIZING, "--").state, State.INITIALIZING)
+        self.assertEqual(after(State.INITIALIZING, "---"),
+                         Health(State.FAILING, 3.0, BAD.fault))
+
+    def test_in_a_row(self) -> None:
+        """Only failures in a row count."""
+        self.assertIs(after(State.PASSING, "--+--").state, State.PASSING)
+        self.assertIs(after(State.PASSING, "--+---").state, State.FAILING)
+
+    def test_recovery(self) -> None:
+        """Only successes in a row bring an origin back."""
+        self.assertIs(after(State.FAILING, "++-++").state, State.FAILING)
+        self.assertEqual(after(State.FAILING, "++-+++"), Health(State.PASSING, 6.0))
+
+    def test_down_since(self) -> None:
+        """A failing origin is down since it began to count as failing."""
+        self.assertEqual(after(State.PASSING, "-----").since, 3.0)
+
+    def test_detail(self) -> None:
+        """What was wrong with the last probe is known even before it matters."""
+        self.assertEqual(after(State.PASSING, "-").detail, BAD.fault)
+        self.assertEqual(after(State.PASSING, "-+").detail, "")
+
+    @given(st.sampled_from([State.INITIALIZING, State.FAILING, State.PASSING]),
+           st.text("+-", max_size=12), st.integers(1, 4), st.integers(1, 4))
+    def test_naive(self, state: State, signs: str, failure: int, recovery: int) -> None:
+        """The state is the one of the last run that was long enough."""
+        expected = state
+        for end in range(1, len(signs) + 1):
+            seen = signs[:end]
+            if seen.endswith("-" * failure):
+                expected = State.FAILING
+            elif seen.endswith("+" * recovery) or (
+                    expected is State.INITIALIZING and seen.endswith("+")):
+                expected = State.PASSING
+        self.assertIs(after(state, signs, Thresholds(failure, recovery)).state, expected)
+
+
+class ExpectationTests(SynchronousTestCase):
+    """What an answer must be like."""
+
+    def fault(self, expectation: Expectation, status: int = 200, body: bytes = b"ok") -> str:
+        """:return: what is wrong with an answer."""
+        headers = Headers(((b"X-Role", b"leader"),))
+        return expectation.fault(status, headers, body)
+
+    def test_code(self) -> None:
+        """The status has to be one of the expected ones."""
+        self.assertEqual(self.fault(Expectation((200, 204)), 204), "")
+        self.assertEqual(self.fault(Expectation((200, 204)), 500), "status 500, not 200 or 204")
+
+    def test_headers(self) -> None:
+        """Headers have to be there, with the value."""
+        self.assertEqual(self.fault(Expectation(headers=((b"x-role", b"leader"),))), "")
+        for pair in ((b"x-role", b"follower"), (b"x-other", b"leader")):
+            self.assertIn("header x-", self.fault(Expectation(headers=(pair,))))
+
+    def test_body(self) -> None:
+        """The body has to be that, to the octet."""
+        self.assertEqual(self.fault(Expectation(body=b"ok")), "")
+        self.assertEqual(self.fault(Expectation(body=b"OK")), "the body is not as expected")
+        self.assertIn("body", self.fault(Expectation(body=b"")))
+
+
+class PlanTests(SynchronousTestCase):
+    """What the origin type says, and the configuration instead."""
+
+    PROBE = Probe(b"/api/v1/query?query=up", headers=Headers(((b"Accept", b"*/*"),)))
+
+    def plan(self, **options: Any) -> ProbePlan:
+        """:return: the plan with these settings."""
+        return probe_plan(self.PROBE, HealthCheckOptions(**options))
+
+    def test_defaults(self) -> None:
+        """Where the configuration says nothing, the origin type's probe stands."""
+        plan = self.plan()
+        self.assertEqual((plan.request.method, plan.request.target, plan.interval),
+                         (b"GET", b"/api/v1/query?query=up", 0.0))
+        self.assertEqual(plan.expectation, Expectation())
+
+    def test_path(self) -> None:
+        """Another path does not keep the query."""
+        self.assertEqual(self.plan(path="/-/healthy").request.target, b"/-/healthy")
+        self.assertEqual(self.plan(path="healthy", query="x=1").request.target, b"/healthy?x=1")
+
+    def test_query(self) -> None:
+        """Another query keeps the path; an empty one is none."""
+        self.assertEqual(self.plan(query="query=1").request.target, b"/api/v1/query?query=1")
+        self.assertEqual(self.plan(query="").request.target, b"/api/v1/query")
+
+    def test_message(self) -> None:
+        """Verb, headers and body are as configured."""
+        request = self.plan(verb="post", headers={"accept": "a", "X": "y"}, body="b").request
+        self.assertEqual((request.method, octets_of(request.body)), (b"POST", b"b"))
+        self.assertEqual(request.headers.pairs, ((b"accept", b"a"), (b"X", b"y")))
+
+    def test_expectation(self) -> None:
+        """So is what is expected."""
+        plan = self.plan(expected_codes=(204,), expected_headers={"X-A": "1"}, expected_body="")
+        self.assertEqual(plan.expectation, Expectation((204,), ((b"x-a", b"1"),), b""))
+
+    def test_timeout_is_bounded(self) -> None:
+        """The timeout is between a tenth of a second and thirty."""
+        self.assertEqual([self.plan(timeout=t).timeout for t in (0.01, 5.0, 99.0)],
+                         [0.1, 5.0, 30.0])
+
+    def test_times(self) -> None:
+        """Interval and thresholds are as configured."""
+        plan = self.plan(interval=5.0, failure_threshold=1, recovery_threshold=2)
+        self.assertEqual((plan.interval, plan.thresholds), (5.0, Thresholds(1, 2)))

@@ -1,0 +1,179 @@
+"""Tests of C{trickster.upstream.probing}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.errors import UpstreamUnreachable
+from trickster.messages import Octets, Request, Response, octets_of
+from trickster.testing.doubles import PausedBody, PausedOrigin, RecordingResponder, at_once
+from trickster.upstream.health import Expectation, Health, ProbePlan, State, Thresholds
+from trickster.upstream.probing import HealthCheck
+
+
+def _status(status: int, body: bytes = b"") -> Response:
+    return Response(status, body=Octets(body))
+
+
+class ProbingTestCase(SynchronousTestCase):
+    """Sets up a clock."""
+
+    def setUp(self) -> None:
+        """Make lists of what is told."""
+        self.clock = Clock()
+        self.changes: list[Health] = []
+        self.latencies: list[float] = []
+
+    def check(self, origin: Any, **plan: Any) -> HealthCheck:
+        """:return: a check of an origin."""
+        return HealthCheck("prom", "prometheus", origin, ProbePlan(**plan), self.clock,
+                           lambda: 0.5, on_change=self.changes.append,
+                           on_latency=self.latencies.append)
+
+
+class OnDemandTests(ProbingTestCase):
+    """One probe, now."""
+
+    def fault(self, origin: Any, **plan: Any) -> str:
+        """:return: what is wrong with an origin that answers at once."""
+        return at_once(self.check(origin, **plan).probe()).fault  # type: ignore[no-any-return]
+
+    def test_good(self) -> None:
+        """An answer as expected is good."""
+        self.assertEqual(self.fault(RecordingResponder.of(_status(200))), "")
+
+    def test_bad(self) -> None:
+        """Another one is not, and it is told why."""
+        self.assertEqual(self.fault(RecordingResponder.of(_status(500))), "status 500, not 200")
+
+    def test_unreachable(self) -> None:
+        """Neither is none."""
+        self.assertEqual(self.fault(RecordingResponder.of(UpstreamUnreachable("refused"))),
+                         "refused")
+        self.assertEqual(self.fault(RecordingResponder.of(UpstreamUnreachable())),
+                         "origin-unreachable")
+
+    def test_unforeseen(self) -> None:
+        """A fault of ours is logged, and no health."""
+        self.assertEqual(self.fault(RecordingResponder.of(ZeroDivisionError())),
+                         "ZeroDivisionError")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_body(self) -> None:
+        """The body is compared where one is expected."""
+        expectation = Expectation(body=b"ok")
+        for body, fault in ((b"ok", ""), (b"no", "the body is not as expected")):
+            origin = RecordingResponder.of(_status(200, body))
+            self.assertEqual(self.fault(origin, expectation=expectation), fault)
+
+    def test_endless_body(self) -> None:
+        """A body without end is not read to its end."""
+        for expectation in (Expectation(), Expectation(body=b"ok")):
+            body = PausedBody()
+            body.feed(*[b"x" * (1 << 19)] * 4)
+            origin = RecordingResponder.of(Response(200, body=body))
+            self.fault(origin, expectation=expectation)
+            self.assertTrue(body.is_closed)
+
+    def test_timeout(self) -> None:
+        """After the timeout the probe is bad, and the request is given up."""
+        origin = PausedOrigin()
+        probing = Deferred.fromCoroutine(self.check(origin, timeout=2.0).probe())
+        self.clock.advance(2.0)
+        self.assertEqual(self.successResultOf(probing).fault, "no answer in 2 s")
+        self.assertTrue(origin.asked[0].is_cancelled)
+
+    def test_latency(self) -> None:
+        """How long it took is told."""
+        origin = PausedOrigin()
+        probing = Deferred.fromCoroutine(self.check(origin).probe())
+        self.clock.advance(1.5)
+        origin.asked[0].answer(_status(200))
+        self.assertEqual(self.successResultOf(probing).seconds, 1.5)
+        self.assertEqual(self.latencies, [1.5])
+
+    def test_body_again(self) -> None:
+        """The body of the probe is sent with each of them."""
+        origin = RecordingResponder.of(_status(200))
+        check = self.check(origin, request=Request(b"POST", b"/", body=Octets(b"ask")))
+        for _ in range(2):
+            at_once(check.probe())
+        self.assertEqual([octets_of(request.body) for request in origin.requests],
+                         [b"ask", b"ask"])
+        self.assertIsNot(origin.requests[0].body, origin.requests[1].body)
+
+    def test_changes_nothing(self) -> None:
+        """What is thought in the long run stays as it was."""
+        check = self.check(RecordingResponder.of(_status(500)))
+        at_once(check.probe())
+        self.assertEqual(check.health, Health())
+
+
+class IntervalTests(ProbingTestCase):
+    """Probing again and again."""
+
+    def setUp(self) -> None:
+        """Start to probe an origin that the test answers for."""
+        super().setUp()
+        self.origin = PausedOrigin()
+        self.checking = self.check(self.origin, interval=10.0, thresholds=Thresholds(2, 2))
+        self.checking.startService()
+
+    def round(self, status: int) -> None:
+        """Let one probe be made, and answered so."""
+        self.clock.advance(10.0 + 0.505)
+        self.origin.waiting[0].answer(_status(status))
+
+    def test_on_demand_only(self) -> None:
+        """With no interval, nothing is probed and nothing is thought."""
+        check = self.check(RecordingResponder())
+        before = len(self.clock.getDelayedCalls())
+        check.startService()
+        check.stopService()
+        self.assertEqual((len(self.clock.getDelayedCalls()), check.health.state),
+                         (before, State.UNCHECKED))
+
+    def test_jitter(self) -> None:
+        """The first probe comes after between 10 ms and 1 s."""
+        self.assertIs(self.checking.health.state, State.INITIALIZING)
+        self.clock.advance(0.5)
+        self.assertEqual(len(self.origin.asked), 0)
+        self.clock.advance(0.006)
+        self.assertEqual(len(self.origin.asked), 1)
+
+    def test_one_at_a_time(self) -> None:
+        """A slow probe delays the next one."""
+        self.clock.advance(2.9)
+        self.clock.advance(0.5)
+        self.assertEqual(len(self.origin.asked), 1)
+
+    def test_changes(self) -> None:
+        """Changes are told once each."""
+        for status in (200, 200, 500, 500, 500, 200, 200):
+            self.round(status)
+        self.assertEqual([health.state for health in self.changes],
+                         [State.PASSING, State.FAILING, State.PASSING])
+
+    def test_stop(self) -> None:
+        """After it was stopped, nothing is asked, and what was is given up."""
+        self.clock.advance(1.0)
+        self.checking.stopService()
+        self.assertTrue(self.origin.asked[0].is_cancelled)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stop_between(self) -> None:
+        """So it is between two probes."""
+        self.round(200)
+        self.checking.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_survives_reload(self) -> None:
+        """What was known before is kept when probing begins again."""
+        self.round(200)
+        self.checking.stopService()
+        self.checking.startService()
+        self.assertIs(self.checking.health.state, State.PASSING)
