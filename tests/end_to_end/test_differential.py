@@ -1,0 +1,146 @@
+"""Whatever is asked through Trickster is answered as Prometheus itself answers it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+import urllib.parse
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.end_to_end.expressions import EXPRESSIONS
+from tests.end_to_end.samples import openmetrics
+from tests.end_to_end.servers import Answer, Prometheus, Trickster, fetch
+
+EXAMPLES = int(os.environ.get("TRICKSTER_DIFFERENTIAL_EXAMPLES", "150"))
+_STEPS = ("15", "30s", "60", "1m", "7", "13.5", "0.5", "300", "2m30s", "1000ms")
+_SPANS = (0, 1, 30, 299, 600, 1800, 3600)
+_settings = settings(
+    max_examples=EXAMPLES, deadline=None, print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+
+windows = st.tuples(
+    st.integers(-6000, 1200), st.sampled_from(_SPANS), st.sampled_from((0, 0, 0, 0.5, 0.123)))
+
+
+class _Servers:
+    """One Prometheus, and one Trickster for it with a backend for each mode."""
+
+    _instance: ClassVar[_Servers | None] = None
+
+    def __init__(self) -> None:
+        self.directory = tempfile.TemporaryDirectory()
+        root = Path(self.directory.name)
+        self.now = int(time.time()) // 60 * 60
+        openmetrics(root / "samples.om", self.now)
+        self.prometheus = Prometheus(root / "prometheus", root / "samples.om")
+        common = {"provider": "prometheus", "origin_url": self.prometheus.url,
+                  "fast_forward_disable": True}
+        self.trickster = Trickster(root / "trickster", {
+            "aligned": {**common, "is_default": True},
+            "phase": {**common, "timeseries_step_mode": "phase"},
+            "tolerant": {**common, "backfill_tolerance": "5m", "shard_max_size_points": 10,
+                         "timeseries_eviction_method": "lru"},
+        })
+
+    def stop(self) -> None:
+        self.trickster.stop()
+        self.prometheus.stop()
+        self.directory.cleanup()
+
+
+class DifferentialTests(SynchronousTestCase):
+    """Random questions, asked both ways."""
+
+    servers: ClassVar[_Servers]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.servers = _Servers()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.servers.stop()
+
+    def ask(self, base: str, params: dict[str, Any], post: bool) -> Answer:
+        encoded = urllib.parse.urlencode(params)
+        url = f"{base}/api/v1/query_range"
+        if post:
+            return fetch(url, encoded.encode(), {
+                "Content-Type": "application/x-www-form-urlencoded"})
+        return fetch(f"{url}?{encoded}")
+
+    def assert_same(self, backend: str, params: dict[str, Any], post: bool,
+                    direct: dict[str, Any] | None = None) -> Answer:
+        got = self.ask(f"{self.servers.trickster.url}/{backend}", params, post)
+        want = self.ask(self.servers.prometheus.url, direct or params, post)
+        note(f"{backend} {params} -> {got.status} {got.result}")
+        self.assertEqual(got.status, want.status, got.body[:500])
+        self.assertEqual(comparable(got.body), comparable(want.body))
+        return got
+
+    @_settings
+    @given(EXPRESSIONS, st.lists(windows, min_size=1, max_size=4), st.sampled_from(_STEPS),
+           st.booleans())
+    def test_phase_is_exact(self, expression: str, asked: list[Any], step: str,
+                            post: bool) -> None:
+        """In mode phase any window, by any step, is answered to the octet as the origin does."""
+        for start, span, fraction in asked:
+            begin = self.servers.now + start + fraction
+            self.assert_same("phase", {
+                "query": expression, "start": spelled(begin), "end": spelled(begin + span),
+                "step": step}, post)
+
+    @_settings
+    @given(EXPRESSIONS, st.lists(windows, min_size=1, max_size=4), st.sampled_from((15, 60, 7)),
+           st.sampled_from(("aligned", "tolerant")), st.booleans())
+    def test_aligned_is_exact_on_the_grid(
+            self, expression: str, asked: list[Any], step: int, backend: str,
+            post: bool) -> None:
+        """In mode aligned the answer is the origin's own for the range moved to the grid."""
+        for start, span, _ in asked:
+            begin = self.servers.now + start
+            params = {"query": expression, "start": begin, "end": begin + span, "step": step}
+            direct = {**params, "start": begin // step * step,
+                      "end": (begin + span) // step * step}
+            changes_with_range = "start()" in expression or "end()" in expression
+            self.assert_same(backend, params, post, None if changes_with_range else direct)
+
+    @_settings
+    @given(st.integers(-3600, 0), st.integers(1, 3600), st.sampled_from(_STEPS),
+           st.sampled_from(("aligned", "phase")))
+    def test_inverted_ranges(self, start: int, back: int, step: str, backend: str) -> None:
+        """A range that ends before it begins gets the origin's own refusal."""
+        begin = self.servers.now + start
+        got = self.assert_same(backend, {
+            "query": "temperature", "start": begin, "end": begin - back, "step": step}, False)
+        self.assertEqual(got.status, 400)
+
+    def test_refusals(self) -> None:
+        """What Prometheus refuses is refused in its own words."""
+        now = self.servers.now
+        good = {"query": "temperature", "start": now - 600, "end": now, "step": 15}
+        for change in ({"step": 0}, {"step": -1}, {"step": "x"}, {"start": "yesterday"},
+                       {"end": ""}, {"query": ""}, {"timeout": "x"}, {"step": "0.01"},
+                       {"step": 1, "start": now - 86400}, {"step": "1h1d"}):
+            self.assert_same("aligned", {**good, **change}, False)
+            self.assert_same("phase", {**good, **change}, True)
+        for missing in good:
+            self.assert_same("phase", {k: v for k, v in good.items() if k != missing}, False)
+
+
+def spelled(seconds: float) -> str:
+    """:return: seconds without an exponent, and without a needless fraction."""
+    return f"{seconds:.3f}" if seconds % 1 else str(int(seconds))
+
+
+def comparable(body: bytes) -> Any:
+    """:return: an answer without what two equal questions may differ in: nothing of a 200."""
+    answer = json.loads(body)
+    return answer if answer.get("status") == "error" else body

@@ -1,0 +1,198 @@
+"""One backend: its origin, its paths, and the chain of responders behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from attrs import define, field, frozen
+from twisted.internet.interfaces import IReactorTime
+
+from trickster.caching.budget import InFlight
+from trickster.caching.deltaplan import DeltaOptions
+from trickster.caching.deltas import DeltaCache
+from trickster.caching.entries import Entries
+from trickster.caching.fastforward import NewestSamples
+from trickster.caching.gaps import GapFetcher
+from trickster.caching.objectoptions import Collapse, ObjectOptions
+from trickster.caching.objects import ObjectCache
+from trickster.caching.passed import PassedKeys
+from trickster.caching.progressive import ProgressiveProxy
+from trickster.compose.overlay import PathPlan, overlaid
+from trickster.config.model import BackendOptions
+from trickster.errors import Reason
+from trickster.frontend.routing import BackendRoutes, RoutedEntry
+from trickster.interfaces import (
+    ICacheStore,
+    INewestDialect,
+    IOriginType,
+    IQueryDialect,
+    IResponder,
+)
+from trickster.middleware.rewriting import rewriting
+from trickster.middleware.standing import LocalResponder, Reasoned
+from trickster.observability.access import Observed
+from trickster.observability.accesslog import AccessLog
+from trickster.observability.counters import RouteLabels
+from trickster.observability.metrics import Metrics
+from trickster.routes import Route, Serve
+from trickster.timeseries.planning import Sharding
+from trickster.timeseries.wire import Codec
+from trickster.upstream.client import UpstreamClient
+from trickster.upstream.options import UpstreamOptions
+from trickster.upstream.origin import OriginURL
+
+SECOND_NS = 1_000_000_000
+
+
+@frozen
+class Surroundings:
+    """
+    What backends share.
+
+    :ivar clock: real time.
+    :ivar connector: makes, for an origin and its TLS options, what connects to it.
+    :ivar offload: calls a function with arguments in a thread.
+    :ivar access_log: None for no access log.
+    """
+
+    clock: IReactorTime
+    metrics: Metrics
+    access_log: AccessLog | None
+    connector: Callable[[OriginURL, Any], Any]
+    offload: Callable[..., Awaitable[Any]]
+    server_name: str
+
+
+@define
+class Backend:
+    """
+    One backend of the configuration, put together.
+
+    :ivar name: in the configuration.
+    :ivar negative: seconds that failures are kept, by status.
+    """
+
+    name: str
+    options: BackendOptions
+    origin_type: IOriginType
+    store: ICacheStore
+    negative: dict[int, float]
+    around: Surroundings
+    upstream: UpstreamClient = field(init=False)
+    _in_flight: InFlight = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        options = self.options
+        self.upstream = UpstreamClient(
+            OriginURL.parse(options.origin_url), self._upstream_options(),
+            self.around.connector(OriginURL.parse(options.origin_url), options.tls),
+            self.around.clock)
+        self._in_flight = InFlight(options.in_flight_bytes)
+
+    @property
+    def _prefix(self) -> str:
+        place = self.options.cache_key_prefix or OriginURL.parse(self.options.origin_url).place
+        return f"{self.name}.{place}"
+
+    def routes(self) -> BackendRoutes:
+        """:return: how requests get here, and what answers each path."""
+        options = self.options
+        plans = overlaid(self.origin_type.routes(options.plugin), options.paths)
+        entries = [
+            RoutedEntry(plan.route.path, plan.route.match, plan.route.methods,
+                        self._observed(plan))
+            for plan in plans]
+        return BackendRoutes(self.name, entries, options.hosts, bool(options.is_default),
+                             options.path_routing_disabled)
+
+    def _observed(self, plan: PathPlan) -> IResponder:
+        labels = RouteLabels(self.name, self.options.provider, plan.route.path)
+        return Observed(self._responder(plan), labels, self.around.metrics,
+                        self.around.access_log, self.around.clock)
+
+    def _responder(self, plan: PathPlan) -> IResponder:
+        route = plan.route
+        if route.serve is Serve.LOCAL and route.local is not None:
+            return rewriting(LocalResponder(route.local), plan.options)
+        inner = rewriting(self.upstream, plan.options)
+        if self.options.proxy_only:
+            return Reasoned(inner, Reason.PROXY_ONLY)
+        if route.serve is Serve.DELTA:
+            return self._delta_cache(plan, inner)
+        if route.serve is Serve.OBJECT:
+            return ObjectCache(inner, self.store, self.around.clock, self._object_options(plan))
+        if plan.options.is_progressive:
+            return ProgressiveProxy(inner, self._object_options(plan))
+        return inner
+
+    # The caches
+
+    def _delta_cache(self, plan: PathPlan, inner: IResponder) -> IResponder:
+        dialect = self.origin_type.dialect(self.options.plugin)
+        assert dialect is not None  # checked when the configuration was loaded
+        options = self._delta_options(plan.route)
+        clock = self.around.clock
+        entries = Entries(self.store, Codec(), self.options.timeseries_ttl)
+        fetcher = GapFetcher(dialect, inner, entries, options, self._in_flight,
+                             self.around.offload)
+        objects = ObjectCache(inner, self.store, clock, self._object_options(plan, ttl=60.0))
+        return DeltaCache(dialect, inner, objects, entries, fetcher,
+                          self._newest(dialect, inner), PassedKeys(clock), clock, options)
+
+    def _newest(self, dialect: IQueryDialect, inner: IResponder) -> NewestSamples | None:
+        options = self.options
+        if options.fast_forward_disable or options.timeseries_step_mode == "phase":
+            return None
+        if not INewestDialect.providedBy(dialect):
+            return None
+        return NewestSamples(dialect, inner, self.around.clock, options.fastforward_ttl)
+
+    def _delta_options(self, route: Route) -> DeltaOptions:
+        options = self.options
+        sharding = Sharding(
+            options.shard_max_size_points, int(options.shard_max_size_time * SECOND_NS),
+            int(options.shard_step * SECOND_NS))
+        return DeltaOptions(
+            prefix=self._prefix, key_headers=route.key_headers,
+            phase=options.timeseries_step_mode == "phase",
+            retention=options.timeseries_retention_factor,
+            lru=options.timeseries_eviction_method == "lru",
+            max_age=options.timeseries_max_age, max_bytes=options.timeseries_max_bytes,
+            tolerance=options.backfill_tolerance,
+            tolerance_points=options.backfill_tolerance_points,
+            fast_forward_ttl=options.fastforward_ttl, sharding=sharding,
+            concurrency=options.fetch_concurrency_limit,
+            max_query_range=options.max_query_range,
+            max_answer_bytes=options.max_timeseries_bytes, transform=route.transform)
+
+    def _object_options(self, plan: PathPlan, ttl: float | None = None) -> ObjectOptions:
+        options, said = self.options, plan.options
+        route = plan.route if ttl is None else _with_ttl(plan.route, ttl)
+        return ObjectOptions(
+            key_prefix=self._prefix, route=self._exact(route), negative=self.negative,
+            max_ttl=options.max_ttl, revalidation_factor=options.revalidation_factor,
+            max_object_size_bytes=options.max_object_size_bytes,
+            honour_request_directives=options.honour_request_directives,
+            stale_while_revalidate=options.stale_while_revalidate,
+            stale_if_error=options.stale_if_error,
+            collapse=Collapse.PROGRESSIVE if said.is_progressive else Collapse.BASIC,
+            key_params=said.cache_key_params if said.cache_key_params is not None else ("*",),
+            key_headers=tuple(h.lower().encode("latin-1") for h in said.cache_key_headers or ()),
+            key_form_fields=said.cache_key_form_fields or (),
+            multipart_ranges_disabled=options.multipart_ranges_disabled,
+            dearticulate_upstream_ranges=options.dearticulate_upstream_ranges)
+
+    def _exact(self, route: Route) -> Route:
+        # Where no answer may be changed, no instant is rounded either.
+        if self.options.timeseries_step_mode == "phase" and route.normalise is not None:
+            return _without_normalising(route)
+        return route
+
+    def _upstream_options(self) -> UpstreamOptions:
+        options = self.options
+        return UpstreamOptions(
+            timeout=options.timeout, keep_alive_timeout=options.keep_alive_timeout,
+            max_idle_conns=options.max_idle_conns,
+            max_concurrent_conns=options.max_concurrent_conns,
+            forwarded_headers=options.forwarded_headers, server_name=self.around.server_name)
