@@ -55,10 +55,13 @@ def run_in_foreground(options: Options) -> None:
 
     :raises SystemExit: it could not start.
     """
+    # The one from before: running sends what is written to sys.stderr to the log.
+    stderr = sys.stderr
     try:
         _Foreground(options).run()
     except (CannotListenError, OSError, TricksterError) as error:
-        raise SystemExit(f"trickster: {error}") from error
+        print(f"trickster: {error}", file=stderr)
+        raise SystemExit(1) from error
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None,

@@ -9,6 +9,7 @@ import attrs
 
 from trickster.config.model import Configuration
 from trickster.config.settings import Key, keys_of
+from trickster.config.shaping import OLDER_NAMES
 from trickster.units import format_duration, format_size
 
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
@@ -21,7 +22,15 @@ def render(plugins: Mapping[str, type] | None = None) -> str:
     :return: one section for each block of the file, with a table of its keys.
     """
     blocks = {"": Configuration, **dict(_inner("", Configuration)), **(plugins or {})}
-    return "\n".join(_section(path, options) for path, options in blocks.items())
+    sections = [_section(path, options) for path, options in blocks.items()]
+    return "\n".join([*sections, _older_names()])
+
+
+def _older_names() -> str:
+    rows = [f"| `{old}` | `{new}` |" for old, new in OLDER_NAMES.items()]
+    about = "They are read as the names beside them; only one of the two may be given."
+    return "\n".join([
+        "## Older names", "", about, "", "| Older | Present |", "|---|---|", *rows, ""])
 
 
 def _inner(path: str, options: type) -> Iterator[tuple[str, type]]:

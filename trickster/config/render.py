@@ -9,7 +9,7 @@ import attrs
 import yaml
 
 from trickster.config.backends import BackendOptions
-from trickster.config.caches import CacheOptions
+from trickster.config.caches import KNOWN_STORES, CacheOptions
 from trickster.config.masking import MASK, is_secret_name, masked_text
 from trickster.config.model import Configuration
 from trickster.config.settings import Facts, keys_of
@@ -36,14 +36,23 @@ class _Dumper(yaml.SafeDumper):
 def _block(options: Any) -> dict[str, Any]:
     """One options instance; what is not said (None) is left out."""
     shown: dict[str, Any] = {}
-    for key in keys_of(type(options)):
+    options_class: type = type(options)
+    unused = _unused_stores(options)
+    for key in keys_of(options_class):
         value = getattr(options, key.name)
-        if not key.facts.hidden and value is not None:
+        if not key.facts.hidden and value is not None and key.name not in unused:
             shown[key.name] = _value(key.name, value, key.facts)
     name, plugin = _plugin(options)
     if plugin is not None and attrs.has(type(plugin)):
         shown[name] = _block(plugin)
     return shown
+
+
+def _unused_stores(options: Any) -> tuple[str, ...]:
+    if not isinstance(options, CacheOptions):
+        return ()
+    stores = ("memory", *KNOWN_STORES)
+    return tuple(name for name in stores if name not in (options.provider, options.store))
 
 
 def _plugin(options: Any) -> tuple[str, Any]:

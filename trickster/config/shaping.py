@@ -21,6 +21,18 @@ _FRONTEND = {
     **{name: name for name in _SAME},
 }
 
+_MOVED = (("frontend", "default", _FRONTEND), ("metrics", "metrics", _LISTEN),
+          ("mgmt", "mgmt", _LISTEN))
+
+# Every older name, and the one that it is read as.
+OLDER_NAMES = {
+    "origins": "backends",
+    "backends.<name>.origin_type": "backends.<name>.provider",
+    "caches.<name>.cache_type": "caches.<name>.provider",
+    **{f"{block}.{old}": f"listeners.{listener}.{new}"
+       for block, listener, names in _MOVED for old, new in names.items()},
+}
+
 
 def shaped(tree: Table, problems: Problems) -> Table:
     """
@@ -32,9 +44,8 @@ def shaped(tree: Table, problems: Problems) -> Table:
     shaper.rename("origins", "backends")
     shaper.rename_within("backends", "origin_type", "provider")
     shaper.rename_within("caches", "cache_type", "provider")
-    shaper.move("frontend", "default", _FRONTEND)
-    shaper.move("metrics", "metrics", _LISTEN)
-    shaper.move("mgmt", "mgmt", _LISTEN)
+    for block, listener, names in _MOVED:
+        shaper.move(block, listener, names)
     shaper.tree = shaper.tree.without("frontend", "metrics")
     shaper.add_listeners()
     shaper.add_cache()

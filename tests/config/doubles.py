@@ -1,0 +1,94 @@
+"""Plugins and files that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from attrs import Factory, field, frozen
+
+from trickster.config.load import PluginOptions, Sources, load
+from trickster.config.model import Configuration
+from trickster.errors import ConfigurationError, UnknownPlugin
+
+
+def _positive(instance: object, attribute: object, value: float) -> None:
+    if value < 1:
+        raise ValueError("instant_round must be at least 1s")
+
+
+@frozen
+class PrometheusLike:
+    """Options as a stranger declares them: metadata only, nothing imported from us."""
+
+    labels: dict[str, str] = Factory(dict)
+    instant_round: float = field(
+        default=15.0, metadata={"unit": "duration"}, validator=_positive)
+
+
+@frozen
+class Nothing:
+    """Options of a type that has none."""
+
+
+@frozen
+class MemoryLike:
+    """Options of the memory store."""
+
+    max_size_bytes: int = field(default=512 << 20, metadata={"unit": "size"})
+    num_counters: int = 500_000
+
+
+_ORIGINS = {"prometheus": PrometheusLike, "reverseproxycache": Nothing, "reverseproxy": Nothing}
+
+
+def origin_options(provider: str) -> type:
+    """:raises UnknownPlugin: it is none of ours."""
+    if provider not in _ORIGINS:
+        raise UnknownPlugin(f"no origin type {provider!r}")
+    return _ORIGINS[provider]
+
+
+def store_options(provider: str) -> type:
+    """:raises UnknownPlugin: it is not memory."""
+    if provider != "memory":
+        raise UnknownPlugin(f"no store {provider!r}")
+    return MemoryLike
+
+
+def handlers(provider: str, options: object) -> tuple[str, ...]:
+    """:return: what a Prometheus has."""
+    return ("query_range", "query") if provider == "prometheus" else ()
+
+
+PLUGINS = PluginOptions(origin_options, store_options, handlers)
+
+
+def reading(text: str | bytes) -> Callable[[str], bytes]:
+    """:return: a reader to which every path is a file with that text."""
+    octets = text.encode() if isinstance(text, str) else text
+    return lambda path: octets
+
+
+def loaded(text: str | bytes, environ: Mapping[str, str] | None = None,
+           flags: Mapping[str, str] | None = None) -> Configuration:
+    """:return: the configuration of a file C{t.yaml} with that text."""
+    return load(Sources("t.yaml", environ or {}, flags or {}), PLUGINS, reading(text))
+
+
+def problems_of(text: str | bytes, environ: Mapping[str, str] | None = None,
+                flags: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """:return: what is wrong with it."""
+    try:
+        loaded(text, environ, flags)
+    except ConfigurationError as error:
+        return error.problems
+    return ()
+
+
+ONE = "backends: {one: {provider: prometheus, origin_url: 'http://prom:9090'}}\n"
+
+
+def with_backend(keys: str) -> str:
+    """:return: a file with one backend that has these keys too, in flow style."""
+    return ("backends: {one: {provider: prometheus, origin_url: 'http://prom:9090', "
+            f"{keys}}}}}\n")
