@@ -1,0 +1,432 @@
+"""HTTP/1.1 connections of clients: what the client may do and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport, ITCPTransport
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from zope.interface import implementer
+
+from trickster.errors import BadRequest, Reason, RequestError, RequestTooLarge
+from trickster.frontend.bodyframing import MalformedBody, framing_of
+from trickster.frontend.deadline import Deadline
+from trickster.frontend.exchange import Exchange
+from trickster.frontend.headreader import HeadReader
+from trickster.frontend.pace import Pace
+from trickster.frontend.refusals import refusal
+from trickster.frontend.request import ResourceRequest
+from trickster.frontend.requestbody import EndlessFraming, RequestBody
+from trickster.frontend.requesthead import Malformed, RequestHead
+from trickster.frontend.responsehead import response_head
+from trickster.frontend.transport import EagerServer
+from trickster.interfaces import IBody
+from trickster.messages import Octets, Peer, octets_of
+
+if TYPE_CHECKING:
+    from trickster.frontend.site import ProxySite
+
+# Octets of following requests that are taken in while one is being answered: reading on is
+# how the end of the connection is noticed.
+_READ_AHEAD = 16 * 1024
+# Pipelined requests answered before other connections get their turn.
+_MOST_AT_ONCE = 16
+# How long, and how much, a client may still send after its last answer.  To close while
+# octets are unread would reset the connection, and with it the answer (RFC 9112 section 9.6).
+_LINGER = 2.0
+_MOST_DISCARDED = 1 << 20
+
+
+@implementer(IHalfCloseableProtocol)
+class ProxyChannel(HTTPChannel):
+    """
+    Reads requests strictly, has them answered one after the other, and closes in good order.
+
+    The reading is all its own; of its base it keeps what L{twisted.web} requests need to
+    write their answers.
+
+    :ivar peer: the client.
+    :ivar is_draining: whether the answer in the making is to be the last.
+    :ivar is_full: whether the transport has enough to send for now.
+    """
+
+    transport: Any
+    peer = Peer()
+    is_draining = False
+    is_full = False
+    _exchange: Exchange | ResourceRequest | None = None
+    _body: RequestBody | None = None
+    _pace: Pace | None = None
+    _room: Deferred[None] | None = None
+    _owes_continue = False
+    _is_head_due = True
+    _is_reading = False
+    _is_paused = False
+    _is_closing = False
+    _takes_views = False
+    _ahead = b""
+    _discarded = 0
+
+    def __init__(self, site: ProxySite) -> None:
+        super().__init__()
+        self.site = self.factory = site
+        limits = site.limits
+        self._reader = HeadReader(limits.head)
+        self._deadline = Deadline(site.reactor, self._expired)
+        self._write_deadline = Deadline(site.reactor, self._abort)
+
+    # What the transport tells.
+
+    def connectionMade(self) -> None:
+        """A client is here."""
+        transport = self.transport
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+        self._takes_views = isinstance(transport, EagerServer) and not transport.TLS
+        client, server = transport.getPeer(), transport.getHost()
+        self.peer = Peer(getattr(client, "host", ""), getattr(client, "port", 0),
+                         ISSLTransport.providedBy(transport), getattr(server, "port", 0))
+        self._networkProducer = transport
+        transport.registerProducer(self, True)
+        self.site.channel_opened(self)
+        self._deadline.set(self.site.limits.header_timeout)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Octets have come."""
+        if self._is_closing:
+            self._discard(len(data))
+        elif self._body is not None:
+            self._body_arrived(self._body, data)
+        elif self._exchange is not None or self._ahead:
+            self._ahead += data
+            if len(self._ahead) > _READ_AHEAD:
+                self._pause_reading()
+        else:
+            self._read(data)
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; only from a tunnel's client is that no farewell."""
+        body = self._body
+        if body is not None and body.is_endless:
+            body.ended()
+        elif self._exchange is not None:
+            self._abort()
+        else:
+            self._is_closing = True
+            self.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Our side is closed, as we asked."""
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """The connection is over."""
+        self._is_closing = True
+        self._deadline.stop()
+        self._write_deadline.stop()
+        exchange, self._exchange, self._body = self._exchange, None, None
+        self.site.channel_lost(self)
+        if exchange is not None:
+            exchange.lost()
+
+    def pauseProducing(self) -> None:
+        """The transport has enough to send."""
+        self.is_full = True
+        if self._requestProducer is not None:
+            self._requestProducer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The transport can take more."""
+        self.is_full = False
+        self._write_deadline.lift()
+        if self._requestProducer is not None:
+            self._requestProducer.resumeProducing()
+        if self._room is not None:
+            room, self._room = self._room, None
+            room.callback(None)
+        elif not self._is_reading:
+            self._next()
+
+    # Reading heads.
+
+    def _read(self, data: bytes) -> None:
+        self._is_reading = True
+        for _ in range(_MOST_AT_ONCE):
+            found = self._reader.feed(data)
+            if found is None:
+                self._await_head()
+                break
+            if isinstance(found, Malformed):
+                self.refuse(found)
+                break
+            self._is_head_due = False
+            self._serve(found, self._reader.rest)
+            if self._exchange is not None or self._is_closing:
+                break
+            if not self._ahead or self.is_full:
+                self._await_request()
+                break
+            data, self._ahead = self._ahead, b""
+        else:
+            self._ahead = data
+            self._pause_reading()
+            self.site.reactor.callLater(0, self._next)
+        self._is_reading = False
+
+    def _next(self) -> None:
+        """Go on with what has come meanwhile."""
+        if self._is_closing or self._exchange is not None:
+            return
+        if self.is_full:
+            self._await_request()
+            return
+        self._resume_reading()
+        data, self._ahead = self._ahead, b""
+        if data:
+            self._read(data)
+        elif not self._is_head_due:
+            self._await_request()
+
+    def _await_head(self) -> None:
+        """A part of a head is here; the rest may not take for ever, however it drips."""
+        if not self._is_head_due:
+            self._is_head_due = True
+            self._deadline.set(self.site.limits.header_timeout)
+
+    def _await_request(self) -> None:
+        if self.is_draining:
+            self._close()
+        elif self.is_full:
+            # Or pipelined requests would add answers to those that nobody fetches.
+            self._pause_reading()
+            self._write_deadline.set(self.site.limits.write_timeout)
+        else:
+            self._deadline.set(self.site.limits.idle_timeout)
+
+    def _serve(self, head: RequestHead, rest: bytes) -> None:
+        self._deadline.lift()
+        if head.length == 0:
+            self._ahead = rest
+            self._start(head, Octets(), None)
+        else:
+            self._serve_with_body(head, rest)
+
+    def _serve_with_body(self, head: RequestHead, rest: bytes) -> None:
+        limits, length = self.site.limits, head.length
+        if length is not None and 0 <= limits.body < length:
+            if not limits.truncate:
+                self.refuse(Malformed(413, "the request body is too large"))
+                return
+            length = limits.body
+        body = RequestBody(length, framing_of(head.length), self, limits.body, limits.truncate)
+        try:
+            self._ahead = body.arrived(rest)
+        except (MalformedBody, RequestTooLarge) as error:
+            self.refuse(_as_malformed(error))
+            return
+        if body.is_complete:
+            self._start(head, Octets(body.taken()), None)
+            return
+        self._body = body
+        self._owes_continue = head.expects_continue and not rest
+        self._pace = Pace(limits.body_timeout, limits.body_rate)
+        self._start(head, body, body)
+
+    def _start(self, head: RequestHead, body: IBody, streamed: RequestBody | None) -> None:
+        responder = self.site.responder(head)
+        if responder is not None:
+            exchange = self._exchange = Exchange(self, head, body, streamed)
+            exchange.run(responder)
+        else:
+            request = self._exchange = ResourceRequest(self, head, streamed)
+            request.run(body)
+
+    # Reading bodies.
+
+    def _body_arrived(self, body: RequestBody, data: bytes) -> None:
+        if self._pace is not None:
+            self._pace.brought(self.site.reactor.seconds(), len(data))
+        try:
+            rest = body.arrived(data)
+        except (MalformedBody, RequestTooLarge) as error:
+            self._body = None
+            self._deadline.lift()
+            malformed = _as_malformed(error)
+            self._fail(BadRequest(malformed.detail, status=malformed.status))
+            return
+        if body.is_complete:
+            self._body = None
+            self._deadline.lift()
+            self._ahead = rest
+        body.deliver()
+
+    def body_wanted(self) -> None:
+        """Somebody waits for octets of the request body."""
+        if self._owes_continue:
+            self._owes_continue = False
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._resume_reading()
+        pace = self._pace
+        if pace is not None and pace.period:
+            now = self.site.reactor.seconds()
+            pace.wanted(now)
+            self._deadline.set(pace.left(now))
+
+    def body_unwanted(self) -> None:
+        """There is enough of the request body for now."""
+        self._pause_reading()
+
+    def tunnel(self) -> RequestBody:
+        """From now on what the client sends is not HTTP."""
+        self._body = body = RequestBody(None, EndlessFraming(), self)
+        self._pace = None
+        data, self._ahead = self._ahead, b""
+        body.arrived(data)
+        return body
+
+    # Writing.
+
+    def date(self) -> bytes:
+        """:return: the present, as an HTTP date."""
+        return self.site.date()
+
+    def send(self, *parts: bytes) -> None:
+        """Write octets, in any buffers, one after the other."""
+        if not self._takes_views:
+            parts = tuple(part if type(part) is bytes else bytes(part) for part in parts)
+        if len(parts) == 1:
+            self.transport.write(parts[0])
+        else:
+            self.transport.writeSequence(parts)
+
+    def room(self) -> Deferred[None]:
+        """:return: fires when more may be written; the client may not take for ever."""
+        self._write_deadline.set(self.site.limits.write_timeout)
+        room: Deferred[None] = Deferred(self._room_unwanted)
+        self._room = room
+        return room
+
+    def _room_unwanted(self, _room: Deferred[None]) -> None:
+        self._room = None
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes,
+                     headers: object) -> None:
+        """Write a head for a L{ResourceRequest}, saying so if it is the last."""
+        exchange = self._exchange
+        if isinstance(exchange, ResourceRequest) and exchange.must_close():
+            exchange.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        super().writeHeaders(version, code, reason, headers)
+
+    def requestDone(self, request: ResourceRequest) -> None:
+        """A L{ResourceRequest} is answered."""
+        self.exchange_ended(request.must_close())
+
+    def exchange_ended(self, closing: bool) -> None:
+        """An answer is whole, as far as we are concerned."""
+        is_unread = self._body is not None
+        self._exchange = self._body = self._pace = None
+        self._owes_continue = False
+        self._deadline.lift()
+        if closing:
+            self._close(is_unread or bool(self._ahead))
+        elif not self._is_reading:
+            self._next()
+
+    def hand_over(self, exchange: Exchange) -> None:
+        """An L{Exchange} answers what a L{ResourceRequest} was to."""
+        self._exchange = exchange
+
+    def refuse(self, malformed: Malformed) -> None:
+        """Say what is wrong, and close."""
+        self._exchange = self._body = None
+        answer = refusal(BadRequest(malformed.detail, status=malformed.status))
+        head = response_head(b"GET", b"HTTP/1.1", answer, self.date(), closing=True)
+        self.send(head.octets + (octets_of(answer.body) or b""))
+        self._close(lingering=True)
+
+    # Ending.
+
+    def drain(self) -> None:
+        """Close as soon as no request is on its way."""
+        self.is_draining = True
+        if self._exchange is None and not self._reader.has_begun and not self._is_closing:
+            self._close()
+
+    def abort(self) -> None:
+        """Close whatever is on its way."""
+        self._abort()
+
+    def cut_off(self, at_once: bool) -> None:
+        """End in the middle of an answer."""
+        self._exchange = self._body = None
+        if at_once:
+            self._abort()
+        else:
+            self._close()
+
+    def _close(self, lingering: bool = False) -> None:
+        """Send what is still to be sent, and close."""
+        self._is_closing = True
+        self._ahead = b""
+        half_close = None if self.peer.secure else getattr(
+            self.transport, "loseWriteConnection", None)
+        if lingering and half_close is not None:
+            self._deadline.set(_LINGER)
+            half_close()
+            self._resume_reading()
+        else:
+            self._deadline.set(self.site.limits.write_timeout)
+            self.loseConnection()
+
+    def _discard(self, octets: int) -> None:
+        self._discarded += octets
+        if self._discarded > _MOST_DISCARDED:
+            self._abort()
+
+    def _abort(self) -> None:
+        self._is_closing = True
+        self.transport.abortConnection()
+
+    def _fail(self, error: RequestError) -> None:
+        if self._exchange is not None:
+            self._exchange.fail(error)
+
+    def _expired(self) -> None:
+        if self._is_closing:
+            self._abort()
+        elif self._exchange is not None:
+            self._body_due()
+        elif self._reader.has_begun:
+            self.refuse(Malformed(408, "the request took too long"))
+        else:
+            self._close()
+
+    def _body_due(self) -> None:
+        pace, body = self._pace, self._body
+        if pace is None or body is None or not body.is_wanted:
+            return
+        left = pace.left(self.site.reactor.seconds())
+        if left > 0:
+            self._deadline.set(left)
+        else:
+            self._fail(RequestError("the request body took too long", Reason.REQUEST_TIMEOUT,
+                                    408))
+
+    # Pausing.
+
+    def _pause_reading(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self.transport.pauseProducing()
+
+    def _resume_reading(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            self.transport.resumeProducing()
+
+
+def _as_malformed(error: MalformedBody | RequestTooLarge) -> Malformed:
+    if isinstance(error, MalformedBody):
+        return error.malformed
+    return Malformed(error.status, error.detail)

@@ -1,0 +1,319 @@
+"""One request and its answer on a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, ClassVar, Protocol
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from trickster.errors import RequestError, UpstreamBroke, UpstreamMalformed
+from trickster.frontend.refusals import refusal, refusal_of
+from trickster.frontend.requestbody import RequestBody
+from trickster.frontend.requesthead import RequestHead
+from trickster.frontend.responsehead import (
+    BodyFraming,
+    UnsendableHead,
+    interim_head,
+    response_head,
+    upgrade_head,
+)
+from trickster.frontend.stepping import Suspended, first_step
+from trickster.interfaces import IBody, IDuplex, IResponder
+from trickster.messages import Headers, Octets, Peer, Request, Response
+
+# Up to here copying the body behind its head is cheaper than a second buffer.
+_JOINED = 32 * 1024
+# What is handed to the transport at a time: less, and calls cost; more, and memory does.
+_PIECE = 256 * 1024
+_MOST_INTERIM = 64
+
+
+class Line(Protocol):
+    """The connection, as an exchange needs it."""
+
+    peer: Peer
+    is_draining: bool
+    is_full: bool
+
+    def date(self) -> bytes:
+        """The present, as an HTTP date."""
+
+    def send(self, *parts: bytes) -> None:
+        """Write octets, in any buffers, one after the other."""
+
+    def room(self) -> Deferred[None]:
+        """Fires when more may be written."""
+
+    def tunnel(self) -> RequestBody:
+        """From now on all that the client sends goes there."""
+
+    def exchange_ended(self, closing: bool) -> None:
+        """The answer is whole; the connection closes, or is ready for the next request."""
+
+    def cut_off(self, at_once: bool) -> None:
+        """End the connection in the middle of an answer, perhaps without sending the rest."""
+
+
+@define
+class _Sliced:
+    """A large body that is here, in pieces.  Reads like an L{IBody}."""
+
+    _octets: memoryview
+    _at: int = 0
+
+    async def read(self) -> memoryview:
+        """:return: the next piece; an empty one at the end."""
+        piece = self._octets[self._at:self._at + _PIECE]
+        self._at += len(piece)
+        return piece
+
+
+@define(eq=False)
+class Exchange:
+    """
+    Has a request answered, and sends the answer under back pressure.
+
+    A responder that need not wait is run, and its answer sent, without any L{Deferred}.
+
+    :ivar streamed: the request's body, where it was not here whole at the start.
+    """
+
+    _log: ClassVar[Logger] = Logger()
+
+    _line: Line
+    _head: RequestHead
+    _body: IBody
+    streamed: RequestBody | None = None
+    _running: Deferred[None] | None = field(default=None, init=False)
+    _failure: RequestError | None = field(default=None, init=False)
+    _has_begun: bool = field(default=False, init=False)
+    _is_lost: bool = field(default=False, init=False)
+    _held: bytes = field(default=b"", init=False)
+    _interims: int = field(default=0, init=False)
+
+    def run(self, responder: IResponder) -> None:
+        """Ask for the answer, and send it when it is there."""
+        head = self._head
+        request = Request(
+            head.method, head.target, head.headers, self._body, head.authority, self._line.peer,
+            head.version, self.interim if head.version == b"HTTP/1.1" else None)
+        try:
+            suspended = first_step(responder.respond(request))
+        except StopIteration as done:
+            self._answer(done.value)
+        except Exception as error:  # noqa: BLE001 - a responder may be anybody's
+            self._answer(refusal_of(error, self._log))
+        else:
+            self._go_on(self._answer_later(suspended))
+
+    def lost(self) -> None:
+        """The client has gone: nobody needs the answer."""
+        self._is_lost = True
+        if self._running is not None:
+            self._running.cancel()
+
+    def fail(self, error: RequestError) -> None:
+        """The request has turned out not to be one: tell the client instead of an answer."""
+        if self._has_begun or self._running is None:
+            self._line.cut_off(at_once=True)
+            self.lost()
+        else:
+            self._failure = error
+            self._running.cancel()
+
+    def interim(self, status: int, headers: Headers) -> None:
+        """Relay an interim answer, if it is one that may be relayed and there is still time."""
+        if self._has_begun or self._is_lost or not 102 <= status < 200:
+            return
+        self._interims += 1
+        if self._interims <= _MOST_INTERIM and not self._line.is_full:
+            try:
+                self._line.send(interim_head(status, headers))
+            except UnsendableHead:
+                self._log.debug("An interim answer cannot be relayed")
+
+    def _go_on(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._running = running = Deferred.fromCoroutine(coroutine)
+        running.addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        self._log.failure("An answer could not be sent", failure)
+        self._line.cut_off(at_once=True)
+
+    async def _answer_later(self, suspended: Suspended[Response]) -> None:
+        try:
+            response = await suspended
+        except Exception as error:  # noqa: BLE001 - a responder may be anybody's
+            if self._is_lost:
+                return
+            # The responder was cancelled, unless it failed by itself at the same time.
+            response = refusal_of(self._failure or error, self._log)
+        if self._is_lost:
+            response.body.close()
+        elif self._failure is not None:
+            response.body.close()
+            await self._send_any(refusal(self._failure))
+        else:
+            await self._send_any(response)
+
+    async def _send_any(self, response: Response) -> None:
+        rest = self._begin(response)
+        if rest is not None:
+            await rest
+
+    def _answer(self, response: Response) -> None:
+        rest = self._begin(response)
+        if rest is not None:
+            self._go_on(_finish(rest))
+
+    def _begin(self, response: Response) -> Suspended[None] | None:
+        """:return: what is left to do of sending the answer."""
+        body = response.body
+        if type(body) is Octets and len(body.octets) <= _JOINED and response.status >= 200:
+            self._send_whole(response, body.octets)
+            return None
+        try:
+            suspended = first_step(self._send(response))
+        except StopIteration:
+            return None
+        # The body keeps us waiting, and the client should have the head meanwhile.
+        self._send_held()
+        return suspended
+
+    def _must_close(self) -> bool:
+        streamed = self.streamed
+        return not self._head.persistent or self._line.is_draining or (
+            streamed is not None and not streamed.is_complete)
+
+    def _send_whole(self, response: Response, octets: bytes) -> None:
+        closing = self._must_close()
+        try:
+            head = response_head(self._head.method, self._head.version, response,
+                                 self._line.date(), closing)
+        except UnsendableHead:
+            self._send_instead()
+            return
+        self._has_begun = True
+        has_body = head.framing is BodyFraming.LENGTH
+        self._line.send(head.octets + octets if has_body else head.octets)
+        self._line.exchange_ended(closing)
+
+    def _send_instead(self) -> None:
+        broken = refusal(UpstreamMalformed("the answer has malformed header fields"))
+        assert isinstance(broken.body, Octets)
+        self._send_whole(broken, broken.body.octets)
+
+    async def _send(self, response: Response) -> None:
+        closing = self._must_close()
+        try:
+            if response.status < 200:
+                await self._send_upgraded(response)
+                return
+            head = response_head(self._head.method, self._head.version, response,
+                                 self._line.date(), closing)
+        except UnsendableHead:
+            response.body.close()
+            self._send_instead()
+            return
+        self._held = head.octets
+        await self._send_framed(response.body, head.framing, closing)
+
+    async def _send_framed(self, body: IBody, framing: BodyFraming, closing: bool) -> None:
+        try:
+            if framing is not BodyFraming.NONE:
+                await self._pump(body, framing)
+        except Exception as error:  # noqa: BLE001 - a body may be anybody's
+            self._broke(error, framing)
+            return
+        finally:
+            body.close()
+        self._put(b"0\r\n\r\n" if framing is BodyFraming.CHUNKED else b"")
+        self._line.exchange_ended(closing or framing is BodyFraming.CLOSE)
+
+    async def _pump(self, body: IBody, framing: BodyFraming) -> None:
+        source: Any = _Sliced(memoryview(body.octets)) if type(body) is Octets else body
+        left = body.length if framing is BodyFraming.LENGTH else None
+        while True:
+            piece = await source.read()
+            size = len(piece)
+            if not size:
+                break
+            if left is not None:
+                left -= size
+                if left < 0:
+                    raise UpstreamBroke("a body is longer than it was said to be")
+            if framing is BodyFraming.CHUNKED:
+                self._put(b"%x\r\n" % size, piece, b"\r\n")
+            else:
+                self._put(piece)
+            if self._line.is_full:
+                await self._line.room()
+        if left:
+            raise UpstreamBroke("a body is shorter than it was said to be")
+
+    def _put(self, *parts: bytes) -> None:
+        if self._held:
+            self._has_begun = True
+            parts, self._held = (self._held, *parts), b""
+        if not self._is_lost:
+            self._line.send(*parts)
+
+    def _send_held(self) -> None:
+        if self._held:
+            self._put()
+
+    def _broke(self, error: Exception, framing: BodyFraming) -> None:
+        if self._is_lost:
+            return
+        if not self._has_begun:
+            self._held = b""
+            self._answer(refusal_of(self._failure or error, self._log))
+            return
+        if not isinstance(error, RequestError | CancelledError):
+            self._log.failure("The body of an answer broke")
+        # Only a reset tells a reader of an unframed body that something is missing.
+        self._line.cut_off(at_once=framing is BodyFraming.CLOSE)
+
+    async def _send_upgraded(self, response: Response) -> None:
+        duplex: Any = response.body
+        if response.status != 101 or not IDuplex.providedBy(duplex) \
+                or self._head.version != b"HTTP/1.1":
+            duplex.close()
+            self._answer(refusal(UpstreamMalformed("an interim answer for a final one")))
+            return
+        self._held = upgrade_head(response, self._line.date())
+        upward = Deferred.fromCoroutine(self._pump_up(self._line.tunnel(), duplex))
+        upward.addErrback(self._tunnel_broke)
+        try:
+            await self._pump(duplex, BodyFraming.CLOSE)
+        except Exception as error:  # noqa: BLE001 - a body may be anybody's
+            self._broke(error, BodyFraming.CLOSE)
+        else:
+            self._send_held()
+            self._line.exchange_ended(closing=True)
+        finally:
+            duplex.close()
+            upward.cancel()
+
+    async def _pump_up(self, source: RequestBody, duplex: Any) -> None:
+        while True:
+            data = await source.read()
+            if not data:
+                break
+            await duplex.write(data)
+        duplex.end()
+
+    def _tunnel_broke(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        self._log.debug("A tunnel broke: {failure}", failure=failure)
+        self._line.cut_off(at_once=True)
+        self.lost()
+
+
+async def _finish(rest: Suspended[None]) -> None:
+    await rest

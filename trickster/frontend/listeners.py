@@ -1,0 +1,105 @@
+"""Services that listen for clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.tcp import Port
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from trickster.frontend.site import ProxySite
+from trickster.frontend.transport import EagerPort
+
+_BACKLOG = 1024
+
+
+class Listener(Service):
+    """
+    Accepts connections on one address, and lets requests end before it stops.
+
+    :ivar site: what is served.
+    """
+
+    def __init__(self, reactor: Any, site: ProxySite, port: int, interface: str = "",
+                 drain_timeout: float = 30.0, tls: Any = None) -> None:
+        """
+        :param reactor: with descriptors and time.
+        :param port: 0 for any that is free.
+        :param interface: an IP address; empty for all of IPv4.
+        :param drain_timeout: seconds that open requests have to end on stopping.
+        :param tls: an C{IOpenSSLContextFactory}, or None for plain connections.
+        """
+        self._reactor = reactor
+        self.site = site
+        self._port = port
+        self._interface = interface
+        self._drain_timeout = drain_timeout
+        self._tls = tls
+        self._listening: IListeningPort | None = None
+        self._stopping: Deferred[None] | None = None
+
+    @property
+    def address(self) -> Any:
+        """Where it listens, as an C{IAddress}; None while it does not."""
+        return None if self._listening is None else self._listening.getHost()
+
+    def privilegedStartService(self) -> None:
+        """
+        Bind, while ports below 1024 may still be bound.
+
+        :raises twisted.internet.error.CannotListenError: the address is taken, or not ours.
+        """
+        super().privilegedStartService()
+        if self._listening is None:
+            self._listening = self._bind()
+
+    def startService(self) -> None:
+        """
+        Accept connections.
+
+        :raises twisted.internet.error.CannotListenError: as L{privilegedStartService}, where
+            that was not called.
+        """
+        if self._listening is None:
+            self._listening = self._bind()
+        super().startService()
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Accept no more, close idle connections, let requests end.
+
+        :return: fires when there are no connections left.
+        """
+        super().stopService()
+        if self._stopping is None:
+            self._stopping = Deferred.fromCoroutine(self._stop())
+        stopped: Deferred[None] = Deferred()
+        self._stopping.chainDeferred(stopped)
+        return stopped
+
+    def _bind(self) -> IListeningPort:
+        kind: type[Port] = EagerPort
+        factory: Any = self.site
+        if self._tls is not None:
+            kind = Port
+            factory = TLSMemoryBIOFactory(self._tls, False, self.site)
+        port = kind(self._port, factory, _BACKLOG, self._interface, self._reactor)
+        port.startListening()
+        return port
+
+    async def _stop(self) -> None:
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            stopped = listening.stopListening()
+            if stopped is not None:
+                await stopped
+        gone = self.site.drain()
+        late = self._reactor.callLater(self._drain_timeout, self.site.abort)
+        try:
+            await gone
+        finally:
+            if late.active():
+                late.cancel()

@@ -1,0 +1,154 @@
+"""A request body that is read from the connection as it is needed."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from trickster.errors import RequestTooLarge
+from trickster.frontend.bodyframing import Framing
+from trickster.interfaces import IBody
+
+# What may lie here unread before the connection is no longer read from.
+_READ_AHEAD = 64 * 1024
+
+
+class BodySource(Protocol):
+    """The connection, as a body needs it."""
+
+    def body_wanted(self) -> None:
+        """Somebody waits for octets: read on, and see that they come in time."""
+
+    def body_unwanted(self) -> None:
+        """There is enough for now: stop reading."""
+
+
+@define
+class EndlessFraming:
+    """
+    What follows after a protocol upgrade: octets until the connection's end.
+
+    :ivar is_done: whether the client has said that it will send no more.
+    """
+
+    is_done: bool = False
+    rest: bytes = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """:return: all of it."""
+        return [data] if data else []
+
+
+@implementer(IBody)
+@define(eq=False)
+class RequestBody:
+    """
+    A body whose octets are still coming.
+
+    :ivar length: octets in all, None where it is not known.
+    :ivar received: octets that have come, without framing.
+    """
+
+    length: int | None
+    _framing: Framing | EndlessFraming
+    _source: BodySource
+    _limit: int = -1
+    _truncate: bool = False
+    received: int = field(default=0, init=False)
+    _pieces: deque[bytes] = field(factory=deque, init=False)
+    _held: int = field(default=0, init=False)
+    _waiting: Deferred[bytes] | None = field(default=None, init=False)
+    _closed: bool = field(default=False, init=False)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole body has come, read or not."""
+        return self._framing.is_done
+
+    @property
+    def _is_at_end(self) -> bool:
+        is_cut = self._truncate and 0 <= self._limit < self.received
+        return self._framing.is_done or self._closed or is_cut
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether this is a tunnel's, not a request's."""
+        return isinstance(self._framing, EndlessFraming)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for more of it."""
+        return self._waiting is not None
+
+    def arrived(self, data: bytes) -> bytes:
+        """
+        Take octets from the connection; L{deliver} has to be called after it.
+
+        :return: those that come after the body.
+        :raises MalformedBody: its framing is broken.
+        :raises RequestTooLarge: there is more than the listener takes.
+        """
+        pieces = self._framing.feed(data)
+        if pieces:
+            self._keep(b"".join(pieces) if len(pieces) > 1 else pieces[0])
+        if self._held > _READ_AHEAD and not self.is_complete:
+            self._source.body_unwanted()
+        return self._framing.rest
+
+    def deliver(self) -> None:
+        """Give what has come to whoever waits for it."""
+        if self._waiting is not None and (self._pieces or self._is_at_end):
+            waiting, self._waiting = self._waiting, None
+            waiting.callback(self._next())
+
+    def ended(self) -> None:
+        """No more will come, and that is right so: a tunnel's client has said so."""
+        if isinstance(self._framing, EndlessFraming):
+            self._framing.is_done = True
+            self.deliver()
+
+    def taken(self) -> bytes:
+        """:return: all that is here and was not read."""
+        octets = b"".join(self._pieces)
+        self.close()
+        return octets
+
+    async def read(self) -> bytes:
+        """:return: some octets, waiting for them if need be; C{b""} at the end."""
+        if self._pieces or self._is_at_end:
+            return self._next()
+        waiting: Deferred[bytes] = Deferred(self._cancelled)
+        self._waiting = waiting
+        self._source.body_wanted()
+        return await waiting
+
+    def close(self) -> None:
+        """Drop what is here, and what may still come."""
+        self._closed = True
+        self._pieces.clear()
+        self._held = 0
+
+    def _keep(self, data: bytes) -> None:
+        allowed = self._limit - self.received
+        self.received += len(data)
+        if 0 <= self._limit < self.received:
+            if not self._truncate:
+                raise RequestTooLarge("the request body is too large")
+            data = data[:max(0, allowed)]
+        if data and not self._closed:
+            self._pieces.append(data)
+            self._held += len(data)
+
+    def _next(self) -> bytes:
+        if not self._pieces:
+            return b""
+        data = self._pieces.popleft()
+        self._held -= len(data)
+        return data
+
+    def _cancelled(self, _waiting: Deferred[bytes]) -> None:
+        self._waiting = None

@@ -1,0 +1,262 @@
+"""The head of a request: a strict reading of RFC 9112 sections 2, 3, 5 and 6."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from trickster.messages import Headers, Pair
+
+TOKEN_OCTETS = (b"!#$%&'*+-.^_`|~0123456789"
+                b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_VISIBLE = bytes(range(0x21, 0x7F))
+# What a field block consists of: text, horizontal tabs, obs-text and line ends.
+_BLOCK_OCTETS = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)])
+
+_VERSION = re.compile(rb"HTTP/([0-9])\.([0-9])")
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)", re.DOTALL)
+# Stricter than RFC 3986, which allows sub-delimiters: no name that resolves has any.
+_AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
+
+_LONGEST_METHOD = 64
+_MOST_LENGTH_DIGITS = 18
+_MOST_PORT = 65535
+
+
+@frozen
+class Malformed:
+    """
+    A request that must not be served.
+
+    :ivar status: what the client is told; the connection is closed after it.
+    :ivar detail: why, in a few words of our own: nothing of the request is repeated.
+    """
+
+    status: int
+    detail: str
+
+
+@frozen
+class RequestLine:
+    """
+    The first line (RFC 9112 section 3).
+
+    :ivar target: in origin form, or C{b"*"}.
+    :ivar authority: of an absolute-form target; empty for the other forms.
+    :ivar version: C{b"HTTP/1.0"} or C{b"HTTP/1.1"}.
+    """
+
+    method: bytes
+    target: bytes
+    authority: bytes
+    version: bytes
+
+
+@frozen
+class Fields:
+    """
+    The header fields, and what they mean for framing whatever the request line says.
+
+    :ivar framing: octets of the body, None where it is chunked.
+    :ivar tokens: of C{Connection}, in lower case.
+    :ivar expectation: the value of C{Expect} in lower case; empty where there is none.
+    """
+
+    headers: Headers
+    framing: int | None
+    hosts: tuple[bytes, ...]
+    tokens: frozenset[bytes]
+    expectation: bytes
+
+
+@frozen
+class RequestHead:
+    """
+    All of a request but its body.
+
+    :ivar target: in origin form (RFC 9112 section 3.2.1), or C{b"*"}.
+    :ivar authority: from the target, else from C{Host}; may be empty for HTTP/1.0.
+    :ivar length: octets of the body, None where it is chunked.
+    :ivar persistent: whether the client is ready to go on after the answer.
+    :ivar expects_continue: whether it waits for a 100 before it sends the body.
+    """
+
+    method: bytes
+    target: bytes
+    version: bytes
+    headers: Headers
+    authority: bytes
+    length: int | None
+    persistent: bool
+    expects_continue: bool
+
+
+def is_token(octets: bytes) -> bool:
+    """:return: whether this is a token (RFC 9110 section 5.6.2)."""
+    return bool(octets) and not octets.translate(None, TOKEN_OCTETS)
+
+
+def is_authority(octets: bytes) -> bool:
+    """:return: whether this is a host, not empty, with or without a port below 65536."""
+    found = _AUTHORITY.fullmatch(octets)
+    return found is not None and int(found[1] or 0) <= _MOST_PORT
+
+
+def parse_request_line(line: bytes) -> RequestLine | Malformed:
+    """
+    :param line: without its line end.
+    :return: its parts, or why there are none.
+    """
+    parts = line.split(b" ")
+    if len(parts) != 3:
+        return Malformed(400, "malformed request line")
+    method, target, version = parts
+    if not is_token(method):
+        return Malformed(400, "invalid method")
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        return Malformed(400, "invalid HTTP version")
+    if found[1] != b"1":
+        return Malformed(505, "only HTTP/1.1 is spoken here")
+    if len(method) > _LONGEST_METHOD:
+        return Malformed(501, "unknown method")
+    # RFC 9110 section 2.5: a higher minor version is served as the highest that we know.
+    return _with_target(method, target, b"HTTP/1.0" if found[2] == b"0" else b"HTTP/1.1")
+
+
+def _with_target(method: bytes, target: bytes, version: bytes) -> RequestLine | Malformed:
+    if not target or target.translate(None, _VISIBLE) or b"#" in target:
+        return Malformed(400, "invalid request target")
+    if method == b"CONNECT":
+        return Malformed(501, "CONNECT is not supported")
+    if target[0] == 0x2F:
+        return RequestLine(method, target, b"", version)
+    if target == b"*":
+        if method == b"OPTIONS":
+            return RequestLine(method, target, b"", version)
+        return Malformed(400, "invalid request target")
+    return _from_absolute(method, target, version)
+
+
+def _from_absolute(method: bytes, target: bytes, version: bytes) -> RequestLine | Malformed:
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None or not is_authority(found[1]):
+        return Malformed(400, "invalid request target")
+    authority, rest = found.groups()
+    if not rest:
+        # RFC 9112 section 3.2.4.
+        rest = b"*" if method == b"OPTIONS" else b"/"
+    elif rest[0] != 0x2F:
+        rest = b"/" + rest
+    return RequestLine(method, rest, authority, version)
+
+
+def parse_pairs(block: bytes) -> tuple[Pair, ...] | Malformed:
+    """
+    :param block: field lines, each with its CRLF; no CR or LF anywhere else.
+    :return: names and values in their order, or why there are none.
+    """
+    if block.translate(None, _BLOCK_OCTETS):
+        return Malformed(400, "control character in a header field")
+    lines = block.split(b"\r\n")
+    lines.pop()
+    pairs = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        # A line that begins with white space (obs-fold), or has some before its colon,
+        # has no token for a name.
+        if not colon or not name or name.translate(None, TOKEN_OCTETS):
+            return Malformed(400, "malformed header field")
+        pairs.append((name, value.strip(b" \t")))
+    return tuple(pairs)
+
+
+def parse_fields(block: bytes) -> Fields | Malformed:
+    """
+    :param block: as for L{parse_pairs}.
+    :return: the fields, and what they say about framing, or why they are refused.
+    """
+    pairs = parse_pairs(block)
+    if isinstance(pairs, Malformed):
+        return pairs
+    headers = Headers(pairs)
+    framing = _framing(headers)
+    if isinstance(framing, Malformed):
+        return framing
+    return Fields(headers, framing, tuple(headers.get_all(b"host")),
+                  frozenset(list_members(headers, b"connection")),
+                  b",".join(list_members(headers, b"expect")))
+
+
+def list_members(headers: Headers, name: bytes) -> list[bytes]:
+    """
+    :param name: of a list-valued field, in lower case.
+    :return: its members in lower case, without empty ones (RFC 9110 section 5.6.1).
+    """
+    values = headers.get_all(name)
+    if not values:
+        return []
+    members = [member.strip(b" \t").lower() for member in b",".join(values).split(b",")]
+    return [member for member in members if member]
+
+
+def _framing(headers: Headers) -> int | None | Malformed:
+    lengths = headers.get_all(b"content-length")
+    if b"transfer-encoding" in headers:
+        if lengths:
+            return Malformed(400, "both Content-Length and Transfer-Encoding")
+        return _coding(headers.get_all(b"transfer-encoding"))
+    if not lengths:
+        return 0
+    if len(lengths) > 1:
+        return Malformed(400, "more than one Content-Length")
+    return _length(lengths[0])
+
+
+def _length(digits: bytes) -> int | Malformed:
+    # bytes.isdigit knows ASCII digits only, and is false for no octets.
+    if not digits.isdigit():
+        return Malformed(400, "invalid Content-Length")
+    significant = digits.lstrip(b"0")
+    if len(significant) > _MOST_LENGTH_DIGITS:
+        return Malformed(413, "the body is too large")
+    return int(significant or b"0")
+
+
+def _coding(values: list[bytes]) -> None | Malformed:
+    codings = [coding.strip(b" \t").lower() for coding in b",".join(values).split(b",")]
+    if codings == [b"chunked"]:
+        return None
+    if codings[-1] != b"chunked" or codings.count(b"chunked") > 1 or b"identity" in codings:
+        # RFC 9112 section 6.3: the length of such a body cannot be known.
+        return Malformed(400, "invalid Transfer-Encoding")
+    if not all(map(is_token, codings)):
+        return Malformed(400, "invalid Transfer-Encoding")
+    return Malformed(501, "unknown transfer coding")
+
+
+def assemble(line: RequestLine, fields: Fields) -> RequestHead | Malformed:
+    """
+    :return: the head that a line and fields make together, or why they make none.
+    """
+    is_old = line.version == b"HTTP/1.0"
+    if fields.framing is None and is_old:
+        return Malformed(400, "Transfer-Encoding in HTTP/1.0")
+    hosts = fields.hosts
+    if len(hosts) != 1 and (hosts or not is_old):
+        return Malformed(400, "there must be exactly one Host")
+    if hosts and not is_authority(hosts[0]):
+        return Malformed(400, "invalid Host")
+    if fields.expectation not in (b"", b"100-continue"):
+        return Malformed(417, "unknown expectation")
+    headers, authority = fields.headers, line.authority
+    if not authority:
+        authority = hosts[0] if hosts else b""
+    elif hosts != (authority,):
+        # RFC 9112 section 3.2.2: the target's authority replaces any Host.
+        headers = headers.with_set(b"Host", authority)
+    return RequestHead(
+        line.method, line.target, line.version, headers, authority, fields.framing,
+        not is_old and b"close" not in fields.tokens,
+        bool(fields.expectation) and not is_old and fields.framing != 0)

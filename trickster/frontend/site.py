@@ -1,0 +1,149 @@
+"""Everything that the connections of one listener share."""
+
+from __future__ import annotations
+
+from attrs import define
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
+from twisted.web.http import Request, datetimeToString
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+from zope.interface import implementer
+
+from trickster.frontend.channel import ProxyChannel
+from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
+from trickster.frontend.refusing import RefusingProtocol
+from trickster.frontend.requesthead import RequestHead
+from trickster.frontend.resource import ListenerRoot, ResponderResource
+from trickster.interfaces import IResponder
+from trickster.messages import Headers, Response
+from trickster.messages import Request as RequestValue
+
+# Refused connections that are told so at one time; any more are just closed.
+_MOST_REFUSALS = 64
+_ALLOWED = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+
+@implementer(IResponder)
+@define
+class _Asterisk:
+    """Answers C{OPTIONS *}, which asks about the server as a whole (RFC 9110 section 9.3.7)."""
+
+    async def respond(self, request: RequestValue) -> Response:
+        return Response(204, Headers(((b"Allow", _ALLOWED),)))
+
+
+class ProxySite(Site):
+    """
+    Makes a channel of each connection, and knows those that there are.
+
+    :ivar limits: what clients may do.
+    """
+
+    def __init__(self, resource: IResource, reactor: IReactorTime,
+                 limits: ListenerLimits | None = None,
+                 events: ConnectionEvents | None = None) -> None:
+        """
+        :param resource: the root; most often a L{ListenerRoot} or a L{ResponderResource}.
+        :param events: is told of connections.
+        """
+        super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
+        self.limits = limits or ListenerLimits()
+        self._events = events or NoEvents()
+        self._channels: set[ProxyChannel] = set()
+        self._refusals: set[RefusingProtocol] = set()
+        self._asterisk = _Asterisk()
+        self._second = -1
+        self._date = b""
+        self._all_gone: list[Deferred[None]] = []
+        self._is_draining = False
+
+    @property
+    def connections(self) -> int:
+        """How many there are now."""
+        return len(self._channels)
+
+    def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:  # type: ignore[override]
+        """:return: a channel, or what tells the client that there are too many."""
+        limit = self.limits.connections
+        if not limit or len(self._channels) < limit:
+            return ProxyChannel(self)
+        self._events.refused()
+        if len(self._refusals) >= _MOST_REFUSALS:
+            return None
+        return RefusingProtocol(self.reactor, self._refusals)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """:return: what may be spoken over TLS."""
+        return [b"http/1.1"]
+
+    def startFactory(self) -> None:
+        """Unlike its base, it writes no log, and needs no timer for one."""
+
+    def stopFactory(self) -> None:
+        """Nothing was opened."""
+
+    def log(self, request: Request) -> None:
+        """The responders' own access log has all that there is to say."""
+
+    def responder(self, head: RequestHead) -> IResponder | None:
+        """:return: who answers, or None where it is a resource that only knows requests."""
+        target = head.target
+        if target == b"*":
+            return self._asterisk
+        resource = self.resource
+        if isinstance(resource, ListenerRoot):
+            resource = resource.leaf(target.partition(b"?")[0])
+        return resource.responder if type(resource) is ResponderResource else None
+
+    def date(self) -> bytes:
+        """:return: the present, as an HTTP date; made once a second."""
+        second = int(self.reactor.seconds())
+        if second != self._second:
+            self._second = second
+            self._date = datetimeToString(second)
+        return self._date
+
+    def channel_opened(self, channel: ProxyChannel) -> None:
+        """A connection is there."""
+        self._channels.add(channel)
+        self._events.opened()
+        if self._is_draining:
+            channel.drain()
+
+    def channel_lost(self, channel: ProxyChannel) -> None:
+        """A connection is gone."""
+        if channel in self._channels:
+            self._channels.remove(channel)
+            self._events.ended()
+        if not self._channels:
+            waiting, self._all_gone = self._all_gone, []
+            for gone in waiting:
+                gone.callback(None)
+
+    def drain(self) -> Deferred[None]:
+        """
+        Let running requests end, and close all connections.
+
+        :return: fires when there are none left.
+        """
+        self._is_draining = True
+        for channel in list(self._channels):
+            channel.drain()
+        gone: Deferred[None] = Deferred()
+        if self._channels:
+            self._all_gone.append(gone)
+        else:
+            gone.callback(None)
+        return gone
+
+    def resume(self) -> None:
+        """Connections may stay again."""
+        self._is_draining = False
+
+    def abort(self) -> None:
+        """Close all connections, whatever they are at."""
+        for channel in list(self._channels):
+            channel.abort()
+        for refusal in list(self._refusals):
+            refusal.abort()

@@ -1,0 +1,58 @@
+"""Coroutines that often end in their first step, run without a Deferred."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from types import CoroutineType
+from typing import Any, TypeVar
+
+from attrs import define
+
+T = TypeVar("T")
+
+
+@define
+class Suspended(Awaitable[T]):
+    """
+    A coroutine that has taken its first step, and what it waits for.
+
+    Awaiting this goes on with it.
+    """
+
+    _coroutine: Coroutine[Any, Any, T]
+    _awaited: Any
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        """Relay what comes in to the coroutine, and what it waits for next to the outside."""
+        coroutine, awaited = self._coroutine, self._awaited
+        relay: Callable[[Any], Any]
+        while True:
+            try:
+                value = yield awaited
+                relay = coroutine.send
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it is relayed
+                value, relay = error, coroutine.throw
+            try:
+                awaited = relay(value)
+            except StopIteration as done:
+                return done.value
+
+
+async def _awaiting(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+def first_step(awaitable: Awaitable[T]) -> Suspended[T]:
+    """
+    Run a coroutine up to where it has to wait.
+
+    :return: the rest of it.
+    :raises StopIteration: it is over already; its C{value} is the result.
+    """
+    coroutine: Any = awaitable
+    if type(awaitable) is not CoroutineType:
+        coroutine = _awaiting(awaitable)
+    return Suspended(coroutine, coroutine.send(None))
