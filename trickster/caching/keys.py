@@ -24,7 +24,6 @@ class KeyRules:
     :ivar prefix: of every key; names the backend, so that no two share entries.
     :ivar params: the only query parameters that count; C{("*",)} for all.
     :ivar ignored_params: those that never count.
-    :ivar headers: request fields, in lower case, whose values tell entries apart.
     :ivar form_fields: fields of a request body that count, for methods other than GET.
     :ivar form: whether parameters are a set of named values: their order does not count, and
         an urlencoded body is the same as a query string.
@@ -35,7 +34,6 @@ class KeyRules:
     prefix: str
     params: tuple[str, ...] = ALL_PARAMS
     ignored_params: frozenset[str] = frozenset()
-    headers: tuple[bytes, ...] = (b"authorization",)
     form_fields: tuple[str, ...] = ()
     form: bool = False
     normalise: Callable[[Params], Params] | None = None

@@ -1,0 +1,379 @@
+"""The object cache, from the outside."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.caching.objectworld import (
+    OctetStore,
+    SlowBody,
+    World,
+    broken,
+    date,
+    web_route,
+)
+from trickster.errors import Reason, UpstreamBroke, UpstreamUnreachable
+from trickster.routes import Route, Serve
+
+
+class MissAndHitTests(SynchronousTestCase):
+    """The first asks the origin, the next does not."""
+
+    def test_hit(self) -> None:
+        """A fresh answer is used again, with its age."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=60", ETag='"a"'))
+        first = world.ask()
+        world.clock.advance(7)
+        second = world.ask()
+        self.assertEqual((first.result, second.result), ("kmiss", "hit"))
+        self.assertEqual((first.octets, second.octets), (b"hello", b"hello"))
+        self.assertEqual((first.header(b"age"), second.header(b"age")), (None, b"7"))
+        self.assertEqual(second.header(b"etag"), b'"a"')
+        self.assertTrue(first.outcome.stored)
+        self.assertIsNone(second.outcome.reason)
+        self.assertEqual(second.outcome.ttl, 53.0)
+
+    def test_octet_store(self) -> None:
+        """A store of octets gives the same answers."""
+        world = World.of(OctetStore)
+        world.given(world.answer(Cache_Control="max-age=60", X_Foo="\xe9", body=b"\0\xff" * 999))
+        first, second = world.ask(), world.ask()
+        self.assertEqual((first.octets, first.header(b"x-foo")),
+                         (second.octets, second.header(b"x-foo")))
+        self.assertEqual(second.result, "hit")
+
+    def test_stale_is_fetched_again(self) -> None:
+        """What is no longer fresh and has no validator is asked for again."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=5"))
+        world.ask()
+        world.clock.advance(5)
+        world.given(world.answer(Cache_Control="max-age=5", body=b"new"))
+        self.assertEqual(world.ask().octets, b"new")
+
+    def test_query_is_part_of_the_key(self) -> None:
+        """Two queries are two objects."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=60", body=b"1"),
+                    world.answer(Cache_Control="max-age=60", body=b"2"))
+        self.assertEqual(world.ask(b"/x?p=1").octets, b"1")
+        self.assertEqual(world.ask(b"/x?p=2").octets, b"2")
+
+    def test_not_storable(self) -> None:
+        """An answer that must not be stored is not, and the reason is given."""
+        world = World.of()
+        for _ in range(2):
+            world.given(world.answer(Cache_Control="no-store"))
+            client = world.ask()
+            self.assertEqual(client.outcome.reason, Reason.NO_STORE)
+        self.assertEqual(world.asked, 2)
+
+    def test_too_large(self) -> None:
+        """A larger answer streams through and is not stored."""
+        world = World.of(max_object_size_bytes=4)
+        for _ in range(2):
+            world.given(world.answer(Cache_Control="max-age=60"))
+            client = world.ask()
+            self.assertEqual(client.octets, b"hello")
+            self.assertEqual(client.outcome.reason, Reason.TOO_LARGE)
+            self.assertFalse(client.outcome.stored)
+
+    def test_unannounced_too_large(self) -> None:
+        """An answer that turns out to be too large goes on to the client, and is not stored."""
+        world = World.of(max_object_size_bytes=4)
+        for _ in range(2):
+            body = SlowBody()
+            world.given(world.answer(Cache_Control="max-age=60", body=body))
+            client = world.ask()
+            body.send(b"abc", b"def", b"ghi", b"")
+            self.assertEqual(client.octets, b"abcdefghi")
+        self.assertEqual(world.asked, 2)
+
+    def test_truncated(self) -> None:
+        """A body that ends early is not stored, and its reader is told."""
+        world = World.of()
+        body = SlowBody(10)
+        world.given(world.answer(Cache_Control="max-age=60", body=body))
+        client = world.ask()
+        body.send(b"abc", b"")
+        self.assertIsInstance(client.error, UpstreamBroke)
+        self.assertEqual(world.store.entries, {})
+
+
+class ForcedTtlTests(SynchronousTestCase):
+    """Routes whose answers are fresh for a configured time."""
+
+    def world(self, **route: object) -> World:
+        """:return: a world with such a route."""
+        return World.of(route=Route("/l", Serve.OBJECT, ttl=30.0, **route))  # type: ignore[arg-type]
+
+    def test_fresh_whatever_the_headers(self) -> None:
+        """Only the configured time counts."""
+        world = self.world()
+        world.given(world.answer(Cache_Control="no-store", Age="1000", Vary="*"))
+        world.ask(b"/l")
+        world.clock.advance(29)
+        hit = world.ask(b"/l")
+        self.assertEqual((hit.result, hit.header(b"age")), ("hit", b"29"))
+        world.clock.advance(1)
+        world.given(world.answer())
+        self.assertEqual(world.ask(b"/l").result, "kmiss")
+
+    def test_only_success_is_stored(self) -> None:
+        """Any other status is passed on."""
+        world = self.world()
+        world.given(world.answer(500, Cache_Control="max-age=60"), world.answer())
+        self.assertEqual(world.ask(b"/l").status, 500)
+        self.assertEqual(world.ask(b"/l").status, 200)
+
+    def test_identity(self) -> None:
+        """Each credential has its own answer."""
+        world = self.world(key_headers=(b"x-scope-orgid",))
+        world.given(world.answer(body=b"1"), world.answer(body=b"2"), world.answer(body=b"3"))
+        for expected, headers in ((b"1", {"Authorization": "a"}), (b"2", {"X_Scope_OrgID": "t"}),
+                                  (b"3", {})):
+            for _ in range(2):
+                self.assertEqual(world.ask(b"/l", **headers).octets, expected)
+        self.assertEqual(world.asked, 3)
+
+    def test_transform(self) -> None:
+        """Whole answers are changed before they are stored."""
+        world = self.world(transform=lambda octets: octets.upper())
+        world.given(world.answer())
+        self.assertEqual([world.ask(b"/l").octets for _ in range(2)], [b"HELLO"] * 2)
+
+    def test_form(self) -> None:
+        """A form is the same question as a query, and the order does not count."""
+        world = self.world(form=True, ignored_params=frozenset({"_"}))
+        world.given(world.answer(body=b"1"))
+        world.ask(b"/l?a=1&b=2&_=7")
+        hit = world.ask(b"/l", b"POST", body=b"b=2&a=1")
+        self.assertEqual((hit.result, hit.octets), ("hit", b"1"))
+
+    def test_normalised(self) -> None:
+        """What was made equal is sent to the origin."""
+        world = self.world(form=True, normalise=lambda params: params.replaced(t="0"))
+        world.given(world.answer())
+        world.ask(b"/l?t=5&a=1")
+        self.assertEqual(world.ask(b"/l?a=1&t=6").result, "hit")
+        self.assertEqual(world.origin.requests[0].target, b"/l?a=1&t=0")
+
+
+class CollapsedTests(SynchronousTestCase):
+    """Basic collapsed forwarding."""
+
+    def test_one_exchange(self) -> None:
+        """However many ask at once, the origin is asked once."""
+        world = World.of()
+        clients = [world.ask() for _ in range(50)]
+        self.assertEqual(world.asked, 1)
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual({c.octets for c in clients}, {b"hello"})
+        self.assertEqual([c.result for c in clients], ["kmiss"] + ["proxy-hit"] * 49)
+
+    def test_waiters_wait_for_the_whole(self) -> None:
+        """Only the first follows the body; the others get it when it is whole."""
+        world = World.of()
+        first, second = world.ask(), world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc")
+        self.assertEqual((first.octets, second.octets), (b"abc", b""))
+        body.send(b"")
+        self.assertEqual(second.octets, b"abc")
+
+    def test_uncacheable_releases(self) -> None:
+        """An uncacheable answer sends all who waited to the origin, at once."""
+        world = World.of()
+        clients = [world.ask() for _ in range(5)]
+        world.origin.answer(world.answer(Cache_Control="no-store"))
+        self.assertEqual(len(world.origin.waiting), 4)
+        for n in range(4):
+            world.origin.answer(world.answer(Cache_Control="private", body=b"%d" % n))
+        self.assertEqual({c.octets for c in clients}, {b"hello", b"0", b"1", b"2", b"3"})
+
+    def test_hit_for_pass(self) -> None:
+        """For a while after an uncacheable answer nobody waits for anybody."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="no-store"))
+        world.ask()
+        world.ask(), world.ask()
+        self.assertEqual(len(world.origin.waiting), 2)
+        world.clock.advance(11)
+        world.ask(), world.ask()
+        self.assertEqual(len(world.origin.waiting), 3)
+
+    def test_too_large_releases(self) -> None:
+        """When the body outgrows the cache, those who waited ask for themselves."""
+        world = World.of(max_object_size_bytes=4)
+        first, second = world.ask(), world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abcdef")
+        self.assertEqual(len(world.origin.waiting), 1)
+        body.send(b"")
+        self.assertEqual((first.octets, second.response), (b"abcdef", None))
+
+    def test_waiter_leaves(self) -> None:
+        """A waiter that goes away harms nobody."""
+        world = World.of()
+        first, second, third = world.ask(), world.ask(), world.ask()
+        second.leave()
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual((first.octets, third.octets), (b"hello", b"hello"))
+
+    def test_leader_leaves(self) -> None:
+        """When the first goes away, the exchange goes on for the others."""
+        world = World.of()
+        first, second = world.ask(), world.ask()
+        first.leave()
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual(second.octets, b"hello")
+
+    def test_leader_leaves_the_body(self) -> None:
+        """Also while the body comes, and at no slower pace."""
+        world = World.of()
+        first, second = world.ask(reads=False), world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc")
+        first.leave()
+        body.send(b"def", b"")
+        self.assertEqual(second.octets, b"abcdef")
+
+    def test_all_leave(self) -> None:
+        """The last to leave cancels the exchange."""
+        world = World.of()
+        clients = [world.ask(), world.ask()]
+        exchange = world.origin.waiting[0]
+        clients[0].leave()
+        self.assertFalse(exchange.was_cancelled)
+        clients[1].leave()
+        self.assertTrue(exchange.was_cancelled)
+        self.assertEqual(len(world.cache._table), 0)
+
+    def test_all_leave_the_body(self) -> None:
+        """The last to leave cancels the transfer, and nothing is stored."""
+        world = World.of()
+        client = world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc")
+        client.leave()
+        self.assertTrue(body.was_closed and body.was_cancelled)
+        self.assertEqual((world.store.entries, len(world.cache._table)), ({}, 0))
+
+    def test_origin_fails(self) -> None:
+        """A failure is everybody's, and the next asks again."""
+        world = World.of()
+        clients = [world.ask(), world.ask()]
+        world.origin.answer(UpstreamUnreachable("no"))
+        self.assertEqual([type(c.error) for c in clients], [UpstreamUnreachable] * 2)
+        world.given(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual(world.ask().status, 200)
+
+    def test_origin_dies_in_the_body(self) -> None:
+        """Everybody is told; nothing is stored; the next asks again."""
+        world = World.of()
+        clients = [world.ask(), world.ask()]
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc", broken())
+        self.assertEqual([type(c.error) for c in clients], [UpstreamBroke] * 2)
+        self.assertEqual(world.store.entries, {})
+
+    def test_slow_reader_is_not_overrun(self) -> None:
+        """The origin is read no further ahead of a single reader than configured."""
+        world = World.of(max_object_size_bytes=10**7)
+        client = world.ask(reads=False)
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(*[b"x" * 100_000] * 20)
+        self.assertLess(body.was_read, 6)
+        client.asking.addErrback(lambda _: None)
+
+    def test_vary(self) -> None:
+        """One whose request selects another variant is not given this one."""
+        world = World.of()
+        first, second = world.ask(Accept="a"), world.ask(Accept="b")
+        world.origin.answer(world.answer(Cache_Control="max-age=60", Vary="Accept", body=b"A"))
+        self.assertIsNone(second.response)
+        world.origin.answer(world.answer(Cache_Control="max-age=60", Vary="Accept", body=b"B"))
+        self.assertEqual((first.octets, second.octets), (b"A", b"B"))
+
+
+class ValidationTests(SynchronousTestCase):
+    """What is stale and has a validator is validated."""
+
+    def test_revalidated(self) -> None:
+        """A 304 freshens what is stored."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=5", ETag='"a"', X_A="1", X_B="1"))
+        world.ask()
+        world.clock.advance(6)
+        world.given(world.answer(304, b"", Cache_Control="max-age=9", X_A="2"))
+        client = world.ask()
+        self.assertEqual((client.result, client.octets), ("rhit", b"hello"))
+        self.assertEqual((client.header(b"x-a"), client.header(b"x-b")), (b"2", b"1"))
+        self.assertEqual(world.origin.requests[1].headers.get(b"if-none-match"), b'"a"')
+        world.clock.advance(8)
+        self.assertEqual(world.ask().result, "hit")
+
+    def test_changed(self) -> None:
+        """Another answer replaces what is stored."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=5", Last_Modified=date(1)))
+        world.ask()
+        world.clock.advance(6)
+        world.given(world.answer(Cache_Control="max-age=9", body=b"new"))
+        self.assertEqual(world.ask().octets, b"new")
+        self.assertEqual(world.ask().octets, b"new")
+        self.assertEqual(world.origin.requests[1].headers.get(b"if-modified-since"),
+                         date(1).encode())
+
+    def test_stale_while_revalidate(self) -> None:
+        """Within the window the stale answer is given at once and refreshed meanwhile."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=5, stale-while-revalidate=10"))
+        world.ask()
+        world.clock.advance(6)
+        client = world.ask()
+        self.assertEqual((client.octets, client.outcome.reason), (b"hello", Reason.STALE))
+        world.ask()
+        self.assertEqual(world.asked, 2)
+        world.origin.answer(world.answer(Cache_Control="max-age=5", body=b"new"))
+        self.assertEqual(world.ask().octets, b"new")
+
+    def test_stale_if_error(self) -> None:
+        """Within the window the stale answer takes the place of an error."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=5, stale-if-error=10"))
+        world.ask()
+        for error in (UpstreamUnreachable("no"), world.answer(503)):
+            world.clock.advance(3)
+            world.given(error)
+            if world.clock.seconds() % 10 < 5:
+                continue
+        world.given(UpstreamUnreachable("no"))
+        self.assertEqual(world.ask().octets, b"hello")
+
+
+class PurgeTests(SynchronousTestCase):
+    """Trickster takes a client's no-cache for a purge."""
+
+    def test_purge(self) -> None:
+        """The entry is removed, the answer fetched, and not stored."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=60"), world.answer(body=b"2"),
+                    world.answer(body=b"3", Cache_Control="max-age=60"))
+        world.ask()
+        self.assertEqual(world.ask(Cache_Control="no-cache").result, "purge")
+        self.assertEqual(world.ask().octets, b"3")
+
+    def test_unknown_directives(self) -> None:
+        """Anything else in Cache-Control and Pragma means nothing."""
+        world = World.of(route=web_route())
+        world.given(world.answer(Cache_Control="max-age=60"))
+        world.ask()
+        self.assertEqual(world.ask(Cache_Control="nothing", Pragma="foo").result, "hit")

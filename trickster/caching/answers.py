@@ -1,0 +1,179 @@
+"""Answers to clients out of stored responses: preconditions, ranges, HEAD, age."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import evolve, frozen
+
+from trickster.bodies import Pieces
+from trickster.caching.documents import Document, Span
+from trickster.caching.progressive import Follower
+from trickster.caching.ranges import content_range, multipart, parse_range, satisfiable
+from trickster.caching.validation import (
+    Verdict,
+    evaluate,
+    not_modified_headers,
+    range_applies,
+)
+from trickster.messages import Headers, Octets, Outcome, Request, Response
+
+
+@frozen
+class RangeRules:
+    """
+    How requests for byte ranges are treated.
+
+    :ivar boundary: makes the text between parts; it must be unpredictable, lest a body
+        contain it on purpose.
+    :ivar most: ranges in one request; a request for more gets everything.
+    :ivar multipart: whether several ranges are answered in parts, rather than with
+        everything.
+    :ivar separate: whether the origin is asked for each missing range by itself, rather
+        than for several in one request.
+    """
+
+    boundary: Callable[[], bytes]
+    most: int = 64
+    multipart: bool = True
+    separate: bool = False
+
+    @property
+    def limit(self) -> int:
+        """How many ranges one request may have."""
+        return self.most if self.multipart else 1
+
+
+@frozen
+class Reply:
+    """
+    Everything that decides about one answer.
+
+    :ivar document: matches the request, and has, or will have, every octet it asks for.
+    :ivar now: seconds since the epoch.
+    :ivar outcome: how it came about; its C{age} and C{ttl} are filled in.
+    :ivar is_reused: whether it was not made for this very request, and so has an C{Age}.
+    """
+
+    document: Document
+    request: Request
+    now: float
+    outcome: Outcome
+    rules: RangeRules
+    is_reused: bool = True
+
+
+def answer(reply: Reply) -> Response:
+    """:return: the answer from a document whose octets are here."""
+    document = reply.document
+    response = _head(reply)
+    if response.status != document.status:
+        return response
+    if reply.request.method == b"HEAD":
+        return _bodyless(response, document.length)
+    spans = wanted_spans(document, reply.request, reply.now, reply.rules)
+    if spans is None or document.length is None:
+        return evolve(response, body=document.body())
+    if not spans:
+        return _unsatisfiable(response, document.length)
+    return _partial(document, spans, response, reply.rules)
+
+
+def live_answer(body: Follower, reply: Reply) -> Response:
+    """
+    :param body: one that is still coming.
+    :return: the answer to one of those who follow it.
+    """
+    document = evolve(reply.document, length=body.whole_length)
+    response = _head(reply)
+    if response.status != document.status or reply.request.method == b"HEAD":
+        body.pass_up()
+        if response.status == document.status:
+            return _bodyless(response, document.length)
+        return response
+    spans = wanted_spans(document, reply.request, reply.now, reply.rules)
+    if spans is None or len(spans) > 1 or document.length is None:
+        return evolve(response, body=body)
+    if not spans:
+        body.pass_up()
+        return _unsatisfiable(response, document.length)
+    body.narrow(spans[0].start, spans[0].stop)
+    return evolve(
+        response, status=206, phrase=b"", body=body, headers=response.headers.with_set(
+            b"Content-Range", content_range(spans[0], document.length)))
+
+
+def _head(reply: Reply) -> Response:
+    """:return: the answer without its body, its status that of the preconditions."""
+    document = reply.document
+    age = document.age(reply.now)
+    headers = document.headers
+    if reply.is_reused:
+        headers = headers.with_added((b"Age", b"%d" % age))
+    response = Response(
+        document.status, headers, phrase=document.phrase,
+        outcome=evolve(reply.outcome, ttl=document.policy.lifetime - age,
+                       age=age if reply.is_reused else None))
+    verdict = _verdict(reply)
+    if verdict is Verdict.NOT_MODIFIED:
+        return evolve(response, status=304, headers=not_modified_headers(headers), phrase=b"")
+    if verdict is Verdict.FAILED:
+        return evolve(response, status=412, headers=_without_content(headers), phrase=b"")
+    return response
+
+
+def _verdict(reply: Reply) -> Verdict:
+    # Preconditions only apply to what would otherwise succeed (RFC 9110 section 13.2.1).
+    if reply.document.status != 200:
+        return Verdict.PASS
+    is_read = reply.request.method in (b"GET", b"HEAD")
+    return evaluate(reply.request.headers, is_read, reply.document.headers, reply.now)
+
+
+def _bodyless(response: Response, length: int | None) -> Response:
+    if length is None:
+        return response
+    return evolve(response, headers=response.headers.with_added(
+        (b"Content-Length", b"%d" % length)))
+
+
+def wanted_spans(document: Document, request: Request, now: float,
+                 rules: RangeRules) -> list[Span] | None:
+    """
+    :return: which octets a request wants of a document of known length; None for all of
+        them, and none where there are no such octets.
+    """
+    if b"range" not in request.headers:
+        return None
+    if request.method != b"GET" or document.status != 200 or document.length is None:
+        return None
+    wanted = parse_range(request.headers, rules.limit)
+    if not wanted or not range_applies(request.headers, document.headers, now):
+        return None
+    return satisfiable(wanted, document.length)
+
+
+def _unsatisfiable(response: Response, length: int) -> Response:
+    """:return: the 416 that says how much there is (RFC 9110 section 15.5.17)."""
+    headers = _without_content(response.headers).with_added(
+        (b"Content-Range", b"bytes */%d" % length))
+    return evolve(response, status=416, headers=headers, body=Octets(), phrase=b"")
+
+
+def _partial(document: Document, spans: list[Span], response: Response,
+             rules: RangeRules) -> Response:
+    response = evolve(response, status=206, phrase=b"")
+    if len(spans) == 1:
+        part = document.part_with(spans[0])
+        buffers = list(part.cut(spans[0])) if part is not None else []
+        return evolve(response, body=Pieces.of(buffers), headers=response.headers.with_set(
+            b"Content-Range", content_range(spans[0], document.length)))
+    boundary = rules.boundary()
+    kind = b"multipart/byteranges; boundary=" + boundary
+    return evolve(response, body=Pieces.of(list(multipart(document, spans, boundary))),
+                  headers=response.headers.with_set(b"Content-Type", kind))
+
+
+def _without_content(headers: Headers) -> Headers:
+    gone = {name.lower() for name, _ in headers if name.lower().startswith(b"content-")}
+    return headers.without(*gone)

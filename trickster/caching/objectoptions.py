@@ -1,0 +1,117 @@
+"""What an operator may choose about the object cache of one path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from secrets import token_hex
+
+from attrs import field, frozen
+
+from trickster.caching.answers import RangeRules
+from trickster.caching.keys import ALL_PARAMS, KeyRules
+from trickster.caching.progressive import Spread
+from trickster.caching.rfc9111 import Rules
+from trickster.caching.spool import ISpool
+from trickster.routes import Route
+
+
+class Collapse(Enum):
+    """What requests do that come while the same is being fetched; values as configured."""
+
+    BASIC = "basic"
+    PROGRESSIVE = "progressive"
+
+
+def _boundary() -> bytes:
+    return token_hex(16).encode("ascii")
+
+
+@frozen
+class ObjectOptions:
+    """
+    Settings of one path.
+
+    :ivar key_prefix: of all keys: the backend's name and its C{cache_key_prefix}.
+    :ivar route: the path; its C{ttl}, C{form}, C{ignored_params}, C{key_headers},
+        C{normalise} and C{transform} are honoured.
+    :ivar negative: seconds that answers of a status are fresh whatever they say.
+    :ivar max_ttl: seconds; nothing is fresh, or kept, for longer.
+    :ivar revalidation_factor: times its lifetime that an answer with a validator is kept.
+    :ivar validation_ttl: seconds that an answer with a validator is kept at least.
+    :ivar max_object_size_bytes: octets of body; larger answers stream through.
+    :ivar max_capture_bytes: octets of body that a C{transform} is given at most.
+    :ivar honour_request_directives: whether clients' C{Cache-Control} is obeyed as RFC 9111
+        section 5.2.1 has it; otherwise no-cache means purge.
+    :ivar stale_while_revalidate: seconds, for answers that do not say (RFC 5861).
+    :ivar stale_if_error: seconds, for answers that do not say (RFC 5861).
+    :ivar pass_seconds: for which requests do not wait for one another after an answer that
+        could not be shared.
+    :ivar key_params: C{cache_key_params}; C{("*",)} for the whole query.
+    :ivar key_headers: C{cache_key_headers}, in lower case.
+    :ivar key_form_fields: C{cache_key_form_fields}; they make POST answers cacheable.
+    :ivar with_authority: whether the host asked for is part of the key.
+    :ivar max_request_body_bytes: octets of a POST that is part of the key.
+    :ivar max_ranges: that a client may ask for in one request.
+    :ivar spool: makes a place for large bodies of progressive forwarding.
+    :ivar boundary: makes unpredictable texts between the parts of an answer.
+    """
+
+    key_prefix: str
+    route: Route
+    negative: Mapping[int, float] = field(factory=dict)
+    max_ttl: float = 90000.0
+    revalidation_factor: float = 2.0
+    validation_ttl: float = 600.0
+    max_object_size_bytes: int = 524288
+    max_capture_bytes: int = 256 * 1024 * 1024
+    honour_request_directives: bool = False
+    stale_while_revalidate: float = 0.0
+    stale_if_error: float = 0.0
+    collapse: Collapse = Collapse.BASIC
+    pass_seconds: float = 10.0
+    key_params: tuple[str, ...] = ALL_PARAMS
+    key_headers: tuple[bytes, ...] = ()
+    key_form_fields: tuple[str, ...] = ()
+    with_authority: bool = True
+    max_request_body_bytes: int = 10 * 1024 * 1024
+    max_ranges: int = 64
+    multipart_ranges_disabled: bool = False
+    dearticulate_upstream_ranges: bool = False
+    spool: Callable[[], ISpool] | None = None
+    boundary: Callable[[], bytes] = _boundary
+
+    @property
+    def rules(self) -> Rules:
+        """What decides about freshness."""
+        return Rules(self.negative, self.route.ttl, self.max_ttl)
+
+    @property
+    def key_rules(self) -> KeyRules:
+        """What makes two requests the same question."""
+        return KeyRules(
+            prefix=self.key_prefix,
+            params=self.key_params,
+            ignored_params=self.route.ignored_params,
+            form_fields=self.key_form_fields,
+            form=self.route.form,
+            normalise=self.route.normalise,
+            with_authority=self.with_authority and not self.route.form,
+        )
+
+    @property
+    def identity(self) -> frozenset[bytes]:
+        """Request fields that tell entries apart, whatever C{Vary} says."""
+        return frozenset((b"authorization", *self.key_headers, *self.route.key_headers))
+
+    @property
+    def range_rules(self) -> RangeRules:
+        """How byte ranges are treated."""
+        return RangeRules(self.boundary, self.max_ranges, not self.multipart_ranges_disabled,
+                          self.dearticulate_upstream_ranges)
+
+    @property
+    def spread(self) -> Spread:
+        """How much of a body on its way is held, and where."""
+        is_progressive = self.collapse is Collapse.PROGRESSIVE
+        return Spread(self.max_object_size_bytes, spool=self.spool if is_progressive else None)

@@ -1,0 +1,247 @@
+"""The object cache: whole answers, by the rules of RFC 9111 or for a configured time."""
+
+from __future__ import annotations
+
+from attrs import define, evolve, field
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from trickster.bodies import BodyTooLarge, read_all
+from trickster.caching.answers import Reply, answer, live_answer, wanted_spans
+from trickster.caching.asking import (
+    AskingRules,
+    Question,
+    asked_anew,
+    asked_conditionally,
+    slot_of,
+)
+from trickster.caching.directives import NO_DIRECTIVES, Directives, parse_cache_control
+from trickster.caching.documents import Document
+from trickster.caching.fetching import Errand, Fetcher
+from trickster.caching.fills import Alone, Fill, FillTable, Live, Verdict
+from trickster.caching.keys import READ_ONLY, key_of
+from trickster.caching.objectoptions import Collapse, ObjectOptions
+from trickster.caching.rfc9111 import Use, use_of
+from trickster.caching.selecting import matches
+from trickster.caching.shelf import Found, Shelf
+from trickster.caching.validation import validators
+from trickster.errors import Reason, RequestTooLarge
+from trickster.interfaces import ICacheStore, IResponder
+from trickster.messages import (
+    Engine,
+    Headers,
+    MalformedParams,
+    Octets,
+    Outcome,
+    Request,
+    Response,
+    Status,
+    text_response,
+)
+
+# An answer may turn out to be for other variants than ours: then we look again.
+_MOST_LOOKS = 3
+_NO_CACHE = frozenset((b"no-cache", b"no-store", b"private"))
+
+
+@implementer(IResponder)
+@define(eq=False)
+class ObjectCache:
+    """
+    Answers from stored responses where it may, and stores what it may.
+
+    :ivar options: of the path that it serves.
+    """
+
+    _inner: IResponder
+    _store: ICacheStore
+    _clock: IReactorTime
+    options: ObjectOptions
+    _table: FillTable = field(factory=FillTable, init=False)
+    _shelf: Shelf = field(init=False)
+    _fetcher: Fetcher = field(init=False)
+    _asking: AskingRules = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        options = self.options
+        self._shelf = Shelf(self._store, self._clock, options.rules, options.identity)
+        self._fetcher = Fetcher(self._inner, self._clock, self._shelf, self._table, options)
+        self._asking = AskingRules(options.key_rules, options.range_rules.limit,
+                                   wholly=options.route.ttl is not None)
+
+    async def respond(self, request: Request) -> Response:
+        """
+        :return: an answer, stored or new.
+        :raises trickster.errors.RequestError: the origin gave none, and nothing stored may
+            take its place.
+        """
+        body = None
+        if request.method not in READ_ONLY:
+            if not self._is_cached_method(request.method):
+                return await self._passed(request, Reason.METHOD)
+            body = await self._read(request)
+            request = evolve(request, body=Octets(body))
+        try:
+            key = key_of(self._asking.key, request, body)
+        except MalformedParams:
+            return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
+        return await self._ask(Question(key, request, body, self._honoured(request)))
+
+    def _is_cached_method(self, method: bytes) -> bool:
+        return method == b"POST" and (self.options.route.form
+                                      or bool(self.options.key_form_fields))
+
+    async def _read(self, request: Request) -> bytes:
+        try:
+            return bytes(await read_all(request.body, self.options.max_request_body_bytes))
+        except BodyTooLarge as error:
+            raise RequestTooLarge(str(error)) from error
+
+    def _honoured(self, request: Request) -> Directives:
+        if not self.options.honour_request_directives:
+            return NO_DIRECTIVES
+        return _asked(request.headers)
+
+    async def _ask(self, question: Question) -> Response:
+        if not self.options.honour_request_directives and _purges(question.request.headers):
+            return await self._purge(question)
+        found = await self._shelf.find(question.key, question.request.headers)
+        for _ in range(_MOST_LOOKS):
+            response = self._from(found, question)
+            if response is not None:
+                return response
+            if b"only-if-cached" in question.asked:
+                return _not_cached()
+            response = await self._fetched(question, found)
+            if response is not None:
+                return response
+            found = await self._shelf.find(question.key, question.request.headers)
+        return await self._asked_alone(question, found)
+
+    def _from(self, found: Found, question: Question) -> Response | None:
+        """Answer from what is stored, if that is allowed and everything is here."""
+        stored, now = found.document, self._clock.seconds()
+        if stored is None:
+            return None
+        age = stored.age(now)
+        use = use_of(stored.policy, age, question.asked, self.options.stale_while_revalidate)
+        if use is Use.VALIDATE or not self._has_all(stored, question.request, now):
+            return None
+        if use is Use.STALE_WHILE_REVALIDATE:
+            self._refresh(question, found)
+            return self._answer(stored, question, Outcome(
+                Engine.OBJECT, Status.HIT, Reason.STALE, "stale-while-revalidate"))
+        status = Status.NEGATIVE_HIT if stored.status in self.options.negative else Status.HIT
+        return self._answer(stored, question, Outcome(Engine.OBJECT, status))
+
+    def _has_all(self, stored: Document, request: Request, now: float) -> bool:
+        if stored.is_whole:
+            return True
+        spans = wanted_spans(stored, request, now, self.options.range_rules)
+        return spans is not None and all(stored.part_with(span) for span in spans)
+
+    def _answer(self, document: Document, question: Question, outcome: Outcome,
+                is_reused: bool = True) -> Response:
+        return answer(self._reply(document, question, outcome, is_reused))
+
+    def _reply(self, document: Document, question: Question, outcome: Outcome,
+               is_reused: bool) -> Reply:
+        return Reply(document, question.request, self._clock.seconds(), outcome,
+                     self.options.range_rules, is_reused)
+
+    def _refresh(self, question: Question, found: Found) -> None:
+        """Fetch anew what a client has just been given stale."""
+        errand = self._errand(question, found)
+        if self._table.find(errand.slot) is None:
+            self._begin(errand, Fill(is_detached=True))
+
+    async def _fetched(self, question: Question, found: Found) -> Response | None:
+        """Ask the origin, together with others who ask the same; None to look again."""
+        errand = self._errand(question, found)
+        if self._table.is_passed(errand.slot, self._clock.seconds()):
+            return await self._asked_alone(question, found)
+        fill = self._table.find(errand.slot)
+        if fill is not None:
+            return await self._told(question, await fill.seat(), False, found)
+        fill = Fill(is_progressive=self.options.collapse is Collapse.PROGRESSIVE)
+        seat = fill.seat()
+        self._begin(errand, fill)
+        return await self._told(question, await seat, True, found)
+
+    async def _told(self, question: Question, verdict: Verdict, leads: bool, found: Found
+                    ) -> Response | None:
+        if isinstance(verdict, Alone):
+            if verdict.response is not None:
+                return verdict.response
+            return await self._asked_alone(question, found)
+        document = verdict.head if isinstance(verdict, Live) else verdict.document
+        if not leads and not matches(document.selecting, question.request.headers):
+            if isinstance(verdict, Live):
+                verdict.body.close()
+            return None
+        outcome = verdict.outcome if leads else evolve(
+            verdict.outcome, status=Status.PROXY_HIT, reason=Reason.COLLAPSED)
+        is_reused = not (leads and verdict.first_hand)
+        if isinstance(verdict, Live):
+            return live_answer(verdict.body, self._reply(document, question, outcome, is_reused))
+        return self._answer(document, question, outcome, is_reused)
+
+    async def _asked_alone(self, question: Question, found: Found) -> Response:
+        """Ask the origin without waiting for others, nor having them wait."""
+        errand = self._errand(question, found)
+        fill = Fill()
+        seat = fill.seat()
+        fill.start(self._fetcher.fetch(fill, errand), lambda: None)
+        response = await self._told(question, await seat, True, found)
+        assert response is not None  # whoever leads is answered
+        return response
+
+    def _errand(self, question: Question, found: Found) -> Errand:
+        stored = found.document
+        if stored is not None and stored.is_whole and validators(stored.headers):
+            sent = asked_conditionally(question, stored, self._asking)
+            return Errand(question, slot_of(found.slot, sent.headers), sent, stored,
+                          Reason.STALE)
+        sent = asked_anew(question, self._asking)
+        reason = (Reason.STALE if stored is not None
+                  else Reason.VARY_MISS if found.others else Reason.KEY_MISS)
+        return Errand(question, slot_of(found.slot, sent.headers), sent, stored, reason)
+
+    def _begin(self, errand: Errand, fill: Fill) -> None:
+        self._table.begin(errand.slot, fill, self._fetcher.fetch(fill, errand))
+
+    async def _purge(self, question: Question) -> Response:
+        """What a client's no-cache means to Trickster: forget it, and ask the origin."""
+        self._table.outdate(question.key)
+        await self._shelf.drop(question.key)
+        response = await self._inner.respond(question.request)
+        return evolve(response, outcome=Outcome(
+            Engine.OBJECT, Status.PURGE, Reason.REQUEST_NO_CACHE,
+            origin_status=response.status))
+
+    async def _passed(self, request: Request, reason: Reason) -> Response:
+        response = await self._inner.respond(request)
+        return evolve(response, outcome=Outcome(
+            Engine.OBJECT, Status.PROXY_ONLY, reason, origin_status=response.status))
+
+    def stop(self) -> None:
+        """Give up every exchange, at the end of the program."""
+        self._table.cancel_all()
+
+
+def _asked(headers: Headers) -> Directives:
+    lines = headers.get_all(b"cache-control")
+    if not lines and b"no-cache" in (headers.joined(b"pragma") or b"").lower():
+        return parse_cache_control([b"no-cache"])  # RFC 9111 section 5.4
+    return parse_cache_control(lines)
+
+
+def _purges(headers: Headers) -> bool:
+    if b"cache-control" not in headers and b"pragma" not in headers:
+        return False
+    return not _NO_CACHE.isdisjoint(_asked(headers).values)
+
+
+def _not_cached() -> Response:
+    return text_response(504, "not cached, and only-if-cached was asked for\n", Outcome(
+        Engine.OBJECT, Status.KEY_MISS, Reason.ONLY_IF_CACHED))

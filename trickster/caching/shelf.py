@@ -1,0 +1,159 @@
+"""Where a cache keeps its stored responses: variants of a key, in any kind of store."""
+
+from __future__ import annotations
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.interfaces import IReactorTime
+
+from trickster.caching.documents import Document
+from trickster.caching.keys import digest
+from trickster.caching.rfc9111 import Rules
+from trickster.caching.selecting import Selecting, matches, selecting_values
+from trickster.caching.wire import Entry, Unreadable, Variants, from_octets, to_octets
+from trickster.errors import StoreError
+from trickster.interfaces import ICacheStore, IReferenceStore
+from trickster.messages import Headers
+
+# Responses that vary by ever new fields would otherwise cost ever more look-ups.
+_MOST_FIELD_SETS = 4
+
+
+@frozen
+class Found:
+    """
+    What a look-up gave.
+
+    :ivar document: the newest response that matches the request, if any.
+    :ivar slot: equal for requests that, as far as is known, select the same response.
+    :ivar others: whether there are stored responses for other requests to the same key.
+    """
+
+    document: Document | None
+    slot: str
+    others: bool = False
+
+
+@define
+class Shelf:
+    """
+    Finds and keeps documents.  A store that fails looks empty.
+
+    :ivar identity: request fields that always select, whatever C{Vary} says.
+    """
+
+    _store: ICacheStore
+    _clock: IReactorTime
+    _rules: Rules
+    identity: frozenset[bytes]
+    _references: IReferenceStore | None = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        is_reference = IReferenceStore.providedBy(self._store)
+        self._references = self._store if is_reference else None  # type: ignore[assignment]
+
+    async def find(self, key: str, request: Headers) -> Found:
+        """
+        :param key: as from L{trickster.caching.keys.key_of}.
+        """
+        entry = await self._load(key)
+        if isinstance(entry, Variants):
+            return await self._variant(key, entry, request)
+        slot = self._slot(key, self.identity, request)
+        if entry is None or matches(entry.selecting, request):
+            return Found(entry, slot)
+        return Found(None, slot, others=True)
+
+    async def _variant(self, key: str, variants: Variants, request: Headers) -> Found:
+        found: list[Document] = []
+        for names in variants.fields:
+            selecting = selecting_values(names, request)
+            entry = await self._load(_variant_key(key, variants, selecting))
+            if isinstance(entry, Document) and matches(entry.selecting, request):
+                found.append(entry)
+        newest = max(found, key=_made, default=None)
+        every = frozenset(name for names in variants.fields for name in names)
+        return Found(newest, self._slot(key, every | self.identity, request), others=True)
+
+    def _slot(self, key: str, names: frozenset[bytes], request: Headers) -> str:
+        if not any(name in request for name in names):
+            return key
+        return key + "." + _digest(selecting_values(names, request))
+
+    async def keep(self, key: str, document: Document, ttl: float) -> None:
+        """
+        :param document: replaces one that is selected by the same fields and values.
+        :param ttl: seconds that it is of any use.
+        """
+        entry = await self._load(key)
+        if entry is None or (isinstance(entry, Document)
+                             and entry.selecting == document.selecting):
+            await self._save(key, document, ttl)
+            return
+        variants = await self._with_fields(key, entry, _names(document.selecting), ttl)
+        await self._save(_variant_key(key, variants, document.selecting), document, ttl)
+
+    async def _with_fields(self, key: str, entry: Entry, names: tuple[bytes, ...],
+                           ttl: float) -> Variants:
+        if isinstance(entry, Variants):
+            rest = tuple(one for one in entry.fields if one != names)
+            variants = evolve(entry, fields=(names, *rest)[:_MOST_FIELD_SETS])
+        else:
+            generation = f"{int(self._clock.seconds() * 1e6):x}"
+            fields = dict.fromkeys((names, _names(entry.selecting)))
+            variants = Variants(generation, tuple(fields))
+            # What was alone at the key goes to where its variants are.
+            await self._save(_variant_key(key, variants, entry.selecting), entry, ttl)
+        await self._save(key, variants, max(ttl, self._rules.max_ttl))
+        return variants
+
+    async def drop(self, key: str) -> None:
+        """Forget every variant of a key."""
+        try:
+            await self._store.delete((key,))
+        except StoreError:
+            return
+
+    async def drop_one(self, key: str, document: Document) -> None:
+        """Forget one variant of a key."""
+        entry = await self._load(key)
+        if isinstance(entry, Variants):
+            key = _variant_key(key, entry, document.selecting)
+        await self.drop(key)
+
+    async def _load(self, key: str) -> Entry | None:
+        if self._references is not None:
+            kept = self._references.get_object(key)
+            return kept if isinstance(kept, Document | Variants) else None
+        try:
+            octets = await self._store.get(key)
+            return None if octets is None else from_octets(octets, self._rules)
+        except (StoreError, Unreadable):
+            return None
+
+    async def _save(self, key: str, entry: Entry, ttl: float) -> None:
+        if ttl <= 0:
+            return
+        if self._references is not None:
+            nbytes = entry.nbytes if isinstance(entry, Document) else 1024
+            self._references.put_object(key, entry, nbytes, ttl)
+            return
+        try:
+            await self._store.put(key, to_octets(entry), ttl)
+        except StoreError:
+            return
+
+
+def _names(selecting: Selecting) -> tuple[bytes, ...]:
+    return tuple(name for name, _ in selecting)
+
+
+def _variant_key(key: str, variants: Variants, selecting: Selecting) -> str:
+    return f"{key}.{variants.generation}.{_digest(selecting)}"
+
+
+def _digest(selecting: Selecting) -> str:
+    return digest(piece for pair in selecting for piece in pair)
+
+
+def _made(document: Document) -> float:
+    return document.received - document.initial_age
