@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.caching.budget import InFlight
@@ -17,7 +17,6 @@ from trickster.caching.gaps import GapFetcher
 from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.objects import ObjectCache
 from trickster.caching.passed import PassedKeys
-from trickster.caching.progressive import ProgressiveProxy
 from trickster.compose.overlay import PathPlan, overlaid
 from trickster.config.model import BackendOptions
 from trickster.errors import Reason
@@ -29,7 +28,6 @@ from trickster.interfaces import (
     IQueryDialect,
     IResponder,
 )
-from trickster.middleware.rewriting import rewriting
 from trickster.middleware.standing import LocalResponder, Reasoned
 from trickster.observability.access import Observed
 from trickster.observability.accesslog import AccessLog
@@ -114,16 +112,14 @@ class Backend:
     def _responder(self, plan: PathPlan) -> IResponder:
         route = plan.route
         if route.serve is Serve.LOCAL and route.local is not None:
-            return rewriting(LocalResponder(route.local), plan.options)
-        inner = rewriting(self.upstream, plan.options)
+            return LocalResponder(route.local)
+        inner = self.upstream
         if self.options.proxy_only:
             return Reasoned(inner, Reason.PROXY_ONLY)
         if route.serve is Serve.DELTA:
             return self._delta_cache(plan, inner)
         if route.serve is Serve.OBJECT:
             return ObjectCache(inner, self.store, self.around.clock, self._object_options(plan))
-        if plan.options.is_progressive:
-            return ProgressiveProxy(inner, self._object_options(plan))
         return inner
 
     # The caches
@@ -168,7 +164,7 @@ class Backend:
 
     def _object_options(self, plan: PathPlan, ttl: float | None = None) -> ObjectOptions:
         options, said = self.options, plan.options
-        route = plan.route if ttl is None else _with_ttl(plan.route, ttl)
+        route = plan.route if ttl is None else evolve(plan.route, ttl=ttl)
         return ObjectOptions(
             key_prefix=self._prefix, route=self._exact(route), negative=self.negative,
             max_ttl=options.max_ttl, revalidation_factor=options.revalidation_factor,
@@ -185,8 +181,8 @@ class Backend:
 
     def _exact(self, route: Route) -> Route:
         # Where no answer may be changed, no instant is rounded either.
-        if self.options.timeseries_step_mode == "phase" and route.normalise is not None:
-            return _without_normalising(route)
+        if self.options.timeseries_step_mode == "phase":
+            return evolve(route, normalise=None)
         return route
 
     def _upstream_options(self) -> UpstreamOptions:

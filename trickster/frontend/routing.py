@@ -269,7 +269,18 @@ def stripped(target: bytes, strip: int) -> bytes:
     return rest if rest[:1] == b"/" else b"/" + rest
 
 
-async def _refused(routed: Routed) -> Response:
+@implementer(IResponder)
+@frozen
+class _Refusal:
+    """Answers a request that has no route."""
+
+    routed: Routed
+
+    async def respond(self, request: Request) -> Response:
+        return _refused(self.routed)
+
+
+def _refused(routed: Routed) -> Response:
     if type(routed) is WrongMethod:
         allow = ", ".join(routed.allow).encode("latin-1")
         return text_response(405, "method not allowed\n", _outcome(Reason.METHOD_NOT_ALLOWED),
@@ -286,6 +297,10 @@ def _outcome(reason: Reason) -> Outcome:
 Finder = Callable[[bytes, bytes, bytes], Routed]
 
 
+def _plainly(responder: IResponder) -> IResponder:
+    return responder
+
+
 @implementer(IResponder)
 @define
 class Router:
@@ -293,16 +308,24 @@ class Router:
     Sends each request to the responder of its route, with the backend's prefix removed.
 
     Answers 404, 405 or 400 itself where there is none.
+
+    :ivar _around: put around the responder of such an answer, so that it is observed as
+        those of the routes are.
     """
 
     _find: Finder
     _remembered: Finder
+    _around: Callable[[IResponder], IResponder]
 
     @classmethod
-    def of(cls, backends: Iterable[BackendRoutes]) -> Router:
-        """:return: a router over these backends."""
+    def of(cls, backends: Iterable[BackendRoutes],
+           around: Callable[[IResponder], IResponder] = _plainly) -> Router:
+        """
+        :param around: put around the responders of refusals.
+        :return: a router over these backends.
+        """
         find = partial(RouteTable.find, RouteTable.of(backends))
-        return cls(find, lru_cache(_REMEMBERED_PATHS)(find))
+        return cls(find, lru_cache(_REMEMBERED_PATHS)(find), around)
 
     def respond(self, request: Request) -> Awaitable[Response]:
         """
@@ -317,7 +340,7 @@ class Router:
         is_short = len(path) + len(authority) <= _LONGEST_REMEMBERED
         routed = (self._remembered if is_short else self._find)(request.method, authority, path)
         if type(routed) is not Found:
-            return _refused(routed)
+            return self._around(_Refusal(routed)).respond(request)
         if routed.strip:
             request = _with_target(request, stripped(target, routed.strip))
         return routed.entry.responder.respond(request)
