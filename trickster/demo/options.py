@@ -25,7 +25,7 @@ class Options:
     seconds: float | None = None
     port: int = 0
     origin_port: int = 0
-    refresh: float = 3.0
+    refresh: float = 2.0
     refreshes: int = 20
     span: int = 6 * 3600
     step: int = 15
