@@ -1,0 +1,135 @@
+"""Tests of C{trickster.admin.health} and C{trickster.admin.healthreport}."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.admin.health import HealthOfAll, HealthOfOne
+from trickster.admin.healthreport import BackendHealth, PoolMembers, as_text
+from trickster.messages import Headers, Request, Response, octets_of
+from trickster.testing.doubles import at_once
+from trickster.upstream.health import Health, State, Verdict
+
+BOARD = [
+    BackendHealth("prom-02", "prometheus", Health(State.FAILING, 1_700_000_000.0, "status 500")),
+    BackendHealth("prom-01", "prometheus", Health(State.PASSING, 5.0)),
+    BackendHealth("web", "proxy"),
+    BackendHealth("new", "influxdb", Health(State.INITIALIZING)),
+    BackendHealth("pool", "alb", Health(State.PASSING),
+                  PoolMembers("rr", ("a", "b"), (), ("c",))),
+]
+NOW = "2023-11-14 22:14:20 UTC"
+
+
+class HealthOfAllTests(SynchronousTestCase):
+    """The report on all backends."""
+
+    def got(self, target: bytes = b"/trickster/health", accept: bytes = b"*/*") -> Response:
+        """:return: the answer."""
+        clock = Clock()
+        clock.advance(1_700_000_060)
+        request = Request(b"GET", target, Headers(((b"Accept", accept),)))
+        response: Response = at_once(HealthOfAll(lambda: BOARD, clock).respond(request))
+        return response
+
+    def json(self, *args: bytes) -> Any:
+        """:return: the report, read again."""
+        return json.loads(octets_of(self.got(*args).body) or b"")
+
+    def test_json(self) -> None:
+        """Backends are sorted into those available, unavailable and unchecked."""
+        report = self.json(b"/trickster/health?json")
+        self.assertEqual((report["title"], report["updateTime"]),
+                         ("Trickster Backend Health Status", NOW))
+        names = {key: [entry["name"] for entry in report[key]]
+                 for key in ("available", "unavailable", "unchecked")}
+        self.assertEqual(names, {"available": ["pool", "prom-01"], "unavailable": ["prom-02"],
+                                 "unchecked": ["new", "web"]})
+
+    def test_json_entry(self) -> None:
+        """One that is unavailable says since when, and why."""
+        [entry] = self.json(b"/trickster/health?json")["unavailable"]
+        self.assertEqual(entry, {"name": "prom-02", "provider": "prometheus",
+                                 "downSince": "2023-11-14 22:13:20 UTC",
+                                 "detail": "status 500"})
+
+    def test_json_pool(self) -> None:
+        """A pool names its members."""
+        entry = self.json(b"/trickster/health?json")["available"][0]
+        self.assertEqual((entry["mechanism"], entry["availablePoolMembers"],
+                          entry["unavailablePoolMembers"]), ("rr", ["a", "b"], ["c"]))
+
+    def test_forms(self) -> None:
+        """The query or the Accept field choose the form; plain text is the default."""
+        forms = [self.got(*args).headers.get(b"content-type") for args in (
+            (), (b"/h?json",), (b"/h", b"application/json"), (b"/h?yaml",),
+            (b"/h", b"application/yaml"), (b"/h?%zz",))]
+        text = b"text/plain; charset=utf-8"
+        self.assertEqual(forms, [text, b"application/json", b"application/json",
+                                 b"application/yaml", b"application/yaml", text])
+
+    def test_yaml(self) -> None:
+        """YAML says the same as JSON."""
+        report = yaml.safe_load(octets_of(self.got(b"/h?yaml").body) or b"")
+        self.assertEqual(report, self.json(b"/h?json"))
+
+    def test_text(self) -> None:
+        """The text has a line a backend."""
+        lines = (octets_of(self.got().body) or b"").decode().splitlines()
+        for line in ("pool     alb         available a:[a,b] u:[c]",
+                     "prom-01  prometheus  available",
+                     "prom-02  prometheus  unavailable since 2023-11-14 22:13:20 UTC: status 500",
+                     "web      proxy       not configured for automated health checks",
+                     "new      influxdb    not known yet"):
+            self.assertIn(line, lines)
+
+    def test_no_backends(self) -> None:
+        """No backends make an empty report."""
+        self.assertIn("Health Status", as_text([], 0.0))
+
+    def test_not_kept(self) -> None:
+        """No cache should keep it."""
+        self.assertEqual(self.got().headers.get(b"cache-control"), b"no-cache")
+
+
+class HealthOfOneTests(SynchronousTestCase):
+    """Probing one backend now."""
+
+    def got(self, name: bytes, verdict: Verdict) -> Response:
+        """:return: the answer, where the only backend is C{prom 01}."""
+        async def probe() -> Verdict:
+            return verdict
+        responder = HealthOfOne(lambda: {"prom 01": probe})
+        request = Request(b"GET", b"/trickster/health/" + name)
+        return at_once(responder.respond(request))  # type: ignore[no-any-return]
+
+    def test_good(self) -> None:
+        """A good probe is a 200 with Trickster's header."""
+        response = self.got(b"prom%2001", Verdict())
+        self.assertEqual((response.status, octets_of(response.body)), (200, b"available\n"))
+        self.assertEqual(response.headers.get(b"trk-hc-status"), b"1")
+        self.assertNotIn(b"trk-hc-detail", response.headers)
+
+    def test_bad(self) -> None:
+        """A bad one is a 503 that says why."""
+        response = self.got(b"prom%2001", Verdict("status 500, not 200"))
+        self.assertEqual((response.status, response.headers.get(b"trk-hc-status"),
+                          response.headers.get(b"trk-hc-detail")),
+                         (503, b"-1", b"status 500, not 200"))
+
+    def test_hostile_detail(self) -> None:
+        """Whatever an error says, the header field is one short line."""
+        response = self.got(b"prom%2001", Verdict("a\r\nSet-Cookie: x\0ä" + "y" * 1000))
+        detail = response.headers.get(b"trk-hc-detail") or b""
+        self.assertTrue(detail.startswith(b"a??Set-Cookie: x??yy"))
+        self.assertEqual(len(detail), 200)
+
+    def test_unknown(self) -> None:
+        """A name that nobody has is a 404."""
+        for name in (b"prom", b"", b"%ff"):
+            self.assertEqual(self.got(name, Verdict()).status, 404)

@@ -1,0 +1,137 @@
+"""The health of all backends, spelled for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+from attrs import field, frozen
+
+from trickster.upstream.health import Health, State
+
+_TITLE = "Trickster Backend Health Status"
+_RULE = "-" * 79
+_HINT = "For JSON, ask with '?json' or 'Accept: application/json'; for YAML, with '?yaml'."
+
+
+@frozen
+class PoolMembers:
+    """
+    The members of a pool, by what is thought of them.
+
+    :ivar mechanism: how the pool chooses among them.
+    """
+
+    mechanism: str = ""
+    available: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()
+
+
+@frozen
+class BackendHealth:
+    """
+    What is thought of one backend.
+
+    :ivar pool: None where it is no pool.
+    """
+
+    name: str
+    provider: str
+    health: Health = field(factory=Health)
+    pool: PoolMembers | None = None
+
+
+Report = Callable[[Sequence[BackendHealth], float], str]
+
+
+def as_json(backends: Sequence[BackendHealth], now: float) -> str:
+    """
+    :param now: seconds since the epoch.
+    """
+    return json.dumps(_report(backends, now), indent=2) + "\n"
+
+
+def as_yaml(backends: Sequence[BackendHealth], now: float) -> str:
+    """
+    :param now: seconds since the epoch.
+    """
+    text: str = yaml.safe_dump(_report(backends, now), sort_keys=False, width=1000)
+    return text
+
+
+def as_text(backends: Sequence[BackendHealth], now: float) -> str:
+    """
+    :param now: seconds since the epoch.
+    """
+    names = max((len(backend.name) for backend in backends), default=0)
+    providers = max((len(backend.provider) for backend in backends), default=0)
+    lines = [f"{_TITLE:<48}as of {_told(now)}", _RULE]
+    for section in _sections(backends).values():
+        if section:
+            lines.append("")
+        lines += [f"{backend.name:<{names}}  {backend.provider:<{providers}}  {_line(backend)}"
+                  for backend in section]
+    lines += ["", _RULE, _HINT, ""]
+    return "\n".join(lines)
+
+
+def _sections(backends: Iterable[BackendHealth]) -> dict[str, list[BackendHealth]]:
+    sections: dict[str, list[BackendHealth]] = {
+        "available": [], "unavailable": [], "unchecked": []}
+    for backend in sorted(backends, key=lambda one: one.name):
+        sections[_section(backend)].append(backend)
+    return sections
+
+
+def _section(backend: BackendHealth) -> str:
+    if backend.health.state is State.PASSING:
+        return "available"
+    return "unavailable" if backend.health.state is State.FAILING else "unchecked"
+
+
+def _report(backends: Sequence[BackendHealth], now: float) -> dict[str, Any]:
+    report: dict[str, Any] = {"title": _TITLE, "updateTime": _told(now)}
+    for name, section in _sections(backends).items():
+        report[name] = [_entry(backend) for backend in section]
+    return report
+
+
+def _entry(backend: BackendHealth) -> dict[str, Any]:
+    health = backend.health
+    entry: dict[str, Any] = {"name": backend.name, "provider": backend.provider}
+    if health.state is State.FAILING:
+        entry["downSince"] = _told(health.since)
+    if health.detail:
+        entry["detail"] = health.detail
+    if backend.pool is not None:
+        entry["mechanism"] = backend.pool.mechanism
+        entry["availablePoolMembers"] = list(backend.pool.available)
+        entry["uncheckedPoolMembers"] = list(backend.pool.unchecked)
+        entry["unavailablePoolMembers"] = list(backend.pool.unavailable)
+    return entry
+
+
+def _line(backend: BackendHealth) -> str:
+    health = backend.health
+    if backend.pool is not None:
+        return f"{_section(backend)} {_members(backend.pool)}"
+    if health.state is State.PASSING:
+        return "available"
+    if health.state is State.FAILING:
+        return f"unavailable since {_told(health.since)}: {health.detail}"
+    if health.state is State.INITIALIZING:
+        return "not known yet"
+    return "not configured for automated health checks"
+
+
+def _members(pool: PoolMembers) -> str:
+    groups = (("a", pool.available), ("nc", pool.unchecked), ("u", pool.unavailable))
+    return " ".join(f"{letter}:[{','.join(names)}]" for letter, names in groups if names)
+
+
+def _told(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

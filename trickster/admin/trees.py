@@ -1,0 +1,78 @@
+"""Which administrative endpoints are on which listener."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import field, frozen
+from twisted.web.resource import IResource
+
+from trickster.admin.configuration import ConfigurationText
+from trickster.admin.endpoints import Endpoints, ReadOnly
+from trickster.admin.health import HealthOfAll, HealthOfOne
+from trickster.admin.metricspage import MetricsPage
+from trickster.admin.ping import Ping
+from trickster.admin.resource import AnswersResource
+from trickster.interfaces import IResponder
+
+_METRICS_PATH = "/metrics"
+
+
+@frozen
+class Administration:
+    """
+    All there is to ask about the process.
+
+    :ivar paths: where the endpoints are (C{trickster.config.model.MgmtOptions}).
+    :ivar configuration: makes the running configuration's YAML, all secrets masked.
+    :ivar more: other endpoints of the mgmt listener, by path; they see to methods
+        themselves.
+    """
+
+    paths: Any
+    configuration: Callable[[], str]
+    health: HealthOfAll
+    probes: HealthOfOne
+    metrics: MetricsPage
+    more: Mapping[str, IResponder] = field(factory=dict)
+
+    def on_frontend(self) -> Mapping[str, IResponder]:
+        """:return: what every frontend listener answers itself, by path."""
+        return {self.paths.ping_handler_path: ReadOnly(Ping())}
+
+    def on_metrics(self) -> Endpoints:
+        """:return: what the metrics listener answers."""
+        health = _bare(self.paths.health_handler_path)
+        of_all = ReadOnly(self.health)
+        exact = {_METRICS_PATH: ReadOnly(self.metrics), health: of_all, f"{health}/": of_all,
+                 **self.on_frontend()}
+        if self.paths.config_handler_listener in ("metrics", "both"):
+            exact |= self._configuration()
+        return Endpoints(exact, {health: ReadOnly(self.probes)})
+
+    def on_mgmt(self) -> Endpoints:
+        """:return: what the mgmt listener answers."""
+        exact = {**self.more, **self.on_frontend()}
+        if self.paths.config_handler_listener in ("mgmt", "both"):
+            exact |= self._configuration()
+        return Endpoints(exact)
+
+    def _configuration(self) -> dict[str, IResponder]:
+        path = _bare(self.paths.config_handler_path)
+        shown = ReadOnly(ConfigurationText(self.configuration))
+        return {path: shown, f"{path}/sanitized": shown}
+
+
+def metrics_tree(administration: Administration) -> IResource:
+    """:return: the resources of the metrics listener."""
+    return AnswersResource(administration.on_metrics())
+
+
+def mgmt_tree(administration: Administration) -> IResource:
+    """:return: the resources of the mgmt listener."""
+    return AnswersResource(administration.on_mgmt())
+
+
+def _bare(path: str) -> str:
+    return path.rstrip("/")
