@@ -10,7 +10,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -80,9 +80,9 @@ class DifferentialTests(SynchronousTestCase):
                     direct: dict[str, Any] | None = None) -> Answer:
         got = self.ask(f"{self.servers.trickster.url}/{backend}", params, post)
         want = self.ask(self.servers.prometheus.url, direct or params, post)
-        note(f"{backend} {params} -> {got.status} {got.result}")
-        self.assertEqual(got.status, want.status, got.body[:500])
-        self.assertEqual(comparable(got.body), comparable(want.body))
+        told = f"{backend} {params} -> {got.result}"
+        self.assertEqual(got.status, want.status, f"{told}: {got.body[:500]!r}")
+        self.assertEqual(comparable(got.body), comparable(want.body), told)
         return got
 
     @_settings

@@ -11,6 +11,7 @@ from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.rows import IndexedRows, Rows, appended
 
 _SERIES_OVERHEAD = 200
+_BEFORE_ALL, _AFTER_ALL = -(1 << 63), 1 << 63
 Collation = Callable[[bytes], Any]
 Runs = tuple[Rows, ...]
 
@@ -113,7 +114,7 @@ class Dataset:
         if not newer.series or not old:
             return evolve(self, extents=extents, series=newer.series or old, kind=kind,
                           collation=newer.collation)
-        joined = {newest: _merged_runs(old.get(oldest, ()), newer.series.get(newest, ()))
+        joined = {newest: _merged_runs(old.get(oldest, ()), newer.series.get(newest, ()), newer.extents)
                   for oldest, newest in _paired(old, newer)}
         return evolve(newer, extents=extents, series=joined, kind=kind)
 
@@ -122,7 +123,7 @@ class Dataset:
         :param newest: rows later than all of ours, on no grid.
         :return: our samples and then those; what is covered stays what it was.
         """
-        joined = {new: _merged_runs(self.series.get(old, ()), newest.series.get(new, ()))
+        joined = {new: _merged_runs(self.series.get(old, ()), newest.series.get(new, ()), newest.extents)
                   for old, new in _paired(self.series, newest)}
         return evolve(self, series=joined)
 
@@ -157,18 +158,29 @@ def _cropped(runs: Runs, spans: Iterable[Extent]) -> Runs:
     return tuple(p for p in pieces if p is not None)
 
 
-def _merged_runs(old: Runs, new: Runs) -> Runs:
+def _merged_runs(old: Runs, new: Runs, extents: Extents) -> Runs:
+    """
+    :param extents: what the newer rows cover; no older row lies there.
+    """
     if not new:
         return old
-    if not old or old[-1].last_ns < new[0].first_ns:
-        runs = old
-        for run in new:
-            runs = appended(runs, run)
-        return runs
-    runs = ()
-    for run in sorted(old + new, key=_first):
+    runs: Runs = old
+    if old and old[-1].last_ns >= new[0].first_ns:
+        # A run may reach over a hole that the newer rows fill.
+        new = _cropped(new, extents.spans)
+        runs, new = (), tuple(sorted((*_around(old, new), *new), key=_first))
+    for run in new:
         runs = appended(runs, run)
     return runs
+
+
+def _around(old: Runs, new: Runs) -> Runs:
+    """:return: the older runs, cut where newer ones stand."""
+    for run in new:
+        pieces = (piece for one in old for piece in (
+            one.cropped(_BEFORE_ALL, run.first_ns - 1), one.cropped(run.last_ns + 1, _AFTER_ALL)))
+        old = tuple(piece for piece in pieces if piece is not None)
+    return old
 
 
 def _first(run: Rows) -> int:
