@@ -56,16 +56,15 @@ def decimal_ns(text: bytes, unit_ns: int) -> int:
 
     :param text: such as C{b"1700000000.123"}; no exponent.
     :param unit_ns: nanoseconds in one of its units, a power of ten.
-    :raises ValueError: it is no such number, or finer than a nanosecond.
+    :return: nanoseconds; what is finer is cut off.
+    :raises ValueError: it is no such number.
     """
-    whole, _, fraction = text.partition(b".")
-    if not fraction:
+    whole, point, fraction = text.partition(b".")
+    if not point:
         return int(whole) * unit_ns
     if not fraction.isdigit():
         raise ValueError(f"not a decimal number: {text!r}")
-    part, rest = divmod(int(fraction) * unit_ns, 10 ** len(fraction))
-    if rest:
-        raise ValueError(f"finer than a nanosecond: {text!r}")
+    part = int(fraction) * unit_ns // 10 ** len(fraction)
     return int(whole) * unit_ns + (-part if whole.startswith(b"-") else part)
 
 
@@ -147,6 +146,11 @@ class TextRows:
         return TextRows(self.octets[self.start:self.end], 0, self.end - self.start,
                         self.first_ns, self.last_ns, self.unit_ns)
 
+    def followed_by(self, later: TextRows) -> TextRows:
+        """:return: both runs' rows, copied together; their units are the same."""
+        octets = b",".join((self.encoded(), later.encoded()))
+        return TextRows(octets, 0, len(octets), self.first_ns, later.last_ns, self.unit_ns)
+
     def _first_from(self, instant_ns: int) -> tuple[int, int]:
         """:return: where the first row begins that is not earlier, and its instant."""
         row = self._row_at(instant_ns)
@@ -208,7 +212,7 @@ def _last_row(octets: bytes, start: int, end: int) -> int:
 def _spelled(instant_ns: int, unit_ns: int) -> bytes | None:
     """:return: how a row of an instant begins, as the origins spell it; None if unsure."""
     whole, rest = divmod(instant_ns, unit_ns)
-    if rest and (unit_ns != SECOND_NS or rest % 1_000_000):
+    if instant_ns < 0 or rest and (unit_ns != SECOND_NS or rest % 1_000_000):
         return None
     return b"[%d.%03d," % (whole, rest // 1_000_000) if rest else b"[%d," % whole
 
@@ -240,10 +244,13 @@ class IndexedRows:
     def of(cls, rows: Sequence[tuple[int, bytes]]) -> IndexedRows:
         """
         :param rows: instants, ascending, and octets; at least one.
-        :raises ValueError: they are not in order.
+        :raises ValueError: they are not in order, or there are none.
         """
-        times = array("q", (t for t, _ in rows))
-        if any(a >= b for a, b in itertools.pairwise(times)):
+        try:
+            times = array("q", (t for t, _ in rows))
+        except OverflowError as error:
+            raise ValueError("an instant out of range") from error
+        if not times or any(a >= b for a, b in itertools.pairwise(times)):
             raise ValueError("rows out of order")
         offsets = array("q", [0])
         for _, octets in rows:
@@ -286,7 +293,22 @@ class IndexedRows:
         """:return: an equal run that holds on to no more octets than it uses."""
         if self.high - self.low == len(self.times):
             return self
-        return IndexedRows.of(list(self.rows()))
+        return IndexedRows(bytes(self.encoded()), self.times[self.low:self.high],
+                           self._offsets_from(0), 0, self.high - self.low)
+
+    def followed_by(self, later: IndexedRows) -> IndexedRows:
+        """:return: both runs' rows, copied together."""
+        octets = b",".join((self.encoded(), later.encoded()))
+        own = self._offsets_from(0)
+        return IndexedRows(
+            octets, self.times[self.low:self.high] + later.times[later.low:later.high],
+            own[:-1] + later._offsets_from(own[-1]), 0,
+            self.high - self.low + later.high - later.low)
+
+    def _offsets_from(self, start: int) -> array[int]:
+        """:return: where the rows begin in a buffer that they stand in from C{start}."""
+        shift = start - self.offsets[self.low]
+        return array("q", [o + shift for o in self.offsets[self.low:self.high + 1]])
 
 
 def appended(runs: tuple[Rows, ...], more: Rows, small: int = 4096) -> tuple[Rows, ...]:
@@ -302,10 +324,11 @@ def appended(runs: tuple[Rows, ...], more: Rows, small: int = 4096) -> tuple[Row
     last = runs[-1] if runs else None
     if last is None:
         return (more,)
-    if not isinstance(last, TextRows) or not isinstance(more, TextRows):
+    if len(last.encoded()) > small or len(more.encoded()) > small:
         return (*runs, more)
-    if last.end - last.start > small or more.end - more.start > small:
-        return (*runs, more)
-    octets = b"%b,%b" % (last.octets[last.start:last.end], more.octets[more.start:more.end])
-    joined = TextRows(octets, 0, len(octets), last.first_ns, more.last_ns, last.unit_ns)
-    return (*runs[:-1], joined)
+    if isinstance(last, IndexedRows) and isinstance(more, IndexedRows):
+        return (*runs[:-1], last.followed_by(more))
+    if (isinstance(last, TextRows) and isinstance(more, TextRows)
+            and last.unit_ns == more.unit_ns):
+        return (*runs[:-1], last.followed_by(more))
+    return (*runs, more)
