@@ -132,6 +132,11 @@ class UpgradedBody(ArrivingBody):
         """
         await self._outlet.write(octets)
 
+    def close(self) -> None:
+        """Neither direction is of use any more, even if the origin's had ended."""
+        super().close()
+        self._source.abandon()
+
     def end(self) -> None:
         """Say that nothing more will be written."""
         self._outlet.end()

@@ -67,7 +67,8 @@ def _creator(origin: OriginURL, options: TLSOptions, ours: dict[str, object],
     # All connections of a creator share one context; asking for one is the way to it.
     connection = creator.clientConnectionForTLS(None)  # type: ignore[arg-type]
     store = connection.get_context().get_cert_store()
-    for certificate in authorities if store else ():
+    assert store is not None
+    for certificate in authorities:
         store.add_cert(certificate.original)
     return creator
 

@@ -1,0 +1,212 @@
+"""An origin in memory, which sends and closes when a test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.error import ConnectingCancelledError, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from trickster.messages import NO_HEADERS, Headers, Octets, Pair, Peer, Request, Response
+from trickster.upstream.client import UpstreamClient
+from trickster.upstream.options import Limits, UpstreamOptions
+from trickster.upstream.origin import OriginURL
+
+PLACE = IPv4Address("TCP", "127.0.0.1", 9090)
+
+
+class Wire(StringTransport):
+    """The client's end of a connection, and what the origin does at the other end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.protocol: Any = None
+        self.is_open = True
+        self.aborted = False
+        self.half_closed = False
+
+    def abortConnection(self) -> None:
+        """The client gave up."""
+        self.aborted = True
+        self._lose(ConnectionLost())
+
+    def loseConnection(self) -> None:
+        """The client closes, once everything is sent."""
+        self.disconnecting = True
+
+    def loseWriteConnection(self) -> None:
+        """The client sends no more."""
+        self.half_closed = True
+
+    def _lose(self, reason: Exception) -> None:
+        if self.is_open:
+            self.is_open = False
+            self.protocol.connectionLost(Failure(reason))
+
+    # What the origin does.
+
+    def sends(self, *portions: bytes) -> None:
+        """Octets arrive, in these portions."""
+        for portion in portions:
+            if self.is_open:
+                self.protocol.dataReceived(portion)
+
+    def closes(self) -> None:
+        """The origin closes the connection in an orderly way."""
+        self._lose(ConnectionDone())
+
+    def resets(self) -> None:
+        """The connection breaks."""
+        self._lose(ConnectionLost())
+
+    def asked(self) -> bytes:
+        """:return: what was written since the last time."""
+        octets = self.value()
+        self.clear()
+        return octets
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the client takes more octets now."""
+        return self.producerState == "producing"
+
+
+@implementer(IStreamClientEndpoint)
+@define(eq=False)
+class ScriptedOrigin:
+    """
+    Accepts connections at once, or when and how a test says.
+
+    :ivar wires: all connections so far.
+    :ivar refusal: what connecting fails with, if anything.
+    :ivar hesitates: whether connecting waits for L{accept}.
+    """
+
+    wires: list[Wire] = field(factory=list)
+    refusal: Exception | None = None
+    hesitates: bool = False
+    waiting: list[tuple[Deferred[Any], Any]] = field(factory=list)
+    cancelled: int = 0
+
+    def __call__(self) -> ScriptedOrigin:
+        """The connector of a client."""
+        return self
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """Connect as an endpoint does."""
+        connecting: Deferred[Any] = Deferred(self._cancel)
+        if self.hesitates:
+            self.waiting.append((connecting, protocolFactory))
+        elif self.refusal is not None:
+            connecting.errback(self.refusal)
+        else:
+            connecting.callback(self._connected(protocolFactory))
+        return connecting
+
+    def accept(self) -> Wire:
+        """The connection asked for first is made."""
+        connecting, factory = self.waiting.pop(0)
+        connecting.callback(self._connected(factory))
+        return self.wires[-1]
+
+    def refuse(self, error: Exception) -> None:
+        """The connection asked for first is refused."""
+        self.waiting.pop(0)[0].errback(error)
+
+    def _connected(self, factory: Any) -> Any:
+        protocol = factory.buildProtocol(PLACE)
+        wire = Wire()
+        wire.protocol = protocol
+        self.wires.append(wire)
+        protocol.makeConnection(wire)
+        return protocol
+
+    def _cancel(self, connecting: Deferred[Any]) -> None:
+        self.cancelled += 1
+        self.waiting = [entry for entry in self.waiting if entry[0] is not connecting]
+        connecting.errback(ConnectingCancelledError(PLACE))
+
+    @property
+    def wire(self) -> Wire:
+        """The newest connection."""
+        return self.wires[-1]
+
+
+class PausedBody:
+    """A request body whose next octets come when a test says so."""
+
+    def __init__(self, length: int | None = None) -> None:
+        self.length = length
+        self.pending: list[bytes | Exception] = []
+        self.waiting: Deferred[bytes] | None = None
+        self.closed = 0
+        self.cancelled = 0
+
+    def read(self) -> Deferred[bytes]:
+        if self.pending:
+            first = self.pending.pop(0)
+            if isinstance(first, Exception):
+                raise first
+            return succeed(first)
+        self.waiting = Deferred(self._cancel)
+        return self.waiting
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def gives(self, octets: bytes | Exception) -> None:
+        """The next octets are here; none are the end."""
+        if self.waiting is None:
+            self.pending.append(octets)
+            return
+        waiting, self.waiting = self.waiting, None
+        if isinstance(octets, Exception):
+            waiting.errback(octets)
+        else:
+            waiting.callback(octets)
+
+    def _cancel(self, _: Deferred[bytes]) -> None:
+        self.waiting = None
+        self.cancelled += 1
+
+
+def a_request(method: bytes = b"GET", target: bytes = b"/", *fields: Pair, body: Any = None,
+              interim: Callable[[int, Headers], None] | None = None) -> Request:
+    """:return: a request from nobody in particular."""
+    return Request(method, target, Headers(fields) if fields else NO_HEADERS,
+                   Octets() if body is None else body, b"proxy.test", Peer(), interim=interim)
+
+
+def a_client(origin: ScriptedOrigin, clock: Clock, url: str = "http://origin.test:9090",
+             **options: Any) -> UpstreamClient:
+    """:return: a client of a scripted origin; limits are named like options."""
+    names = Limits.__slots__
+    limits = Limits(**{name: options.pop(name) for name in list(options) if name in names})
+    return UpstreamClient(OriginURL.parse(url), UpstreamOptions(limits=limits, **options),
+                          origin, clock)
+
+
+def answering(client: UpstreamClient, request: Request) -> Deferred[Response]:
+    """:return: the answer, or the wait for it."""
+    return Deferred.fromCoroutine(client.respond(request))
+
+
+def reading(body: Any) -> Deferred[bytes]:
+    """:return: the next octets of a body, or the wait for them."""
+
+    async def read() -> bytes:
+        return bytes(await body.read())
+
+    return Deferred.fromCoroutine(read())
+
+
+__all__ = ["CancelledError", "PausedBody", "ScriptedOrigin", "Wire", "a_client", "a_request",
+           "answering", "reading"]

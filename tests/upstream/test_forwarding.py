@@ -1,0 +1,223 @@
+"""Tests for L{trickster.upstream.forwarding}."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.messages import Headers, Pair, Peer, Request
+from trickster.upstream.forwarding import (
+    ForwardedMode,
+    end_to_end,
+    request_fields,
+    response_headers,
+    upgrade_of,
+)
+
+PEER = Peer("192.0.2.7", 5000, False, 8480)
+
+
+def a_request(*fields: Pair, peer: Peer = PEER, authority: bytes = b"shop.test") -> Request:
+    return Request(b"GET", b"/", Headers(fields), authority=authority, peer=peer)
+
+
+def sent(request: Request, mode: str = "standard") -> Headers:
+    return Headers(tuple(request_fields(request, b"origin:9090", ForwardedMode(mode), "trk")))
+
+
+class HopByHopTests(SynchronousTestCase):
+    NAMES = (b"Connection", b"Keep-Alive", b"Proxy-Authenticate", b"Proxy-Authorization",
+             b"Proxy-Connection", b"TE", b"Trailer", b"Transfer-Encoding", b"Upgrade",
+             b"Proxy-Authentication-Info")
+
+    def test_fixed(self) -> None:
+        """What is about one connection does not pass, in either direction."""
+        for name in self.NAMES:
+            headers = Headers(((name, b"x"), (name.lower(), b"y"), (b"A", b"b")))
+            self.assertEqual(end_to_end(headers), ((b"A", b"b"),))
+            self.assertEqual(response_headers(headers, True).pairs, ((b"A", b"b"),))
+            self.assertNotIn(name.lower(), sent(Request(b"GET", b"/", headers)))
+
+    def test_named(self) -> None:
+        """Nor does what Connection names, however often and in whatever case it does so."""
+        headers = Headers((
+            (b"Connection", b"close, X-One ,,x-two"), (b"X-ONE", b"1"), (b"x-Two", b"2"),
+            (b"X-Three", b"3"), (b"connection", b"\tX-Three"), (b"X-Four", b"4")))
+        self.assertEqual(end_to_end(headers), ((b"X-Four", b"4"),))
+        self.assertEqual(response_headers(headers, True).pairs, ((b"X-Four", b"4"),))
+        self.assertNotIn(b"x-one", sent(Request(b"GET", b"/", headers)))
+
+    def test_our_own_are_not_to_be_named(self) -> None:
+        """A client cannot name away what we say."""
+        said = sent(a_request((b"Connection", b"Host, Via, Forwarded"), (b"Host", b"x")))
+        self.assertEqual([name for name, _ in said], [b"Host", b"Via", b"Forwarded"])
+
+    def test_kept(self) -> None:
+        """All else passes unchanged, in order, with every repetition."""
+        pairs = ((b"X-A", b"1"), (b"Accept-Encoding", b"br"), (b"X-a", b"2"), (b"Cookie", b""))
+        self.assertEqual(sent(a_request(*pairs)).pairs[1:5], pairs)
+
+    def test_framing(self) -> None:
+        """Framing is made anew; where there is no body, its length says something else."""
+        headers = Headers(((b"Content-Length", b"5"),))
+        self.assertEqual(response_headers(headers, True).pairs, ())
+        self.assertEqual(response_headers(headers, False).pairs, headers.pairs)
+        self.assertNotIn(b"content-length", sent(Request(b"GET", b"/", headers)))
+
+    def test_host(self) -> None:
+        """The origin is called by its own name."""
+        said = sent(a_request((b"Host", b"shop.test"), (b"host", b"other")))
+        self.assertEqual(said.get_all(b"host"), [b"origin:9090"])
+
+
+class ForwardedTests(SynchronousTestCase):
+    def forwarded(self, *fields: Pair, peer: Peer = PEER, authority: bytes = b"shop.test") -> bytes:
+        return sent(a_request(*fields, peer=peer, authority=authority)).get(b"forwarded") or b""
+
+    def test_standard(self) -> None:
+        """RFC 7239: who asked, whom, how, and who says so."""
+        self.assertEqual(self.forwarded(),
+                         b"by=_trk;for=192.0.2.7;host=shop.test;proto=http")
+
+    def test_quoted(self) -> None:
+        """What is not a token is quoted."""
+        self.assertIn(b';host="shop.test:8080";', self.forwarded(authority=b"shop.test:8080"))
+        self.assertIn(b'host="a\\"b\\\\c"', self.forwarded(authority=b'a"b\\c'))
+
+    def test_ipv6(self) -> None:
+        """An IPv6 address is in brackets and quoted, without a zone."""
+        self.assertIn(b'for="[2001:db8::1]";', self.forwarded(peer=Peer("2001:db8::1")))
+        self.assertIn(b'for="[fe80::1]";', self.forwarded(peer=Peer("fe80::1%eth0")))
+
+    def test_https(self) -> None:
+        """The scheme is the client's."""
+        self.assertTrue(self.forwarded(peer=Peer("1.2.3.4", secure=True)).endswith(b"proto=https"))
+
+    def test_strange_peer(self) -> None:
+        """A peer without an address is unknown."""
+        self.assertIn(b"for=unknown", self.forwarded(peer=Peer("/run/socket")))
+
+    def test_appended(self) -> None:
+        """What other proxies said comes before."""
+        self.assertEqual(
+            self.forwarded((b"Forwarded", b"for=10.0.0.1"), (b"forwarded", b'for="[::1]";proto=a')),
+            b'for=10.0.0.1, for="[::1]";proto=a, by=_trk;for=192.0.2.7;host=shop.test;proto=http')
+
+    def test_malformed(self) -> None:
+        """What could swallow our own words is not passed on."""
+        for said in (b'for="1.2.3.4', b"for=", b"for", b"for=a b", b'for="a\\"', b"=a",
+                     b'for=a;host="x, for=b', b"for=a,"):
+            self.assertTrue(self.forwarded((b"Forwarded", said)).startswith(b"by=_trk"), said)
+
+    def test_from_x(self) -> None:
+        """An older proxy's list is translated; what is no address is unknown."""
+        said = self.forwarded((b"X-Forwarded-For", b'10.0.0.1, ::1, evil";for=1'))
+        self.assertTrue(said.startswith(b'for=10.0.0.1, for="[::1]", for=unknown, by='), said)
+
+    def test_nobody(self) -> None:
+        """Our own requests are nobody's, and say nothing about anybody."""
+        said = sent(a_request(peer=Peer()), "both")
+        self.assertEqual([name for name, _ in said], [b"Host", b"Via"])
+
+    def test_server_name(self) -> None:
+        """Whatever we are called, it is a token."""
+        request = a_request()
+        fields = dict(request_fields(request, b"o", ForwardedMode.STANDARD, "my host\r\nX: y"))
+        self.assertEqual(fields[b"Via"], b"1.1 my-host--X--y")
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.binary(max_size=30))
+    def test_last_word(self, said: bytes) -> None:
+        """Whatever a client says, a reader of the whole finds our element as the last."""
+        whole = self.forwarded((b"Forwarded", said))
+        self.assertEqual(split_unquoted(whole)[-1].strip(),
+                         b"by=_trk;for=192.0.2.7;host=shop.test;proto=http")
+
+
+def split_unquoted(value: bytes) -> list[bytes]:
+    """:return: the elements of a list, split by a reader that knows quotes."""
+    elements, quoted, escaped = [bytearray()], False, False
+    for octet in value:
+        if octet == 0x2C and not quoted:
+            elements.append(bytearray())
+            continue
+        if escaped:
+            escaped = False
+        elif octet == 0x5C and quoted:
+            escaped = True
+        elif octet == 0x22:
+            quoted = not quoted
+        elements[-1].append(octet)
+    return [bytes(element) for element in elements]
+
+
+class ModeTests(SynchronousTestCase):
+    def test_x(self) -> None:
+        """The older fields: each says one thing."""
+        said = sent(a_request(), "x")
+        self.assertEqual(said.pairs[2:], (
+            (b"X-Forwarded-For", b"192.0.2.7"), (b"X-Forwarded-Host", b"shop.test"),
+            (b"X-Forwarded-Proto", b"http"), (b"X-Forwarded-Port", b"8480")))
+
+    def test_x_appended(self) -> None:
+        """The list grows; the rest is what the client asked us."""
+        said = sent(a_request((b"X-Forwarded-For", b"10.0.0.1"), (b"X-Forwarded-For", b"::1"),
+                              (b"X-Forwarded-Host", b"evil"), (b"X-Forwarded-Proto", b"evil"),
+                              (b"X-Forwarded-Port", b"1")), "x")
+        self.assertEqual(said.get_all(b"x-forwarded-for"), [b"10.0.0.1, ::1, 192.0.2.7"])
+        self.assertEqual(said.get_all(b"x-forwarded-host"), [b"shop.test"])
+        self.assertEqual(said.get_all(b"x-forwarded-proto"), [b"http"])
+        self.assertEqual(said.get_all(b"x-forwarded-port"), [b"8480"])
+
+    def test_x_from_standard(self) -> None:
+        """A newer proxy's list is translated."""
+        said = sent(a_request((b"Forwarded", b'for=10.0.0.1;proto=x, host=y;For="[::1]"')), "x")
+        self.assertEqual(said.get(b"x-forwarded-for"), b"10.0.0.1, ::1, 192.0.2.7")
+
+    def test_both(self) -> None:
+        """Both, for origins that are being changed over."""
+        said = sent(a_request(), "both")
+        self.assertIn(b"forwarded", said)
+        self.assertIn(b"x-forwarded-for", said)
+
+    def test_none(self) -> None:
+        """Nothing, and nothing of what the client claims either."""
+        said = sent(a_request((b"Forwarded", b"for=1.1.1.1"), (b"X-Forwarded-For", b"1.1.1.1"),
+                              (b"X-Forwarded-Host", b"a")), "none")
+        self.assertEqual([name for name, _ in said], [b"Host", b"Via"])
+
+    def test_via(self) -> None:
+        """Via says who passed the message on, and in which version it came."""
+        self.assertEqual(sent(a_request()).get(b"via"), b"1.1 trk")
+        old = evolve(a_request((b"Via", b"1.1 a"), (b"via", b"1.0 b")), version=b"HTTP/1.0")
+        self.assertEqual(sent(old).get_all(b"via"), [b"1.1 a, 1.0 b, 1.0 trk"])
+
+
+class UpgradeTests(SynchronousTestCase):
+    def test_wanted(self) -> None:
+        """Only a wish that Connection names is one."""
+        self.assertIsNone(upgrade_of(a_request((b"Upgrade", b"websocket"))))
+        self.assertIsNone(upgrade_of(a_request((b"Connection", b"upgrade"))))
+        self.assertEqual(upgrade_of(a_request((b"Upgrade", b"websocket"),
+                                              (b"Connection", b"keep-alive, UPGRADE"))),
+                         b"websocket")
+
+    def test_version(self) -> None:
+        """HTTP/1.0 has no upgrades (RFC 9110 section 7.8)."""
+        request = a_request((b"Upgrade", b"websocket"), (b"Connection", b"upgrade"))
+        self.assertIsNone(upgrade_of(evolve(request, version=b"HTTP/1.0")))
+
+    def test_http2(self) -> None:
+        """HTTP/2 is taken off the offer, and so are its settings."""
+        request = a_request((b"Upgrade", b"H2C, websocket"), (b"HTTP2-Settings", b"x"),
+                            (b"Connection", b"upgrade, http2-settings"))
+        self.assertEqual(upgrade_of(request), b"websocket")
+        self.assertNotIn(b"http2-settings", sent(request))
+
+    def test_sent(self) -> None:
+        """A wish is passed on with the Connection that it needs."""
+        said = sent(a_request((b"Upgrade", b"websocket"), (b"Connection", b"upgrade")))
+        self.assertEqual((said.get(b"connection"), said.get(b"upgrade")),
+                         (b"Upgrade", b"websocket"))
