@@ -1,0 +1,59 @@
+"""What the built-in endpoints show: health, configuration, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve
+from prometheus_client import CollectorRegistry
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
+
+from trickster.admin.health import HealthOfAll, HealthOfOne
+from trickster.admin.healthreport import BackendHealth
+from trickster.admin.metricspage import MetricsPage
+from trickster.admin.trees import Administration
+from trickster.compose.backends import Backend
+from trickster.config.model import Configuration
+from trickster.config.render import rendered
+from trickster.observability.exposition import Exposition
+from trickster.routes import Probe
+from trickster.upstream.health import Verdict, probe_plan
+from trickster.upstream.probing import HealthCheck
+
+
+def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:
+    """:return: what probes a backend's origin, at intervals where the configuration says so."""
+    probe = backend.origin_type.probe(backend.options.plugin) or Probe()
+    plan = probe_plan(probe, backend.options.healthcheck)
+    authority = (backend.options.healthcheck.host or "").encode()
+    plan = evolve(plan, request=evolve(plan.request, authority=authority))
+    around = backend.around
+    return HealthCheck(
+        backend.name, backend.options.provider, backend.upstream, plan, around.clock, random,
+        on_latency=around.metrics.probe(backend.name).observe)
+
+
+def administration(configuration: Configuration, checks: Mapping[str, HealthCheck],
+                   registry: CollectorRegistry, reactor: Any) -> Administration:
+    """
+    :param checks: by backend.
+    :return: all there is to ask about the process.
+    """
+    clock: IReactorTime = reactor
+
+    def board() -> Sequence[BackendHealth]:
+        return [BackendHealth(check.backend, check.provider, check.health)
+                for check in checks.values()]
+
+    def probes() -> Mapping[str, Callable[[], Awaitable[Verdict]]]:
+        return {name: check.probe for name, check in checks.items()}
+
+    def in_thread(function: Callable[[], bytes]) -> Deferred[bytes]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), function)
+
+    page = MetricsPage(Exposition(registry, clock, in_thread))
+    return Administration(configuration.mgmt, lambda: rendered(configuration),
+                          HealthOfAll(board, clock), HealthOfOne(probes), page)

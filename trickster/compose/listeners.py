@@ -1,0 +1,39 @@
+"""The configured listeners, over what they serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.web.resource import IResource
+
+from trickster.config.listeners import ListenerOptions
+from trickster.frontend.headreader import HeadLimits
+from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
+from trickster.frontend.listeners import Listener
+from trickster.frontend.site import ProxySite
+
+
+def listener(options: ListenerOptions, root: IResource, reactor: Any,
+             events: ConnectionEvents | None = None) -> Listener:
+    """
+    :param root: what is served.
+    :param events: is told of connections.
+    :return: a service; it listens once it is started.
+    """
+    site = ProxySite(root, reactor, _limits(options), events or NoEvents())
+    return Listener(reactor, site, options.port, _interface(options.address),
+                    options.drain_timeout)
+
+
+def _interface(address: str) -> str:
+    return "" if address == "*" else address
+
+
+def _limits(options: ListenerOptions) -> ListenerLimits:
+    return ListenerLimits(
+        head=HeadLimits(options.max_request_line_bytes, options.max_header_bytes),
+        connections=options.connections_limit,
+        body=options.max_request_body_size_bytes,
+        truncate=options.truncate_request_body_too_large,
+        header_timeout=options.read_header_timeout, idle_timeout=options.idle_timeout,
+        body_timeout=options.body_timeout, body_rate=float(options.min_body_rate))

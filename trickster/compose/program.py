@@ -1,0 +1,120 @@
+"""The whole program, as one service."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from random import SystemRandom
+from typing import Any
+
+from attrs import define, field
+from prometheus_client import CollectorRegistry
+from twisted.application.service import IService
+from twisted.internet.threads import deferToThreadPool
+from twisted.web.resource import IResource
+
+from trickster import __version__
+from trickster.admin.trees import Administration
+from trickster.compose.administration import administration, health_check
+from trickster.compose.backends import Backend, Surroundings
+from trickster.compose.listeners import listener
+from trickster.compose.running import Pools, Program
+from trickster.compose.stores import Cache, caches
+from trickster.config.model import BackendOptions, Configuration
+from trickster.frontend.resource import ListenerRoot, ResponderResource
+from trickster.frontend.routing import Router
+from trickster.interfaces import IOriginType, IResponder
+from trickster.observability.access import Observed
+from trickster.observability.counters import RouteLabels
+from trickster.observability.metrics import Metrics, add_process_metrics
+from trickster.plugins import ORIGINS, Plugins
+from trickster.upstream.connecting import connector
+from trickster.upstream.origin import OriginURL
+from trickster.upstream.tls import TLSOptions
+
+
+def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = None) -> IService:
+    """
+    :param configuration: complete and consistent.
+    :return: everything; nothing is opened before it is started.
+    :raises ConfigurationError: a file that the configuration names cannot be used.
+    :raises PluginError: an origin type or a store cannot be used.
+    """
+    return _Building(configuration, reactor, plugins or Plugins()).program()
+
+
+@define
+class _Building:
+    """One configuration on its way to a program."""
+
+    _configuration: Configuration
+    _reactor: Any
+    _plugins: Plugins
+    _registry: CollectorRegistry = field(factory=CollectorRegistry, init=False)
+    _metrics: Metrics = field(init=False)
+    _caches: dict[str, Cache] = field(init=False)
+    _backends: dict[str, Backend] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._metrics = Metrics(self._registry, __version__)
+        add_process_metrics(self._registry)
+        self._caches = caches(self._configuration.caches, self._plugins, self._metrics,
+                              self._reactor)
+
+    def program(self) -> IService:
+        """:return: all services, in the order in which they are to be started."""
+        around = self._surroundings()
+        for name, options in self._configuration.backends.items():
+            if not options.is_virtual:
+                self._backends[name] = self._backend(name, options, around)
+        checks = {name: health_check(backend, SystemRandom().random)
+                  for name, backend in self._backends.items()}
+        asked = administration(self._configuration, checks, self._registry, self._reactor)
+        stores = [cache.service for cache in self._caches.values() if cache.service is not None]
+        pools = Pools([backend.upstream for backend in self._backends.values()])
+        return Program([*stores, pools, *checks.values()], list(self._listeners(asked, around)),
+                       self._configuration.notices)
+
+    def _listeners(self, asked: Administration, around: Surroundings) -> Iterator[IService]:
+        own: dict[str, IResponder] = {"metrics": asked.on_metrics(), "mgmt": asked.on_mgmt()}
+        for name, options in self._configuration.listeners.items():
+            if not options.is_open:
+                continue
+            if name in own:
+                yield listener(options, ResponderResource(own[name]), self._reactor)
+            else:
+                yield listener(options, self._frontend_root(name, asked, around), self._reactor,
+                               self._metrics.connections)
+
+    def _surroundings(self) -> Surroundings:
+        reactor = self._reactor
+
+        def connect(origin: OriginURL, options: Any) -> Any:
+            tls = TLSOptions(options.insecure_skip_verify, options.certificate_authority_paths,
+                             options.client_cert_path, options.client_key_path)
+            return connector(reactor, origin, 10.0, tls)
+
+        async def offload(function: Any, *arguments: Any) -> Any:
+            return await deferToThreadPool(
+                reactor, reactor.getThreadPool(), function, *arguments)
+
+        server_name = self._configuration.main.server_name or socket.gethostname()
+        return Surroundings(reactor, self._metrics, None, connect, offload, server_name)
+
+    def _backend(self, name: str, options: BackendOptions, around: Surroundings) -> Backend:
+        return Backend(
+            name, options, self._plugins.load(ORIGINS, options.provider, IOriginType),
+            self._caches[options.cache_name].store,
+            self._configuration.negative_ttls(options.negative_cache_name), around)
+
+    def _frontend_root(self, name: str, asked: Administration,
+                       around: Surroundings) -> IResource:
+        def observed(refusal: IResponder) -> IResponder:
+            return Observed(refusal, RouteLabels(), around.metrics, around.access_log,
+                            around.clock)
+
+        router = Router.of((backend.routes() for backend in self._backends.values()
+                            if backend.options.listener_name == name), observed)
+        endpoints = {path.encode(): ResponderResource(responder)
+                     for path, responder in asked.on_frontend().items()}
+        return ListenerRoot(ResponderResource(router), endpoints)

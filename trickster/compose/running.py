@@ -1,0 +1,63 @@
+"""The running program: what is started and stopped, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.logger import Logger
+
+from trickster.upstream.client import UpstreamClient
+
+
+class Program(MultiService):
+    """
+    Starts what listeners need before the listeners, and stops it only after the last request.
+
+    :ivar notices: what the operator should read once, at the start.
+    """
+
+    _log = Logger()
+
+    def __init__(self, needed: Sequence[IService], listeners: Sequence[IService],
+                 notices: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._needed = needed
+        self._listeners = listeners
+        self.notices = notices
+        for service in (*needed, *listeners):
+            service.setServiceParent(self)
+
+    def startService(self) -> None:
+        """Start everything."""
+        for notice in self.notices:
+            self._log.warn("{notice}", notice=notice)
+        super().startService()
+
+    def stopService(self) -> Deferred[Any]:
+        """:return: fires when the last request has ended and everything is closed."""
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await _stopped(self._listeners)
+        await _stopped(self._needed[::-1])
+
+
+def _stopped(services: Sequence[IService]) -> Deferred[Any]:
+    return DeferredList([maybeDeferred(service.stopService) for service in services],
+                        consumeErrors=True)
+
+
+class Pools(Service):
+    """The connections to the origins."""
+
+    def __init__(self, clients: Sequence[UpstreamClient]) -> None:
+        self._clients = clients
+
+    def stopService(self) -> Deferred[Any]:
+        """:return: fires when all connections are closed."""
+        super().stopService()
+        return DeferredList([client.stop() for client in self._clients])
