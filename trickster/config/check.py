@@ -52,7 +52,7 @@ class _Checks:
             fault = address_fault(listener.address)
             if fault:
                 self.problems.at(f"listeners.{name}.address", fault)
-            if not listener.is_open:
+            if not listener.is_open or self.problems.is_unread(f"listeners.{name}.port"):
                 continue
             for other, before in taken:
                 if _is_same(listener, before):
@@ -115,7 +115,7 @@ class _Checks:
         path = f"backends.{name}"
         self._check_name(name, path)
         if not backend.provider:
-            self.problems.at(path, "provider is missing; expected for example prometheus, "
+            self.problems.at(f"{path}.provider", "is missing; expected for example prometheus, "
                              "reverseproxycache or reverseproxy")
         if backend.provider not in VIRTUAL_PROVIDERS:
             self._check_origin(backend, path)
@@ -139,7 +139,7 @@ class _Checks:
 
     def _check_origin(self, backend: BackendOptions, path: str) -> None:
         if not backend.origin_url:
-            self.problems.at(path, "origin_url is missing; expected one like "
+            self.problems.at(f"{path}.origin_url", "is missing; expected one like "
                              "http://prometheus:9090")
             return
         fault = origin_fault(backend.origin_url)
@@ -204,9 +204,9 @@ class _Checks:
         self._refer(f"{path}.req_rewriter_name", backend.req_rewriter_name, "rewriter")
         self._refer(f"{path}.rule_name", backend.rule_name, "rule")
         if backend.provider == "rule" and not backend.rule_name:
-            self.problems.at(path, "rule_name is missing")
+            self.problems.at(f"{path}.rule_name", "is missing; expected the name of a rule")
         if backend.provider == "alb" and not (backend.alb and backend.alb.pool):
-            self.problems.at(path, "alb.pool is missing; expected names of backends")
+            self.problems.at(f"{path}.alb.pool", "is missing; expected names of backends")
         for number, member in enumerate(backend.alb.pool if backend.alb else ()):
             self._refer(f"{path}.alb.pool[{number}]", member, "backend")
 

@@ -32,7 +32,7 @@ def check_paths(within: str, backend: BackendOptions, handlers: Collection[str],
 
 def _check_path(at: str, each: PathOptions, problems: Problems) -> None:
     if not each.path:
-        problems.at(at, "path is missing; expected one such as /api/v1/query")
+        problems.at(f"{at}.path", "is missing; expected one such as /api/v1/query")
     elif not each.path.startswith("/") or re.search(r"[\x00-\x20\x7f?#]", each.path):
         problems.at(f"{at}.path", f"{shown(each.path)} is not a path; expected one that begins "
                     "with / and has no query")

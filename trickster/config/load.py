@@ -12,6 +12,7 @@ from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
 from trickster.config.caches import KNOWN_STORES, CacheOptions
 from trickster.config.check import check
 from trickster.config.hereafter import TracingOptions
+from trickster.config.listeners import BUILT_IN_PORTS
 from trickster.config.model import Configuration
 from trickster.config.overlay import overlaid
 from trickster.config.problems import Place, Problems
@@ -121,8 +122,11 @@ class _Loading:
     def configuration(self, tree: Table) -> Configuration:
         rest: Configuration = self._reader.block(
             Configuration, tree.without("caches", "backends"), "")
+        built_in = {name: rest.listeners[name] for name in BUILT_IN_PORTS
+                    if name in rest.listeners}
         return evolve(
             rest,
+            listeners={**built_in, **rest.listeners},
             caches=self._each(tree, "caches", self._cache),
             backends=_with_default(self._each(tree, "backends", self._backend)),
             negative_caches={"default": {}, **rest.negative_caches},
@@ -177,7 +181,7 @@ class _Loading:
     def _refuse_provider(self, table: Table, path: str, error: PluginError) -> None:
         entry = table.entries.get("provider")
         place = entry.value.place if entry else table.place
-        self._problems.add(place, joined(path, "provider"), str(error))
+        self._problems.unread(place, joined(path, "provider"), str(error))
 
     def _plugin_block(self, options: type | None, name: str, table: Table,
                       path: str) -> tuple[Any, Table]:

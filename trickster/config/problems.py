@@ -45,6 +45,7 @@ class Problems:
     places: dict[str, Place] = field(default=Factory(dict))
     unused: list[str] = field(default=Factory(list))
     spellings: dict[str, str] = field(default=Factory(dict))
+    _unread: set[str] = field(default=Factory(set))
     _found: list[tuple[Place, str]] = field(default=Factory(list))
 
     def __bool__(self) -> bool:
@@ -58,6 +59,15 @@ class Problems:
         where = f"{place}: {self.spelled(path)}" if path else str(place)
         self._found.append((place, f"{where}: {text}"))
 
+    def unread(self, place: Place, path: str, text: str) -> None:
+        """Add a problem because of which a default stands where a value should."""
+        self._unread.add(path)
+        self.add(place, path, text)
+
+    def is_unread(self, path: str) -> bool:
+        """:return: whether the value there, or what contains it, is not what was said."""
+        return any(outer in self._unread for outer in containers(path) if outer)
+
     def spelled(self, path: str) -> str:
         """:return: the path as it was written in the file."""
         for outer in containers(path):
@@ -66,8 +76,12 @@ class Problems:
         return path
 
     def at(self, path: str, text: str) -> None:
-        """Add a problem at the place where that path, or what contains it, was said."""
-        self.add(self.place_of(path), path, text)
+        """
+        Add a problem at the place where that path, or what contains it, was said; but not of
+        a value that could not be read, which would be told twice.
+        """
+        if not self.is_unread(path):
+            self.add(self.place_of(path), path, text)
 
     def place_of(self, path: str) -> Place:
         """:return: where that path, or the nearest that contains it, was said."""

@@ -62,7 +62,7 @@ class Reader:
         if isinstance(tree, Table):
             return tree
         if not _is_null(tree):
-            self.problems.add(tree.place, path, f"{_kind(tree)}; expected a mapping of keys")
+            self.problems.unread(tree.place, path, f"{_kind(tree)}; expected a mapping of keys")
         return Table({}, tree.place)
 
     def _refuse_key(self, name: str, path: str, keys: Mapping[str, Key]) -> None:
@@ -78,7 +78,7 @@ class Reader:
         try:
             given[key.name] = self._value(key.hint, key.facts, value, path)
         except _Wrong as wrong:
-            self.problems.add(value.place, path, str(wrong))
+            self.problems.unread(value.place, path, str(wrong))
 
     def _made(self, options: type, given: dict[str, Any], path: str) -> Any:
         try:
@@ -115,7 +115,7 @@ class Reader:
             within = joined(path, name)
             self.problems.places[within] = entry.place
             if _is_null(entry.value) and _without_none(inner) in _SIMPLE:
-                self.problems.add(entry.place, within, "no value is given")
+                self.problems.unread(entry.place, within, "no value is given")
                 continue
             self._keep(found, Key(name, inner, None, facts), entry.value, within)
         return found

@@ -21,7 +21,7 @@ def render(plugins: Mapping[str, type] | None = None) -> str:
         C{backends.<name>.prometheus}.
     :return: one section for each block of the file, with a table of its keys.
     """
-    blocks = {"": Configuration, **dict(_inner("", Configuration)), **(plugins or {})}
+    blocks = {"": Configuration, **dict(blocks_within("", Configuration)), **(plugins or {})}
     sections = [_section(path, options) for path, options in blocks.items()]
     return "\n".join([*sections, _older_names()])
 
@@ -33,11 +33,12 @@ def _older_names() -> str:
         "## Older names", "", about, "", "| Older | Present |", "|---|---|", *rows, ""])
 
 
-def _inner(path: str, options: type) -> Iterator[tuple[str, type]]:
+def blocks_within(path: str, options: type) -> Iterator[tuple[str, type]]:
+    """:return: path and options class of every block within a block."""
     for key in _shown(options):
         for within, block in _blocks_of(key.hint, f"{path}.{key.name}".lstrip(".")):
             yield within, block
-            yield from _inner(within, block)
+            yield from blocks_within(within, block)
 
 
 def _blocks_of(hint: Any, path: str) -> Iterator[tuple[str, type]]:

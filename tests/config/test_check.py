@@ -1,0 +1,321 @@
+"""Tests of L{trickster.config.check} and L{trickster.config.checkpaths}, through files."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import ONE, PLUGINS, problems_of, reading, with_backend
+from trickster.config.load import PluginOptions, Sources, load
+from trickster.errors import BrokenPlugin, ConfigurationError
+
+
+class CheckCase(SynchronousTestCase):
+    """Compares what is told of a file."""
+
+    def assertTold(self, text: str, *expected: str) -> None:
+        """These problems are told, without their places; and no others."""
+        told = tuple(line.split(": ", 1)[1] for line in problems_of(text))
+        self.assertEqual(told, expected)
+
+
+class ListenerTests(CheckCase):
+    """What is listened on."""
+
+    def test_same_port(self) -> None:
+        """Two listeners cannot have one port, unless their addresses differ."""
+        told = "port 8480 is that of listener 'default' too; expected another port or address"
+        self.assertTold(ONE + "listeners: {other: {address: 127.0.0.1}}",
+                        f"listeners.other.port: {told}")
+        self.assertTold(ONE + "metrics: {listen_port: 8480}", f"metrics.listen_port: {told}")
+        self.assertTold(ONE + "listeners: {default: {address: 127.0.0.1}, "
+                        "other: {address: 127.0.0.2}}")
+
+    def test_closed(self) -> None:
+        """Port 0 is none: it clashes with nothing, but one frontend has to be open."""
+        self.assertTold(ONE + "listeners: {metrics: {port: 0}, mgmt: {port: 0}}")
+        self.assertTold(ONE + "listeners: {default: {port: 0}}",
+                        "listeners.default.port: no listener for backends is left; "
+                        "expected a port above 0")
+
+    def test_address(self) -> None:
+        """An address is one: no port, no URL."""
+        for address in ("127.0.0.1:80", "http://x", "a b", "[::1]"):
+            (problem,) = problems_of(ONE + f"listeners: {{default: {{address: '{address}'}}}}")
+            self.assertIn("is not an address", problem)
+        self.assertTold(ONE + "listeners: {default: {address: '::1'}, mgmt: {address: localhost}}")
+
+    def test_unknown_listener(self) -> None:
+        """A backend is on a listener that there is, and not on metrics or mgmt."""
+        for name in ("mgmt", "metrics", "x"):
+            self.assertTold(
+                with_backend(f"listener_name: {name}"), "backends.one.listener_name: there is "
+                f"no listener '{name}'; expected one of default")
+
+
+class EndpointTests(CheckCase):
+    """The built-in endpoints."""
+
+    def test_paths(self) -> None:
+        """Each has a path of its own."""
+        self.assertTold(
+            ONE + "mgmt: {ping_handler_path: ping, health_handler_path: /trickster/config}",
+            "mgmt.ping_handler_path: 'ping' is not a path; expected one that begins with /",
+            "mgmt.health_handler_path: /trickster/config is that of config_handler_path too")
+
+    def test_where(self) -> None:
+        """YAML's switch "off" is a place here."""
+        self.assertTold(ONE + "mgmt: {config_handler_listener: off}")
+
+
+class BackendTests(CheckCase):
+    """Backends by themselves and beside each other."""
+
+    def test_none(self) -> None:
+        """Without a backend there is nothing to serve."""
+        (problem,) = problems_of("logging: {log_level: info}")
+        self.assertIn("backends: there is no backend", problem)
+
+    def test_names(self) -> None:
+        """A name begins a path: some are reserved, some cannot."""
+        for name in ("frontend", "trickster", "''"):
+            (problem,) = problems_of(ONE.replace("one", name))
+            self.assertIn("is reserved", problem)
+        for name in ("a/b", "'a b'", "'?'", "'..'", "'50%'"):
+            (problem,) = problems_of(ONE.replace("one", name))
+            self.assertIn("cannot begin a path", problem)
+
+    def test_reserved_by_ping(self) -> None:
+        """The endpoint that shares the frontend reserves its own first segment."""
+        moved = "mgmt: {ping_handler_path: /alive}"
+        self.assertTold(ONE.replace("one", "trickster") + moved)
+        (problem,) = problems_of(ONE.replace("one", "alive") + moved)
+        self.assertIn("is reserved", problem)
+
+    def test_missing(self) -> None:
+        """Provider and URL are needed, and both told."""
+        self.assertTold(
+            "backends: {a: }",
+            "backends.a.origin_url: is missing; expected one like http://prometheus:9090",
+            "backends.a.provider: is missing; expected for example prometheus, "
+            "reverseproxycache or reverseproxy")
+
+    def test_origin_url(self) -> None:
+        """A URL is http or https, with a host, without query; credentials stay hidden."""
+        for url in ("prom:9090", "ftp://prom", "http://", "http://h:99999", "http://h?x=1",
+                    "http://h/#a", "//h", "http://a b", "http://h:0", "http://[::1",
+                    "http://-h", "http://\u00e4", "http:/h", "http:h"):
+            (problem,) = problems_of(ONE.replace("http://prom:9090", url))
+            self.assertIn("backends.one.origin_url: ", problem, url)
+        (problem,) = problems_of(ONE.replace("http://prom", "ftp://joe:hunter2@prom"))
+        self.assertNotIn("hunter2", problem)
+        self.assertTold(ONE.replace("http://prom:9090", "HTTPS://joe:pw@[::1]:1/prefix/"))
+
+    def test_two_defaults(self) -> None:
+        """One backend at most is the default."""
+        self.assertTold(
+            "backends:\n"
+            "  a: {provider: reverseproxy, origin_url: 'http://a', is_default: true}\n"
+            "  b: {provider: reverseproxy, origin_url: 'http://b', is_default: true}\n",
+            "backends.b.is_default: backend 'a' is the default already; expected one at most")
+
+    def test_hosts(self) -> None:
+        """A host is a name without port or wildcard, and one backend's alone."""
+        text = ("backends:\n"
+                "  a: {provider: reverseproxy, origin_url: 'http://a', hosts: [x.org, x.org]}\n"
+                "  b: {provider: reverseproxy, origin_url: 'http://b', hosts: [X.org, 'y:1']}\n")
+        told = "expected one without scheme, port and wildcard"
+        self.assertTold(text, "backends.b.hosts[0]: 'X.org' is served by 'a' already",
+                        f"backends.b.hosts[1]: 'y:1' is not a host name; {told}")
+
+    def test_shards(self) -> None:
+        """Pieces are bounded by points or by time, and time is a multiple of the step."""
+        self.assertTold(
+            with_backend("shard_max_size_points: 5, shard_max_size_time: 1h, shard_step: 7m"),
+            "backends.one.shard_max_size_points: cannot go with shard_max_size_time; "
+            "expected one of them",
+            "backends.one.shard_max_size_time: 1h is not a multiple of shard_step, 7m")
+        self.assertTold(with_backend("shard_max_size_time: 1h, shard_step: 0.5h"))
+        self.assertTold(with_backend("shard_step: 1h"))
+
+    def test_certificates(self) -> None:
+        """A certificate needs its key."""
+        self.assertTold(
+            with_backend("tls: {client_cert_path: /a, private_key_path: /b}"),
+            "backends.one.tls: client_cert_path and client_key_path need each other",
+            "backends.one.tls: full_chain_cert_path and private_key_path need each other")
+
+    def test_health_check(self) -> None:
+        """A check asks a path for status codes that exist."""
+        self.assertTold(
+            with_backend("healthcheck: {path: x, expected_codes: [200, 99]}"),
+            "backends.one.healthcheck.path: 'x' is not a path; "
+            "expected one that begins with /",
+            "backends.one.healthcheck.expected_codes[1]: 99 is no status code; "
+            "expected one from 100 to 599")
+
+    def test_latency(self) -> None:
+        """The least delay is not the longest."""
+        self.assertTold(with_backend("latency_min: 2s, latency_max: 1s"),
+                        "backends.one.latency_min: is longer than latency_max")
+
+
+class NegativeCacheTests(CheckCase):
+    """How long failures are kept."""
+
+    def test_codes(self) -> None:
+        """Only failures are kept so: 400 to 599, quoted or not."""
+        told = "is not a status code of a failure; expected one from 400 to 599"
+        self.assertTold(
+            ONE + "negative_caches: {n: {404: 3s, '599': 3s, 200: 3s, 600: 3s, x: 3s}}",
+            f"negative_caches.n.200: '200' {told}", f"negative_caches.n.600: '600' {told}",
+            f"negative_caches.n.x: 'x' {told}")
+
+
+class ReferenceTests(CheckCase):
+    """Names that have to lead somewhere."""
+
+    def test_backend(self) -> None:
+        """Each dangling name is told, with what there is and what is near."""
+        self.assertTold(
+            with_backend("cache_name: defualt, negative_cache_name: n, tracing_name: t, "
+                         "authenticator_name: a, req_rewriter_name: r, rule_name: u"),
+            "backends.one.cache_name: there is no cache 'defualt'; expected one of default; "
+            "did you mean 'default'?",
+            "backends.one.negative_cache_name: there is no negative cache 'n'; "
+            "expected one of default",
+            "backends.one.tracing_name: there is no tracer 't'; expected one of default",
+            "backends.one.authenticator_name: there is no authenticator 'a'; "
+            "expected one of (none)",
+            "backends.one.req_rewriter_name: there is no rewriter 'r'; expected one of (none)",
+            "backends.one.rule_name: there is no rule 'u'; expected one of (none)")
+
+    def test_path(self) -> None:
+        """Paths name rewriters and authenticators; "none" is always there."""
+        self.assertTold(
+            with_backend("paths: [{path: /, req_rewriter_name: r, authenticator_name: none}]"),
+            "backends.one.paths[0].req_rewriter_name: there is no rewriter 'r'; "
+            "expected one of (none)")
+
+    def test_rules(self) -> None:
+        """Rules lead to backends, or back to the frontend."""
+        self.assertTold(
+            ONE + "rules: {r: {next_route: frontend, ingress_req_rewriter_name: x, "
+            "cases: [{next_route: two}]}}",
+            "rules.r.ingress_req_rewriter_name: there is no rewriter 'x'; "
+            "expected one of (none)",
+            "rules.r.cases[0].next_route: there is no backend 'two'; "
+            "expected one of one, frontend")
+
+    def test_rewriters(self) -> None:
+        """A rewriter that runs another names one that there is."""
+        self.assertTold(
+            ONE + "request_rewriters: {a: {instructions: [[chain, exec, b]]}}",
+            "request_rewriters.a.instructions[0]: there is no rewriter 'b'; expected one of a")
+
+    def test_virtual(self) -> None:
+        """Pools have members, and rule backends a rule."""
+        self.assertTold(
+            "backends: {a: {provider: alb}, b: {provider: rule}, "
+            "c: {provider: alb, alb: {pool: [z]}}}",
+            "backends.a.alb.pool: is missing; expected names of backends",
+            "backends.b.rule_name: is missing; expected the name of a rule",
+            "backends.c.alb.pool[0]: there is no backend 'z'; expected one of a, b, c")
+
+
+class PathTests(CheckCase):
+    """Entries of paths."""
+
+    def test_path(self) -> None:
+        """An entry has a path, which begins with a slash and has no query."""
+        self.assertTold(
+            with_backend("paths: [{handler: proxy}, {path: x}, {path: '/a?b'}]"),
+            "backends.one.paths[0].path: is missing; expected one such as /api/v1/query",
+            "backends.one.paths[1].path: 'x' is not a path; expected one that begins with / "
+            "and has no query",
+            "backends.one.paths[2].path: '/a?b' is not a path; expected one that begins with / "
+            "and has no query")
+
+    def test_handler(self) -> None:
+        """Handlers are the general ones and those of the origin type."""
+        self.assertTold(
+            with_backend("paths: {a: {path: /a, handler: query_range}, "
+                         "b: {path: /b, handler: localresponse}, "
+                         "c: {path: /c, handler: proxycach}}"),
+            "backends.one.paths.c.handler: 'proxycach' is not known here; expected one of "
+            "delta, health, localresponse, proxy, proxycache, query, query_range; "
+            "did you mean 'proxycache'?")
+
+    def test_broken_origin_type(self) -> None:
+        """An origin type that cannot say its handlers is told as a problem."""
+        def broken(provider: str, options: object) -> tuple[str, ...]:
+            raise BrokenPlugin("origin type 'prometheus' has no routes")
+
+        plugins = PluginOptions(PLUGINS.origin_options, PLUGINS.store_options, broken)
+        text = with_backend("paths: [{path: /, handler: x}]")
+        error = self.assertRaises(
+            ConfigurationError, load, Sources("t.yaml"), plugins, reading(text))
+        self.assertEqual(len(error.problems), 1)
+        self.assertIn("backends.one.provider: origin type", error.problems[0])
+
+    def test_methods(self) -> None:
+        """Methods are tokens, in capitals."""
+        told = "is not a request method; expected one such as GET, in capitals, or *"
+        self.assertTold(
+            with_backend("paths: [{path: /, methods: ['*', PURGE, get, 'A B']}]"),
+            f"backends.one.paths[0].methods[2]: 'get' {told}",
+            f"backends.one.paths[0].methods[3]: 'A B' {told}")
+
+    def test_headers(self) -> None:
+        """No header can be made of these that would split a message in two."""
+        self.assertTold(
+            with_backend('paths: [{path: /, response_headers: {+X-A: b, -X-B: "", "a b": c, '
+                         '"": d}, request_headers: {X: "a\\r\\nY: b"}}]'),
+            "backends.one.paths[0].response_headers.a b: 'a b' is not a header name",
+            "backends.one.paths[0].response_headers.: '' is not a header name",
+            "backends.one.paths[0].request_headers.X: a header value must be one line")
+
+    def test_clash(self) -> None:
+        """One path, compared in one way, is said once for each method."""
+        self.assertTold(
+            with_backend("paths: [{path: /a}, {path: /a, methods: [POST]}, "
+                         "{path: /a, match_type: prefix}, {path: /a, methods: [HEAD]}]"),
+            "backends.one.paths[3]: HEAD /a is said by backends.one.paths[0] already")
+
+    def test_progressive(self) -> None:
+        """The two ways to say it must not contradict each other."""
+        self.assertTold(
+            with_backend("paths: [{path: /, collapsed_forwarding: basic, "
+                         "progressive_collapsed_forwarding: true}]"),
+            "backends.one.paths[0].progressive_collapsed_forwarding: contradicts "
+            "collapsed_forwarding: basic; keep one of them")
+
+
+class TogetherTests(SynchronousTestCase):
+    """Many mistakes in one file."""
+
+    def test_all_at_once(self) -> None:
+        """Mistakes of every kind are told in one go, in the order of the file."""
+        problems = problems_of("""\
+listners: {}
+logging: {log_level: loud}
+caches:
+  default: {index: {max_size_bytes: -5}}
+backends:
+  one:
+    provider: prometheus
+    timeout: 15
+    cache_name: nope
+    paths:
+      - {path: /, methods: GET}
+""")
+        self.assertEqual([line.split(": ")[:2] for line in problems], [
+            ["t.yaml:1:1", "listners"], ["t.yaml:2:22", "logging.log_level"],
+            ["t.yaml:4:37", "caches.default.index.max_size_bytes"],
+            ["t.yaml:6:3", "backends.one.origin_url"], ["t.yaml:8:14", "backends.one.timeout"],
+            ["t.yaml:9:5", "backends.one.cache_name"],
+            ["t.yaml:11:28", "backends.one.paths[0].methods"]])
+
+    def test_bounded(self) -> None:
+        """A file full of mistakes does not fill the terminal."""
+        problems = problems_of(ONE + "\n".join(f"key{n}: 1" for n in range(500)))
+        self.assertEqual((len(problems), problems[-1]), (201, "... and 300 more"))

@@ -1,0 +1,53 @@
+"""The sample configurations are true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import PLUGINS
+from trickster.config.hereafter import RewriterOptions
+from trickster.config.load import Sources, load
+from trickster.config.model import Configuration
+from trickster.config.reference import blocks_within
+from trickster.config.settings import keys_of
+
+SAMPLES = Path(__file__).parents[2] / "examples" / "conf"
+
+
+
+
+class SampleTests(SynchronousTestCase):
+    """Files in C{examples/conf}."""
+
+    def test_all_load(self) -> None:
+        """Each of them loads without a problem."""
+        samples = sorted(SAMPLES.glob("*.yaml"))
+        self.assertGreater(len(samples), 3)
+        for path in samples:
+            configuration = load(Sources(str(path)), PLUGINS)
+            self.assertTrue(configuration.backends, path)
+
+    def test_only_the_full_one_is_noisy(self) -> None:
+        """The small ones use effective keys only."""
+        for path in SAMPLES.glob("*.yaml"):
+            if path.name != "example.full.yaml":
+                self.assertEqual(load(Sources(str(path)), PLUGINS).notices, (), path)
+
+    def test_full_is_full(self) -> None:
+        """The full one names every key of every block."""
+        said = set(re.findall(r"^[ -]*(\w+):", (SAMPLES / "example.full.yaml").read_text(),
+                              re.MULTILINE))
+        blocks = [Configuration, *(block for _, block in blocks_within("", Configuration))]
+        known = {key.name for block in blocks for key in keys_of(block) if not key.facts.hidden}
+        self.assertEqual(known - said, set())
+        self.assertIn(RewriterOptions, blocks)
+
+    def test_legacy_as_now(self) -> None:
+        """The older names give what the present ones give."""
+        configuration = load(Sources(str(SAMPLES / "example.legacy.yaml")), PLUGINS)
+        (path,) = configuration.backends["default"].paths
+        self.assertTrue(path.is_progressive)
+        self.assertEqual(configuration.listeners["mgmt"].port, 8484)

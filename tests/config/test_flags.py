@@ -1,0 +1,45 @@
+"""Tests of L{trickster.config.flags}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.config.flags import MisspeltFlag, normalised
+
+
+class NormalisedTests(SynchronousTestCase):
+    """The original's flags."""
+
+    def test_dashes(self) -> None:
+        """One dash or two, the value beside or after an equals sign: all the same."""
+        for words in (["-config", "x"], ["--config", "x"], ["-config=x"], ["--config=x"]):
+            self.assertEqual(normalised(words), ["--config=x"])
+
+    def test_switches(self) -> None:
+        """Switches have no value, or one that Go takes for true or false."""
+        for word in ("-version", "--version", "-version=true", "--version=1", "-version=T"):
+            self.assertEqual(normalised([word]), ["--version"])
+        self.assertEqual(normalised(["-validate-config=false", "-version=0"]), [])
+        self.assertRaises(MisspeltFlag, normalised, ["-version=maybe"])
+
+    def test_values_are_values(self) -> None:
+        """What follows a flag is its value, even if it looks like a flag."""
+        self.assertEqual(normalised(["-log-level", "-version", "-provider", "--config"]),
+                         ["--log-level=-version", "--provider=--config"])
+        self.assertEqual(normalised(["-origin-url=http://h/?a=b"]),
+                         ["--origin-url=http://h/?a=b"])
+
+    def test_missing_value(self) -> None:
+        """A flag at the end lacks its value."""
+        error = self.assertRaises(MisspeltFlag, normalised, ["-proxy-port"])
+        self.assertEqual(str(error), "the flag -proxy-port needs a value")
+
+    def test_others(self) -> None:
+        """Everything else is left to Twisted's parser."""
+        words = ["-c", "x", "-cx", "--unknown", "word", "-", "--", "---config", "x"]
+        self.assertEqual(normalised(words), words)
+
+    def test_nothing_is_reparsed(self) -> None:
+        """Normalising what is normal changes nothing."""
+        once = normalised(["-config", "x", "-validate-config", "-c", "y"])
+        self.assertEqual(normalised(once), once)

@@ -1,0 +1,50 @@
+"""Tests of L{trickster.config.masking}."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.config.masking import MASK, is_secret_name, masked_text
+
+
+class NameTests(SynchronousTestCase):
+    """Names of what is usually secret."""
+
+    def test_secret(self) -> None:
+        """Credentials are known by their names, in headers, parameters and keys."""
+        for name in ("Authorization", "+Proxy-Authorization", "Cookie", "Set-Cookie", "password",
+                     "db_password", "passwd", "X-Auth-Token", "token", "access_token", "api_key",
+                     "X-API-Key", "X-Vault-Key", "secret", "client_secret", "secret_key", "p"):
+            self.assertTrue(is_secret_name(name), name)
+
+    def test_harmless(self) -> None:
+        """Names that only sound alike are not."""
+        for name in ("cache_key_prefix", "cache_key_params", "Accept", "query", "keep-alive",
+                     "purge_by_key_path", "tokens_per_second", "step", "X-Scope-OrgID", "monkey"):
+            self.assertFalse(is_secret_name(name), name)
+
+
+class TextTests(SynchronousTestCase):
+    """Texts with credentials in them."""
+
+    def test_urls(self) -> None:
+        """Passwords in URLs are masked, the rest is kept."""
+        for text, expected in {
+            "http://u:p@h:1/x": f"http://u:{MASK}@h:1/x",
+            "http://u:p@ss@h/": f"http://u:{MASK}@h/",
+            "https://token@h": f"https://{MASK}@h",
+            "http://h/a@b": "http://h/a@b",
+            "http://h/?u=me&p=x&q=up": f"http://h/?u=me&p={MASK}&q=up",
+            "http://h/?token=": "http://h/?token=",
+            "plain text": "plain text",
+        }.items():
+            self.assertEqual(masked_text(text), expected)
+
+    @given(st.text(alphabet="abcZ09:@%!$", min_size=3, max_size=12))
+    def test_password_never_shown(self, password: str) -> None:
+        """Whatever the password is, it is not in what is shown."""
+        shown = masked_text(f"http://joe:7{password}7@host/path")
+        self.assertNotIn(f"7{password}7", shown)
+        self.assertTrue(shown.endswith("@host/path"))

@@ -1,0 +1,64 @@
+"""Tests of L{trickster.config.overlay}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import ONE, loaded, problems_of
+
+TWO = """\
+backends:
+  a: {provider: reverseproxy, origin_url: 'http://a'}
+  b: {provider: reverseproxy, origin_url: 'http://b', is_default: true}
+"""
+
+
+class PrecedenceTests(SynchronousTestCase):
+    """Defaults, file, environment, flags: each over the one before."""
+
+    def test_ports(self) -> None:
+        """Each source overrides the ones before it."""
+        text = ONE + "frontend: {listen_port: 1}"
+        environ, flags = {"TRK_PROXY_PORT": "2"}, {"proxy-port": "3"}
+        ports = [each.listeners["default"].port for each in (
+            loaded(ONE), loaded(text), loaded(text, environ), loaded(text, environ, flags))]
+        self.assertEqual(ports, [8480, 1, 2, 3])
+
+    def test_all_variables(self) -> None:
+        """Every variable of the original has its effect."""
+        configuration = loaded("", {
+            "TRK_ORIGIN_URL": "http://x", "TRK_ORIGIN_TYPE": "prometheus",
+            "TRK_PROXY_PORT": "1", "TRK_METRICS_PORT": "2", "TRK_LOG_LEVEL": "DEBUG"})
+        backend = configuration.backends["default"]
+        self.assertEqual((backend.origin_url, backend.provider, backend.is_default),
+                         ("http://x", "prometheus", True))
+        self.assertEqual((configuration.listeners["default"].port,
+                          configuration.listeners["metrics"].port), (1, 2))
+        self.assertEqual(configuration.logging.log_level, "debug")
+
+    def test_instance(self) -> None:
+        """The number of the instance is a flag only."""
+        self.assertEqual(loaded(ONE, {}, {"instance-id": "4"}).main.instance_id, 4)
+
+    def test_empty_variable(self) -> None:
+        """An empty variable says nothing; an empty flag does."""
+        self.assertEqual(loaded(ONE, {"TRK_ORIGIN_URL": ""}).backends["one"].origin_url,
+                         "http://prom:9090")
+        self.assertIn("origin_url: is missing", problems_of(ONE, {}, {"origin-url": ""})[0])
+
+    def test_which_backend(self) -> None:
+        """They go to the backend called default, else the marked one, else the only one."""
+        flags = {"origin-url": "http://x"}
+        self.assertEqual(loaded(ONE, {}, flags).backends["one"].origin_url, "http://x")
+        marked = loaded(TWO, {}, flags).backends
+        self.assertEqual([marked["a"].origin_url, marked["b"].origin_url],
+                         ["http://a", "http://x"])
+
+    def test_place(self) -> None:
+        """What is wrong with a variable or a flag is said of that variable or flag."""
+        self.assertEqual(
+            problems_of(ONE, {"TRK_PROXY_PORT": "a"}, {"metrics-port": "99999"}), (
+                ("environment variable TRK_PROXY_PORT: listeners.default.port: 'a' is not a "
+                "whole number; expected a whole number from 0 to 65535"),
+                ("flag -metrics-port: listeners.metrics.port: 99999 is out of range; "
+                "expected from 0 to 65535")))

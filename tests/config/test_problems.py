@@ -1,0 +1,76 @@
+"""Tests of L{trickster.config.problems}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.config.problems import Place, Problems, containers, meant, one_of, shown
+from trickster.errors import ConfigurationError
+
+
+class ProblemsTests(SynchronousTestCase):
+    """Gathering."""
+
+    def test_none(self) -> None:
+        """Without problems nothing is raised."""
+        problems = Problems()
+        problems.raise_any()
+        self.assertFalse(problems)
+
+    def test_order(self) -> None:
+        """Problems come in the order of the file, each once."""
+        problems = Problems()
+        for line in (3, 1, 3):
+            problems.add(Place("f", line, 2), "a.b", "is wrong")
+        error = self.assertRaises(ConfigurationError, problems.raise_any)
+        self.assertEqual(error.problems, ("f:1:2: a.b: is wrong", "f:3:2: a.b: is wrong"))
+        self.assertTrue(problems)
+
+    def test_places(self) -> None:
+        """What was not said itself is at what contains it."""
+        problems = Problems({"a": Place("f", 1, 1), "a.b[2]": Place("f", 2, 1)})
+        self.assertEqual(problems.place_of("a.b[2].c"), Place("f", 2, 1))
+        self.assertEqual(problems.place_of("a.b[3].c"), Place("f", 1, 1))
+        self.assertEqual(str(problems.place_of("z")), "configuration")
+
+    def test_unread(self) -> None:
+        """Of a value that could not be read, nothing more is told; of its neighbours is."""
+        problems = Problems()
+        problems.unread(Place("f", 1, 1), "a.b", "is no number")
+        problems.at("a.b", "is odd")
+        problems.at("a.b.c", "is odd")
+        problems.at("a.bc", "is odd")
+        error = self.assertRaises(ConfigurationError, problems.raise_any)
+        self.assertEqual(error.problems, ("configuration: a.bc: is odd", "f:1:1: a.b: is no number"))
+
+    def test_spellings(self) -> None:
+        """A path is told as it was written."""
+        problems = Problems(spellings={"backends": "origins", "backends.a.provider": "x.y"})
+        self.assertEqual(problems.spelled("backends.a.b"), "origins.a.b")
+        self.assertEqual(problems.spelled("backends.a.provider"), "x.y")
+        self.assertEqual(problems.spelled("backendsish"), "backendsish")
+
+
+class WordTests(SynchronousTestCase):
+    """Words for problems."""
+
+    def test_containers(self) -> None:
+        """Every path that contains a path, the nearest first."""
+        self.assertEqual(list(containers("a.b[0].c")), ["a.b[0].c", "a.b[0]", "a.b", "a", ""])
+
+    def test_near_names(self) -> None:
+        """A near name is offered, whatever its case; a far one is not."""
+        self.assertEqual(meant("TIMEOUTS", ["timeout", ""]), "; did you mean 'timeout'?")
+        self.assertEqual(meant("xyz", ["timeout"]), "")
+
+    def test_lists(self) -> None:
+        """Long lists are cut; empty ones and empty names can be seen."""
+        self.assertEqual(one_of([]), "(none)")
+        self.assertEqual(one_of(["", "a"]), "'', a")
+        self.assertTrue(one_of(str(n) for n in range(99)).endswith("39, ..."))
+
+    def test_shown(self) -> None:
+        """Texts are quoted, short and without passwords."""
+        self.assertEqual(shown("a\nb"), "'a\\nb'")
+        self.assertEqual(len(shown("x" * 500)), 65)
+        self.assertNotIn("hunter2", shown("http://joe:hunter2@h"))

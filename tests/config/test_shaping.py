@@ -1,0 +1,85 @@
+"""Tests of L{trickster.config.shaping}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import ONE, loaded, problems_of
+
+
+class OlderNameTests(SynchronousTestCase):
+    """Files of earlier generations."""
+
+    def test_origins(self) -> None:
+        """Origins are backends, their type a provider; a cache's type too."""
+        configuration = loaded("origins: {one: {origin_type: prometheus, "
+                               "origin_url: 'http://a'}}\ncaches: {c: {cache_type: memory}}")
+        self.assertEqual(configuration.backends["one"].provider, "prometheus")
+        self.assertEqual(configuration.caches["c"].provider, "memory")
+
+    def test_listeners(self) -> None:
+        """Frontend, metrics and mgmt say what listeners say now."""
+        configuration = loaded(ONE + """\
+frontend: {listen_address: 127.0.0.2, listen_port: 1, connections_limit: 7}
+metrics: {listen_port: 2}
+mgmt: {listen_port: 3, ping_handler_path: /ping}
+""")
+        found = configuration.listeners
+        self.assertEqual([found[n].port for n in ("default", "metrics", "mgmt")], [1, 2, 3])
+        self.assertEqual((found["default"].address, found["default"].connections_limit),
+                         ("127.0.0.2", 7))
+        self.assertEqual((found["mgmt"].address, configuration.mgmt.ping_handler_path),
+                         ("127.0.0.1", "/ping"))
+
+    def test_progressive(self) -> None:
+        """The first documented form of progressive forwarding is understood."""
+        configuration = loaded("""\
+origins:
+  web:
+    origin_type: reverseproxycache
+    origin_url: http://a
+    paths:
+      files: {path: /f/, match_type: prefix, handler: proxycache,
+              progressive_collapsed_forwarding: true}
+      plain: {path: /p}
+      basic: {path: /b, progressive_collapsed_forwarding: false}
+""")
+        paths = configuration.backends["web"].paths
+        self.assertEqual([each.name for each in paths], ["files", "plain", "basic"])
+        self.assertEqual([each.is_progressive for each in paths], [True, None, False])
+
+    def test_spelling(self) -> None:
+        """Problems and notices name keys as the file does."""
+        problems = problems_of("origins: {a: {origin_type: x, origin_url: 'http://a', "
+                               "timeout: 1}}\nfrontend: {listen_port: -1}")
+        self.assertEqual([p.split(": ")[1] for p in problems],
+                         ["origins.a.origin_type", "origins.a.timeout", "frontend.listen_port"])
+        notices = loaded(ONE.replace("backends", "origins").replace("}}", ", cors: {}}}")).notices
+        self.assertIn("origins.one.cors", notices[0])
+
+    def test_both_names(self) -> None:
+        """Saying one thing by both names is refused: nobody knows which is meant."""
+        problems = problems_of(ONE + "origins: {}\nfrontend: {listen_port: 1}\n"
+                               "listeners: {default: {port: 2}}\n")
+        self.assertEqual(problems, (
+            ("t.yaml:2:1: origins: is an older name of backends, which is given too "
+            "(t.yaml:1:1); keep one of them"),
+            ("t.yaml:3:12: frontend.listen_port: is an older name of listeners.default.port, "
+            "which is given too (t.yaml:4:23); keep one of them")))
+
+    def test_unknown(self) -> None:
+        """Unknown keys of the older blocks are told with near names."""
+        (problem,) = problems_of(ONE + "frontend: {listen_prot: 1}")
+        self.assertIn("frontend.listen_prot: unknown key; did you mean 'listen_port'?", problem)
+        (problem,) = problems_of(ONE + "metrics: 5")
+        self.assertIn("metrics: expected a mapping", problem)
+
+    def test_nothing(self) -> None:
+        """An empty older block says nothing."""
+        self.assertEqual(problems_of(ONE + "frontend:\nmetrics:\nmgmt:\n"), ())
+
+    def test_wrong_shapes(self) -> None:
+        """Blocks of the wrong shape are told once, each by the general reader."""
+        problems = problems_of("backends: [a]\nlisteners: 5\ncaches: x\nmgmt: [x]\n")
+        self.assertEqual(sorted({p.split(": ")[1] for p in problems}),
+                         ["backends", "caches", "listeners", "mgmt"])

@@ -1,0 +1,197 @@
+"""Tests of L{trickster.plugins}."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, frozen
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from trickster.errors import BrokenPlugin, UnknownPlugin
+from trickster.interfaces import IOriginType
+from trickster.plugins import ORIGINS, STORES, Plugins, installed, load
+
+
+@frozen
+class Options:
+    """Nothing to say."""
+
+    step: float = 60.0
+
+
+@frozen
+class NoDefaults:
+    """A key without a default."""
+
+    step: float
+
+
+@implementer(IOriginType)
+@define
+class Graphite:
+    """A good origin type."""
+
+    name: str = "graphite"
+    options: Any = Options
+
+    def routes(self, options: Any) -> list[Any]:
+        """:return: none."""
+        return []
+
+    def dialect(self, options: Any) -> None:
+        """:return: none."""
+
+    def probe(self, options: Any) -> None:
+        """:return: none."""
+
+
+class NotOne:
+    """Provides nothing."""
+
+
+@implementer(IOriginType)
+class HalfOne:
+    """Says that it is an origin type, and has half of what that takes."""
+
+    name = "half"
+
+    def routes(self) -> list[Any]:
+        """:return: none."""
+        return []
+
+
+@frozen
+class Dist:
+    """A distribution."""
+
+    name: str = "trickster-graphite"
+    version: str = "1.2"
+
+
+@frozen
+class Entry:
+    """An entry point."""
+
+    name: str
+    load: Callable[[], Any] = Graphite
+    dist: Dist | None = Dist()
+    value: str = "graphite:plugin"
+
+
+def plugins(*entries: Entry) -> Plugins:
+    """:return: as if these were installed as origin types."""
+    return Plugins(lambda group: entries if group == ORIGINS else ())  # type: ignore[arg-type,return-value]
+
+
+def raising(error: BaseException) -> Callable[[], Any]:
+    """:return: an import that fails."""
+    def imported() -> Any:
+        raise error
+    return imported
+
+
+class LoadTests(SynchronousTestCase):
+    """Loading by name."""
+
+    def assertRefused(self, error: type[Exception], *entries: Entry, name: str = "graphite") -> str:
+        """:return: what is said; the plugin is not loaded."""
+        caught = self.assertRaises(error, plugins(*entries).load, ORIGINS, name, IOriginType)
+        text = str(caught)
+        self.assertNotIn("\n", text)
+        return text
+
+    def test_good(self) -> None:
+        """A plugin that provides the interface is given as it is."""
+        self.assertEqual(
+            plugins(Entry("graphite")).load(ORIGINS, "graphite", IOriginType), Graphite())
+
+    def test_lazy(self) -> None:
+        """Only the plugin that is asked for is imported; names import nothing."""
+        known = plugins(Entry("graphite"), Entry("other", raising(AssertionError())))
+        known.load(ORIGINS, "graphite", IOriginType)
+        self.assertEqual(known.names(ORIGINS), ["graphite", "other"])
+        self.assertEqual(known.names(STORES), [])
+
+    def test_looked_up_once(self) -> None:
+        """The installed distributions are gone through once for each group."""
+        asked: list[str] = []
+        known = Plugins(lambda group: asked.append(group) or [Entry("graphite")])  # type: ignore[func-returns-value,list-item]
+        for _ in range(3):
+            known.load(ORIGINS, "graphite", IOriginType)
+        self.assertEqual(asked, [ORIGINS])
+
+    def test_unknown(self) -> None:
+        """An unknown name is answered with what there is, and what is near."""
+        self.assertEqual(
+            self.assertRefused(UnknownPlugin, Entry("graphite"), Entry("zabbix"), name="graphit"),
+            "no origin type 'graphit' is installed; expected one of graphite, zabbix; "
+            "did you mean 'graphite'?")
+        self.assertIn("expected one of none", self.assertRefused(UnknownPlugin))
+
+    def test_case(self) -> None:
+        """Names are compared by case; another case is a near name."""
+        text = self.assertRefused(UnknownPlugin, Entry("graphite"), name="Graphite")
+        self.assertIn("did you mean 'graphite'?", text)
+
+    def test_twice(self) -> None:
+        """Of two distributions that give one name, in whatever case, neither is taken."""
+        other = Entry("Graphite", dist=Dist("elsewhere", "2"))
+        for name in ("graphite", "Graphite"):
+            text = self.assertRefused(UnknownPlugin, Entry("graphite"), other, name=name)
+            self.assertIn("installed more than once: 'Graphite' of elsewhere 2 and "
+                          "'graphite' of trickster-graphite 1.2", text)
+
+    def test_built_in_too(self) -> None:
+        """Ours is not preferred: nobody could tell which one runs."""
+        ours = Entry("graphite", dist=Dist("trickster", "1"))
+        self.assertIn("trickster 1", self.assertRefused(UnknownPlugin, Entry("graphite"), ours))
+
+    def test_same_twice(self) -> None:
+        """One distribution that is found by two ways is one."""
+        known = plugins(Entry("graphite"), Entry("graphite"))
+        self.assertEqual(known.load(ORIGINS, "graphite", IOriginType), Graphite())
+
+    def test_import_error(self) -> None:
+        """What cannot be imported is told with distribution, place and error."""
+        broken = Entry("graphite", raising(ModuleNotFoundError("No module named 'x'")))
+        self.assertEqual(
+            self.assertRefused(BrokenPlugin, broken),
+            "origin type 'graphite' of trickster-graphite 1.2 cannot be imported "
+            "(graphite:plugin): ModuleNotFoundError: No module named 'x'")
+
+    def test_any_error(self) -> None:
+        """A module may raise whatever it likes, over several lines or none."""
+        for error in (ValueError("a\n  b"), SystemExit(3), SyntaxError()):
+            text = self.assertRefused(BrokenPlugin, Entry("graphite", raising(error)))
+            self.assertIn(type(error).__name__, text)
+
+    def test_not_provided(self) -> None:
+        """What does not provide the interface is told in zope's words."""
+        text = self.assertRefused(BrokenPlugin, Entry("graphite", NotOne))
+        self.assertIn("is broken", text)
+        self.assertIn("IOriginType", text)
+
+    def test_half_provided(self) -> None:
+        """All that is missing is told at once."""
+        text = self.assertRefused(BrokenPlugin, Entry("graphite", HalfOne, None))
+        for missing in ("an unknown distribution", "dialect", "probe", "options", "routes"):
+            self.assertIn(missing, text)
+
+    def test_options(self) -> None:
+        """Options are an attrs class with a default for everything."""
+        text = self.assertRefused(BrokenPlugin, Entry("graphite", lambda: Graphite("g", dict)))
+        self.assertIn("not an attrs class", text)
+        text = self.assertRefused(
+            BrokenPlugin, Entry("graphite", lambda: Graphite("g", NoDefaults)))
+        self.assertIn("no default for step", text)
+
+
+class InstalledTests(SynchronousTestCase):
+    """What is really installed."""
+
+    def test_nothing(self) -> None:
+        """A group that nobody uses is empty."""
+        self.assertEqual(installed("trickster.no-such-group"), ())
+        self.assertRaises(UnknownPlugin, load, "trickster.no-such-group", "x", IOriginType)

@@ -1,0 +1,213 @@
+"""Tests of L{trickster.tap}."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from io import StringIO
+from typing import Any
+
+from attrs import Factory, define
+from twisted.application.service import IService, Service
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.config.doubles import ONE, MemoryLike, PrometheusLike, loaded, with_backend
+from tests.test_plugins import Entry, Graphite
+from trickster import __version__
+from trickster.config.model import Configuration
+from trickster.errors import BrokenPlugin
+from trickster.interfaces import IStoreType
+from trickster.plugins import ORIGINS, Plugins
+from trickster.routes import Route, Serve
+from trickster.tap import Options, made_service, plugin_options, try_port
+
+
+@define
+class Prometheus(Graphite):
+    """An origin type with a way of its own."""
+
+    options: Any = PrometheusLike
+
+    def routes(self, options: Any) -> list[Route]:
+        """:return: one with a name for its handler, and one without."""
+        return [Route("/q", Serve.DELTA, handler="query_range"), Route("/", Serve.PROXY)]
+
+
+@implementer(IStoreType)
+@define
+class Memory:
+    """A store type; nothing is made of it here."""
+
+    name: str = "memory"
+    options: Any = MemoryLike
+
+    def store(self, name: str, options: Any, index: Any, clock: Any) -> Any:
+        """:return: nothing."""
+
+
+def _find(group: str) -> list[Any]:
+    if group == ORIGINS:
+        return [Entry("prometheus", Prometheus)]
+    return [Entry("memory", Memory)]
+
+
+def options_of(*words: str, text: str = ONE, environ: dict[str, str] | None = None) -> Options:
+    """:return: the options of a command line, with that text in every file."""
+    options = Options(environ or {}, lambda path: text.encode(), Plugins(_find))
+    options.parseOptions(list(words))
+    return options
+
+
+class OptionsTests(SynchronousTestCase):
+    """The command line."""
+
+    def setUp(self) -> None:
+        self.output = StringIO()
+        self.patch(sys, "stdout", self.output)
+
+    def test_file(self) -> None:
+        """The configuration is there once the options are parsed."""
+        for words in (["-c", "x.yaml"], ["--config=x.yaml"], ["-config", "x.yaml"]):
+            configuration = options_of(*words).configuration
+            self.assertTrue(configuration.source.endswith("/x.yaml"))
+            self.assertEqual(configuration.backends["one"].plugin, PrometheusLike())
+
+    def test_all_flags(self) -> None:
+        """Every flag has its effect, over environment and file."""
+        configuration = options_of(
+            "-origin-url", "http://x", "-provider", "prometheus", "-proxy-port", "1",
+            "-metrics-port", "2", "-log-level", "debug", "-instance-id", "3", text="",
+            environ={"TRK_PROXY_PORT": "9", "TRK_LOG_LEVEL": "warn"}).configuration
+        self.assertEqual(configuration.backends["default"].origin_url, "http://x")
+        self.assertEqual((configuration.listeners["default"].port,
+                          configuration.listeners["metrics"].port), (1, 2))
+        self.assertEqual((configuration.logging.log_level, configuration.main.instance_id),
+                         ("debug", 3))
+
+    def test_problems(self) -> None:
+        """All problems are for standard error, without traceback, and the exit fails."""
+        error = self.assertRaises(
+            SystemExit, options_of, "-c", "x.yaml", text=ONE + "foo: 1\nbar: 2\n")
+        self.assertIsInstance(error.code, str)
+        self.assertIn("x.yaml:2:1: foo: unknown key", str(error.code))
+        self.assertIn("x.yaml:3:1: bar: unknown key", str(error.code))
+
+    def test_validate(self) -> None:
+        """Validation ends well for a good file, and as ever for a bad one."""
+        self.assertEqual(self.assertRaises(SystemExit, options_of, "-validate-config").code, 0)
+        self.assertEqual(self.output.getvalue(), "configuration is valid\n")
+        error = self.assertRaises(SystemExit, options_of, "-validate-config", text="a: 1")
+        self.assertIn("a: unknown key", str(error.code))
+
+    def test_version(self) -> None:
+        """The version is Trickster's, not Twisted's, and needs no configuration."""
+        error = self.assertRaises(SystemExit, options_of, "--version", text="nonsense: [")
+        self.assertEqual(error.code, 0)
+        self.assertEqual(self.output.getvalue(), f"trickster {__version__}\n")
+
+    def test_misuse(self) -> None:
+        """Unknown flags, words and missing values are misuse."""
+        for words in (["--frob"], ["word"], ["-config"], ["-version=maybe"]):
+            self.assertRaises(UsageError, options_of, *words)
+
+    def test_help(self) -> None:
+        """Every flag of the original is explained."""
+        text = str(Options({}))
+        self.assertIn("Usage: trickster [options]", text)
+        for flag in ("config", "origin-url", "provider", "proxy-port", "metrics-port",
+                     "log-level", "instance-id", "validate-config", "version"):
+            self.assertIn(f"--{flag}", text)
+
+    def test_handlers(self) -> None:
+        """A path may name the ways of its origin type."""
+        text = with_backend("paths: [{path: /q, handler: query_range}]")
+        self.assertTrue(options_of(text=text).configuration.backends["one"].paths)
+        error = self.assertRaises(
+            SystemExit, options_of, text=text.replace("query_range", "query_rage"))
+        self.assertIn("did you mean 'query_range'?", str(error.code))
+
+    def test_broken_routes(self) -> None:
+        """An origin type that fails to say its routes is broken."""
+        @define
+        class Bad(Prometheus):
+            def routes(self, options: Any) -> list[Route]:
+                raise KeyError("x")
+
+        asked = plugin_options(Plugins(lambda group: [Entry("bad", Bad)]))  # type: ignore[arg-type,return-value,list-item]
+        error = self.assertRaises(BrokenPlugin, asked.handlers, "bad", PrometheusLike())
+        self.assertIn("has no routes: KeyError", str(error))
+
+
+@define
+class Builder:
+    """Stands for the composition of everything."""
+
+    built: list[tuple[Configuration, object]] = Factory(list)
+
+    def build(self, configuration: Configuration, reactor: Any) -> Service:
+        """:return: an empty service."""
+        self.built.append((configuration, reactor))
+        return Service()
+
+
+class ServiceTests(SynchronousTestCase):
+    """Making the service."""
+
+    def test_made(self) -> None:
+        """It is built once, of the configuration, after all ports were tried."""
+        tried: list[tuple[str, int]] = []
+        builder, configuration, reactor = Builder(), loaded(ONE), object()
+
+        def probe(address: str, port: int) -> None:
+            tried.append((address, port))
+
+        service = made_service(configuration, reactor, builder.build, probe)
+        verifyObject(IService, service)
+        self.assertEqual(builder.built, [(configuration, reactor)])
+        self.assertEqual(tried, [("", 8480), ("", 8481), ("127.0.0.1", 8484)])
+
+    def test_closed_listeners(self) -> None:
+        """A listener without a port is not tried."""
+        tried: list[int] = []
+        made_service(loaded(ONE + "listeners: {mgmt: {port: 0}}"), None, Builder().build,
+                     lambda address, port: tried.append(port))
+        self.assertEqual(tried, [8480, 8481])
+
+    def test_taken(self) -> None:
+        """All ports that are taken are named before anything is built."""
+        builder = Builder()
+
+        def probe(address: str, port: int) -> None:
+            if port != 8481:
+                raise OSError(98, "Address already in use")
+
+        error = self.assertRaises(
+            SystemExit, made_service, loaded(ONE), None, builder.build, probe)
+        self.assertEqual(
+            error.code,
+            "trickster: listener default cannot listen on * port 8480: Address already in use\n"
+            "trickster: listener mgmt cannot listen on 127.0.0.1 port 8484: "
+            "Address already in use")
+        self.assertEqual(builder.built, [])
+
+
+class TryPortTests(SynchronousTestCase):
+    """Trying a port, on loopback."""
+
+    def test_taken(self) -> None:
+        """A port that is listened on fails, with the system's own words; free ones do not."""
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            error = self.assertRaises(OSError, try_port, "127.0.0.1", port)
+            self.assertEqual(error.strerror, "Address already in use")
+            self.assertRaises(OSError, try_port, "", port)
+        try_port("127.0.0.1", port)
+
+    def test_not_ours(self) -> None:
+        """An address of another machine fails."""
+        self.assertRaises(OSError, try_port, "192.0.2.1", 0)
