@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from attrs import define, evolve, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -15,7 +15,7 @@ from trickster.bodies import read_all
 from trickster.caching.dates import format_date
 from trickster.caching.objectoptions import ObjectOptions
 from trickster.caching.objects import ObjectCache
-from trickster.errors import UpstreamBroke
+from trickster.errors import TricksterError, UpstreamBroke
 from trickster.interfaces import IBody, ICacheStore, IReferenceStore, IResponder
 from trickster.messages import Headers, Octets, Request, Response
 from trickster.routes import Match, Route, Serve
@@ -203,7 +203,7 @@ class Client:
             self.response = await responder.respond(request)
             if self.reads:
                 await self.read_all()
-        except Exception as error:
+        except (TricksterError, CancelledError) as error:
             self.error = error
 
     async def read_all(self) -> None:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import define, evolve, frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.bodies import BodyTooLarge, read_all
-from trickster.caching.asking import Question
-from trickster.caching.documents import Document, aged, whole_part
+from trickster.caching.archive import Archive
+from trickster.caching.asking import AskingRules, Question, asked_anew, asked_for_missing
+from trickster.caching.documents import Document, Span, whole_part
 from trickster.caching.fills import Fill, FillTable, Landed
+from trickster.caching.flights import settled
 from trickster.caching.objectoptions import Collapse, ObjectOptions
+from trickster.caching.partials import combined, partial_document
 from trickster.caching.progressive import SharedBody
-from trickster.caching.rfc9111 import (
-    Policy,
-    may_replace_error,
-    not_storable,
-    policy_of,
-    vary_names,
-)
-from trickster.caching.selecting import selecting_values
-from trickster.caching.shelf import Shelf
-from trickster.caching.validation import still_selects, updated
-from trickster.caching.wire import revised
+from trickster.caching.rfc9111 import may_replace_error
+from trickster.caching.validation import is_conditional, still_selects
 from trickster.errors import Reason, RequestError, Undecodable, UpstreamBroke, UpstreamError
 from trickster.interfaces import IResponder
-from trickster.messages import (
-    NO_HEADERS,
-    Engine,
-    Headers,
-    Octets,
-    Outcome,
-    Request,
-    Response,
-    Status,
-)
+from trickster.messages import Engine, Octets, Outcome, Request, Response, Status
 
 
 @frozen
@@ -45,6 +33,7 @@ class Errand:
     :ivar sent: the request for the origin.
     :ivar stored: what is known of the answer from before.
     :ivar reason: why what is stored does not do.
+    :ivar missing: what is wanted and not among the stored parts, where just that is asked for.
     """
 
     question: Question
@@ -52,16 +41,18 @@ class Errand:
     sent: Request
     stored: Document | None = None
     reason: Reason = Reason.KEY_MISS
+    missing: tuple[Span, ...] = ()
 
 
 @define
 class Fetcher:
-    """Asks the origin, tells a L{Fill} what comes of it, and stores what may be stored."""
+    """Asks the origin, tells a L{Fill} what comes of it, and has stored what may be stored."""
 
     _inner: IResponder
     _clock: IReactorTime
-    _shelf: Shelf
+    _archive: Archive
     _table: FillTable
+    _asking: AskingRules
     _options: ObjectOptions
 
     async def fetch(self, fill: Fill, errand: Errand) -> None:
@@ -69,6 +60,9 @@ class Fetcher:
         :raises trickster.errors.RequestError: the origin gave no answer, and nothing stored
             may take its place.
         """
+        if len(errand.missing) > 1 and self._options.dearticulate_upstream_ranges:
+            await self._fetch_separately(fill, errand)
+            return
         sent = self._clock.seconds()
         try:
             response = await self._inner.respond(errand.sent)
@@ -76,11 +70,24 @@ class Fetcher:
             if self._lands_stale(fill, errand, error.reason):
                 return
             raise
+        try:
+            await self._take(fill, errand, response, sent)
+        except BaseException:
+            response.body.close()
+            raise
+
+    async def _take(self, fill: Fill, errand: Errand, response: Response, sent: float) -> None:
         if response.status >= 500 and self._lands_stale(
                 fill, errand, Reason.ORIGIN_STATUS, response.status):
             response.body.close()
         elif response.status == 304:
+            response.body.close()
             await self._not_modified(fill, errand, response, sent)
+        elif response.status == 206:
+            await self._partial(fill, errand, response, sent)
+        elif errand.missing and response.status == 416:
+            response.body.close()
+            await self._anew(fill, errand)
         else:
             await self._answered(fill, errand, response, sent)
 
@@ -95,124 +102,184 @@ class Fetcher:
             Engine.OBJECT, Status.HIT, reason, "stale-if-error", origin_status=status)))
         return True
 
+    # What a 304 may mean.
+
     async def _not_modified(self, fill: Fill, errand: Errand, response: Response,
                             sent: float) -> None:
-        response.body.close()
         stored = errand.stored
-        if stored is None:
-            # The client's own condition: what it has is good, but nobody else is answered.
-            head = self._head(errand, response, sent)
-            outcome = self._outcome(Status.KEY_MISS, errand.reason, response)
+        if stored is None and not is_conditional(errand.sent.headers):
+            await self._release(fill, errand, response, Reason.STATUS_NOT_STORABLE)
+        elif stored is None:
+            # The client's own condition: what it has is good.
+            head = self._archive.head(errand.question, response, sent)
+            outcome = _outcome(Status.KEY_MISS, errand.reason, response)
             fill.land(Landed(head, outcome, first_hand=True))
         elif still_selects(stored.headers, response.headers):
-            await self._freshened(fill, errand, stored, response, sent)
+            await self._validated(fill, errand, response, sent)
         else:
             # It speaks of a representation that nobody here has.
-            again = errand.sent.headers.without(b"if-none-match", b"if-modified-since")
-            await self._shelf.drop_one(errand.question.key, stored)
-            await self.fetch(fill, evolve(errand, stored=None, reason=Reason.STALE,
-                                          sent=_repeated(errand, again)))
+            await self._anew(fill, errand)
 
-    async def _freshened(self, fill: Fill, errand: Errand, stored: Document,
-                         response: Response, sent: float) -> None:
-        received = self._clock.seconds()
-        headers = updated(stored.headers, response.headers)
-        if b"date" not in response.headers:
-            headers = headers.without(b"date")
-        fresh = revised(aged(stored, headers, sent, received), self._options.rules)
-        fresh = evolve(fresh, selecting=self._selecting(errand, fresh.headers))
-        outcome = self._outcome(Status.REVALIDATED, Reason.REVALIDATED, response)
-        reason = not_storable(errand.sent.headers, fresh.status, fresh.headers, fresh.policy)
-        fill.land(Landed(fresh, evolve(outcome, stored=reason is None)))
-        if reason is None:
-            await self.keep(fill, errand, fresh)
+    async def _validated(self, fill: Fill, errand: Errand, response: Response,
+                         sent: float) -> None:
+        question, stored = errand.question, errand.stored
+        assert stored is not None
+        fresh = self._archive.renewed(question, stored, response, sent)
+        missing = self._archive.missing(fresh, question.request)
+        if missing:
+            await self._fetch_missing(fill, errand, fresh, missing)
+            return
+        outcome = _outcome(Status.REVALIDATED, Reason.REVALIDATED, response)
+        fill.land(Landed(fresh, evolve(outcome, stored=True)))
+        if fill.may_be_kept:
+            await self._archive.keep_renewed(question, fresh, stored)
+
+    async def _anew(self, fill: Fill, errand: Errand) -> None:
+        """What is stored is of no use: ask as if there were nothing."""
+        sent = asked_anew(errand.question, self._asking)
+        if errand.stored is not None:
+            await self._archive.drop(errand.question, errand.stored)
+            sent = evolve(sent, headers=sent.headers.without(
+                b"if-none-match", b"if-modified-since"))
+        await self.fetch(fill, evolve(errand, stored=None, missing=(), sent=sent,
+                                      reason=Reason.STALE))
+
+    # Parts of a body.
+
+    async def _fetch_missing(self, fill: Fill, errand: Errand, stored: Document,
+                             missing: tuple[Span, ...]) -> None:
+        sent = asked_for_missing(errand.question, stored, missing, self._asking)
+        if sent is None:
+            await self._anew(fill, errand)
         else:
-            await self._shelf.drop_one(errand.question.key, stored)
+            await self.fetch(fill, evolve(errand, stored=stored, sent=sent, missing=missing))
+
+    async def _partial(self, fill: Fill, errand: Errand, response: Response,
+                       sent: float) -> None:
+        head = self._archive.head(errand.question, response, sent)
+        reason = self._archive.why_not_partial(errand.sent, response, head.policy)
+        if reason is not None:
+            await self._release(fill, errand, response, reason)
+            return
+        octets = await self._whole(response)
+        document = self._joined(errand.stored, partial_document(head, response.headers, octets))
+        if document is not None and not self._archive.missing(document, errand.question.request):
+            await self._land_partial(fill, errand, document, response)
+        elif errand.missing:
+            await self._anew(fill, errand)
+        else:
+            passed = evolve(response, body=Octets(octets))
+            await self._release(fill, errand, passed, Reason.STATUS_NOT_STORABLE)
+
+    def _joined(self, stored: Document | None, fresh: Document | None) -> Document | None:
+        if stored is None or fresh is None:
+            return fresh
+        return combined(stored, fresh, self._options.rules) or fresh
+
+    async def _land_partial(self, fill: Fill, errand: Errand, document: Document,
+                            response: Response) -> None:
+        status, reason = Status.KEY_MISS, errand.reason
+        if errand.stored is not None and errand.missing:
+            status, reason = self._partial_status(errand, errand.stored), Reason.RANGE_MISS
+        await self._land(fill, errand, document, _outcome(status, reason, response),
+                         _is_first_hand(response))
+
+    def _partial_status(self, errand: Errand, stored: Document) -> Status:
+        spans = self._archive.wanted(stored, errand.question.request)
+        wanted = (stored.length or 0) if spans is None else sum(s.length for s in spans)
+        missing = sum(span.length for span in errand.missing)
+        return Status.PARTIAL_HIT if missing < wanted else Status.RANGE_MISS
+
+    async def _fetch_separately(self, fill: Fill, errand: Errand) -> None:
+        """Ask for each missing span by itself, all at once."""
+        results = await settled([
+            Deferred.fromCoroutine(self._one_span(errand, span)) for span in errand.missing])
+        responses = [result[0] for result in results if isinstance(result, tuple)]
+        document = self._all_joined(errand, [
+            result[1] for result in results if isinstance(result, tuple)])
+        if document is None or self._archive.missing(document, errand.question.request):
+            await self._anew(fill, errand)
+        else:
+            await self._land_partial(fill, errand, document, responses[0])
+
+    async def _one_span(self, errand: Errand, span: Span) -> tuple[Response, Document | None]:
+        assert errand.stored is not None
+        request = asked_for_missing(errand.question, errand.stored, (span,), self._asking)
+        assert request is not None  # there was a validator for all of them
+        sent = self._clock.seconds()
+        response = await self._inner.respond(request)
+        try:
+            head = self._archive.head(errand.question, response, sent)
+            if response.status != 206 or self._archive.why_not_partial(
+                    request, response, head.policy):
+                return response, None
+            octets = await self._whole(response)
+            return response, partial_document(head, response.headers, octets)
+        finally:
+            response.body.close()
+
+    def _all_joined(self, errand: Errand, fresh: Sequence[Document | None]) -> Document | None:
+        document = errand.stored
+        for one in fresh:
+            if one is None or document is None:
+                return None
+            document = combined(document, one, self._options.rules)
+        return document
+
+    # Whole bodies.
 
     async def _answered(self, fill: Fill, errand: Errand, response: Response,
                         sent: float) -> None:
-        head = self._head(errand, response, sent)
-        reason = self._why_not_stored(errand, response, head.policy)
-        if reason is None and self._is_transformed(response):
-            await self._transform(fill, errand, response, head)
-        elif reason is None:
-            await self._stream(fill, errand, response, head)
-        else:
+        head = self._archive.head(errand.question, response, sent)
+        reason = self._archive.why_not_stored(errand.question, response, head.policy)
+        if reason is not None:
             await self._release(fill, errand, response, reason)
-
-    def _head(self, errand: Errand, response: Response, sent: float) -> Document:
-        received = self._clock.seconds()
-        policy = policy_of(response.status, response.headers, received, self._options.rules)
-        head = Document(
-            response.status, NO_HEADERS, (), response.body.length, policy, 0.0, received,
-            self._selecting(errand, response.headers), response.phrase)
-        return aged(head, response.headers, sent, received)
-
-    def _selecting(self, errand: Errand, headers: Headers) -> tuple[
-            tuple[bytes, bytes | None], ...]:
-        names = self._options.identity
-        if self._options.route.ttl is None:
-            names = names | vary_names(headers) - {b"*"}
-        return selecting_values(names, errand.question.request.headers)
-
-    def _why_not_stored(self, errand: Errand, response: Response, policy: Policy
-                        ) -> Reason | None:
-        if response.status == 206:
-            return Reason.STATUS_NOT_STORABLE
-        options = self._options
-        if options.route.ttl is not None:
-            if not policy.forced:
-                return Reason.ORIGIN_STATUS
-            return Reason.SET_COOKIE if b"set-cookie" in response.headers else None
-        return not_storable(errand.sent.headers, response.status, response.headers, policy)
+        elif self._options.route.transform is not None and response.status == 200:
+            await self._transform(fill, errand, response, head)
+        else:
+            await self._stream(fill, errand, response, head)
 
     async def _release(self, fill: Fill, errand: Errand, response: Response,
                        reason: Reason) -> None:
         """Give an answer to the one who asked first, and let the others ask themselves."""
-        until = self._clock.seconds() + self._options.pass_seconds
-        self._table.pass_until(errand.slot, until)
+        self._pass(errand)
         if errand.stored is not None and response.status < 500:
             # The origin has another answer now: the older one must not be used again.
-            await self._shelf.drop_one(errand.question.key, errand.stored)
+            await self._archive.drop(errand.question, errand.stored)
         status = Status.PROXY_ERROR if response.status >= 400 else Status.KEY_MISS
-        fill.release(evolve(response, outcome=self._outcome(status, reason, response)))
+        fill.release(evolve(response, outcome=_outcome(status, reason, response)))
+
+    def _pass(self, errand: Errand) -> None:
+        self._table.pass_until(errand.slot, self._clock.seconds() + self._options.pass_seconds)
 
     async def _stream(self, fill: Fill, errand: Errand, response: Response,
                       head: Document) -> None:
         """Pass an answer on as it comes, and store it when it is whole."""
         self._table.share_again(errand.slot)
-        length = response.body.length
-        fits = length is None or length <= self._options.max_object_size_bytes
+        fits = self._archive.fits(response.body.length or 0)
         body = SharedBody(
-            response.body, self._options.spread, overflowed=lambda: self._too_large(fill, errand),
+            response.body, self._options.spread,
+            overflowed=lambda: self._too_large(fill, errand),
             left=fill.check, in_haste=fill.is_waited_for)
-        outcome = self._outcome(
-            Status.KEY_MISS, errand.reason if fits else Reason.TOO_LARGE, response)
-        outcome = evolve(outcome, stored=fits)
+        reason = errand.reason if fits else Reason.TOO_LARGE
+        outcome = evolve(_outcome(Status.KEY_MISS, reason, response), stored=fits)
         fill.go_live(head, body, outcome, _is_first_hand(response))
         await body.pump()
         if body.is_kept:
             document = evolve(head, parts=whole_part(body.buffers()), length=body.size)
-            fill.land(Landed(document, outcome, _is_first_hand(response)))
-            await self.keep(fill, errand, document)
+            await self._land(fill, errand, document, outcome, _is_first_hand(response))
 
     def _too_large(self, fill: Fill, errand: Errand) -> None:
         fill.is_detached = False
         if self._options.collapse is Collapse.BASIC:
-            until = self._clock.seconds() + self._options.pass_seconds
-            self._table.pass_until(errand.slot, until)
+            self._pass(errand)
             fill.release()
-
-    def _is_transformed(self, response: Response) -> bool:
-        return (self._options.route.transform is not None and response.status == 200
-                and b"content-encoding" not in response.headers)
 
     async def _transform(self, fill: Fill, errand: Errand, response: Response,
                          head: Document) -> None:
         transform = self._options.route.transform
         assert transform is not None
-        octets = bytes(await self._whole(response))
-        outcome = self._outcome(Status.KEY_MISS, errand.reason, response)
+        octets = await self._whole(response)
         try:
             changed = transform(octets)
         except Undecodable as error:
@@ -221,18 +288,13 @@ class Fetcher:
             return
         document = evolve(head, parts=whole_part((changed,) if changed else ()),
                           length=len(changed))
-        fits = len(changed) <= self._options.max_object_size_bytes
-        outcome = evolve(outcome, stored=fits)
-        if not fits:
-            outcome = evolve(outcome, reason=Reason.TOO_LARGE)
-        fill.land(Landed(document, outcome, _is_first_hand(response)))
-        if fits:
-            await self.keep(fill, errand, document)
+        outcome = _outcome(Status.KEY_MISS, errand.reason, response)
+        await self._land(fill, errand, document, outcome, _is_first_hand(response))
 
-    async def _whole(self, response: Response) -> bytes | bytearray:
+    async def _whole(self, response: Response) -> bytes:
         expected = response.body.length
         try:
-            octets = await read_all(response.body, self._options.max_capture_bytes)
+            octets = bytes(await read_all(response.body, self._options.max_capture_bytes))
         except BodyTooLarge as error:
             raise UpstreamError("too large to be changed as configured",
                                 Reason.TOO_LARGE) from error
@@ -240,32 +302,20 @@ class Fetcher:
             raise UpstreamBroke(f"{len(octets)} octets of a body of {expected}")
         return octets
 
-    async def keep(self, fill: Fill, errand: Errand, document: Document) -> None:
-        """Store a document, unless it was outdated while it came."""
-        if fill.may_be_kept:
-            await self._shelf.keep(errand.question.key, document, self._ttl(document))
-
-    def _ttl(self, document: Document) -> float:
-        """How long a document is of use, in seconds from its arrival."""
-        options, policy = self._options, document.policy
-        uses = [policy.lifetime]
-        if not policy.forced and (b"etag" in document.headers
-                                  or b"last-modified" in document.headers):
-            uses += [policy.lifetime * options.revalidation_factor, options.validation_ttl]
-        if not policy.must_revalidate:
-            swr, sie = policy.stale_while_revalidate, policy.stale_if_error
-            uses.append(policy.lifetime + (options.stale_while_revalidate if swr is None else swr))
-            uses.append(policy.lifetime + (options.stale_if_error if sie is None else sie))
-        return min(max(uses), options.max_ttl) - (0.0 if policy.forced else document.initial_age)
-
-    def _outcome(self, status: Status, reason: Reason, response: Response) -> Outcome:
-        return Outcome(Engine.OBJECT, status, reason, origin_status=response.status)
+    async def _land(self, fill: Fill, errand: Errand, document: Document, outcome: Outcome,
+                    first_hand: bool) -> None:
+        """Answer all who wait, then store, unless the document was outdated on its way."""
+        fits = self._archive.fits(document.held)
+        outcome = evolve(outcome, stored=fits)
+        if not fits:
+            outcome = evolve(outcome, reason=Reason.TOO_LARGE)
+        fill.land(Landed(document, outcome, first_hand))
+        if fits and fill.may_be_kept:
+            await self._archive.keep(errand.question, document)
 
 
-def _repeated(errand: Errand, headers: Headers) -> Request:
-    body = errand.question.body
-    return evolve(errand.sent, headers=headers,
-                  body=Octets() if body is None else Octets(bytes(body)))
+def _outcome(status: Status, reason: Reason, response: Response) -> Outcome:
+    return Outcome(Engine.OBJECT, status, reason, origin_status=response.status)
 
 
 def _is_first_hand(response: Response) -> bool:

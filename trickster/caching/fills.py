@@ -161,6 +161,10 @@ class Fill:
         seats, self._seats = self._seats, []
         for seat in seats:
             seat.callback(self._taken_end())
+        if isinstance(self._end, Alone) and self._end.response is not None:
+            # A refresh for nobody in particular.
+            self._end.response.body.close()
+            self._end = Alone()
 
     def _taken_end(self) -> Verdict:
         end = self._end
@@ -193,12 +197,9 @@ class Fill:
 
     def cancel(self) -> None:
         """Give up."""
-        end = self._end
-        if isinstance(end, Alone) and end.response is not None:
-            end.response.body.close()
-        elif self._body is not None:
+        if self._body is not None:
             self._body.give_up()
-        elif end is None and self._work is not None:
+        elif self._end is None and self._work is not None:
             self._work.cancel()
 
     def _wake(self) -> None:

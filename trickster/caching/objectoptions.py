@@ -9,6 +9,7 @@ from secrets import token_hex
 from attrs import field, frozen
 
 from trickster.caching.answers import RangeRules
+from trickster.caching.documents import Document
 from trickster.caching.keys import ALL_PARAMS, KeyRules
 from trickster.caching.progressive import Spread
 from trickster.caching.rfc9111 import Rules
@@ -115,3 +116,21 @@ class ObjectOptions:
         """How much of a body on its way is held, and where."""
         is_progressive = self.collapse is Collapse.PROGRESSIVE
         return Spread(self.max_object_size_bytes, spool=self.spool if is_progressive else None)
+
+
+def ttl_of(document: Document, options: ObjectOptions) -> float:
+    """
+    :return: for how long a document is of any use, in seconds from its arrival: while it is
+        fresh, may be used stale, or is worth validating.
+    """
+    policy = document.policy
+    if policy.forced:
+        return min(policy.lifetime, options.max_ttl)
+    uses = [policy.lifetime]
+    if b"etag" in document.headers or b"last-modified" in document.headers:
+        uses += [policy.lifetime * options.revalidation_factor, options.validation_ttl]
+    if not policy.must_revalidate:
+        swr, sie = policy.stale_while_revalidate, policy.stale_if_error
+        uses.append(policy.lifetime + (options.stale_while_revalidate if swr is None else swr))
+        uses.append(policy.lifetime + (options.stale_if_error if sie is None else sie))
+    return min(max(uses), options.max_ttl) - document.initial_age

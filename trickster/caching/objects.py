@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.bodies import BodyTooLarge, read_all
-from trickster.caching.answers import Reply, answer, live_answer, wanted_spans
+from trickster.caching.answers import Reply, answer, live_answer
+from trickster.caching.archive import Archive
 from trickster.caching.asking import (
     AskingRules,
     Question,
     asked_anew,
     asked_conditionally,
+    asked_for_missing,
     slot_of,
 )
 from trickster.caching.directives import NO_DIRECTIVES, Directives, parse_cache_control
-from trickster.caching.documents import Document
+from trickster.caching.documents import Document, Span
 from trickster.caching.fetching import Errand, Fetcher
 from trickster.caching.fills import Alone, Fill, FillTable, Live, Verdict
+from trickster.caching.invalidation import invalidated
 from trickster.caching.keys import READ_ONLY, key_of
 from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.rfc9111 import Use, use_of
 from trickster.caching.selecting import matches
 from trickster.caching.shelf import Found, Shelf
-from trickster.caching.validation import validators
+from trickster.caching.validation import confirms, validators
 from trickster.errors import Reason, RequestTooLarge
 from trickster.interfaces import ICacheStore, IResponder
 from trickster.messages import (
@@ -59,15 +64,18 @@ class ObjectCache:
     options: ObjectOptions
     _table: FillTable = field(factory=FillTable, init=False)
     _shelf: Shelf = field(init=False)
+    _archive: Archive = field(init=False)
     _fetcher: Fetcher = field(init=False)
     _asking: AskingRules = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
         self._shelf = Shelf(self._store, self._clock, options.rules, options.identity)
-        self._fetcher = Fetcher(self._inner, self._clock, self._shelf, self._table, options)
         self._asking = AskingRules(options.key_rules, options.range_rules.limit,
                                    wholly=options.route.ttl is not None)
+        self._archive = Archive(self._shelf, self._clock, options)
+        self._fetcher = Fetcher(self._inner, self._clock, self._archive, self._table,
+                                self._asking, options)
 
     async def respond(self, request: Request) -> Response:
         """
@@ -112,6 +120,8 @@ class ObjectCache:
                 return response
             if b"only-if-cached" in question.asked:
                 return _not_cached()
+            if question.request.method == b"HEAD":
+                return await self._headed(question, found)
             response = await self._fetched(question, found)
             if response is not None:
                 return response
@@ -120,12 +130,11 @@ class ObjectCache:
 
     def _from(self, found: Found, question: Question) -> Response | None:
         """Answer from what is stored, if that is allowed and everything is here."""
-        stored, now = found.document, self._clock.seconds()
+        stored = found.document
         if stored is None:
             return None
-        age = stored.age(now)
-        use = use_of(stored.policy, age, question.asked, self.options.stale_while_revalidate)
-        if use is Use.VALIDATE or not self._has_all(stored, question.request, now):
+        use = self._use(stored, question)
+        if use is Use.VALIDATE or self._archive.missing(stored, question.request):
             return None
         if use is Use.STALE_WHILE_REVALIDATE:
             self._refresh(question, found)
@@ -133,12 +142,6 @@ class ObjectCache:
                 Engine.OBJECT, Status.HIT, Reason.STALE, "stale-while-revalidate"))
         status = Status.NEGATIVE_HIT if stored.status in self.options.negative else Status.HIT
         return self._answer(stored, question, Outcome(Engine.OBJECT, status))
-
-    def _has_all(self, stored: Document, request: Request, now: float) -> bool:
-        if stored.is_whole:
-            return True
-        spans = wanted_spans(stored, request, now, self.options.range_rules)
-        return spans is not None and all(stored.part_with(span) for span in spans)
 
     def _answer(self, document: Document, question: Question, outcome: Outcome,
                 is_reused: bool = True) -> Response:
@@ -167,6 +170,23 @@ class ObjectCache:
         seat = fill.seat()
         self._begin(errand, fill)
         return await self._told(question, await seat, True, found)
+
+    async def _headed(self, question: Question, found: Found) -> Response:
+        """
+        Pass a HEAD on; a stored answer that it contradicts is not used again, and one that
+        it confirms is as good as new (RFC 9111 section 4.3.5).
+        """
+        sent = self._clock.seconds()
+        response = await self._inner.respond(question.request)
+        stored = found.document
+        if stored is not None and response.status == 200 and confirms(stored, response.headers):
+            fresh = self._archive.renewed(question, stored, response, sent)
+            await self._archive.keep_renewed(question, fresh, stored)
+        elif stored is not None and response.status in (200, 404, 410):
+            await self._archive.drop(question, stored)
+        reason = Reason.KEY_MISS if stored is None else Reason.STALE
+        return evolve(response, outcome=Outcome(
+            Engine.OBJECT, Status.KEY_MISS, reason, origin_status=response.status))
 
     async def _told(self, question: Question, verdict: Verdict, leads: bool, found: Found
                     ) -> Response | None:
@@ -198,22 +218,31 @@ class ObjectCache:
 
     def _errand(self, question: Question, found: Found) -> Errand:
         stored = found.document
-        if stored is not None and stored.is_whole and validators(stored.headers):
-            sent = asked_conditionally(question, stored, self._asking)
-            return Errand(question, slot_of(found.slot, sent.headers), sent, stored,
-                          Reason.STALE)
-        sent = asked_anew(question, self._asking)
-        reason = (Reason.STALE if stored is not None
-                  else Reason.VARY_MISS if found.others else Reason.KEY_MISS)
-        return Errand(question, slot_of(found.slot, sent.headers), sent, stored, reason)
+        sent = None
+        missing: tuple[Span, ...] = ()
+        reason = Reason.VARY_MISS if found.others else Reason.KEY_MISS
+        if stored is not None:
+            reason = Reason.STALE
+            if self._use(stored, question) is not Use.VALIDATE:
+                missing = self._archive.missing(stored, question.request)
+                sent = asked_for_missing(question, stored, missing, self._asking)
+                reason = Reason.RANGE_MISS
+            elif validators(stored.headers):
+                sent = asked_conditionally(question, stored, self._asking)
+        if sent is None:
+            sent, missing = asked_anew(question, self._asking), ()
+        return Errand(question, slot_of(found.slot, sent.headers), sent, stored, reason, missing)
+
+    def _use(self, stored: Document, question: Question) -> Use:
+        return use_of(stored.policy, stored.age(self._clock.seconds()), question.asked,
+                      self.options.stale_while_revalidate)
 
     def _begin(self, errand: Errand, fill: Fill) -> None:
         self._table.begin(errand.slot, fill, self._fetcher.fetch(fill, errand))
 
     async def _purge(self, question: Question) -> Response:
         """What a client's no-cache means to Trickster: forget it, and ask the origin."""
-        self._table.outdate(question.key)
-        await self._shelf.drop(question.key)
+        await self.forget(question.key)
         response = await self._inner.respond(question.request)
         return evolve(response, outcome=Outcome(
             Engine.OBJECT, Status.PURGE, Reason.REQUEST_NO_CACHE,
@@ -221,8 +250,21 @@ class ObjectCache:
 
     async def _passed(self, request: Request, reason: Reason) -> Response:
         response = await self._inner.respond(request)
+        await self.invalidate(request, response)
         return evolve(response, outcome=Outcome(
             Engine.OBJECT, Status.PROXY_ONLY, reason, origin_status=response.status))
+
+    async def invalidate(self, request: Request, response: Response) -> None:
+        """Forget what a request has made invalid, if it has (RFC 9111 section 4.4)."""
+        for target in invalidated(request, response):
+            read = Request(b"GET", target, authority=request.authority)
+            with suppress(MalformedParams):
+                await self.forget(key_of(self._asking.key, read))
+
+    async def forget(self, key: str) -> None:
+        """Forget all variants of a key, and do not store what is on its way for it."""
+        self._table.outdate(key)
+        await self._shelf.drop(key)
 
     def stop(self) -> None:
         """Give up every exchange, at the end of the program."""
@@ -245,3 +287,22 @@ def _purges(headers: Headers) -> bool:
 def _not_cached() -> Response:
     return text_response(504, "not cached, and only-if-cached was asked for\n", Outcome(
         Engine.OBJECT, Status.KEY_MISS, Reason.ONLY_IF_CACHED))
+
+
+@implementer(IResponder)
+@define(eq=False)
+class InvalidatingProxy:
+    """
+    Passes requests on, and has a cache forget what they make invalid.
+
+    It is for the routes of a backend that are not cached, beside one that is.
+    """
+
+    _inner: IResponder
+    _cache: ObjectCache
+
+    async def respond(self, request: Request) -> Response:
+        """:return: the origin's answer."""
+        response = await self._inner.respond(request)
+        await self._cache.invalidate(request, response)
+        return response

@@ -7,6 +7,7 @@ from enum import Enum
 
 from trickster.caching.dates import parse_date
 from trickster.caching.directives import split_list
+from trickster.caching.documents import Document
 from trickster.messages import Headers, Pair
 
 CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since",
@@ -25,6 +26,11 @@ class Verdict(Enum):
     PASS = "pass"
     NOT_MODIFIED = "not modified"
     FAILED = "failed"
+
+
+def is_conditional(request: Headers) -> bool:
+    """:return: whether the answer may be a 304."""
+    return b"if-none-match" in request or b"if-modified-since" in request
 
 
 def is_strong(tag: bytes | None) -> bool:
@@ -143,6 +149,20 @@ def still_selects(stored: Headers, update: Headers) -> bool:
         before, after = stored.get(b"last-modified"), update.get(b"last-modified")
         return before is None or after is None or before == after
     return True
+
+
+def confirms(stored: Document, update: Headers) -> bool:
+    """
+    :param update: the fields of a 200 answer to a HEAD.
+    :return: whether the stored response is the one that a GET would give
+        (RFC 9111 section 4.3.5).
+    """
+    length = update.get(b"content-length")
+    if length is not None and length != b"%d" % (stored.length or 0):
+        return False
+    named = (b"etag", b"last-modified")
+    return still_selects(stored.headers, update) and all(
+        stored.headers.get(name) == update.get(name) for name in named if name in update)
 
 
 def updated(stored: Headers, update: Headers) -> Headers:

@@ -1,0 +1,129 @@
+"""Makes documents of answers, and keeps those that may be kept."""
+
+from __future__ import annotations
+
+from attrs import define, evolve
+from twisted.internet.interfaces import IReactorTime
+
+from trickster.caching.answers import wanted_spans
+from trickster.caching.asking import Question
+from trickster.caching.documents import Document, Span, aged
+from trickster.caching.objectoptions import ObjectOptions, ttl_of
+from trickster.caching.partials import missing_of
+from trickster.caching.rfc9111 import Policy, not_storable, policy_of, vary_names
+from trickster.caching.selecting import Selecting, selecting_values
+from trickster.caching.shelf import Shelf
+from trickster.caching.validation import updated
+from trickster.caching.wire import revised
+from trickster.errors import Reason
+from trickster.messages import NO_HEADERS, Headers, Request, Response
+
+# They answer a request's own conditions, range or expectation, not its target.
+_NEVER_STORED = frozenset((206, 304, 412, 416, 417))
+
+
+@define
+class Archive:
+    """The documents of one path."""
+
+    _shelf: Shelf
+    _clock: IReactorTime
+    _options: ObjectOptions
+
+    def head(self, question: Question, response: Response, sent: float) -> Document:
+        """
+        :param sent: when the request went out, in seconds since the epoch.
+        :return: the answer that has just begun to arrive, as a document without parts.
+        """
+        received = self._clock.seconds()
+        policy = policy_of(response.status, response.headers, received, self._options.rules)
+        head = Document(
+            response.status, NO_HEADERS, (), response.body.length, policy, 0.0, received,
+            self._selecting(question, response.headers), response.phrase)
+        return aged(head, response.headers, sent, received)
+
+    def renewed(self, question: Question, stored: Document, response: Response,
+                sent: float) -> Document:
+        """
+        :param response: without a body; it says that the stored one is still good.
+        :return: the stored document with its fields brought up to date (RFC 9111 3.2).
+        """
+        headers = updated(stored.headers, response.headers)
+        if b"date" not in response.headers:
+            headers = headers.without(b"date")
+        fresh = aged(stored, headers, sent, self._clock.seconds())
+        return evolve(revised(fresh, self._options.rules),
+                      selecting=self._selecting(question, fresh.headers))
+
+    def _selecting(self, question: Question, headers: Headers) -> Selecting:
+        names = self._options.identity
+        if self._options.route.ttl is None:
+            names = names | vary_names(headers) - {b"*"}
+        return selecting_values(names, question.request.headers)
+
+    def why_not_stored(self, question: Question, response: Response, policy: Policy
+                       ) -> Reason | None:
+        """:return: why a whole answer is not stored, whatever its size; None if it is."""
+        if response.status in _NEVER_STORED:
+            return Reason.STATUS_NOT_STORABLE
+        route = self._options.route
+        if route.transform is not None and b"content-encoding" in response.headers:
+            return Reason.UNDECODABLE
+        if route.ttl is not None:
+            return _why_not_forced(response, policy)
+        return not_storable(question.request.headers, response.status, response.headers, policy)
+
+    def why_not_partial(self, sent: Request, response: Response, policy: Policy
+                        ) -> Reason | None:
+        """:return: why a 206 answer is not stored; None if it is."""
+        if b"range" not in sent.headers:
+            return Reason.STATUS_NOT_STORABLE
+        length = response.body.length
+        if length is None or length > self._options.max_object_size_bytes:
+            return Reason.TOO_LARGE
+        return not_storable(sent.headers, 206, response.headers, policy)
+
+    def missing(self, stored: Document, request: Request) -> tuple[Span, ...]:
+        """:return: what of the octets that a request wants is not stored."""
+        if stored.is_whole:
+            return ()
+        return missing_of(stored, self.wanted(stored, request))
+
+    def wanted(self, stored: Document, request: Request) -> list[Span] | None:
+        """:return: the octets that a request wants; None for all of them."""
+        now = self._clock.seconds()
+        return wanted_spans(stored, request, now, self._options.range_rules)
+
+    def fits(self, octets: int) -> bool:
+        """:return: whether a body of that size may be stored."""
+        return octets <= self._options.max_object_size_bytes
+
+    async def keep(self, question: Question, document: Document) -> None:
+        """Store a document."""
+        await self._shelf.keep(question.key, document, ttl_of(document, self._options))
+
+    async def keep_renewed(self, question: Question, fresh: Document, stored: Document) -> bool:
+        """
+        Store a document that was brought up to date, unless it now says that it must not be.
+
+        :return: whether it is stored.
+        """
+        if self._is_still_storable(question, fresh):
+            await self.keep(question, fresh)
+            return True
+        await self.drop(question, stored)
+        return False
+
+    def _is_still_storable(self, question: Question, fresh: Document) -> bool:
+        return not_storable(
+            question.request.headers, fresh.status, fresh.headers, fresh.policy) is None
+
+    async def drop(self, question: Question, stored: Document) -> None:
+        """Forget one variant."""
+        await self._shelf.drop_one(question.key, stored)
+
+
+def _why_not_forced(response: Response, policy: Policy) -> Reason | None:
+    if not policy.forced:
+        return Reason.ORIGIN_STATUS
+    return Reason.SET_COOKIE if b"set-cookie" in response.headers else None
