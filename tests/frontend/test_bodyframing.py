@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -112,7 +114,7 @@ class ChunkedTests(SynchronousTestCase):
         """What was chunked comes out again, however it is cut."""
         octets = b"".join(b"%X\r\n%b\r\n" % (len(c), c) for c in chunks) + b"0\r\n\r\n" + rest
         edges = sorted({0, len(octets), *(place % (len(octets) + 1) for place in places)})
-        pieces = [octets[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        pieces = [octets[a:b] for a, b in pairwise(edges)]
         self.assertEqual(fed(pieces), (b"".join(chunks), True, rest))
         self.assertEqual(fed(octet_by_octet(octets)), (b"".join(chunks), True, rest))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -37,7 +39,7 @@ def fed(pieces: list[bytes], limits: HeadLimits = SMALL) -> tuple[Found, bytes]:
 def cut(octets: bytes, places: list[int]) -> list[bytes]:
     """The same octets in pieces."""
     edges = sorted({0, len(octets), *(place % (len(octets) + 1) for place in places)})
-    return [octets[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [octets[a:b] for a, b in pairwise(edges)]
 
 
 def one(octets: bytes, limits: HeadLimits = SMALL) -> RequestHead | Malformed | None:

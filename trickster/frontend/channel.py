@@ -250,7 +250,8 @@ class ProxyChannel(HTTPChannel):
         try:
             rest = body.arrived(data)
         except (MalformedBody, RequestTooLarge) as error:
-            self._body = None
+            # What comes now is no request any more: it stays unread until we close.
+            self._body, self._ahead = None, data
             self._deadline.lift()
             malformed = _as_malformed(error)
             self._fail(BadRequest(malformed.detail, status=malformed.status))
