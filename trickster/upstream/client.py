@@ -60,7 +60,7 @@ class UpstreamClient:
         latest = self._latest()
         order = self._order(request, latest)
         self._budget.pay_in()
-        connection = await self._pool.acquire()
+        connection = self._pool.take_idle() or await self._pool.acquire()
         was_reused = connection.is_reused
         try:
             return await connection.exchange(order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -54,6 +55,12 @@ class Link(Protocol):
     transport: Any
     deadline: Deadline
 
+    def send(self, octets: bytes) -> None:
+        """The beginning of a request, or all of it, is to go out."""
+
+    def outlet(self, on_blocked: Callable[[bool], None]) -> Outlet:
+        """More is to go out, bit by bit."""
+
     def over(self, is_reusable: bool) -> None:
         """The exchange needs it no more."""
 
@@ -88,7 +95,7 @@ class Exchange:
 
     def start(self) -> None:
         """Send the request, or as much of it as is here."""
-        self._link.transport.write(self._order.head)
+        self._link.send(self._order.head)
         if self._order.body is None:
             self._is_sent = True
             self._await_more()
@@ -207,7 +214,7 @@ class Exchange:
     def _upgraded(self) -> UpgradedBody:
         # Who talks when is now for the two ends to know; only a full pipe is timed.
         self._link.deadline.lift()
-        self._outlet = Outlet(self._link.transport, self._blocked)
+        self._outlet = self._link.outlet(self._blocked)
         self._outlet.open()
         return UpgradedBody(self, self._outlet, self._options.limits.buffered_octets)
 
@@ -225,7 +232,7 @@ class Exchange:
 
     def _start_upload(self, body: IBody) -> None:
         self._await_nothing()
-        self._outlet = Outlet(self._link.transport, self._blocked)
+        self._outlet = self._link.outlet(self._blocked)
         self._outlet.open()
         self._uploading = Deferred.fromCoroutine(upload(body, self._outlet))
         self._uploading.addCallbacks(self._uploaded, self._upload_failed)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 
-from trickster.messages import Headers, Pair, Peer, Request
+from trickster.messages import Headers, Pair, Request
 
 
 class ForwardedMode(Enum):
@@ -116,6 +117,7 @@ def _via(request: Request, server_name: str) -> bytes:
     return b"%b, %b" % (before, ours) if before else ours
 
 
+@lru_cache(maxsize=64)
 def _pseudonym(server_name: str) -> bytes:
     return _NOT_OBFUSCATED.sub("-", server_name).encode("ascii") or b"trickster"
 
@@ -131,13 +133,18 @@ def _about_client(request: Request, mode: ForwardedMode, server_name: str) -> li
 
 def _forwarded(request: Request, server_name: str) -> bytes:
     peer = request.peer
-    parts = [b"by=_" + _pseudonym(server_name), b"for=" + _node(peer.host)]
-    if request.authority:
-        parts.append(b"host=" + _value(request.authority))
-    parts.append(b"proto=" + _scheme(peer))
+    ours = _element(peer.host, peer.secure, request.authority, server_name)
     before = _forwarded_before(request.headers)
-    ours = b";".join(parts)
     return b"%b, %b" % (before, ours) if before else ours
+
+
+@lru_cache(maxsize=1024)
+def _element(host: str, is_secure: bool, authority: bytes, server_name: str) -> bytes:
+    parts = [b"by=_" + _pseudonym(server_name), b"for=" + _node(host)]
+    if authority:
+        parts.append(b"host=" + _value(authority))
+    parts.append(b"proto=https" if is_secure else b"proto=http")
+    return b";".join(parts)
 
 
 def _forwarded_before(headers: Headers) -> bytes | None:
@@ -163,7 +170,7 @@ def _x_forwarded(request: Request) -> list[Pair]:
     fields = [(b"X-Forwarded-For", b"%b, %b" % (before, host) if before else host)]
     if request.authority:
         fields.append((b"X-Forwarded-Host", request.authority))
-    fields.append((b"X-Forwarded-Proto", _scheme(peer)))
+    fields.append((b"X-Forwarded-Proto", b"https" if peer.secure else b"http"))
     if peer.local_port:
         fields.append((b"X-Forwarded-Port", b"%d" % peer.local_port))
     return fields
@@ -177,10 +184,6 @@ def _x_for_before(headers: Headers) -> bytes | None:
     if elements is None:
         return None
     return b", ".join((quoted or plain).strip(b"[]") for quoted, plain in _FOR.findall(elements))
-
-
-def _scheme(peer: Peer) -> bytes:
-    return b"https" if peer.secure else b"http"
 
 
 def _node(host: str) -> bytes:

@@ -51,12 +51,9 @@ def parse_head(octets: bytes, max_fields: int) -> ResponseHead:
     if len(lines) > max_fields:
         raise UpstreamMalformed(f"more than {max_fields} header fields")
     minor, status, phrase = line.groups()
-    return ResponseHead(int(minor), int(status), phrase or b"", Headers(tuple(map(_pair, lines))))
-
-
-def _pair(line: bytes) -> Pair:
-    name, _, value = line.partition(b":")
-    return name.rstrip(b" \t"), value.strip(b" \t")
+    parts = [line.partition(b":") for line in lines]
+    pairs = tuple([(name.rstrip(b" \t"), value.strip(b" \t")) for name, _, value in parts])
+    return ResponseHead(int(minor), int(status), phrase or b"", Headers(pairs))
 
 
 def check_beginning(octets: bytes, start: int) -> None:

@@ -71,6 +71,12 @@ class Pool:
         return PoolStats(self._slots.taken, len(self._idle), self._slots.waiting,
                          self._opened, self._failed)
 
+    def take_idle(self) -> Connection | None:
+        """:return: a connection for one exchange, where one can be had without waiting."""
+        if self._idle and self._slots.try_take():
+            return self._idle.pop()
+        return None
+
     async def acquire(self, is_fresh: bool = False) -> Connection:
         """
         :param is_fresh: whether it must be one that nobody has used.

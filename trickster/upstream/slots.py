@@ -34,14 +34,20 @@ class Slots:
         """How many wait."""
         return len(self._queue)
 
+    def try_take(self) -> bool:
+        """:return: whether one was free, and is taken now; to be given back."""
+        if self.limit and self.taken >= self.limit:
+            return False
+        self.taken += 1
+        return True
+
     async def take(self) -> None:
         """
         Take one, waiting for it if need be; to be given back.
 
         :raises Overloaded: too many wait already, or none came free in time.
         """
-        if not self.limit or self.taken < self.limit:
-            self.taken += 1
+        if self.try_take():
             return
         if len(self._queue) >= self.queue_limit:
             raise Overloaded("too many requests are waiting for the origin")
