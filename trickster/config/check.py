@@ -10,6 +10,7 @@ from attrs import define
 
 from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
 from trickster.config.checkpaths import check_paths
+from trickster.config.cycles import check_cycles
 from trickster.config.listeners import ListenerOptions
 from trickster.config.model import Configuration
 from trickster.config.problems import Problems, meant, one_of, shown
@@ -39,6 +40,7 @@ def check(configuration: Configuration, handlers: Handlers, problems: Problems) 
         known = checks.handlers(f"backends.{name}", backend, handlers)
         check_paths(f"backends.{name}", backend, known, problems)
     checks.check_references()
+    check_cycles(configuration, problems)
 
 
 @define
