@@ -1,0 +1,121 @@
+"""Changes of requests and responses by path."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.messages import Headers, Params, Request, Response
+from trickster.middleware.rewriting import (
+    Rewriting,
+    RewritingResponder,
+    changed_headers,
+    changed_params,
+    changed_query,
+    changes,
+    local_answer,
+)
+from trickster.testing.doubles import RecordingResponder, at_once
+
+NAMES = st.sampled_from(["a", "b", "c"])
+VALUES = st.text("xyz& =+", max_size=3)
+
+
+class HeaderTests(SynchronousTestCase):
+    """Fields are set, added and removed."""
+
+    def changed(self, configured: dict[str, str], *pairs: tuple[bytes, bytes]) -> Headers:
+        """:return: fields after changes."""
+        return changed_headers(Headers(pairs), changes(configured))
+
+    def test_set(self) -> None:
+        """A plain name has this as its only value."""
+        self.assertEqual(self.changed({"X": "1"}, (b"x", b"0"), (b"X", b"9")).pairs,
+                         ((b"X", b"1"),))
+
+    def test_add(self) -> None:
+        """With a plus the value is one more."""
+        self.assertEqual(self.changed({"+x": "1"}, (b"X", b"0")).get_all(b"x"), [b"0", b"1"])
+
+    def test_remove(self) -> None:
+        """With a minus all values go, however the name is spelled."""
+        self.assertEqual(self.changed({"-x": ""}, (b"X", b"0"), (b"x", b"1")).pairs, ())
+
+    def test_framing_is_left_alone(self) -> None:
+        """No change can forge the borders of a message."""
+        pairs = ((b"Content-Length", b"3"),)
+        for name in ("Content-Length", "-Content-Length", "+Transfer-Encoding", "a b", ""):
+            self.assertEqual(self.changed({name: "x"}, *pairs).pairs, pairs)
+        self.assertEqual(self.changed({"X": "a\r\nB: c"}, *pairs).pairs, pairs)
+
+
+class ParamTests(SynchronousTestCase):
+    """Parameters likewise."""
+
+    def test_all_signs(self) -> None:
+        """Set, add and remove."""
+        params = changed_params(Params((("a", "1"), ("b", "2"), ("b", "3"))),
+                                changes({"b": "9", "+a": "4", "-c": ""}))
+        self.assertEqual(params.pairs, (("a", "1"), ("b", "9"), ("a", "4")))
+
+    def test_others_keep_their_spelling(self) -> None:
+        """What is not named goes to the origin as the client spelled it."""
+        self.assertEqual(changed_query(b"q=%41b;c&%zz&x=1", changes({"x": "2"})),
+                         b"q=%41b;c&%zz&x=2")
+
+    def test_empty(self) -> None:
+        """Nothing may be left."""
+        self.assertEqual(changed_query(b"a=1&a=2", changes({"-a": ""})), b"")
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.lists(st.tuples(NAMES, VALUES), max_size=5),
+           st.dictionaries(st.builds(str.__add__, st.sampled_from(["", "+", "-"]), NAMES),
+                           VALUES, max_size=1))
+    def test_query_means_the_same(self, pairs: list[tuple[str, str]],
+                                  configured: dict[str, str]) -> None:
+        """Changing the spelling and changing the meaning come to the same."""
+        params, todo = Params(tuple(pairs)), changes(configured)
+        spelled = Params.parse(changed_query(params.encode(), todo))
+        self.assertEqual(sorted(spelled.pairs), sorted(changed_params(params, todo).pairs))
+
+
+class ResponderTests(SynchronousTestCase):
+    """Both ways, around a responder."""
+
+    def test_both_ways(self) -> None:
+        """The origin sees the changed request, the client the changed response."""
+        origin = RecordingResponder([Response(200, Headers(((b"Cache-Control", b"private"),)))])
+        responder = RewritingResponder(origin, Rewriting(
+            changes({"Authorization": "Basic x", "-Cookie": ""}), changes({"k": "v w"}),
+            changes({"Cache-Control": "max-age=9"})))
+        response = at_once(responder.respond(Request(
+            b"GET", b"/p?a=1", Headers(((b"cookie", b"c"),)))))
+        [sent] = origin.requests
+        self.assertEqual(sent.target, b"/p?a=1&k=v+w")
+        self.assertEqual(sent.headers.pairs, ((b"Authorization", b"Basic x"),))
+        self.assertEqual(response.headers.get_all(b"cache-control"), [b"max-age=9"])
+
+    def test_nothing_to_do(self) -> None:
+        """Without changes the target is untouched."""
+        self.assertEqual(Rewriting().request(Request(b"GET", b"/p?")).target, b"/p?")
+
+    def test_all_params_removed(self) -> None:
+        """A target without parameters has no question mark."""
+        rewriting = Rewriting(request_params=changes({"-a": ""}))
+        self.assertEqual(rewriting.request(Request(b"GET", b"/p?a=1")).target, b"/p")
+
+
+class LocalAnswerTests(SynchronousTestCase):
+    """Answers that need no origin."""
+
+    def test_configured(self) -> None:
+        """Code, body and fields are as configured."""
+        answer = local_answer(418, "t\xe9", {"X-A": "1", "Content-Type": "text/x"})
+        self.assertEqual((answer.status, answer.body), (418, "t\xe9".encode()))
+        self.assertEqual(answer.headers.get_all(b"content-type"), [b"text/x"])
+
+    def test_defaults(self) -> None:
+        """Without anything it is an empty success."""
+        answer = local_answer(None, None, {})
+        self.assertEqual((answer.status, answer.body, answer.headers.pairs), (200, b"", ()))

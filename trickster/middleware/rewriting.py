@@ -1,0 +1,158 @@
+"""What a path's options change in requests to the origin, and in its answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from attrs import evolve, frozen
+from zope.interface import implementer
+
+from trickster.interfaces import IResponder
+from trickster.messages import Headers, Params, Request, Response
+from trickster.routes import LocalAnswer
+
+# Framing is made from the body alone: whoever could set these could forge messages.
+_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection", b"host"))
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_UNSAFE = re.compile(rb"[\r\n\0]")
+
+
+@frozen
+class Change:
+    """
+    One entry of a map of changes.
+
+    :ivar name: of the field or parameter, without its sign.
+    :ivar sign: C{"+"} adds a value, C{"-"} removes all, C{""} makes this the only one.
+    """
+
+    name: str
+    value: str
+    sign: str = ""
+
+
+def changes(configured: Mapping[str, str]) -> tuple[Change, ...]:
+    """
+    :param configured: values by name; a name may begin with C{+} or C{-}.
+    """
+    return tuple(_change(name, value) for name, value in configured.items())
+
+
+def _change(name: str, value: str) -> Change:
+    if name[:1] in ("+", "-"):
+        return Change(name[1:], value, name[0])
+    return Change(name, value)
+
+
+def changed_headers(headers: Headers, todo: tuple[Change, ...]) -> Headers:
+    """
+    :return: the fields with all changes made, in order; changes that would break the
+        message are left out.
+    """
+    for change in todo:
+        name, value = change.name.encode("latin-1"), change.value.encode("utf-8")
+        if not _TOKEN.fullmatch(name) or _UNSAFE.search(value) or name.lower() in _FRAMING:
+            continue
+        if change.sign == "+":
+            headers = headers.with_added((name, value))
+        elif change.sign == "-":
+            headers = headers.without(name.lower())
+        else:
+            headers = headers.with_set(name, value)
+    return headers
+
+
+def changed_params(params: Params, todo: tuple[Change, ...]) -> Params:
+    """:return: the parameters with all changes made, in order."""
+    for change in todo:
+        if change.sign == "+":
+            params = Params((*params.pairs, (change.name, change.value)))
+        elif change.sign == "-":
+            params = params.without(change.name)
+        else:
+            params = params.replaced(**{change.name: change.value})
+    return params
+
+
+def changed_query(query: bytes, todo: tuple[Change, ...]) -> bytes:
+    """
+    Change a query string, and leave everything in it that is not named as it is spelled.
+
+    :return: the new query.
+    """
+    touched = {change.name for change in todo if change.sign != "+"}
+    kept = [piece for piece in query.split(b"&") if piece and _name(piece) not in touched]
+    added = changed_params(Params(), todo).encode()
+    return b"&".join([*kept, added] if added else kept)
+
+
+def _name(piece: bytes) -> str | None:
+    try:
+        [(name, _)] = Params.parse(piece).pairs
+    except ValueError:
+        return None  # broken escapes are the origin's to refuse
+    return name
+
+
+@frozen
+class Rewriting:
+    """
+    The changes of one path.
+
+    :ivar request_headers: for the origin.
+    :ivar request_params: for the origin; in the query.
+    :ivar response_headers: for the cache, which they may allow or forbid to store, and the
+        client.
+    """
+
+    request_headers: tuple[Change, ...] = ()
+    request_params: tuple[Change, ...] = ()
+    response_headers: tuple[Change, ...] = ()
+
+    def request(self, request: Request) -> Request:
+        """:return: the request as the origin is to see it."""
+        headers = changed_headers(request.headers, self.request_headers)
+        target = request.target
+        if self.request_params:
+            query = changed_query(request.query, self.request_params)
+            target = request.path + b"?" + query if query else request.path
+        return evolve(request, headers=headers, target=target)
+
+    def response(self, response: Response) -> Response:
+        """:return: the response as caches and clients are to see it."""
+        return evolve(response, headers=changed_headers(
+            response.headers, self.response_headers))
+
+
+@implementer(IResponder)
+@frozen
+class RewritingResponder:
+    """
+    Changes what goes to the origin, and what comes back.
+
+    It belongs between the caches and the origin: the key is that of the client's request,
+    and the fields of the answer decide about caching as they are after the change.
+    """
+
+    inner: IResponder
+    rewriting: Rewriting
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        response = await self.inner.respond(self.rewriting.request(request))
+        if not self.rewriting.response_headers:
+            return response
+        return self.rewriting.response(response)
+
+
+def local_answer(code: int | None, body: str | None, headers: Mapping[str, str]) -> LocalAnswer:
+    """
+    :param code: C{response_code}; 200 if there is none.
+    :param body: C{response_body}.
+    :param headers: C{response_headers}.
+    :return: the answer of a path with the handler C{localresponse}.
+    """
+    octets = (body or "").encode("utf-8")
+    kind = Headers(((b"Content-Type", b"text/plain; charset=utf-8"),)) if octets else Headers()
+    return LocalAnswer(code or 200, octets, changed_headers(kind, changes(headers)))
