@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from trickster.errors import BadRequest, NotATimeRange, Reason
 from trickster.interfaces import IQueryDialect
-from trickster.messages import Request, Status
+from trickster.messages import Headers, Request, Status
 from trickster.timeseries import planning
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.planning import Sharding
@@ -19,6 +19,13 @@ from trickster.units import format_duration
 
 SECOND_NS = 1_000_000_000
 NOT_SHARDED = Sharding()
+# What a cache must not send on when it asks for something else than the client did, and
+# content codings, which it could not cut.
+_NOT_FETCHED = (
+    b"accept-encoding", b"if-none-match", b"if-modified-since", b"if-match",
+    b"if-unmodified-since", b"if-range", b"range", b"cache-control", b"pragma",
+    b"content-length",
+)
 
 
 @frozen
@@ -69,6 +76,7 @@ class Plan:
     :ivar key: of its entry in the store.
     :ivar now_ns: when it came.
     :ivar final_ns: the newest instant that may be stored, or None.
+    :ivar uses: which extents were asked for when, this one last (C{lru} only).
     """
 
     asked: TimeRangeQuery
@@ -76,6 +84,7 @@ class Plan:
     key: str
     now_ns: int
     final_ns: int | None
+    uses: planning.Uses = ()
 
     @property
     def wanted(self) -> Extent:
@@ -91,6 +100,12 @@ class Plan:
                 == answered.end_ns - answered.start_ns):
             return None
         return answered
+
+    @property
+    def is_longer(self) -> bool:
+        """Whether alignment made it more instants than were asked for."""
+        step = self.query.step_ns
+        return self.query.extent.count(step) > self.asked.extent.count(step)
 
     def status(self, held: Extents | None) -> Status:
         """
@@ -124,6 +139,8 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
     :raises BadRequest: it asks for a longer range than is allowed.
     """
     asked = dialect.decode_request(request, now_ns)
+    if asked.step_ns <= 0 or asked.extent.end_ns < asked.extent.start_ns:
+        raise NotATimeRange(Reason.INVERTED_RANGE)
     _check_length(asked, options.max_query_range)
     query = planning.in_phase(asked) if options.phase else planning.aligned(asked)
     if not options.lru and query.extent.end_ns < planning.oldest_kept(
@@ -133,6 +150,17 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
     identity = tuple(request.headers.joined(name) for name in options.key_headers)
     return Plan(asked, query, _entry_key(options.prefix, asked.key, phase, identity), now_ns,
                 planning.newest_final(query, now_ns, _tolerance_ns(query, options)))
+
+
+def fetchable(request: Request) -> Request:
+    """:return: the request without what only makes sense in a client's own."""
+    return evolve(request, headers=request.headers.without(*_NOT_FETCHED))
+
+
+def is_plain(headers: Headers) -> bool:
+    """:return: whether a body with these header fields has no content coding."""
+    coding = headers.joined(b"content-encoding")
+    return coding is None or coding.strip().lower() in (b"", b"identity")
 
 
 def _check_length(asked: TimeRangeQuery, most: float) -> None:

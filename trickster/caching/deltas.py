@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -16,9 +15,10 @@ from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan, planned
 from trickster.caching.entries import Entries, Entry
 from trickster.caching.fastforward import NewestSamples, instant_wanted
 from trickster.caching.gaps import Fetched, GapFetcher, Refused, Unkept
+from trickster.caching.lastuses import LastUses
 from trickster.caching.passed import PassedKeys
-from trickster.caching.retention import touched
-from trickster.errors import NotATimeRange, Reason, RequestTooLarge
+from trickster.caching.retention import mergeable
+from trickster.errors import NotATimeRange, Reason, RequestTooLarge, UpstreamError
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import (
     Engine,
@@ -60,6 +60,7 @@ class DeltaCache:
     _passed: PassedKeys
     _clock: IReactorTime
     _options: DeltaOptions
+    _uses: LastUses = field(factory=LastUses, init=False)
 
     async def respond(self, request: Request) -> Response:
         """See L{trickster.interfaces.IResponder.respond}."""
@@ -73,12 +74,20 @@ class DeltaCache:
                 return await self._objects.respond(request)
             return await self._pass(request, unfit.reason, unfit.detail)
         if _asks_for_no_cache(request.headers):
-            await self._entries.remove(plan.key)
-            return await self._pass(request, Reason.REQUEST_NO_CACHE, status=Status.PURGE)
+            return await self._purge(plan)
         passed = self._passed.reason(plan.key)
         if passed is not None:
             return await self._pass(request, passed)
+        if self._options.lru:
+            uses = self._uses.noted(plan.key, plan.wanted, now_ns / SECOND_NS)
+            plan = evolve(plan, uses=uses)
         return await self._answer(plan)
+
+    async def _purge(self, plan: Plan) -> Response:
+        await self._entries.remove(plan.key)
+        response = await self._pass(plan.asked.request, Reason.REQUEST_NO_CACHE,
+                                    status=Status.PURGE)
+        return evolve(response, outcome=evolve(response.outcome, engine=Engine.DELTA))
 
     async def _answer(self, plan: Plan) -> Response:
         entry = await self._entries.get(plan.key)
@@ -92,13 +101,11 @@ class DeltaCache:
             fetched = await self._fetcher.fetch(plan, missing)
             return await self._completed(plan, entry, fetched, newest)
         finally:
-            if newest is not None and not newest.called:
+            if newest is not None:
                 newest.addErrback(_forget)
                 newest.cancel()
 
     async def _hit(self, plan: Plan, entry: Entry, newest: Newest | None) -> Response:
-        if self._options.lru:
-            await self._entries.change(plan.key, lambda current: touched(current, plan))
         dataset = entry.dataset.window(plan.wanted)
         points = plan.wanted.count(plan.query.step_ns) * len(dataset.series)
         outcome = Outcome(Engine.DELTA, Status.HIT, aligned=plan.changed, points_cached=points,
@@ -111,10 +118,16 @@ class DeltaCache:
             instead = await self._instead(plan, fetched)
             if instead is not None:
                 return instead
-        entry = await self._entries.get(plan.key)
-        dataset = _assembled(plan, entry or before, fetched)
+        entry = self._entries.peek(plan.key)
+        if entry is not None and entry.dataset.extents.covers(plan.wanted):
+            dataset, headers = entry.dataset.window(plan.wanted), entry.headers
+        else:
+            joined = _assembled(plan, before, fetched)
+            if joined is None:
+                await self._entries.remove(plan.key)
+                return await self._pass(plan.asked.request, Reason.UNDECODABLE, "other kinds")
+            dataset, headers = joined, fetched.headers
         outcome = self._outcome(plan, before, fetched, len(dataset.series))
-        headers = entry.headers if entry is not None else fetched.headers
         return await self._encoded(plan, dataset, headers, (outcome, newest))
 
     async def _encoded(self, plan: Plan, dataset: Dataset, headers: Headers,
@@ -138,16 +151,17 @@ class DeltaCache:
         status = plan.status(before.dataset.extents if before else None)
         if not fetched.own:
             status = Status.PROXY_HIT
-        missing = fetched.missing
-        wanted, new = plan.wanted.count(plan.query.step_ns), missing.count()
+        step = plan.query.step_ns
+        failed = Extents.of(step, (extent for extent, _ in fetched.failures)) & Extents(
+            step, (plan.wanted,))
+        new = (Extents.of(step, fetched.own) - failed).count()
+        reason = plan.reason(status, fetched.missing)
         return Outcome(
-            Engine.DELTA, status,
-            Reason.PARTIAL_FAILURE if fetched.failures else plan.reason(status, missing),
-            fetched=fetched.own, failed=tuple(extent for extent, _ in fetched.failures),
+            Engine.DELTA, status, Reason.PARTIAL_FAILURE if failed else reason,
+            fetched=fetched.own, failed=failed.spans,
             fast_forward=FastForward.OFF, aligned=plan.changed,
-            points_cached=(wanted - new) * series, points_fetched=new * series,
-            stored=plan.final_ns is not None and missing.spans[0].start_ns <= plan.final_ns,
-            origin_status=200)
+            points_cached=(plan.wanted.count(step) - failed.count() - new) * series,
+            points_fetched=new * series, stored=fetched.stored, origin_status=200)
 
     # What is not answered from samples
 
@@ -169,6 +183,8 @@ class DeltaCache:
         refusals = [e for _, e in fetched.failures if isinstance(e, Refused)]
         for refusal in refusals:
             if 400 <= refusal.response.status < 500 and refusal.response.status not in _RETRIED:
+                if plan.is_longer:
+                    return await self._pass(plan.asked.request, Reason.ORIGIN_STATUS)
                 return _refusal(refusal, fetched)
         if fetched.datasets:
             return None
@@ -181,12 +197,14 @@ class DeltaCache:
         Pass an answer on that must not be stored: itself where it is what the client asked
         for, else the origin's answer to the client's own request.
         """
-        if plan.changed is not None or fetched.own != (plan.wanted,):
+        if plan.changed is not None or [e for e, _ in fetched.failures] != [plan.wanted]:
             return await self._pass(plan.asked.request, unkept.reason, str(unkept))
         outcome = Outcome(Engine.DELTA, Status.PROXY_ONLY, unkept.reason, str(unkept),
                           fetched=fetched.own, origin_status=200)
-        return evolve(unkept.response, body=Octets(self._transformed(unkept.octets)),
-                      outcome=outcome)
+        octets = unkept.octets
+        if self._options.transform is not None:
+            octets = await self._fetcher.computed(len(octets), self._options.transform, octets)
+        return evolve(unkept.response, body=Octets(octets), outcome=outcome)
 
     async def _pass(self, request: Request, reason: Reason, detail: str = "",
                     status: Status = Status.PROXY_ONLY) -> Response:
@@ -200,15 +218,18 @@ class DeltaCache:
         if response.outcome.status is Status.PROXY_ERROR:
             status = Status.PROXY_ERROR
         if transform is not None and response.status == 200:
-            octets = bytes(await read_all(response.body, self._options.max_answer_bytes))
-            response = evolve(response, body=Octets(transform(octets)))
+            octets = await self._read_whole(response)
+            octets = await self._fetcher.computed(len(octets), transform, octets)
+            response = evolve(response, body=Octets(octets))
         told = "" if detail == reason.value else detail
         return evolve(response, outcome=evolve(
             response.outcome, status=status, reason=reason, detail=told))
 
-    def _transformed(self, octets: bytes) -> bytes:
-        transform: Callable[[bytes], bytes] | None = self._options.transform
-        return transform(octets) if transform is not None else octets
+    async def _read_whole(self, response: Response) -> bytes:
+        try:
+            return bytes(await read_all(response.body, self._options.max_answer_bytes))
+        except BodyTooLarge as error:
+            raise UpstreamError(str(error), Reason.TOO_LARGE) from error
 
     # Fast forward
 
@@ -239,15 +260,18 @@ def _asks_for_no_cache(headers: Headers) -> bool:
     return pragma is not None and b"no-cache" in pragma.lower()
 
 
-def _assembled(plan: Plan, entry: Entry | None, fetched: Fetched) -> Dataset:
-    """:return: what is to be answered, from the cache and from what was not for it."""
-    if entry is not None and entry.dataset.extents.covers(plan.wanted):
-        return entry.dataset.window(plan.wanted)
+def _assembled(plan: Plan, before: Entry | None, fetched: Fetched) -> Dataset | None:
+    """
+    :return: what is to be answered, from what the cache had and what was fetched; None
+        where the two are of different kinds.
+    """
     wanted = Extents(plan.query.step_ns, (plan.wanted,))
-    held = entry.dataset.restricted(wanted) if entry is not None else Dataset(Extents(
+    held = before.dataset.restricted(wanted) if before is not None else Dataset(Extents(
         plan.query.step_ns))
     for dataset in fetched.datasets:
         left = dataset.extents - held.extents
+        if not mergeable(held, dataset):
+            return None
         if left == dataset.extents:
             held = held.merged(dataset)
         elif left:

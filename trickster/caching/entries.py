@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.defer import DeferredLock
 
+from trickster.caching.flights import Flight
 from trickster.interfaces import ICacheStore, IReferenceStore
 from trickster.messages import NO_HEADERS, Headers
 from trickster.timeseries.dataset import Dataset
-from trickster.timeseries.planning import Uses
 from trickster.timeseries.wire import Codec
 
 
@@ -22,21 +23,32 @@ class Entry:
     :ivar dataset: the samples, and what they cover.
     :ivar headers: the origin's header fields that go with every answer.
     :ivar span: the most timestamps before now that anybody asked for.
-    :ivar uses: which extents were asked for when, the least recent first (C{lru} only).
     """
 
     dataset: Dataset
     headers: Headers = NO_HEADERS
     span: int = 0
-    uses: Uses = ()
 
     @property
     def nbytes(self) -> int:
         """Octets that it counts for in a store."""
-        return self.dataset.nbytes + 256
+        fields = sum(len(name) + len(value) + 100 for name, value in self.headers.pairs)
+        return self.dataset.nbytes + fields + 256
 
 
 Change = Callable[[Entry | None], Entry | None]
+Offload = Callable[..., Awaitable[Any]]
+
+_LARGE = 1 << 20  # octets from which making them, or reading them, would hold the reactor
+_MOST_READS = 3
+
+
+@define(eq=False)
+class _Reading:
+    """An entry on its way from the store to whoever waits for it."""
+
+    flight: Flight[Entry | None] = field(factory=Flight)
+    is_stale: bool = False
 
 
 @define
@@ -47,24 +59,46 @@ class Entries:
     :ivar _store: keeps them as objects where it can (L{IReferenceStore}), else as octets.
     :ivar _codec: makes octets of datasets.
     :ivar _ttl: seconds that an entry is kept after its last change.
+    :ivar _offload: calls a function with arguments in a thread; None to do without.
     """
 
     _store: ICacheStore
     _codec: Codec
     _ttl: float
+    _offload: Offload | None = None
     _by_reference: bool = field(init=False)
     _locks: dict[str, DeferredLock] = field(factory=dict, init=False)
+    _reads: dict[str, _Reading] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._by_reference = IReferenceStore.providedBy(self._store)
 
+    @property
+    def busy(self) -> int:
+        """How many keys are being read or changed."""
+        return len(self._locks.keys() | self._reads.keys())
+
+    def peek(self, key: str) -> Entry | None:
+        """:return: what is kept under a key, where the store need not be waited for."""
+        if not self._by_reference:
+            return None
+        found = self._store.get_object(key)  # type: ignore[attr-defined]
+        return found if type(found) is Entry else None
+
     async def get(self, key: str) -> Entry | None:
-        """:return: what is kept under a key; without waiting where the store allows it."""
+        """
+        :return: what is kept under a key; without waiting where the store allows it.  It
+            is not older than the last change that has ended.
+        """
         if self._by_reference:
-            found = self._store.get_object(key)  # type: ignore[attr-defined]
-            return found if type(found) is Entry else None
-        octets = await self._store.get(key)
-        return None if octets is None else self._decoded(octets)
+            return self.peek(key)
+        entry = None
+        for _ in range(_MOST_READS):
+            reading = self._reads.get(key) or self._begin_reading(key)
+            entry = await reading.flight.seat()
+            if not reading.is_stale:
+                break
+        return entry
 
     async def change(self, key: str, change: Change) -> bool:
         """
@@ -74,7 +108,23 @@ class Entries:
         :return: whether the store keeps the new entry.
         """
         if self._by_reference:
-            return await self._changed(key, change)
+            entry = change(self.peek(key))
+            if entry is None:
+                await self._store.delete([key])
+                return False
+            kept: bool = self._store.put_object(  # type: ignore[attr-defined]
+                key, entry, entry.nbytes, self._ttl)
+            return kept
+        return await self._alone(key, change)
+
+    async def remove(self, key: str) -> None:
+        """Forget what is kept under a key, also what is about to be."""
+        if self._by_reference:
+            await self._store.delete([key])
+        else:
+            await self._alone(key, None)
+
+    async def _alone(self, key: str, change: Change | None) -> bool:
         lock = self._locks.setdefault(key, DeferredLock())
         await lock.acquire()
         try:
@@ -84,26 +134,45 @@ class Entries:
             if not lock.locked and not lock.waiting:
                 self._locks.pop(key, None)
 
-    async def remove(self, key: str) -> None:
-        """Forget what is kept under a key."""
-        await self._store.delete([key])
+    async def _changed(self, key: str, change: Change | None) -> bool:
+        entry = None if change is None else change(await self.get(key))
+        try:
+            if entry is None:
+                await self._store.delete([key])
+                return False
+            await self._store.put(key, await self._encoded(entry), self._ttl)
+            return True
+        finally:
+            reading = self._reads.pop(key, None)
+            if reading is not None:
+                reading.is_stale = True
 
-    async def _changed(self, key: str, change: Change) -> bool:
-        entry = change(await self.get(key))
-        if entry is None:
-            await self._store.delete([key])
-            return False
-        if self._by_reference:
-            kept: bool = self._store.put_object(  # type: ignore[attr-defined]
-                key, entry, entry.nbytes, self._ttl)
-            return kept
-        dataset = self._codec.to_octets(entry.dataset, entry.headers.pairs, entry.span)
-        await self._store.put(key, dataset, self._ttl)
-        return True
+    def _begin_reading(self, key: str) -> _Reading:
+        reading = self._reads[key] = _Reading()
 
-    def _decoded(self, octets: bytes) -> Entry | None:
-        read = self._codec.from_octets(octets)
+        def landed() -> None:
+            if self._reads.get(key) is reading:
+                del self._reads[key]
+
+        reading.flight.start(self._read(key), landed)
+        return reading
+
+    async def _read(self, key: str) -> Entry | None:
+        octets = await self._store.get(key)
+        if octets is None:
+            return None
+        read = await self._computed(len(octets), self._codec.from_octets, octets)
         if read is None:
             return None
         dataset, headers, span = read
         return Entry(dataset, Headers(headers), span)
+
+    async def _encoded(self, entry: Entry) -> bytes:
+        octets: bytes = await self._computed(
+            entry.nbytes, self._codec.to_octets, entry.dataset, entry.headers.pairs, entry.span)
+        return octets
+
+    async def _computed(self, size: int, function: Callable[..., Any], *args: Any) -> Any:
+        if self._offload is None or size < _LARGE:
+            return function(*args)
+        return await self._offload(function, *args)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.bodies import read_all
+from trickster.caching.deltaplan import SECOND_NS, fetchable, is_plain
 from trickster.caching.flights import Flight
 from trickster.errors import RequestError, TricksterError, Undecodable
 from trickster.interfaces import INewestDialect, IResponder
@@ -17,14 +19,20 @@ from trickster.timeseries.query import TimeRangeQuery
 
 _MOST_KEPT = 4096
 _LARGEST = 16 << 20
-SECOND_NS = 1_000_000_000
 
 
 @frozen
 class _Newest:
+    """Samples of one instant: asked for at C{at_ns}, the oldest of them at C{first_ns}."""
+
     at_ns: int
+    first_ns: int
     dataset: Dataset
     until: float
+
+    def serves(self, last_ns: int, at_ns: int) -> bool:
+        """:return: whether all are after one instant, and not after another."""
+        return last_ns < self.first_ns and self.at_ns <= at_ns
 
 
 def instant_wanted(asked: TimeRangeQuery, answered: TimeRangeQuery, now_ns: int,
@@ -57,7 +65,7 @@ class NewestSamples:
     _clock: IReactorTime
     _ttl: float
     _kept: OrderedDict[str, _Newest] = field(factory=OrderedDict, init=False)
-    _flights: dict[str, Flight[_Newest]] = field(factory=dict, init=False)
+    _flights: dict[str, tuple[int, Flight[_Newest]]] = field(factory=dict, init=False)
 
     async def newest(self, key: str, query: TimeRangeQuery,
                      at_ns: int) -> tuple[Dataset | None, FastForward]:
@@ -69,14 +77,14 @@ class NewestSamples:
         """
         last = query.extent.end_ns
         found = self._remembered(key)
-        if found is not None and last < found.at_ns <= at_ns:
+        if found is not None and found.serves(last, at_ns):
             return found.dataset, FastForward.HIT
         try:
-            fetched = await self._joined(f"{key} {last}", key, query, at_ns)
+            fetched = await self._joined(key, query, at_ns)
         except (RequestError, TricksterError):
             return None, FastForward.ERROR
-        if not last < fetched.at_ns <= at_ns:
-            return None, FastForward.ERROR  # somebody else's flight, for a later instant
+        if not fetched.serves(last, at_ns):
+            return None, FastForward.ERROR
         return fetched.dataset, FastForward.MISS
 
     def _remembered(self, key: str) -> _Newest | None:
@@ -86,30 +94,50 @@ class NewestSamples:
             return None
         return found
 
-    async def _joined(self, flight_key: str, key: str, query: TimeRangeQuery,
-                      at_ns: int) -> _Newest:
-        flight = self._flights.get(flight_key)
-        if flight is None:
-            flight = self._flights[flight_key] = Flight()
-            flight.start(self._fetch(key, query, at_ns),
-                         lambda: self._flights.pop(flight_key, None))
-        return await flight.seat()
+    async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
+        under_way = self._flights.get(key)
+        if under_way is not None:
+            theirs_ns, flight = under_way
+            if query.extent.end_ns < theirs_ns <= at_ns and not flight.is_abandoned:
+                return await flight.seat()
+        record: tuple[int, Flight[_Newest]] = (at_ns, Flight())
+        self._flights[key] = record
+
+        def landed() -> None:
+            if self._flights.get(key) is record:
+                del self._flights[key]
+
+        record[1].start(self._fetch(key, query, at_ns), landed)
+        return await record[1].seat()
 
     async def _fetch(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
         until = self._clock.seconds() + self._ttl
-        response = await self._upstream.respond(self._dialect.encode_newest(query, at_ns))
+        response = await self._upstream.respond(
+            fetchable(self._dialect.encode_newest(query, at_ns)))
         try:
-            if response.status != 200:
+            if response.status != 200 or not is_plain(response.headers):
                 raise Undecodable(f"status {response.status}")
-            octets = await read_all(response.body, _LARGEST)
+            octets: Any = await read_all(response.body, _LARGEST)
         finally:
             response.body.close()
         dataset = self._dialect.decode_newest(query, evolve(response, body=Octets(octets)))
-        found = _Newest(at_ns, dataset, until)
+        found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until)
+        self._keep(key, found)
+        return found
+
+    def _keep(self, key: str, found: _Newest) -> None:
         self._kept[key] = found
         self._kept.move_to_end(key)
         while len(self._kept) > _MOST_KEPT:
             self._kept.popitem(last=False)
-        return found
 
 
+def _first_ns(dataset: Dataset, at_ns: int) -> int:
+    """
+    :return: the oldest sample's instant; C{at_ns} where there is none.
+    :raises Undecodable: there are samples later than was asked for.
+    """
+    runs = [run for series in dataset.series.values() for run in series]
+    if any(run.last_ns > at_ns for run in runs):
+        raise Undecodable("samples later than was asked for")
+    return min((run.first_ns for run in runs), default=at_ns)

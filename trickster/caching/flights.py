@@ -19,11 +19,15 @@ class Flight(Generic[T]):
 
     Each holds a seat.  A client that goes away leaves its seat; the work goes on while
     anybody waits, and is cancelled when the last has left.
+
+    :ivar is_abandoned: whether it was; it may take its time to end, but nobody should
+        join it any more.
     """
 
     _seats: list[Deferred[T]] = field(factory=list, init=False)
     _work: Deferred[T] | None = field(default=None, init=False)
     _landed: list[Any] = field(factory=list, init=False)
+    is_abandoned: bool = field(default=False, init=False)
 
     def start(self, work: Coroutine[Any, Any, T], landed: Callable[[], None]) -> None:
         """
@@ -49,12 +53,14 @@ class Flight(Generic[T]):
         self._landed.append(result)
         seats, self._seats = self._seats, []
         for seat in seats:
-            seat.callback(result)
+            if not seat.called:  # whoever was told before may have made this one leave
+                seat.callback(result)
 
     def _leave(self, seat: Deferred[T]) -> None:
         if seat in self._seats:
             self._seats.remove(seat)
             if not self._seats and self._work is not None:
+                self.is_abandoned = True
                 self._work.cancel()
 
 
@@ -65,7 +71,8 @@ async def settled(waits: Sequence[Deferred[T]]) -> list[T | Failure]:
     :return: the result or the failure of each, in order.
     """
     # Cancelling the list cancels what it holds, and then fires it with the failures.
-    results = [result for _, result in await DeferredList(waits, consumeErrors=True)]
+    results: list[T | Failure] = [
+        result for _, result in await DeferredList(waits, consumeErrors=True)]
     for result in results:
         if isinstance(result, Failure) and result.check(CancelledError):
             raise CancelledError

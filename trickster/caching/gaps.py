@@ -9,9 +9,8 @@ from attrs import define, evolve, field, frozen
 from twisted.internet.defer import DeferredSemaphore
 from twisted.python.failure import Failure
 
-from trickster.bodies import read_all
 from trickster.caching.budget import InFlight
-from trickster.caching.deltaplan import DeltaOptions, Plan
+from trickster.caching.deltaplan import DeltaOptions, Plan, fetchable, is_plain
 from trickster.caching.entries import Entries
 from trickster.caching.flights import Flight, settled
 from trickster.caching.retention import storable, with_more
@@ -25,13 +24,6 @@ from trickster.timeseries.query import TimeRangeQuery
 
 _MOST_ERROR_OCTETS = 1 << 20
 _THREAD_OVER = 1 << 20  # octets from which decoding would hold the reactor too long
-# What a cache must not send on when it asks for something else than the client did, and
-# content codings, which it could not cut.
-_NOT_FETCHED = (
-    b"accept-encoding", b"if-none-match", b"if-modified-since", b"if-match",
-    b"if-unmodified-since", b"if-range", b"range", b"cache-control", b"pragma",
-    b"content-length",
-)
 # What belongs to one answer, and not to every answer of a query.
 _NOT_KEPT = (
     b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"date",
@@ -41,7 +33,6 @@ _NOT_KEPT = (
 )
 
 Offload = Callable[..., Awaitable[Any]]
-Landed = tuple[Dataset, Headers]
 E_ = TypeVar("E_", bound=Exception)
 
 
@@ -64,6 +55,15 @@ class Unkept(TricksterError):
         self.reason: Reason = why.reason
 
 
+@frozen(slots=True)
+class Landed:
+    """What one fetch brought, and whether the store keeps any of it."""
+
+    dataset: Dataset
+    headers: Headers
+    stored: bool
+
+
 @frozen
 class Fetched:
     """
@@ -73,6 +73,7 @@ class Fetched:
     :ivar own: what this request itself asked the origin for; others asked for the rest.
     :ivar failures: extents that there is no answer for, and why.
     :ivar headers: of one of the answers.
+    :ivar stored: whether the store keeps any of it.
     """
 
     missing: Extents
@@ -80,6 +81,7 @@ class Fetched:
     datasets: tuple[Dataset, ...] = ()
     failures: tuple[tuple[Extent, Exception], ...] = ()
     headers: Headers = NO_HEADERS
+    stored: bool = False
 
     def first(self, kind: type[E_]) -> E_ | None:
         """:return: the first failure of a kind, or None."""
@@ -111,16 +113,29 @@ class GapFetcher:
         """
         Wait for what others are fetching already, and fetch the rest.
 
+        That somebody else's wider fetch failed says nothing about what this request wants
+        of it: that is then asked for by itself.
+
         :param missing: not empty.
         """
+        fetched = await self._fetched(plan, missing, lambda _: True)
+        wider = [extent for extent, _ in fetched.failures if not _within(extent, plan.wanted)]
+        if not wider:
+            return fetched
+        left = missing & Extents.of(missing.step_ns, wider)
+        again = await self._fetched(plan, left, lambda extent: _within(extent, plan.wanted))
+        return _both(fetched, again, plan.wanted)
+
+    async def _fetched(self, plan: Plan, missing: Extents,
+                       joinable: Callable[[Extent], bool]) -> Fetched:
         step = plan.query.step_ns
-        joined = [record for record in self._under_way.get(plan.key, ())
-                  if any(record[0].overlaps(span) for span in missing.spans)]
-        waits = [(extent, flight.seat()) for extent, flight in joined]
-        left = missing - Extents.of(step, (extent for extent, _ in joined))
+        waits = [(extent, flight.seat()) for extent, flight in self._under_way.get(plan.key, ())
+                 if not flight.is_abandoned and joinable(extent)
+                 and any(extent.overlaps(span) for span in missing.spans)]
+        left = missing - Extents.of(step, (extent for extent, _ in waits))
         own = tuple(piece for span in left.spans
                     for piece in planning.shards(span, step, self._options.sharding))
-        gate = DeferredSemaphore(self._options.concurrency)
+        gate = DeferredSemaphore(max(1, self._options.concurrency))
         waits += [(piece, self._start(plan, piece, gate).seat()) for piece in own]
         results = await settled([seat for _, seat in waits])
         return _sorted_out(missing, own, [extent for extent, _ in waits], results)
@@ -146,35 +161,43 @@ class GapFetcher:
             gate.release()
 
     async def _fetch(self, plan: Plan, query: TimeRangeQuery) -> Landed:
-        request = self._dialect.encode_request(query)
-        request = evolve(request, headers=request.headers.without(*_NOT_FETCHED))
+        request = fetchable(self._dialect.encode_request(query))
         response = await self._upstream.respond(request)
-        if response.status != 200:
-            raise Refused(response, bytes(await read_all(response.body, _MOST_ERROR_OCTETS)))
+        refused = response.status != 200
         octets: Any = await self._in_flight.collected(
-            response.body, self._options.max_answer_bytes)
+            response.body, _MOST_ERROR_OCTETS if refused else self._options.max_answer_bytes)
+        if refused:
+            raise Refused(response, bytes(octets))
         try:
             dataset = await self._decoded(query, evolve(response, body=Octets(octets)))
         except Undecodable as why:
             raise Unkept(response, octets, why) from why
         headers = response.headers.without(*_NOT_KEPT)
-        await self._keep(plan, dataset, headers)
-        return dataset, headers
+        return Landed(dataset, headers, await self._keep(plan, dataset, headers))
 
     async def _decoded(self, query: TimeRangeQuery, response: Response) -> Dataset:
-        coding = response.headers.get(b"content-encoding")
-        if coding is not None and coding.lower() != b"identity":
-            raise Undecodable(f"content coding {coding!r}")
-        if (response.body.length or 0) > _THREAD_OVER:
-            decoded: Dataset = await self._offload(self._dialect.decode_response, query, response)
-            return decoded
-        return self._dialect.decode_response(query, response)
+        if not is_plain(response.headers):
+            raise Undecodable("content coding")
+        dataset: Dataset = await self.computed(
+            response.body.length or 0, self._dialect.decode_response, query, response)
+        return dataset
 
-    async def _keep(self, plan: Plan, dataset: Dataset, headers: Headers) -> None:
+    async def computed(self, size: int, function: Callable[..., Any], *args: Any) -> Any:
+        """
+        Call a function, in a thread where it would hold the reactor for too long.
+
+        :param size: octets that it has to look at.
+        """
+        if size > _THREAD_OVER:
+            return await self._offload(function, *args)
+        return function(*args)
+
+    async def _keep(self, plan: Plan, dataset: Dataset, headers: Headers) -> bool:
         final = storable(plan, dataset)
-        if final is not None:
-            await self._entries.change(
-                plan.key, lambda entry: with_more(entry, final, headers, plan, self._options))
+        if final is None:
+            return False
+        return await self._entries.change(
+            plan.key, lambda entry: with_more(entry, final, headers, plan, self._options))
 
 
 def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Extent],
@@ -186,8 +209,21 @@ def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Ext
             failures.append((extent, _expected(result)))
         else:
             landed.append(result)
-    return Fetched(missing, own, tuple(dataset for dataset, _ in landed), tuple(failures),
-                   landed[-1][1] if landed else NO_HEADERS)
+    return Fetched(missing, own, tuple(one.dataset for one in landed), tuple(failures),
+                   landed[-1].headers if landed else NO_HEADERS,
+                   any(one.stored for one in landed))
+
+
+def _both(first: Fetched, again: Fetched, wanted: Extent) -> Fetched:
+    """:return: one of two, where the second made up for failures of others' in the first."""
+    kept = tuple(failure for failure in first.failures if _within(failure[0], wanted))
+    return Fetched(first.missing, first.own + again.own, first.datasets + again.datasets,
+                   kept + again.failures, again.headers if again.datasets else first.headers,
+                   first.stored or again.stored)
+
+
+def _within(extent: Extent, wanted: Extent) -> bool:
+    return wanted.start_ns <= extent.start_ns and extent.end_ns <= wanted.end_ns
 
 
 def _expected(failure: Failure) -> Exception:

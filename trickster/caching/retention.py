@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan
 from trickster.caching.entries import Entry
 from trickster.messages import Headers
@@ -22,6 +20,14 @@ def storable(plan: Plan, dataset: Dataset) -> Dataset | None:
     return dataset if final == dataset.extents else dataset.restricted(final)
 
 
+def mergeable(held: Dataset, newer: Dataset) -> bool:
+    """
+    :return: whether two datasets can be one: they cannot where the origin has changed the
+        kind of its answers, such as the type of a column.
+    """
+    return held.kind == newer.kind or not held.series or not newer.series
+
+
 def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Plan,
               options: DeltaOptions) -> Entry:
     """
@@ -31,28 +37,18 @@ def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Pla
     """
     step = plan.query.step_ns
     span = max((plan.now_ns - plan.wanted.start_ns) // step + 1, entry.span if entry else 0)
-    merged = entry.dataset.merged(dataset) if entry else dataset
-    uses: planning.Uses = ()
-    if options.lru:
-        uses = planning.used(entry.uses if entry else (), plan.wanted, plan.now_ns / SECOND_NS)
-    kept = _kept(merged.extents, plan, options, max(options.retention, span), uses)
+    merged = dataset
+    if entry is not None and mergeable(entry.dataset, dataset):
+        merged = entry.dataset.merged(dataset)
+    kept = _kept(merged.extents, plan, options, max(options.retention, span))
     if kept != merged.extents:
         merged = merged.restricted(kept).compacted()
     if options.max_bytes and merged.nbytes > options.max_bytes:
         merged = merged.restricted(merged.extents.since(plan.wanted.start_ns)).compacted()
-    return Entry(merged, headers, span, uses)
+    return Entry(merged, headers, span)
 
 
-def touched(entry: Entry | None, plan: Plan) -> Entry | None:
-    """:return: the entry, with what the plan wants used last of all."""
-    if entry is None:
-        return None
-    uses = planning.used(entry.uses, plan.wanted, plan.now_ns / SECOND_NS)
-    return evolve(entry, uses=uses)
-
-
-def _kept(held: Extents, plan: Plan, options: DeltaOptions, points: int,
-          uses: planning.Uses) -> Extents:
+def _kept(held: Extents, plan: Plan, options: DeltaOptions, points: int) -> Extents:
     """
     :param points: timestamps before now that somebody asked for.  Keeping fewer would make
         each refresh of a long panel a partial hit for ever.
@@ -61,7 +57,7 @@ def _kept(held: Extents, plan: Plan, options: DeltaOptions, points: int,
     if options.lru:
         most = max(options.retention, plan.wanted.count(step))
         if held.count() > most:
-            held = planning.least_recently_used(held, uses, most)
+            held = planning.least_recently_used(held, plan.uses, most)
     else:
         held = held.since(planning.oldest_kept(step, plan.now_ns, points))
     if options.max_age:
