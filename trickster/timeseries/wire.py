@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from attrs import frozen
@@ -18,7 +18,7 @@ Pairs = tuple[tuple[bytes, bytes], ...]
 
 
 class _Text(msgspec.Struct, array_like=True, tag="t"):
-    unit_ns: int
+    unit_ns: Annotated[int, msgspec.Meta(gt=0)]
     octets: bytes
 
 
@@ -27,10 +27,10 @@ class _Indexed(msgspec.Struct, array_like=True, tag="i"):
 
 
 class _Stored(msgspec.Struct, array_like=True):
-    step_ns: int
+    step_ns: Annotated[int, msgspec.Meta(gt=0)]
     spans: list[tuple[int, int]]
     kind: Any
-    series: list[tuple[bytes, list[_Text | _Indexed]]]
+    series: list[tuple[bytes, Annotated[list[_Text | _Indexed], msgspec.Meta(min_length=1)]]]
     headers: list[tuple[bytes, bytes]]
     span: int
 
@@ -54,8 +54,9 @@ class Codec:
         :param headers: header fields to keep beside it.
         :param span: a number to keep beside it.
         """
+        extents = dataset.extents
         stored = _Stored(
-            dataset.extents.step_ns, [(s.start_ns, s.end_ns) for s in dataset.extents.spans], dataset.kind,
+            extents.step_ns, [(s.start_ns, s.end_ns) for s in extents.spans], dataset.kind,
             [(i, [_run_stored(run) for run in runs]) for i, runs in dataset.series.items()],
             list(headers), span)
         octets = _writer.encode(stored)

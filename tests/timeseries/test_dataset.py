@@ -1,0 +1,291 @@
+"""Tests of C{trickster.timeseries.dataset}, against plain dictionaries."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from attrs import field, frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.timeseries.dataset import Dataset, Runs
+from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.rows import SECOND_NS, IndexedRows, TextRows
+
+STEP = 15 * SECOND_NS
+NAMES = [b"a", b"b", b"c", b"d"]
+TICKS = 24
+Series = dict[bytes, dict[int, bytes]]
+
+
+def at(tick: int) -> int:
+    return tick * STEP
+
+
+def row(tick: int, value: str) -> bytes:
+    return f'[{tick * 15},"{value}"]'.encode()
+
+
+def text_runs(rows: list[tuple[int, bytes]]) -> Runs:
+    """:return: the rows in one run, as a decoder that does not look at them makes it."""
+    return (TextRows.of(b",".join(octets for _, octets in rows)),)
+
+
+def indexed_runs(rows: list[tuple[int, bytes]]) -> Runs:
+    return (IndexedRows.of(rows),)
+
+
+def split_runs(rows: list[tuple[int, bytes]]) -> Runs:
+    """:return: the rows, each in a run of its own."""
+    return tuple(IndexedRows.of([one]) for one in rows)
+
+
+@frozen
+class Model:
+    """What a dataset means: instants that are covered, and rows by series and instant."""
+
+    covered: frozenset[int] = frozenset()
+    series: Series = field(factory=dict)
+
+    def restricted(self, instants: frozenset[int]) -> Model:
+        return Model(self.covered & instants, kept(self.series, instants))
+
+    def merged(self, newer: Model) -> Model:
+        joined = kept(self.series, self.covered - newer.covered)
+        for name, rows in newer.series.items():
+            joined[name] = {**joined.get(name, {}), **rows}
+        return Model(self.covered | newer.covered, joined)
+
+
+def kept(series: Series, instants: frozenset[int]) -> Series:
+    left = {n: {t: r for t, r in rows.items() if t in instants} for n, rows in series.items()}
+    return {n: rows for n, rows in left.items() if rows}
+
+
+def dataset_of(model: Model, runs: Callable[[list[tuple[int, bytes]]], Runs]) -> Dataset:
+    extents = Extents.of(STEP, [(t, t) for t in model.covered])
+    return Dataset(extents, {n: runs(sorted(rows.items())) for n, rows in model.series.items()})
+
+
+def model_of(dataset: Dataset) -> Model:
+    covered = frozenset(t for s in dataset.extents.spans
+                        for t in range(s.start_ns, s.end_ns + 1, STEP))
+    return Model(covered, {n: dict(dataset.rows(n)) for n in dataset.series})
+
+
+ticks = st.integers(0, TICKS - 1)
+some_instants = st.lists(st.tuples(ticks, ticks), min_size=1, max_size=3).map(
+    lambda spans: frozenset(at(t) for a, b in spans for t in range(min(a, b), max(a, b) + 1)))
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Model:
+    """Some series with some samples in some instants, the value telling whose they are."""
+    covered = sorted(draw(some_instants))
+    fetch = draw(st.integers(0, 10**6))
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True))
+    series = {n: {t: row(t // STEP, f"{fetch}") for t in draw(
+        st.lists(st.sampled_from(covered), unique=True))} for n in names}
+    return Model(frozenset(covered), {n: rows for n, rows in series.items() if rows})
+
+
+run_kinds = st.sampled_from([text_runs, indexed_runs, split_runs])
+
+
+class DatasetTests(SynchronousTestCase):
+    """Tables of series."""
+
+    def assert_same(self, dataset: Dataset, model: Model) -> None:
+        """The dataset means what the model says, and its rows stand in order."""
+        self.assertEqual(model_of(dataset), model)
+        for name in dataset.series:
+            instants = [t for t, _ in dataset.rows(name)]
+            self.assertEqual(instants, sorted(set(instants)))
+            for run in dataset.series[name]:
+                first, *_, last = [t for t, _ in run.rows()] * 2
+                self.assertEqual((run.first_ns, run.last_ns), (first, last))
+
+    @settings(max_examples=300)
+    @given(st.lists(st.tuples(models(), run_kinds), min_size=2, max_size=6))
+    def test_merged(self, fetches: list[tuple[Model, Callable[..., Runs]]]) -> None:
+        """
+        Fetches one after the other, anywhere: the newest that covers an instant says what is
+        there, and also that there is nothing.
+        """
+        model, dataset = Model(), Dataset(Extents(STEP))
+        for fetched, runs in fetches:
+            model = model.merged(fetched)
+            dataset = dataset.merged(dataset_of(fetched, runs))
+            self.assert_same(dataset, model)
+
+    @settings(max_examples=200)
+    @given(models(), models(), some_instants, run_kinds)
+    def test_restricted(self, first: Model, second: Model, instants: frozenset[int],
+                        runs: Callable[..., Runs]) -> None:
+        """Only what lies inside is left, whatever runs it is in."""
+        both = dataset_of(first, runs).merged(dataset_of(second, runs))
+        model = first.merged(second).restricted(instants)
+        extents = Extents.of(STEP, [(t, t) for t in instants])
+        self.assert_same(both.restricted(extents), model)
+        self.assert_same(both.restricted(extents).compacted(), model)
+
+    @given(models(), models(), ticks, ticks, run_kinds)
+    def test_window(self, first: Model, second: Model, start: int, end: int,
+                    runs: Callable[..., Runs]) -> None:
+        """A window is the same as being restricted to it."""
+        both = dataset_of(first, runs).merged(dataset_of(second, runs))
+        extent = Extent(at(min(start, end)), at(max(start, end)))
+        inside = both.restricted(Extents(STEP, (extent,)))
+        window = both.window(extent)
+        self.assertEqual(window.extents, Extents(STEP, (extent,)))
+        self.assertEqual(model_of(window).series, model_of(inside).series)
+
+    def test_whole_window(self) -> None:
+        """A window of everything is the dataset itself."""
+        whole = dataset_of(Model(frozenset([0]), {b"a": {0: row(0, "1")}}), text_runs)
+        self.assertIs(whole.window(Extent(0, 0)), whole)
+
+    @given(models(), run_kinds)
+    def test_sizes(self, model: Model, runs: Callable[..., Runs]) -> None:
+        """What it takes in memory is at least what its octets are."""
+        dataset = dataset_of(model, runs)
+        octets = sum(len(r) for rows in model.series.values() for r in rows.values())
+        self.assertGreaterEqual(dataset.encoded_bytes, octets)
+        self.assertGreaterEqual(dataset.nbytes, octets)
+
+
+def one_row_each(names: list[bytes], tick: int) -> Dataset:
+    """:return: rows of some series at one instant, in that order."""
+    return Dataset(Extents(STEP, (Extent(at(tick), at(tick)),)),
+                   {n: text_runs([(at(tick), row(tick, "1"))]) for n in names},
+                   collation=bytes.lower)
+
+
+class OrderTests(SynchronousTestCase):
+    """Which series comes first when two answers are put together."""
+
+    def order(self, old: list[bytes], new: list[bytes]) -> list[bytes]:
+        return list(one_row_each(old, 0).merged(one_row_each(new, 1)).series)
+
+    def test_same(self) -> None:
+        """Where both have the same series, the newer's order."""
+        self.assertEqual(self.order([b"c", b"a"], [b"a", b"c"]), [b"a", b"c"])
+
+    def test_more(self) -> None:
+        """Where one has all that the other has, its order, which the origin knows best."""
+        self.assertEqual(self.order([b"b"], [b"c", b"b", b"a"]), [b"c", b"b", b"a"])
+        self.assertEqual(self.order([b"c", b"b", b"a"], [b"b"]), [b"c", b"b", b"a"])
+
+    def test_neither(self) -> None:
+        """Where each has some of its own, the order of the collation."""
+        self.assertEqual(self.order([b"c", b"a"], [b"b", b"c"]), [b"a", b"b", b"c"])
+
+    @given(st.lists(st.sampled_from(NAMES), unique=True),
+           st.lists(st.sampled_from(NAMES), unique=True))
+    def test_sorted_stay_sorted(self, old: list[bytes], new: list[bytes]) -> None:
+        """Answers in the collation's order make one in that order."""
+        self.assertEqual(self.order(sorted(old), sorted(new)), sorted({*old, *new}))
+
+    def test_spelled_anew(self) -> None:
+        """A series spelled in another way is the same series, and has the newer spelling."""
+        merged = one_row_each([b"a", b"b"], 0).merged(one_row_each([b"A", b"c"], 1))
+        self.assertEqual({n: [t for t, _ in merged.rows(n)] for n in merged.series},
+                         {b"A": [at(0), at(1)], b"b": [at(0)], b"c": [at(1)]})
+
+
+class KindTests(SynchronousTestCase):
+    """Datasets of different kinds."""
+
+    def test_refused(self) -> None:
+        """They do not mix."""
+        extents = Extents(STEP, (Extent(0, 0),))
+        one = Dataset.from_rows(extents, {b"a": [(0, b"1")]}, "matrix")
+        with self.assertRaises(ValueError):
+            one.merged(Dataset.from_rows(extents, {b"a": [(0, b"1")]}, "table"))
+
+    def test_empty(self) -> None:
+        """What has no series mixes with anything, and says nothing about the kind."""
+        one = Dataset.from_rows(Extents(STEP, (Extent(0, 0),)), {b"a": [(0, b"1")]}, "matrix")
+        none = Dataset(Extents(STEP, (Extent(at(1), at(1)),)), {}, kind="none")
+        self.assertEqual((one.merged(none).kind, none.merged(one).kind), ("matrix", "matrix"))
+        self.assertEqual(one.merged(none).extents, none.merged(one).extents)
+
+
+class FromRowsTests(SynchronousTestCase):
+    """The plain way to make a dataset."""
+
+    def test_outside(self) -> None:
+        """Rows outside the extents are left out, and so are series without any."""
+        found = Dataset.from_rows(Extents(STEP, (Extent(at(1), at(2)),)), {
+            b"a": [(at(t), b"%d" % t) for t in range(4)], b"b": [(0, b"x")], b"c": []})
+        self.assertEqual({n: list(found.rows(n)) for n in found.series},
+                         {b"a": [(at(1), b"1"), (at(2), b"2")]})
+
+    def test_order(self) -> None:
+        """Rows out of order are refused."""
+        with self.assertRaises(ValueError):
+            Dataset.from_rows(Extents(STEP, (Extent(0, at(9)),)), {b"a": [(2, b""), (1, b"")]})
+
+    def test_iterators(self) -> None:
+        """Rows may come from an iterator."""
+        found = Dataset.from_rows(Extents(STEP, (Extent(0, at(9)),)), {b"a": iter([(0, b"x")])})
+        self.assertEqual(list(found.rows(b"a")), [(0, b"x")])
+
+
+class FollowedByTests(SynchronousTestCase):
+    """The newest sample behind the others."""
+
+    def test_behind(self) -> None:
+        """It comes last; what is covered stays as it was; new series come along."""
+        ours = one_row_each([b"a", b"b"], 0)
+        newest = Dataset(Extents(1), {n: indexed_runs([(7 * SECOND_NS, b"[7]")])
+                                      for n in (b"b", b"c")}, bytes.lower)
+        joined = ours.followed_by(newest)
+        self.assertEqual(joined.extents, ours.extents)
+        self.assertEqual({n: [t // SECOND_NS for t, _ in joined.rows(n)] for n in joined.series},
+                         {b"a": [0], b"b": [0, 7], b"c": [7]})
+
+
+class MemoryTests(SynchronousTestCase):
+    """What a long life does to a dataset."""
+
+    def test_sliding_window(self) -> None:
+        """A window that slides for days holds little more than what it shows."""
+        def fetched(tick: int) -> Dataset:
+            return one_row_each(NAMES, tick)
+
+        held = fetched(0)
+        for tick in range(1, 3000):
+            held = held.merged(fetched(tick))
+            if tick % 10 == 0:
+                held = held.restricted(held.extents.since(at(tick - 240))).compacted()
+        self.assertLess(held.nbytes, 4 * held.encoded_bytes)
+        self.assertLess(max(len(runs) for runs in held.series.values()), 10)
+
+    def test_compacted(self) -> None:
+        """A small part lets go of the large answer that it came from."""
+        rows = [(at(t), row(t, "1")) for t in range(1000)]
+        whole = Dataset(Extents(STEP, (Extent(0, at(999)),)), {b"a": text_runs(rows)})
+        part = whole.restricted(Extents(STEP, (Extent(at(5), at(6)),)))
+        self.assertGreater(part.nbytes, 10_000)
+        self.assertLess(part.compacted().nbytes, 500)
+        self.assertEqual(list(part.compacted().rows(b"a")), rows[5:7])
+
+
+class ManySpansTests(SynchronousTestCase):
+    """Gaps that are filled in any order."""
+
+    @given(st.permutations(range(6)))
+    def test_any_order(self, order: list[int]) -> None:
+        """Six neighbours, fetched in any order, are one range with its rows in order."""
+        held = Dataset(Extents(STEP))
+        for part in order:
+            rows = [(at(t), row(t, "1")) for t in range(part * 4, part * 4 + 4)]
+            extents = Extents(STEP, (Extent(rows[0][0], rows[-1][0]),))
+            held = held.merged(Dataset(extents, {b"a": text_runs(rows)}))
+        self.assertEqual(held.extents.spans, (Extent(0, at(23)),))
+        times = [t for t, _ in held.rows(b"a")]
+        self.assertEqual(times, [at(t) for t in range(24)])
+        self.assertTrue(all(a < b for a, b in itertools.pairwise(times)))

@@ -1,0 +1,205 @@
+"""Tests of C{trickster.timeseries.planning}."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.messages import Request
+from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.planning import (
+    MOST_SHARDS,
+    Sharding,
+    Uses,
+    aligned,
+    in_phase,
+    least_recently_used,
+    newest_final,
+    oldest_kept,
+    shards,
+    used,
+)
+from trickster.timeseries.query import TimeRangeQuery
+
+
+def asking(start: int, end: int, step: int = 60) -> TimeRangeQuery:
+    return TimeRangeQuery(Request(b"GET", b"/"), "key", Extent(start, end), step)
+
+
+class AlignedTests(SynchronousTestCase):
+    """Ranges on the step's own grid."""
+
+    def test_examples(self) -> None:
+        """Both ends are floored, whatever their order."""
+        for asked, on_grid in (((125, 905), (120, 900)), ((900, 1000), (900, 960)),
+                               ((905, 125), (900, 120)), ((1200, 2000), (1200, 1980))):
+            self.assertEqual(aligned(asking(*asked)).extent, on_grid)
+
+    def test_already(self) -> None:
+        """What is on the grid already is the very same query."""
+        query = asking(120, 900)
+        self.assertIs(aligned(query), query)
+
+    @given(st.integers(-10**6, 10**6), st.integers(-10**6, 10**6), st.integers(1, 1000))
+    def test_floored(self, start: int, end: int, step: int) -> None:
+        """Ends move back by less than a step, onto its multiples since the epoch."""
+        for before, after in zip((start, end), aligned(asking(start, end, step)).extent,
+                                 strict=True):
+            self.assertEqual(after % step, 0)
+            self.assertTrue(0 <= before - after < step)
+
+
+class InPhaseTests(SynchronousTestCase):
+    """Ranges on their own grid."""
+
+    @given(st.integers(-10**6, 10**6), st.integers(0, 10**5), st.integers(1, 1000))
+    def test_last_instant(self, start: int, length: int, step: int) -> None:
+        """The start stays; the end becomes the last instant that is asked for at all."""
+        instants = range(start, start + length + 1, step)
+        self.assertEqual(in_phase(asking(start, start + length, step)).extent,
+                         (instants[0], instants[-1]))
+
+    def test_already(self) -> None:
+        """What ends on its grid already is the very same query."""
+        query = asking(7, 127)
+        self.assertIs(in_phase(query), query)
+
+
+class FinalTests(SynchronousTestCase):
+    """Which samples will not change any more."""
+
+    def test_tolerance(self) -> None:
+        """Those older than the backfill tolerance."""
+        self.assertEqual(newest_final(asking(0, 60), 1000, 300), 700)
+
+    def test_lead(self) -> None:
+        """A sample that looks ahead is final that much later."""
+        self.assertEqual(newest_final(evolve(asking(0, 60), lead_ns=50), 1000, 300), 650)
+
+    def test_never(self) -> None:
+        """Some never are."""
+        self.assertIsNone(newest_final(evolve(asking(0, 60), lead_ns=None), 1000, 0))
+
+    def test_retention(self) -> None:
+        """1024 steps of a minute are 17 h 4 min, before the last whole minute."""
+        noon = 43_200
+        self.assertEqual(oldest_kept(60, noon + 59, 1024), noon - 17 * 3600 - 4 * 60)
+
+
+class ShardsTests(SynchronousTestCase):
+    """One upstream request as several."""
+
+    def pieces(self, asked: tuple[int, int], **sharding: int) -> list[tuple[int, int]]:
+        return [tuple(e) for e in shards(Extent(*asked), 60, Sharding(**sharding))]
+
+    def test_points(self) -> None:
+        """So many points in each."""
+        self.assertEqual(self.pieces((0, 7140), max_points=60), [(0, 3540), (3600, 7140)])
+
+    def test_points_just_enough(self) -> None:
+        """No more than so many are one piece; one more is a piece of its own."""
+        self.assertEqual(self.pieces((0, 3540), max_points=60), [(0, 3540)])
+        self.assertEqual(self.pieces((0, 3600), max_points=60), [(0, 3540), (3600, 3600)])
+
+    def test_time(self) -> None:
+        """So much time in each, its last step included."""
+        self.assertEqual(self.pieces((1200, 7800), max_ns=3600), [(1200, 4740), (4800, 7800)])
+
+    def test_time_with_borders(self) -> None:
+        """Where borders are named, pieces end before them; the first is shorter."""
+        for sharding in ({"max_ns": 3600, "step_ns": 3600}, {"step_ns": 3600}):
+            self.assertEqual(self.pieces((1200, 7800), **sharding),
+                             [(1200, 3540), (3600, 7140), (7200, 7800)])
+
+    def test_none(self) -> None:
+        """Unless told to, nothing is split."""
+        self.assertEqual(self.pieces((0, 60_000_000)), [(0, 60_000_000)])
+
+    def test_less_than_a_step(self) -> None:
+        """Pieces of less than a step there are not."""
+        self.assertEqual(self.pieces((0, 600), max_ns=59), [(0, 600)])
+
+    def test_too_many(self) -> None:
+        """More pieces than anybody could want are one instead."""
+        asked = (0, 60 * (MOST_SHARDS + 1))
+        self.assertEqual(self.pieces(asked, max_points=1), [asked])
+
+    @settings(max_examples=300)
+    @given(st.integers(-1000, 1000), st.integers(0, 60), st.integers(1, 30),
+           st.builds(Sharding, st.integers(0, 9), st.integers(0, 200), st.integers(0, 200)))
+    def test_tiles(self, start: int, points: int, step: int, sharding: Sharding) -> None:
+        """The pieces are on the grid, in order, without a gap, and none is too large."""
+        extent = Extent(start, start + points * step)
+        pieces = shards(extent, step, sharding)
+        instants = [t for e in pieces for t in range(e.start_ns, e.end_ns + 1, step)]
+        self.assertEqual(instants, list(range(extent.start_ns, extent.end_ns + 1, step)))
+        self.assertTrue(all(e.start_ns <= e.end_ns for e in pieces))
+        if sharding.max_points:
+            self.assertTrue(all(e.count(step) <= sharding.max_points for e in pieces))
+        elif sharding.max_ns >= step:
+            self.assertTrue(all(e.count(step) * step <= sharding.max_ns for e in pieces))
+
+    @given(st.integers(-1000, 1000), st.integers(1, 60), st.integers(1, 30), st.integers(1, 9))
+    def test_borders(self, start: int, points: int, step: int, width: int) -> None:
+        """No piece of what is too long for one reaches over a border."""
+        border = width * step
+        assume(points >= width)
+        for piece in shards(Extent(start, start + points * step), step, Sharding(step_ns=border)):
+            self.assertEqual(piece.start_ns // border, piece.end_ns // border)
+
+
+class UsesTests(SynchronousTestCase):
+    """What was used when."""
+
+    def test_hidden(self) -> None:
+        """An earlier use of no more than is used now is forgotten."""
+        uses: Uses = ((Extent(0, 60), 1.0), (Extent(0, 600), 2.0))
+        self.assertEqual(used(uses, Extent(0, 120), 3.0),
+                         ((Extent(0, 600), 2.0), (Extent(0, 120), 3.0)))
+
+    def test_bounded(self) -> None:
+        """However many there are, few are remembered: the latest."""
+        uses: Uses = ()
+        for i in range(1000):
+            uses = used(uses, Extent(i, i + 10), float(i))
+        self.assertEqual((len(uses), uses[-1]), (64, (Extent(999, 1009), 999.0)))
+
+
+spans = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=4)
+
+
+class LeastRecentlyUsedTests(SynchronousTestCase):
+    """What to keep when there is too much."""
+
+    def test_latest_first(self) -> None:
+        """What was used last stays, what was used first goes."""
+        held = Extents.of(1, [(0, 9), (20, 29), (40, 49)])
+        uses: Uses = ((Extent(20, 29), 1.0), (Extent(40, 49), 2.0), (Extent(0, 9), 3.0))
+        self.assertEqual(least_recently_used(held, uses, 20).spans, ((0, 9), (40, 49)))
+
+    def test_never_used(self) -> None:
+        """There is room for what was never used only when there is room; the newest first."""
+        held = Extents.of(1, [(0, 9), (20, 29)])
+        self.assertEqual(least_recently_used(held, ((Extent(0, 9), 1.0),), 13).spans,
+                         ((0, 9), (27, 29)))
+
+    @given(spans, st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=4),
+           st.integers(0, 60))
+    def test_bounds(self, held_spans: list[tuple[int, int]], asked: list[tuple[int, int]],
+                    most: int) -> None:
+        """No more than is held, no more than there is room for but for the last use."""
+        held = Extents.of(3, [(a * 3, b * 3) for a, b in held_spans])
+        assume(held)
+        uses: Uses = ()
+        for i, (a, b) in enumerate(asked):
+            uses = used(uses, Extent(min(a, b) * 3, max(a, b) * 3), float(i))
+        kept = least_recently_used(held, uses, most)
+        self.assertFalse(kept - held)
+        found = [part for extent, _ in reversed(uses) if (part := held & Extents(3, (extent,)))]
+        last = found[0] if found else Extents(3)
+        self.assertFalse(last - kept)
+        self.assertLessEqual(kept.count(), max(most, last.count()))
+        if held.count() <= most:
+            self.assertEqual(kept, held)
