@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
-from attrs import evolve
+from twisted.application.service import IService, Service
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded
-from trickster.config.model import Configuration, LoggingOptions, MainOptions
-from trickster.console import log_file, main
+from trickster.console import application_of, main
+from trickster.observability.logs import Logs
 from trickster.tap import Options
 
 
@@ -58,22 +61,31 @@ class MainTests(SynchronousTestCase):
             self.assertEqual(self.run_main(word), (0, "", []))
 
 
-class LogFileTests(SynchronousTestCase):
-    """Where the log goes."""
+class ApplicationTests(SynchronousTestCase):
+    """What is run."""
 
-    def of(self, path: str, instance: int) -> str:
-        """:return: the file for that path and number."""
-        configuration: Configuration = evolve(
-            loaded(ONE), logging=LoggingOptions(log_file=path),
-            main=MainOptions(instance_id=instance))
-        return log_file(configuration)
+    def application(self, text: str) -> tuple[Any, Service]:
+        """:return: an application, and the service in it."""
+        service = Service()
+        return application_of(loaded(text), service, Clock()), service
 
     def test_standard_output(self) -> None:
-        """Without a file it is standard output, whatever the number."""
-        self.assertEqual([self.of("", 0), self.of("", 3)], ["-", "-"])
+        """Without a file, the log is started before all else, and takes early events too."""
+        application, service = self.application(ONE)
+        log, last = list(IService(application))
+        self.assertIsInstance(log, Logs)
+        self.assertIs(last, service)
+        self.assertIs(application.getComponent(ILogObserver), log.observer)
 
-    def test_numbered(self) -> None:
-        """The number of the instance goes before the suffix."""
-        self.assertEqual(self.of("/var/log/t.log", 0), "/var/log/t.log")
-        self.assertEqual(self.of("/var/log/t.log", 3), "/var/log/t.3.log")
-        self.assertEqual(self.of("/var/log/t", 3), "/var/log/t.3.log")
+    def test_level_and_format(self) -> None:
+        """It is written as the configuration says."""
+        application, _ = self.application(ONE + "logging: {log_level: error, format: json}")
+        observer = application.getComponent(ILogObserver)
+        self.assertEqual((observer.level, observer.spell([("a", 1)])), ("error", '{"a":1}'))
+
+    def test_file(self) -> None:
+        """With a file, the service writes it, and nothing else is heard."""
+        application, service = self.application(ONE + "logging: {log_file: /var/log/t.log}")
+        self.assertEqual(list(IService(application)), [service])
+        observer = application.getComponent(ILogObserver)
+        self.assertIsNone(observer({"log_level": LogLevel.critical}))

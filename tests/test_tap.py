@@ -18,7 +18,7 @@ from tests.config.doubles import ONE, MemoryLike, PrometheusLike, loaded, with_b
 from tests.test_plugins import Entry, Graphite
 from trickster import __version__
 from trickster.config.model import Configuration
-from trickster.errors import BrokenPlugin
+from trickster.errors import BrokenPlugin, ConfigurationError
 from trickster.interfaces import IStoreType
 from trickster.plugins import ORIGINS, Plugins
 from trickster.routes import Route, Serve
@@ -192,6 +192,16 @@ class ServiceTests(SynchronousTestCase):
             "trickster: listener mgmt cannot listen on 127.0.0.1 port 8484: "
             "Address already in use")
         self.assertEqual(builder.built, [])
+
+
+    def test_unusable(self) -> None:
+        """What turns out while building is told without a traceback too."""
+        def build(configuration: Configuration, reactor: Any) -> Service:
+            raise ConfigurationError(("backends.one.tls: no such file",))
+
+        error = self.assertRaises(
+            SystemExit, made_service, loaded(ONE), None, build, lambda address, port: None)
+        self.assertEqual(error.code, "trickster: backends.one.tls: no such file")
 
 
 class TryPortTests(SynchronousTestCase):

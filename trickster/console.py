@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.application.service import Application, IService
 from twisted.internet.error import CannotListenError
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.usage import UsageError
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
+from zope.interface import provider
 
 from trickster.config.model import Configuration
 from trickster.errors import TricksterError
+from trickster.observability.logs import stream_logs
 from trickster.tap import Options, makeService
 
 Run = Callable[[Options], None]
 
 
-def log_file(configuration: Configuration) -> str:
+def application_of(configuration: Configuration, service: Any, clock: Any) -> Any:
     """
-    :return: the file that is logged to, numbered as the instance is; C{-} for standard
-        output.
+    :param service: everything but the log of a process that is its own C{twistd}.
+    :param clock: an C{IReactorTime}.
+    :return: an application that logs to standard output as the configuration says; where it
+        names a file, the service writes that, and nothing goes to standard output.
     """
-    path, number = configuration.logging.log_file, configuration.main.instance_id
-    if not path or not number:
-        return path or "-"
-    stem, suffix = os.path.splitext(path)
-    return f"{stem}.{number}{suffix or '.log'}"
+    application: Any = Application("trickster")
+    if configuration.logging.log_file:
+        application.setComponent(ILogObserver, _unheard)
+    else:
+        logs: Any = stream_logs(configuration.logging, clock, globalLogPublisher)
+        # The first to start is the last to stop: it tells of all the others.
+        logs.setServiceParent(IService(application))
+        application.setComponent(ILogObserver, logs.observer)
+    service.setServiceParent(IService(application))
+    return application
+
+
+@provider(ILogObserver)
+def _unheard(event: LogEvent) -> None:
+    """The service's own log tells."""
 
 
 class _Foreground(UnixApplicationRunner):
@@ -36,17 +50,16 @@ class _Foreground(UnixApplicationRunner):
 
     def __init__(self, options: Options) -> None:
         config = ServerOptions()
-        config.parseOptions(
-            ["--nodaemon", "--no_save", "--pidfile=", "--logfile", log_file(options.configuration)])
+        config.parseOptions(["--nodaemon", "--no_save", "--pidfile="])
         super().__init__(config)
         self._options = options
 
     def createOrGetApplication(self) -> Any:
-        """:return: an application of one service."""
-        application = Application("trickster")
-        service: Any = makeService(self._options)
-        service.setServiceParent(IService(application))
-        return application
+        """:return: an application of Trickster and its log."""
+        from twisted.internet import reactor
+
+        service = makeService(self._options)
+        return application_of(self._options.configuration, service, reactor)
 
 
 def run_in_foreground(options: Options) -> None:

@@ -18,7 +18,7 @@ from trickster.config.flags import MisspeltFlag, normalised
 from trickster.config.listeners import ListenerOptions
 from trickster.config.load import PluginOptions, Sources, load, read_file
 from trickster.config.model import Configuration
-from trickster.errors import BrokenPlugin, ConfigurationError
+from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
 from trickster.interfaces import IOriginType, IStoreType
 from trickster.plugins import ORIGINS, STORES, Plugins
 
@@ -160,13 +160,17 @@ def made_service(configuration: Configuration, reactor: Any, build: Build,
     """
     :param build: makes the service.
     :param probe: raises L{OSError} where an address and port cannot be listened on.
-    :raises SystemExit: listeners cannot listen, and why.  It is said before C{twistd} goes
+    :raises SystemExit: listeners cannot listen, or a file that the configuration names cannot
+        be used, and why.  It is said before C{twistd} goes
         into the background: what fails later reaches the operator in 100 characters.
     """
     problems = port_problems(configuration.listeners, probe or try_port)
     if problems:
         raise SystemExit("\n".join(problems))
-    return build(configuration, reactor)
+    try:
+        return build(configuration, reactor)
+    except (ConfigurationError, PluginError) as error:
+        raise SystemExit(f"trickster: {error}") from error
 
 
 def port_problems(listeners: Mapping[str, ListenerOptions], probe: Probe) -> list[str]:

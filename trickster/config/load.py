@@ -87,7 +87,7 @@ def load(sources: Sources, plugins: PluginOptions,
 
 def _file(sources: Sources, problems: Problems,
           read: Callable[[str], bytes]) -> tuple[str, Table]:
-    path = sources.path or DEFAULT_FILE
+    path = DEFAULT_FILE if sources.path is None else sources.path
     start = Place(path)
     try:
         octets = read(path)
