@@ -1,0 +1,337 @@
+"""Tests for L{trickster.frontend.exchange}: how answers are sent."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.frontend.connection import DATE, Connection, Streaming, answers, get, post
+from trickster.errors import Overloaded, Reason, UpstreamBroke
+from trickster.frontend.limits import ListenerLimits
+from trickster.interfaces import IResponder
+from trickster.messages import Headers, Octets, Request, Response
+from trickster.testing.doubles import PausedOrigin, RecordingResponder
+
+
+def received(response: Response | Exception, octets: bytes | None = None) -> bytes:
+    return Connection(RecordingResponder.of(response)).exchange(octets or get())
+
+
+def head_of(octets: bytes) -> list[bytes]:
+    return octets.partition(b"\r\n\r\n")[0].split(b"\r\n")
+
+
+class WholeTests(SynchronousTestCase):
+    """Answers that are here at once."""
+
+    def test_octets(self) -> None:
+        """Head and body, framed by length."""
+        response = Response(200, Headers(((b"X-A", b"1"), (b"x-a", b"2"))), Octets(b"body"))
+        self.assertEqual(received(response), b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nDate: " + DATE
+                         + b"\r\nContent-Length: 4\r\n\r\nbody")
+
+    def test_one_write(self) -> None:
+        """A small answer leaves in one piece."""
+        writes = []
+        connection = Connection(RecordingResponder.of(Response(200, body=Octets(b"x"))))
+        connection.transport.write = writes.append  # type: ignore[method-assign]
+        connection.send(get())
+        self.assertEqual(len(writes), 1)
+
+    def test_head(self) -> None:
+        """HEAD gets the head alone."""
+        octets = b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
+        answer = received(Response(200, body=Octets(b"body")), octets)
+        self.assertIn(b"Content-Length: 4", head_of(answer))
+        self.assertTrue(answer.endswith(b"\r\n\r\n"))
+
+    def test_large(self) -> None:
+        """A large body is sent in pieces, as the transport takes them."""
+        body = bytes(range(256)) * 4096
+        connection = Connection(RecordingResponder.of(Response(200, body=Octets(body))))
+        connection.channel.pauseProducing()
+        first = connection.exchange(get())
+        self.assertLess(len(first), 300 * 1024)
+        rest = b""
+        while len(first) + len(rest) < len(body):
+            connection.channel.resumeProducing()
+            rest += connection.received()
+        self.assertEqual(answers(first + rest), [(200, body)])
+
+    def test_slow_reader(self) -> None:
+        """A client that fetches nothing of a large answer for long is given up."""
+        responder = RecordingResponder.of(Response(200, body=Octets(b"x" * (1 << 20))))
+        connection = Connection(responder, ListenerLimits(write_timeout=30))
+        connection.channel.pauseProducing()
+        connection.send(get())
+        connection.clock.advance(30)
+        self.assertEqual(connection.ending, "aborted")
+        connection.leave()
+
+
+class StreamTests(SynchronousTestCase):
+    """Answers whose bodies are still coming."""
+
+    def test_chunked(self) -> None:
+        """A body of unknown length is chunked; the head does not wait for it."""
+        streaming = Streaming()
+        connection = Connection(streaming)
+        self.assertIn(b"Transfer-Encoding: chunked", head_of(connection.exchange(get())))
+        streaming.body.feed(b"abc")
+        self.assertEqual(connection.received(), b"3\r\nabc\r\n")
+        streaming.body.feed(b"")
+        self.assertEqual(connection.received(), b"0\r\n\r\n")
+        self.assertEqual(connection.ending, "open")
+        self.assertTrue(streaming.body.is_closed)
+
+    def test_length(self) -> None:
+        """One of known length is not."""
+        streaming = Streaming(3)
+        connection = Connection(streaming)
+        self.assertIn(b"Content-Length: 3", head_of(connection.exchange(get())))
+        streaming.body.feed(b"ab", b"c", b"")
+        self.assertEqual(connection.received(), b"abc")
+
+    def test_old_version(self) -> None:
+        """For HTTP/1.0 the end of the connection is the end of the body."""
+        streaming = Streaming()
+        connection = Connection(streaming)
+        head = head_of(connection.exchange(b"GET / HTTP/1.0\r\n\r\n"))
+        self.assertIn(b"Connection: close", head)
+        self.assertFalse([line for line in head if line.startswith(b"Transfer-Encoding")])
+        streaming.body.feed(b"abc", b"")
+        self.assertEqual((connection.received(), connection.ending), (b"abc", "closed"))
+
+    def test_no_body(self) -> None:
+        """Where there must be none, none is read, and it is closed."""
+        for status in (204, 304):
+            streaming = Streaming(5, status)
+            connection = Connection(streaming)
+            answer = connection.exchange(get())
+            self.assertTrue(answer.endswith(b"\r\n\r\n"))
+            self.assertNotIn(b"Content-Length", answer)
+            self.assertTrue(streaming.body.is_closed)
+            self.assertEqual(answers(connection.exchange(get()))[0][0], status)
+
+    def test_head_and_first_piece(self) -> None:
+        """What is here at once leaves together."""
+        streaming = Streaming()
+        streaming.body.feed(b"abc", b"")
+        writes = []
+        connection = Connection(streaming)
+        connection.transport.writeSequence = writes.append  # type: ignore[method-assign]
+        connection.send(get())
+        self.assertEqual([len(parts) for parts in writes], [4])
+
+    def test_back_pressure(self) -> None:
+        """Nothing is read while the transport is full."""
+        streaming = Streaming()
+        connection = Connection(streaming)
+        connection.send(get())
+        connection.channel.pauseProducing()
+        streaming.body.feed(b"a", b"b")
+        self.assertIn(b"1\r\na\r\n", connection.received())
+        self.assertFalse(streaming.body.is_awaited)
+        connection.channel.resumeProducing()
+        self.assertEqual(connection.received(), b"1\r\nb\r\n")
+
+    def test_slow_reader(self) -> None:
+        """A client may not keep the transport full for ever; progress renews its time."""
+        streaming = Streaming()
+        connection = Connection(streaming, ListenerLimits(write_timeout=30))
+        connection.send(get())
+        for _ in range(3):
+            connection.channel.pauseProducing()
+            streaming.body.feed(b"a")
+            connection.clock.advance(29)
+            connection.channel.resumeProducing()
+        self.assertEqual(connection.ending, "open")
+        connection.channel.pauseProducing()
+        streaming.body.feed(b"a")
+        connection.clock.advance(30)
+        self.assertEqual(connection.ending, "aborted")
+
+    def test_gone_while_full(self) -> None:
+        """A client that leaves while the transport is full closes the body."""
+        streaming = Streaming()
+        connection = Connection(streaming)
+        connection.send(get())
+        connection.channel.pauseProducing()
+        streaming.body.feed(b"a")
+        connection.leave()
+        self.assertTrue(streaming.body.is_closed)
+
+    def test_views(self) -> None:
+        """Any buffer may come from a body."""
+        streaming = Streaming()
+        streaming.body.feed(memoryview(b"abc"), bytearray(b"d"))  # type: ignore[arg-type]
+        answer = Connection(streaming).exchange(get())
+        self.assertTrue(answer.endswith(b"3\r\nabc\r\n1\r\nd\r\n"))
+
+
+class BreakTests(SynchronousTestCase):
+    """Bodies that do not come to their end."""
+
+    def broken(self, streaming: Streaming, *items: bytes | Exception,
+               request: bytes = b"") -> tuple[bytes, str]:
+        connection = Connection(streaming)
+        connection.send(request or get())
+        connection.received()
+        streaming.body.feed(*items)
+        self.assertTrue(streaming.body.is_closed)
+        return connection.received(), connection.ending
+
+    def test_chunked(self) -> None:
+        """What is missing is told by the missing last chunk."""
+        self.assertEqual(self.broken(Streaming(), b"a", UpstreamBroke("x")),
+                         (b"1\r\na\r\n", "closed"))
+
+    def test_length(self) -> None:
+        """Or by the length."""
+        self.assertEqual(self.broken(Streaming(5), b"a", UpstreamBroke("x")), (b"a", "closed"))
+
+    def test_unframed(self) -> None:
+        """Where nothing else tells it, the connection is reset."""
+        _, ending = self.broken(Streaming(), b"a", UpstreamBroke("x"),
+                                request=b"GET / HTTP/1.0\r\n\r\n")
+        self.assertEqual(ending, "aborted")
+
+    def test_too_short(self) -> None:
+        """A body that ends before its length is broken."""
+        self.assertEqual(self.broken(Streaming(5), b"a", b""), (b"a", "closed"))
+
+    def test_too_long(self) -> None:
+        """One that goes beyond it is, too; nothing more is sent."""
+        self.assertEqual(self.broken(Streaming(2), b"a", b"bcd"), (b"a", "closed"))
+
+    def test_unexpected(self) -> None:
+        """An error of ours is logged."""
+        self.broken(Streaming(), ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_before_the_head(self) -> None:
+        """A body that breaks before anything is sent is an error answer."""
+        streaming = Streaming()
+        streaming.body.feed(UpstreamBroke("it broke"))
+        connection = Connection(streaming)
+        self.assertEqual(answers(connection.exchange(get())), [(502, b"it broke\n")])
+        self.assertEqual(connection.ending, "open")
+
+
+class ErrorTests(SynchronousTestCase):
+    """Responders that fail."""
+
+    def test_request_error(self) -> None:
+        """Its status and detail are told."""
+        self.assertEqual(answers(received(Overloaded("too much"))), [(503, b"too much\n")])
+
+    def test_without_detail(self) -> None:
+        """Or its phrase."""
+        self.assertEqual(answers(received(Overloaded())), [(503, b"Service Unavailable\n")])
+
+    def test_unexpected(self) -> None:
+        """Nothing of our insides is told, but logged."""
+        self.assertEqual(answers(received(ZeroDivisionError("secret"))),
+                         [(500, b"Internal Server Error\n")])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_later(self) -> None:
+        """It makes no difference when it fails."""
+        origin = PausedOrigin()
+        connection = Connection(origin)
+        connection.send(get())
+        origin.waiting[0].fail(Overloaded("too much", Reason.IN_FLIGHT_BUDGET))
+        self.assertEqual(answers(connection.received()), [(503, b"too much\n")])
+        self.assertEqual(connection.ending, "open")
+
+    def test_unsendable(self) -> None:
+        """Line ends in a field are an error of the origin's, never two answers."""
+        for headers, phrase in [(((b"A", b"b\r\nC: d"),), b""), (((b"A", b"b\rc"),), b""),
+                                (((b"A\n", b""),), b""), ((), b"x\r\ny")]:
+            answer = received(Response(200, Headers(headers), Octets(b"x"), phrase=phrase))
+            self.assertEqual([status for status, _ in answers(answer)], [502])
+            streaming = Streaming(headers=Headers(headers) if headers else Headers(((b"\n", b""),)))
+            self.assertEqual(answers(Connection(streaming).exchange(get()))[0][0], 502)
+            self.assertTrue(streaming.body.is_closed)
+
+    def test_swallowed_cancellation(self) -> None:
+        """A responder that answers although it was cancelled is not listened to."""
+        streaming = Streaming()
+
+        @implementer(IResponder)
+        class Stubborn:
+            async def respond(self, request: Request) -> Response:
+                try:
+                    await Deferred()
+                except Exception:  # noqa: BLE001 - that is its point
+                    return streaming.response
+                raise AssertionError
+
+        connection = Connection(Stubborn())
+        connection.send(get())
+        connection.leave()
+        self.assertTrue(streaming.body.is_closed)
+        self.assertEqual(connection.received(), b"")
+
+    def test_interim_as_final(self) -> None:
+        """An interim status is no answer."""
+        self.assertEqual(answers(received(Response(103)))[0][0], 502)
+        self.assertEqual(answers(received(Response(101, body=Octets(b"x"))))[0][0], 502)
+
+
+class InterimTests(SynchronousTestCase):
+    """Interim answers (RFC 9110 section 15.2)."""
+
+    def setUp(self) -> None:
+        self.origin = PausedOrigin()
+        self.connection = Connection(self.origin)
+        self.connection.send(get())
+        [self.paused] = self.origin.waiting
+
+    def interim(self, status: int, *pairs: tuple[bytes, bytes]) -> bytes:
+        relay = self.paused.request.interim
+        assert relay is not None
+        relay(status, Headers(pairs))
+        return self.connection.received()
+
+    def test_relayed(self) -> None:
+        """They go before the answer."""
+        self.assertEqual(self.interim(103, (b"Link", b"</a>")),
+                         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        self.paused.answer(Response(200))
+        self.assertEqual(answers(self.connection.received()), [(200, b"")])
+
+    def test_ours(self) -> None:
+        """100 and 101 are between neighbours, and others are not interim."""
+        self.assertEqual([self.interim(status) for status in (100, 101, 200)], [b""] * 3)
+
+    def test_too_late(self) -> None:
+        """After the answer has begun, there are none."""
+        self.paused.answer(Response(200))
+        self.connection.received()
+        self.assertEqual(self.interim(103), b"")
+
+    def test_bounded(self) -> None:
+        """An origin that sends them without end is not relayed without end."""
+        sent = [self.interim(103) for _ in range(100)]
+        self.assertEqual(sum(map(bool, sent)), 64)
+
+    def test_unsendable(self) -> None:
+        """One with line ends in its fields is dropped."""
+        self.assertEqual(self.interim(103, (b"A", b"b\r\nc")), b"")
+
+
+class LargeUploadTests(SynchronousTestCase):
+    """Uploads that are answered early."""
+
+    def test_answer_is_streamed_meanwhile(self) -> None:
+        """An answer may begin before the request has ended; it is the last one then."""
+        streaming = Streaming()
+        connection = Connection(streaming)
+        connection.send(post(b"abcd")[:-2])
+        self.assertIn(b"Connection: close", head_of(connection.received()))
+        connection.send(b"cd")
+        streaming.body.feed(b"x", b"")
+        self.assertEqual(connection.received(), b"1\r\nx\r\n0\r\n\r\n")
+        self.assertNotEqual(connection.ending, "open")

@@ -1,0 +1,120 @@
+"""Tests for protocol upgrades through L{trickster.frontend.exchange}."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.frontend.connection import Connection, Duplex, get
+from trickster.errors import UpstreamBroke
+from trickster.messages import Headers, Response
+from trickster.testing.doubles import RecordingResponder
+
+UPGRADE = get(b"/chat", b"Connection: Upgrade", b"Upgrade: websocket")
+
+
+class TunnelTests(SynchronousTestCase):
+    """RFC 9110 section 7.8: after a 101, octets go both ways."""
+
+    def setUp(self) -> None:
+        self.far = Duplex()
+        headers = Headers(((b"Upgrade", b"websocket"), (b"Sec-WebSocket-Accept", b"x")))
+        self.connection = Connection(RecordingResponder.of(Response(101, headers, self.far)))
+
+        self.addCleanup(self.connection.leave)
+
+    def open(self, extra: bytes = b"") -> bytes:
+        return self.connection.exchange(UPGRADE + extra)
+
+    def test_head(self) -> None:
+        """The client is told that the protocol changes, and to which."""
+        head = self.open()
+        self.assertTrue(head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n"))
+        for line in (b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Accept: x"):
+            self.assertEqual(head.count(line + b"\r\n"), 1)
+
+    def test_both_ways(self) -> None:
+        """Octets pass as they are."""
+        self.open()
+        self.connection.send(b"\x00up", b"more")
+        self.far.feed(b"down\x00")
+        self.assertEqual((self.far.written, self.connection.received()),
+                         ([b"\x00up", b"more"], b"down\x00"))
+
+    def test_early_octets(self) -> None:
+        """What the client sent with its request belongs to the tunnel."""
+        self.open(b"early")
+        self.assertEqual(self.far.written, [b"early"])
+
+    def test_back_pressure_up(self) -> None:
+        """While the far end takes no more, the client is not read from."""
+        self.open()
+        self.far.full = Deferred()
+        self.connection.send(b"a", b"x" * 65536)
+        self.assertTrue(self.connection.is_reading)
+        self.connection.send(b"y")
+        self.assertFalse(self.connection.is_reading)
+        full, self.far.full = self.far.full, None
+        full.callback(None)
+        self.assertTrue(self.connection.is_reading)
+        self.assertEqual(self.far.written, [b"a", b"x" * 65536, b"y"])
+
+    def test_back_pressure_down(self) -> None:
+        """While the client takes no more, the far end is not read from."""
+        self.open()
+        self.connection.channel.pauseProducing()
+        self.far.feed(b"a", b"b")
+        self.assertEqual(self.connection.received(), b"a")
+        self.connection.channel.resumeProducing()
+        self.assertEqual(self.connection.received(), b"b")
+
+    def test_far_end_closes(self) -> None:
+        """Then so do we, after what it sent."""
+        self.open()
+        self.far.feed(b"bye", b"")
+        self.assertEqual(self.connection.received(), b"bye")
+        self.assertNotEqual(self.connection.ending, "open")
+        self.assertTrue(self.far.is_closed)
+
+    def test_far_end_breaks(self) -> None:
+        """The client sees a reset: nothing else would tell it."""
+        self.open()
+        self.far.feed(UpstreamBroke("x"))
+        self.assertEqual(self.connection.ending, "aborted")
+
+    def test_client_ends(self) -> None:
+        """A client that sends no more may still receive."""
+        self.open()
+        self.connection.channel.readConnectionLost()
+        self.assertTrue(self.far.has_ended)
+        self.far.feed(b"last")
+        self.assertEqual(self.connection.received(), b"last")
+        self.assertEqual(self.connection.ending, "open")
+
+    def test_client_gone(self) -> None:
+        """The far end is closed."""
+        self.open()
+        self.connection.leave()
+        self.assertTrue(self.far.is_closed)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_far_end_refuses(self) -> None:
+        """Writing that fails ends the tunnel."""
+        self.open()
+        self.far.full = Deferred()
+        self.connection.send(b"a")
+        self.far.full.errback(UpstreamBroke("x"))
+        self.assertEqual(self.connection.ending, "aborted")
+        self.assertTrue(self.far.is_closed)
+
+    def test_no_timeouts(self) -> None:
+        """A tunnel may be silent."""
+        self.open()
+        self.connection.clock.advance(99999)
+        self.assertEqual(self.connection.ending, "open")
+
+    def test_old_version(self) -> None:
+        """HTTP/1.0 has no such thing."""
+        answer = self.connection.exchange(b"GET / HTTP/1.0\r\n\r\n")
+        self.assertTrue(answer.startswith(b"HTTP/1.1 502 "))
+        self.assertTrue(self.far.is_closed)
