@@ -1,0 +1,40 @@
+"""C{python -m bench}: run the benchmarks and print a table of ratios."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import timeseries
+from bench.timeseries import Row
+
+GROUPS = {"timeseries": timeseries.rows}
+
+
+def main(wanted: Sequence[str]) -> int:
+    """
+    :param wanted: names of groups; all where empty.
+    :return: an exit code.
+    """
+    unknown = [name for name in wanted if name not in GROUPS]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; there are: {', '.join(GROUPS)}", file=sys.stderr)
+        return 2
+    print("| what | ours | theirs | ratio | aim | |")
+    print("|---|---:|---:|---:|---:|---|", flush=True)
+    for name in wanted or GROUPS:
+        with tempfile.TemporaryDirectory() as directory:
+            for row in GROUPS[name](Path(directory)):
+                print(_line(row), flush=True)
+    return 0
+
+
+def _line(row: Row) -> str:
+    return (f"| {row.name} | {row.ours:.3g} | {row.theirs:.3g} | {row.ratio:.3f} "
+            f"| {row.limit:g} | {row.note} |")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
