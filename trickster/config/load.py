@@ -88,7 +88,7 @@ def load(sources: Sources, plugins: PluginOptions,
 def _file(sources: Sources, problems: Problems,
           read: Callable[[str], bytes]) -> tuple[str, Table]:
     path = DEFAULT_FILE if sources.path is None else sources.path
-    start = Place(path)
+    start = Place(path or "''")
     try:
         octets = read(path)
     except FileNotFoundError as error:
