@@ -312,8 +312,8 @@ class BodyTests(ObservedTestCase):
         body, inner = self.body(b"abc", b"de", length=5)
         self.now(body.read())
         body.close()
-        self.assertEqual(self.requests("499", "proxy-error"), 1)
-        self.assertEqual(self.reasons("proxy-error", "client-gone"), 1)
+        self.assertEqual(self.requests("499", "hit"), 1)
+        self.assertEqual(self.reasons("hit", "client-gone"), 1)
         self.assertTrue(inner.is_closed)
 
     def test_cancelled_while_reading(self) -> None:
@@ -322,7 +322,7 @@ class BodyTests(ObservedTestCase):
         reading = Deferred.fromCoroutine(body.read())
         reading.cancel()
         self.failureResultOf(reading, CancelledError)
-        self.assertEqual(self.requests("499", "proxy-error"), 1)
+        self.assertEqual(self.requests("499", "hit"), 1)
 
     def test_origin_breaks_off(self) -> None:
         """An origin that goes away in the middle is counted as what it is."""

@@ -15,7 +15,7 @@ from trickster.messages import Engine, Headers, Outcome, Peer, Request, Status
 from trickster.observability.accesslog import AccessEntry, AccessLog
 from trickster.observability.counters import RouteLabels
 from trickster.observability.lines import ILineSink, json_text
-from trickster.observability.masking import masked_target
+from trickster.observability.masking import masked_target, masked_text
 
 
 @implementer(ILineSink)
@@ -112,3 +112,9 @@ class MaskingTests(SynchronousTestCase):
     def test_long(self) -> None:
         """A long target is cut."""
         self.assertEqual(masked_target(b"/" + b"x" * 5000), "/" + "x" * 2047 + "...")
+
+    def test_texts(self) -> None:
+        """Users and passwords go from URLs in any text, and so do secret parameters."""
+        self.assertEqual(
+            masked_text("GET http://me:s3cret@x/?u=1&p=s3cret failed, token=s3cret a=b"),
+            "GET http://*****@x/?u=1&p=***** failed, token=***** a=b")

@@ -173,7 +173,9 @@ class _CountedBody:
         self._is_over = True
         exchange = self._exchange
         if reason is not None:
-            outcome = evolve(exchange.outcome, reason=reason, status=Status.PROXY_ERROR)
+            is_gone = reason is Reason.CLIENT_GONE
+            cache_status = exchange.outcome.status if is_gone else Status.PROXY_ERROR
+            outcome = evolve(exchange.outcome, reason=reason, status=cache_status)
             exchange = evolve(exchange, status=status, outcome=outcome)
         self._observed.ended(exchange, self._octets)
 

@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, LogEvent, LogLevel, LogPublisher, formatEvent
 from zope.interface import implementer
 
-from trickster.config.masking import masked_text
 from trickster.observability.accesslog import AccessLog
 from trickster.observability.lines import SPELLINGS, Fields, ILineSink, logfmt, timestamp
+from trickster.observability.masking import masked_text
 from trickster.observability.sinks import BufferedSink, PublisherSink, destination
 
 # Trickster's words for Twisted's levels.

@@ -20,6 +20,21 @@ _STATEMENT = re.compile(rb"""(password(?:(?!%27|%22|['"]).){1,80}(?:%27|%22|['"]
                         re.IGNORECASE | re.DOTALL)
 
 
+# The configuration's own masking takes its time over long texts; these bounds do not let a
+# hostile one have it.
+_USER_INFO = re.compile(r"://[^/?#\s@]{1,256}@")
+_PARAMETER = re.compile(r"(?<![^?&;\s=])([^?&;\s=]{1,64})=([^&;\s#]+)")
+
+
+def masked_text(text: str) -> str:
+    """:return: the text without users and passwords in URLs and in what looks like queries."""
+    return _PARAMETER.sub(_masked_parameter, _USER_INFO.sub(f"://{MASK.decode()}@", text))
+
+
+def _masked_parameter(found: re.Match[str]) -> str:
+    return f"{found[1]}={MASK.decode()}" if is_secret_name(found[1]) else found[0]
+
+
 def masked_target(target: bytes) -> str:
     """
     :param target: path and query.

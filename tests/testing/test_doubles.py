@@ -1,0 +1,170 @@
+"""Tests of C{trickster.testing.doubles}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface.verify import verifyObject
+
+from trickster.errors import StoreError, UpstreamBroke
+from trickster.interfaces import IBody, ICacheStore, IReferenceStore, IResponder
+from trickster.messages import Request, text_response
+from trickster.testing.doubles import (
+    BrokenStore,
+    DictStore,
+    PausedBody,
+    PausedOrigin,
+    PausedStore,
+    RecordingResponder,
+    at_once,
+)
+from trickster.testing.stores import cache_store_contract
+
+GET = Request(b"GET", b"/")
+ONE, TWO = text_response(200, "one"), text_response(200, "two")
+
+
+def _fired(value: Any) -> Deferred[Any]:
+    done: Deferred[Any] = Deferred()
+    done.callback(value)
+    return done
+
+
+def _begun(awaitable: Any) -> Deferred[Any]:
+    async def awaiting() -> Any:
+        return await awaitable
+    return Deferred.fromCoroutine(awaiting())
+
+
+class AtOnceTests(SynchronousTestCase):
+    """Results that are there."""
+
+    def test_result(self) -> None:
+        """The result of a coroutine, or of a Deferred, that has one."""
+        self.assertEqual((at_once(RecordingResponder.of(ONE).respond(GET)), at_once(_fired(2))),
+                         (ONE, 2))
+
+    def test_error(self) -> None:
+        """An error is raised."""
+        self.assertRaises(StoreError, at_once, BrokenStore().get("a"))
+
+    def test_waiting(self) -> None:
+        """Waiting is an error, and waits no longer."""
+        origin = PausedOrigin()
+        self.assertRaises(AssertionError, at_once, origin.respond(GET))
+        self.assertTrue(origin.asked[0].is_cancelled)
+
+
+class ResponderTests(SynchronousTestCase):
+    """Stand-ins for origins."""
+
+    def test_provide(self) -> None:
+        """They are responders."""
+        for responder in (RecordingResponder(), PausedOrigin()):
+            verifyObject(IResponder, responder)
+
+    def test_recorded(self) -> None:
+        """Requests are noted, answers are given in turn, the last one again and again."""
+        responder = RecordingResponder.of(ONE, TWO)
+        answers = [at_once(responder.respond(GET)) for _ in range(3)]
+        self.assertEqual((answers, responder.requests), ([ONE, TWO, TWO], [GET] * 3))
+
+    def test_made_up(self) -> None:
+        """An answer may be made of the request, or be an error."""
+        responder = RecordingResponder.of(lambda r: text_response(200, r.target.decode()),
+                                          UpstreamBroke())
+        self.assertEqual(at_once(responder.respond(GET)).body.octets, b"/")
+        self.assertRaises(UpstreamBroke, at_once, responder.respond(GET))
+
+    def test_paused(self) -> None:
+        """A paused origin answers when the test says so."""
+        origin = PausedOrigin()
+        first, second = _begun(origin.respond(GET)), _begun(origin.respond(GET))
+        self.assertEqual(len(origin.waiting), 2)
+        origin.waiting[0].answer(ONE)
+        origin.waiting[0].fail(UpstreamBroke())
+        self.assertIs(self.successResultOf(first), ONE)
+        self.failureResultOf(second, UpstreamBroke)
+        self.assertEqual(origin.waiting, [])
+
+
+class PausedBodyTests(SynchronousTestCase):
+    """A body that comes when the test says so."""
+
+    def setUp(self) -> None:
+        """Make one."""
+        self.body = PausedBody()
+
+    def test_provides(self) -> None:
+        """It is a body."""
+        verifyObject(IBody, self.body)
+
+    def test_fed_before(self) -> None:
+        """What is there is read in pieces, up to the end, which stays."""
+        self.body.feed(b"a", b"bc", b"")
+        self.assertEqual([at_once(self.body.read()) for _ in range(4)], [b"a", b"bc", b"", b""])
+
+    def test_fed_later(self) -> None:
+        """A reader waits for what is not there yet."""
+        reading = _begun(self.body.read())
+        self.assertTrue(self.body.is_awaited)
+        self.body.feed(b"a")
+        self.assertEqual(self.successResultOf(reading), b"a")
+        self.assertFalse(self.body.is_awaited)
+
+    def test_error(self) -> None:
+        """It can break off."""
+        self.body.feed(b"a", UpstreamBroke())
+        at_once(self.body.read())
+        self.assertRaises(UpstreamBroke, at_once, self.body.read())
+
+    def test_cancelled(self) -> None:
+        """A reader may leave."""
+        reading = _begun(self.body.read())
+        reading.cancel()
+        self.failureResultOf(reading, CancelledError)
+        self.assertFalse(self.body.is_awaited)
+        self.body.close()
+        self.assertTrue(self.body.is_closed)
+
+
+class DictStoreTests(cache_store_contract(DictStore), TestCase):  # type: ignore[misc]
+    """It is what any store must be."""
+
+
+class StoreTests(SynchronousTestCase):
+    """Stand-ins for stores that do not work."""
+
+    def test_provide(self) -> None:
+        """They are stores."""
+        verifyObject(IReferenceStore, BrokenStore())
+        verifyObject(ICacheStore, PausedStore())
+
+    def test_broken(self) -> None:
+        """Whatever is asked fails, and is noted."""
+        store = BrokenStore()
+        for call in (store.put("a", b"", 1), store.delete(["a"]), store.keys("")):
+            self.assertRaises(StoreError, at_once, call)
+        self.assertRaises(StoreError, store.get_object, "a")
+        self.assertRaises(StoreError, store.put_object, "a", 1, 1, 1)
+        self.assertEqual(store.calls, ["put", "delete", "keys", "get_object", "put_object"])
+
+    def test_paused(self) -> None:
+        """Each call waits for the test."""
+        store = PausedStore()
+        calls = [_begun(call) for call in (
+            store.get("a"), store.put("a", b"", 1), store.delete(["a"]), store.keys(""))]
+        for number, waiting in enumerate(store.asked):
+            waiting.callback(number)
+        self.assertEqual([self.successResultOf(call) for call in calls], [0, 1, 2, 3])
+
+    def test_clock(self) -> None:
+        """What the test looks at are octets and deadlines."""
+        clock = Clock()
+        clock.advance(5)
+        store = DictStore(clock)
+        at_once(store.put("a", b"1", 2))
+        self.assertEqual(store.values, {"a": (b"1", 7.0)})
