@@ -153,6 +153,18 @@ def wanted_spans(document: Document, request: Request, now: float,
     return satisfiable(wanted, document.length)
 
 
+def needs_all(head: Document, request: Request, rules: RangeRules) -> bool:
+    """
+    :param head: of an answer that is on its way.
+    :return: whether a request can only be answered when all of it is here: one for several
+        ranges, or for any while the length is not known.
+    """
+    if b"range" not in request.headers or head.status != 200:
+        return False
+    wanted = parse_range(request.headers, rules.limit)
+    return len(wanted) > 1 or (bool(wanted) and head.length is None)
+
+
 def _unsatisfiable(response: Response, length: int) -> Response:
     """:return: the 416 that says how much there is (RFC 9110 section 15.5.17)."""
     headers = _without_content(response.headers).with_added(

@@ -59,7 +59,7 @@ class Archive:
         names = self._options.identity
         if self._options.route.ttl is None:
             names = names | vary_names(headers) - {b"*"}
-        return selecting_values(names, question.request.headers)
+        return selecting_values(names, question.request.headers, headers)
 
     def why_not_stored(self, question: Question, response: Response, policy: Policy
                        ) -> Reason | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from attrs import define, evolve, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.bodies import BodyTooLarge, read_all
+from trickster.caching.answers import needs_all
 from trickster.caching.archive import Archive
 from trickster.caching.asking import AskingRules, Question, asked_anew, asked_for_missing
 from trickster.caching.documents import Document, Span, whole_part
@@ -257,20 +259,25 @@ class Fetcher:
         """Pass an answer on as it comes, and store it when it is whole."""
         self._table.share_again(errand.slot)
         fits = self._archive.fits(response.body.length or 0)
-        body = SharedBody(
-            response.body, self._options.spread,
-            overflowed=lambda: self._too_large(fill, errand),
-            left=fill.check, in_haste=fill.is_waited_for)
         reason = errand.reason if fits else Reason.TOO_LARGE
         outcome = evolve(_outcome(Status.KEY_MISS, reason, response), stored=fits)
-        fill.go_live(head, body, outcome, _is_first_hand(response))
+        first_hand = _is_first_hand(response)
+        body = SharedBody(
+            response.body, self._options.spread,
+            overflowed=lambda: self._too_large(fill, errand, go_live),
+            left=fill.check, in_haste=fill.is_waited_for)
+        go_live = partial(fill.go_live, head, body, outcome, first_hand)
+        if not needs_all(head, errand.question.request, self._options.range_rules):
+            go_live()
         await body.pump()
         if body.is_kept:
             document = evolve(head, parts=whole_part(body.buffers()), length=body.size)
-            await self._land(fill, errand, document, outcome, _is_first_hand(response))
+            await self._land(fill, errand, document, outcome, first_hand)
 
-    def _too_large(self, fill: Fill, errand: Errand) -> None:
+    def _too_large(self, fill: Fill, errand: Errand, go_live: Callable[[], None]) -> None:
         fill.is_detached = False
+        if fill.body is None:
+            go_live()
         if self._options.collapse is Collapse.BASIC:
             self._pass(errand)
             fill.release()

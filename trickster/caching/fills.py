@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -122,6 +122,13 @@ class Fill:
             self._seats.append(seat)
             self._wake()
         return seat
+
+    @property
+    def head(self) -> Document | None:
+        """What is known of the document on its way, its length too if it is."""
+        if self._head is None or self._body is None:
+            return None
+        return evolve(self._head[0], length=self._body.length)
 
     def is_waited_for(self) -> bool:
         """:return: whether somebody needs the end, and not only follows."""

@@ -163,13 +163,26 @@ class ObjectCache:
         errand = self._errand(question, found)
         if self._table.is_passed(errand.slot, self._clock.seconds()):
             return await self._asked_alone(question, found)
-        fill = self._table.find(errand.slot)
+        fill = self._table.find(errand.slot) or self._with_part(question, found)
         if fill is not None:
             return await self._told(question, await fill.seat(), False, found)
         fill = Fill(is_progressive=self.options.collapse is Collapse.PROGRESSIVE)
         seat = fill.seat()
         self._begin(errand, fill)
         return await self._told(question, await seat, True, found)
+
+    def _with_part(self, question: Question, found: Found) -> Fill | None:
+        """:return: an exchange for the whole that will do for a request for a part of it."""
+        if b"range" not in question.request.headers or found.document is not None:
+            return None
+        fill = self._table.find(found.slot)
+        if fill is None or self.options.collapse is Collapse.BASIC:
+            return fill
+        head, body = fill.head, fill.body
+        spans = None if head is None else self._archive.wanted(head, question.request)
+        if body is None or spans is None or len(spans) != 1 or spans[0].stop > body.size:
+            return None
+        return fill
 
     async def _headed(self, question: Question, found: Found) -> Response:
         """
@@ -195,7 +208,8 @@ class ObjectCache:
                 return verdict.response
             return await self._asked_alone(question, found)
         document = verdict.head if isinstance(verdict, Live) else verdict.document
-        if not leads and not matches(document.selecting, question.request.headers):
+        if not leads and not matches(
+                document.selecting, question.request.headers, document.headers):
             if isinstance(verdict, Live):
                 verdict.body.close()
             return None

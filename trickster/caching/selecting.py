@@ -6,34 +6,84 @@ import re
 from collections.abc import Iterable
 
 from trickster.caching.directives import split_list
-from trickster.messages import Headers
+from trickster.messages import NO_HEADERS, Headers
 
 Selecting = tuple[tuple[bytes, bytes | None], ...]
+
+_ACCEPT_LANGUAGE = b"accept-language"
 
 _WEIGHT = re.compile(rb";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*$", re.IGNORECASE)
 
 
-def selecting_values(names: Iterable[bytes], request: Headers) -> Selecting:
+def selecting_values(names: Iterable[bytes], request: Headers,
+                     response: Headers = NO_HEADERS) -> Selecting:
     """
     :param names: of fields, in lower case.
+    :param response: the fields of the answer; one in the language that the request likes
+        best is for everybody who likes that best.
     :return: each name, sorted, with the request's value in a form in which values that mean
         the same are equal; None for a field that the request has not.
     """
-    return tuple((name, _normalised(name, request)) for name in sorted(names))
+    best = _best(request)
+    is_best = best is not None and best == _language(response)
+    return tuple(
+        (name, best if is_best and name == _ACCEPT_LANGUAGE else _normalised(name, request))
+        for name in sorted(names))
 
 
-def matches(selecting: Selecting, request: Headers) -> bool:
-    """:return: whether a request has equal values in all those fields."""
-    return all(_normalised(name, request) == value for name, value in selecting)
+def best_language(selecting: Selecting, request: Headers) -> Selecting | None:
+    """
+    :param selecting: of a request, from L{selecting_values}.
+    :return: the same for the language alone that the request likes best; None where that
+        is no other, or there is none.
+    """
+    best = _best(request)
+    if best is None or (_ACCEPT_LANGUAGE, best) in selecting:
+        return None
+    return tuple((n, best if n == _ACCEPT_LANGUAGE else v) for n, v in selecting)
+
+
+def matches(selecting: Selecting, request: Headers, response: Headers = NO_HEADERS) -> bool:
+    """
+    :param response: the fields of the stored answer.
+    :return: whether a request has equal values in all those fields.
+    """
+    return all(_normalised(name, request) == value
+               or (name == _ACCEPT_LANGUAGE and _likes(request, value, response))
+               for name, value in selecting)
+
+
+def _likes(request: Headers, value: bytes | None, response: Headers) -> bool:
+    best = _best(request)
+    return best is not None and best in (value, _language(response))
+
+
+def _best(request: Headers) -> bytes | None:
+    """The one language that a request likes best, if it likes one best."""
+    if _ACCEPT_LANGUAGE not in request:
+        return None
+    liked = preferences(request.joined(_ACCEPT_LANGUAGE) or b"")
+    if not liked or (len(liked) > 1 and liked[1][1] == liked[0][1]) or liked[0][0] == b"*":
+        return None
+    return _weighted((liked[0][0], 1.0))
+
+
+def _language(response: Headers) -> bytes | None:
+    value = response.joined(b"content-language")
+    return None if value is None else _weighted((value.strip().lower(), 1.0))
 
 
 def _normalised(name: bytes, request: Headers) -> bytes | None:
     if name not in request:
         return None
     value = request.joined(name) or b""
-    if name == b"accept-language":
-        return b", ".join(tag + b";q=%g" % weight for tag, weight in preferences(value))
+    if name == _ACCEPT_LANGUAGE:
+        return b", ".join(map(_weighted, preferences(value)))
     return b", ".join(split_list(value))
+
+
+def _weighted(liked: tuple[bytes, float]) -> bytes:
+    return liked[0] + b";q=%g" % liked[1]
 
 
 def preferences(value: bytes) -> list[tuple[bytes, float]]:

@@ -8,7 +8,12 @@ from twisted.internet.interfaces import IReactorTime
 from trickster.caching.documents import Document
 from trickster.caching.keys import digest
 from trickster.caching.rfc9111 import Rules
-from trickster.caching.selecting import Selecting, matches, selecting_values
+from trickster.caching.selecting import (
+    Selecting,
+    best_language,
+    matches,
+    selecting_values,
+)
 from trickster.caching.wire import Entry, Unreadable, Variants, from_octets, to_octets
 from trickster.errors import StoreError
 from trickster.interfaces import ICacheStore, IReferenceStore
@@ -59,7 +64,7 @@ class Shelf:
         if isinstance(entry, Variants):
             return await self._variant(key, entry, request)
         slot = self._slot(key, self.identity, request)
-        if entry is None or matches(entry.selecting, request):
+        if entry is None or matches(entry.selecting, request, entry.headers):
             return Found(entry, slot)
         return Found(None, slot, others=True)
 
@@ -67,9 +72,11 @@ class Shelf:
         found: list[Document] = []
         for names in variants.fields:
             selecting = selecting_values(names, request)
-            entry = await self._load(_variant_key(key, variants, selecting))
-            if isinstance(entry, Document) and matches(entry.selecting, request):
-                found.append(entry)
+            for one in filter(None, (selecting, best_language(selecting, request))):
+                entry = await self._load(_variant_key(key, variants, one))
+                if isinstance(entry, Document) and matches(
+                        entry.selecting, request, entry.headers):
+                    found.append(entry)
         newest = max(found, key=_made, default=None)
         every = frozenset(name for names in variants.fields for name in names)
         return Found(newest, self._slot(key, every | self.identity, request), others=True)

@@ -1,0 +1,126 @@
+"""Progressive forwarding without a cache: equal requests at the same time share one answer."""
+
+from __future__ import annotations
+
+from attrs import define, evolve, field
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from trickster.caching.directives import parse_cache_control
+from trickster.caching.documents import Document
+from trickster.caching.fills import Alone, Fill, FillTable, Live, Verdict
+from trickster.caching.keys import digest
+from trickster.caching.progressive import SharedBody, Spread
+from trickster.caching.rfc9111 import Policy, names_everything, vary_names
+from trickster.caching.selecting import matches, selecting_values
+from trickster.errors import Reason
+from trickster.interfaces import IResponder
+from trickster.messages import Engine, Headers, Outcome, Request, Response, Status
+
+# Fields that make an answer another one, whether the origin says so in Vary or not.
+_TELLING = (b"authorization", b"cookie", b"range", b"if-range", b"if-match", b"if-none-match",
+            b"if-modified-since", b"if-unmodified-since", b"accept", b"accept-encoding",
+            b"accept-language", b"origin", b"x-requested-with")
+_NEVER_SHARED = (b"upgrade", b"expect", b"content-length", b"transfer-encoding")
+_PERSONAL = frozenset((b"private", b"no-store"))
+_UNSHARED_DIRECTIVES = frozenset((b"no-cache", b"no-store"))
+_PASS_SECONDS = 10.0
+
+
+@implementer(IResponder)
+@define(eq=False)
+class ProgressiveProxy:
+    """
+    Lets clients follow an answer that is on its way to another one.  Nothing is stored.
+
+    :ivar key_headers: request fields, in lower case, that make an answer another one.
+    """
+
+    _inner: IResponder
+    _clock: IReactorTime
+    _spread: Spread
+    key_headers: tuple[bytes, ...] = ()
+    _table: FillTable = field(factory=FillTable, init=False)
+
+    async def respond(self, request: Request) -> Response:
+        """
+        :return: an answer of the origin, perhaps one that others follow too.
+        :raises trickster.errors.RequestError: the origin gave none.
+        """
+        slot = self._slot(request)
+        if slot is None or self._table.is_passed(slot, self._clock.seconds()):
+            return await self._inner.respond(request)
+        fill = self._table.find(slot)
+        if fill is not None:
+            return await self._told(request, await fill.seat(), Outcome(
+                Engine.PROXY, Status.PROXY_HIT, Reason.COLLAPSED))
+        fill = Fill(is_progressive=True)
+        seat = fill.seat()
+        self._table.begin(slot, fill, self._fetch(fill, slot, request))
+        return await self._told(request, await seat, None)
+
+    def _slot(self, request: Request) -> str | None:
+        """:return: what is equal for requests that may share; None for one that may not."""
+        headers = request.headers
+        if request.method != b"GET" or any(name in headers for name in _NEVER_SHARED):
+            return None
+        asked = parse_cache_control(headers.get_all(b"cache-control"))
+        if not _UNSHARED_DIRECTIVES.isdisjoint(asked.values):
+            return None
+        names = dict.fromkeys((*_TELLING, *self.key_headers))
+        return digest((request.authority, request.target, *map(headers.joined, names)))
+
+    async def _told(self, request: Request, verdict: Verdict, outcome: Outcome | None
+                    ) -> Response:
+        if isinstance(verdict, Alone) and verdict.response is not None:
+            return verdict.response
+        if isinstance(verdict, Live):
+            head = verdict.head
+            if matches(head.selecting, request.headers):
+                return Response(head.status, head.headers, verdict.body,
+                                outcome or verdict.outcome, head.phrase)
+            verdict.body.close()
+        return await self._inner.respond(request)
+
+    async def _fetch(self, fill: Fill, slot: str, request: Request) -> None:
+        response = await self._inner.respond(request)
+        try:
+            await self._share(fill, slot, request, response)
+        except BaseException:
+            response.body.close()
+            raise
+
+    async def _share(self, fill: Fill, slot: str, request: Request, response: Response
+                     ) -> None:
+        if not _may_be_shared(response):
+            self._table.pass_until(slot, self._clock.seconds() + _PASS_SECONDS)
+            fill.release(response)
+            return
+        selecting = selecting_values(vary_names(response.headers), request.headers)
+        head = Document(response.status, response.headers, (), response.body.length, Policy(),
+                        0.0, self._clock.seconds(), selecting, response.phrase)
+        body = SharedBody(response.body, self._spread, overflowed=lambda: None,
+                          left=fill.check, in_haste=lambda: False)
+        outcome = evolve(response.outcome, origin_status=response.status)
+        fill.go_live(head, body, outcome, True)
+        await body.pump()
+
+    def stop(self) -> None:
+        """Give up every exchange, at the end of the program."""
+        self._table.cancel_all()
+
+
+def _may_be_shared(response: Response) -> bool:
+    headers = response.headers
+    said = parse_cache_control(headers.get_all(b"cache-control"))
+    return (response.status >= 200
+            and _PERSONAL.isdisjoint(said.values)
+            and b"set-cookie" not in headers
+            and not names_everything(headers)
+            and not _is_endless(headers))
+
+
+def _is_endless(headers: Headers) -> bool:
+    # A stream of events never ends, and who comes late must not get those of the past.
+    kind = headers.get(b"content-type") or b""
+    return kind.lower().startswith(b"text/event-stream")
