@@ -1,0 +1,155 @@
+"""Every way to start Trickster, and what is said when it cannot."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.end_to_end.servers import fetch, free_port
+
+BIN = Path(sys.executable).parent
+
+
+class RunFormTests(SynchronousTestCase):
+    """The commands of the README, as a user would type them."""
+
+    def setUp(self) -> None:
+        self.root = Path(tempfile.mkdtemp(dir=self.mktemp_parent()))
+        self.port, self.metrics = free_port(), free_port()
+        self.file = self.root / "conf.yaml"
+        self.file.write_text(
+            f"frontend: {{listen_address: 127.0.0.1, listen_port: {self.port}}}\n"
+            f"metrics: {{listen_address: 127.0.0.1, listen_port: {self.metrics}}}\n"
+            "mgmt: {listen_port: 0}\n"
+            "backends: {p: {provider: prometheus, origin_url: 'http://127.0.0.1:1'}}\n")
+
+    def mktemp_parent(self) -> str:
+        parent = Path(self.mktemp())
+        parent.mkdir(parents=True)
+        return str(parent.resolve())
+
+    def start(self, *command: str,
+              environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        with (self.root / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [str(BIN / command[0]), *command[1:]], cwd=self.root, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, env={**os.environ, **(environ or {})})
+        self.addCleanup(self.end, process)
+        return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> int:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        return process.wait(30)
+
+    def wait_for_ping(self, port: int) -> None:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                self.assertEqual(fetch(f"http://127.0.0.1:{port}/trickster/ping").body, b"pong")
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def run_to_end(self, *command: str) -> tuple[int, str, str]:
+        done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=self.root, timeout=30,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    def assert_serves(self, *command: str) -> None:
+        process = self.start(*command)
+        self.wait_for_ping(self.port)
+        self.assert_ended_well(process)
+
+    def assert_ended_well(self, process: subprocess.Popen[bytes]) -> None:
+        # Twisted ends by the signal that it was told to stop with, once all is closed.
+        self.assertIn(self.end(process), (0, -signal.SIGTERM))
+        self.assertNotIn("Traceback", (self.root / "log").read_text())
+
+    def test_twistd_in_the_foreground(self) -> None:
+        """C{twistd -n trickster -c conf.yaml} serves until it is told to stop."""
+        self.assert_serves("twistd", "-n", "--pidfile=", "trickster", "-c", str(self.file))
+
+    def test_twist(self) -> None:
+        """So does C{twist trickster}."""
+        self.assert_serves("twist", "trickster", "--config", str(self.file))
+
+    def test_console_script(self) -> None:
+        """So does C{trickster}, whose flags may have one dash, as Trickster's do."""
+        self.assert_serves("trickster", "-config", str(self.file))
+
+    def test_no_file(self) -> None:
+        """An origin and its kind are enough; flags win over the environment."""
+        taken = str(free_port())
+        process = self.start(
+            "trickster", "-origin-url", "http://127.0.0.1:1", "-provider", "prometheus",
+            "--proxy-port", str(self.port), "-metrics-port", str(self.metrics),
+            environ={"TRK_PROXY_PORT": taken})
+        self.wait_for_ping(self.port)
+        self.assert_ended_well(process)
+
+    def test_daemon(self) -> None:
+        """C{twistd} goes into the background, writes its pid, and stops on SIGTERM."""
+        pidfile = self.root / "twistd.pid"
+        code, _, err = self.run_to_end(
+            "twistd", f"--pidfile={pidfile}", f"--logfile={self.root}/log", "trickster", "-c",
+            str(self.file))
+        self.assertEqual(code, 0, err)
+        self.wait_for_ping(self.port)
+        os.kill(int(pidfile.read_text()), signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while pidfile.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertFalse(pidfile.exists())
+
+    def test_port_taken(self) -> None:
+        """A port that is taken is named on standard error, in the background too."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", self.port))
+            taken.listen()
+            for form in (["twistd", "-n", "--pidfile="], ["twistd", "--pidfile=x.pid"],
+                         ["twist"]):
+                self.assert_refused([*form, "trickster", "-c", str(self.file)], str(self.port))
+            self.assert_refused(["trickster", "-config", str(self.file)], str(self.port))
+
+    def test_bad_file(self) -> None:
+        """All that is wrong with a file is said, with its place, by every form."""
+        self.file.write_text("backends:\n  p:\n    provider: prometeus\n    origin_ulr: x\n")
+        for form in (["twistd", "-n", "--pidfile=", "trickster", "-c"],
+                     ["twistd", "--pidfile=x.pid", "trickster", "-c"],
+                     ["trickster", "-validate-config", "-config"]):
+            told = self.assert_refused([*form, str(self.file)], "prometheus")
+            self.assertRegex(told, re.escape(str(self.file)) + r":3:\d+")
+            self.assertRegex(told, re.escape(str(self.file)) + r":4:\d+.*origin_url")
+            self.assertNotIn("Traceback", told)
+
+    def test_missing_file(self) -> None:
+        """A file that is named and not there is an error."""
+        self.assert_refused(["trickster", "-config", "nowhere.yaml"], "nowhere.yaml")
+
+    def assert_refused(self, command: Sequence[str], told: str) -> str:
+        code, _, err = self.run_to_end(*command)
+        self.assertNotEqual(code, 0)
+        self.assertIn(told, err)
+        return err
+
+    def test_validate_and_version(self) -> None:
+        """A good file validates; the version is told."""
+        code, out, _ = self.run_to_end("trickster", "-validate-config", "-config", str(self.file))
+        self.assertEqual(code, 0)
+        self.assertIn("valid", out)
+        code, out, _ = self.run_to_end("trickster", "-version")
+        self.assertEqual(code, 0)
+        self.assertRegex(out, r"trickster \d")
