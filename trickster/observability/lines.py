@@ -12,6 +12,11 @@ from zope.interface import Interface
 
 Fields = list[tuple[str, object]]
 
+# Made once: json.dumps makes an encoder at every call that is not quite the default one.
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+
+_SHORT = 256
+
 _ODD_IN_KEY = re.compile(r"[^A-Za-z0-9_.-]")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/*+@%,;?&<>()\[\]{}|~!#$^-]+")
 
@@ -33,8 +38,7 @@ def logfmt(fields: Sequence[tuple[str, object]]) -> str:
 
 def json_text(fields: Sequence[tuple[str, object]]) -> str:
     """:return: one JSON object, in ASCII."""
-    text = json.dumps({name: _json_value(value) for name, value in fields},
-                      separators=(",", ":"))
+    text = _encoded({name: _json_value(value) for name, value in fields})
     return text.replace("\x7f", "\\u007f")
 
 
@@ -62,7 +66,7 @@ def _key(name: str) -> str:
 
 def _logfmt_value(value: object) -> str:
     if type(value) is str:
-        return value if _PLAIN.fullmatch(value) else _quoted(value)
+        return _remembered(value) if len(value) <= _SHORT else _spelled(value)
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -70,6 +74,13 @@ def _logfmt_value(value: object) -> str:
     if isinstance(value, (int, float)):
         return str(value)
     return _logfmt_value(_as_text(value))
+
+
+def _spelled(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else _quoted(text)
+
+
+_remembered = lru_cache(maxsize=1024)(_spelled)
 
 
 def _quoted(text: str) -> str:
@@ -83,9 +94,9 @@ def _encodable(text: str) -> str:
 
 
 def _json_value(value: object) -> object:
-    if isinstance(value, str):
+    if type(value) is str:
         return _encodable(value)
-    if value is None or isinstance(value, (int, bool)):
+    if value is None or isinstance(value, int):
         return value
     if isinstance(value, float) and value - value == 0:
         return value
