@@ -45,9 +45,14 @@ _MOST_READS = 3
 
 @define(eq=False)
 class _Reading:
-    """An entry on its way from the store to whoever waits for it."""
+    """
+    An entry on its way from the store to whoever waits for it.
+
+    :ivar is_stale: whether the entry has been changed since somebody began to wait.
+    """
 
     flight: Flight[Entry | None] = field(factory=Flight)
+    waiting: int = 0
     is_stale: bool = False
 
 
@@ -95,10 +100,20 @@ class Entries:
         entry = None
         for _ in range(_MOST_READS):
             reading = self._reads.get(key) or self._begin_reading(key)
-            entry = await reading.flight.seat()
+            entry = await self._seated(key, reading)
             if not reading.is_stale:
                 break
         return entry
+
+    async def _seated(self, key: str, reading: _Reading) -> Entry | None:
+        reading.waiting += 1
+        try:
+            return await reading.flight.seat()
+        finally:
+            # Not before all have been told: what the first of them does may be a change.
+            reading.waiting -= 1
+            if not reading.waiting and self._reads.get(key) is reading:
+                del self._reads[key]
 
     async def change(self, key: str, change: Change) -> bool:
         """
@@ -135,7 +150,7 @@ class Entries:
                 self._locks.pop(key, None)
 
     async def _changed(self, key: str, change: Change | None) -> bool:
-        entry = None if change is None else change(await self.get(key))
+        entry = None if change is None else change(await self._read(key))
         try:
             if entry is None:
                 await self._store.delete([key])
@@ -149,12 +164,7 @@ class Entries:
 
     def _begin_reading(self, key: str) -> _Reading:
         reading = self._reads[key] = _Reading()
-
-        def landed() -> None:
-            if self._reads.get(key) is reading:
-                del self._reads[key]
-
-        reading.flight.start(self._read(key), landed)
+        reading.flight.start(self._read(key), _nothing)
         return reading
 
     async def _read(self, key: str) -> Entry | None:
@@ -176,3 +186,7 @@ class Entries:
         if self._offload is None or size < _LARGE:
             return function(*args)
         return await self._offload(function, *args)
+
+
+def _nothing() -> None:
+    """Nothing is to be done when a read has ended: those who wait for it do."""

@@ -66,14 +66,15 @@ class Flight(Generic[T]):
 
 async def settled(waits: Sequence[Deferred[T]]) -> list[T | Failure]:
     """
-    Wait until all have ended, well or not.  Being cancelled cancels every one of them.
+    Wait until all have ended, well or not.  Being cancelled cancels every one of them, the
+    last first: so none that waits for the turn of another is given it on the way.
 
     :return: the result or the failure of each, in order.
     """
     # Cancelling the list cancels what it holds, and then fires it with the failures.
     results: list[T | Failure] = [
-        result for _, result in await DeferredList(waits, consumeErrors=True)]
+        result for _, result in await DeferredList(waits[::-1], consumeErrors=True)]
     for result in results:
         if isinstance(result, Failure) and result.check(CancelledError):
             raise CancelledError
-    return results
+    return results[::-1]
