@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.admin.health import HealthOfAll, HealthOfOne
-from trickster.admin.healthreport import BackendHealth, PoolMembers, as_text
+from trickster.admin.healthreport import BackendHealth, PoolMembers, Situation, as_text
 from trickster.messages import Headers, Request, Response, octets_of
 from trickster.testing.doubles import at_once
 from trickster.upstream.health import Health, State, Verdict
@@ -90,7 +90,16 @@ class HealthOfAllTests(SynchronousTestCase):
 
     def test_no_backends(self) -> None:
         """No backends make an empty report."""
-        self.assertIn("Health Status", as_text([], 0.0))
+        self.assertIn("Health Status", as_text(Situation([], 0.0)))
+
+    def test_failing_caches(self) -> None:
+        """A cache that does not work is told in every form; one that does is no news."""
+        for form in (b"?json", b"?yaml", b""):
+            request = Request(b"GET", b"/h" + form)
+            for failing in ((), ("cold",)):
+                responder = HealthOfAll(lambda: BOARD, Clock(), lambda names=failing: names)
+                body = octets_of(at_once(responder.respond(request)).body) or b""
+                self.assertEqual((b"cold" in body, b"ailing" in body), (bool(failing),) * 2)
 
     def test_not_kept(self) -> None:
         """No cache should keep it."""

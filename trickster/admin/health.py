@@ -10,7 +10,14 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.admin.endpoints import NO_CACHE, own_text
-from trickster.admin.healthreport import BackendHealth, Report, as_json, as_text, as_yaml
+from trickster.admin.healthreport import (
+    BackendHealth,
+    Report,
+    Situation,
+    as_json,
+    as_text,
+    as_yaml,
+)
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, MalformedParams, Octets, Request, Response
 from trickster.upstream.health import State, Verdict
@@ -30,15 +37,17 @@ class HealthOfAll:
     Tells what is thought of all backends.
 
     :ivar board: them, now.
+    :ivar failing_caches: names of the caches whose stores do not work, now.
     """
 
     board: Callable[[], Sequence[BackendHealth]]
     clock: IReactorTime
+    failing_caches: Callable[[], Sequence[str]] = tuple
 
     async def respond(self, request: Request) -> Response:
         """See L{IResponder.respond}."""
         content_type, report = _FORMS[_form(request)]
-        text = report(self.board(), self.clock.seconds())
+        text = report(Situation(self.board(), self.clock.seconds(), self.failing_caches()))
         headers = Headers(((b"Content-Type", content_type), NO_CACHE))
         return Response(200, headers, Octets(text.encode("utf-8", "replace")))
 

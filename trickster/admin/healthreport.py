@@ -45,36 +45,48 @@ class BackendHealth:
     pool: PoolMembers | None = None
 
 
-Report = Callable[[Sequence[BackendHealth], float], str]
+@frozen
+class Situation:
+    """
+    All that there is to report.
+
+    :ivar now: seconds since the epoch.
+    :ivar failing_caches: names of the caches whose stores do not work.
+    """
+
+    backends: Sequence[BackendHealth]
+    now: float
+    failing_caches: Sequence[str] = ()
 
 
-def as_json(backends: Sequence[BackendHealth], now: float) -> str:
-    """
-    :param now: seconds since the epoch.
-    """
-    return json.dumps(_report(backends, now), indent=2) + "\n"
+Report = Callable[[Situation], str]
 
 
-def as_yaml(backends: Sequence[BackendHealth], now: float) -> str:
-    """
-    :param now: seconds since the epoch.
-    """
-    text: str = yaml.safe_dump(_report(backends, now), sort_keys=False, width=1000)
+def as_json(situation: Situation) -> str:
+    """:return: one object, with a list for each state."""
+    return json.dumps(_report(situation), indent=2) + "\n"
+
+
+def as_yaml(situation: Situation) -> str:
+    """:return: the same in YAML."""
+    text: str = yaml.safe_dump(_report(situation), sort_keys=False, width=1000)
     return text
 
 
-def as_text(backends: Sequence[BackendHealth], now: float) -> str:
-    """
-    :param now: seconds since the epoch.
-    """
+def as_text(situation: Situation) -> str:
+    """:return: a line for each backend, those that are alike together."""
+    backends = situation.backends
     names = max((len(backend.name) for backend in backends), default=0)
     providers = max((len(backend.provider) for backend in backends), default=0)
-    lines = [f"{_TITLE:<48}as of {_told(now)}", _RULE]
+    lines = [f"{_TITLE:<48}as of {_told(situation.now)}", _RULE]
     for section in _sections(backends).values():
         if section:
             lines.append("")
         lines += [f"{backend.name:<{names}}  {backend.provider:<{providers}}  {_line(backend)}"
                   for backend in section]
+    if situation.failing_caches:
+        lines.append("")
+    lines += [f"cache {name} is failing" for name in sorted(situation.failing_caches)]
     lines += ["", _RULE, _HINT, ""]
     return "\n".join(lines)
 
@@ -93,10 +105,12 @@ def _section(backend: BackendHealth) -> str:
     return "unavailable" if backend.health.state is State.FAILING else "unchecked"
 
 
-def _report(backends: Sequence[BackendHealth], now: float) -> dict[str, Any]:
-    report: dict[str, Any] = {"title": _TITLE, "updateTime": _told(now)}
-    for name, section in _sections(backends).items():
+def _report(situation: Situation) -> dict[str, Any]:
+    report: dict[str, Any] = {"title": _TITLE, "updateTime": _told(situation.now)}
+    for name, section in _sections(situation.backends).items():
         report[name] = [_entry(backend) for backend in section]
+    if situation.failing_caches:
+        report["failingCaches"] = sorted(situation.failing_caches)
     return report
 
 
