@@ -7,6 +7,7 @@ import tempfile
 import time
 import urllib.parse
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,10 +38,8 @@ def hanging(octets: bytes) -> Serve:
     def serve(peer: socket.socket) -> None:
         peer.sendall(octets)
         peer.settimeout(5)
-        try:
+        with suppress(OSError):
             peer.recv(1)  # until Trickster has had enough
-        except OSError:
-            pass
 
     return serve
 

@@ -19,6 +19,7 @@ from trickster.observability.accesslog import AccessEntry
 from trickster.observability.counters import RouteLabels
 from trickster.observability.lines import json_text
 from trickster.observability.logs import Logs, ProgramLog, logs, numbered, stream_logs
+from trickster.observability.sinks import PublisherSink
 
 ENTRY = AccessEntry(Request(b"GET", b"/x"), RouteLabels("b", "p", "/"), 200, Outcome(), 0, 0, 0)
 
@@ -172,6 +173,14 @@ class LogsTests(SynchronousTestCase):
             made.access.write(ENTRY)
         self.assertIsNone(made.observer)
         self.assertIn("uri=/x", events[0]["line"])
+
+    def test_a_request_is_one_line(self) -> None:
+        """A line about a request that comes as an event is not put into another line."""
+        kept = Lines()
+        with capturedLogs() as events:
+            PublisherSink().write("time=1 event=access")
+        ProgramLog(kept, "error")(events[0])
+        self.assertEqual(kept.lines, ["time=1 event=access"])
 
     def test_no_requests(self) -> None:
         """Requests are logged only where that is asked for."""

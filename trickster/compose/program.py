@@ -11,6 +11,7 @@ from attrs import define, field
 from prometheus_client import CollectorRegistry
 from twisted.application.service import IService
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import globalLogPublisher
 from twisted.web.resource import IResource
 
 from trickster import __version__
@@ -26,6 +27,7 @@ from trickster.frontend.routing import Router
 from trickster.interfaces import IOriginType, IResponder
 from trickster.observability.access import Observed
 from trickster.observability.counters import RouteLabels
+from trickster.observability.logs import Logs, logs
 from trickster.observability.metrics import Metrics, add_process_metrics
 from trickster.plugins import ORIGINS, Plugins
 from trickster.upstream.connecting import connector
@@ -52,12 +54,15 @@ class _Building:
     _plugins: Plugins
     _registry: CollectorRegistry = field(factory=CollectorRegistry, init=False)
     _metrics: Metrics = field(init=False)
+    _logs: Logs = field(init=False)
     _caches: dict[str, Cache] = field(init=False)
     _backends: dict[str, Backend] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._metrics = Metrics(self._registry, __version__)
         add_process_metrics(self._registry)
+        self._logs = logs(self._configuration.logging, self._configuration.main.instance_id,
+                          self._reactor, globalLogPublisher)
         self._caches = caches(self._configuration.caches, self._plugins, self._metrics,
                               self._reactor)
 
@@ -72,7 +77,7 @@ class _Building:
         asked = administration(self._configuration, checks, self._registry, self._reactor)
         stores = [cache.service for cache in self._caches.values() if cache.service is not None]
         pools = Pools([backend.upstream for backend in self._backends.values()])
-        return Program([*stores, pools, *checks.values()], list(self._listeners(asked, around)),
+        return Program([self._logs, *stores, pools, *checks.values()], list(self._listeners(asked, around)),
                        self._configuration.notices)
 
     def _listeners(self, asked: Administration, around: Surroundings) -> Iterator[IService]:
@@ -99,7 +104,7 @@ class _Building:
                 reactor, reactor.getThreadPool(), function, *arguments)
 
         server_name = self._configuration.main.server_name or socket.gethostname()
-        return Surroundings(reactor, self._metrics, None, connect, offload, server_name)
+        return Surroundings(reactor, self._metrics, self._logs.access, connect, offload, server_name)
 
     def _backend(self, name: str, options: BackendOptions, around: Surroundings) -> Backend:
         return Backend(

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from trickster.observability.accesslog import AccessLog
 from trickster.observability.lines import SPELLINGS, Fields, ILineSink, logfmt, timestamp
 from trickster.observability.masking import masked_text
-from trickster.observability.sinks import BufferedSink, PublisherSink, destination
+from trickster.observability.sinks import ACCESS_NAMESPACE, BufferedSink, PublisherSink, destination
 
 # Trickster's words for Twisted's levels.
 _WORDS = {LogLevel.debug: "debug", LogLevel.info: "info", LogLevel.warn: "warn",
@@ -81,7 +81,10 @@ class ProgramLog:
         self._threshold = _THRESHOLDS[self.level.lower()]
 
     def __call__(self, event: LogEvent) -> None:
-        """Take an event."""
+        """Take an event; a line of the access log is one already, whatever the level."""
+        if event.get("log_namespace") == ACCESS_NAMESPACE:
+            self.sink.write(event["line"])
+            return
         level = event.get("log_level", LogLevel.info)
         rank = _RANKS.get(level, 1)
         if rank < self._threshold:

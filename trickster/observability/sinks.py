@@ -209,12 +209,16 @@ class BufferedSink(Service):
         return self._unsent + text.encode("utf-8", "backslashreplace")
 
 
+# Of events that are whole lines already.
+ACCESS_NAMESPACE = "trickster.access"
+
+
 @implementer(ILineSink)
 @define
 class PublisherSink:
     """Passes lines on as events of C{twisted.logger}, to wherever those go."""
 
-    log: Logger = field(factory=lambda: Logger("trickster.access"))
+    log: Logger = field(factory=lambda: Logger(ACCESS_NAMESPACE))
 
     def write(self, line: str) -> None:
         """See L{ILineSink.write}."""
