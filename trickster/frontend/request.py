@@ -9,6 +9,8 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
+from twisted.web.error import UnsupportedMethod
+from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from trickster.errors import RequestError
@@ -81,6 +83,23 @@ class ResourceRequest(Request):
             self.render(self.site.getResourceFor(self))
         except Exception:  # noqa: BLE001 - a resource may be anybody's
             self.processingFailed(Failure())
+
+    def render(self, resrc: IResource) -> None:
+        """Have a resource make the answer; one that does not know the method is a 405."""
+        try:
+            body = resrc.render(self)
+        except UnsupportedMethod as error:
+            if self.method == b"HEAD":
+                super().render(resrc)
+                return
+            self.setResponseCode(405)
+            self.setHeader(b"Allow", b", ".join(error.allowedMethods))
+            self.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+            body = b"method not allowed\n"
+        if isinstance(body, bytes):
+            self.setHeader(b"Content-Length", b"%d" % len(body))
+            self.write(body)
+            self.finish()
 
     async def _receive(self, body: IBody) -> None:
         pieces = []

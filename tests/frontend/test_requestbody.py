@@ -1,0 +1,111 @@
+"""Tests for L{trickster.frontend.requestbody}."""
+
+from __future__ import annotations
+
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from trickster.errors import RequestTooLarge
+from trickster.frontend.bodyframing import framing_of
+from trickster.frontend.requestbody import EndlessFraming, RequestBody
+from trickster.interfaces import IBody
+
+
+@define
+class Source:
+    """Notes what the body wants."""
+
+    calls: list[str] = field(factory=list)
+
+    def body_wanted(self) -> None:
+        self.calls.append("wanted")
+
+    def body_unwanted(self) -> None:
+        self.calls.append("unwanted")
+
+
+class RequestBodyTests(SynchronousTestCase):
+    """A body that comes as it is read."""
+
+    def setUp(self) -> None:
+        self.source = Source()
+        self.body = RequestBody(4, framing_of(4), self.source)
+
+    def read(self, body: RequestBody | None = None) -> Deferred[bytes]:
+        return Deferred.fromCoroutine((body or self.body).read())
+
+    def arrive(self, data: bytes) -> bytes:
+        rest = self.body.arrived(data)
+        self.body.deliver()
+        return rest
+
+    def test_interface(self) -> None:
+        """It is a body."""
+        verifyObject(IBody, self.body)
+
+    def test_read_waits(self) -> None:
+        """A reader gets what comes, then the end."""
+        reading = self.read()
+        self.assertEqual(self.source.calls, ["wanted"])
+        self.arrive(b"ab")
+        self.assertEqual(self.successResultOf(reading), b"ab")
+        self.assertEqual(self.arrive(b"cdrest"), b"rest")
+        self.assertEqual([self.successResultOf(self.read()) for _ in range(3)], [b"cd", b"", b""])
+
+    def test_here_already(self) -> None:
+        """What is here is read without asking for more."""
+        self.arrive(b"ab")
+        self.assertEqual(self.successResultOf(self.read()), b"ab")
+        self.assertEqual(self.source.calls, [])
+
+    def test_too_much_ahead(self) -> None:
+        """What nobody reads is not taken in without end."""
+        self.body = RequestBody(None, framing_of(1 << 20), self.source)
+        self.arrive(bytes(65536))
+        self.assertEqual(self.source.calls, [])
+        self.arrive(b"x")
+        self.assertEqual(self.source.calls, ["unwanted"])
+
+    def test_cancelled(self) -> None:
+        """A reader may give up."""
+        reading = self.read()
+        reading.cancel()
+        self.failureResultOf(reading, CancelledError)
+        self.assertFalse(self.body.is_wanted)
+        self.arrive(b"ab")
+
+    def test_closed(self) -> None:
+        """After closing there is nothing more to read."""
+        self.arrive(b"ab")
+        self.body.close()
+        self.body.close()
+        self.arrive(b"cd")
+        self.assertEqual(self.successResultOf(self.read()), b"")
+
+    def test_limit(self) -> None:
+        """More octets than allowed are an error."""
+        body = RequestBody(None, framing_of(9), self.source, 3)
+        body.arrived(b"abc")
+        self.assertRaises(RequestTooLarge, body.arrived, b"d")
+
+    def test_truncated(self) -> None:
+        """Or they are cut off, and the reader does not wait for them."""
+        body = RequestBody(3, framing_of(9), self.source, 3, True)
+        body.arrived(b"abcd")
+        self.assertEqual([self.successResultOf(self.read(body)) for _ in range(2)], [b"abc", b""])
+        self.assertFalse(body.is_complete)
+
+    def test_endless(self) -> None:
+        """A tunnel's body ends when it is said to."""
+        body = RequestBody(None, EndlessFraming(), self.source)
+        reading = self.read(body)
+        body.ended()
+        self.assertEqual(self.successResultOf(reading), b"")
+
+    def test_taken(self) -> None:
+        """All that is here can be had at once."""
+        self.arrive(b"ab")
+        self.arrive(b"cd")
+        self.assertEqual((self.body.taken(), self.body.is_complete), (b"abcd", True))

@@ -1,0 +1,244 @@
+"""Tests for L{trickster.frontend.resource}, C{.request}, C{.site} and C{.refusing}."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface.verify import verifyObject
+
+from tests.frontend.connection import Connection, Counted, Echo, FakeTransport, answers, get, post
+from trickster.frontend.limits import ListenerLimits
+from trickster.frontend.refusing import RefusingProtocol
+from trickster.frontend.resource import ListenerRoot, ResponderResource
+from trickster.frontend.site import ProxySite
+
+
+class Page(Resource):
+    """Answers as L{twisted.web} resources do."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"X-Path", b"/".join(request.postpath or []))
+        return b"page " + request.args.get(b"q", [b""])[0]
+
+    def render_POST(self, request: Request) -> bytes:
+        return b"posted " + request.content.read()
+
+    def render_PUT(self, request: Request) -> int:
+        self.request = request
+        return NOT_DONE_YET
+
+    def render_PATCH(self, request: Request) -> bytes:
+        raise ZeroDivisionError("secret")
+
+
+class ListenerRootTests(SynchronousTestCase):
+    """Own paths, and the rest."""
+
+    def setUp(self) -> None:
+        self.page, below = Page(), Page()
+        self.connection = Connection(ListenerRoot(
+            ResponderResource(Echo()), {b"/trickster/ping": self.page, b"/debug/": below}))
+
+    def answer(self, octets: bytes) -> tuple[int, bytes]:
+        [answer] = answers(self.connection.exchange(octets))
+        return answer
+
+    def test_interfaces(self) -> None:
+        """Everything is a resource."""
+        verifyObject(IResource, ResponderResource(Echo()))
+        verifyObject(IResource, ListenerRoot(notFound(), {}))
+
+    def test_own_path(self) -> None:
+        """An endpoint is rendered as usual, with parameters parsed."""
+        self.assertEqual(self.answer(get(b"/trickster/ping?q=1")), (200, b"page 1"))
+
+    def test_below(self) -> None:
+        """A path with a slash at its end stands for what is below."""
+        self.connection.send(get(b"/debug/a/b"))
+        self.assertIn(b"X-Path: a/b\r\n", self.connection.received())
+
+    def test_rest(self) -> None:
+        """All others go to the responder."""
+        self.assertEqual(self.answer(get(b"/trickster/pin?x")), (200, b"GET /trickster/pin?x "))
+
+    def test_body(self) -> None:
+        """A body is read before the resource is asked."""
+        octets = post(b"abc", target=b"/trickster/ping")
+        self.connection.send(octets[:-2])
+        self.assertEqual(self.answer(octets[-2:]), (200, b"posted abc"))
+
+    def test_too_large(self) -> None:
+        """It may not be large."""
+        octets = post(bytes(2 << 20), target=b"/trickster/ping")
+        self.assertEqual(self.answer(octets)[0], 413)
+        self.assertNotEqual(self.connection.ending, "open")
+
+    def test_head(self) -> None:
+        """HEAD is GET without the body."""
+        octets = self.connection.exchange(get(b"/trickster/ping").replace(b"GET", b"HEAD"))
+        self.assertTrue(octets.endswith(b"\r\n\r\n"))
+        self.assertIn(b"Content-Length: 5", octets)
+
+    def test_many(self) -> None:
+        """The connection stays, and does not say who we are."""
+        for _ in range(2):
+            octets = self.connection.exchange(get(b"/trickster/ping"))
+            self.assertNotIn(b"Server:", octets)
+            self.assertIn(b"Date: ", octets)
+        self.assertEqual(self.connection.ending, "open")
+
+    def test_pipelined(self) -> None:
+        """Order is kept among both kinds."""
+        received = self.connection.exchange(get(b"/trickster/ping") + get(b"/1") + get(b"/debug/"))
+        self.assertEqual([body for _, body in answers(received)],
+                         [b"page ", b"GET /1 ", b"page "])
+
+    def test_close(self) -> None:
+        """The last answer says so."""
+        octets = self.connection.exchange(get(b"/trickster/ping", b"Connection: close"))
+        self.assertIn(b"Connection: close", octets)
+        self.assertEqual(self.connection.ending, "closed")
+
+    def test_later(self) -> None:
+        """A resource may answer later."""
+        self.connection.send(get(b"/trickster/ping").replace(b"GET", b"PUT") + get(b"/2"))
+        self.assertEqual(self.connection.received(), b"")
+        self.page.request.write(b"done")
+        self.page.request.finish()
+        received = self.connection.received()
+        self.assertIn(b"4\r\ndone\r\n0\r\n\r\n", received)
+        self.assertTrue(received.endswith(b"GET /2 "))
+
+    def test_client_gone(self) -> None:
+        """It is told when the client goes."""
+        self.connection.send(get(b"/trickster/ping").replace(b"GET", b"PUT"))
+        finished = self.page.request.notifyFinish()
+        self.connection.leave()
+        self.failureResultOf(finished)
+
+    def test_client_gone_early(self) -> None:
+        """A client that goes before its body is whole never asks."""
+        self.connection.send(post(b"abc", target=b"/trickster/ping")[:-1])
+        self.connection.leave()
+        self.assertEqual(self.connection.received(), b"")
+
+    def test_broken_body(self) -> None:
+        """A malformed body is refused."""
+        head = b"POST /trickster/ping HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.connection.send(head)
+        self.assertEqual(self.answer(b"x\r\n")[0], 400)
+
+    def test_wrong_method(self) -> None:
+        """405 is the resource's own."""
+        self.assertEqual(self.answer(get(b"/trickster/ping").replace(b"GET", b"DELETE"))[0], 405)
+
+    def test_resource_fails(self) -> None:
+        """Nothing of our insides is told."""
+        status, body = self.answer(get(b"/trickster/ping").replace(b"GET", b"PATCH"))
+        self.assertEqual(status, 500)
+        self.assertNotIn(b"secret", body)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class NestedTests(SynchronousTestCase):
+    """Responders inside a tree of somebody else's."""
+
+    def test_below_a_resource(self) -> None:
+        """A responder's resource works anywhere in the tree."""
+        root = Resource()
+        root.putChild(b"a", ResponderResource(Echo()))
+        connection = Connection(root)
+        received = connection.exchange(get(b"/a/b") + post(b"x", target=b"/a"))
+        self.assertEqual([body for _, body in answers(received)], [b"GET /a/b ", b"POST /a x"])
+
+    def test_no_children(self) -> None:
+        """A responder is a leaf."""
+        leaf = ResponderResource(Echo())
+        self.assertRaises(TypeError, leaf.putChild, b"a", notFound())
+        self.assertIs(leaf.getChildWithDefault(b"a", None), leaf)  # type: ignore[arg-type]
+
+
+class LimitTests(SynchronousTestCase):
+    """C{connections_limit}."""
+
+    def setUp(self) -> None:
+        self.clock, self.counted = Clock(), Counted()
+        self.site = ProxySite(ResponderResource(Echo()), self.clock,
+                              ListenerLimits(connections=1), self.counted)
+        self.first = Connection(Echo(), clock=self.clock, site=self.site)
+
+    def refused(self) -> tuple[RefusingProtocol, FakeTransport]:
+        protocol = self.site.buildProtocol(None)
+        assert isinstance(protocol, RefusingProtocol)
+        transport = FakeTransport()
+        protocol.makeConnection(transport)
+        return protocol, transport
+
+    def test_told(self) -> None:
+        """A connection too many is told so, and ended without a reset."""
+        _, transport = self.refused()
+        self.assertEqual(answers(transport.value()), [(503, b"too many connections\n")])
+        self.assertEqual(transport.ending, "half-closed")
+        self.assertEqual(self.counted.events, ["opened", "refused"])
+
+    def test_does_not_go(self) -> None:
+        """It is not waited for long."""
+        _, transport = self.refused()
+        self.clock.advance(1)
+        self.assertEqual(transport.ending, "aborted")
+
+    def test_goes(self) -> None:
+        """When it has gone, nothing is left."""
+        protocol, _ = self.refused()
+        protocol.dataReceived(get())
+        protocol.connectionLost(None)  # type: ignore[arg-type]
+        before = len(self.clock.getDelayedCalls())
+        self.assertEqual(before, 1)
+
+    def test_bounded(self) -> None:
+        """Very many at once are just closed."""
+        for _ in range(64):
+            self.refused()
+        self.assertIsNone(self.site.buildProtocol(None))
+
+    def test_room_again(self) -> None:
+        """When one leaves, another may come."""
+        self.first.leave()
+        Connection(Echo(), clock=self.clock, site=self.site)
+        self.assertEqual(self.counted.events, ["opened", "ended", "opened"])
+        self.assertEqual(self.site.connections, 1)
+
+    def test_abort(self) -> None:
+        """Stopping ends these, too."""
+        _, transport = self.refused()
+        self.site.abort()
+        self.assertEqual(transport.ending, "aborted")
+
+
+class SiteTests(SynchronousTestCase):
+    """What a site shares."""
+
+    def test_protocols(self) -> None:
+        """Over TLS, only HTTP/1.1 is offered."""
+        self.assertEqual(ProxySite(notFound(), Clock()).acceptableProtocols(), [b"http/1.1"])
+
+    def test_no_timer(self) -> None:
+        """Starting needs no timer and no log."""
+        clock = Clock()
+        site = ProxySite(notFound(), clock)
+        site.doStart()
+        self.assertEqual(clock.getDelayedCalls(), [])
+        site.doStop()
+
+    def test_connection_while_draining(self) -> None:
+        """A connection that was accepted just before is closed; after resuming, it is not."""
+        site = ProxySite(ResponderResource(Echo()), Clock())
+        site.drain()
+        self.assertEqual(Connection(Echo(), site=site).ending, "closed")
+        site.resume()
+        self.assertEqual(Connection(Echo(), site=site).ending, "open")

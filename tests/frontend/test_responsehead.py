@@ -1,0 +1,142 @@
+"""Tests for L{trickster.frontend.responsehead}."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.frontend.responsehead import (
+    BodyFraming,
+    UnsendableHead,
+    has_no_body,
+    interim_head,
+    response_head,
+    upgrade_head,
+)
+from trickster.messages import Headers, Octets, Pair, Response
+from trickster.testing.doubles import PausedBody
+
+DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
+
+
+def head(response: Response, method: bytes = b"GET", version: bytes = b"HTTP/1.1",
+         closing: bool = False) -> tuple[list[bytes], BodyFraming]:
+    made = response_head(method, version, response, DATE, closing)
+    lines = made.octets.split(b"\r\n")
+    assert lines[-2:] == [b"", b""]
+    return lines[:-2], made.framing
+
+
+def streamed(status: int = 200, length: int | None = None, *pairs: Pair) -> Response:
+    return Response(status, Headers(pairs), PausedBody(length))
+
+
+class FramingTests(SynchronousTestCase):
+    """RFC 9112 section 6: how the end is told."""
+
+    def test_length(self) -> None:
+        """By the body's own length, which no header field may contradict."""
+        lines, framing = head(Response(200, Headers(((b"Content-Length", b"9"),)), Octets(b"ab")))
+        self.assertEqual(framing, BodyFraming.LENGTH)
+        self.assertEqual([line for line in lines if b"Length" in line], [b"Content-Length: 2"])
+
+    def test_empty(self) -> None:
+        """No octets are a length, too."""
+        self.assertIn(b"Content-Length: 0", head(Response(200))[0])
+
+    def test_unknown(self) -> None:
+        """In chunks, but for HTTP/1.0."""
+        self.assertEqual(head(streamed())[1], BodyFraming.CHUNKED)
+        lines, framing = head(streamed(), version=b"HTTP/1.0")
+        self.assertEqual((framing, lines[-1]), (BodyFraming.CLOSE, b"Connection: close"))
+
+    def test_none(self) -> None:
+        """Some answers end with their head."""
+        for status in (204, 304):
+            lines, framing = head(streamed(status))
+            self.assertEqual(framing, BodyFraming.NONE)
+            self.assertFalse([line for line in lines if b"Length" in line or b"Transf" in line])
+        self.assertTrue(has_no_body(b"GET", 101))
+        self.assertFalse(has_no_body(b"GET", 205))
+
+    def test_stated_length(self) -> None:
+        """For HEAD and 304 the length is a statement, and kept (RFC 9110 section 8.6)."""
+        stated = ((b"content-length", b"9"),)
+        self.assertIn(b"Content-Length: 9", head(streamed(304, 0, *stated))[0])
+        self.assertIn(b"Content-Length: 9", head(streamed(200, 0, *stated), b"HEAD")[0])
+        self.assertNotIn(b"Content-Length: 9", head(streamed(204, 0, *stated))[0])
+
+    def test_nonsense_length(self) -> None:
+        """Unless it is none."""
+        lines, _ = head(streamed(304, 0, (b"content-length", b"9\r\nx: y")))
+        self.assertFalse([line for line in lines if b"x" in line])
+
+    def test_head_of_ours(self) -> None:
+        """HEAD of a body that is here tells its length."""
+        self.assertIn(b"Content-Length: 2", head(Response(200, body=Octets(b"ab")), b"HEAD")[0])
+        self.assertNotIn(b"Content-Length: 0", head(Response(200), b"HEAD")[0])
+
+
+class FieldTests(SynchronousTestCase):
+    """Fields of the head."""
+
+    def test_date(self) -> None:
+        """It is added where there is none (RFC 9110 section 6.6.1)."""
+        self.assertIn(b"Date: " + DATE, head(Response(200))[0])
+        lines, _ = head(Response(200, Headers(((b"date", b"yesterday"),))))
+        self.assertEqual([line for line in lines if line[:4].lower() == b"date"],
+                         [b"date: yesterday"])
+
+    def test_no_server(self) -> None:
+        """The origin's own name stays, and we add none."""
+        self.assertFalse([line for line in head(Response(200))[0] if line.startswith(b"Server")])
+        self.assertIn(b"Server: x", head(Response(200, Headers(((b"Server", b"x"),))))[0])
+
+    def test_hop_by_hop(self) -> None:
+        """What is about the origin's connection is not about ours."""
+        pairs = tuple((name, b"x") for name in (b"Connection", b"Keep-Alive", b"TE", b"Trailer",
+                                                b"Transfer-Encoding", b"Upgrade"))
+        self.assertEqual(len(head(Response(200, Headers(pairs)))[0]), 3)
+
+    def test_closing(self) -> None:
+        """The last answer says that it is."""
+        self.assertEqual(head(Response(200), closing=True)[0][-1], b"Connection: close")
+
+    def test_status_line(self) -> None:
+        """The phrase is the origin's, else the registered one, else none."""
+        for response, expected in [(Response(404), b"HTTP/1.1 404 Not Found"),
+                                   (Response(200, phrase=b"Fine"), b"HTTP/1.1 200 Fine"),
+                                   (Response(599), b"HTTP/1.1 599 ")]:
+            self.assertEqual(head(response)[0][0], expected)
+
+    def test_interim(self) -> None:
+        """Interim answers have no date and no length."""
+        self.assertEqual(interim_head(103, Headers(((b"Link", b"x"), (b"Connection", b"y")))),
+                         b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+
+    def test_upgrade(self) -> None:
+        """A 101 names the protocol and nothing about a body."""
+        response = Response(101, Headers(((b"upgrade", b"websocket"),)))
+        self.assertEqual(upgrade_head(response, DATE),
+                         b"HTTP/1.1 101 Switching Protocols\r\nDate: " + DATE
+                         + b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+
+    def test_upgrade_unsendable(self) -> None:
+        """Its protocol is a value like others."""
+        response = Response(101, Headers(((b"upgrade", b"a\r\nb: c"),)))
+        self.assertRaises(UnsendableHead, upgrade_head, response, DATE)
+
+    @settings(max_examples=200)
+    @given(st.lists(st.tuples(st.sampled_from([b"a", b"Date", b"b"]),
+                              st.lists(st.sampled_from([b"x", b"\r", b"\n", b"\r\n", b": "]),
+                                       max_size=3).map(b"".join)), max_size=4))
+    def test_never_more_lines(self, pairs: list[Pair]) -> None:
+        """No field makes two: either there is a line for each, or there is no head."""
+        response = Response(200, Headers(tuple(pairs)))
+        is_bad = any(b"\r" in value or b"\n" in value for _, value in pairs)
+        if is_bad:
+            self.assertRaises(UnsendableHead, head, response)
+        else:
+            dates = 0 if any(name == b"Date" for name, _ in pairs) else 1
+            self.assertEqual(len(head(response)[0]), len(pairs) + dates + 2)
