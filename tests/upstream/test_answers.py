@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -57,7 +59,7 @@ def responses(draw: st.DrawFn) -> tuple[bytes, bytes, list[tuple[bytes, bytes]],
 def cut(octets: bytes, places: list[int]) -> list[bytes]:
     """:return: the octets, cut at these places."""
     bounds = [0, *sorted(place % (len(octets) + 1) for place in places), len(octets)]
-    return [octets[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [octets[start:end] for start, end in pairwise(bounds)]
 
 
 class SplitTests(SynchronousTestCase):

@@ -295,8 +295,7 @@ class StrictTests(ClientCase):
         """Octets after a response cost the connection, not the response."""
         for extra in (b"x", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"):
             for head in (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-                         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                         b"2\r\nok\r\n0\r\n\r\n"):
+                         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"):
                 response = self.answered(head + extra)
                 self.assertEqual(octets_of(response.body), b"ok")
                 self.assertTrue(self.origin.wire.aborted)

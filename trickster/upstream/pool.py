@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import cast
 
 from attrs import define, field, frozen
+from service_identity import VerificationError
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.error import ConnectingCancelledError
+from twisted.internet.error import ConnectingCancelledError, TCPTimedOutError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
@@ -196,12 +197,14 @@ class _ConnectionFactory(Factory):
 
 def unreachable(origin: OriginURL, error: Exception) -> UpstreamError:
     """:return: the failure to connect, in words that say where to and why."""
-    if isinstance(error, (DeferredTimeout, ConnectTimeout)):
+    if isinstance(error, (DeferredTimeout, ConnectTimeout, TCPTimedOutError)):
         return UpstreamTimeout(f"{origin.place}: no connection in time")
     return UpstreamUnreachable(f"{origin.place}: {_why(error)}")
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, VerificationError):
+        return "TLS: the certificate is not for this name"
     # An OpenSSL error is a list of (library, function, reason).
     if error.args and isinstance(error.args[0], list):
         return "TLS: " + ", ".join(str(entry[-1]) for entry in error.args[0])

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+from typing import Any
 
-from attrs import frozen
-from OpenSSL import SSL, crypto
+from attrs import define, frozen
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import Certificate, load_pem_x509_certificates
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import (
-    Certificate,
-    CertificateOptions,
-    KeyPair,
-    optionsForClientTLS,
-    platformTrust,
-)
+from twisted.internet.ssl import CertificateOptions, optionsForClientTLS, platformTrust
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from trickster.errors import ConfigurationError
 from trickster.upstream.origin import OriginURL
-
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @frozen(slots=True)
@@ -57,20 +54,32 @@ def connection_creator(origin: OriginURL, options: TLSOptions) -> IOpenSSLClient
         raise ConfigurationError((f"{origin}: no name that TLS can check: {error}",)) from error
 
 
-def _creator(origin: OriginURL, options: TLSOptions, ours: dict[str, object],
+def _creator(origin: OriginURL, options: TLSOptions, ours: dict[str, Any],
              authorities: list[Certificate]) -> IOpenSSLClientConnectionCreator:
+    unverified = CertificateOptions(**ours)
+    unverified.getContext()  # where a key that does not fit is found
     if options.insecure_skip_verify:
-        unverified = CertificateOptions(**ours)  # type: ignore[arg-type]
-        unverified.getContext()
         return _Unverified(origin, unverified)
-    creator = optionsForClientTLS(origin.host, platformTrust(), extraCertificateOptions=ours)
-    # All connections of a creator share one context; asking for one is the way to it.
-    connection = creator.clientConnectionForTLS(None)  # type: ignore[arg-type]
-    store = connection.get_context().get_cert_store()
-    assert store is not None
-    for certificate in authorities:
-        store.add_cert(certificate.original)
-    return creator
+    verified = optionsForClientTLS(origin.host, platformTrust(), extraCertificateOptions=ours)
+    return _Verified(verified, authorities) if authorities else verified
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+@define(eq=False)
+class _Verified:
+    _creator: IOpenSSLClientConnectionCreator
+    _authorities: list[Certificate]
+
+    def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """:return: a connection that believes our authorities beside the platform's."""
+        connection = self._creator.clientConnectionForTLS(tlsProtocol)
+        # All connections of a creator share one context, to which only they lead.
+        authorities, self._authorities = self._authorities, []
+        store = connection.get_context().get_cert_store()
+        assert store is not None
+        for certificate in authorities:
+            store.add_cert(X509.from_cryptography(certificate))
+        return connection
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -87,33 +96,31 @@ class _Unverified:
         return connection
 
 
-def _our_certificate(options: TLSOptions) -> dict[str, object]:
+def _our_certificate(options: TLSOptions) -> dict[str, Any]:
     cert_path, key_path = options.client_cert_path, options.client_key_path
     if bool(cert_path) != bool(key_path):
         raise ConfigurationError((
             f"{cert_path or key_path}: a client certificate and its key go together",))
     if not cert_path:
         return {}
-    chain = _certificates(cert_path)
+    first, *chain = _certificates(cert_path)
+    return {"certificate": first, "privateKey": _key(key_path), "extraCertChain": chain}
+
+
+def _key(path: str) -> PrivateKeyTypes:
     try:
-        key = KeyPair.load(_read(key_path), crypto.FILETYPE_PEM)
-    except (SSL.Error, ValueError, TypeError) as error:
-        raise ConfigurationError((f"{key_path}: not a private key in PEM form",)) from error
-    return {
-        "certificate": chain[0].original,
-        "privateKey": key.original,
-        "extraCertChain": [certificate.original for certificate in chain[1:]],
-    }
+        return load_pem_private_key(_read(path), None)
+    except TypeError as error:
+        raise ConfigurationError((f"{path}: a key that needs a password",)) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError((f"{path}: not a private key in PEM form",)) from error
 
 
 def _certificates(path: str) -> list[Certificate]:
-    blocks = _CERTIFICATE.findall(_read(path))
-    if not blocks:
-        raise ConfigurationError((f"{path}: no certificate in PEM form",))
     try:
-        return [Certificate.loadPEM(block) for block in blocks]
-    except (SSL.Error, ValueError) as error:
-        raise ConfigurationError((f"{path}: a certificate that cannot be read",)) from error
+        return load_pem_x509_certificates(_read(path))
+    except ValueError as error:
+        raise ConfigurationError((f"{path}: no certificates in PEM form",)) from error
 
 
 def _read(path: str) -> bytes:

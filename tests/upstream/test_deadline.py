@@ -1,0 +1,87 @@
+"""Tests for L{trickster.upstream.deadline}."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.upstream.deadline import Deadline
+
+ACTIONS = st.lists(st.one_of(
+    st.tuples(st.just("move"), st.integers(1, 20)),
+    st.tuples(st.just("pass"), st.integers(1, 15)),
+    st.tuples(st.just("lift"), st.just(0)),
+), max_size=20)
+
+
+class DeadlineTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.expired: list[float] = []
+        self.deadline = Deadline(self.clock, lambda: self.expired.append(self.clock.seconds()))
+
+    def test_once(self) -> None:
+        """It is reached once."""
+        self.deadline.move(5)
+        self.clock.advance(4.9)
+        self.assertEqual(self.expired, [])
+        self.clock.advance(0.1)
+        self.clock.advance(100)
+        self.assertEqual(len(self.expired), 1)
+
+    def test_later(self) -> None:
+        """Moving it later needs no new delayed call."""
+        self.deadline.move(5)
+        call = self.clock.getDelayedCalls()[0]
+        self.clock.advance(1)
+        self.deadline.move(5)
+        self.assertEqual(self.clock.getDelayedCalls(), [call])
+        self.clock.pump([4, 1])
+        self.assertEqual(self.expired, [6])
+
+    def test_earlier(self) -> None:
+        """Moving it earlier works at once."""
+        self.deadline.move(50)
+        self.deadline.move(5)
+        self.clock.advance(5)
+        self.assertEqual(self.expired, [5])
+
+    def test_latest(self) -> None:
+        """A time that is not to be passed is not passed."""
+        self.deadline.move(5, latest=3)
+        self.clock.advance(3)
+        self.deadline.move(float("inf"), latest=10)
+        self.clock.advance(7)
+        self.deadline.move(5, latest=1)
+        self.clock.advance(0)
+        self.assertEqual(self.expired, [3, 10, 10])
+
+    def test_stopped(self) -> None:
+        """Nothing is left with the clock."""
+        self.deadline.move(5)
+        self.deadline.stop()
+        self.deadline.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    @settings(max_examples=100, deadline=None)
+    @given(ACTIONS)
+    def test_like_a_plain_one(self, actions: list[tuple[str, int]]) -> None:
+        """It expires exactly when one that is made anew each time would."""
+        self.setUp()
+        due, plain = None, []
+        for action, number in actions:
+            now = self.clock.seconds()
+            if action == "move":
+                due = now + number
+                self.deadline.move(number)
+            elif action == "lift":
+                due = None
+                self.deadline.lift()
+            else:
+                if due is not None and due <= now + number:
+                    plain.append(due)
+                    due = None
+                self.clock.pump([1] * number)
+        self.assertEqual(self.expired, plain)

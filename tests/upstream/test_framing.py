@@ -1,0 +1,76 @@
+"""Tests for L{trickster.upstream.framing}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.errors import UpstreamMalformed
+from trickster.messages import Headers, Pair
+from trickster.upstream.framing import Ending, Framing, framing_of
+from trickster.upstream.heads import ResponseHead
+
+LENGTH = (b"Content-Length", b"5")
+CHUNKED = (b"Transfer-Encoding", b"chunked")
+
+
+def framed(*fields: Pair, status: int = 200, method: bytes = b"GET", minor: int = 1) -> Framing:
+    return framing_of(ResponseHead(minor, status, b"", Headers(fields)), method)
+
+
+class EndingTests(SynchronousTestCase):
+    def test_order_of_the_rules(self) -> None:
+        """RFC 9112 section 6.3: what decides about the end, and in which order."""
+        for fields, options, ending in (
+                ((LENGTH,), {}, Ending.LENGTH),
+                ((CHUNKED,), {}, Ending.CHUNKED),
+                ((), {}, Ending.CLOSE),
+                ((LENGTH,), {"method": b"HEAD"}, Ending.NO_BODY),
+                ((CHUNKED,), {"method": b"HEAD"}, Ending.NO_BODY),
+                ((), {"method": b"HEAD"}, Ending.NO_BODY),
+                ((LENGTH,), {"status": 304}, Ending.NO_BODY),
+                ((CHUNKED,), {"status": 204}, Ending.NO_BODY),
+                ((LENGTH,), {"status": 205}, Ending.LENGTH),
+                ((LENGTH,), {"status": 101}, Ending.UPGRADED)):
+            self.assertEqual(framed(*fields, **options).ending, ending)
+
+    def test_length(self) -> None:
+        """A length is a number of octets, however large and with whatever zeros before it."""
+        for value, length in ((b"0", 0), (b"0005", 5), (b"9223372036854775808", 2 ** 63)):
+            self.assertEqual(framed((b"content-length", value)).length, length)
+
+    def test_malformed_wherever_it_stands(self) -> None:
+        """Framing that is unclear is refused even where there is no body to frame."""
+        for status, method in ((200, b"GET"), (204, b"GET"), (304, b"GET"), (200, b"HEAD")):
+            for fields in ((LENGTH, LENGTH), (LENGTH, CHUNKED), ((b"Content-Length", b"a"),),
+                           ((b"Transfer-Encoding", b"gzip"),), (CHUNKED, CHUNKED)):
+                self.assertRaises(UpstreamMalformed, framed, *fields, status=status,
+                                  method=method)
+
+
+class PersistenceTests(SynchronousTestCase):
+    def kept(self, *options: bytes, minor: int = 1, status: int = 200) -> bool:
+        fields = [(b"Connection", option) for option in options]
+        return framed(LENGTH, *fields, minor=minor, status=status).is_persistent
+
+    def test_default(self) -> None:
+        """HTTP/1.1 keeps connections, HTTP/1.0 does not (RFC 9112 section 9.3)."""
+        self.assertTrue(self.kept())
+        self.assertFalse(self.kept(minor=0))
+
+    def test_said(self) -> None:
+        """Either may say otherwise; to close is the stronger word."""
+        self.assertTrue(self.kept(b"Keep-Alive", minor=0))
+        for options in ((b"close",), (b"x, CLOSE",), (b"keep-alive", b"close"),
+                        (b"close,keep-alive",)):
+            self.assertFalse(self.kept(*options))
+            self.assertFalse(self.kept(*options, minor=0))
+
+    def test_closing_is_the_end(self) -> None:
+        """What ends with the connection does not keep it."""
+        self.assertFalse(framed((b"Connection", b"keep-alive")).is_persistent)
+
+    def test_no_content(self) -> None:
+        """A 204 that says it has content is followed by nobody knows what."""
+        self.assertFalse(self.kept(status=204))
+        self.assertTrue(framed((b"Content-Length", b"0"), status=204).is_persistent)
+        self.assertFalse(framed(CHUNKED, status=204).is_persistent)

@@ -1,0 +1,217 @@
+"""Tests for what L{trickster.upstream.protocol} does with its transport."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.task import Clock
+from twisted.internet.tcp import Client
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
+
+from tests.upstream.scripted import PausedBody, Wire, a_request
+from trickster.errors import UpstreamBroke
+from trickster.upstream import protocol
+from trickster.upstream.exchange import Order
+from trickster.upstream.options import UpstreamOptions
+from trickster.upstream.protocol import Connection
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class Keeper:
+    """Owns a connection, and remembers what became of it."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def released(self, connection: Connection) -> None:
+        self.said.append("released")
+
+    def dropped(self, connection: Connection) -> None:
+        self.said.append("dropped")
+
+    def closed(self, connection: Connection) -> None:
+        self.said.append("closed")
+
+
+class Kernel:
+    """A socket that takes so many octets and then no more."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.taken = b""
+
+    def send(self, octets: bytes) -> int:
+        if not self.room:
+            raise BlockingIOError
+        part = octets[:self.room]
+        self.room -= len(part)
+        self.taken += part
+        return len(part)
+
+
+class Plain(Client):
+    """What the reactor makes for plain TCP, without a reactor."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.written = b""
+        self.no_delay = False
+
+    def getHandle(self) -> Any:
+        return self.kernel
+
+    def write(self, octets: bytes) -> None:
+        self.written += octets
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.no_delay = enabled
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        pass
+
+    def unregisterProducer(self) -> None:
+        pass
+
+
+class ProtocolCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.keeper = Keeper()
+        self.connection = Connection(self.keeper, self.clock, UpstreamOptions(), False)
+
+    def over(self, transport: Any) -> Any:
+        self.connection.makeConnection(transport)
+        return transport
+
+    def ask(self, head: bytes = b"request", body: Any = None) -> Any:
+        return self.connection.exchange(Order(a_request(body=body), head, body))
+
+
+class EagerTests(ProtocolCase):
+    def plain(self, room: int) -> Plain:
+        transport = Plain(Kernel(room))
+        self.patch(protocol, "Client", Plain)
+        self.over(transport)
+        return transport
+
+    def test_at_once(self) -> None:
+        """What the kernel takes at once does not wait for the reactor."""
+        transport = self.plain(100)
+        self.ask()
+        self.assertEqual((transport.kernel.taken, transport.written), (b"request", b""))
+
+    def test_in_part(self) -> None:
+        """The rest goes the usual way, and then everything else after it."""
+        transport = self.plain(3)
+        self.ask()
+        transport.kernel.room = 100
+        self.connection.dataReceived(OK)
+        self.ask(b"another")
+        self.assertEqual((transport.kernel.taken, transport.written), (b"req", b"uestanother"))
+
+    def test_after_an_upload(self) -> None:
+        """Nothing overtakes a body that may still be waiting in the transport."""
+        transport = self.plain(100)
+        body = PausedBody(2)
+        self.ask(b"head", body)
+        body.gives(b"ab")
+        body.gives(b"")
+        self.connection.dataReceived(OK)
+        self.ask(b"next")
+        self.assertEqual((transport.kernel.taken, transport.written), (b"head", b"abnext"))
+
+    def test_others(self) -> None:
+        """Whatever is not plain TCP is only written to."""
+        wire = self.over(Wire())
+        wire.protocol = self.connection
+        self.ask()
+        self.assertEqual(wire.asked(), b"request")
+
+
+class LifeTests(ProtocolCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.wire = Wire()
+        self.wire.protocol = self.connection
+        self.over(self.wire)
+
+    def test_no_delay(self) -> None:
+        """Small requests do not wait for acknowledgements."""
+        plain = Plain(Kernel(0))
+        directlyProvides(plain, ITCPTransport)
+        connection = Connection(self.keeper, self.clock, UpstreamOptions(), False)
+        connection.makeConnection(plain)
+        self.assertTrue(plain.no_delay)
+
+    def test_established(self) -> None:
+        """A plain connection can be used at once, one with TLS after the handshake."""
+        self.assertIs(self.successResultOf(self.connection.established), self.connection)
+        secure = Connection(self.keeper, self.clock, UpstreamOptions(), True)
+        secure.makeConnection(Wire())
+        self.assertNoResult(secure.established)
+        secure.handshakeCompleted()
+        secure.handshakeCompleted()
+        self.successResultOf(secure.established)
+
+    def test_handshake_fails(self) -> None:
+        """A handshake that fails is a connection that was not made; nobody owned it."""
+        secure = Connection(self.keeper, self.clock, UpstreamOptions(), True)
+        secure.makeConnection(Wire())
+        secure.connectionLost(Failure(ValueError("bad certificate")))
+        self.failureResultOf(secure.established, ValueError)
+        self.assertEqual(self.keeper.said, ["closed"])
+
+    def test_released(self) -> None:
+        """Its owner hears of it before whoever gets the answer."""
+        said = self.keeper.said
+        self.ask().addCallback(lambda _: said.append("answered"))
+        self.wire.sends(OK)
+        self.assertEqual(said, ["released", "answered"])
+
+    def test_dropped_once(self) -> None:
+        """That it is of no use any more is said once, however it ends."""
+        asked = self.ask()
+        self.wire.sends(b"garbage")
+        self.connection.abort()
+        self.connection.readConnectionLost()
+        self.failureResultOf(asked)
+        self.assertEqual(self.keeper.said, ["dropped", "closed"])
+
+    def test_closed_in_between(self) -> None:
+        """An idle connection that the origin closes, or closes for sending, is dropped."""
+        for close in (lambda: self.wire.closes(), lambda: self.connection.readConnectionLost()):
+            self.setUp()
+            self.ask()
+            self.wire.sends(OK)
+            self.connection.rest(10)
+            self.assertTrue(self.connection.is_reused)
+            close()
+            self.assertEqual(self.keeper.said[1:], ["dropped", "closed"])
+
+    def test_half_close(self) -> None:
+        """For an answer without a length, the end of the origin's sending is its end."""
+        asked = self.ask()
+        self.wire.sends(b"HTTP/1.1 200 OK\r\n\r\nabc")
+        self.connection.readConnectionLost()
+        self.successResultOf(asked)
+        self.assertTrue(self.wire.aborted)
+        self.assertEqual(self.keeper.said, ["dropped", "closed"])
+
+    def test_aborted(self) -> None:
+        """Whoever waits for an answer hears that there will be none."""
+        asked = self.ask()
+        self.connection.abort()
+        self.failureResultOf(asked, UpstreamBroke)
+
+    def test_closing_twice(self) -> None:
+        """A connection that is lost after it was dropped is lost once."""
+        self.ask().addErrback(lambda _: None)
+        self.connection.abort()
+        self.wire.is_open = True
+        self.connection.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.keeper.said.count("dropped"), 1)

@@ -1,0 +1,41 @@
+"""Tests for L{trickster.upstream.retries}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.upstream.retries import RetryBudget, is_idempotent
+
+
+class RetryTests(SynchronousTestCase):
+    def test_idempotent(self) -> None:
+        """The methods are those of RFC 9110 section 9.2.2; methods are case-sensitive."""
+        for method in (b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"):
+            self.assertTrue(is_idempotent(method))
+        for method in (b"POST", b"PATCH", b"CONNECT", b"get", b"", b"PROPFIND"):
+            self.assertFalse(is_idempotent(method))
+
+    def test_long_run(self) -> None:
+        """Of many requests that all fail, the ratio is made again."""
+        budget = RetryBudget(0.2)
+        retried = 0
+        for _ in range(1000):
+            budget.pay_in()
+            retried += budget.take()
+        self.assertTrue(200 <= retried <= 211, retried)
+
+    def test_start(self) -> None:
+        """A few failures at the start are made good."""
+        budget = RetryBudget(0.2)
+        self.assertEqual([budget.take() for _ in range(12)], [True] * 10 + [False] * 2)
+
+    def test_saving(self) -> None:
+        """Good times do not pay for a storm of retries."""
+        budget = RetryBudget(0.2)
+        for _ in range(10_000):
+            budget.pay_in()
+        self.assertEqual(sum(budget.take() for _ in range(100)), 10)
+
+    def test_none(self) -> None:
+        """A ratio of zero is no retries."""
+        self.assertFalse(RetryBudget(0.0).take())

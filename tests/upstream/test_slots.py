@@ -1,0 +1,80 @@
+"""Tests for L{trickster.upstream.slots}."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.errors import Overloaded
+from trickster.upstream.slots import Slots
+
+
+class SlotTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.slots = Slots(self.clock, 2, 3, 10.0)
+
+    def take(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.slots.take())
+
+    def test_free(self) -> None:
+        """As many as there are can be taken at once."""
+        for _ in range(2):
+            self.successResultOf(self.take())
+        self.assertNoResult(self.take())
+        self.assertFalse(self.slots.try_take())
+        self.assertEqual((self.slots.taken, self.slots.waiting), (2, 1))
+
+    def test_in_order(self) -> None:
+        """Who came first is served first."""
+        taken = [self.take() for _ in range(4)]
+        self.slots.give_back()
+        self.successResultOf(taken[2])
+        self.assertNoResult(taken[3])
+        self.slots.give_back()
+        self.successResultOf(taken[3])
+        self.assertEqual(self.slots.taken, 2)
+
+    def test_given_back(self) -> None:
+        """What nobody waits for is free."""
+        self.take()
+        self.slots.give_back()
+        self.assertEqual(self.slots.taken, 0)
+
+    def test_full_queue(self) -> None:
+        """Who finds the queue full is sent away."""
+        waiting = [self.take() for _ in range(5)]
+        self.failureResultOf(self.take(), Overloaded)
+        self.assertNoResult(waiting[4])
+
+    def test_patience(self) -> None:
+        """Nobody waits for ever, and who gives up takes nothing."""
+        waiting = [self.take() for _ in range(3)][2]
+        self.clock.advance(10)
+        self.failureResultOf(waiting, Overloaded)
+        self.slots.give_back()
+        self.assertEqual((self.slots.taken, self.slots.waiting), (1, 0))
+
+    def test_cancelled(self) -> None:
+        """Who leaves the queue leaves nothing behind."""
+        waiting = [self.take() for _ in range(4)]
+        waiting[2].cancel()
+        self.failureResultOf(waiting[2], CancelledError)
+        self.slots.give_back()
+        self.successResultOf(waiting[3])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_turned_away(self) -> None:
+        """All who wait can be sent away."""
+        waiting = [self.take() for _ in range(4)]
+        self.slots.turn_away()
+        for taken in waiting[2:]:
+            self.failureResultOf(taken, Overloaded)
+        self.assertEqual((self.slots.waiting, self.clock.getDelayedCalls()), (0, []))
+
+    def test_unbounded(self) -> None:
+        """Zero is no bound."""
+        self.slots = Slots(self.clock, 0, 0, 1.0)
+        for _ in range(100):
+            self.successResultOf(self.take())
