@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from attrs import frozen
+from attrs import evolve, frozen
 from zope.interface import implementer
 
 from trickster.bodies import Pieces
 from trickster.errors import NotATimeRange, Reason
 from trickster.interfaces import INewestDialect
 from trickster.messages import (
-    NO_PARAMS,
     Headers,
     MalformedParams,
     Octets,
@@ -20,7 +19,6 @@ from trickster.messages import (
     Params,
     Request,
     Response,
-    parsed_query,
 )
 from trickster.origins.promjson import Relabel, decode_matrix, decode_vector, encode_matrix
 from trickster.origins.promtime import instant_ns, seconds_text, step_ns
@@ -35,6 +33,7 @@ FORM = b"application/x-www-form-urlencoded"
 _JSON = Headers(((b"Content-Type", b"application/json"),))
 _FEW_SERIES = 64  # up to these an answer is put together at once, and its length is known
 _FEW_OCTETS = 262_144
+_MOST_REMEMBERED = 8192  # octets of parameters whose meaning is kept
 
 
 @frozen(slots=True)
@@ -70,14 +69,14 @@ class PrometheusRange:
         if request.method not in (b"GET", b"POST"):
             raise NotATimeRange(Reason.METHOD, request.method.decode("ascii", "replace"))
         _check_accept(request.headers.get(b"accept"))
-        asked = _asked(request.path, request.query, _form(request))
+        asked = _understood(request.path, request.query, _form(request))
         found = asked.facts
         lead_ns: int | None = found.ahead_ns
         if found.fixed_ns is not None and found.fixed_ns + found.ahead_ns > now_ns:
             lead_ns = None  # a fixed instant that is still to come
         return TimeRangeQuery(
             request, asked.key, Extent(asked.start_ns, asked.end_ns), asked.step_ns, lead_ns,
-            found.tolerance_ns, found.fast_forward and not found.ahead_ns, asked.params)
+            found.tolerance_ns, _wants_newest(request, found), asked.params)
 
     def encode_request(self, query: TimeRangeQuery) -> Request:
         """See L{trickster.interfaces.IQueryDialect.encode_request}."""
@@ -108,7 +107,7 @@ class PrometheusRange:
         target = query.request.target
         path = query.request.path
         instant = path[:-len(b"query_range")] + b"query" + target[len(path):]
-        return _with_params(_retargeted(query.request, instant), params)
+        return _with_params(evolve(query.request, target=instant), params)
 
     def decode_newest(self, query: TimeRangeQuery, response: Response) -> Dataset:
         """See L{trickster.interfaces.INewestDialect.decode_newest}."""
@@ -118,18 +117,6 @@ class PrometheusRange:
 
 
 _UNTOLD = Outcome()
-
-
-def merged_params(request: Request) -> Params:
-    """
-    :param request: its body is an L{Octets}.
-    :return: the form's parameters and then the query's, the order in which Go's
-        C{FormValue} looks at them.
-    :raises MalformedParams: either cannot be read without doubt.
-    """
-    form = _form(request)
-    query = parsed_query(request.query)
-    return Params(Params.parse(form).pairs + query.pairs) if form else query
 
 
 def _form(request: Request) -> bytes:
@@ -143,6 +130,17 @@ def _form(request: Request) -> bytes:
     if b"content-encoding" in request.headers:
         raise NotATimeRange(Reason.UNPARSABLE_BODY, "content-encoding")
     return body.octets
+
+
+def _wants_newest(request: Request, found: Facts) -> bool:
+    # Where the instant query is, only the usual path tells.
+    return found.fast_forward and not found.ahead_ns and request.path.endswith(b"/query_range")
+
+
+def _understood(path: bytes, query: bytes, form: bytes) -> _Asked:
+    # Dashboards ask the same again and again; but not what nobody could have typed.
+    ask = _asked if len(query) + len(form) <= _MOST_REMEMBERED else _asked.__wrapped__
+    return ask(path, query, form)
 
 
 @lru_cache(maxsize=4096)
@@ -220,17 +218,8 @@ def _step_text(step: int) -> str:
 
 def _with_params(request: Request, params: Params) -> Request:
     """:return: the request with these parameters where it had its own."""
-    if request.method == b"POST":
-        return Request(b"POST", request.path, request.headers, Octets(params.encode()),
-                       request.authority, request.peer, request.version)
+    body = request.body
+    if isinstance(body, Octets) and request.method == b"POST" and body.octets:
+        return evolve(request, target=request.path, body=Octets(params.encode()), interim=None)
     target = b"%b?%b" % (request.path, params.encode())
-    return Request(request.method, target, request.headers, Octets(), request.authority,
-                   request.peer, request.version)
-
-
-def _retargeted(request: Request, target: bytes) -> Request:
-    return Request(request.method, target, request.headers, request.body, request.authority,
-                   request.peer, request.version)
-
-
-__all__ = ["MOST_POINTS", "NO_PARAMS", "PrometheusRange", "merged_params"]
+    return evolve(request, target=target, body=Octets(), interim=None)

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from trickster.promql.facts import MILLISECOND_NS, SECOND_NS, duration_ns
 
-_DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_DECIMAL = re.compile(
+    r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]{1,3})?")
 _RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))")
+    r"(\d{4}-\d\d-\d\d)T((?:[01]\d|2[0-3]):\d\d:\d\d)(?:\.(\d{1,9}))?"
+    r"(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII)
+_LONGEST = 64  # characters of a time or a step; longer ones are the origin's to understand
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_S = 253402300800  # the year 10000, far inside of what 64 bits of nanoseconds hold not
-_LATEST_NS_S = (1 << 63) // SECOND_NS - 1
+_LATEST_NS = (1 << 63) - SECOND_NS  # what 64 bits of nanoseconds hold, with some room
 
 
 @lru_cache(maxsize=8192)
@@ -30,24 +32,29 @@ def instant_ns(text: str) -> int:
     :return: nanoseconds since the epoch, on a whole millisecond, as Prometheus rounds it.
     :raises ValueError: it is neither, or before 1970, or far in the future.
     """
+    if len(text) > _LONGEST:
+        raise ValueError("too long")
     if text.isascii() and text.isdigit():
-        total_ns = int(text[:20]) * SECOND_NS
+        total_ns = int(text) * SECOND_NS
     elif _DECIMAL.fullmatch(text):
         total_ns = _from_float(float(text))
     else:
         total_ns = _from_rfc3339(text)
-    if not 0 <= total_ns < _LATEST_NS_S * SECOND_NS:
+    if not 0 <= total_ns < _LATEST_NS:
         raise ValueError(f"out of range: {text!r}")
     return total_ns // MILLISECOND_NS * MILLISECOND_NS
 
 
 def _from_float(seconds: float) -> int:
     # The origin's own arithmetic: milliseconds, half away from zero, then nanoseconds.
-    if not abs(seconds) < _LATEST_S:
+    if not abs(seconds) < _LATEST_NS / SECOND_NS:
         raise ValueError("out of range")
     fraction, whole = math.modf(seconds)
-    milliseconds = math.copysign(math.floor(abs(fraction * 1000) + 0.5), fraction) / 1000
-    return int(whole) * SECOND_NS + int(milliseconds * 1e9)
+    thousandths = abs(fraction * 1000)
+    rounded = math.floor(thousandths)
+    if thousandths - rounded >= 0.5:
+        rounded += 1
+    return int(whole) * SECOND_NS + int(math.copysign(rounded / 1000, fraction) * 1e9)
 
 
 def _from_rfc3339(text: str) -> int:
@@ -55,12 +62,12 @@ def _from_rfc3339(text: str) -> int:
     if match is None:
         raise ValueError(f"not a time: {text!r}")
     day, clock, fraction, sign, hours, minutes = match.groups()
-    moment = datetime.fromisoformat(f"{day}T{clock}+00:00")
+    since = datetime.fromisoformat(f"{day}T{clock}+00:00") - _EPOCH
+    seconds = since.days * 86400 + since.seconds
     if sign:
-        shift = timedelta(hours=int(hours), minutes=int(minutes))
-        moment = moment - shift if sign == "+" else moment + shift
-    return (int((moment - _EPOCH) / timedelta(seconds=1)) * SECOND_NS
-            + int((fraction or "0").ljust(9, "0")))
+        shift = int(hours) * 3600 + int(minutes) * 60
+        seconds += -shift if sign == "+" else shift
+    return seconds * SECOND_NS + int((fraction or "0").ljust(9, "0"))
 
 
 @lru_cache(maxsize=1024)
@@ -70,6 +77,8 @@ def step_ns(text: str) -> int:
     :return: nanoseconds; 0 and less are the caller's to refuse.
     :raises ValueError: it is neither.
     """
+    if len(text) > _LONGEST:
+        raise ValueError("too long")
     if _DECIMAL.fullmatch(text):
         nanoseconds = float(text) * 1e9
         if not abs(nanoseconds) < 1 << 62:

@@ -8,6 +8,7 @@ reported, not guessed (https://prometheus.io/docs/prometheus/latest/querying/bas
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,24 +22,32 @@ MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
 
 FUNCTIONS = frozenset(["abs", "absent", "absent_over_time", "acos", "acosh", "asin", "asinh", "atan", "atanh", "avg_over_time", "ceil", "changes", "clamp", "clamp_max", "clamp_min", "cos", "cosh", "count_over_time", "day_of_month", "day_of_week", "day_of_year", "days_in_month", "deg", "delta", "deriv", "double_exponential_smoothing", "exp", "first_over_time", "floor", "histogram_avg", "histogram_count", "histogram_fraction", "histogram_quantile", "histogram_stddev", "histogram_stdvar", "histogram_sum", "holt_winters", "hour", "idelta", "increase", "irate", "label_join", "label_replace", "last_over_time", "ln", "log10", "log2", "mad_over_time", "max_over_time", "min_over_time", "minute", "month", "pi", "predict_linear", "present_over_time", "quantile_over_time", "rad", "rate", "resets", "round", "scalar", "sgn", "sin", "sinh", "sort", "sort_by_label", "sort_by_label_desc", "sort_desc", "sqrt", "stddev_over_time", "stdvar_over_time", "sum_over_time", "tan", "tanh", "time", "timestamp", "ts_of_first_over_time", "ts_of_last_over_time", "ts_of_max_over_time", "ts_of_min_over_time", "vector", "year"])
-WORDS = frozenset(["and", "atan2", "avg", "bool", "bottomk", "by", "count", "count_values", "group", "group_left", "group_right", "ignoring", "inf", "limit_ratio", "limitk", "max", "min", "nan", "offset", "on", "or", "quantile", "stddev", "stdvar", "sum", "topk", "unless", "without"])
+WORDS = frozenset(["and", "atan2", "avg", "bool", "bottomk", "by", "count", "count_values", "group", "group_left", "group_right", "ignoring", "inf", "limit_ratio", "max", "min", "nan", "offset", "on", "or", "quantile", "stddev", "stdvar", "sum", "topk", "unless", "without"])
 # Words of extensions that make a sample depend on the range, or on later samples.
 _FOREIGN = frozenset({"smoothed", "anchored"})
+# Which series these pick may depend on what other series there are in the range.
+_PICKING = frozenset({"limitk", "limit"})
+_MOST_REMEMBERED = 4096  # characters of an expression whose facts are kept
+_LONGEST_DURATION = 64
 
 _TOKEN = re.compile(r"""
     (?P<space>\s+)
-  | (?P<comment>\#[^\n]*)
+  | (?P<comment>\#[^\r\n]*)
   | (?P<string>"(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*' | `[^`]*`)
-  | (?P<duration>(?:\d+(?:ms|[smhdwy]))+(?![A-Za-z0-9_]))
-  | (?P<number>(?:0[xX][0-9a-fA-F]+ | (?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![A-Za-z0-9_]))
+  | (?P<duration>(?:\d++(?:ms|[smhdwy]))+(?![A-Za-z0-9_]))
+  | (?P<number>(?:0[xX][0-9a-fA-F]++ | (?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?)
+        (?![A-Za-z0-9_]))
   | (?P<word>[A-Za-z_:][A-Za-z0-9_:]*)
   | (?P<mark>==|!=|<=|>=|=~|!~|[-+*/%^(){}\[\],=<>@:.])
-""", re.VERBOSE)
-_DURATION_PART = re.compile(r"(\d+)(ms|[smhdwy])")
+""", re.VERBOSE | re.ASCII)
+_DURATION_PART = re.compile(r"(\d+)(ms|[smhdwy])", re.ASCII)
 _UNIT_NS = {"ms": MILLISECOND_NS, "s": SECOND_NS, "m": 60 * SECOND_NS, "h": 3600 * SECOND_NS,
             "d": 86400 * SECOND_NS, "w": 7 * 86400 * SECOND_NS, "y": 365 * 86400 * SECOND_NS}
+_MOST_SECONDS = 1e15
+_CALLS = ("(", "by", "without")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
-_DIRECTIVE = re.compile(r"trickster-(fast-forward|backfill-tolerance)\s*:\s*(\w+)")
+_DIRECTIVE = re.compile(
+    r"trickster-(fast-forward|backfill-tolerance)\s*:\s*(\w{1,9})\b", re.ASCII)
 
 
 class Token(NamedTuple):
@@ -46,6 +55,9 @@ class Token(NamedTuple):
 
     kind: str
     text: str
+
+
+_END = Token("end", "")
 
 
 @frozen
@@ -71,24 +83,32 @@ class _Refused(Exception):
     """Carries reason and detail of why an expression is not for the cache."""
 
 
-@lru_cache(maxsize=4096)
 def facts(expression: str) -> Facts:
     """
     :param expression: PromQL, possibly with Trickster's directives in comments.
     """
-    fast_forward, tolerance_ns = _directives(expression)
+    if len(expression) > _MOST_REMEMBERED:
+        return _found(expression)
+    return _remembered(expression)
+
+
+def _found(expression: str) -> Facts:
     try:
-        tokens = _tokens(expression)
+        tokens, comments = _tokens(expression)
         ahead_ns, fixed_ns = _reach(tokens)
     except _Refused as refused:
         reason, detail = refused.args
-        return Facts(reason, detail, fast_forward=fast_forward, tolerance_ns=tolerance_ns)
+        return Facts(reason, detail)
+    fast_forward, tolerance_ns = _directives(comments)
     return Facts(None, "", ahead_ns, fixed_ns, fast_forward, tolerance_ns)
+
+
+_remembered = lru_cache(maxsize=4096)(_found)
 
 
 def duration_ns(text: str) -> int | None:
     """:return: the nanoseconds of a Prometheus duration (C{1h30m}), or None if it is none."""
-    parts = _DURATION_PART.findall(text)
+    parts = _DURATION_PART.findall(text) if len(text) <= _LONGEST_DURATION else ()
     if not parts or "".join(n + u for n, u in parts) != text:
         return None
     units = list(_UNIT_NS)[::-1]  # the largest first, each at most once
@@ -98,9 +118,9 @@ def duration_ns(text: str) -> int | None:
     return sum(int(n) * _UNIT_NS[u] for n, u in parts)
 
 
-def _directives(expression: str) -> tuple[bool, int | None]:
+def _directives(comments: Sequence[str]) -> tuple[bool, int | None]:
     fast_forward, tolerance_ns = True, None
-    for comment in re.findall(r"#[^\n]*", expression) if "trickster-" in expression else ():
+    for comment in comments:
         for name, value in _DIRECTIVE.findall(comment):
             if name == "fast-forward":
                 fast_forward = value.lower() != "off"
@@ -109,15 +129,22 @@ def _directives(expression: str) -> tuple[bool, int | None]:
     return fast_forward, tolerance_ns
 
 
-def _tokens(expression: str) -> list[Token]:
-    tokens, position, open_ = [], 0, []
+def _tokens(expression: str) -> tuple[list[Token], list[str]]:
+    """:return: the words of the expression, and its comments."""
+    tokens: list[Token] = []
+    comments: list[str] = []
+    open_: list[str] = []
+    position = 0
     while position < len(expression):
         match = _TOKEN.match(expression, position)
         if match is None:
             raise _Refused(Reason.UNPARSABLE_QUERY, f"at character {position + 1}")
         position = match.end()
         kind, text = str(match.lastgroup), match.group()
-        if kind in ("space", "comment"):
+        if kind == "space":
+            continue
+        if kind == "comment":
+            comments.append(text)
             continue
         tokens.append(Token(kind, text))
         if text in "([{" and kind == "mark":
@@ -126,59 +153,69 @@ def _tokens(expression: str) -> list[Token]:
             raise _Refused(Reason.UNPARSABLE_QUERY, f"unmatched {text} at character {position}")
     if open_ or not tokens:
         raise _Refused(Reason.UNPARSABLE_QUERY, "it ends too early")
-    return tokens
+    return tokens, comments
 
 
 def _reach(tokens: Sequence[Token]) -> tuple[int, int | None]:
     """:return: how far ahead samples look, and the latest fixed instant."""
     ahead_ns, fixed_ns = 0, None
-    end = Token("end", "")
     for i, token in enumerate(tokens):
-        after = tokens[i + 1] if i + 1 < len(tokens) else end
+        after = tokens[i + 1] if i + 1 < len(tokens) else _END
         if token.text == "@":
             instant_ns = _fixed_instant(tokens[i + 1:i + 3])
             fixed_ns = instant_ns if fixed_ns is None else max(fixed_ns, instant_ns)
         elif token.kind == "word" and token.text.lower() == "offset":
-            ahead_ns += _offset_ahead(tokens[i + 1:i + 3])
+            ahead_ns += _offset_ahead(tokens[i + 1:i + 4])
         elif token.kind == "word":
-            _check_word(token.text, after.text)
+            _check_word(token.text, after)
     return ahead_ns, fixed_ns
 
 
-def _check_word(word: str, after: str) -> None:
-    if word in _FOREIGN and after != "=":
+def _check_word(word: str, after: Token) -> None:
+    lower = word.lower()
+    if lower in _FOREIGN and after.text != "=":
         raise _Refused(Reason.UNKNOWN_FUNCTION, word)
-    if after == "(" and word not in FUNCTIONS and word.lower() not in WORDS:
+    if lower in _PICKING and (after.text in _CALLS or after.kind == "number"):
+        raise _Refused(Reason.RANGE_DEPENDENT, word)
+    if after.text == "(" and word not in FUNCTIONS and lower not in WORDS:
         raise _Refused(Reason.UNKNOWN_FUNCTION, word)
 
 
 def _fixed_instant(after: Sequence[Token]) -> int:
-    sign, number = _signed(after)
-    if number is not None and number.text.lower() in ("start", "end"):
+    sign, number, _ = _signed(after)
+    if number.text.lower() in ("start", "end"):
         raise _Refused(Reason.RANGE_DEPENDENT, f"@ {number.text}()")
-    if number is None or number.kind != "number" or number.text[:2].lower() == "0x":
-        raise _Refused(Reason.UNPARSABLE_QUERY, "what follows @")
-    return sign * int(float(number.text) * 1000 + 1) * MILLISECOND_NS
+    return sign * _milliseconds(number, "what follows @") * MILLISECOND_NS
 
 
 def _offset_ahead(after: Sequence[Token]) -> int:
-    sign, amount = _signed(after)
-    if amount is None or amount.text in ("(", "{", "[") or amount.kind == "word":
-        if amount is not None and amount.text == "(":
-            raise _Refused(Reason.UNPARSABLE_QUERY, "what follows offset")
-        return 0  # a label or a metric of that name
+    sign, amount, beyond = _signed(after)
+    if amount.text == "(" or amount.kind == "word" and beyond.text == "(":
+        raise _Refused(Reason.UNPARSABLE_QUERY, "what follows offset")  # it is computed
     if amount.kind == "duration":
         length = duration_ns(amount.text)
+        if length is None:
+            raise _Refused(Reason.UNPARSABLE_QUERY, "what follows offset")
     elif amount.kind == "number":
-        length = int(float(amount.text) * SECOND_NS) if "x" not in amount.text.lower() else None
+        length = _milliseconds(amount, "what follows offset") * MILLISECOND_NS
     else:
-        return 0
-    if length is None:
-        raise _Refused(Reason.UNPARSABLE_QUERY, "what follows offset")
+        return 0  # a label or a metric of that name
     return length if sign < 0 else 0
 
 
-def _signed(after: Sequence[Token]) -> tuple[int, Token | None]:
+def _milliseconds(number: Token, where: str) -> int:
+    """:return: a number of seconds in whole milliseconds, rounded up."""
+    seconds = float(number.text) if number.kind == "number" and "x" not in number.text.lower() \
+        else math.inf
+    if not seconds < _MOST_SECONDS:
+        raise _Refused(Reason.UNPARSABLE_QUERY, where)
+    return math.ceil(seconds * 1000)
+
+
+def _signed(after: Sequence[Token]) -> tuple[int, Token, Token]:
+    """:return: 1 or -1, the token that this is the sign of, and the token behind that."""
+    sign = -1 if after and after[0].text == "-" else 1
     if after and after[0].text in ("-", "+"):
-        return (-1 if after[0].text == "-" else 1), (after[1] if len(after) > 1 else None)
-    return 1, (after[0] if after else None)
+        after = after[1:]
+    amount, beyond = [*after, _END, _END][:2]
+    return sign, amount, beyond

@@ -1,0 +1,154 @@
+"""Tests of C{trickster.origins.promtime}."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.origins.promtime import instant_ns, rounded_instant, seconds_text, step_ns
+
+MS = 1_000_000
+SECOND = 1000 * MS
+
+NO_NUMBERS = ("", " ", "x", "NaN", "Inf", "-Inf", "+Inf", "infinity", "1e", ".", "e5", "1.2.3",
+              "0x10", "0x1p-2", "1_000", " 1", "1 ", "1\n", "١٧٠٠", "²", "--1", "1e9999")
+
+
+def as_go_reads(text: str) -> int:
+    """
+    :return: the millisecond that Prometheus makes of a number: whole seconds and the rest
+        apart, the rest rounded to three decimals, half away from zero, then cut to whole
+        nanoseconds, then to whole milliseconds.
+    """
+    fraction, whole = math.modf(float(text))
+    thousandths = Fraction(fraction * 1000)
+    rounded = math.floor(abs(thousandths) + Fraction(1, 2))
+    nanoseconds = int(rounded / 1000 * 1e9)
+    return (int(whole) * SECOND + nanoseconds) // MS
+
+
+class InstantTests(SynchronousTestCase):
+    """Instants as the API has them."""
+
+    def test_examples(self) -> None:
+        """Numbers and RFC 3339."""
+        for text, milliseconds in (
+                ("0", 0), ("1700000000", 1_700_000_000_000), ("+1700000000", 1_700_000_000_000),
+                ("1704164645.781", 1_704_164_645_781), ("1700000000.", 1_700_000_000_000),
+                (".5", 500), ("1.7e9", 1_700_000_000_000), ("1e3", 1_000_000),
+                ("1700000000.0004", 1_700_000_000_000), ("1700000000.0006", 1_700_000_000_001),
+                ("1700000000.9999", 1_700_000_001_000), ("0001700000000", 1_700_000_000_000),
+                ("2024-01-02T03:04:05Z", 1_704_164_645_000),
+                ("2024-01-02T03:04:05.123Z", 1_704_164_645_123),
+                ("2024-01-02T03:04:05.123999999Z", 1_704_164_645_123),
+                ("2024-01-02T03:04:05.1+02:00", 1_704_157_445_100),
+                ("2024-01-01T19:34:05-07:30", 1_704_164_645_000),
+                ("1970-01-01T00:00:00Z", 0), ("1969-12-31T23:00:00-01:00", 0)):
+            with self.subTest(text=text):
+                self.assertEqual(instant_ns(text), milliseconds * MS)
+
+    def test_refused(self) -> None:
+        """What the origin should see for itself."""
+        for text in (*NO_NUMBERS, "-1", "-0.5", "1e18", "9223372036.9", "9" * 30,
+                     "0" * 30 + "1" * 40, "1" * 60_000,
+                     "2024-01-02", "2024-01-02T03:04:05", "2024-01-02 03:04:05Z",
+                     "2024-01-02t03:04:05z", "2024-13-02T03:04:05Z", "2024-02-30T03:04:05Z",
+                     "2024-01-02T24:00:00Z", "2024-01-02T03:60:05Z", "2024-01-02T03:04:60Z",
+                     "2024-01-02T03:04:05+24:00", "2024-01-02T03:04:05+01:60",
+                     "2024-01-02T03:04:05.Z", "2024-01-02T03:04:05.1234567890Z",
+                     "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00",
+                     "9999-12-31T23:59:59-01:00", "٢٠٢٤-01-02T03:04:05Z",
+                     "1969-12-31T23:59:59Z"):
+            with self.subTest(text=text[:40]), self.assertRaises(ValueError):
+                instant_ns(text)
+
+    @settings(max_examples=300)
+    @given(st.one_of(
+        st.decimals(0, 4_000_000_000, places=6).map(lambda d: format(d, "f")),
+        st.floats(0, 9e9).map(repr), st.integers(0, 9_000_000_000).map(str)))
+    def test_as_go(self, text: str) -> None:
+        """Any number is the instant that the origin reads in it."""
+        self.assertEqual(instant_ns(text), as_go_reads(text) * MS)
+
+    @given(st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1)),
+           st.integers(-23 * 60, 23 * 60))
+    def test_rfc3339(self, moment: datetime, minutes: int) -> None:
+        """Any moment, told in any zone, is the same instant."""
+        utc = moment.replace(tzinfo=UTC)
+        local = (utc + timedelta(minutes=minutes)).replace(tzinfo=None).isoformat()
+        sign = "-" if minutes < 0 else "+"
+        zone = f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+        milliseconds = (utc - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+        self.assertEqual(instant_ns(local + zone), milliseconds * MS)
+
+    @given(st.integers(0, 9_000_000_000_000))
+    def test_there_and_back(self, milliseconds: int) -> None:
+        """What we write is read as what was meant, by us and by the origin."""
+        text = seconds_text(milliseconds * MS)
+        self.assertEqual(instant_ns(text), milliseconds * MS)
+        self.assertEqual(as_go_reads(text), milliseconds)
+
+
+class SecondsTextTests(SynchronousTestCase):
+    """Instants as Prometheus writes them."""
+
+    def test_examples(self) -> None:
+        """Three decimals, or none."""
+        for milliseconds, text in ((0, "0"), (1, "0.001"), (1_700_000_000_000, "1700000000"),
+                                   (1_700_000_000_500, "1700000000.500")):
+            self.assertEqual(seconds_text(milliseconds * MS), text)
+
+
+class StepTests(SynchronousTestCase):
+    """Steps as the API has them."""
+
+    def test_examples(self) -> None:
+        """Numbers of seconds, and durations."""
+        for text, nanoseconds in (
+                ("60", 60 * SECOND), ("1m", 60 * SECOND), ("60s", 60 * SECOND),
+                ("1h30m", 5400 * SECOND), ("1d", 86400 * SECOND), ("1w", 7 * 86400 * SECOND),
+                ("1y", 365 * 86400 * SECOND), ("0.5", SECOND // 2), ("500ms", SECOND // 2),
+                (".25", SECOND // 4), ("6e1", 60 * SECOND), ("0", 0), ("-5", -5 * SECOND),
+                ("15.", 15 * SECOND)):
+            with self.subTest(text=text):
+                self.assertEqual(step_ns(text), nanoseconds)
+
+    def test_refused(self) -> None:
+        """Neither the one nor the other."""
+        for text in (*NO_NUMBERS, "m", "1M", "1h 30m", "30m1h", "-1m", "1.5m", "1e18", "9" * 20,
+                     "999999999y", "9" * 60_000, "9" * 60_000 + "s", "٥m"):
+            with self.subTest(text=text[:40]), self.assertRaises(ValueError):
+                step_ns(text)
+
+
+class RoundedInstantTests(SynchronousTestCase):
+    """Instants made equal, so that dashboards share answers."""
+
+    def test_down(self) -> None:
+        """Whole seconds are rounded down."""
+        self.assertEqual(rounded_instant("1700000014", 15 * SECOND), "1700000010")
+        self.assertEqual(rounded_instant("1700000010", 15 * SECOND), "1700000010")
+
+    def test_up(self) -> None:
+        """Or up."""
+        self.assertEqual(rounded_instant("1700000001", 60 * SECOND, up=True), "1700000040")
+        self.assertEqual(rounded_instant("1700000040", 60 * SECOND, up=True), "1700000040")
+
+    def test_left_alone(self) -> None:
+        """Everything else stays as it was written."""
+        for text in ("", "now", "1.5", "-15", "2024-01-02T03:04:05Z", "9" * 13, "١٧", "²"):
+            self.assertEqual(rounded_instant(text, 15 * SECOND), text)
+        self.assertEqual(rounded_instant("1700000014", 0), "1700000014")
+
+    @given(st.integers(0, 10**11), st.integers(1, 10**4))
+    def test_distance(self, seconds: int, to: int) -> None:
+        """By less than what it is rounded to."""
+        down = int(rounded_instant(str(seconds), to * SECOND))
+        up = int(rounded_instant(str(seconds), to * SECOND, up=True))
+        self.assertTrue(down <= seconds <= up < down + 2 * to)
+        self.assertEqual((down % to, up % to), (0, 0))
