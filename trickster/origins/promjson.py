@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
@@ -13,10 +14,18 @@ from trickster.timeseries.extents import Extents
 from trickster.timeseries.rows import SECOND_NS, IndexedRows, Rows, TextRows, decimal_ns
 
 _ABSENT = msgspec.Raw(b"")
+_BRACKET = ord("[")
+_NO_LABELS = msgspec.Raw(b"{}")
 _VALUES = b',"values":['
 _HISTOGRAMS = b',"histograms":['
 _HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
 _NOTHING = (b"", b"null", b"[]", b"{}")
+# What numbers are spelled with, in JSON and in Prometheus's strings, and what is left of a
+# row when they are gone.
+_OF_NUMBERS = b"0123456789.+-eENaInf"
+_BARE_ROW = b'[,""],'
+_EXPONENT = re.compile(rb'\[[^,"]*[eE]')
+_WHITE = re.compile(rb"[ \t\r\n]")
 
 
 class _Series(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,9 +88,7 @@ def decode_matrix(octets: bytes, extents: Extents, relabel: Relabel | None) -> D
     series: dict[bytes, Runs] = {}
     try:
         for one in _matrix.decode(data.result):
-            metric = bytes(one.metric)
-            if relabel is not None:
-                metric = relabel(metric)
+            metric = _metric(one.metric, relabel)
             for column, rows in _columns(one):
                 identity = b'{"metric":' + metric + column
                 if identity in series:
@@ -102,16 +109,13 @@ def decode_vector(octets: bytes, relabel: Relabel | None) -> Dataset:
     data = _complete(octets, "vector", "scalar")
     series: dict[bytes, Runs] = {}
     try:
-        if data.result_type == "scalar":
-            row = bytes(data.result)
-            series[b'{"metric":{}' + _VALUES] = (_text_rows(row),)
-            return Dataset(Extents(1), series, label_order, "matrix")
-        for one in _vector.decode(data.result):
-            metric = relabel(bytes(one.metric)) if relabel else bytes(one.metric)
-            column, row = ((_VALUES, one.value) if bytes(one.value) else
-                           (_HISTOGRAMS, one.histogram))
-            rows = _text_rows(bytes(row)) if column is _VALUES else _indexed(b"[%b]" % bytes(row))
-            series[b'{"metric":' + metric + column] = (rows,)
+        samples = ([_Sample(_NO_LABELS, data.result)] if data.result_type == "scalar"
+                   else _vector.decode(data.result))
+        for one in samples:
+            column, row = ((_VALUES, bytes(one.value)) if bytes(one.value) else
+                           (_HISTOGRAMS, bytes(one.histogram)))
+            rows = _text_rows(row) if column is _VALUES else _indexed(b"[%b]" % row)
+            series[b'{"metric":' + _metric(one.metric, relabel) + column] = (rows,)
     except ValueError as error:
         raise Undecodable(str(error)) from error
     return Dataset(Extents(1), series, label_order, "matrix")
@@ -206,30 +210,69 @@ def _complete(octets: bytes, *types: str) -> _Data:
     return data
 
 
+def _metric(raw: msgspec.Raw, relabel: Relabel | None) -> bytes:
+    """:return: the octets of a label set, whose form has been looked at."""
+    metric = bytes(raw)
+    if relabel is not None:
+        return relabel(metric)
+    _labels.decode(metric)
+    return _compact(metric)
+
+
 def _columns(one: _Series) -> Iterator[tuple[bytes, Rows]]:
-    values = memoryview(one.values)
-    if len(values) > 2:
-        yield _VALUES, _text_rows(bytes(values[1:-1]))
-    histograms = bytes(one.histograms)
-    if len(histograms) > 2:
-        yield _HISTOGRAMS, _indexed(histograms)
+    values, histograms = _inside(one.values), _inside(one.histograms)
+    if values:
+        yield _VALUES, _text_rows(values)
+    if histograms:
+        yield _HISTOGRAMS, _indexed(b"[%b]" % histograms)
+
+
+def _inside(raw: msgspec.Raw) -> bytes:
+    """:return: what is between the brackets of an array; nothing where there is no array."""
+    view = memoryview(raw)
+    if not view:
+        return b""
+    if view[0] != _BRACKET:
+        raise ValueError("not an array")
+    octets = bytes(view[1:-1])
+    return octets if octets[:1] == b"[" else octets.strip(b" \t\r\n")
 
 
 def _text_rows(octets: bytes) -> Rows:
-    # Compact rows of a number and a string, as Prometheus and its kin write them, hold no
-    # white space; anything else is taken apart and spelled so.
-    if octets[:1] == b"[" and octets[-2:] == b'"]' and b" " not in octets and b"\n" not in octets:
+    """:return: rows that are taken as they are, or, if spelled in another way, taken apart."""
+    if _is_plain(octets):
         return TextRows.of(octets)
-    return _indexed(b"[%b]" % octets)
+    run = _indexed(b"[%b]" % octets)
+    return TextRows.of(run.octets) if _is_plain(run.octets) else run
+
+
+def _is_plain(octets: bytes) -> bool:
+    """
+    :param octets: rows of a JSON array.
+    :return: whether each is a number and a number in a string and nothing else, without
+        white space, as Prometheus and its kin write them.
+    """
+    # Six octets a row are left, and each must be in its place: two passes, both in C.
+    bare = octets.translate(None, _OF_NUMBERS)
+    if bare != (_BARE_ROW * (len(bare) // 6 + 1))[:-1]:
+        return False
+    return not (b"e" in octets or b"E" in octets) or _EXPONENT.search(octets) is None
 
 
 def _indexed(octets: bytes) -> IndexedRows:
     rows = []
     for raw in _pairs.decode(octets):
         instant, value = _pairs.decode(raw)
-        row = b"[%b,%b]" % (bytes(instant), bytes(value))
+        row = b"[%b,%b]" % (bytes(instant), _compact(bytes(value)))
         rows.append((decimal_ns(bytes(instant), SECOND_NS), row))
     return IndexedRows.of(rows)
+
+
+def _compact(octets: bytes) -> bytes:
+    """:return: the same JSON without white space around its parts."""
+    if _WHITE.search(octets) is None:
+        return octets
+    return msgspec.json.format(octets, indent=-1)
 
 
 def _has_more(series: Mapping[bytes, Runs], extents: Extents) -> bool:
