@@ -37,9 +37,11 @@ def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:
 
 
 def administration(configuration: Configuration, checks: Mapping[str, HealthCheck],
-                   registry: CollectorRegistry, reactor: Any) -> Administration:
+                   failing_caches: Callable[[], Sequence[str]], registry: CollectorRegistry,
+                   reactor: Any) -> Administration:
     """
     :param checks: by backend.
+    :param failing_caches: names of the caches whose stores do not work.
     :return: all there is to ask about the process.
     """
     clock: IReactorTime = reactor
@@ -56,4 +58,5 @@ def administration(configuration: Configuration, checks: Mapping[str, HealthChec
 
     page = MetricsPage(Exposition(registry, clock, in_thread))
     return Administration(configuration.mgmt, lambda: rendered(configuration),
-                          HealthOfAll(board, clock), HealthOfOne(probes), page)
+                          HealthOfAll(board, clock, failing_caches), HealthOfOne(probes),
+                          page)

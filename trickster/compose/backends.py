@@ -17,8 +17,11 @@ from trickster.caching.gaps import GapFetcher
 from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.objects import ObjectCache
 from trickster.caching.passed import PassedKeys
+from trickster.caching.progressive import Spread
+from trickster.caching.sharing import ProgressiveProxy
+from trickster.caching.spool import ISpool
 from trickster.compose.overlay import PathPlan, overlaid
-from trickster.config.model import BackendOptions
+from trickster.config.model import BackendOptions, PathOptions
 from trickster.errors import Reason
 from trickster.frontend.routing import BackendRoutes, RoutedEntry
 from trickster.interfaces import (
@@ -28,11 +31,13 @@ from trickster.interfaces import (
     IQueryDialect,
     IResponder,
 )
+from trickster.middleware.rewriting import Rewriting, RewritingResponder, changes
 from trickster.middleware.standing import LocalResponder, Reasoned
 from trickster.observability.access import Observed
 from trickster.observability.accesslog import AccessLog
 from trickster.observability.counters import RouteLabels
 from trickster.observability.metrics import Metrics
+from trickster.observability.origins import CountedOrigin
 from trickster.routes import Route, Serve
 from trickster.timeseries.planning import Sharding
 from trickster.timeseries.wire import Codec
@@ -52,6 +57,7 @@ class Surroundings:
     :ivar connector: makes, for an origin and its TLS options, what connects to it.
     :ivar offload: calls a function with arguments in a thread.
     :ivar access_log: None for no access log.
+    :ivar spool: makes a place on disk for what slow readers have not read yet.
     """
 
     clock: IReactorTime
@@ -60,6 +66,7 @@ class Surroundings:
     connector: Callable[[OriginURL, Any], Any]
     offload: Callable[..., Awaitable[Any]]
     server_name: str
+    spool: Callable[[], ISpool]
 
 
 @define
@@ -78,6 +85,7 @@ class Backend:
     negative: dict[int, float]
     around: Surroundings
     upstream: UpstreamClient = field(init=False)
+    _origin: CountedOrigin = field(init=False)
     _in_flight: InFlight = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -86,7 +94,22 @@ class Backend:
             OriginURL.parse(options.origin_url), self._upstream_options(),
             self.around.connector(OriginURL.parse(options.origin_url), options.tls),
             self.around.clock)
+        self._origin = CountedOrigin(
+            self.upstream, self.around.metrics.origin(self.name, options.provider))
         self._in_flight = InFlight(options.in_flight_bytes)
+        self._watch()
+
+    def _watch(self) -> None:
+        watch, labels = self.around.metrics.watch, {"backend_name": self.name}
+        upstream, in_flight = self.upstream, self._in_flight
+        watch("origin_active_connections", "Connections to the origin in use.",
+              lambda: upstream.stats.active, **labels)
+        watch("origin_idle_connections", "Connections to the origin kept for later.",
+              lambda: upstream.stats.idle, **labels)
+        watch("origin_waiting_requests", "Requests that wait for a connection.",
+              lambda: upstream.stats.waiting, **labels)
+        watch("in_flight_bytes", "Octets of answers held while they are fetched.",
+              lambda: in_flight.held, **labels)
 
     @property
     def _prefix(self) -> str:
@@ -113,13 +136,16 @@ class Backend:
         route = plan.route
         if route.serve is Serve.LOCAL and route.local is not None:
             return LocalResponder(route.local)
-        inner = self.upstream
+        inner = _rewriting(self._origin, plan.options)
         if self.options.proxy_only:
             return Reasoned(inner, Reason.PROXY_ONLY)
         if route.serve is Serve.DELTA:
             return self._delta_cache(plan, inner)
         if route.serve is Serve.OBJECT:
             return ObjectCache(inner, self.store, self.around.clock, self._object_options(plan))
+        if plan.options.is_progressive:
+            spread = Spread(self.options.max_object_size_bytes, spool=self.around.spool)
+            return ProgressiveProxy(inner, self.around.clock, spread, route.key_headers)
         return inner
 
     # The caches
@@ -177,7 +203,8 @@ class Backend:
             key_headers=tuple(h.lower().encode("latin-1") for h in said.cache_key_headers or ()),
             key_form_fields=said.cache_key_form_fields or (),
             multipart_ranges_disabled=options.multipart_ranges_disabled,
-            dearticulate_upstream_ranges=options.dearticulate_upstream_ranges)
+            dearticulate_upstream_ranges=options.dearticulate_upstream_ranges,
+            spool=self.around.spool)
 
     def _exact(self, route: Route) -> Route:
         # Where no answer may be changed, no instant is rounded either.
@@ -192,3 +219,11 @@ class Backend:
             max_idle_conns=options.max_idle_conns,
             max_concurrent_conns=options.max_concurrent_conns,
             forwarded_headers=options.forwarded_headers, server_name=self.around.server_name)
+
+
+def _rewriting(inner: IResponder, options: PathOptions) -> IResponder:
+    """:return: the inner responder with what a path's options change put around it."""
+    rewriting = Rewriting(
+        changes(options.request_headers or {}), changes(options.request_params or {}),
+        changes(options.response_headers or {}))
+    return inner if rewriting == Rewriting() else RewritingResponder(inner, rewriting)

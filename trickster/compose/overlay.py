@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from trickster.config.paths import PathOptions
-from trickster.messages import Headers
+from trickster.middleware.rewriting import changed_headers, changes, local_answer
 from trickster.routes import READ_METHODS, LocalAnswer, Match, Route, Serve
 
 _NO_OPTIONS = PathOptions()
@@ -77,10 +77,8 @@ def _handled(base: Route, handler: str, routes: Sequence[Route]) -> Route:
 
 
 def _local(base: Route, options: PathOptions) -> LocalAnswer:
-    local = base.local or LocalAnswer(200)
-    if options.response_code is not None:
-        local = evolve(local, status=options.response_code)
-    if options.response_body is not None:
-        plain = Headers(((b"Content-Type", b"text/plain; charset=utf-8"),))
-        local = evolve(local, body=options.response_body.encode(), headers=plain)
-    return local
+    headers = options.response_headers or {}
+    if base.local is None or options.response_body is not None:
+        return local_answer(options.response_code, options.response_body, headers)
+    local = evolve(base.local, headers=changed_headers(base.local.headers, changes(headers)))
+    return local if options.response_code is None else evolve(local, status=options.response_code)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from random import SystemRandom
+from tempfile import TemporaryFile
 from typing import Any
 
 from attrs import define, field
@@ -16,6 +18,7 @@ from twisted.web.resource import IResource
 
 from trickster import __version__
 from trickster.admin.trees import Administration
+from trickster.caching.spool import FileSpool
 from trickster.compose.administration import administration, health_check
 from trickster.compose.backends import Backend, Surroundings
 from trickster.compose.listeners import listener
@@ -27,12 +30,15 @@ from trickster.frontend.routing import Router
 from trickster.interfaces import IOriginType, IResponder
 from trickster.observability.access import Observed
 from trickster.observability.counters import RouteLabels
+from trickster.observability.lag import ReactorLag
 from trickster.observability.logs import Logs, logs
 from trickster.observability.metrics import Metrics, add_process_metrics
 from trickster.plugins import ORIGINS, Plugins
 from trickster.upstream.connecting import connector
 from trickster.upstream.origin import OriginURL
 from trickster.upstream.tls import TLSOptions
+
+_LARGEST_SPOOL = 16 << 30  # octets of one body on disk, for readers that lag behind
 
 
 def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = None) -> IService:
@@ -74,11 +80,17 @@ class _Building:
                 self._backends[name] = self._backend(name, options, around)
         checks = {name: health_check(backend, SystemRandom().random)
                   for name, backend in self._backends.items()}
-        asked = administration(self._configuration, checks, self._registry, self._reactor)
+        asked = administration(self._configuration, checks, self._failing_caches, self._registry,
+                               self._reactor)
         stores = [cache.service for cache in self._caches.values() if cache.service is not None]
         pools = Pools([backend.upstream for backend in self._backends.values()])
-        return Program([self._logs, *stores, pools, *checks.values()], list(self._listeners(asked, around)),
-                       self._configuration.notices)
+        lag = ReactorLag(self._reactor, self._metrics.reactor_lag)
+        self._metrics.reloads.succeeded(self._reactor.seconds(), 0.0)
+        return Program([self._logs, lag, *stores, pools, *checks.values()],
+                       list(self._listeners(asked, around)), self._configuration.notices)
+
+    def _failing_caches(self) -> Sequence[str]:
+        return [name for name, cache in self._caches.items() if cache.store.is_failing]
 
     def _listeners(self, asked: Administration, around: Surroundings) -> Iterator[IService]:
         own: dict[str, IResponder] = {"metrics": asked.on_metrics(), "mgmt": asked.on_mgmt()}
@@ -88,6 +100,7 @@ class _Building:
             if name in own:
                 yield listener(options, ResponderResource(own[name]), self._reactor)
             else:
+                self._metrics.connections.limit += options.connections_limit
                 yield listener(options, self._frontend_root(name, asked, around), self._reactor,
                                self._metrics.connections)
 
@@ -103,8 +116,13 @@ class _Building:
             return await deferToThreadPool(
                 reactor, reactor.getThreadPool(), function, *arguments)
 
+        def spool() -> FileSpool:
+            in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+            return FileSpool(in_thread, TemporaryFile, _LARGEST_SPOOL)
+
         server_name = self._configuration.main.server_name or socket.gethostname()
-        return Surroundings(reactor, self._metrics, self._logs.access, connect, offload, server_name)
+        return Surroundings(reactor, self._metrics, self._logs.access, connect, offload,
+                            server_name, spool)
 
     def _backend(self, name: str, options: BackendOptions, around: Surroundings) -> Backend:
         return Backend(

@@ -9,9 +9,9 @@ from attrs import frozen
 from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
 
-from trickster.caching.guard import guarded
+from trickster.caching.guard import Guarded, guarded
 from trickster.config.caches import CacheOptions
-from trickster.interfaces import ICacheStore, IStoreType
+from trickster.interfaces import IStoreType
 from trickster.observability.counters import Usage
 from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
@@ -27,7 +27,7 @@ class Cache:
     :ivar service: to be started with the program, or None.
     """
 
-    store: ICacheStore
+    store: Guarded
     service: IService | None
 
 
@@ -46,7 +46,10 @@ def _cache(name: str, options: CacheOptions, plugins: Plugins, metrics: Metrics,
         store.on_event = counters.event
         metrics.watch_usage(name, options.store, partial(_usage, store))
     service = store if IService.providedBy(store) else None
-    return Cache(guarded(store, name, clock, counters.operation), service)
+    safe = guarded(store, name, clock, counters.operation)
+    metrics.watch("cache_up", "Whether a cache's store works.",
+                  lambda: float(not safe.is_failing), cache_name=name, provider=options.store)
+    return Cache(safe, service)
 
 
 def _usage(store: MemoryStore) -> Usage:
