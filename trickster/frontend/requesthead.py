@@ -118,7 +118,7 @@ def parse_request_line(line: bytes) -> RequestLine | Malformed:
     if found is None:
         return Malformed(400, "invalid HTTP version")
     if found[1] != b"1":
-        return Malformed(505, "only HTTP/1.1 is spoken here")
+        return Malformed(505, "unsupported HTTP version")
     if len(method) > _LONGEST_METHOD:
         return Malformed(501, "unknown method")
     # RFC 9110 section 2.5: a higher minor version is served as the highest that we know.
