@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import field, frozen
-from twisted.web.resource import IResource
 
 from trickster.admin.configuration import ConfigurationText
 from trickster.admin.endpoints import Endpoints, ReadOnly
 from trickster.admin.health import HealthOfAll, HealthOfOne
 from trickster.admin.metricspage import MetricsPage
 from trickster.admin.ping import Ping
-from trickster.admin.resource import AnswersResource
 from trickster.interfaces import IResponder
 
 _METRICS_PATH = "/metrics"
@@ -62,16 +60,6 @@ class Administration:
         path = _bare(self.paths.config_handler_path)
         shown = ReadOnly(ConfigurationText(self.configuration))
         return {path: shown, f"{path}/sanitized": shown}
-
-
-def metrics_tree(administration: Administration) -> IResource:
-    """:return: the resources of the metrics listener."""
-    return AnswersResource(administration.on_metrics())
-
-
-def mgmt_tree(administration: Administration) -> IResource:
-    """:return: the resources of the mgmt listener."""
-    return AnswersResource(administration.on_mgmt())
 
 
 def _bare(path: str) -> str:
