@@ -19,6 +19,7 @@ _NO_LABELS = msgspec.Raw(b"{}")
 _VALUES = b',"values":['
 _HISTOGRAMS = b',"histograms":['
 _HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
+_MALFORMED = (ValueError, RecursionError)  # the latter of arrays in arrays in arrays
 _NOTHING = (b"", b"null", b"[]", b"{}")
 # What numbers are spelled with, in JSON and in Prometheus's strings, and what is left of a
 # row when they are gone.
@@ -94,7 +95,7 @@ def decode_matrix(octets: bytes, extents: Extents, relabel: Relabel | None) -> D
                 if identity in series:
                     raise Undecodable("the same series twice")
                 series[identity] = (rows,)
-    except ValueError as error:
+    except _MALFORMED as error:
         raise Undecodable(str(error)) from error
     whole = Dataset(extents, series, label_order, "matrix")
     return whole.restricted(extents) if _has_more(series, extents) else whole
@@ -116,7 +117,7 @@ def decode_vector(octets: bytes, relabel: Relabel | None) -> Dataset:
                            (_HISTOGRAMS, bytes(one.histogram)))
             rows = _text_rows(row) if column is _VALUES else _indexed(b"[%b]" % row)
             series[b'{"metric":' + _metric(one.metric, relabel) + column] = (rows,)
-    except ValueError as error:
+    except _MALFORMED as error:
         raise Undecodable(str(error)) from error
     return Dataset(Extents(1), series, label_order, "matrix")
 
@@ -167,7 +168,7 @@ def relabelled_samples(octets: bytes, relabel: Relabel) -> bytes:
         series = [_fields.decode(one) for one in _pairs.decode(data["result"])]
         for one in series:
             one["metric"] = msgspec.Raw(relabel(bytes(one["metric"])))
-    except (ValueError, KeyError, TypeError):
+    except (*_MALFORMED, KeyError, TypeError):
         return octets
     data["result"] = msgspec.Raw(msgspec.json.encode(series))
     answer["data"] = msgspec.Raw(msgspec.json.encode(data))
@@ -183,7 +184,7 @@ def with_values(octets: bytes, values: Iterable[str]) -> bytes:
     try:
         answer: dict[str, msgspec.Raw] = _fields.decode(octets)
         known = msgspec.json.decode(answer["data"], type=list[str])
-    except (ValueError, KeyError):
+    except (*_MALFORMED, KeyError):
         return octets
     answer["data"] = msgspec.Raw(msgspec.json.encode(sorted({*known, *values})))
     return msgspec.json.encode(answer)
@@ -195,7 +196,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def _complete(octets: bytes, *types: str) -> _Data:
     try:
         answer = _envelope.decode(octets)
-    except ValueError as error:
+    except _MALFORMED as error:
         raise Undecodable(str(error)) from error
     data = answer.data
     if answer.status != "success" or data.result_type not in types:

@@ -1,0 +1,373 @@
+"""Tests of C{trickster.origins.promjson}, against C{json.loads}."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.errors import Reason, Undecodable
+from trickster.origins.promjson import (
+    decode_matrix,
+    decode_vector,
+    encode_matrix,
+    label_order,
+    relabelled_samples,
+    relabeller,
+    with_values,
+)
+from trickster.timeseries.dataset import Dataset
+from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.rows import SECOND_NS, TextRows
+
+STEP = 15 * SECOND_NS
+START = 1_700_000_000
+ALL = Extents(STEP, (Extent(START * SECOND_NS, START * SECOND_NS + 99 * STEP),))
+HISTOGRAM = {"count": "2", "sum": "3.5", "buckets": [[0, "1", "2", "1"], [3, "-1", "1", "1"]]}
+
+
+def matrix(series: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    return {"status": "success", "data": {"resultType": "matrix", "result": series}, **more}
+
+
+def compact(answer: Any) -> bytes:
+    """:return: JSON as Prometheus spells it."""
+    return json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def floats(labels: dict[str, str], *ticks: int) -> dict[str, Any]:
+    return {"metric": labels, "values": [[START + 15 * t, f"{t}.5"] for t in ticks]}
+
+
+def encoded(dataset: Dataset, warnings: tuple[str, ...] = ()) -> bytes:
+    return b"".join(encode_matrix(dataset, warnings))
+
+
+def samples(dataset: Dataset) -> dict[Any, list[tuple[int, bytes]]]:
+    """:return: rows by labels, whatever the spelling of these."""
+    return {label_order(identity): list(dataset.rows(identity)) for identity in dataset.series}
+
+
+labels = st.dictionaries(st.text("ab_", min_size=1, max_size=3),
+                         st.text('a ,:[]{}"\\\n<é😀', max_size=5), max_size=3)
+sample_values = st.sampled_from(["0", "1.5", "-3e-07", "NaN", "+Inf", "-Inf", "1e+25"])
+columns = st.dictionaries(st.integers(0, 99), st.tuples(sample_values, st.booleans()),
+                          min_size=1, max_size=8)
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> dict[str, Any]:
+    """A matrix as Prometheus might answer: in the order of labels, histograms among it."""
+    every = draw(st.lists(labels, max_size=4, unique_by=lambda one: tuple(sorted(one.items()))))
+    found = []
+    for one in sorted(every, key=lambda one: [(k.encode(), v.encode())
+                                              for k, v in sorted(one.items())]):
+        ticks = sorted(draw(columns).items())
+        numbers = [[START + 15 * t, value] for t, (value, plain) in ticks if plain]
+        histograms = [[START + 15 * t, HISTOGRAM] for t, (_, plain) in ticks if not plain]
+        found.append({"metric": dict(sorted(one.items())),
+                      **({"values": numbers} if numbers else {}),
+                      **({"histograms": histograms} if histograms else {})})
+    return matrix(found)
+
+
+class MatrixTests(SynchronousTestCase):
+    """Range answers."""
+
+    @settings(max_examples=150)
+    @given(answers())
+    def test_to_the_octet(self, answer: dict[str, Any]) -> None:
+        """What Prometheus wrote is encoded as Prometheus wrote it."""
+        octets = compact(answer)
+        self.assertEqual(encoded(decode_matrix(octets, ALL, None)), octets)
+
+    @settings(max_examples=150)
+    @given(answers(), st.data())
+    def test_other_spellings(self, answer: dict[str, Any], data: st.DataObject) -> None:
+        """White space and escapes change nothing but the octets of labels."""
+        spelled = data.draw(st.sampled_from([
+            lambda a: json.dumps(a, separators=(",", ":")), json.dumps,
+            lambda a: json.dumps(a, indent=1), lambda a: json.dumps(a, indent="\t"),
+            lambda a: json.dumps(a, separators=(" ,\r\n", "\t:"))]))
+        octets = spelled(answer).encode()
+        plain = decode_matrix(compact(answer), ALL, None)
+        other = decode_matrix(octets, ALL, None)
+        self.assertEqual(samples(other), samples(plain))
+        self.assertEqual(json.loads(encoded(other)), json.loads(octets))
+        self.assertEqual([[type(r) for r in runs] for runs in other.series.values()],
+                         [[type(r) for r in runs] for runs in plain.series.values()])
+
+    @given(answers(), st.integers(-1, 99), st.integers(0, 100))
+    def test_window(self, answer: dict[str, Any], start: int, count: int) -> None:
+        """A window of what was decoded is what the origin would have answered for it."""
+        extent = Extent((START + 15 * start) * SECOND_NS, (START + 15 * (start + count)) * SECOND_NS)
+        found = json.loads(encoded(decode_matrix(compact(answer), ALL, None).restricted(
+            Extents(STEP, (extent,)))))
+        for one in (series := answer["data"]["result"]):
+            for column in ("values", "histograms"):
+                if column in one:
+                    one[column] = [r for r in one[column]
+                                   if extent.start_ns <= r[0] * SECOND_NS <= extent.end_ns]
+                    if not one[column]:
+                        del one[column]
+        answer["data"]["result"] = [one for one in series if len(one) > 1]
+        self.assertEqual(found, answer)
+
+    def test_milliseconds(self) -> None:
+        """Fractional timestamps are what they say."""
+        octets = compact(matrix([])).replace(
+            b"[]", b'[{"metric":{},"values":[[1700000000.001,"1"],[1700000000.500,"2"]]}]')
+        dataset = decode_matrix(octets, ALL, None)
+        [identity] = dataset.series
+        self.assertEqual([t for t, _ in dataset.rows(identity)],
+                         [1_700_000_000_001_000_000, 1_700_000_000_500_000_000])
+        self.assertEqual(encoded(dataset), octets)
+
+    def test_empty(self) -> None:
+        """No series is an answer too."""
+        octets = compact(matrix([]))
+        dataset = decode_matrix(octets, ALL, None)
+        self.assertEqual((dataset.series, dataset.extents), ({}, ALL))
+        self.assertEqual(encoded(dataset), octets)
+
+    def test_empty_series(self) -> None:
+        """A series without samples is none, however it says so."""
+        for nothing in (b"[]", b"[ ]", b"[\n]"):
+            octets = (b'{"status":"success","data":{"resultType":"matrix","result":'
+                      b'[{"metric":{},"values":%b},{"metric":{"a":"b"},"histograms":%b}]}}'
+                      % (nothing, nothing))
+            self.assertEqual(decode_matrix(octets, ALL, None).series, {})
+
+    def test_outside(self) -> None:
+        """Samples outside of what was asked for are left out."""
+        dataset = decode_matrix(compact(matrix([floats({}, -1, 0, 99, 100)])), ALL, None)
+        [rows] = samples(dataset).values()
+        self.assertEqual([t // SECOND_NS for t, _ in rows], [START, START + 15 * 99])
+
+    def test_plain_is_not_taken_apart(self) -> None:
+        """Rows of numbers are kept as they came."""
+        dataset = decode_matrix(compact(matrix([floats({}, 1, 2)])), ALL, None)
+        self.assertIsInstance(next(iter(dataset.series.values()))[0], TextRows)
+
+    def test_victoria(self) -> None:
+        """VictoriaMetrics says that its answer is whole, and how long it took."""
+        octets = compact({"status": "success", "isPartial": False, "data": {
+            "resultType": "matrix", "result": [floats({"a": "b"}, 1)]},
+            "stats": {"seriesFetched": "1", "executionTimeMsec": 2}})
+        self.assertEqual(len(decode_matrix(octets, ALL, None).series), 1)
+
+    def test_warnings(self) -> None:
+        """What the client should know stands where Prometheus puts it."""
+        dataset = decode_matrix(compact(matrix([floats({}, 1)])), ALL, None)
+        self.assertEqual(json.loads(encoded(dataset, ('a "b"', "é"))),
+                         matrix([floats({}, 1)], warnings=['a "b"', "é"]))
+
+
+class UndecodableTests(SynchronousTestCase):
+    """Answers whose parts must not be kept."""
+
+    def assert_refused(self, octets: bytes, reason: Reason = Reason.UNDECODABLE) -> None:
+        with self.assertRaises(Undecodable) as caught:
+            decode_matrix(octets, ALL, None)
+        self.assertIs(caught.exception.reason, reason)
+
+    def test_told(self) -> None:
+        """Warnings and remarks: the origin was not sure of it."""
+        for name in ("warnings", "infos"):
+            self.assert_refused(compact(matrix([], **{name: ["hm"]})), Reason.ORIGIN_WARNINGS)
+            for nothing in ([], None):
+                decode_matrix(compact(matrix([], **{name: nothing})), ALL, None)
+
+    def test_partial(self) -> None:
+        """An answer that says itself that it is not whole."""
+        self.assert_refused(compact(matrix([], isPartial=True)), Reason.ORIGIN_PARTIAL)
+
+    def test_stats(self) -> None:
+        """Statistics are of the very request."""
+        answer = matrix([])
+        answer["data"]["stats"] = {"timings": {}}
+        self.assert_refused(compact(answer), Reason.STATS_ASKED)
+
+    def test_other_results(self) -> None:
+        """Errors with status 200, and results of other types."""
+        self.assert_refused(compact({"status": "error", "errorType": "x", "error": "y"}))
+        self.assert_refused(compact({**matrix([]), "status": "error"}))
+        for kind, result in (("vector", []), ("scalar", [START, "1"]), ("string", [START, "a"])):
+            self.assert_refused(compact(
+                {"status": "success", "data": {"resultType": kind, "result": result}}))
+
+    def test_unknown_parts(self) -> None:
+        """Parts that nobody told us of, anywhere."""
+        self.assert_refused(compact(matrix([], trace={})))
+        self.assert_refused(compact(matrix([{**floats({}, 1), "more": 1}])))
+        answer = matrix([])
+        answer["data"]["more"] = []
+        self.assert_refused(compact(answer))
+
+    def test_cut(self) -> None:
+        """Every beginning of an answer, and every answer with something behind it."""
+        octets = compact(matrix([floats({"a": "é"}, 1, 2), {
+            "metric": {"b": ""}, "histograms": [[START, HISTOGRAM]]}]))
+        for length in range(len(octets)):
+            self.assert_refused(octets[:length])
+        self.assert_refused(octets + b"}")
+        self.assert_refused(octets + octets)
+
+    def test_twice(self) -> None:
+        """The same series twice."""
+        self.assert_refused(compact(matrix([floats({"a": "b"}, 1), floats({"a": "b"}, 2)])))
+
+    def test_order(self) -> None:
+        """Rows that begin after they end."""
+        self.assert_refused(compact(matrix([floats({}, 3, 1)])))
+        self.assert_refused(compact(matrix([floats({}, 3, 3)])))
+
+    def test_no_rows(self) -> None:
+        """Anything in the place of rows that is none."""
+        for odd in ("null", "1", '"x"', "{}", '"[1,2]"', '"[1,\\"5\\"]"', "[1]", "[[]]", "[[1]]",
+                    '[["1","2"]]', '[[1,"2",3]]', '[[null,"2"]]', '[[1e3,"2"]]', '[[1E3,"2"]]',
+                    '[[1,"2"],[2e0,"2"]]', '[[1,"2"],["x","5"],[3,"2"]]', '[[1,"2"],[],[3,"2"]]',
+                    '[[1,"2"],null,[3,"2"]]', '[[1,"2"],[2],[3,"2"]]',
+                    f'[[{"9" * 20},"x y"]]', f'[[{"9" * 5000},"2"]]'):
+            with self.subTest(values=odd[:40]):
+                for column in ("values", "histograms"):
+                    self.assert_refused(compact(matrix([{"metric": {}, column: 0}])).replace(
+                        b":0}", b":" + odd.encode() + b"}"))
+
+    def test_labels(self) -> None:
+        """Anything in the place of labels that is none."""
+        for odd in (b"null", b"[]", b'"a"', b'{"a":1}', b'{"a":null}', b'{"a":"\xff"}'):
+            with self.subTest(metric=odd):
+                octets = compact(matrix([{"metric": 0, "values": [[START, "1"]]}]))
+                self.assert_refused(octets.replace(b'"metric":0', b'"metric":' + odd))
+
+    def test_garbage(self) -> None:
+        """What is no JSON of theirs at all."""
+        for octets in (b"", b"null", b"[]", b"{}", b"<html>", b"\x00", b"[" * 100_000,
+                       b'{"data":{"result":' + b"[" * 100_000, b'{"infos":' + b'{"a":' * 100_000,
+                       compact(matrix([])).replace(b"[]", b"[" * 9999 + b"]" * 9999)):
+            self.assert_refused(octets)
+
+    def test_odd_strings(self) -> None:
+        """Values that are strings like rows are not mistaken for rows."""
+        rows = [[START, '"],[1'], [START + 15, "],["], [START + 30, "é"]]
+        octets = compact(matrix([{"metric": {}, "values": rows}]))
+        dataset = decode_matrix(octets, ALL, None)
+        [found] = samples(dataset).values()
+        self.assertEqual([json.loads(r) for _, r in found], rows)
+        self.assertEqual(encoded(dataset), octets)
+
+
+class OrderTests(SynchronousTestCase):
+    """The order of series."""
+
+    @given(st.lists(labels, unique_by=lambda one: tuple(sorted(one.items())), max_size=6))
+    def test_as_prometheus(self, found: list[dict[str, str]]) -> None:
+        """Label by label in the order of names, octet for octet, the shorter first."""
+        def model(one: dict[str, str]) -> list[bytes]:
+            return [x.encode() for pair in sorted(one.items()) for x in pair]
+
+        def identity(one: dict[str, str]) -> bytes:
+            return b'{"metric":' + compact(one) + b',"values":['
+
+        self.assertEqual(sorted(map(identity, found), key=label_order),
+                         [identity(one) for one in sorted(found, key=model)])
+
+    def test_histograms(self) -> None:
+        """Histograms come behind the numbers of the same labels, before other labels."""
+        a, b = b'{"metric":{"a":"1"},"', b'{"metric":{"a":"2"},"'
+        expected = [a + b'values":[', a + b'histograms":[', b + b'values":[']
+        self.assertEqual(sorted([expected[2], *expected[:2]], key=label_order), expected)
+
+    def test_merged(self) -> None:
+        """Numbers of one fetch and histograms of another are one series in the answer."""
+        def part(tick: int, column: str, value: Any) -> Dataset:
+            at = (START + 15 * tick) * SECOND_NS
+            return decode_matrix(
+                compact(matrix([{"metric": {"a": "b"}, column: [[START + 15 * tick, value]]}])),
+                Extents(STEP, (Extent(at, at),)), None)
+
+        merged = part(0, "histograms", HISTOGRAM).merged(part(1, "values", "1"))
+        self.assertEqual(json.loads(encoded(merged)), matrix([{
+            "metric": {"a": "b"}, "values": [[START + 15, "1"]],
+            "histograms": [[START, HISTOGRAM]]}]))
+
+
+class VectorTests(SynchronousTestCase):
+    """Instant answers, for fast forward."""
+
+    def vector(self, kind: str, result: Any, **more: Any) -> bytes:
+        return compact({"status": "success", "data": {"resultType": kind, "result": result},
+                        **more})
+
+    def test_values(self) -> None:
+        """One row a series, under the identity that it has in a matrix."""
+        found = decode_vector(self.vector("vector", [
+            {"metric": {"a": "b"}, "value": [START + 0.5, "1"]},
+            {"metric": {"a": "c"}, "histogram": [START, HISTOGRAM]}]), None)
+        self.assertEqual({i: [t for t, _ in found.rows(i)] for i in found.series}, {
+            b'{"metric":{"a":"b"},"values":[': [START * SECOND_NS + SECOND_NS // 2],
+            b'{"metric":{"a":"c"},"histograms":[': [START * SECOND_NS]})
+        self.assertFalse(found.extents)
+
+    def test_scalar(self) -> None:
+        """A scalar is the series without labels, which in a range it is too."""
+        octets = self.vector("scalar", [START, "1"])
+        self.assertEqual(list(decode_vector(octets, None).series), [b'{"metric":{},"values":['])
+        self.assertEqual(list(decode_vector(octets, relabeller({"x": "y"})).series),
+                         [b'{"metric":{"x":"y"},"values":['])
+
+    def test_refused(self) -> None:
+        """Anything that is not clean."""
+        for octets in (self.vector("matrix", []), self.vector("string", [START, "a"]),
+                       self.vector("vector", [], warnings=["hm"]), self.vector("scalar", {}),
+                       self.vector("scalar", [START]), self.vector("vector", [{"metric": {}}]),
+                       self.vector("vector", [{"metric": {}, "value": []}]),
+                       self.vector("vector", [{"metric": [], "value": [START, "1"]}]), b"", b"["):
+            with self.subTest(octets=octets), self.assertRaises(Undecodable):
+                decode_vector(octets, None)
+
+
+class RelabelTests(SynchronousTestCase):
+    """Labels that Trickster sets."""
+
+    def test_matrix(self) -> None:
+        """They are set on every series, and take the place of the origin's own."""
+        dataset = decode_matrix(compact(matrix([floats({"z": "1", "dc": "a"}, 1),
+                                                floats({}, 2)])), ALL, relabeller({"dc": "é"}))
+        self.assertEqual(json.loads(encoded(dataset)), matrix([
+            floats({"dc": "é", "z": "1"}, 1), floats({"dc": "é"}, 2)]))
+
+    def test_same(self) -> None:
+        """Two series that are one then are none of ours."""
+        with self.assertRaises(Undecodable):
+            decode_matrix(compact(matrix([floats({"dc": "a"}, 1), floats({"dc": "b"}, 1)])), ALL,
+                          relabeller({"dc": "x"}))
+
+    def test_samples(self) -> None:
+        """Instant answers get them too, and keep everything else."""
+        answer = {"status": "success", "data": {"resultType": "vector", "result": [
+            {"metric": {"a": "b"}, "value": [START, "1"]}], "stats": {"x": 1.50}},
+            "warnings": ["hm"]}
+        found = json.loads(relabelled_samples(compact(answer), relabeller({"dc": "x"})))
+        answer["data"]["result"][0]["metric"] = {"a": "b", "dc": "x"}  # type: ignore[index]
+        self.assertEqual(found, answer)
+
+    def test_no_samples(self) -> None:
+        """Anything else stays as it is."""
+        for octets in (b"", b"[]", b"{", b'{"data":1}', b'{"data":{"resultType":"scalar"}}',
+                       b'{"data":{"resultType":"vector","result":[{}]}}',
+                       b'{"data":{"resultType":"vector","result":[{"metric":[]}]}}',
+                       b'{"data":{"resultType":"vector"}}', b'{"data":' + b"[" * 9999):
+            self.assertEqual(relabelled_samples(octets, relabeller({"a": "b"})), octets)
+
+    def test_values(self) -> None:
+        """Names and values are listed among the origin's, in order."""
+        self.assertEqual(json.loads(with_values(
+            b'{"status":"success","data":["b","z"],"warnings":["hm"]}', ["c", "b"])),
+            {"status": "success", "data": ["b", "c", "z"], "warnings": ["hm"]})
+        for octets in (b"", b"[]", b'{"status":"error"}', b'{"data":[1]}', b'{"data":{}}', b'{"data":' + b"[" * 9999):
+            self.assertEqual(with_values(octets, ["a"]), octets)
