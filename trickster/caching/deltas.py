@@ -234,7 +234,7 @@ class DeltaCache:
     # Fast forward
 
     def _start_newest(self, plan: Plan) -> Newest | None:
-        if self._newest is None:
+        if self._newest is None or self._options.phase:
             return None
         at_ns = instant_wanted(plan.asked, plan.query, plan.now_ns,
                                self._options.fast_forward_ttl)
