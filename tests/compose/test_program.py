@@ -1,0 +1,62 @@
+"""Tests of C{trickster.compose}: a configuration becomes a program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.compose import build
+from trickster.compose.running import Program
+from trickster.config.load import Sources, load
+from trickster.config.model import Configuration
+from trickster.errors import ConfigurationError
+from trickster.plugins import Plugins
+from trickster.tap import plugin_options
+
+GOOD = b"""
+backends:
+  prom: {provider: prometheus, origin_url: 'http://127.0.0.1:9090', is_default: true}
+  web:
+    provider: rpc
+    origin_url: 'http://127.0.0.1:80/prefix'
+    paths: {big: {path: /big, handler: proxy, collapsed_forwarding: progressive}}
+  raw: {provider: proxy, origin_url: 'http://127.0.0.1:81', proxy_only: true}
+tracing: {t: {provider: stdout}}
+"""
+
+
+def loaded(text: bytes) -> Configuration:
+    """:return: the configuration that a file says."""
+    return load(Sources("conf.yaml", {}, {}), plugin_options(Plugins()), lambda path: text)
+
+
+class BuildTests(SynchronousTestCase):
+    """Nothing is opened before the program is started."""
+
+    def built(self, text: bytes = GOOD) -> Any:
+        self.reactor = MemoryReactorClock()
+        return build(loaded(text), self.reactor)
+
+    def test_opens_nothing(self) -> None:
+        """Building listens to nothing, connects to nothing, and plans no calls."""
+        program = self.built()
+        self.assertTrue(IService.providedBy(program))
+        self.assertEqual((self.reactor.tcpServers, self.reactor.tcpClients,
+                          self.reactor.getDelayedCalls()), ([], [], []))
+
+    def test_notices(self) -> None:
+        """What is accepted and not yet effective is told in one line."""
+        program: Program = self.built()
+        self.assertEqual([n for n in program.notices if "tracing" in n], list(program.notices))
+        self.assertEqual(len(program.notices), 1)
+
+    def test_missing_certificate(self) -> None:
+        """A file that the configuration names and that is not there is a problem of it."""
+        bad = GOOD.replace(b"'http://127.0.0.1:9090'", b"'https://127.0.0.1:9090', tls: "
+                           b"{certificate_authority_paths: [/nowhere.pem]}")
+        with self.assertRaises(ConfigurationError) as caught:
+            self.built(bad)
+        self.assertIn("/nowhere.pem", str(caught.exception))
