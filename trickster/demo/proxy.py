@@ -74,6 +74,10 @@ backends:
     origin_url: http://127.0.0.1:{origin_port}
     is_default: true
     fast_forward_disable: true
+    healthcheck:
+      interval: 5s
+      path: /-/healthy
+      query: ""
 """
 
 
