@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionRefusedError, DNSLookupError
 from twisted.internet.task import Clock
@@ -377,6 +378,15 @@ class InterimTests(ClientCase):
         response = self.answered(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\n\r\n" + OK)
         self.assertEqual(response.status, 200)
 
+    def test_cancelled_by_one(self) -> None:
+        """Whoever is told of one may go away."""
+        asked: Deferred[Response] = Deferred()
+        request = a_request(interim=lambda status, headers: asked.cancel())
+        asked = self.asked(request)
+        self.origin.wire.sends(b"HTTP/1.1 102 Processing\r\n\r\n" + OK)
+        self.failureResultOf(asked, CancelledError)
+        self.at_rest()
+
     def test_flood(self) -> None:
         """There is an end to them."""
         asked = self.asked(self.request())
@@ -454,6 +464,14 @@ class TimeTests(ClientCase):
         self.clock.advance(1)
         self.at_rest()
         self.assertTrue(self.origin.wire.aborted)
+
+    def test_origin_keeps_it_shorter(self) -> None:
+        """A connection is given up a little before the origin said it would."""
+        self.answered(b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n")
+        self.clock.advance(4)
+        self.at_rest()
+        self.answered(b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 0\r\n\r\n")
+        self.at_rest()
 
     def test_nothing_left(self) -> None:
         """A closed connection leaves nothing with the clock."""
@@ -909,6 +927,7 @@ class UpgradeTests(ClientCase):
         read = reading(body)
         self.origin.wire.sends(b"HTTP/1.1 200 OK\r\n\r\n")
         self.assertEqual(self.successResultOf(read), b"HTTP/1.1 200 OK\r\n\r\n")
+        self.clock.advance(100_000)
         self.assertEqual(self.client.stats.active, 1)
 
     def test_back_pressure(self) -> None:
@@ -980,6 +999,14 @@ class UpgradeTests(ClientCase):
             self.failureResultOf(asked, UpstreamMalformed)
             self.at_rest()
 
+    def test_too_early(self) -> None:
+        """An upgrade before the request was whole cannot be meant."""
+        request = evolve(self.request(), method=b"POST", body=PausedBody())
+        asked = self.asked(request)
+        self.origin.wire.sends(self.SWITCH)
+        self.failureResultOf(asked, UpstreamMalformed)
+        self.at_rest()
+
     def test_http2(self) -> None:
         """HTTP/2 would go past everything that is checked here; it is not offered."""
         self.asked(self.request(b"h2c"))
@@ -1009,6 +1036,13 @@ class RefusedTests(ClientCase):
         """A reverse proxy does not open tunnels."""
         error = self.failureResultOf(self.asked(a_request(b"CONNECT", b"a:1")), RequestError)
         self.assertEqual(error.value.reason, Reason.METHOD_NOT_ALLOWED)
+
+    def test_last_hop(self) -> None:
+        """A request that may go no further is answered here."""
+        asked = self.asked(a_request(b"TRACE", b"/", (b"Max-Forwards", b"0")))
+        self.assertEqual(self.successResultOf(asked).status, 200)
+        self.asked(a_request(b"TRACE", b"/", (b"Max-Forwards", b"2")))
+        self.assertIn(b"\r\nMax-Forwards: 1\r\n", self.origin.wire.asked())
 
     def test_asterisk(self) -> None:
         """OPTIONS may be about the whole server."""

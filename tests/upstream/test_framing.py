@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import UpstreamMalformed
 from trickster.messages import Headers, Pair
-from trickster.upstream.framing import Ending, Framing, framing_of
+from trickster.upstream.framing import Ending, Framing, framing_of, kept_for
 from trickster.upstream.heads import ResponseHead
 
 LENGTH = (b"Content-Length", b"5")
@@ -74,3 +74,17 @@ class PersistenceTests(SynchronousTestCase):
         self.assertFalse(self.kept(status=204))
         self.assertTrue(framed((b"Content-Length", b"0"), status=204).is_persistent)
         self.assertFalse(framed(CHUNKED, status=204).is_persistent)
+
+
+class KeepAliveTests(SynchronousTestCase):
+    def test_said(self) -> None:
+        """What the origin says about its patience is believed, less a second."""
+        for value, seconds in ((b"timeout=5", 4), (b"timeout=5, max=100", 4), (b"Timeout = 7", 6),
+                               (b"max=1; timeout=9", 8), (b"timeout=0", -1)):
+            self.assertEqual(kept_for(Headers(((b"Keep-Alive", value),))), seconds)
+
+    def test_unsaid(self) -> None:
+        """What is not said, or not understood, is no bound."""
+        for value in (b"", b"x", b"max=5", b"timeout", b"timeout=x", b"xtimeout=5"):
+            self.assertEqual(kept_for(Headers(((b"Keep-Alive", value),))), float("inf"))
+        self.assertEqual(kept_for(Headers()), float("inf"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
@@ -165,6 +166,16 @@ class LifeTests(ProtocolCase):
         secure.connectionLost(Failure(ValueError("bad certificate")))
         self.failureResultOf(secure.established, ValueError)
         self.assertEqual(self.keeper.said, ["closed"])
+
+    def test_handshake_given_up(self) -> None:
+        """A handshake that nobody waits for any more ends the connection."""
+        secure = Connection(self.keeper, self.clock, UpstreamOptions(), True)
+        wire = Wire()
+        wire.protocol = secure
+        secure.makeConnection(wire)
+        secure.established.cancel()
+        self.failureResultOf(secure.established, CancelledError)
+        self.assertTrue(wire.aborted)
 
     def test_released(self) -> None:
         """Its owner hears of it before whoever gets the answer."""

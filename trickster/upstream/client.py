@@ -14,6 +14,7 @@ from trickster.upstream.answers import NothingCame
 from trickster.upstream.exchange import Order
 from trickster.upstream.forwarding import request_fields, upgrade_of
 from trickster.upstream.heads import encode_head
+from trickster.upstream.last_hop import counted_down
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.origin import OriginURL
 from trickster.upstream.pool import Connector, Pool, PoolStats
@@ -57,6 +58,12 @@ class UpstreamClient:
         :raises UpstreamError: there is no answer, or none that is clear.
         :raises Overloaded: too many requests wait for this origin.
         """
+        counted = counted_down(request)
+        if isinstance(counted, Response):
+            return counted
+        return await self._ask(counted)
+
+    async def _ask(self, request: Request) -> Response:
         latest = self._latest()
         order = self._order(request, latest)
         self._budget.pay_in()

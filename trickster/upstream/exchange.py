@@ -23,7 +23,7 @@ from trickster.upstream.answers import AnswerReader
 from trickster.upstream.arriving import ArrivingBody, UpgradedBody
 from trickster.upstream.deadline import Deadline
 from trickster.upstream.forwarding import connection_options, response_headers
-from trickster.upstream.framing import Ending
+from trickster.upstream.framing import Ending, kept_for
 from trickster.upstream.heads import ResponseHead
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.outlet import Outlet
@@ -54,6 +54,7 @@ class Link(Protocol):
 
     transport: Any
     deadline: Deadline
+    kept_for: float
 
     def send(self, octets: bytes) -> None:
         """The beginning of a request, or all of it, is to go out."""
@@ -220,6 +221,8 @@ class Exchange:
 
     def _complete(self) -> None:
         head, pieces = self._reader.head, self._reader.take()
+        if head is not None:
+            self._link.kept_for = kept_for(head.headers)
         self._leave(self._reader.is_reusable and self._is_sent)
         if self._body is not None:
             self._body.push(pieces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 from attrs import frozen
@@ -11,6 +12,7 @@ from trickster.messages import Headers
 from trickster.upstream.heads import ResponseHead
 
 _MAX_LENGTH = 2 ** 63
+_KEEP_ALIVE = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
 
 
 class Ending(Enum):
@@ -88,3 +90,14 @@ def _stays_open(head: ResponseHead) -> bool:
         return head.minor > 0
     said = {option.strip() for option in options.lower().split(b",")}
     return b"close" not in said and (head.minor > 0 or b"keep-alive" in said)
+
+
+def kept_for(headers: Headers) -> float:
+    """
+    :return: seconds for which the origin says it keeps an idle connection, less one for
+        the way: a request that meets its closing would be lost.  Infinite when it says
+        nothing.
+    """
+    said = headers.joined(b"keep-alive")
+    found = _KEEP_ALIVE.search(said) if said else None
+    return float(found[1]) - 1.0 if found else float("inf")

@@ -126,11 +126,13 @@ class Pool:
 
     def released(self, connection: Connection) -> None:
         """It can be used again."""
-        if self._is_stopped or len(self._idle) >= self.options.max_idle_conns:
+        patience = min(self.options.keep_alive_timeout, connection.kept_for)
+        has_room = len(self._idle) < self.options.max_idle_conns
+        if self._is_stopped or not has_room or patience <= 0:
             connection.abort()
             return
         self._idle.append(connection)
-        connection.rest(self.options.keep_alive_timeout)
+        connection.rest(patience)
         self._give_back()
 
     def dropped(self, connection: Connection) -> None:

@@ -48,6 +48,7 @@ class Connection(Protocol):
 
     :ivar established: fires with the connection when it can be used; cancelling closes it.
     :ivar is_reused: whether an exchange has gone over it before.
+    :ivar kept_for: seconds for which the origin will keep it idle, by its own word.
     :ivar deadline: after which the exchange, or the waiting for one, ends.
     """
 
@@ -60,6 +61,7 @@ class Connection(Protocol):
         """
         self.established: Deferred[Connection] = Deferred(self._given_up)
         self.is_reused = False
+        self.kept_for = float("inf")
         self.deadline = Deadline(clock, self._expired)
         self._owner = owner
         self._options = options

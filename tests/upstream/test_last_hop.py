@@ -1,0 +1,49 @@
+"""Tests for L{trickster.upstream.last_hop}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.upstream.scripted import a_request
+from trickster.errors import BadRequest
+from trickster.messages import Request, Response, octets_of
+from trickster.upstream.last_hop import counted_down
+
+
+class MaxForwardsTests(SynchronousTestCase):
+    def counted(self, method: bytes, *values: bytes) -> Any:
+        return counted_down(a_request(method, b"/a", *[(b"Max-Forwards", v) for v in values],
+                                      (b"X", b"y"), (b"Cookie", b"secret")))
+
+    def test_counted_down(self) -> None:
+        """Each that passes it on takes one off."""
+        for said, left in ((b"5", b"4"), (b"1", b"0"), (b"007", b"6")):
+            request = self.counted(b"OPTIONS", said)
+            assert isinstance(request, Request)
+            self.assertEqual(request.headers.get_all(b"max-forwards"), [left])
+
+    def test_others(self) -> None:
+        """For other methods, or without a count, nothing is counted."""
+        for request in (a_request(b"GET", b"/", (b"Max-Forwards", b"0")), a_request(b"TRACE")):
+            self.assertIs(counted_down(request), request)
+
+    def test_trace(self) -> None:
+        """The last in the chain shows what it got, but for secrets."""
+        response = self.counted(b"TRACE", b"0")
+        assert isinstance(response, Response)
+        self.assertEqual(response.headers.get(b"content-type"), b"message/http")
+        self.assertEqual(octets_of(response.body),
+                         b"TRACE /a HTTP/1.1\r\nMax-Forwards: 0\r\nX: y\r\n\r\n")
+
+    def test_options(self) -> None:
+        """The last in the chain speaks for itself."""
+        response = self.counted(b"OPTIONS", b"000")
+        assert isinstance(response, Response)
+        self.assertEqual((response.status, octets_of(response.body)), (200, b""))
+
+    def test_malformed(self) -> None:
+        """A count that is none is the client's mistake."""
+        for values in ((b"x",), (b"-1",), (b"",), (b"1", b"1")):
+            self.assertRaises(BadRequest, self.counted, b"TRACE", *values)
