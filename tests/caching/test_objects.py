@@ -345,19 +345,6 @@ class ValidationTests(SynchronousTestCase):
         world.origin.answer(world.answer(Cache_Control="max-age=5", body=b"new"))
         self.assertEqual(world.ask().octets, b"new")
 
-    def test_stale_if_error(self) -> None:
-        """Within the window the stale answer takes the place of an error."""
-        world = World.of()
-        world.given(world.answer(Cache_Control="max-age=5, stale-if-error=10"))
-        world.ask()
-        for error in (UpstreamUnreachable("no"), world.answer(503)):
-            world.clock.advance(3)
-            world.given(error)
-            if world.clock.seconds() % 10 < 5:
-                continue
-        world.given(UpstreamUnreachable("no"))
-        self.assertEqual(world.ask().octets, b"hello")
-
 
 class PurgeTests(SynchronousTestCase):
     """Trickster takes a client's no-cache for a purge."""

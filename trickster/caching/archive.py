@@ -66,6 +66,8 @@ class Archive:
         """:return: why a whole answer is not stored, whatever its size; None if it is."""
         if response.status in _NEVER_STORED:
             return Reason.STATUS_NOT_STORABLE
+        if b"no-store" in question.asked:
+            return Reason.REQUEST_NO_STORE
         route = self._options.route
         if route.transform is not None and b"content-encoding" in response.headers:
             return Reason.UNDECODABLE
