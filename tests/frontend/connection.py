@@ -28,9 +28,12 @@ class FakeTransport(StringTransport):
     """A transport in memory that can be half-closed, and notes how it was closed."""
 
     is_half_closed = False
+    protocol: ProxyChannel | None = None
 
     def loseWriteConnection(self) -> None:
         self.is_half_closed = True
+        if self.protocol is not None:
+            self.protocol.writeConnectionLost()
 
     def unregisterProducer(self) -> None:
         self.producer = None
@@ -78,7 +81,7 @@ class Connection:
         self.transport = FakeTransport()
         channel = self.site.buildProtocol(None)
         assert isinstance(channel, ProxyChannel)
-        self.channel = channel
+        self.channel = self.transport.protocol = channel
         self.channel.makeConnection(self.transport)
 
     def send(self, *pieces: bytes) -> None:

@@ -136,6 +136,15 @@ class PathTests(SynchronousTestCase):
         self.assertEqual(TABLE.find(b"PUT", b"bare.example", b"/only"),
                          WrongMethod(("GET", "HEAD")))
 
+    def test_trace(self) -> None:
+        """TRACE is not among "all methods", and they are spelled out."""
+        routed = TABLE.find(b"TRACE", b"x", b"/y")
+        assert isinstance(routed, WrongMethod)
+        self.assertIn("PATCH", routed.allow)
+        self.assertNotIn("*", routed.allow)
+        table = RouteTable.of([BackendRoutes("a", [prefix("/", "TRACE")], is_default=True)])
+        self.assertIsInstance(table.find(b"TRACE", b"x", b"/y"), Found)
+
     def test_methods_are_case_sensitive(self) -> None:
         """RFC 9110 section 9.1: C{get} is not C{GET}."""
         self.assertEqual(TABLE.find(b"get", b"bare.example", b"/only"),

@@ -36,6 +36,7 @@ _MOST_AT_ONCE = 16
 # How long, and how much, a client may still send after its last answer.  To close while
 # octets are unread would reset the connection, and with it the answer (RFC 9112 section 9.6).
 _LINGER = 2.0
+_SOON = 0.001
 _MOST_DISCARDED = 1 << 20
 
 
@@ -118,7 +119,8 @@ class ProxyChannel(HTTPChannel):
             self.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """Our side is closed, as we asked."""
+        """Our side is closed, and everything is sent: now the client may close."""
+        self._deadline.set(_LINGER)
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """The connection is over."""
@@ -272,7 +274,8 @@ class ProxyChannel(HTTPChannel):
         if pace is not None and pace.period:
             now = self.site.reactor.seconds()
             pace.wanted(now)
-            self._deadline.set(pace.left(now))
+            # Not at once, even where time is up: nobody can be cancelled while it asks.
+            self._deadline.set(max(pace.left(now), _SOON))
 
     def body_unwanted(self) -> None:
         """There is enough of the request body for now."""
@@ -325,6 +328,8 @@ class ProxyChannel(HTTPChannel):
 
     def exchange_ended(self, closing: bool) -> None:
         """An answer is whole, as far as we are concerned."""
+        if self._is_closing:
+            return
         is_unread = self._body is not None
         self._exchange = self._body = self._pace = None
         self._owes_continue = False
@@ -368,16 +373,17 @@ class ProxyChannel(HTTPChannel):
 
     def _close(self, lingering: bool = False) -> None:
         """Send what is still to be sent, and close."""
+        if self._is_closing:
+            return
         self._is_closing = True
+        self._deadline.set(self.site.limits.write_timeout)
         self._ahead = b""
         half_close = None if self.peer.secure else getattr(
             self.transport, "loseWriteConnection", None)
         if lingering and half_close is not None:
-            self._deadline.set(_LINGER)
             half_close()
             self._resume_reading()
         else:
-            self._deadline.set(self.site.limits.write_timeout)
             self.loseConnection()
 
     def _discard(self, octets: int) -> None:

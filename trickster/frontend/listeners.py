@@ -65,6 +65,8 @@ class Listener(Service):
         """
         if self._listening is None:
             self._listening = self._bind()
+        self._stopping = None
+        self.site.resume()
         super().startService()
 
     def stopService(self) -> Deferred[None]:

@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from twisted.web.error import UnsupportedMethod
@@ -120,6 +120,11 @@ class ResourceRequest(Request):
 
     def _failed(self, failure: Failure) -> None:
         self._receiving = None
+        if self._disconnected or failure.check(CancelledError):
+            return
         error = failure.value
-        if isinstance(error, RequestError) and not self._disconnected:
+        if isinstance(error, RequestError):
             self.channel.refuse(Malformed(error.status, error.detail))
+        else:
+            self._log.failure("A resource could not be asked", failure)
+            self.channel.refuse(Malformed(500, ""))

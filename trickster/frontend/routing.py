@@ -17,6 +17,7 @@ from trickster.routes import Match
 
 _REMEMBERED_PATHS = 1024
 _LONGEST_REMEMBERED = 512
+_USUAL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SLASHES = re.compile(rb"//+")
 _SEPARATORS = re.compile(rb"[/\\]")
 _ENCODED_SLASH = re.compile(rb"%2[fF]")
@@ -28,7 +29,7 @@ class RoutedEntry:
     One path of a backend and what answers it.
 
     :ivar path: without the backend's prefix.
-    :ivar methods: upper case; C{"*"} for all.  GET includes HEAD.
+    :ivar methods: upper case; C{"*"} for all but TRACE.  GET includes HEAD.
     """
 
     path: str
@@ -104,11 +105,15 @@ _DIFFERENT_PLACES = Unclear("encoded or repeated slashes make the path ambiguous
 
 def _takes(entry: RoutedEntry, method: str) -> bool:
     methods = entry.methods
-    return method in methods or "*" in methods or (method == "HEAD" and "GET" in methods)
+    # TRACE would tell a script what headers its browser sends: only where it is asked for.
+    is_any = "*" in methods and method != "TRACE"
+    return is_any or method in methods or (method == "HEAD" and "GET" in methods)
 
 
 def _allowed(entries: Iterable[RoutedEntry]) -> tuple[str, ...]:
     methods = {method for entry in entries for method in entry.methods}
+    if "*" in methods:
+        methods = (methods - {"*"}).union(_USUAL_METHODS)
     if "GET" in methods:
         methods.add("HEAD")
     return tuple(sorted(methods))

@@ -123,6 +123,12 @@ class EagerServer(tcp.Server):
         if self.TLS or not self.producerPaused:
             super()._maybePauseProducer()
 
+    def unregisterProducer(self) -> None:
+        """There is no producer any more, nor one that is paused."""
+        super().unregisterProducer()
+        if not self.TLS:
+            self.producerPaused = False
+
     def startTLS(self, ctx: Any, normal: bool = True) -> None:
         """Speak TLS from here on; what is not sent yet goes before it, in the clear."""
         queued = b"".join(self._queue)
