@@ -11,6 +11,7 @@ from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.rows import IndexedRows, Rows, appended
 
 _SERIES_OVERHEAD = 200
+_FEW_SERIES = 64  # cut at once; more would hold the reactor
 _BEFORE_ALL, _AFTER_ALL = -(1 << 63), 1 << 63
 Collation = Callable[[bytes], Any]
 Runs = tuple[Rows, ...]
@@ -84,20 +85,16 @@ class Dataset:
         return evolve(self, extents=self.extents & extents, series=kept)
 
     def window(self, extent: Extent) -> Dataset:
-        """:return: L{restricted} to one extent that is wholly covered."""
+        """
+        :return: L{restricted} to one extent that is wholly covered.  Many series are only
+            cut as they are asked for, so that an answer can begin at once.
+        """
         covered = Extents(self.extents.step_ns, (extent,))
         if self.extents == covered:
             return self
-        kept: dict[bytes, Runs] = {}
-        start, end = extent
-        for identity, runs in self.series.items():
-            if len(runs) == 1:  # by far the most
-                run = runs[0].cropped(start, end)
-                if run is not None:
-                    kept[identity] = (run,)
-            elif inside := _cropped(runs, (extent,)):
-                kept[identity] = inside
-        return evolve(self, extents=covered, series=kept)
+        windowed = _Windowed(self.series, extent)
+        few = len(self.series) <= _FEW_SERIES
+        return evolve(self, extents=covered, series=dict(windowed.items()) if few else windowed)
 
     def merged(self, newer: Dataset) -> Dataset:
         """
@@ -114,8 +111,8 @@ class Dataset:
         if not newer.series or not old:
             return evolve(self, extents=extents, series=newer.series or old, kind=kind,
                           collation=newer.collation)
-        joined = {newest: _merged_runs(old.get(oldest, ()), newer.series.get(newest, ()), newer.extents)
-                  for oldest, newest in _paired(old, newer)}
+        joined = {new: _merged_runs(old.get(known, ()), newer.series.get(new, ()), newer.extents)
+                  for known, new in _paired(old, newer)}
         return evolve(newer, extents=extents, series=joined, kind=kind)
 
     def followed_by(self, newest: Dataset) -> Dataset:
@@ -123,14 +120,46 @@ class Dataset:
         :param newest: rows later than all of ours, on no grid.
         :return: our samples and then those; what is covered stays what it was.
         """
-        joined = {new: _merged_runs(self.series.get(old, ()), newest.series.get(new, ()), newest.extents)
-                  for old, new in _paired(self.series, newest)}
+        ours = dict(self.series.items())
+        joined = {new: _merged_runs(ours.get(old, ()), newest.series.get(new, ()), newest.extents)
+                  for old, new in _paired(ours, newest)}
         return evolve(self, series=joined)
 
     def compacted(self) -> Dataset:
         """:return: an equal dataset whose runs hold on to what they use, give or take half."""
         return evolve(self, series={i: tuple(_slim(run) for run in runs)
                                     for i, runs in self.series.items()})
+
+
+@frozen(slots=True, eq=False)
+class _Windowed(Mapping[bytes, Runs]):
+    """Series cut to an extent whenever somebody looks; those without a row there are not in it."""
+
+    _whole: Mapping[bytes, Runs]
+    _extent: Extent
+
+    def __getitem__(self, identity: bytes) -> Runs:
+        inside = _cropped(self._whole[identity], (self._extent,))
+        if not inside:
+            raise KeyError(identity)
+        return inside
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (identity for identity, _ in self.items())
+
+    def __len__(self) -> int:
+        """How many there are at most: counting them would be to cut them all."""
+        return len(self._whole)
+
+    def items(self) -> Iterator[tuple[bytes, Runs]]:  # type: ignore[override]
+        start, end = self._extent
+        for identity, runs in self._whole.items():
+            if len(runs) == 1:  # by far the most
+                run = runs[0].cropped(start, end)
+                if run is not None:
+                    yield identity, (run,)
+            elif inside := _cropped(runs, (self._extent,)):
+                yield identity, inside
 
 
 def _paired(old: Mapping[bytes, Runs], newer: Dataset) -> Iterable[tuple[bytes, bytes]]:
