@@ -7,11 +7,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import NOW, SECOND_NS, Rig, range_request
 from tests.caching.fakeprometheus import JSON, raising, saying, status
+from trickster.caching.deltaplan import Stumbled
 from trickster.caching.fastforward import NewestSamples, instant_wanted
 from trickster.errors import UpstreamTimeout
 from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.testing.doubles import PausedOrigin
+from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.planning import aligned
 from trickster.timeseries.query import TimeRangeQuery
 
@@ -125,6 +127,15 @@ class AnswerTests(SynchronousTestCase):
             self.assertEqual((answer.octets, answer.outcome.fast_forward),
                              (rig.direct(-600, 0), FastForward.ERROR))
 
+    def test_clumsy_dialect(self) -> None:
+        """Not even a bug in a dialect."""
+        rig = Rig(newest=True, dialect=Clumsy())
+        rig.now.advance(37)
+        answer = rig.ask(-600, 30)
+        self.assertEqual((answer.octets, answer.outcome.fast_forward),
+                         (rig.direct(-600, 0), FastForward.ERROR))
+        self.assertEqual(len(self.flushLoggedErrors(Stumbled)), 1)
+
     def test_clients_own(self) -> None:
         """It is asked for without the client's codings and conditions, as the client."""
         self.rig.ask(-600, 30, headers=((b"Accept-Encoding", b"gzip"), (b"If-None-Match", b"1"),
@@ -155,6 +166,14 @@ class AnswerTests(SynchronousTestCase):
         self.rig.origin.faults = [status(400)]
         self.assertEqual(self.rig.ask(-600, 30).code, 400)
         self.assertTrue(paused.asked[0].is_cancelled)
+
+
+class Clumsy(PrometheusRange):
+    """A dialect that has not thought of everything."""
+
+    def decode_newest(self, query: TimeRangeQuery, response: Response) -> Dataset:
+        """See L{INewestDialect.decode_newest}."""
+        raise KeyError("result")
 
 
 def _gzipped(response: Response) -> Response:

@@ -19,12 +19,16 @@ from tests.caching.fakeprometheus import (
     status,
     truncated,
 )
+from trickster.caching.deltaplan import Stumbled
 from trickster.caching.guard import guarded
 from trickster.errors import Reason, UpstreamBroke, UpstreamError, UpstreamTimeout
 from trickster.messages import Headers, Octets, Response, Status
+from trickster.origins.promrange import PrometheusRange
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import DictStore, PausedBody, PausedStore
+from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.planning import Sharding
+from trickster.timeseries.query import TimeRangeQuery
 
 STORES = (MemoryStore, DictStore, lambda clock: guarded(DictStore(clock), "c", clock))
 
@@ -400,12 +404,28 @@ class FailureTests(SynchronousTestCase):
             self.assertEqual((answer.octets, answer.outcome.failed), (rig.direct(-300, 0), ()))
             self.assertEqual((rig.held(), rig.fetcher.flights), ([(-300, 0)], 0))
 
+    def test_clumsy_dialect(self) -> None:
+        """A dialect that stumbles over an answer does not keep it from the client."""
+        rig = Rig(dialect=Clumsy())
+        answer = rig.ask(-600, 0)
+        self.assertEqual((answer.octets, answer.outcome.reason),
+                         (rig.direct(-600, 0), Reason.UNDECODABLE))
+        self.assertEqual(len(self.flushLoggedErrors(Stumbled)), 1)
+
     def test_bugs_are_loud(self) -> None:
         """An error that no fetch may have is not hidden."""
         rig = Rig()
         rig.origin.faults = [raising(KeyError("bug"))]
         self.failureResultOf(rig.start(-600, 0), KeyError)
         self._next_is_fine(rig)
+
+
+class Clumsy(PrometheusRange):
+    """A dialect that has not thought of everything."""
+
+    def decode_response(self, query: TimeRangeQuery, response: Response) -> Dataset:
+        """See L{IQueryDialect.decode_response}."""
+        raise KeyError("result")
 
 
 class ShardingTests(SynchronousTestCase):

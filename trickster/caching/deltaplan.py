@@ -8,10 +8,11 @@ from hashlib import blake2b
 
 from attrs import evolve, frozen
 
-from trickster.errors import BadRequest, NotATimeRange, Reason
+from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
 from trickster.interfaces import IQueryDialect
-from trickster.messages import Headers, Request, Status
+from trickster.messages import Headers, Request, Response, Status
 from trickster.timeseries import planning
+from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.planning import Sharding
 from trickster.timeseries.query import TimeRangeQuery
@@ -161,6 +162,26 @@ def is_plain(headers: Headers) -> bool:
     """:return: whether a body with these header fields has no content coding."""
     coding = headers.joined(b"content-encoding")
     return coding is None or coding.strip().lower() in (b"", b"identity")
+
+
+class Stumbled(Undecodable):
+    """A dialect failed in a way that it should not; the cause says how."""
+
+
+def decoded(decode: Callable[[TimeRangeQuery, Response], Dataset], query: TimeRangeQuery,
+            response: Response) -> Dataset:
+    """
+    :param decode: of a dialect.
+    :raises Undecodable: it cannot be decoded, for whatever reason.
+    """
+    try:
+        return decode(query, response)
+    except Undecodable:
+        raise
+    except Exception as error:
+        # The dialect may be a stranger's: that it stumbles over an answer must not keep the
+        # answer from the client.
+        raise Stumbled(f"the dialect failed: {error!r}") from error
 
 
 def _check_length(asked: TimeRangeQuery, most: float) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from trickster.bodies import read_all
-from trickster.caching.deltaplan import SECOND_NS, fetchable, is_plain
+from trickster.caching.deltaplan import SECOND_NS, Stumbled, decoded, fetchable, is_plain
 from trickster.caching.flights import Flight
-from trickster.errors import RequestError, TricksterError, Undecodable
+from trickster.errors import TricksterError, Undecodable
 from trickster.interfaces import INewestDialect, IResponder
 from trickster.messages import FastForward, Octets
 from trickster.timeseries.dataset import Dataset
@@ -64,6 +65,7 @@ class NewestSamples:
     _upstream: IResponder
     _clock: IReactorTime
     _ttl: float
+    _log: Logger = field(factory=Logger)
     _kept: OrderedDict[str, _Newest] = field(factory=OrderedDict, init=False)
     _flights: dict[str, tuple[int, Flight[_Newest]]] = field(factory=dict, init=False)
 
@@ -81,7 +83,9 @@ class NewestSamples:
             return found.dataset, FastForward.HIT
         try:
             fetched = await self._joined(key, query, at_ns)
-        except (RequestError, TricksterError):
+        except TricksterError as error:
+            if isinstance(error, Stumbled):
+                self._log.failure("A dialect failed to decode a newest sample")
             return None, FastForward.ERROR
         if not fetched.serves(last, at_ns):
             return None, FastForward.ERROR
@@ -120,7 +124,8 @@ class NewestSamples:
             octets: Any = await read_all(response.body, _LARGEST)
         finally:
             response.body.close()
-        dataset = self._dialect.decode_newest(query, evolve(response, body=Octets(octets)))
+        response = evolve(response, body=Octets(octets))
+        dataset = decoded(self._dialect.decode_newest, query, response)
         found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until)
         self._keep(key, found)
         return found

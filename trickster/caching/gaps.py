@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.defer import DeferredSemaphore
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from trickster.caching.budget import InFlight
-from trickster.caching.deltaplan import DeltaOptions, Plan, fetchable, is_plain
+from trickster.caching.deltaplan import DeltaOptions, Plan, Stumbled, decoded, fetchable, is_plain
 from trickster.caching.entries import Entries
 from trickster.caching.flights import Flight, settled
 from trickster.caching.retention import storable, with_more
@@ -29,7 +30,9 @@ _NOT_KEPT = (
     b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"date",
     b"age", b"etag", b"last-modified", b"expires", b"cache-control", b"set-cookie", b"via",
     b"connection", b"keep-alive", b"cache-status", b"content-range", b"accept-ranges",
-    b"x-trickster-result", b"server-timing", b"trailer", b"server",
+    b"x-trickster-result", b"server-timing", b"trailer", b"server", b"content-location",
+    b"content-md5", b"digest", b"content-digest", b"repr-digest", b"signature",
+    b"signature-input", b"retry-after", b"authentication-info", b"clear-site-data",
 )
 
 Offload = Callable[..., Awaitable[Any]]
@@ -102,6 +105,7 @@ class GapFetcher:
     _options: DeltaOptions
     _in_flight: InFlight
     _offload: Offload
+    _log: Logger = field(factory=Logger)
     _under_way: dict[str, list[tuple[Extent, Flight[Landed]]]] = field(factory=dict, init=False)
 
     @property
@@ -171,6 +175,8 @@ class GapFetcher:
         try:
             dataset = await self._decoded(query, evolve(response, body=Octets(octets)))
         except Undecodable as why:
+            if isinstance(why, Stumbled):
+                self._log.failure("A dialect failed to decode an answer")
             raise Unkept(response, octets, why) from why
         headers = response.headers.without(*_NOT_KEPT)
         return Landed(dataset, headers, await self._keep(plan, dataset, headers))
@@ -179,7 +185,7 @@ class GapFetcher:
         if not is_plain(response.headers):
             raise Undecodable("content coding")
         dataset: Dataset = await self.computed(
-            response.body.length or 0, self._dialect.decode_response, query, response)
+            response.body.length or 0, decoded, self._dialect.decode_response, query, response)
         return dataset
 
     async def computed(self, size: int, function: Callable[..., Any], *args: Any) -> Any:
