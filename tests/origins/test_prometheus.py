@@ -1,0 +1,154 @@
+"""Tests of C{trickster.origins.prometheus}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from trickster.interfaces import INewestDialect, IOriginType
+from trickster.messages import Params
+from trickster.origins.prometheus import IDENTITY, PrometheusOptions, prometheus
+from trickster.routes import Match, Route, Serve
+
+PLAIN = PrometheusOptions()
+LABELLED = PrometheusOptions(labels={"dc": "x", "env": "y"})
+
+
+def route_of(path: str, method: str = "GET", options: PrometheusOptions = PLAIN) -> Route:
+    """:return: the first route for a path, as those that route would find it."""
+    return next(r for r in sorted(prometheus.routes(options), key=lambda r: (
+        r.match is not Match.EXACT, -len(r.path))) if matches(r, path, method))
+
+
+def matches(route: Route, path: str, method: str) -> bool:
+    allowed = "*" in route.methods or method in route.methods
+    return allowed and (path == route.path or (
+        route.match is Match.PREFIX and path.startswith(route.path)))
+
+
+class RoutesTests(SynchronousTestCase):
+    """Which paths there are, and how each is served."""
+
+    def assert_served(self, serve: Serve, *paths: str, method: str = "GET") -> None:
+        for path in paths:
+            with self.subTest(path=path):
+                self.assertIs(route_of(path, method).serve, serve)
+
+    def test_range(self) -> None:
+        """Range queries are served by range, whether they are asked by GET or by POST."""
+        for method in ("GET", "POST"):
+            self.assert_served(Serve.DELTA, "/api/v1/query_range", method=method)
+        self.assertTrue(route_of("/api/v1/query_range").form)
+
+    def test_objects(self) -> None:
+        """What changes seldom is kept whole, for half a minute."""
+        paths = ["/api/v1/" + name for name in (
+            "query", "series", "labels", "label/job/values", "metadata", "targets",
+            "targets/metadata", "rules", "query_exemplars", "format_query", "parse_query",
+            "status/config", "status/tsdb", "scrape_pools", "features", "alertmanagers")]
+        self.assert_served(Serve.OBJECT, *paths)
+        self.assertEqual({route_of(path).ttl for path in paths}, {30.0})
+
+    def test_forms(self) -> None:
+        """Where Prometheus takes forms, so do we."""
+        for name in ("query", "series", "labels", "query_exemplars", "format_query"):
+            route = route_of("/api/v1/" + name, "POST")
+            self.assertEqual((route.serve, route.form), (Serve.OBJECT, True))
+
+    def test_proxied(self) -> None:
+        """What changes all the time, streams, writes, or is not known."""
+        self.assert_served(Serve.PROXY, "/api/v1/alerts", "/api/v1/notifications/live", "/federate",
+                           "/", "/graph", "/static/x.js", "/-/healthy", "/api/v1/unheard_of")
+        self.assert_served(Serve.PROXY, "/api/v1/write", "/api/v1/read", "/api/v1/metadata",
+                           method="POST")
+
+    def test_admin(self) -> None:
+        """Nobody administers the origin through us, by no method."""
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            route = route_of("/api/v1/admin/tsdb/delete_series", method)
+            self.assertIs(route.serve, Serve.LOCAL)
+            assert route.local is not None
+            self.assertEqual(route.local.status, 400)
+
+    def test_identity(self) -> None:
+        """Who asks is part of the key of everything that is kept."""
+        for route in prometheus.routes(PLAIN):
+            if route.serve in (Serve.DELTA, Serve.OBJECT):
+                self.assertEqual(route.key_headers, IDENTITY)
+        for header in (b"authorization", b"x-scope-orgid", b"thanos-tenant"):
+            self.assertIn(header, IDENTITY)
+
+    def test_browsers_number(self) -> None:
+        """What browsers add to get past caches is no part of a key."""
+        self.assertIn("_", route_of("/api/v1/query").ignored_params)
+
+
+class RoundingTests(SynchronousTestCase):
+    """Questions made equal."""
+
+    def rounded(self, path: str, options: PrometheusOptions = PLAIN,
+                **params: str) -> dict[str, str]:
+        normalise = route_of(path, options=options).normalise
+        assert normalise is not None
+        return dict(normalise(Params(tuple(params.items()))).pairs)
+
+    def test_instant(self) -> None:
+        """Instants of instant queries are rounded down to a quarter of a minute."""
+        self.assertEqual(self.rounded("/api/v1/query", query="up", time="1700000014"),
+                         {"query": "up", "time": "1700000010"})
+        self.assertEqual(self.rounded("/api/v1/query", query="up"), {"query": "up"})
+
+    def test_configured(self) -> None:
+        """Or to what is configured; or not at all."""
+        self.assertEqual(self.rounded("/api/v1/query", PrometheusOptions(instant_round=60.0),
+                                      time="1700000039"), {"time": "1699999980"})
+        off = route_of("/api/v1/query", options=PrometheusOptions(instant_round=0.0))
+        self.assertIsNone(off.normalise)
+
+    def test_series(self) -> None:
+        """Ranges of series and labels are widened to whole minutes."""
+        for path in ("/api/v1/series", "/api/v1/labels", "/api/v1/label/job/values"):
+            self.assertEqual(
+                self.rounded(path, start="1700000039", end="1700000041", limit="5"),
+                {"start": "1699999980", "end": "1700000100", "limit": "5"})
+
+
+class LabelsTests(SynchronousTestCase):
+    """Labels that are set on everything."""
+
+    def transformed(self, path: str, octets: bytes) -> bytes:
+        transform = route_of(path, options=LABELLED).transform
+        return octets if transform is None else transform(octets)
+
+    def test_samples(self) -> None:
+        """On the samples of instant queries, and of range queries that are not decoded."""
+        for path in ("/api/v1/query", "/api/v1/query_range"):
+            self.assertIn(b'{"dc":"x","env":"y"}', self.transformed(
+                path, b'{"data":{"resultType":"vector","result":[{"metric":{}}]}}'))
+
+    def test_names_and_values(self) -> None:
+        """Among the names, and among the values of the name, and of no other."""
+        octets = b'{"status":"success","data":["a","z"]}'
+        self.assertIn(b'["a","dc","env","z"]', self.transformed("/api/v1/labels", octets))
+        self.assertIn(b'["a","x","z"]', self.transformed("/api/v1/label/dc/values", octets))
+        self.assertEqual(self.transformed("/api/v1/label/job/values", octets), octets)
+
+    def test_none(self) -> None:
+        """Without any, no answer is touched."""
+        self.assertTrue(all(r.transform is None for r in prometheus.routes(PLAIN)))
+
+
+class TypeTests(SynchronousTestCase):
+    """The origin type as such."""
+
+    def test_provides(self) -> None:
+        """It is one, and its dialect knows of the newest sample."""
+        verifyObject(IOriginType, prometheus)
+        for options in (PLAIN, LABELLED):
+            verifyObject(INewestDialect, prometheus.dialect(options))
+
+    def test_probe(self) -> None:
+        """Health is to be able to evaluate an expression that reads nothing."""
+        probe = prometheus.probe(PLAIN)
+        assert probe is not None
+        self.assertEqual(probe.target, b"/api/v1/query?query=vector(1)")
