@@ -10,6 +10,11 @@ from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
 
 
+# Cutting every series at each refresh costs more than a few timestamps too many: one in so
+# many may be kept beyond the limit.
+_SLACK = 16
+
+
 def storable(plan: Plan, dataset: Dataset) -> Dataset | None:
     """:return: the part of an answer that will not change any more, or None."""
     if plan.final_ns is None:
@@ -58,7 +63,8 @@ def _kept(held: Extents, plan: Plan, options: DeltaOptions, points: int) -> Exte
         most = max(options.retention, plan.wanted.count(step))
         if held.count() > most:
             held = planning.least_recently_used(held, plan.uses, most)
-    else:
+    elif held.spans[0].start_ns < planning.oldest_kept(
+            step, plan.now_ns, points + points // _SLACK):
         held = held.since(planning.oldest_kept(step, plan.now_ns, points))
     if options.max_age:
         oldest_ns = plan.now_ns - int(options.max_age * SECOND_NS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
 from trickster.upstream.client import UpstreamClient
+
+
+_GC_THRESHOLDS = (50_000, 20, 50)
 
 
 class Program(MultiService):
@@ -34,6 +38,10 @@ class Program(MultiService):
         """Start everything."""
         for notice in self.notices:
             self._log.warn("{notice}", notice=notice)
+        # Caches hold many small objects for long, which a full collection would walk through
+        # again and again while nobody is answered.
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         super().startService()
 
     def stopService(self) -> Deferred[Any]:
