@@ -126,6 +126,16 @@ class EagerTests(ProtocolCase):
         self.ask(b"next")
         self.assertEqual((transport.kernel.taken, transport.written), (b"head", b"abnext"))
 
+    def test_large_body(self) -> None:
+        """While there is much to read, it is read in large portions; not for longer."""
+        transport = self.plain(100)
+        self.ask()
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n"
+        self.connection.dataReceived(head.ljust(65536, b"x"))
+        self.assertEqual(transport.bufferSize, 262144)
+        self.connection.dataReceived(b"x" * (400_000 - 65536 + len(head)))
+        self.assertEqual((transport.bufferSize, self.keeper.said), (65536, ["released"]))
+
     def test_others(self) -> None:
         """Whatever is not plain TCP is only written to."""
         wire = self.over(Wire())

@@ -27,6 +27,9 @@ from trickster.upstream.exchange import Exchange, Order
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.outlet import Outlet
 
+_READ = 64 * 1024
+_WIDE_READ = 256 * 1024
+
 
 class Owner(Structural):
     """What keeps connections, as a connection sees it."""
@@ -69,6 +72,7 @@ class Connection(Protocol):
         self._exchange: Exchange | None = None
         self._is_owned = False
         self._is_closing = False
+        self._is_plain = False
         self._socket: socket | None = None
 
     def exchange(self, order: Order) -> Deferred[Response]:
@@ -122,6 +126,7 @@ class Connection(Protocol):
         self._exchange = None
         if is_reusable and not self._is_closing:
             self.deadline.lift()
+            self._read_narrowly()
             self._owner.released(self)
         else:
             self._drop()
@@ -140,6 +145,7 @@ class Connection(Protocol):
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
         if type(self.transport) is Client:
+            self._is_plain = True
             self._socket = self.transport.getHandle()
         if not self._is_secure:
             self.established.callback(self)
@@ -152,6 +158,8 @@ class Connection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Octets from the origin; where nothing was asked they are no answer."""
         if self._exchange is not None:
+            if len(data) == _READ and self._is_plain:
+                self._read_widely()
             self._exchange.feed(data)
         elif self._is_owned:
             self._drop()
@@ -179,6 +187,15 @@ class Connection(Protocol):
             self._exchange.fail(UpstreamBroke("the origin closed the connection"))
         self._disown()
         self._owner.closed(self)
+
+    # A large body is cheaper in large portions, which would be a waste for small answers.
+
+    def _read_widely(self) -> None:
+        self.transport.bufferSize = _WIDE_READ
+
+    def _read_narrowly(self) -> None:
+        if self._is_plain and self.transport.bufferSize != _READ:
+            self.transport.bufferSize = _READ
 
     # The end.
 
