@@ -198,6 +198,11 @@ class ReadingTests(SynchronousTestCase):
         """A broken escape is what it is: the origin decides."""
         self.assertEqual(find(b"/prom/%zz%2"), ("prom", "/", 5))
 
+    def test_too_long(self) -> None:
+        """A path that takes long to decode is not decoded."""
+        self.assertEqual(TABLE.find(b"GET", b"x", b"/" + b"%" * 20000),
+                         Unclear("the path is too long", 414))
+
     def test_readings(self) -> None:
         """Slashes kept, all decoded, repeated ones merged."""
         self.assertEqual(readings(b"/a%2fb//%63"), [b"/a%2Fb//c", b"/a/b//c", b"/a/b/c"])

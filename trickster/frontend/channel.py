@@ -297,12 +297,12 @@ class ProxyChannel(HTTPChannel):
 
     def send(self, *parts: bytes) -> None:
         """Write octets, in any buffers, one after the other."""
-        if not self._takes_views:
-            parts = tuple(part if type(part) is bytes else bytes(part) for part in parts)
-        if len(parts) == 1:
+        if len(parts) == 1 and type(parts[0]) is bytes:
             self.transport.write(parts[0])
-        else:
+        elif self._takes_views:
             self.transport.writeSequence(parts)
+        else:
+            self.transport.writeSequence([bytes(part) for part in parts])
 
     def room(self) -> Deferred[None]:
         """:return: fires when more may be written; the client may not take for ever."""

@@ -17,6 +17,8 @@ from trickster.routes import Match
 
 _REMEMBERED_PATHS = 1024
 _LONGEST_REMEMBERED = 512
+# Decoding more takes milliseconds.  Queries may be longer.
+_LONGEST_PATH = 16 * 1024
 _USUAL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SLASHES = re.compile(rb"//+")
 _SEPARATORS = re.compile(rb"[/\\]")
@@ -93,6 +95,7 @@ class Unclear:
     """
 
     detail: str
+    status: int = 400
 
 
 Routed = Found | NoRoute | WrongMethod | Unclear
@@ -100,6 +103,7 @@ Routed = Found | NoRoute | WrongMethod | Unclear
 NO_ROUTE = NoRoute()
 _DOT_SEGMENTS = Unclear("dot segments in the path")
 _NUL = Unclear("an encoded NUL in the path")
+_TOO_LONG = Unclear("the path is too long", 414)
 _DIFFERENT_PLACES = Unclear("encoded or repeated slashes make the path ambiguous")
 
 
@@ -165,12 +169,6 @@ def host_of(authority: bytes) -> str:
     return text.partition(":")[0].removesuffix(".")
 
 
-def _decoded(path: bytes, keep_slashes: bool) -> bytes:
-    if keep_slashes:
-        return b"%2F".join(unquote_to_bytes(piece) for piece in _ENCODED_SLASH.split(path))
-    return unquote_to_bytes(path)
-
-
 def _trouble(decoded: bytes) -> Unclear | None:
     if b"\0" in decoded:
         return _NUL
@@ -187,8 +185,10 @@ def readings(path: bytes) -> list[bytes]:
     """
     if b"%" not in path and b"//" not in path:
         return [path]
-    whole = _decoded(path, keep_slashes=False)
-    return [_decoded(path, keep_slashes=True), whole, _SLASHES.sub(b"/", whole)]
+    whole = unquote_to_bytes(path)
+    pieces = _ENCODED_SLASH.split(path)
+    kept = whole if len(pieces) == 1 else b"%2F".join(map(unquote_to_bytes, pieces))
+    return [kept, whole, _SLASHES.sub(b"/", whole)]
 
 
 @define
@@ -224,12 +224,14 @@ class RouteTable:
         :param path: as on the wire, without the query.
         :return: where the request goes.
         """
-        if b"%" in path or b"." in path:
-            trouble = _trouble(unquote_to_bytes(path))
-            if trouble is not None:
-                return trouble
+        if len(path) > _LONGEST_PATH:
+            return _TOO_LONG
+        found = readings(path)
+        trouble = _trouble(found[-1])
+        if trouble is not None:
+            return trouble
         host, verb = host_of(authority), method.decode("latin-1")
-        routed, *others = [self._find(host, verb, reading) for reading in readings(path)]
+        routed, *others = [self._find(host, verb, reading) for reading in found]
         if any(other != routed for other in others):
             return _DIFFERENT_PLACES
         if type(routed) is Found and routed.strip:
@@ -291,7 +293,7 @@ def _refused(routed: Routed) -> Response:
         return text_response(405, "method not allowed\n", _outcome(Reason.METHOD_NOT_ALLOWED),
                              [(b"Allow", allow)])
     if type(routed) is Unclear:
-        return text_response(400, routed.detail + "\n", _outcome(Reason.MALFORMED_REQUEST))
+        return text_response(routed.status, routed.detail + "\n", _outcome(Reason.MALFORMED_REQUEST))
     return text_response(404, "not found\n", _outcome(Reason.NO_ROUTE))
 
 
