@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from trickster.messages import NO_HEADERS, Headers, Octets, Pair, Peer, Request, Response
@@ -208,5 +209,35 @@ def reading(body: Any) -> Deferred[bytes]:
     return Deferred.fromCoroutine(read())
 
 
-__all__ = ["CancelledError", "PausedBody", "ScriptedOrigin", "Wire", "a_client", "a_request",
-           "answering", "reading"]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class ClientCase(SynchronousTestCase):
+    """A client, its origin and its clock."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.origin = ScriptedOrigin()
+        self.client = a_client(self.origin, self.clock)
+
+    def asked(self, request: Request | None = None) -> Deferred[Response]:
+        return answering(self.client, request or a_request())
+
+    def answered(self, *portions: bytes, request: Request | None = None) -> Response:
+        asked = self.asked(request)
+        self.origin.wire.sends(*portions)
+        return self.successResultOf(asked)
+
+    def whole(self, body: Any) -> bytes:
+        found = b""
+        while octets := self.successResultOf(reading(body)):
+            found += octets
+        return found
+
+    def at_rest(self, idle: int = 0) -> None:
+        stats = self.client.stats
+        self.assertEqual((stats.active, stats.idle, stats.waiting), (0, idle, 0))
+
+
+__all__ = ["OK", "CancelledError", "ClientCase", "PausedBody", "ScriptedOrigin", "Wire", "a_client",
+           "a_request", "answering", "reading"]

@@ -1,0 +1,254 @@
+"""Tests for what the client takes for an answer, octet for octet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from tests.upstream.scripted import (
+    OK,
+    ClientCase,
+    a_client,
+    a_request,
+    reading,
+)
+from trickster.errors import (
+    Reason,
+    UpstreamBroke,
+    UpstreamMalformed,
+)
+from trickster.messages import Headers, Request, Response, octets_of
+
+
+class StrictTests(ClientCase):
+    MALFORMED = (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\nok\n0\n\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokk\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11111111111111111\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nbad trailer\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\x00c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\x01c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\x7fc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\nc: d\r\n\r\n",
+        b"HTTP/1.1 200 OK\nA: b\n\n",
+        b"HTTP/1.1 200 OK\r\nA b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n: b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA\xe4: b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA(: b\r\n\r\n",
+        b"HTTP/1.1 200 O\x00K\r\n\r\n",
+        b"HTTP/1.1 20 OK\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 099 OK\r\n\r\n",
+        b"HTTP/1.1 600 OK\r\n\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1  200 OK\r\n\r\n",
+        b"HTTP/1.1 200OK\r\n\r\n",
+        b"HTTP/2.0 200 OK\r\n\r\n",
+        b"HTTP/1.10 200 OK\r\n\r\n",
+        b"HTTP/0.9 200 OK\r\n\r\n",
+        b"http/1.1 200 OK\r\n\r\n",
+        b"\r\nHTTP/1.1 200 OK\r\n\r\n",
+        b" HTTP/1.1 200 OK\r\n\r\n",
+        b"<html>hello</html>",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x50",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+    )
+
+    def test_malformed(self) -> None:
+        """What is not one clear response is an error, and its connection is dropped."""
+        for octets in self.MALFORMED:
+            asked = self.asked()
+            self.origin.wire.sends(octets)
+            error = self.failureResultOf(asked, UpstreamMalformed).value
+            self.assertEqual((error.status, error.reason), (502, Reason.ORIGIN_MALFORMED))
+            self.assertTrue(self.origin.wire.aborted, octets)
+            self.at_rest()
+
+    def test_malformed_octet_by_octet(self) -> None:
+        """How the octets are cut does not make a response clearer."""
+        for octets in self.MALFORMED:
+            asked = self.asked()
+            self.origin.wire.sends(*(octets[i:i + 1] for i in range(len(octets))))
+            self.assertTrue(asked.called, octets)
+            if not isinstance(getattr(asked, "result", None), Response):
+                self.failureResultOf(asked, UpstreamMalformed)
+                self.at_rest()
+                continue
+            # The head was good; then it is the body that says what is wrong.
+            body = self.successResultOf(asked).body
+            self.assertIsInstance(self.failure_of(body), UpstreamMalformed)
+            self.at_rest()
+
+    def failure_of(self, body: Any) -> BaseException:
+        while True:
+            read = reading(body)
+            self.assertTrue(read.called)
+            if not isinstance(read.result, bytes):
+                return self.failureResultOf(read).value
+            self.assertTrue(read.result)
+
+    def test_short_body(self) -> None:
+        """A body shorter than announced is an error, after what has come."""
+        response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc")
+        self.origin.wire.closes()
+        self.assertEqual(self.successResultOf(reading(response.body)), b"abc")
+        self.failureResultOf(reading(response.body), UpstreamBroke)
+        self.at_rest()
+
+    def test_unfinished_chunks(self) -> None:
+        """Chunks without the last one are not a body."""
+        response = self.answered(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        self.origin.wire.closes()
+        self.assertEqual(self.successResultOf(reading(response.body)), b"abc")
+        self.failureResultOf(reading(response.body), UpstreamBroke)
+
+    def test_reset_instead_of_close(self) -> None:
+        """A broken connection is no orderly end of a body."""
+        response = self.answered(b"HTTP/1.1 200 OK\r\n\r\nabc")
+        self.origin.wire.resets()
+        self.assertIsInstance(self.failure_of(response.body), UpstreamBroke)
+
+    def test_close_within_head(self) -> None:
+        """A connection that is closed within a head gives no answer."""
+        asked = self.asked()
+        self.origin.wire.sends(b"HTTP/1.1 200 OK\r\nContent-")
+        self.origin.wire.closes()
+        self.failureResultOf(asked, UpstreamBroke)
+        self.at_rest()
+
+    def test_extra_octets(self) -> None:
+        """Octets after a response cost the connection, not the response."""
+        for extra in (b"x", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"):
+            for head in (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"):
+                response = self.answered(head + extra)
+                self.assertEqual(octets_of(response.body), b"ok")
+                self.assertTrue(self.origin.wire.aborted)
+                self.at_rest()
+
+    def test_late_extra_octets(self) -> None:
+        """Octets on a connection that nobody uses cost that connection."""
+        self.answered(OK)
+        self.origin.wire.sends(b"HTTP/1.1 200 OK\r\n\r\n")
+        self.assertTrue(self.origin.wire.aborted)
+        self.at_rest()
+
+    def test_body_where_none_may_be(self) -> None:
+        """A body of a 204, a 304 or an answer to HEAD is ignored, its connection dropped."""
+        for method, head in ((b"GET", b"HTTP/1.1 204 No Content\r\n\r\n"),
+                             (b"GET", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+                             (b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")):
+            response = self.answered(head + b"body", request=a_request(method))
+            self.assertEqual(octets_of(response.body), b"")
+            self.assertTrue(self.origin.wire.aborted)
+            self.at_rest()
+
+    def test_no_content_with_length(self) -> None:
+        """A 204 that announces a body is not waited for, and its connection not trusted."""
+        response = self.answered(b"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n")
+        self.assertNotIn(b"content-length", response.headers)
+        self.assertTrue(self.origin.wire.aborted)
+
+    def test_huge_head(self) -> None:
+        """A head may not be larger than the limit, whether or not it ends."""
+        self.client = a_client(self.origin, self.clock, head_octets=100)
+        for end in (b"", b"\r\n\r\n"):
+            asked = self.asked()
+            self.origin.wire.sends(b"HTTP/1.1 200 OK\r\nA: ", b"b" * 90, end)
+            self.failureResultOf(asked, UpstreamMalformed)
+
+    def test_many_fields(self) -> None:
+        """A head may not have more fields than the limit."""
+        self.client = a_client(self.origin, self.clock, head_fields=3)
+        asked = self.asked()
+        self.origin.wire.sends(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 4 + b"\r\n")
+        self.failureResultOf(asked, UpstreamMalformed)
+
+    def test_huge_claim(self) -> None:
+        """A length up to 2^63 is a number like any other."""
+        response = self.answered(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\nabc")
+        self.assertEqual(response.body.length, 2 ** 63)
+        response.body.close()
+        self.at_rest()
+
+    def test_space_before_colon(self) -> None:
+        """White space before the colon is removed, as it must be of a response."""
+        response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\nA\t:\tb \r\n\r\nok")
+        self.assertEqual(response.headers.pairs, ((b"A", b"b"),))
+
+
+class InterimTests(ClientCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.seen: list[tuple[int, Headers]] = []
+
+    def request(self) -> Request:
+        return a_request(interim=lambda status, headers: self.seen.append((status, headers)))
+
+    def test_relayed(self) -> None:
+        """Interim answers go to whoever wants them, as they come."""
+        asked = self.asked(self.request())
+        self.origin.wire.sends(
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: y\r\n\r\n")
+        self.assertEqual(self.seen, [(103, Headers(((b"Link", b"</a>"),)))])
+        self.assertNoResult(asked)
+        self.origin.wire.sends(b"HTTP/1.1 102 Processing\r\n\r\n" + OK)
+        self.assertEqual([status for status, _ in self.seen], [103, 102])
+        self.assertNotIn(b"link", self.successResultOf(asked).headers)
+
+    def test_not_wanted(self) -> None:
+        """Where nobody wants them they are dropped."""
+        response = self.answered(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\n\r\n" + OK)
+        self.assertEqual(response.status, 200)
+
+    def test_cancelled_by_one(self) -> None:
+        """Whoever is told of one may go away."""
+        asked: Deferred[Response] = Deferred()
+        request = a_request(interim=lambda status, headers: asked.cancel())
+        asked = self.asked(request)
+        self.origin.wire.sends(b"HTTP/1.1 102 Processing\r\n\r\n" + OK)
+        self.failureResultOf(asked, CancelledError)
+        self.at_rest()
+
+    def test_flood(self) -> None:
+        """There is an end to them."""
+        asked = self.asked(self.request())
+        self.origin.wire.sends(b"HTTP/1.1 102 Processing\r\n\r\n" * 17)
+        self.failureResultOf(asked, UpstreamMalformed)
+        self.at_rest()
+
+    def test_closed_after(self) -> None:
+        """An interim answer alone is no answer, and no reason to ask again."""
+        self.answered(OK)
+        asked = self.asked(self.request())
+        self.origin.wire.sends(b"HTTP/1.1 102 Processing\r\n\r\n")
+        self.origin.wire.closes()
+        self.failureResultOf(asked, UpstreamBroke)
+        self.assertEqual(len(self.origin.wires), 1)
