@@ -248,7 +248,8 @@ class EagerTests(SynchronousTestCase):
         world.reactor.turn()
         world.transport.write(b"a")
         world.transport.writeSequence([b"a"])
-        self.assertEqual(world.socket.taken, b"")
+        world.transport.loseWriteConnection()
+        self.assertEqual((world.socket.taken, world.is_waiting), (b"", False))
 
 
 class ClosingTests(SynchronousTestCase):
@@ -371,7 +372,7 @@ class SameAsStockTests(SynchronousTestCase):
         transport, octet = world.transport, 0
         actions = {"turn": lambda _: world.reactor.turn(),
                    "close": lambda _: transport.loseConnection(),
-                   "half": lambda _: transport.loseWriteConnection(),
+                   "half": lambda _: transport.connected and transport.loseWriteConnection(),
                    "abort": lambda _: transport.abortConnection(),
                    "room": lambda size: setattr(world.socket, "room", size)}
         for name, value in operations:

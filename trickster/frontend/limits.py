@@ -6,7 +6,6 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from trickster.config.listeners import ListenerOptions
 from trickster.frontend.headreader import HeadLimits
 
 
@@ -36,19 +35,6 @@ class ListenerLimits:
     body_timeout: float = 60.0
     body_rate: float = 0.0
     write_timeout: float = 60.0
-
-
-def limits_of(options: ListenerOptions) -> ListenerLimits:
-    """:return: the limits that a listener's options say."""
-    return ListenerLimits(
-        head=HeadLimits(options.max_request_line_bytes, options.max_header_bytes),
-        connections=options.connections_limit,
-        body=options.max_request_body_size_bytes,
-        truncate=options.truncate_request_body_too_large,
-        header_timeout=options.read_header_timeout,
-        idle_timeout=options.idle_timeout,
-        body_timeout=options.body_timeout,
-        body_rate=options.min_body_rate)
 
 
 class ConnectionEvents(Protocol):

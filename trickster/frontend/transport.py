@@ -123,6 +123,11 @@ class EagerServer(tcp.Server):
         if self.TLS or not self.producerPaused:
             super()._maybePauseProducer()
 
+    def loseWriteConnection(self) -> None:
+        """Half-close once everything is sent; unlike in the base, harmless after the end."""
+        if self.connected:
+            super().loseWriteConnection()
+
     def unregisterProducer(self) -> None:
         """There is no producer any more, nor one that is paused."""
         super().unregisterProducer()
