@@ -147,6 +147,22 @@ class DatasetTests(SynchronousTestCase):
         whole = dataset_of(Model(frozenset([0]), {b"a": {0: row(0, "1")}}), text_runs)
         self.assertIs(whole.window(Extent(0, 0)), whole)
 
+    def test_window_of_many(self) -> None:
+        """Many series are cut as they are looked at, which nobody can tell."""
+        extents = Extents(STEP, (Extent(0, at(9)),))
+        rows = [(at(t), row(t, "1")) for t in range(10)]
+        few = [(at(t), row(t, "1")) for t in range(3)]
+        whole = Dataset(extents, {b"%03d" % i: text_runs(few if i % 3 else rows)
+                                  for i in range(300)})
+        window = whole.window(Extent(at(3), at(5)))
+        inside = whole.restricted(Extents(STEP, (Extent(at(3), at(5)),)))
+        for same in (window, window.window(Extent(at(3), at(5))), window.restricted(extents),
+                     window.compacted(), Dataset(Extents(STEP)).merged(window)):
+            self.assertEqual(model_of(same), model_of(inside))
+            self.assertEqual(list(same.series), list(inside.series))
+        self.assertEqual((b"000" in window.series, b"001" in window.series), (True, False))
+        self.assertEqual(window.encoded_bytes, inside.encoded_bytes)
+
     @given(models(), run_kinds)
     def test_sizes(self, model: Model, runs: Callable[..., Runs]) -> None:
         """What it takes in memory is at least what its octets are."""
