@@ -15,6 +15,8 @@ from tests.caching.objectworld import (
 from trickster.errors import Reason, UpstreamBroke, UpstreamUnreachable
 from trickster.routes import Route, Serve
 
+FORM = "application/x-www-form-urlencoded"
+
 
 class MissAndHitTests(SynchronousTestCase):
     """The first asks the origin, the next does not."""
@@ -148,8 +150,20 @@ class ForcedTtlTests(SynchronousTestCase):
         world = self.world(form=True, ignored_params=frozenset({"_"}))
         world.given(world.answer(body=b"1"))
         world.ask(b"/l?a=1&b=2&_=7")
-        hit = world.ask(b"/l", b"POST", body=b"b=2&a=1")
+        hit = world.ask(b"/l", b"POST", body=b"b=2&a=1", Content_Type=FORM + "; charset=UTF-8")
         self.assertEqual((hit.result, hit.octets), ("hit", b"1"))
+
+    def test_no_form(self) -> None:
+        """A body that origins do not read as a form is no part of any question."""
+        world = self.world(form=True)
+        world.given(*(world.answer(body=b"%d" % i) for i in range(5)))
+        world.ask(b"/l?a=1")
+        for headers in ({}, {"Content_Type": "text/plain"}, {"Content_Type": "application/json"},
+                        {"Content_Type": FORM, "Content_Encoding": "gzip"}):
+            passed = world.ask(b"/l", b"POST", body=b"a=1", **headers)
+            self.assertEqual(passed.result, "proxy-only")
+            self.assertEqual(world.origin.requests[-1].method, b"POST")
+        self.assertEqual(world.asked, 5)
 
     def test_normalised(self) -> None:
         """What was made equal is sent to the origin."""

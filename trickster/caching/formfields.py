@@ -12,8 +12,18 @@ from trickster.messages import MalformedParams, Params
 _BOUNDARY = re.compile(rb'boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _NAME = re.compile(rb'[;\s]name=(?:"([^"]*)"|([^\s;"]+))', re.IGNORECASE)
 
+_FORM = b"application/x-www-form-urlencoded"
 # Nobody configures paths into documents nested deeper than this.
 _MOST_PARTS = 1000
+
+
+def is_form(content_type: bytes) -> bool:
+    """:return: whether a body of this type is an urlencoded form."""
+    return _kind(content_type) == _FORM
+
+
+def _kind(content_type: bytes) -> bytes:
+    return content_type.partition(b";")[0].strip().lower()
 
 
 def field_values(content_type: bytes, body: bytes, names: Sequence[str]
@@ -24,9 +34,9 @@ def field_values(content_type: bytes, body: bytes, names: Sequence[str]
     :return: for each name its values as one unambiguous text, None where it is absent; or
         None altogether where the body cannot be read.
     """
-    kind = content_type.partition(b";")[0].strip().lower()
+    kind = _kind(content_type)
     try:
-        if kind == b"application/x-www-form-urlencoded":
+        if kind == _FORM:
             return _from_params(Params.parse(body), names)
         if kind == b"multipart/form-data":
             return _from_parts(_multipart(content_type, body), names)

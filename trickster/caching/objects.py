@@ -23,6 +23,7 @@ from trickster.caching.directives import NO_DIRECTIVES, Directives, parse_cache_
 from trickster.caching.documents import Document, Span
 from trickster.caching.fetching import Errand, Fetcher
 from trickster.caching.fills import Alone, Fill, FillTable, Live, Verdict
+from trickster.caching.formfields import is_form
 from trickster.caching.invalidation import invalidated
 from trickster.caching.keys import READ_ONLY, key_of
 from trickster.caching.objectoptions import Collapse, ObjectOptions
@@ -85,8 +86,10 @@ class ObjectCache:
         """
         body = None
         if request.method not in READ_ONLY:
-            if not self._is_cached_method(request.method):
+            if request.method != b"POST":
                 return await self._passed(request, Reason.METHOD)
+            if not self._is_question(request.headers):
+                return await self._passed(request, Reason.UNPARSABLE_BODY)
             body = await self._read(request)
             request = evolve(request, body=Octets(body))
         try:
@@ -95,9 +98,11 @@ class ObjectCache:
             return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
         return await self._ask(Question(key, request, body, self._honoured(request)))
 
-    def _is_cached_method(self, method: bytes) -> bool:
-        return method == b"POST" and (self.options.route.form
-                                      or bool(self.options.key_form_fields))
+    def _is_question(self, headers: Headers) -> bool:
+        """Whether a request's body says what is asked; origins read only forms that say so."""
+        return bool(self.options.key_form_fields) or (
+            self.options.route.form and is_form(headers.get(b"content-type") or b"")
+            and b"content-encoding" not in headers)
 
     async def _read(self, request: Request) -> bytes:
         try:
