@@ -116,7 +116,7 @@ class Prometheus:
 
 def _object(path: str, match: Match, methods: tuple[str, ...], handler: str) -> Route:
     return Route(path, Serve.OBJECT, match, methods, handler, OBJECT_TTL, _NO_COUNT, IDENTITY,
-                 form="POST" in methods)
+                 form=True)
 
 
 def _query_route(options: PrometheusOptions, relabel: Relabel | None) -> Route:
