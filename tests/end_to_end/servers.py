@@ -129,19 +129,20 @@ class Prometheus(Server):
     """Debian's Prometheus over samples that are written before it starts."""
 
     def __init__(self, directory: Path, openmetrics: Path | None = None,
-                 options: Iterable[str] = (), prefix: Iterable[str] = ()) -> None:
+                 options: Iterable[str] = (), prefix: Iterable[str] = (), *,
+                 configuration: Mapping[str, Any] | None = None) -> None:
         data = directory / "data"
         data.mkdir(parents=True, exist_ok=True)
         if openmetrics is not None:
             subprocess.run([program("promtool"), "tsdb", "create-blocks-from", "openmetrics",
                             str(openmetrics), str(data)], check=True,
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        configuration = directory / "prometheus.yml"
-        configuration.write_text("global: {scrape_interval: 15s}\n")
+        file = directory / "prometheus.yml"
+        file.write_text(yaml.safe_dump(configuration or {"global": {"scrape_interval": "15s"}}))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         super().__init__([
-            *prefix, program("prometheus"), f"--config.file={configuration}",
+            *prefix, program("prometheus"), f"--config.file={file}",
             f"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=100y",
             f"--web.listen-address=127.0.0.1:{self.port}", "--web.enable-remote-write-receiver",
             "--web.enable-admin-api", "--log.level=warn", *options,
