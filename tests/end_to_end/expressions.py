@@ -47,8 +47,10 @@ def _wider(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds(lambda f, x: f"{f}({x})", st.sampled_from(_INSTANT), vector),
         st.builds(lambda f, g, x: f"{f}{g} ({x})", st.sampled_from(_AGGREGATES),
                   st.sampled_from(_GROUPINGS), vector),
-        st.builds(lambda f, k, x: f"{f}({k}, {x})", st.sampled_from(("topk", "bottomk")),
-                  st.integers(0, 4), vector),
+        # Of equal values Prometheus itself picks any: these are never equal.
+        st.builds(lambda f, k, o: f"{f}({k}, temperature{o})",
+                  st.sampled_from(("topk", "bottomk")), st.integers(0, 4),
+                  st.sampled_from(_OFFSETS)),
         st.builds(lambda q, x: f"quantile({q}, {x})", st.sampled_from(("0.5", "0.99", "2")),
                   vector),
         st.builds(lambda x, w: f"max_over_time(({x})[{w}:1m])", vector,
