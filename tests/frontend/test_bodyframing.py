@@ -107,7 +107,7 @@ class ChunkedTests(SynchronousTestCase):
         self.assertEqual(fed([b"0\r\na: " + b"b" * 20000]), 431)
         self.assertEqual(fed([b"0\r\n" + (b"a: " + b"b" * 6000 + b"\r\n") * 3]), 431)
 
-    @settings(max_examples=200)
+    @settings(max_examples=200, deadline=None)
     @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.binary(max_size=4),
            st.lists(st.integers(0, 300), max_size=6))
     def test_any_cut(self, chunks: list[bytes], rest: bytes, places: list[int]) -> None:
@@ -118,7 +118,7 @@ class ChunkedTests(SynchronousTestCase):
         self.assertEqual(fed(pieces), (b"".join(chunks), True, rest))
         self.assertEqual(fed(octet_by_octet(octets)), (b"".join(chunks), True, rest))
 
-    @settings(max_examples=300)
+    @settings(max_examples=300, deadline=None)
     @given(st.lists(st.sampled_from([b"0", b"1", b"a", b";", b"=", b"\r\n", b"\r", b"\n", b"x",
                                      b"1\r\n", b"0\r\n", b":", b" "]), max_size=14).map(b"".join))
     def test_same_verdict(self, octets: bytes) -> None:

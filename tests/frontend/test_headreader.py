@@ -176,7 +176,7 @@ PIECES = st.sampled_from([
 class SegmentationTests(SynchronousTestCase):
     """How the network cuts octets does not matter."""
 
-    @settings(max_examples=500)
+    @settings(max_examples=500, deadline=None)
     @given(st.lists(PIECES, max_size=12).map(b"".join), st.lists(st.integers(0, 400), max_size=8))
     @example(b"GET " + b"a" * 40 + b"\r", [])
     @example(b"GET / HTTP/1.1\r\n" + b"a" * 60 + b"\rx", [-1])

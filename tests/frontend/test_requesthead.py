@@ -253,7 +253,7 @@ class ConnectionTests(SynchronousTestCase):
 class NeverRaisesTests(SynchronousTestCase):
     """Whatever comes is a head, malformed, or not complete."""
 
-    @settings(max_examples=300)
+    @settings(max_examples=300, deadline=None)
     @given(st.binary(max_size=80))
     @example(b"\r")
     @example(b"\r\n\r\n")
@@ -262,7 +262,7 @@ class NeverRaisesTests(SynchronousTestCase):
         """Nothing raises."""
         self.assertIsInstance(head(octets), RequestHead | Malformed | None)
 
-    @settings(max_examples=300)
+    @settings(max_examples=300, deadline=None)
     @given(st.lists(st.sampled_from(
         [b"GET", b" ", b"/", b"HTTP/1.1", b"\r\n", b"\r", b"\n", b"Host", b":", b"h", b"a",
          b"Content-Length", b"Transfer-Encoding", b"chunked", b"5", b",", b"\t", b"\x00"]

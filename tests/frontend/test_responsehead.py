@@ -127,7 +127,7 @@ class FieldTests(SynchronousTestCase):
         response = Response(101, Headers(((b"upgrade", b"a\r\nb: c"),)))
         self.assertRaises(UnsendableHead, upgrade_head, response, DATE)
 
-    @settings(max_examples=200)
+    @settings(max_examples=200, deadline=None)
     @given(st.lists(st.tuples(st.sampled_from([b"a", b"Date", b"b"]),
                               st.lists(st.sampled_from([b"x", b"\r", b"\n", b"\r\n", b": "]),
                                        max_size=3).map(b"".join)), max_size=4))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -57,6 +57,7 @@ class DeadlineTests(SynchronousTestCase):
         self.deadline.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    @settings(max_examples=100, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=8))
     def test_last_set_counts(self, steps: list[tuple[int, int]]) -> None:
         """It expires when the last setting says, and never else."""
