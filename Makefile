@@ -4,6 +4,7 @@
 #   make SECONDS=20 demo              ends by itself
 #   make WORKERS=8 test               more tests at a time
 #   make TESTS=tests/caching unit     fewer of them
+#   make ARGS=objects bench           one group of benchmarks
 
 VENV ?= .venv
 WORKERS ?= 2
@@ -19,6 +20,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 PY = $(VENV)/bin/python
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --hypothesis-profile ci
 SERVERS = prometheus:prometheus nginx-light:nginx chromium:chromium
+BENCHED = prometheus:prometheus nginx-light:nginx varnish:varnishd wrk:wrk
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -63,7 +65,8 @@ all-tests: servers environment
 	TRICKSTER_REQUIRE_SERVERS=1 $(PYTEST) $(TESTS)
 
 .PHONY: bench
-bench: servers environment
+bench: environment
+	@scripts/debian_packages.sh $(BENCHED)
 	$(PY) -m bench $(ARGS)
 
 .PHONY: docs

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import timeseries
-from bench.timeseries import Row
+from bench import objects, progressive, timeseries
+from bench.measuring import Row
 
-GROUPS = {"timeseries": timeseries.rows}
+GROUPS = {"timeseries": timeseries.rows, "objects": objects.rows,
+          "progressive": progressive.rows}
 
 
 def main(wanted: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 import subprocess
@@ -31,6 +32,22 @@ class Sample:
     requests: int
     cpu_ms: float
     latency_ms: float
+
+
+@frozen
+class Row:
+    """A line of the closing table; figures are CPU milliseconds a request, or as said."""
+
+    name: str
+    ours: float
+    theirs: float
+    limit: float
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Ours by theirs: the smaller, the better."""
+        return self.ours / self.theirs if self.theirs else math.inf
 
 
 def loaded(server: Server, url: str, connections: int, seconds: float) -> Sample:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from bench.measuring import ON_SERVER_CORE, Sample, interleaved, loaded
+from bench.measuring import ON_SERVER_CORE, Row, Sample, interleaved, loaded
 from tests.end_to_end.servers import Prometheus, Trickster, fetch
 
 STEP = 15
@@ -21,22 +21,6 @@ SERIES = 1000
 PANELS = 20
 HOURS = 6
 _CONNECTIONS = 6
-
-
-@frozen
-class Row:
-    """A line of the closing table; figures are CPU milliseconds a request, or as said."""
-
-    name: str
-    ours: float
-    theirs: float
-    limit: float
-    note: str = ""
-
-    @property
-    def ratio(self) -> float:
-        """Ours by theirs: the smaller, the better."""
-        return self.ours / self.theirs if self.theirs else math.inf
 
 
 def write_samples(path: Path, now: int, hours: int) -> None:

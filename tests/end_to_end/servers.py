@@ -102,17 +102,35 @@ class Server:
         self.stop()
         raise AssertionError(f"{url} does not answer; the log ends with:\n{tail}")
 
+    def processes(self) -> list[int]:
+        """:return: its process, and those that it has started."""
+        found, new = [], [self.process.pid]
+        while new:
+            found += new
+            new = [int(child) for parent in new for child in _children(parent)]
+        return found
+
     def cpu_seconds(self) -> float:
-        """:return: user and system time that the process has taken."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        """:return: user and system time that its processes have taken."""
+        return sum(map(_ticks, self.processes())) / os.sysconf("SC_CLK_TCK")
 
     def peak_bytes(self) -> int:
         """:return: the most memory that was resident at a time."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * 1024
-        return 0
+        return self._resident("VmHWM")
+
+    def resident_bytes(self) -> int:
+        """:return: the memory that is resident now."""
+        return self._resident("VmRSS")
+
+    def forget_peak(self) -> None:
+        """From now on, the peak is that of what follows."""
+        for pid in self.processes():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def _resident(self, name: str) -> int:
+        lines = [line for pid in self.processes()
+                 for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
+        return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(name))
 
     def stop(self) -> int:
         """End the process, by force after a while.  :return: its exit code."""
@@ -123,6 +141,15 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         return self.process.wait()
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _ticks(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(stat[11]) + int(stat[12])
 
 
 class Prometheus(Server):
@@ -174,3 +201,68 @@ class Trickster(Server):
             "trickster", "-c", str(configuration),
         ], directory / "trickster.log")
         self.wait_for(f"{self.url}/trickster/ping")
+
+
+_NGINX = """\
+daemon off; master_process off; pid {directory}/nginx.pid; error_log stderr error;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; sendfile on; tcp_nopush off; keepalive_requests 1000000000;
+  types {{ text/plain txt; }} default_type application/octet-stream;
+  client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
+  fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi;
+  scgi_temp_path {directory}/scgi;
+  {http}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location = /nginx-is-ready {{ return 200; }}
+    {server}
+  }}
+}}
+"""
+
+
+class Nginx(Server):
+    """
+    Debian's nginx, in one process.
+
+    With nothing but a directory it serves the files in C{directory / "www"}.
+    """
+
+    def __init__(self, directory: Path, server: str = "root www;", http: str = "",
+                 prefix: Iterable[str] = ()) -> None:
+        """
+        :param server: what stands in the C{server} block.
+        :param http: what stands before it.
+        """
+        (directory / "www").mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        configuration = directory / "nginx.conf"
+        configuration.write_text(_NGINX.format(
+            directory=directory, port=self.port, server=server, http=http))
+        super().__init__([*prefix, program("nginx"), "-p", str(directory), "-e", "stderr",
+                          "-c", str(configuration)], directory / "nginx.log")
+        self.wait_for(f"{self.url}/nginx-is-ready")
+
+
+class Varnish(Server):
+    """Debian's Varnish, all in memory."""
+
+    def __init__(self, directory: Path, vcl: str, prefix: Iterable[str] = ()) -> None:
+        """
+        :param vcl: the configuration; C{/varnish-is-ready} is taken.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        configuration = directory / "default.vcl"
+        configuration.write_text(f"vcl 4.1;\n{vcl}\n" + """
+            sub vcl_recv { if (req.url == "/varnish-is-ready") { return (synth(200)); } }
+            """)
+        super().__init__([
+            *prefix, program("varnishd"), "-F", "-j", "none", "-n", str(directory / "work"),
+            "-a", f"127.0.0.1:{self.port}", "-T", "none", "-s", "malloc,1G", "-t", "3600",
+            "-f", str(configuration),
+        ], directory / "varnish.log")
+        self.wait_for(f"{self.url}/varnish-is-ready")
