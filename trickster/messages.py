@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from trickster.errors import Reason
 from trickster.interfaces import IBody
+from trickster.remembering import remembered
 
 Pair = tuple[bytes, bytes]
 
@@ -254,7 +255,7 @@ class Request:
         return parsed_query(self.query)
 
 
-@lru_cache(maxsize=4096)
+@remembered(most=4096)
 def parsed_query(octets: bytes) -> Params:
     """
     L{Params.parse}, remembered: dashboards ask the same again and again.

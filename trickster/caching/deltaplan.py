@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from hashlib import blake2b
 
 from attrs import evolve, frozen
 
+from trickster.caching.keys import digest, framed
 from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
 from trickster.interfaces import IQueryDialect
 from trickster.messages import Headers, Request, Response, Status
+from trickster.remembering import remembered
 from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
@@ -147,8 +147,8 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
     if not options.lru and query.extent.end_ns < planning.oldest_kept(
             query.step_ns, now_ns, options.retention):
         raise NotATimeRange(Reason.TOO_OLD)
-    phase = query.extent.start_ns % query.step_ns if options.phase else -1
-    identity = tuple(request.headers.joined(name) for name in options.key_headers)
+    phase = str(query.extent.start_ns % query.step_ns) if options.phase else ""
+    identity = framed([request.headers.joined(name) for name in options.key_headers])
     return Plan(asked, query, _entry_key(options.prefix, asked.key, phase, identity), now_ns,
                 planning.newest_final(query, now_ns, _tolerance_ns(query, options)))
 
@@ -197,15 +197,11 @@ def _tolerance_ns(query: TimeRangeQuery, options: DeltaOptions) -> int:
     return max(int(options.tolerance * SECOND_NS), options.tolerance_points * query.step_ns)
 
 
-@lru_cache(maxsize=8192)
-def _entry_key(prefix: str, key: str, phase: int, identity: tuple[bytes | None, ...]) -> str:
+@remembered(most=8192)
+def _entry_key(prefix: str, key: str, phase: str, identity: bytes) -> str:
     """
-    :param phase: start modulo step, or -1 where ranges are aligned.
-    :param identity: values of request headers; None where the request has no such header.
+    :param phase: start modulo step, or empty where ranges are aligned.
+    :param identity: the values of the key's request headers, framed.
     """
-    digest = blake2b(digest_size=20)
-    parts = [key.encode("utf-8", "surrogateescape"), str(phase).encode()]
-    parts += [b"-" if value is None else b"+" + value for value in identity]
-    for part in parts:
-        digest.update(b"%d:%b" % (len(part), part))
-    return f"{prefix}.dpc.{digest.hexdigest()}"
+    text = key.encode("utf-8", "surrogateescape")
+    return f"{prefix}.dpc.{digest((text, phase.encode(), identity))}"

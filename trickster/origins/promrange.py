@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from attrs import evolve, frozen
 from zope.interface import implementer
@@ -22,7 +21,8 @@ from trickster.messages import (
 )
 from trickster.origins.promjson import Relabel, decode_matrix, decode_vector, encode_matrix
 from trickster.origins.promtime import instant_ns, seconds_text, step_ns
-from trickster.promql.facts import MILLISECOND_NS, Facts, facts
+from trickster.promql.facts import MILLISECOND_NS, SECOND_NS, Facts, facts
+from trickster.remembering import remembered
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.query import TimeRangeQuery
@@ -33,7 +33,6 @@ FORM = b"application/x-www-form-urlencoded"
 _JSON = Headers(((b"Content-Type", b"application/json"),))
 _FEW_SERIES = 64  # up to these an answer is put together at once, and its length is known
 _FEW_OCTETS = 262_144
-_MOST_REMEMBERED = 8192  # octets of parameters whose meaning is kept
 
 
 @frozen(slots=True)
@@ -69,7 +68,7 @@ class PrometheusRange:
         if request.method not in (b"GET", b"POST"):
             raise NotATimeRange(Reason.METHOD, request.method.decode("ascii", "replace"))
         _check_accept(request.headers.get(b"accept"))
-        asked = _understood(request.path, request.query, _form(request))
+        asked = _asked(request.path, request.query, _form(request))
         found = asked.facts
         lead_ns: int | None = found.ahead_ns
         if found.fixed_ns is not None and found.fixed_ns + found.ahead_ns > now_ns:
@@ -137,13 +136,7 @@ def _wants_newest(request: Request, found: Facts) -> bool:
     return found.fast_forward and not found.ahead_ns and request.path.endswith(b"/query_range")
 
 
-def _understood(path: bytes, query: bytes, form: bytes) -> _Asked:
-    # Dashboards ask the same again and again; but not what nobody could have typed.
-    ask = _asked if len(query) + len(form) <= _MOST_REMEMBERED else _asked.__wrapped__
-    return ask(path, query, form)
-
-
-@lru_cache(maxsize=4096)
+@remembered(most=4096)
 def _asked(path: bytes, query: bytes, form: bytes) -> _Asked:
     try:
         params = Params(Params.parse(form).pairs + Params.parse(query).pairs)
@@ -211,9 +204,10 @@ def _check_accept(accept: bytes | None) -> None:
         raise NotATimeRange(Reason.NOT_A_TIME_RANGE, "accepts no JSON")
 
 
-@lru_cache(maxsize=1024)
 def _step_text(step: int) -> str:
-    return seconds_text(step)
+    # A fraction of seconds would go through a float there, and could lose a millisecond.
+    seconds, rest = divmod(step, SECOND_NS)
+    return f"{step // MILLISECOND_NS}ms" if rest else str(seconds)
 
 
 def _with_params(request: Request, params: Params) -> Request:

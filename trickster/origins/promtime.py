@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from trickster.promql.facts import MILLISECOND_NS, SECOND_NS, duration_ns
+from trickster.remembering import remembered
 
 _DECIMAL = re.compile(
     r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]{1,3})?")
@@ -25,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_NS = (1 << 63) - SECOND_NS  # what 64 bits of nanoseconds hold, with some room
 
 
-@lru_cache(maxsize=8192)
+@remembered(most=8192, longest=64)
 def instant_ns(text: str) -> int:
     """
     :param text: Unix seconds as a decimal number, or RFC 3339.
@@ -70,7 +71,7 @@ def _from_rfc3339(text: str) -> int:
     return seconds * SECOND_NS + int((fraction or "0").ljust(9, "0"))
 
 
-@lru_cache(maxsize=1024)
+@remembered(most=1024, longest=64)
 def step_ns(text: str) -> int:
     """
     :param text: seconds as a decimal number, or a duration such as C{1h30m}.

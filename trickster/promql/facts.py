@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from attrs import frozen
 
 from trickster.errors import Reason
+from trickster.remembering import remembered
 
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
@@ -27,7 +27,6 @@ WORDS = frozenset(["and", "atan2", "avg", "bool", "bottomk", "by", "count", "cou
 _FOREIGN = frozenset({"smoothed", "anchored"})
 # Which series these pick may depend on what other series there are in the range.
 _PICKING = frozenset({"limitk", "limit"})
-_MOST_REMEMBERED = 4096  # characters of an expression whose facts are kept
 _LONGEST_DURATION = 64
 
 _TOKEN = re.compile(r"""
@@ -83,16 +82,11 @@ class _Refused(Exception):
     """Carries reason and detail of why an expression is not for the cache."""
 
 
+@remembered(most=4096)
 def facts(expression: str) -> Facts:
     """
     :param expression: PromQL, possibly with Trickster's directives in comments.
     """
-    if len(expression) > _MOST_REMEMBERED:
-        return _found(expression)
-    return _remembered(expression)
-
-
-def _found(expression: str) -> Facts:
     try:
         tokens, comments = _tokens(expression)
         ahead_ns, fixed_ns = _reach(tokens)
@@ -101,9 +95,6 @@ def _found(expression: str) -> Facts:
         return Facts(reason, detail)
     fast_forward, tolerance_ns = _directives(comments)
     return Facts(None, "", ahead_ns, fixed_ns, fast_forward, tolerance_ns)
-
-
-_remembered = lru_cache(maxsize=4096)(_found)
 
 
 def duration_ns(text: str) -> int | None:
