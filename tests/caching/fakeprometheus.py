@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -92,6 +93,24 @@ class BreakingBody:
     def close(self) -> None:
         """See L{IBody.close}."""
         self.closed = True
+
+
+@implementer(IResponder)
+@define(eq=False)
+class Lingering:
+    """Ends its work some time after it has been cancelled."""
+
+    inner: Any
+    lingering: Deferred[None]
+
+    async def respond(self, request: Any) -> Response:
+        """See L{IResponder.respond}."""
+        try:
+            response: Response = await self.inner.respond(request)
+            return response
+        except CancelledError:
+            await self.lingering
+            raise
 
 
 @implementer(IResponder)
@@ -211,6 +230,8 @@ def _params(request: Request) -> dict[str, str]:
 
 
 def _ms(text: str) -> int:
+    if text.endswith("ms"):
+        return int(text[:-2])
     milliseconds = Decimal(text) * 1000
     assert milliseconds == int(milliseconds), text
     return int(milliseconds)

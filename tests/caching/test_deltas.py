@@ -338,10 +338,9 @@ class UnkeptTests(SynchronousTestCase):
         """A content coding that nobody asked for is passed on with its octets."""
         rig = Rig()
         rig.origin.always = lambda response: type(response)(
-            200, Headers(((b"Content-Encoding", b"br"),)), Octets(b"\x0b"))
-        answer = rig.ask(-300, 0)
-        self.assertEqual(answer.octets, b"\x0b")
-        self.assertEqual(answer.response.headers.get(b"content-encoding"), b"br")
+            200, Headers(((b"Content-Encoding", b"br"),)), response.body)
+        self.assertEqual(self._not_stored(rig, Reason.UNDECODABLE), rig.direct(-300, 0))
+        self.assertEqual(rig.ask(-300, 0).response.headers.get(b"content-encoding"), b"br")
 
     def test_waiters(self) -> None:
         """Whoever asked for the same gets the same, and the origin is asked once."""

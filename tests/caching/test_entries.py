@@ -173,6 +173,17 @@ class SlowTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(reader).dataset.extents.count(), 1)
         self.assertEqual(self.entries.busy, 0)
 
+    def test_told_one_after_the_other(self) -> None:
+        """Nor is it older than a change that another reader made when it was told."""
+        first, second = self._get(), self._get()
+        first.addCallback(self._change_promptly)
+        self.store.asked[0].callback(None)
+        self.assertEqual(self.successResultOf(second).dataset.extents.count(), 1)
+
+    def _change_promptly(self, _: Any) -> None:
+        self.entries._store = DictStore()
+        at_once(self.entries.change("a", _one_more))
+
     def test_not_for_ever(self) -> None:
         """However often it is changed, a read ends."""
         reader = self._get()

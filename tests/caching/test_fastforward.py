@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import NOW, SECOND_NS, Rig, range_request
-from tests.caching.fakeprometheus import JSON, raising, saying, status
+from tests.caching.fakeprometheus import JSON, Lingering, raising, saying, status
 from trickster.caching.deltaplan import Stumbled
 from trickster.caching.fastforward import NewestSamples, instant_wanted
 from trickster.errors import UpstreamTimeout
@@ -236,6 +236,18 @@ class NewestSamplesTests(SynchronousTestCase):
             self.failureResultOf(seat, CancelledError)
         self.assertTrue(self.paused.asked[0].is_cancelled)
         self.assertEqual(self.newest._flights, {})
+
+    def test_abandoned_not_joined(self) -> None:
+        """One that is given up but has not ended is not waited for."""
+        lingering: Deferred[None] = Deferred()
+        self.newest._upstream = Lingering(self.paused, lingering)
+        first = self._ask(30)
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        second = self._ask(30)
+        lingering.callback(None)
+        self._answer(1, 30)
+        self.assertEqual(self.successResultOf(second)[1], FastForward.MISS)
 
     def test_ttl_from_asking(self) -> None:
         """The time that one serves begins when it is asked for."""

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import NOW, SECOND_NS, Rig
 from tests.caching.fakeprometheus import (
+    Lingering,
     breaking,
     having,
     in_pieces,
@@ -73,6 +74,15 @@ class CollapsingTests(SynchronousTestCase):
         self.assertEqual(rig.asked(), [(-1200, -900), (-600, -300), (-840, -660), (-240, 0)])
         rig.origin.release()
         self.assertEqual(self.successResultOf(answer).octets, rig.direct(-1200, 0))
+
+    def test_others_not_waited_for(self) -> None:
+        """A fetch of another part of the same query is not waited for."""
+        rig = Rig()
+        rig.origin.is_paused = True
+        rig.start(-6000, -3000)
+        answer = rig.start(-600, 0)
+        rig.origin.release(1)
+        self.assertEqual(self.successResultOf(answer).octets, rig.direct(-600, 0))
 
     def test_keys_apart(self) -> None:
         """Flights of other queries are none of anybody's business."""
@@ -243,23 +253,6 @@ class LeavingTests(SynchronousTestCase):
         self.assertEqual((len(rig.origin.requests), rig.left_over()), (2, (0, 0, 0)))
 
 
-class Lingering:
-    """Ends its work some time after it has been cancelled."""
-
-    def __init__(self, inner: Any, lingering: Deferred[None]) -> None:
-        self.inner = inner
-        self.lingering = lingering
-
-    async def respond(self, request: Any) -> Response:
-        """See L{IResponder.respond}."""
-        try:
-            response: Response = await self.inner.respond(request)
-            return response
-        except CancelledError:
-            await self.lingering
-            raise
-
-
 def _cancelled(answer: Deferred[Any]) -> Deferred[Any]:
     answer.cancel()
     return answer
@@ -308,6 +301,7 @@ class FailureTests(SynchronousTestCase):
         rig.origin.always = status(500, b"x" * (2 << 20))
         answer = rig.ask(-600, 0)
         self.assertEqual((answer.code, len(answer.octets)), (500, 2 << 20))
+        self.assertEqual(answer.outcome.reason, Reason.TOO_LARGE)
         rig.origin.always = None
         rig.now.advance(15)
         self._next_is_fine(rig)
@@ -402,7 +396,21 @@ class FailureTests(SynchronousTestCase):
             rig.origin.release()
             answer = self.successResultOf(narrow)
             self.assertEqual((answer.octets, answer.outcome.failed), (rig.direct(-300, 0), ()))
+            self.assertEqual(answer.outcome.fetched,
+                             (((NOW - 300) * SECOND_NS, NOW * SECOND_NS),))
             self.assertEqual((rig.held(), rig.fetcher.flights), ([(-300, 0)], 0))
+
+    def test_wider_failed_again(self) -> None:
+        """Nor is the next wider one waited for, which may be refused as well."""
+        rig = Rig()
+        rig.origin.is_paused = True
+        rig.origin.faults = [status(422), status(422)]
+        answers = [rig.start(-6000, 0), rig.start(-3000, 0), rig.start(-300, 0)]
+        rig.origin.release()
+        rig.origin.release()
+        self.assertEqual([self.successResultOf(answer).code for answer in answers],
+                         [422, 422, 200])
+        self.assertEqual(rig.asked(), [(-6000, 0), (-3000, 0), (-300, 0)])
 
     def test_clumsy_dialect(self) -> None:
         """A dialect that stumbles over an answer does not keep it from the client."""

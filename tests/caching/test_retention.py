@@ -171,6 +171,20 @@ class WithMoreTests(SynchronousTestCase):
         entry = with_more(None, _dataset(-600, 0), headers, _plan(-600, 0), DeltaOptions("b"))
         self.assertEqual((_held(entry), entry.headers, entry.span), ([(-600, 0)], headers, 11))
 
+    def test_given_back(self) -> None:
+        """What is dropped is not held on to."""
+        entry = with_more(None, _dataset(-600_000, 0), NO_HEADERS, _plan(-60, 0),
+                          DeltaOptions("b", retention=10))
+        self.assertEqual(_held(entry), [(-600, 0)])
+        self.assertLess(entry.nbytes, 2000)
+
+    def test_slack(self) -> None:
+        """A sixteenth more may be kept, so that not every refresh has to cut."""
+        for start, held in ((-2040, -2040), (-2100, -1920)):
+            entry = with_more(None, _dataset(start, 0), NO_HEADERS, _plan(-60, 0),
+                              DeltaOptions("b", retention=32))
+            self.assertEqual(_held(entry), [(held, 0)])
+
     def test_other_kind(self) -> None:
         """An answer of another kind takes the place of all there was."""
         old = Entry(_dataset(-1200, -660, "vector"))

@@ -269,13 +269,9 @@ def _assembled(plan: Plan, before: Entry | None, fetched: Fetched) -> Dataset | 
     held = before.dataset.restricted(wanted) if before is not None else Dataset(Extents(
         plan.query.step_ns))
     for dataset in fetched.datasets:
-        left = dataset.extents - held.extents
         if not mergeable(held, dataset):
             return None
-        if left == dataset.extents:
-            held = held.merged(dataset)
-        elif left:
-            held = held.merged(dataset.restricted(left))
+        held = held.merged(dataset)
     return held.restricted(wanted)
 
 

@@ -9,7 +9,6 @@ from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
 
-
 # Cutting every series at each refresh costs more than a few timestamps too many: one in so
 # many may be kept beyond the limit.
 _SLACK = 16
