@@ -22,6 +22,23 @@ def head_of(octets: bytes) -> list[bytes]:
     return octets.partition(b"\r\n\r\n")[0].split(b"\r\n")
 
 
+class NominatedTests(SynchronousTestCase):
+    """Fields that the client's C{Connection} names."""
+
+    def test_never_seen(self) -> None:
+        """
+        They are gone before any cache sees them: a tenant that the origin is not told of is
+        no part of the question.
+        """
+        responder = RecordingResponder.of(Response(200))
+        Connection(responder).exchange(
+            b"GET / HTTP/1.1\r\nHost: x\r\nX-Scope-OrgID: other\r\nA: b\r\n"
+            b"Connection: x-scope-orgid, keep-alive\r\n\r\n")
+        [request] = responder.requests
+        self.assertEqual((request.headers.get(b"x-scope-orgid"), request.headers.get(b"a")),
+                         (None, b"b"))
+
+
 class WholeTests(SynchronousTestCase):
     """Answers that are here at once."""
 

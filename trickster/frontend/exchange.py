@@ -24,6 +24,7 @@ from trickster.frontend.responsehead import (
 from trickster.frontend.stepping import Suspended, first_step
 from trickster.interfaces import IBody, IDuplex, IResponder
 from trickster.messages import Headers, Octets, Peer, Request, Response
+from trickster.upstream.forwarding import without_nominated
 
 # Up to here copying the body behind its head is cheaper than a second buffer.
 _JOINED = 32 * 1024
@@ -99,8 +100,9 @@ class Exchange:
         """Ask for the answer, and send it when it is there."""
         head = self._head
         request = Request(
-            head.method, head.target, head.headers, self._body, head.authority, self._line.peer,
-            head.version, self.interim if head.version == b"HTTP/1.1" else None)
+            head.method, head.target, without_nominated(head.headers), self._body,
+            head.authority, self._line.peer, head.version,
+            self.interim if head.version == b"HTTP/1.1" else None)
         try:
             suspended = first_step(responder.respond(request))
         except StopIteration as done:

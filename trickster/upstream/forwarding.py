@@ -52,6 +52,16 @@ def end_to_end(headers: Headers) -> tuple[Pair, ...]:
     return tuple(pair for pair in headers.pairs if pair[0].lower() not in gone)
 
 
+def without_nominated(headers: Headers) -> Headers:
+    """
+    :return: a request's fields without those that its C{Connection} names: no cache may
+        take for part of the question what the origin will never see.  The hop-by-hop
+        fields themselves stay for whoever sends the request on.
+    """
+    gone = _gone(headers, frozenset()) - _HOP_BY_HOP
+    return headers.without(*gone) if gone else headers
+
+
 def response_headers(headers: Headers, has_body: bool) -> Headers:
     """
     :param has_body: whether the message has one; where it has none by nature, its
