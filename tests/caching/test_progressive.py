@@ -424,3 +424,27 @@ class RandomReadersTests(SynchronousTestCase):
         running = [r for r in readers if r.is_done]
         for reader in running:
             self.assertEqual(reader.octets, sent)
+
+
+class JoiningTests(SynchronousTestCase):
+    """What is kept is kept in large pieces, at every moment readable from anywhere."""
+
+    @settings(max_examples=50, deadline=None)
+    @given(st.lists(st.integers(1, 300_000), max_size=12), st.data())
+    def test_any_offset(self, sizes: list[int], data: st.DataObject) -> None:
+        """Every offset gives the octets of the source."""
+        stage = Stage.of(keep=10**8, ahead=10**8)
+        stage.reader()
+        stage.pump()
+        sent = b""
+        for n, size in enumerate(sizes):
+            piece = bytes([n]) * size
+            sent += piece
+            stage.source.send(piece)
+            offset = data.draw(st.integers(0, len(sent) - 1))
+            found = stage.shared.at(offset)
+            assert found is not None
+            self.assertEqual(bytes(found), sent[offset:offset + len(found)])
+        self.assertEqual(b"".join(stage.shared.buffers()), sent)
+        stage.source.send(b"")
+        self.assertLessEqual(len(stage.shared.buffers()), 66 + len(sent) // 262_144)

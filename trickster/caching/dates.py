@@ -27,6 +27,7 @@ _FORMS = tuple(
     )
 )
 
+_LONGEST = len("Wednesday, 06-Nov-94 08:49:37 GMT")
 _LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -38,6 +39,8 @@ def parse_date(value: bytes, now: float) -> int | None:
     :return: seconds since the epoch, or None for anything that is not one of the three
         forms with the zone GMT: such an C{Expires} has already passed.
     """
+    if len(value) > _LONGEST:
+        return None
     return _parsed(value, gmtime(max(0.0, now)).tm_year)
 
 
@@ -62,8 +65,8 @@ def _seconds(found: re.Match[bytes], year_now: int) -> int | None:
 
 
 def _full_year(short: int, year_now: int) -> int:
-    year = year_now - year_now % 100 + short
-    return year - 100 if year > year_now + 50 else year
+    earliest = year_now - 49
+    return earliest + (short - earliest) % 100
 
 
 def _days_in(month: int, year: int) -> int:

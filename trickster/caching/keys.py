@@ -13,6 +13,7 @@ from trickster.caching.formfields import field_values
 from trickster.messages import Params, Request, parsed_query
 
 ALL_PARAMS = ("*",)
+_LONGEST_REMEMBERED = 1024
 READ_ONLY = (b"GET", b"HEAD")
 
 
@@ -59,12 +60,7 @@ def path_prefix(prefix: str, path: bytes, authority: bytes = b"") -> str:
     :param authority: the host asked for, for routes whose rules count it.
     :return: what the keys of all entries for a path begin with, whatever their query.
     """
-    return f"{prefix}.opc.{_path_digest(authority.lower(), path)}."
-
-
-@lru_cache(maxsize=4096)
-def _path_digest(authority: bytes, path: bytes) -> str:
-    return digest((authority, path))
+    return f"{prefix}.opc.{digest((authority.lower(), path))}."
 
 
 def key_of(rules: KeyRules, request: Request, body: bytes | None = None) -> str:
@@ -76,10 +72,25 @@ def key_of(rules: KeyRules, request: Request, body: bytes | None = None) -> str:
         cannot be read in one way only.
     """
     authority = request.authority if rules.with_authority else b""
+    if body is None and not rules.form:
+        is_short = len(request.target) <= _LONGEST_REMEMBERED
+        return (_read_key if is_short else _new_read_key)(rules, authority, request.target)
     method = b"GET" if request.method in READ_ONLY or rules.form else request.method
     question = (_canonical_params(rules, request, body) if rules.form
                 else _raw_question(rules, request, body))
     return path_prefix(rules.prefix, request.path, authority) + digest((method, *question))
+
+
+def _new_read_key(rules: KeyRules, authority: bytes, target: bytes) -> str:
+    path, _, query = target.partition(b"?")
+    # A question mark without a query is another target.
+    mark = b"?" if b"?" in target else None
+    return path_prefix(rules.prefix, path, authority) + digest(
+        (b"GET", mark, counted_query(rules, query)))
+
+
+# The key of GET and HEAD where parameters are not looked into: asked for at every hit.
+_read_key = lru_cache(maxsize=4096)(_new_read_key)
 
 
 def _canonical_params(rules: KeyRules, request: Request, body: bytes | None) -> Iterable[bytes]:

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.bodies import BodyTooLarge, read_all
-from trickster.caching.answers import Reply, answer, live_answer
+from trickster.caching.answers import RangeRules, Reply, answer, live_answer
 from trickster.caching.archive import Archive
 from trickster.caching.asking import (
     AskingRules,
@@ -68,9 +68,11 @@ class ObjectCache:
     _archive: Archive = field(init=False)
     _fetcher: Fetcher = field(init=False)
     _asking: AskingRules = field(init=False)
+    _ranges: RangeRules = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
+        self._ranges = options.range_rules
         self._shelf = Shelf(self._store, self._clock, options.rules, options.identity)
         self._asking = AskingRules(options.key_rules, options.range_rules.limit,
                                    wholly=options.route.ttl is not None)
@@ -155,7 +157,7 @@ class ObjectCache:
     def _reply(self, document: Document, question: Question, outcome: Outcome,
                is_reused: bool) -> Reply:
         return Reply(document, question.request, self._clock.seconds(), outcome,
-                     self.options.range_rules, is_reused)
+                     self._ranges, is_reused)
 
     def _refresh(self, question: Question, found: Found) -> None:
         """Fetch anew what a client has just been given stale."""

@@ -15,6 +15,7 @@ from trickster.interfaces import IBody
 
 # Many small pieces are joined, so that a body of them does not cost a multiple of its size.
 _SMALL = 8192
+_LARGE = 256 * 1024
 _SPOOL_PIECE = 256 * 1024
 
 
@@ -69,6 +70,8 @@ class SharedBody:
     failure: UpstreamBroke | None = field(default=None, init=False)
     _blocks: list[bytes] = field(factory=list, init=False)
     _starts: list[int] = field(factory=list, init=False)
+    # Index of the first block that may still be joined with those after it.
+    _loose: int = field(default=0, init=False)
     _followers: list[Follower] = field(factory=list, init=False)
     _gate: Deferred[None] | None = field(default=None, init=False)
     _spool: ISpool | None = field(default=None, init=False)
@@ -186,15 +189,27 @@ class SharedBody:
             self._gate.callback(None)
 
     def _append(self, piece: bytes) -> None:
-        if self._blocks and len(self._blocks[-1]) + len(piece) <= _SMALL:
+        if self._loose < len(self._blocks) and len(self._blocks[-1]) + len(piece) <= _SMALL:
             self._blocks[-1] += piece
         else:
             self._blocks.append(piece)
             self._starts.append(self.size)
         self.size += len(piece)
+        if self.is_kept:
+            self._join_loose()
         if self.is_kept and self.size > self._spread.keep:
             self._overflow()
         self._tell_followers()
+
+    def _join_loose(self) -> None:
+        # Answers out of the store are sent in large pieces: better to join once, here, and
+        # little by little, than at each hit.
+        if self.size - self._starts[self._loose] >= _LARGE:
+            loose = self._blocks[self._loose:]
+            if len(loose) > 1:
+                self._blocks[self._loose:] = [b"".join(loose)]
+                del self._starts[self._loose + 1:]
+            self._loose = len(self._blocks)
 
     def _overflow(self) -> None:
         self.is_kept = False
@@ -238,6 +253,7 @@ class SharedBody:
                 keep_from = min(keep_from, self._spooled)
         while self._blocks and self._starts[0] + len(self._blocks[0]) <= keep_from:
             del self._blocks[0], self._starts[0]
+            self._loose = max(0, self._loose - 1)
 
     def at(self, offset: int) -> bytes | memoryview | None:
         """:return: octets from an offset on, if they are in memory."""

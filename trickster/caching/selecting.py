@@ -11,6 +11,8 @@ from trickster.messages import NO_HEADERS, Headers
 Selecting = tuple[tuple[bytes, bytes | None], ...]
 
 _ACCEPT_LANGUAGE = b"accept-language"
+# Fields whose members' order means nothing beside their weights.
+_WEIGHTED = (_ACCEPT_LANGUAGE, b"accept-encoding", b"accept-charset")
 
 _WEIGHT = re.compile(rb";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*$", re.IGNORECASE)
 
@@ -77,7 +79,7 @@ def _normalised(name: bytes, request: Headers) -> bytes | None:
     if name not in request:
         return None
     value = request.joined(name) or b""
-    if name == _ACCEPT_LANGUAGE:
+    if name in _WEIGHTED:
         return b", ".join(map(_weighted, preferences(value)))
     return b", ".join(split_list(value))
 

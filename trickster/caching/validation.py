@@ -28,6 +28,12 @@ class Verdict(Enum):
     FAILED = "failed"
 
 
+def has_conditions(request: Headers) -> bool:
+    """:return: whether there is anything for L{evaluate} to do."""
+    return (b"if-none-match" in request or b"if-modified-since" in request
+            or b"if-match" in request or b"if-unmodified-since" in request)
+
+
 def is_conditional(request: Headers) -> bool:
     """:return: whether the answer may be a 304."""
     return b"if-none-match" in request or b"if-modified-since" in request
@@ -114,7 +120,9 @@ def _tag_listed(value: bytes | None, stored: Headers, strongly: bool) -> bool:
 
 
 def _is_modified(since: bytes | None, stored: Headers, now: float) -> bool | None:
-    moment = parse_date(since, now) if since is not None else None
+    if since is None:
+        return None
+    moment = parse_date(since, now)
     # A response without Last-Modified cannot have changed since it was made.
     changed = stored.get(b"last-modified") or stored.get(b"date")
     last = parse_date(changed, now) if changed is not None else None

@@ -1,0 +1,160 @@
+"""Reading Cache-Control, its targeted form, and structured fields."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.caching.directives import (
+    SATURATED,
+    parse_cache_control,
+    parse_targeted,
+    split_list,
+)
+from trickster.caching.structured import Date, InnerList, Token, parse_dictionary
+
+NAMES = st.sampled_from(["max-age", "Max-Age", "no-store", "s-maxage", "foo", "PRIVATE"])
+TOKENS = st.text("abc019-.", min_size=1, max_size=4)
+QUOTED = st.text('ab,= \\"', max_size=6)
+
+
+def quoted(text: str) -> str:
+    """:return: a quoted string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class SplitListTests(SynchronousTestCase):
+    """Members of lists."""
+
+    def test_quotes(self) -> None:
+        """Commas and escaped quotes inside quotes separate nothing."""
+        self.assertEqual(list(split_list(b'a, "b,c" ,, "d\\",e",f')),
+                         [b"a", b'"b,c"', b'"d\\",e"', b"f"])
+
+    def test_unterminated(self) -> None:
+        """A quote that does not end reaches to the end."""
+        self.assertEqual(list(split_list(b'a, "b, c')), [b"a", b'"b, c'])
+        self.assertEqual(list(split_list(b'a, "b\\')), [b"a", b'"b\\'])
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(st.one_of(TOKENS, QUOTED.map(quoted)), max_size=5), st.sampled_from(
+        [",", ", ", " ,\t", ",,"]))
+    def test_joined(self, members: list[str], comma: str) -> None:
+        """What was joined comes apart again."""
+        self.assertEqual(list(split_list(comma.join(members).encode())),
+                         [member.encode() for member in members])
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.text('a,"\\ ', max_size=30))
+    def test_ends(self, text: str) -> None:
+        """Every octet that is not a separator is in one member, in order."""
+        joined = b"".join(split_list(text.encode()))
+        self.assertEqual(joined.replace(b",", b"").replace(b" ", b""),
+                         text.replace(",", "").replace(" ", "").encode())
+
+
+class CacheControlTests(SynchronousTestCase):
+    """The untargeted field."""
+
+    def seconds(self, *lines: bytes) -> int | None:
+        """:return: the value of max-age."""
+        return parse_cache_control(lines).seconds(b"max-age")
+
+    def test_values(self) -> None:
+        """Decimal, saturated, 0 where invalid, None where absent."""
+        for line, expected in ((b"max-age=7", 7), (b"MAX-AGE=007", 7), (b"max-age", 0),
+                               (b"max-age=-7", 0), (b"max-age=7.0", 0), (b'max-age="7"', 7),
+                               (b"max-age=" + b"9" * 5000, SATURATED), (b"x", None),
+                               (b"max-age=" + b"0" * 5000 + b"7", 7), (b'x="max-age=7"', None),
+                               ("max-age=\u0667".encode(), 0)):
+            self.assertEqual(self.seconds(line), expected, line[:20])
+
+    def test_duplicates(self) -> None:
+        """Equal ones are one; others make the answer stale (RFC 9111 section 4.2.1)."""
+        self.assertEqual(self.seconds(b"max-age=7, max-age=7"), 7)
+        self.assertEqual(self.seconds(b"max-age=7", b"max-age=8"), 0)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(st.tuples(NAMES, st.one_of(st.none(), TOKENS, QUOTED.map(quoted))),
+                    max_size=5))
+    def test_against_a_model(self, said: list[tuple[str, str | None]]) -> None:
+        """Every directive is there, by lower-case name, and no other."""
+        lines = [(n if v is None else f"{n}={v}").encode() for n, v in said]
+        for found in (parse_cache_control(lines), parse_cache_control([b",".join(lines)])):
+            self.assertEqual(set(found.values), {name.lower().encode() for name, _ in said})
+            self.assertEqual(sum(map(len, found.values.values())), len(said))
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.binary(max_size=40))
+    def test_never_raises(self, line: bytes) -> None:
+        """Rubbish is read somehow."""
+        found = parse_cache_control([line])
+        for name in found.values:
+            self.assertLessEqual(found.seconds(name) or 0, SATURATED)
+
+
+class TargetedTests(SynchronousTestCase):
+    """CDN-Cache-Control (RFC 9213)."""
+
+    def test_valid(self) -> None:
+        """Known directives of the right type, unknown ones of any."""
+        found = parse_targeted([b"max-age=7;q=1, no-store, foo=(1 2)", b'private="x"'])
+        assert found is not None
+        self.assertEqual(found.seconds(b"max-age"), 7)
+        self.assertIn(b"no-store", found)
+        self.assertIn(b"private", found)
+
+    def test_false(self) -> None:
+        """A flag that is said to be false is not there."""
+        found = parse_targeted([b"no-store=?0, max-age=1"])
+        assert found is not None
+        self.assertNotIn(b"no-store", found)
+
+    def test_last_wins(self) -> None:
+        """Of two members of a name the later counts (RFC 9651)."""
+        found = parse_targeted([b"max-age=1, max-age=2"])
+        assert found is not None
+        self.assertEqual(found.seconds(b"max-age"), 2)
+
+    def test_invalid(self) -> None:
+        """Anything wrong makes it as if it were absent."""
+        for line in (b"", b"max-age=?1", b"max-age", b"no-store=1", b"private=1", b"a,,b",
+                     b"max-age=1000000000000000"):
+            self.assertIsNone(parse_targeted([line]), line)
+        self.assertIsNone(parse_targeted([]))
+
+
+class StructuredTests(SynchronousTestCase):
+    """Dictionaries (RFC 9651)."""
+
+    def test_types(self) -> None:
+        """Each type of item."""
+        self.assertEqual(
+            parse_dictionary([b'a=1, b=-2.5;x;y="z", c="q\\"\\\\", d=t/x*, e=:AQI=:, f, g=?0',
+                              b'h=@-5, i=(1 a;b  "c");d, *j=()']),
+            {"a": 1, "b": Decimal("-2.5"), "c": 'q"\\', "d": Token("t/x*"), "e": b"\1\2",
+             "f": True, "g": False, "h": Date(-5), "i": InnerList((1, Token("a"), "c")),
+             "*j": InnerList(())})
+
+    def test_several_lines(self) -> None:
+        """Lines are one dictionary, the last of a name counts and moves to the end."""
+        found = parse_dictionary([b"a=1, b=2", b"a=3"])
+        assert found is not None
+        self.assertEqual(list(found.items()), [("b", 2), ("a", 3)])
+
+    def test_malformed(self) -> None:
+        """One mistake spoils all of it."""
+        for line in (b"a=", b"a=1,", b",a", b"a b", b"A=1", b"1=1", b'a="', b'a="\\x"', b"a='x'",
+                     b"a=1.", b"a=.5", b"a=1.2345", b"a=1234567890123456", b"a=1x1=", b"a=?2",
+                     b"a=:?:", b"a=:AQ", b"a=(1", b"a=(1,2)", b"a=(1(2))", b"a=@1.5", b"a=@",
+                     b"a;=1", b"a; A", b"a=\xe4", b'a="\xe4"', b"a=--1", b"a=:A:", b"\ta"):
+            self.assertIsNone(parse_dictionary([line]), line)
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.text('ab=,;"()?:@1. -\\*', max_size=20))
+    def test_never_raises(self, line: str) -> None:
+        """Rubbish is None, or a dictionary."""
+        self.assertIsInstance(parse_dictionary([line.encode()]), dict | None)

@@ -1,0 +1,177 @@
+"""Cache keys, and the fields of request bodies that are part of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.caching.formfields import field_values
+from trickster.caching.keys import KeyRules, counted_query, digest, framed, key_of, path_prefix
+from trickster.messages import Headers, MalformedParams, Params, Request
+
+PARTS = st.lists(st.one_of(st.none(), st.binary(max_size=5)), max_size=5)
+PAIRS = st.lists(st.tuples(st.sampled_from("abc"), st.text("x&=+ %", max_size=3)), max_size=5)
+
+
+def key(target: bytes = b"/a", method: bytes = b"GET", body: bytes | None = None,
+        authority: bytes = b"h", kind: str = "", **rules: Any) -> str:
+    """:return: the key of a request."""
+    headers = Headers(((b"Content-Type", kind.encode()),) if kind else ())
+    return key_of(KeyRules("p", **rules), Request(method, target, headers, authority=authority),
+                  body)
+
+
+class FramingTests(SynchronousTestCase):
+    """No two sequences look alike."""
+
+    @settings(max_examples=300, deadline=None)
+    @given(PARTS, PARTS)
+    def test_unambiguous(self, one: list[bytes | None], two: list[bytes | None]) -> None:
+        """Framed texts are equal only for equal sequences."""
+        self.assertEqual(framed(one) == framed(two), one == two)
+        self.assertEqual(digest(one) == digest(two), one == two)
+
+
+class PlainKeyTests(SynchronousTestCase):
+    """Routes of plain web origins."""
+
+    def test_begins_with_its_path(self) -> None:
+        """All keys of a path begin alike, so that they can be purged together."""
+        for target in (b"/a", b"/a?x", b"/a?x=1"):
+            self.assertTrue(key(target).startswith(path_prefix("p", b"/a")))
+            self.assertTrue(key(target, with_authority=True).startswith(
+                path_prefix("p", b"/a", b"h")))
+        self.assertFalse(key(b"/ab").startswith(path_prefix("p", b"/a")))
+
+    def test_get_and_head(self) -> None:
+        """They share; other methods do not."""
+        self.assertEqual(key(), key(method=b"HEAD"))
+        self.assertNotEqual(key(), key(method=b"POST", body=b""))
+
+    def test_authority(self) -> None:
+        """The host counts where the rules say so, in any case."""
+        self.assertEqual(key(authority=b"x"), key(authority=b"y"))
+        self.assertNotEqual(key(authority=b"x", with_authority=True),
+                            key(authority=b"y", with_authority=True))
+        self.assertEqual(key(authority=b"X", with_authority=True),
+                         key(authority=b"x", with_authority=True))
+
+    def test_query(self) -> None:
+        """It counts as it is spelled, all of it or the named parameters only."""
+        self.assertNotEqual(key(b"/a?b=1"), key(b"/a?b=%31"))
+        self.assertEqual(counted_query(KeyRules("p", params=("b",)), b"a=1&b=2&c&b=%33"),
+                         b"b=2&b=%33")
+        self.assertEqual(counted_query(KeyRules("p", ignored_params=frozenset({"u v"})),
+                                       b"a=1&u+v=2&u%20v&b"), b"a=1&b")
+        self.assertEqual(counted_query(KeyRules("p", params=()), b"a=1"), b"")
+
+    def test_body(self) -> None:
+        """A body counts whole, with its type, unless fields of it are named."""
+        self.assertNotEqual(key(method=b"POST", body=b"1"), key(method=b"POST", body=b"2"))
+        self.assertNotEqual(key(method=b"POST", body=b"1", kind="a"),
+                            key(method=b"POST", body=b"1", kind="b"))
+        json = {"method": b"POST", "kind": "application/json", "form_fields": ("q",)}
+        self.assertEqual(key(body=b'{"q": 1, "t": 2}', **json),
+                         key(body=b'{"t":3,"q":1}', **json))
+        self.assertNotEqual(key(body=b'{"q": 1}', **json), key(body=b'{"q": "1"}', **json))
+        self.assertNotEqual(key(body=b"{", **json), key(body=b"[", **json))
+
+
+class FormKeyTests(SynchronousTestCase):
+    """Routes whose parameters are a set of named values."""
+
+    def test_order_and_spelling(self) -> None:
+        """Neither counts, nor does the method."""
+        self.assertEqual(key(b"/a?b=1&c=%32", form=True), key(b"/a?c=2&b=1", form=True))
+        self.assertEqual(key(b"/a?b=1&c=2", form=True),
+                         key(method=b"POST", body=b"c=2&b=1", form=True))
+        self.assertEqual(key(b"/a?b=1", form=True),
+                         key(b"/a?b=1", b"POST", b"", form=True))
+
+    def test_order_of_one_name(self) -> None:
+        """The order of the values of one name does count."""
+        self.assertNotEqual(key(b"/a?b=1&b=2", form=True), key(b"/a?b=2&b=1", form=True))
+
+    def test_ignored(self) -> None:
+        """What cannot change an answer does not count."""
+        rules = {"form": True, "ignored_params": frozenset({"_"})}
+        self.assertEqual(key(b"/a?b=1&_=1", **rules), key(b"/a?b=1&_=2", **rules))
+
+    def test_normalised(self) -> None:
+        """What is made equal is equal."""
+
+        def lower(params: Params) -> Params:
+            return Params(tuple((n, v.lower()) for n, v in params.pairs))
+
+        self.assertEqual(key(b"/a?b=X", form=True, normalise=lower),
+                         key(b"/a?b=x", form=True, normalise=lower))
+
+    def test_malformed(self) -> None:
+        """What may be read in several ways is no question."""
+        for target in (b"/a?b=%zz", b"/a?b;c"):
+            with self.assertRaises(MalformedParams):
+                key(target, form=True)
+
+    @settings(max_examples=200, deadline=None)
+    @given(PAIRS, PAIRS)
+    def test_against_a_model(self, one: list[tuple[str, str]], two: list[tuple[str, str]]
+                             ) -> None:
+        """Keys are equal if each name has the same values in the same order."""
+        keys = [key(b"/a?" + Params(tuple(pairs)).encode(), form=True) for pairs in (one, two)]
+        models = [{n: [v for m, v in pairs if m == n] for n, _ in pairs} for pairs in (one, two)]
+        self.assertEqual(keys[0] == keys[1], models[0] == models[1])
+
+
+class FormFieldTests(SynchronousTestCase):
+    """Fields in bodies."""
+
+    MULTIPART = (b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+                 b"--B\r\nContent-Disposition: form-data; name=b; filename=x\r\n\r\n2\r\n"
+                 b"--B--\r\n")
+
+    def test_urlencoded(self) -> None:
+        """All values of a name, unambiguously."""
+        kind = b"application/x-www-form-urlencoded; charset=utf-8"
+        self.assertEqual(field_values(kind, b"a=1&b=2&a=3", ["a", "c"]), [b"1:11:3", None])
+        self.assertIsNone(field_values(kind, b"a=%zz", ["a"]))
+
+    def test_multipart(self) -> None:
+        """Parts by name."""
+        for kind in (b"multipart/form-data; boundary=B", b'Multipart/Form-Data; Boundary="B"'):
+            self.assertEqual(field_values(kind, self.MULTIPART, ["b", "a", "c"]),
+                             [b"1:2", b"1:1", None])
+
+    def test_broken_multipart(self) -> None:
+        """What is cut short or has no names is not read."""
+        kind = b"multipart/form-data; boundary=B"
+        for body in (b"", self.MULTIPART[:-6], b"--B\r\n\r\n1\r\n--B--", b"--C--",
+                     b"--B\r\nname=a\r\n--B--"):
+            self.assertIsNone(field_values(kind, body, ["a"]), body)
+        self.assertIsNone(field_values(b"multipart/form-data", self.MULTIPART, ["a"]))
+
+    def test_json(self) -> None:
+        """Deep paths, with types, in a canonical spelling."""
+        body = b'{"a": {"b": [1, {"c": "x"}]}, "n": null, "t": true, "f": 1.5, "a/b": 1}'
+        self.assertEqual(
+            field_values(b"application/json", body, ["a/b/1/c", "a/b", "n", "t", "f", "x", "a/x",
+                                                     "a/b/9", "a/b/-1", "t/x"]),
+            [b'"x"', b'[1,{"c":"x"}]', b"null", b"true", b"1.5", None, None, None, None, None])
+        self.assertEqual(field_values(b"application/x+json", b"[5]", ["0"]), [b"5"])
+
+    def test_unreadable(self) -> None:
+        """Anything else is not read."""
+        self.assertIsNone(field_values(b"application/json", b"{", ["a"]))
+        self.assertIsNone(field_values(b"application/json", b"[" * 100_000, ["a"]))
+        self.assertIsNone(field_values(b"text/plain", b"a=1", ["a"]))
+        self.assertIsNone(field_values(b"", b"a=1", ["a"]))
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.binary(max_size=60), st.sampled_from([
+        b"application/json", b"multipart/form-data; boundary=-", b"multipart/form-data",
+        b"application/x-www-form-urlencoded"]))
+    def test_never_raises(self, body: bytes, kind: bytes) -> None:
+        """Rubbish is None."""
+        self.assertIsInstance(field_values(kind, body, ["a"]), list | None)
