@@ -18,6 +18,7 @@ from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.query import TimeRangeQuery
 
 SECOND_NS = 1_000_000_000
+MOST_POINTS = 50_000  # of a series: five weeks of minutes
 # Functions whose value at an instant depends on their arguments at that instant alone.
 # Most others look at the whole range: derivative, movingAverage, summarize, highestMax, ...
 POINTWISE = frozenset({
@@ -70,6 +71,8 @@ class RenderDialect:
         start, end = _epoch(params, "from") // step * step + step, _epoch(params, "until")
         if start > end:
             raise NotATimeRange(Reason.INVERTED_RANGE)
+        if (end - start) // step >= MOST_POINTS:
+            raise NotATimeRange(Reason.TOO_MANY_POINTS)
         for most in params.get_all("maxDataPoints"):
             if not most[:9].isdecimal() or int(most[:9]) <= (end - start) // step:
                 raise NotATimeRange(Reason.RANGE_DEPENDENT, "it would consolidate")

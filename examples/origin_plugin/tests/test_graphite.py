@@ -36,7 +36,7 @@ EXAMPLE = Example(
     get(), answer(), NOW_NS,
     refused=(get(**{"from": "-1h"}), get(until="now"), get(format="png"), get(noCache="1"),
              get(target="derivative(a)"), get(target="scale(movingAverage(a,5),2)"),
-             get(maxDataPoints="5"), get(until=str(START - 60)), get(**{"from": "20240101"})),
+             get(maxDataPoints="5"), get(**{"from": "100000000"}), get(until=str(START - 60)), get(**{"from": "20240101"})),
     undecodable=(answer(step=300), answer(step=30), answer(count=5), answer(more=1),
                  answer(target="a.1.b", tags={"name": "a.1.b"}),
                  b'[{"target":"a","datapoints":[]}]'))
