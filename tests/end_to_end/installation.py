@@ -9,6 +9,7 @@ import tempfile
 import time
 import urllib.parse
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -47,26 +48,27 @@ class Installation:
 
     def __init__(self, backends: Mapping[str, Mapping[str, Any]],
                  more: Mapping[str, Any] | None = None) -> None:
-        self.directory = tempfile.TemporaryDirectory()
-        self.root = Path(self.directory.name)
         self.now = int(time.time()) // 60 * 60 - 120
-        self.scraped = ScriptedOrigin(self._scrape)
-        openmetrics(self.root / "samples.om", self.now - 3600 + STEP)
-        self.prometheus = Prometheus(
-            self.root / "prometheus", self.root / "samples.om",
-            ["--enable-feature=native-histograms,exemplar-storage"],
-            configuration=self._configuration())
-        self.trickster = Trickster(self.root / "trickster", {
-            name: {"provider": "prometheus", "origin_url": self.prometheus.url, **options}
-            for name, options in backends.items()}, more)
-        self._wait_for_a_scrape()
+        with ExitStack() as started:
+            self.root = Path(started.enter_context(tempfile.TemporaryDirectory()))
+            self.scraped = ScriptedOrigin(self._scrape)
+            started.callback(self.scraped.stop)
+            openmetrics(self.root / "samples.om", self.now - 3600 + STEP)
+            self.prometheus = Prometheus(
+                self.root / "prometheus", self.root / "samples.om",
+                ["--enable-feature=native-histograms,exemplar-storage"],
+                configuration=self._configuration())
+            started.callback(self.prometheus.stop)
+            self.trickster = Trickster(self.root / "trickster", {
+                name: {"provider": "prometheus", "origin_url": self.prometheus.url, **options}
+                for name, options in backends.items()}, more)
+            started.callback(self.trickster.stop)
+            self._wait_for_a_scrape()
+            self._started = started.pop_all()
 
     def stop(self) -> None:
         """End everything."""
-        self.trickster.stop()
-        self.prometheus.stop()
-        self.scraped.stop()
-        self.directory.cleanup()
+        self._started.close()
 
     def _configuration(self) -> dict[str, Any]:
         rules = self.root / "rules.yml"
@@ -95,7 +97,6 @@ class Installation:
             if b"43" in rules and b"firing" in firing:
                 return
             time.sleep(0.1)
-        self.stop()
         raise AssertionError("Prometheus has scraped nothing")
 
 

@@ -19,6 +19,8 @@ from typing import Any
 import yaml
 
 REQUIRED = os.environ.get("TRICKSTER_REQUIRE_SERVERS") == "1"
+TWISTD = ("twistd", "-n", "--pidfile=", "trickster", "-c")
+CONSOLE = ("trickster", "-config")
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -181,7 +183,13 @@ class Trickster(Server):
     """C{twistd -n trickster} with a configuration."""
 
     def __init__(self, directory: Path, backends: Mapping[str, Any],
-                 more: Mapping[str, Any] | None = None, prefix: Iterable[str] = ()) -> None:
+                 more: Mapping[str, Any] | None = None, prefix: Iterable[str] = (), *,
+                 listener: Mapping[str, Any] | None = None,
+                 form: Iterable[str] = TWISTD) -> None:
+        """
+        :param listener: more options of the default listener.
+        :param form: the command, up to where the configuration file is named.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.metrics_port, self.mgmt_port = (free_port() for _ in range(3))
         self.url = f"http://127.0.0.1:{self.port}"
@@ -190,15 +198,15 @@ class Trickster(Server):
         configuration = directory / "trickster.yaml"
         configuration.write_text(yaml.safe_dump({
             "listeners": {
-                "default": {"address": "127.0.0.1", "port": self.port},
+                "default": {"address": "127.0.0.1", "port": self.port, **(listener or {})},
                 "metrics": {"address": "127.0.0.1", "port": self.metrics_port},
                 "mgmt": {"address": "127.0.0.1", "port": self.mgmt_port},
             },
             "backends": dict(backends), **(more or {}),
         }))
+        command, *arguments = form
         super().__init__([
-            *prefix, str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile=",
-            "trickster", "-c", str(configuration),
+            *prefix, str(Path(sys.executable).parent / command), *arguments, str(configuration),
         ], directory / "trickster.log")
         self.wait_for(f"{self.url}/trickster/ping")
 
