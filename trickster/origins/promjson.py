@@ -88,13 +88,10 @@ def decode_matrix(octets: bytes, extents: Extents, relabel: Relabel | None) -> D
     data = _complete(octets, "matrix")
     series: dict[bytes, Runs] = {}
     try:
-        for one in _matrix.decode(data.result):
-            metric = _metric(one.metric, relabel)
-            for column, rows in _columns(one):
-                identity = b'{"metric":' + metric + column
-                if identity in series:
-                    raise Undecodable("the same series twice")
-                series[identity] = (rows,)
+        for identity, rows in _columns(_matrix.decode(data.result), relabel):
+            if identity in series:
+                raise Undecodable("the same series twice")
+            series[identity] = (rows,)
     except _MALFORMED as error:
         raise Undecodable(str(error)) from error
     whole = Dataset(extents, series, label_order, "matrix")
@@ -220,12 +217,15 @@ def _metric(raw: msgspec.Raw, relabel: Relabel | None) -> bytes:
     return _compact(metric)
 
 
-def _columns(one: _Series) -> Iterator[tuple[bytes, Rows]]:
-    values, histograms = _inside(one.values), _inside(one.histograms)
-    if values:
-        yield _VALUES, _text_rows(values)
-    if histograms:
-        yield _HISTOGRAMS, _indexed(b"[%b]" % histograms)
+def _columns(found: Iterable[_Series], relabel: Relabel | None) -> Iterator[tuple[bytes, Rows]]:
+    """:return: identity and rows of each series, numbers and histograms apart."""
+    for one in found:
+        labels = b'{"metric":' + _metric(one.metric, relabel)
+        values, histograms = _inside(one.values), _inside(one.histograms)
+        if values:
+            yield labels + _VALUES, _text_rows(values)
+        if histograms:
+            yield labels + _HISTOGRAMS, _indexed(b"[%b]" % histograms)
 
 
 def _inside(raw: msgspec.Raw) -> bytes:

@@ -61,57 +61,225 @@ class Example:
     closed: bool = True
 
 
+class _OriginCases(_Base):
+    origin_type: Any
+    chosen: Any
+
+    def test_provides(self) -> None:
+        """It has every member of the interfaces, with the right arguments."""
+        verifyObject(IOriginType, self.origin_type)
+        dialect = self.origin_type.dialect(self.chosen)
+        if dialect is not None:
+            verifyObject(IQueryDialect, dialect)
+        if INewestDialect.providedBy(dialect):
+            verifyObject(INewestDialect, dialect)
+
+    def test_options_have_defaults(self) -> None:
+        """Nobody has to configure anything; equal settings are equal options."""
+        self.assertEqual(self.origin_type.options(), self.origin_type.options())
+
+    def test_routes(self) -> None:
+        """Each path is said once for each method, in a form that can be routed."""
+        routes = self.origin_type.routes(self.chosen)
+        ways = [(r.path, r.match, method) for r in routes for method in r.methods]
+        self.assertTrue(routes)
+        self.assertEqual(len(ways), len(set(ways)))
+        for route in routes:
+            self._assert_well_formed(route)
+
+    def _assert_well_formed(self, route: Route) -> None:
+        self.assertTrue(route.path.startswith("/"), route)
+        self.assertIsInstance(route.serve, Serve)
+        self.assertIsInstance(route.match, Match)
+        self.assertTrue(route.methods and all(m == m.upper() for m in route.methods), route)
+        self.assertTrue(route.ttl is None or route.ttl >= 0, route)
+        self.assertTrue(all(h == h.lower() for h in route.key_headers), route)
+        self.assertEqual(route.local is not None, route.serve is Serve.LOCAL, route)
+
+    def test_delta_needs_a_dialect(self) -> None:
+        """Where a path is served by range, there is a dialect that can do it."""
+        if any(r.serve is Serve.DELTA for r in self.origin_type.routes(self.chosen)):
+            self.assertIsNotNone(self.origin_type.dialect(self.chosen))
+
+    def test_probe(self) -> None:
+        """A health check, where there is one, asks for a path."""
+        probe = self.origin_type.probe(self.chosen)
+        if probe is not None:
+            self.assertTrue(probe.target.startswith(b"/"))
+
+
+class _DialectCases(_OriginCases):
+    example: Example
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.dialect = self.origin_type.dialect(self.chosen)
+        self.query: TimeRangeQuery = in_phase(self.asked(self.example.request))
+        extent = self.query.extent
+        self.middle = evolve(self.query, extent=Extent(
+            extent.start_ns + self.query.step_ns, extent.end_ns - self.query.step_ns))
+
+    def asked(self, request: Request) -> TimeRangeQuery:
+        """:return: what a request asks for."""
+        query: TimeRangeQuery = self.dialect.decode_request(request, self.example.now_ns)
+        return query
+
+    def decoded(self, query: TimeRangeQuery, octets: bytes) -> Dataset:
+        """:return: what an answer says."""
+        dataset: Dataset = self.dialect.decode_response(
+            query, Response(200, body=Octets(octets)))
+        return dataset
+
+    def encoded(self, query: TimeRangeQuery, dataset: Dataset) -> bytes:
+        """:return: the octets of an answer."""
+        response = self.dialect.encode_response(query, dataset)
+        self.assertEqual(response.status, 200)
+        return bytes(self.successResultOf(Deferred.fromCoroutine(
+            read_all(response.body, _LARGEST))))
+
+    def whole(self) -> Dataset:
+        """:return: what the example's answer says."""
+        return self.decoded(self.query, self.example.answer)
+
+    # Requests.
+
+    def test_example(self) -> None:
+        """The example is worth its name: its path is served by range, for some instants."""
+        path = self.example.request.path.decode("ascii")
+        self.assertIn((path, Serve.DELTA), [
+            (r.path, r.serve) for r in self.origin_type.routes(self.chosen)])
+        self.assertGreaterEqual(self.query.extent.count(self.query.step_ns), 4)
+        self.assertTrue(self.query.key)
+
+    def test_requests_are_inverse(self) -> None:
+        """A query is encoded to a request that decodes to it, wherever it was narrowed to."""
+        start, end = self.query.extent
+        for extent in (self.query.extent, self.middle.extent, Extent(start, start),
+                       Extent(end, end), Extent(start - self.query.step_ns, end)):
+            query = evolve(self.query, extent=extent)
+            again = in_phase(self.asked(self.dialect.encode_request(query)))
+            self.assertEqual(*(
+                (q.extent, q.step_ns, q.key, q.lead_ns, q.tolerance_ns, q.wants_newest)
+                for q in (again, query)))
+
+    def test_encoded_twice(self) -> None:
+        """A query that was narrowed and decoded can be narrowed again."""
+        once = self.asked(self.dialect.encode_request(self.query))
+        twice = self.dialect.encode_request(evolve(once, extent=self.middle.extent))
+        self.assertEqual(in_phase(self.asked(twice)).extent, self.middle.extent)
+
+    def test_requests_are_left_alone(self) -> None:
+        """What the client sent on is sent on: method, header fields, and where to."""
+        encoded = self.dialect.encode_request(self.middle)
+        for name in ("method", "path", "headers", "authority"):
+            self.assertEqual(getattr(encoded, name), getattr(self.example.request, name))
+
+    def test_decoding_requests_is_pure(self) -> None:
+        """The same request at the same instant is the same query, whatever was asked since."""
+        before = self.asked(self.example.request)
+        self.asked(self.dialect.encode_request(self.middle))
+        self.assertEqual(self.asked(self.example.request), before)
+
+    def test_refused(self) -> None:
+        """What cannot be served by range is refused, with a reason and a way out."""
+        bare = evolve(self.example.request, target=self.example.request.path, body=Octets())
+        broken = evolve(bare, target=bare.path + b"?%zz=%")
+        for request in (*self.example.refused, bare, broken):
+            with self.assertRaises(NotATimeRange) as caught:
+                self.asked(request)
+            self.assertIn(caught.exception.fallback, ("proxy", "object"))
+
+    # Answers.
+
+    def test_covers(self) -> None:
+        """An answer covers what was asked for; its rows are in order, inside, and not none."""
+        whole = self.whole()
+        extent = self.query.extent
+        self.assertEqual(whole.extents, Extents(self.query.step_ns, (extent,)))
+        self.assertTrue(whole.series)
+        for rows in rows_of(whole).values():
+            instants = [t for t, _ in rows]
+            self.assertTrue(instants)
+            self.assertTrue(all(a < b for a, b in itertools.pairwise(instants)))
+            self.assertTrue(extent.start_ns <= instants[0] <= instants[-1] <= extent.end_ns)
+
+    def test_answers_are_inverse(self) -> None:
+        """What was decoded is encoded to what decodes to the same, to the octet of each row."""
+        whole = self.whole()
+        again = self.decoded(self.query, self.encoded(self.query, whole))
+        self.assertEqual((rows_of(again), list(again.series), again.kind),
+                         (rows_of(whole), list(whole.series), whole.kind))
+
+    def test_window(self) -> None:
+        """So is a part of it, as the answer to a narrower question."""
+        part = self.whole().window(self.middle.extent)
+        again = self.decoded(self.middle, self.encoded(self.middle, part))
+        self.assertEqual((rows_of(again), again.extents), (rows_of(part), part.extents))
+
+    def test_outside(self) -> None:
+        """Of an answer to a wider question, only what was asked for is taken."""
+        part = self.whole().window(self.middle.extent)
+        self.assertEqual(rows_of(self.decoded(self.middle, self.example.answer)), rows_of(part))
+
+    def test_merged(self) -> None:
+        """Parts that were asked for apart are the whole, put together in any order."""
+        whole, step = self.whole(), self.query.step_ns
+        start, end = self.query.extent
+        first = whole.window(Extent(start, start + step))
+        second = self.decoded(evolve(self.query, extent=Extent(start + 2 * step, end)),
+                              self.example.answer)
+        for merged in (first.merged(second), second.merged(first)):
+            self.assertEqual((rows_of(merged), merged.extents),
+                             (rows_of(whole), whole.extents))
+
+    def test_nothing(self) -> None:
+        """An answer without any series is one."""
+        nothing = Dataset(Extents(self.query.step_ns, (self.query.extent,)))
+        again = self.decoded(self.query, self.encoded(self.query, nothing))
+        self.assertEqual((rows_of(again), again.extents), ({}, nothing.extents))
+
+    def test_stored(self) -> None:
+        """It survives being written down."""
+        whole = self.whole()
+        read = Codec(whole.collation).from_octets(Codec().to_octets(whole))
+        assert read is not None
+        self.assertEqual((rows_of(read[0]), read[0].kind), (rows_of(whole), whole.kind))
+
+    def test_decoding_answers_is_pure(self) -> None:
+        """The same answer says the same, whatever was decoded since."""
+        before = rows_of(self.whole())
+        self.decoded(self.middle, self.example.answer)
+        self.assertEqual(rows_of(self.whole()), before)
+
+    def test_undecodable(self) -> None:
+        """What is no answer, or not all of one, is not taken for one."""
+        damaged = (*_GARBAGE, *_beginnings(self.example.answer)) if self.example.closed else ()
+        for octets in (*self.example.undecodable, *damaged):
+            with self.assertRaises(Undecodable, msg=repr(octets[-80:])):
+                self.decoded(self.query, octets)
+
+    def test_newest(self) -> None:
+        """The newest sample is one row a series."""
+        if self.example.newest is None:
+            return
+        request = self.dialect.encode_newest(self.query, self.example.now_ns)
+        self.assertEqual(request.method, self.example.request.method)
+        newest = self.dialect.decode_newest(
+            self.query, Response(200, body=Octets(self.example.newest)))
+        self.assertEqual({len(rows) for rows in rows_of(newest).values()}, {1})
+        for octets in (*_GARBAGE, *_beginnings(self.example.newest)) if self.example.closed else ():
+            with self.assertRaises(Undecodable, msg=repr(octets[-80:])):
+                self.dialect.decode_newest(self.query, Response(200, body=Octets(octets)))
+
+
 def origin_contract(origin_type: Any, options: Any = None) -> type:
     """
     :param options: an instance of its options, or None for the defaults.
     :return: a mixin for a C{TestCase}, for origin types with or without a dialect.
     """
     chosen = origin_type.options() if options is None else options
-
-    class OriginContract(_Base):
-        def test_provides(self) -> None:
-            """It has every member of the interfaces, with the right arguments."""
-            verifyObject(IOriginType, origin_type)
-            dialect = origin_type.dialect(chosen)
-            if dialect is not None:
-                verifyObject(IQueryDialect, dialect)
-            if INewestDialect.providedBy(dialect):
-                verifyObject(INewestDialect, dialect)
-
-        def test_options_have_defaults(self) -> None:
-            """Nobody has to configure anything; equal settings are equal options."""
-            self.assertEqual(origin_type.options(), origin_type.options())
-
-        def test_routes(self) -> None:
-            """Each path is said once for each method, in a form that can be routed."""
-            routes = origin_type.routes(chosen)
-            ways = [(r.path, r.match, method) for r in routes for method in r.methods]
-            self.assertTrue(routes)
-            self.assertEqual(len(ways), len(set(ways)))
-            for route in routes:
-                self._assert_well_formed(route)
-
-        def _assert_well_formed(self, route: Route) -> None:
-            self.assertTrue(route.path.startswith("/"), route)
-            self.assertIsInstance(route.serve, Serve)
-            self.assertIsInstance(route.match, Match)
-            self.assertTrue(route.methods and all(m == m.upper() for m in route.methods), route)
-            self.assertTrue(route.ttl is None or route.ttl >= 0, route)
-            self.assertTrue(all(h == h.lower() for h in route.key_headers), route)
-            self.assertEqual(route.local is not None, route.serve is Serve.LOCAL, route)
-
-        def test_delta_needs_a_dialect(self) -> None:
-            """Where a path is served by range, there is a dialect that can do it."""
-            if any(r.serve is Serve.DELTA for r in origin_type.routes(chosen)):
-                self.assertIsNotNone(origin_type.dialect(chosen))
-
-        def test_probe(self) -> None:
-            """A health check, where there is one, asks for a path."""
-            probe = origin_type.probe(chosen)
-            if probe is not None:
-                self.assertTrue(probe.target.startswith(b"/"))
-
-    return OriginContract
+    return type("OriginContract", (_OriginCases,),
+                {"origin_type": origin_type, "chosen": chosen})
 
 
 def dialect_contract(origin_type: Any, example: Example, options: Any = None) -> type:
@@ -120,169 +288,8 @@ def dialect_contract(origin_type: Any, example: Example, options: Any = None) ->
     :return: a mixin for a C{TestCase}, for origin types with a dialect.
     """
     chosen = origin_type.options() if options is None else options
-
-    class DialectContract(origin_contract(origin_type, chosen)):  # type: ignore[misc]
-        def setUp(self) -> None:
-            super().setUp()
-            self.dialect = origin_type.dialect(chosen)
-            self.query: TimeRangeQuery = in_phase(self.asked(example.request))
-            extent = self.query.extent
-            self.middle = evolve(self.query, extent=Extent(
-                extent.start_ns + self.query.step_ns, extent.end_ns - self.query.step_ns))
-
-        def asked(self, request: Request) -> TimeRangeQuery:
-            """:return: what a request asks for."""
-            query: TimeRangeQuery = self.dialect.decode_request(request, example.now_ns)
-            return query
-
-        def decoded(self, query: TimeRangeQuery, octets: bytes) -> Dataset:
-            """:return: what an answer says."""
-            dataset: Dataset = self.dialect.decode_response(
-                query, Response(200, body=Octets(octets)))
-            return dataset
-
-        def encoded(self, query: TimeRangeQuery, dataset: Dataset) -> bytes:
-            """:return: the octets of an answer."""
-            response = self.dialect.encode_response(query, dataset)
-            self.assertEqual(response.status, 200)
-            return bytes(self.successResultOf(Deferred.fromCoroutine(
-                read_all(response.body, _LARGEST))))
-
-        def whole(self) -> Dataset:
-            """:return: what the example's answer says."""
-            return self.decoded(self.query, example.answer)
-
-        # Requests.
-
-        def test_example(self) -> None:
-            """The example is worth its name: its path is served by range, for some instants."""
-            path = example.request.path.decode("ascii")
-            self.assertIn((path, Serve.DELTA), [
-                (r.path, r.serve) for r in origin_type.routes(chosen)])
-            self.assertGreaterEqual(self.query.extent.count(self.query.step_ns), 4)
-            self.assertTrue(self.query.key)
-
-        def test_requests_are_inverse(self) -> None:
-            """A query is encoded to a request that decodes to it, wherever it was narrowed to."""
-            start, end = self.query.extent
-            for extent in (self.query.extent, self.middle.extent, Extent(start, start),
-                           Extent(end, end), Extent(start - self.query.step_ns, end)):
-                query = evolve(self.query, extent=extent)
-                again = in_phase(self.asked(self.dialect.encode_request(query)))
-                self.assertEqual(*(
-                    (q.extent, q.step_ns, q.key, q.lead_ns, q.tolerance_ns, q.wants_newest)
-                    for q in (again, query)))
-
-        def test_encoded_twice(self) -> None:
-            """A query that was narrowed and decoded can be narrowed again."""
-            once = self.asked(self.dialect.encode_request(self.query))
-            twice = self.dialect.encode_request(evolve(once, extent=self.middle.extent))
-            self.assertEqual(in_phase(self.asked(twice)).extent, self.middle.extent)
-
-        def test_requests_are_left_alone(self) -> None:
-            """What the client sent on is sent on: method, header fields, and where to."""
-            encoded = self.dialect.encode_request(self.middle)
-            for name in ("method", "path", "headers", "authority"):
-                self.assertEqual(getattr(encoded, name), getattr(example.request, name))
-
-        def test_decoding_requests_is_pure(self) -> None:
-            """The same request at the same instant is the same query, whatever was asked since."""
-            before = self.asked(example.request)
-            self.asked(self.dialect.encode_request(self.middle))
-            self.assertEqual(self.asked(example.request), before)
-
-        def test_refused(self) -> None:
-            """What cannot be served by range is refused, with a reason and a way out."""
-            path = example.request.path
-            for request in (*example.refused, evolve(example.request, target=path, body=Octets()),
-                            evolve(example.request, target=path + b"?%zz=%", body=Octets())):
-                with self.assertRaises(NotATimeRange) as caught:
-                    self.asked(request)
-                self.assertIn(caught.exception.fallback, ("proxy", "object"))
-
-        # Answers.
-
-        def test_covers(self) -> None:
-            """An answer covers what was asked for; its rows are in order, inside, and not none."""
-            whole = self.whole()
-            extent = self.query.extent
-            self.assertEqual(whole.extents, Extents(self.query.step_ns, (extent,)))
-            self.assertTrue(whole.series)
-            for rows in rows_of(whole).values():
-                instants = [t for t, _ in rows]
-                self.assertTrue(instants)
-                self.assertTrue(all(a < b for a, b in itertools.pairwise(instants)))
-                self.assertTrue(extent.start_ns <= instants[0] <= instants[-1] <= extent.end_ns)
-
-        def test_answers_are_inverse(self) -> None:
-            """What was decoded is encoded to what decodes to the same, to the octet of each row."""
-            whole = self.whole()
-            again = self.decoded(self.query, self.encoded(self.query, whole))
-            self.assertEqual((rows_of(again), list(again.series), again.kind),
-                             (rows_of(whole), list(whole.series), whole.kind))
-
-        def test_window(self) -> None:
-            """So is a part of it, as the answer to a narrower question."""
-            part = self.whole().window(self.middle.extent)
-            again = self.decoded(self.middle, self.encoded(self.middle, part))
-            self.assertEqual((rows_of(again), again.extents), (rows_of(part), part.extents))
-
-        def test_outside(self) -> None:
-            """Of an answer to a wider question, only what was asked for is taken."""
-            part = self.whole().window(self.middle.extent)
-            self.assertEqual(rows_of(self.decoded(self.middle, example.answer)), rows_of(part))
-
-        def test_merged(self) -> None:
-            """Parts that were asked for apart are the whole, put together in any order."""
-            whole, step = self.whole(), self.query.step_ns
-            start, end = self.query.extent
-            first = whole.window(Extent(start, start + step))
-            second = self.decoded(evolve(self.query, extent=Extent(start + 2 * step, end)),
-                                  example.answer)
-            for merged in (first.merged(second), second.merged(first)):
-                self.assertEqual((rows_of(merged), merged.extents),
-                                 (rows_of(whole), whole.extents))
-
-        def test_nothing(self) -> None:
-            """An answer without any series is one."""
-            nothing = Dataset(Extents(self.query.step_ns, (self.query.extent,)))
-            again = self.decoded(self.query, self.encoded(self.query, nothing))
-            self.assertEqual((rows_of(again), again.extents), ({}, nothing.extents))
-
-        def test_stored(self) -> None:
-            """It survives being written down."""
-            whole = self.whole()
-            read = Codec(whole.collation).from_octets(Codec().to_octets(whole))
-            assert read is not None
-            self.assertEqual((rows_of(read[0]), read[0].kind), (rows_of(whole), whole.kind))
-
-        def test_decoding_answers_is_pure(self) -> None:
-            """The same answer says the same, whatever was decoded since."""
-            before = rows_of(self.whole())
-            self.decoded(self.middle, example.answer)
-            self.assertEqual(rows_of(self.whole()), before)
-
-        def test_undecodable(self) -> None:
-            """What is no answer, or not all of one, is not taken for one."""
-            damaged = (*_GARBAGE, *_beginnings(example.answer)) if example.closed else ()
-            for octets in (*example.undecodable, *damaged):
-                with self.assertRaises(Undecodable, msg=repr(octets[-80:])):
-                    self.decoded(self.query, octets)
-
-        def test_newest(self) -> None:
-            """The newest sample is one row a series."""
-            if example.newest is None:
-                return
-            request = self.dialect.encode_newest(self.query, example.now_ns)
-            self.assertEqual(request.method, example.request.method)
-            newest = self.dialect.decode_newest(
-                self.query, Response(200, body=Octets(example.newest)))
-            self.assertEqual({len(rows) for rows in rows_of(newest).values()}, {1})
-            for octets in (*_GARBAGE, *_beginnings(example.newest)) if example.closed else ():
-                with self.assertRaises(Undecodable, msg=repr(octets[-80:])):
-                    self.dialect.decode_newest(self.query, Response(200, body=Octets(octets)))
-
-    return DialectContract
+    return type("DialectContract", (_DialectCases,),
+                {"origin_type": origin_type, "chosen": chosen, "example": example})
 
 
 def rows_of(dataset: Dataset) -> Rows:
