@@ -141,6 +141,17 @@ class StreamTests(SynchronousTestCase):
         connection.send(get())
         self.assertEqual([len(parts) for parts in writes], [4])
 
+    def test_takes_turns(self) -> None:
+        """A body that comes and goes as fast as it can leaves others a turn now and then."""
+        streaming = Streaming()
+        connection = Connection(streaming)
+        connection.send(get())
+        connection.received()
+        streaming.body.feed(*[b"x" * (1 << 18)] * 6, b"")
+        self.assertLess(len(connection.received()), 5 << 18)
+        connection.clock.advance(0)
+        self.assertIn(b"0\r\n\r\n", connection.received()[-5:])
+
     def test_back_pressure(self) -> None:
         """Nothing is read while the transport is full."""
         streaming = Streaming()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport, ITCPTransport
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from zope.interface import implementer
@@ -310,6 +311,10 @@ class ProxyChannel(HTTPChannel):
         room: Deferred[None] = Deferred(self._room_unwanted)
         self._room = room
         return room
+
+    def turn(self) -> Deferred[None]:
+        """:return: fires when everybody else has had a turn."""
+        return deferLater(self.site.reactor, 0)
 
     def _room_unwanted(self, _room: Deferred[None]) -> None:
         self._room = None

@@ -30,6 +30,8 @@ from trickster.upstream.forwarding import without_nominated
 _JOINED = 32 * 1024
 # What is handed to the transport at a time: less, and calls cost; more, and memory does.
 _PIECE = 256 * 1024
+# A client that reads as fast as we write must not keep all others waiting.
+_AT_A_TURN = 1 << 20
 _MOST_INTERIM = 64
 
 
@@ -48,6 +50,9 @@ class Line(Protocol):
 
     def room(self) -> Deferred[None]:
         """Fires when more may be written."""
+
+    def turn(self) -> Deferred[None]:
+        """Fires when everybody else has had a turn."""
 
     def tunnel(self) -> RequestBody:
         """From now on all that the client sends goes there."""
@@ -239,6 +244,7 @@ class Exchange:
     async def _pump(self, body: IBody, framing: BodyFraming) -> None:
         source: Any = _Sliced(memoryview(body.octets)) if type(body) is Octets else body
         left = body.length if framing is BodyFraming.LENGTH else None
+        unbroken = 0
         while True:
             piece = await source.read()
             size = len(piece)
@@ -252,8 +258,13 @@ class Exchange:
                 self._put(b"%x\r\n" % size, piece, b"\r\n")
             else:
                 self._put(piece)
+            unbroken += size
             if self._line.is_full:
                 await self._line.room()
+                unbroken = 0
+            elif unbroken >= _AT_A_TURN:
+                await self._line.turn()
+                unbroken = 0
         if left:
             raise UpstreamBroke("a body is shorter than it was said to be")
 
