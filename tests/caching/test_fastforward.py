@@ -235,7 +235,7 @@ class NewestSamplesTests(SynchronousTestCase):
             seat.cancel()
             self.failureResultOf(seat, CancelledError)
         self.assertTrue(self.paused.asked[0].is_cancelled)
-        self.assertEqual(self.newest._flights, {})
+        self.assertEqual((self.newest._flights, self.rig.now.getDelayedCalls()), ({}, []))
 
     def test_abandoned_not_joined(self) -> None:
         """One that is given up but has not ended is not waited for."""
@@ -248,6 +248,16 @@ class NewestSamplesTests(SynchronousTestCase):
         lingering.callback(None)
         self._answer(1, 30)
         self.assertEqual(self.successResultOf(second)[1], FastForward.MISS)
+
+    def test_hanging(self) -> None:
+        """One that takes longer than it would serve is not waited for any more."""
+        seat = self._ask(30)
+        self.rig.now.advance(14.9)
+        self.assertNoResult(seat)
+        self.rig.now.advance(0.1)
+        self.assertEqual(self.successResultOf(seat), (None, FastForward.ERROR))
+        self.assertTrue(self.paused.asked[0].is_cancelled)
+        self.assertEqual((self.newest._flights, self.rig.now.getDelayedCalls()), ({}, []))
 
     def test_ttl_from_asking(self) -> None:
         """The time that one serves begins when it is asked for."""

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Any
 
 from attrs import define, evolve, field, frozen
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -20,6 +21,7 @@ from trickster.timeseries.query import TimeRangeQuery
 
 _MOST_KEPT = 4096
 _LARGEST = 16 << 20
+_PATIENCE = 5.0  # seconds, at least, that an origin has for its answer
 
 
 @frozen
@@ -83,7 +85,7 @@ class NewestSamples:
             return found.dataset, FastForward.HIT
         try:
             fetched = await self._joined(key, query, at_ns)
-        except TricksterError as error:
+        except (TricksterError, TimeoutError) as error:
             if isinstance(error, Stumbled):
                 self._log.failure("A dialect failed to decode a newest sample")
             return None, FastForward.ERROR
@@ -103,7 +105,7 @@ class NewestSamples:
         if under_way is not None:
             theirs_ns, flight = under_way
             if query.extent.end_ns < theirs_ns <= at_ns and not flight.is_abandoned:
-                return await flight.seat()
+                return await self._in_time(flight)
         record: tuple[int, Flight[_Newest]] = (at_ns, Flight())
         self._flights[key] = record
 
@@ -112,7 +114,11 @@ class NewestSamples:
                 del self._flights[key]
 
         record[1].start(self._fetch(key, query, at_ns), landed)
-        return await record[1].seat()
+        return await self._in_time(record[1])
+
+    def _in_time(self, flight: Flight[_Newest]) -> Deferred[_Newest]:
+        # What takes longer than it would serve is not worth holding the range back for.
+        return flight.seat().addTimeout(max(self._ttl, _PATIENCE), self._clock)
 
     async def _fetch(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
         until = self._clock.seconds() + self._ttl
