@@ -82,6 +82,14 @@ class FinalTests(SynchronousTestCase):
         """Some never are."""
         self.assertIsNone(newest_final(evolve(asking(0, 60), lead_ns=None), 1000, 0))
 
+    def test_fixed_instant(self) -> None:
+        """
+        Where all samples depend on one instant, none is final before that one is, and all
+        are afterwards.
+        """
+        fixed = evolve(asking(0, 60), fixed_ns=900)
+        self.assertEqual([newest_final(fixed, now, 100) for now in (999, 1000)], [None, 900])
+
     def test_retention(self) -> None:
         """1024 steps of a minute are 17 h 4 min, before the last whole minute."""
         noon = 43_200

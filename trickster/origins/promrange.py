@@ -70,12 +70,11 @@ class PrometheusRange:
         _check_accept(request.headers.get(b"accept"))
         asked = _asked(request.path, request.query, _form(request))
         found = asked.facts
-        lead_ns: int | None = found.ahead_ns
-        if found.fixed_ns is not None and found.fixed_ns + found.ahead_ns > now_ns:
-            lead_ns = None  # a fixed instant that is still to come
+        fixed_ns = None if found.fixed_ns is None else found.fixed_ns + found.ahead_ns
         return TimeRangeQuery(
-            request, asked.key, Extent(asked.start_ns, asked.end_ns), asked.step_ns, lead_ns,
-            found.tolerance_ns, _wants_newest(request, found), asked.params)
+            request, asked.key, Extent(asked.start_ns, asked.end_ns), asked.step_ns,
+            lead_ns=found.ahead_ns, fixed_ns=fixed_ns, tolerance_ns=found.tolerance_ns,
+            wants_newest=_wants_newest(request, found), statement=asked.params)
 
     def encode_request(self, query: TimeRangeQuery) -> Request:
         """See L{trickster.interfaces.IQueryDialect.encode_request}."""

@@ -49,6 +49,8 @@ def newest_final(query: TimeRangeQuery, now_ns: int, tolerance_ns: int) -> int |
     """
     if query.lead_ns is None:
         return None
+    if query.fixed_ns is not None and query.fixed_ns > now_ns - tolerance_ns:
+        return None
     return now_ns - query.lead_ns - tolerance_ns
 
 

@@ -26,6 +26,8 @@ class TimeRangeQuery:
     :ivar lead_ns: how much later than an instant the data may be that its sample depends
         on: 0 where a sample looks back only, the bucket width where it stands for what
         follows it, C{NEVER_FINAL} where no age makes it final.
+    :ivar fixed_ns: the latest instant that every sample depends on, wherever in the range
+        it stands, or None.
     :ivar tolerance_ns: the client's own backfill tolerance, or None for the backend's.
     :ivar wants_newest: whether the newest sample may be added at the end (fast forward).
     :ivar statement: the dialect's own, for its use in C{encode_request}.
@@ -36,6 +38,7 @@ class TimeRangeQuery:
     extent: Extent
     step_ns: int
     lead_ns: int | None = 0
+    fixed_ns: int | None = None
     tolerance_ns: int | None = None
     wants_newest: bool = True
     statement: Any = None
