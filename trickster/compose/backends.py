@@ -31,6 +31,7 @@ from trickster.interfaces import (
     IQueryDialect,
     IResponder,
 )
+from trickster.middleware.compression import Compressing, Compression
 from trickster.middleware.rewriting import Rewriting, RewritingResponder, changes
 from trickster.middleware.standing import LocalResponder, Reasoned
 from trickster.observability.access import Observed
@@ -58,6 +59,7 @@ class Surroundings:
     :ivar offload: calls a function with arguments in a thread.
     :ivar access_log: None for no access log.
     :ivar spool: makes a place on disk for what slow readers have not read yet.
+    :ivar compression: the codings, and the coded forms that all backends remember.
     """
 
     clock: IReactorTime
@@ -67,6 +69,7 @@ class Surroundings:
     offload: Callable[..., Awaitable[Any]]
     server_name: str
     spool: Callable[[], ISpool]
+    compression: Compression = field(factory=Compression)
 
 
 @define
@@ -129,8 +132,11 @@ class Backend:
 
     def _observed(self, plan: PathPlan) -> IResponder:
         labels = RouteLabels(self.name, self.options.provider, plan.route.path)
-        return Observed(self._responder(plan), labels, self.around.metrics,
-                        self.around.access_log, self.around.clock)
+        around = self.around
+        compressing = Compressing.around(
+            self._responder(plan), self.options.compressible_types, around.compression,
+            around.clock)
+        return Observed(compressing, labels, around.metrics, around.access_log, around.clock)
 
     def _responder(self, plan: PathPlan) -> IResponder:
         route = plan.route

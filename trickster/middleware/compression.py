@@ -1,0 +1,241 @@
+"""Content codings for answers that have none, by what clients accept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from attrs import field, frozen
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from trickster.bodies import Pieces
+from trickster.interfaces import IBody, IResponder
+from trickster.messages import Headers, Octets, Request, Response, Status, octets_of
+from trickster.middleware.codedbody import PIECE, CodedBody, Resumed, next_turn
+from trickster.middleware.codedmemo import CodedMemo
+from trickster.middleware.coders import Coding, codings
+from trickster.middleware.negotiation import chosen
+
+# Below, what coding saves is hardly a packet.
+SMALLEST = 512
+
+_EVENTS = b"text/event-stream"
+_PARTIAL = 206  # a part of what could have been coded whole
+_CODED = frozenset((200, 201, 202, 203, _PARTIAL, 207))
+_UNMODIFIED = 304
+_UNSATISFIABLE = 416
+# Fields about the octets that were there before (RFC 9110 section 8, RFC 9530), and ranges,
+# of which there are none in what is coded anew for each answer.
+_BOUND_TO_OCTETS = (b"content-length", b"content-md5", b"digest", b"content-digest",
+                    b"repr-digest", b"accept-ranges")
+_LENGTH = re.compile(rb"\d{1,18}")
+_TAG = re.compile(rb'(?:W/)?"[^"]*"')
+# Answers that may be given again just so.
+_REPEATED = frozenset((Status.HIT, Status.NEGATIVE_HIT, Status.REVALIDATED, Status.PROXY_HIT))
+
+
+def varied(headers: Headers) -> Headers:
+    """:return: the fields of an answer that depends on C{Accept-Encoding}."""
+    stated = headers.joined(b"vary")
+    if stated is None:
+        return headers.with_added((b"Vary", b"Accept-Encoding"))
+    names = {name.strip().lower() for name in stated.split(b",")}
+    if names & {b"*", b"accept-encoding"}:
+        return headers
+    return headers.with_set(b"Vary", stated + b", Accept-Encoding")
+
+
+def coded_headers(headers: Headers, coding: bytes) -> Headers:
+    """:return: the fields of an answer after a coding has been applied to its body."""
+    kept = headers.without(*_BOUND_TO_OCTETS)
+    tag = kept.get(b"etag")
+    if tag is not None and tag.startswith(b'"'):
+        # The octets are others for each coding, and perhaps each time (RFC 9110 8.8.1).
+        kept = kept.with_set(b"ETag", b"W/" + tag)
+    return kept.with_added((b"Content-Encoding", coding))
+
+
+def unmodified_headers(request: Headers, headers: Headers) -> Headers:
+    """
+    :param headers: of a 304.
+    :return: the same, speaking of what the client has: whoever asks about a weak entity tag
+        that is strong inside has a coded answer, which a strong one would not confirm
+        (RFC 9111 section 4.3.4).
+    """
+    tag = headers.get(b"etag")
+    asked = _TAG.findall(request.joined(b"if-none-match") or b"")
+    if tag is not None and tag not in asked and b"W/" + tag in asked:
+        return varied(headers.with_set(b"ETag", b"W/" + tag))
+    # It replaces the field that came with what the client has.
+    return varied(headers) if b"vary" in headers else headers
+
+
+@frozen
+class Compression:
+    """
+    What all routes share.
+
+    :ivar codings: to be offered, the one to be preferred first.
+    :ivar memo: coded forms of bodies that are asked for again and again.
+    """
+
+    codings: tuple[Coding, ...] = field(factory=codings)
+    memo: CodedMemo = field(factory=CodedMemo)
+    _by_name: dict[bytes, Coding] = field(init=False)
+    _names: tuple[bytes, ...] = field(init=False)
+
+    @_by_name.default
+    def _table(self) -> dict[bytes, Coding]:
+        return {coding.name: coding for coding in self.codings}
+
+    @_names.default
+    def _order(self) -> tuple[bytes, ...]:
+        return tuple(coding.name for coding in self.codings)
+
+    def coding_for(self, request: Request) -> Coding | None:
+        """:return: the coding that an answer is to get, or None for none."""
+        headers = request.headers
+        if b"accept-encoding" not in headers or _forbids_transforming(headers):
+            return None
+        name = chosen(headers.joined(b"accept-encoding"), self._names)
+        return None if name is None else self._by_name[name]
+
+
+@implementer(IResponder)
+@frozen(eq=False)
+class Compressing:
+    """
+    Puts a content coding on the answers of an inner responder, where that is worth it.
+
+    :ivar types: media types that are, in lower case.
+    """
+
+    inner: IResponder
+    types: frozenset[bytes]
+    shared: Compression
+    clock: IReactorTime
+
+    @classmethod
+    def around(cls, inner: IResponder, types: Iterable[str], shared: Compression,
+               clock: IReactorTime) -> IResponder:
+        """
+        :param types: media types as configured.  Events (C{text/event-stream}) stay as they
+            are: their readers want each at once.
+        :return: the inner responder itself where there are no types.
+        """
+        wanted = frozenset(kind.strip().lower().encode("utf-8") for kind in types) - {_EVENTS}
+        return cls(inner, wanted, shared, clock) if wanted else inner
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        response = await self.inner.respond(request)
+        if not self._could_be_coded(request, response):
+            return response
+        if response.status == _UNMODIFIED:
+            return _with(response, unmodified_headers(request.headers, response.headers))
+        coding = self.shared.coding_for(request)
+        response = _with(response, varied(response.headers))
+        if coding is None or response.status == _PARTIAL:
+            return response
+        try:
+            return await self._coded(request, response, coding)
+        except BaseException:
+            response.body.close()
+            raise
+
+    def _could_be_coded(self, request: Request, response: Response) -> bool:
+        """:return: whether some client would get a coded answer to this request."""
+        status, headers = response.status, response.headers
+        if status == _UNMODIFIED:
+            return not _forbids_transforming(headers)
+        if not _may_be_coded(status):
+            return False
+        length = _known_length(request, response)
+        if length is not None and length < SMALLEST and status != _PARTIAL:
+            return False
+        kind = headers.get(b"content-type")
+        return (kind is not None and kind.partition(b";")[0].strip().lower() in self.types
+                and b"content-encoding" not in headers and not _forbids_transforming(headers))
+
+    async def _coded(self, request: Request, response: Response, coding: Coding) -> Response:
+        is_repeated = response.outcome.status in _REPEATED
+        body = response.body
+        if type(body) is Pieces:
+            body = await _gathered(body, self.shared.memo.largest if is_repeated else PIECE)
+        here = octets_of(body)
+        is_head = request.method == b"HEAD"
+        if here is not None and len(here) < SMALLEST and not (is_head and not here):
+            return _with(response, response.headers, body)
+        if is_head:
+            body.close()
+            body = Octets()  # the length of one that is not coded would be stated
+        elif here is None:
+            body = self._coded_body(body, coding)
+        else:
+            body = self._coded_octets(here, coding, is_repeated)
+        return _with(response, coded_headers(response.headers, coding.name), body)
+
+    def _coded_octets(self, octets: bytes, coding: Coding, is_repeated: bool) -> IBody:
+        if not is_repeated or type(octets) is not bytes:
+            return self._coded_here(octets, coding)
+        memo = self.shared.memo
+        coded = memo.find(coding.name, octets)
+        if coded is not None:
+            return Octets(coded)
+        return self._coded_here(octets, coding, partial(memo.keep, coding.name, octets))
+
+    def _coded_here(self, octets: bytes, coding: Coding,
+                    keep: Callable[[bytes], None] | None = None) -> IBody:
+        if len(octets) > PIECE:
+            return self._coded_body(Octets(octets), coding, keep)
+        coded = coding.whole(octets)
+        if keep is not None:
+            keep(coded)
+        return Octets(coded)
+
+    def _coded_body(self, body: IBody, coding: Coding,
+                    keep: Callable[[bytes], None] | None = None) -> IBody:
+        return CodedBody(body, coding.encoder(), partial(next_turn, self.clock), keep)
+
+
+def _may_be_coded(status: int) -> bool:
+    return status in _CODED or status >= 400 and status != _UNSATISFIABLE
+
+
+async def _gathered(body: Pieces, limit: int) -> IBody:
+    """
+    :param body: one whose octets are there for the asking.
+    :return: the same body, whole if it has no more octets than that.
+    """
+    if body.length is not None and body.length > limit:
+        return body
+    taken: list[bytes] = []
+    size = 0
+    while size <= limit:
+        piece = await body.read()
+        if not piece:
+            return Octets(b"".join(taken))
+        taken.append(piece)
+        size += len(piece)
+    return Resumed(taken, body, body.length)
+
+
+def _with(response: Response, headers: Headers, body: IBody | None = None) -> Response:
+    return Response(response.status, headers, response.body if body is None else body,
+                    response.outcome, response.phrase)
+
+
+def _known_length(request: Request, response: Response) -> int | None:
+    """:return: octets of the body that a GET would get, where that is known."""
+    length: int | None = response.body.length
+    if request.method != b"HEAD" or length:
+        return length
+    stated = response.headers.get(b"content-length")
+    return int(stated) if stated is not None and _LENGTH.fullmatch(stated) else None
+
+
+def _forbids_transforming(headers: Headers) -> bool:
+    # RFC 9111 sections 5.2.1.6 and 5.2.2.6.
+    return b"no-transform" in (headers.joined(b"cache-control") or b"").lower()
