@@ -114,20 +114,33 @@ class OldestTests(SynchronousTestCase):
         self.assertLess(max(weights[150:]), 3 * max(weights[:20]))
 
     def test_max_age(self) -> None:
-        """What is older than that goes, but not while it is being asked for."""
+        """What is older than that goes, where nobody asks for it."""
         rig = Rig(max_age=600.0)
-        rig.ask(-900, -60)
-        self.assertEqual(rig.held(), [(-900, -60)])
         rig.ask(-300, 0)
-        self.assertEqual(rig.held(), [(-600, 0)])
+        rig.now.advance(600)
+        rig.ask(300, 600)
+        self.assertEqual(rig.held(), [(0, 0), (300, 600)])
 
     def test_max_bytes(self) -> None:
         """An entry that is too heavy keeps what is being asked for."""
         rig = Rig(max_bytes=3000)
-        rig.ask(-6000, -300)
-        rig.ask(-600, 0)
-        self.assertEqual(rig.held(), [(-600, 0)])
+        for _ in range(10):
+            rig.ask(rig.now.seconds() - NOW - 300, rig.now.seconds() - NOW)
+            rig.now.advance(600)
+        entry = rig.entry()
+        assert entry is not None
+        self.assertLess(entry.dataset.nbytes, 3000)
+        self.assertEqual(rig.held()[-1], (5100, 5400))
 
+    def test_other_limits_alternating(self) -> None:
+        """Neither limit makes a wide panel beside a narrow one a partial hit for ever."""
+        for options in ({"max_age": 600.0}, {"max_bytes": 3000}):
+            rig = Rig(**options)
+            rig.ask(-6000, 0)
+            for i in range(1, 4):
+                rig.now.advance(60)
+                rig.ask(60 * i - 300, 60 * i)
+                self.assertEqual(rig.ask(60 * i - 6000, 60 * i).status, Status.HIT)
 
 class LeastRecentlyUsedTests(SynchronousTestCase):
     """What is dropped because it was not used."""

@@ -44,20 +44,21 @@ def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Pla
     merged = dataset
     if entry is not None and mergeable(entry.dataset, dataset):
         merged = entry.dataset.merged(dataset)
-    kept = _kept(merged.extents, plan, options, max(options.retention, span))
+    kept = _kept(merged.extents, plan, options, span)
     if kept != merged.extents:
         merged = merged.restricted(kept).compacted()
     if options.max_bytes and merged.nbytes > options.max_bytes:
-        merged = merged.restricted(merged.extents.since(plan.wanted.start_ns)).compacted()
+        merged = merged.restricted(merged.extents.since(_oldest_asked(plan, span))).compacted()
     return Entry(merged, headers, span)
 
 
-def _kept(held: Extents, plan: Plan, options: DeltaOptions, points: int) -> Extents:
+def _kept(held: Extents, plan: Plan, options: DeltaOptions, span: int) -> Extents:
     """
-    :param points: timestamps before now that somebody asked for.  Keeping fewer would make
-        each refresh of a long panel a partial hit for ever.
+    :param span: timestamps before now that somebody asked for.  Keeping fewer would make
+        each refresh of a long panel a partial hit for ever, so no limit cuts them.
     """
     step = plan.query.step_ns
+    points = max(options.retention, span)
     if options.lru:
         most = max(options.retention, plan.wanted.count(step))
         if held.count() > most:
@@ -67,5 +68,9 @@ def _kept(held: Extents, plan: Plan, options: DeltaOptions, points: int) -> Exte
         held = held.since(planning.oldest_kept(step, plan.now_ns, points))
     if options.max_age:
         oldest_ns = plan.now_ns - int(options.max_age * SECOND_NS)
-        held = held.since(min(oldest_ns, plan.wanted.start_ns))
+        held = held.since(min(oldest_ns, _oldest_asked(plan, span)))
     return held
+
+
+def _oldest_asked(plan: Plan, span: int) -> int:
+    return min(planning.oldest_kept(plan.query.step_ns, plan.now_ns, span), plan.wanted.start_ns)
