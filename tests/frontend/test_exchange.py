@@ -56,6 +56,16 @@ class WholeTests(SynchronousTestCase):
         connection.send(get())
         self.assertEqual(len(writes), 1)
 
+    def test_middling(self) -> None:
+        """A body that is one piece goes behind its head as it is, neither copied nor cut."""
+        body = Octets(b"x" * 100 * 1024)
+        writes: list[bytes] = []
+        connection = Connection(RecordingResponder.of(Response(200, body=body)))
+        connection.channel.send = lambda *parts: writes.extend(parts)  # type: ignore[method-assign]
+        connection.send(get())
+        self.assertEqual(len(writes), 2)
+        self.assertIs(writes[1], body.octets)
+
     def test_head(self) -> None:
         """HEAD gets the head alone."""
         octets = b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"

@@ -180,7 +180,7 @@ class Exchange:
     def _begin(self, response: Response) -> Suspended[None] | None:
         """:return: what is left to do of sending the answer."""
         body = response.body
-        if type(body) is Octets and len(body.octets) <= _JOINED and response.status >= 200:
+        if type(body) is Octets and len(body.octets) <= _PIECE and response.status >= 200:
             self._send_whole(response, body.octets)
             return None
         try:
@@ -205,8 +205,12 @@ class Exchange:
             self._send_instead()
             return
         self._has_begun = True
-        has_body = head.framing is BodyFraming.LENGTH
-        self._line.send(head.octets + octets if has_body else head.octets)
+        if head.framing is not BodyFraming.LENGTH:
+            self._line.send(head.octets)
+        elif len(octets) <= _JOINED:
+            self._line.send(head.octets + octets)
+        else:
+            self._line.send(head.octets, octets)
         self._line.exchange_ended(closing)
 
     def _send_instead(self) -> None:
