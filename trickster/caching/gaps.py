@@ -24,7 +24,7 @@ from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.query import TimeRangeQuery
 
 _MOST_ERROR_OCTETS = 1 << 20
-_THREAD_OVER = 1 << 20  # octets from which decoding would hold the reactor too long
+_THREAD_OVER = 128 << 10  # octets from which decoding would hold the reactor too long
 # What belongs to one answer, and not to every answer of a query.
 _NOT_KEPT = (
     b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"date",

@@ -161,7 +161,8 @@ class Backend:
         assert dialect is not None  # checked when the configuration was loaded
         options = self._delta_options(plan.route)
         clock = self.around.clock
-        entries = Entries(self.store, Codec(), self.options.timeseries_ttl)
+        entries = Entries(self.store, Codec(), self.options.timeseries_ttl,
+                          self.around.offload)
         fetcher = GapFetcher(dialect, inner, entries, options, self._in_flight,
                              self.around.offload)
         objects = ObjectCache(inner, self.store, clock, self._object_options(plan, ttl=60.0))

@@ -25,7 +25,7 @@ _MINUTE_NS = 60 * SECOND_NS
 # site: answers may differ by each.
 IDENTITY = (
     b"authorization", b"x-scope-orgid", b"thanos-tenant", b"x-tenant", b"x-grafana-user",
-    b"x-org-id", b"origin",
+    b"x-org-id", b"cookie", b"origin",
 )
 _NO_COUNT = frozenset({"_"})  # what browsers add to get past caches
 _FORM_METHODS = ("GET", "HEAD", "POST")
