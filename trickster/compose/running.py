@@ -12,7 +12,6 @@ from twisted.logger import Logger
 
 from trickster.upstream.client import UpstreamClient
 
-
 _GC_THRESHOLDS = (50_000, 20, 50)
 
 
