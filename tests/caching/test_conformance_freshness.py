@@ -120,6 +120,8 @@ class ReuseTests(SynchronousTestCase):
         """A tenth of the time since then."""
         self.assertTrue(self.is_reused(99, Last_Modified=date(START - 1000)))
         self.assertFalse(self.is_reused(101, Last_Modified=date(START - 1000)))
+        self.assertTrue(self.is_reused(86399, Last_Modified=date(START - 10**8)))
+        self.assertFalse(self.is_reused(86400, Last_Modified=date(START - 10**8)))
         self.assertFalse(self.is_reused(Last_Modified="rubbish"))
         self.assertFalse(self.is_reused(Last_Modified=date(START + 100)))
 
@@ -218,6 +220,15 @@ class AgeTests(SynchronousTestCase):
         world.origin.answer(made)
         self.assertIsNone(client.header(b"age"))
         self.assertEqual(world.ask().header(b"age"), b"10")
+
+    def test_delay_and_clock(self) -> None:
+        """Also where the origin's Date does not show it, and on top of what Age says."""
+        for age, expected in (({}, b"10"), ({"Age": "5"}, b"15")):
+            world = World.of()
+            world.ask()
+            world.clock.advance(10)
+            world.origin.answer(world.answer(Cache_Control="max-age=60", **age))
+            self.assertEqual(world.ask().header(b"age"), expected)
 
     def test_date_is_added(self) -> None:
         """An answer without Date gets that of its arrival (RFC 9110 section 6.6.1)."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from attrs import define
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.objectworld import (
@@ -12,10 +16,29 @@ from tests.caching.objectworld import (
     date,
     web_route,
 )
-from trickster.errors import Reason, UpstreamBroke, UpstreamUnreachable
+from trickster.errors import (
+    Reason,
+    Undecodable,
+    UpstreamBroke,
+    UpstreamError,
+    UpstreamUnreachable,
+)
 from trickster.routes import Route, Serve
 
 FORM = "application/x-www-form-urlencoded"
+
+
+@define
+class SlowStore(OctetStore):
+    """Never gets done with deleting, once it is slow."""
+
+    is_slow: bool = False
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """Take for ever."""
+        if self.is_slow:
+            await Deferred()
+        return await OctetStore.delete(self, keys)
 
 
 class MissAndHitTests(SynchronousTestCase):
@@ -121,6 +144,54 @@ class ForcedTtlTests(SynchronousTestCase):
         world.clock.advance(1)
         world.given(world.answer())
         self.assertEqual(world.ask(b"/l").result, "kmiss")
+
+    def test_conditions_and_ranges_are_ours(self) -> None:
+        """The origin is asked for everything; the client gets what it asked for."""
+        world = self.world()
+        world.given(world.answer(ETag='"a"'))
+        client = world.ask(b"/l", Range="bytes=1-2", If_Modified_Since=date(1),
+                           Accept_Encoding="gzip")
+        for name in (b"range", b"if-modified-since", b"accept-encoding"):
+            self.assertNotIn(name, world.origin.requests[0].headers)
+        self.assertEqual((client.status, client.octets), (206, b"el"))
+        self.assertEqual(world.ask(b"/l", If_None_Match='"a"').status, 304)
+
+    def test_coded_answers_are_not_changed(self) -> None:
+        """An answer in a content coding cannot be transformed, and is passed on as it is."""
+        world = self.world(transform=lambda octets: octets.upper())
+        world.given(world.answer(Content_Encoding="gzip"))
+        client = world.ask(b"/l")
+        self.assertEqual((client.octets, client.outcome.reason), (b"hello", Reason.UNDECODABLE))
+
+    def test_not_transformable(self) -> None:
+        """What the transformation refuses is passed on as it is, and not stored."""
+
+        def refuse(octets: bytes) -> bytes:
+            raise Undecodable("no")
+
+        world = self.world(transform=refuse)
+        world.given(world.answer())
+        client = world.ask(b"/l")
+        self.assertEqual((client.octets, client.outcome.reason), (b"hello", Reason.UNDECODABLE))
+        self.assertEqual(world.store.entries, {})
+
+    def test_too_large_to_transform(self) -> None:
+        """What cannot be held to be changed is an error: it must not go out unchanged."""
+        world = World.of(max_capture_bytes=4, route=Route(
+            "/l", Serve.OBJECT, ttl=30.0, transform=lambda octets: octets))
+        world.given(world.answer())
+        client = world.ask(b"/l")
+        self.assertIsInstance(client.error, UpstreamError)
+
+    def test_transformed_and_too_large(self) -> None:
+        """What is too large after the change is given, and not stored."""
+        world = World.of(max_object_size_bytes=6, route=Route(
+            "/l", Serve.OBJECT, ttl=30.0, transform=lambda octets: octets * 2))
+        world.given(world.answer())
+        client = world.ask(b"/l")
+        self.assertEqual((client.octets, client.outcome.reason),
+                         (b"hellohello", Reason.TOO_LARGE))
+        self.assertEqual(world.store.entries, {})
 
     def test_only_success_is_stored(self) -> None:
         """Any other status is passed on."""
@@ -228,6 +299,39 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(len(world.origin.waiting), 1)
         body.send(b"")
         self.assertEqual((first.octets, second.response), (b"abcdef", None))
+
+    def test_too_large_is_remembered(self) -> None:
+        """For a while nobody waits for what was too large."""
+        world = World.of(max_object_size_bytes=4)
+        world.given(world.answer(Cache_Control="max-age=60"))
+        world.ask()
+        world.ask(), world.ask()
+        self.assertEqual(len(world.origin.waiting), 2)
+
+    def test_nobody_reads_what_outgrows_the_cache(self) -> None:
+        """What is read on for the store's sake alone is left when it becomes too large."""
+        world = World.of(max_object_size_bytes=9)
+        client = world.ask(If_None_Match='"a"')
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", ETag='"a"', body=body))
+        self.assertEqual(client.status, 304)
+        body.send(b"x" * 10)
+        self.assertTrue(body.was_closed)
+        self.assertEqual(len(world.cache._table), 0)
+
+    def test_leader_leaves_while_the_store_is_slow(self) -> None:
+        """The answer that it does not get any more is closed."""
+        world = World.of(SlowStore)
+        world.given(world.answer(Cache_Control="max-age=5", ETag='"a"'))
+        world.ask()
+        world.clock.advance(6)
+        body = SlowBody()
+        world.given(world.answer(Cache_Control="no-store", body=body))
+        world.store.is_slow = True
+        client = world.ask()
+        self.assertIsNone(client.response)
+        client.leave()
+        self.assertTrue(body.was_closed)
 
     def test_waiter_leaves(self) -> None:
         """A waiter that goes away harms nobody."""

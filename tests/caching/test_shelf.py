@@ -178,6 +178,18 @@ class ShelfTests(SynchronousTestCase):
 
         self.shelves(run)
 
+    def test_variants_of_different_age(self) -> None:
+        """A variant is found as long as it is kept, whatever becomes of the others."""
+
+        def run(shelf: Shelf, store: Any) -> None:
+            for value, ttl in (("1", 60.0), ("2", 60.0), ("3", 1.0)):
+                made = document(value.encode(), fields(Foo=value), names=(b"foo",))
+                at_once(shelf.keep("k", made, ttl))
+            store.clock.advance(30)
+            self.assertEqual([self.body(shelf, Foo=v) for v in "123"], [b"1", b"2", None])
+
+        self.shelves(run)
+
     def test_slots(self) -> None:
         """A slot is equal for requests that select alike, as far as is known."""
 

@@ -180,7 +180,7 @@ class ObjectCache:
 
     def _with_part(self, question: Question, found: Found) -> Fill | None:
         """:return: an exchange for the whole that will do for a request for a part of it."""
-        if b"range" not in question.request.headers or found.document is not None:
+        if b"range" not in question.request.headers:
             return None
         fill = self._table.find(found.slot)
         if fill is None or self.options.collapse is Collapse.BASIC:
