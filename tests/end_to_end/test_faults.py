@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import tempfile
 import time
 import urllib.parse
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -38,7 +38,7 @@ def hanging(octets: bytes) -> Serve:
     def serve(peer: socket.socket) -> None:
         peer.sendall(octets)
         peer.settimeout(5)
-        with suppress(OSError):
+        with contextlib.suppress(OSError):
             peer.recv(1)  # until Trickster has had enough
 
     return serve
