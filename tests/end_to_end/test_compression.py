@@ -76,6 +76,13 @@ class _Origin(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of connections that end with the program under test."""
+
+
 class CompressionTests(SynchronousTestCase):
     """The program before an origin that codes nothing itself."""
 
@@ -86,8 +93,7 @@ class CompressionTests(SynchronousTestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.directory = tempfile.TemporaryDirectory()
-        cls.origin = ThreadingHTTPServer(("127.0.0.1", 0), _Origin)
-        cls.origin.daemon_threads = True
+        cls.origin = _Server(("127.0.0.1", 0), _Origin)
         threading.Thread(target=cls.origin.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{cls.origin.server_port}"
         cls.trickster = Trickster(Path(cls.directory.name), {

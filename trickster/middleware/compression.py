@@ -178,9 +178,9 @@ class Compressing:
         return _with(response, coded_headers(response.headers, coding.name), body)
 
     def _coded_octets(self, octets: bytes, coding: Coding, is_repeated: bool) -> IBody:
-        if not is_repeated or type(octets) is not bytes:
-            return self._coded_here(octets, coding)
         memo = self.shared.memo
+        if not is_repeated or type(octets) is not bytes or len(octets) > memo.largest:
+            return self._coded_here(octets, coding)
         coded = memo.find(coding.name, octets)
         if coded is not None:
             return Octets(coded)
