@@ -337,6 +337,27 @@ class PartsStoredTests(SynchronousTestCase):
         client = world.ask(Range="bytes=0-39")
         self.assertEqual((client.octets, client.outcome.stored), (BODY[:40], False))
 
+    def test_missing_part_too_large(self) -> None:
+        """What cannot be joined with what is stored is asked for as the client did."""
+        for wanted, status, expected in (
+                ({"Range": "bytes=0-59"}, 206, BODY[:60]), ({"Range": "bytes=5-"}, 206, BODY[5:]),
+                ({}, 200, BODY)):
+            world = self.world(max_object_size_bytes=30)
+            world.ask(Range="bytes=0-9")
+            client = world.ask(**wanted)
+            self.assertEqual((client.status, client.octets), (status, expected), wanted)
+            self.assertEqual(client.outcome.reason, Reason.TOO_LARGE)
+            self.assertEqual(world.ask(Range="bytes=0-9").result, "hit", wanted)
+
+    def test_missing_part_not_storable(self) -> None:
+        """Nor does anybody get just the missing part where it turns out to be private."""
+        world = self.world()
+        world.ask(Range="bytes=0-9")
+        world.origin.script = [ranging(world, Cache_Control="private")] * 20
+        client = world.ask(Range="bytes=0-59")
+        self.assertEqual((client.status, client.octets), (206, BODY[:60]))
+        self.assertNotEqual(world.ask(Range="bytes=0-9").result, "hit")
+
 
 class NothingStoredTests(SynchronousTestCase):
     """Ranges where nothing is stored."""

@@ -161,7 +161,7 @@ class Fetcher:
         head = self._archive.head(errand.question, response, sent)
         reason = self._archive.why_not_partial(errand.sent, response, head.policy)
         if reason is not None:
-            await self._release(fill, errand, response, reason)
+            await self._not_kept(fill, errand, response, reason)
             return
         octets = await self._whole(response)
         document = self._joined(errand.stored, partial_document(head, response.headers, octets))
@@ -172,6 +172,19 @@ class Fetcher:
         else:
             passed = evolve(response, body=Octets(octets))
             await self._release(fill, errand, passed, Reason.STATUS_NOT_STORABLE)
+
+    async def _not_kept(self, fill: Fill, errand: Errand, response: Response,
+                        reason: Reason) -> None:
+        if not errand.missing:
+            await self._release(fill, errand, response, reason)
+            return
+        # It is what we asked for, but only a part of what the client did.
+        response.body.close()
+        if reason is not Reason.TOO_LARGE:
+            await self._anew(fill, errand)
+            return
+        sent = asked_anew(errand.question, self._asking)
+        await self.fetch(fill, evolve(errand, stored=None, missing=(), sent=sent))
 
     def _joined(self, stored: Document | None, fresh: Document | None) -> Document | None:
         if stored is None or fresh is None:
