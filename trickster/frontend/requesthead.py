@@ -59,6 +59,8 @@ class Fields:
     The header fields, and what they mean for framing whatever the request line says.
 
     :ivar framing: octets of the body, None where it is chunked.
+    :ivar hosts: every value of C{Host}.
+    :ivar are_hosts: whether each of them is one.
     :ivar tokens: of C{Connection}, in lower case.
     :ivar expectation: the value of C{Expect} in lower case; empty where there is none.
     """
@@ -66,6 +68,7 @@ class Fields:
     headers: Headers
     framing: int | None
     hosts: tuple[bytes, ...]
+    are_hosts: bool
     tokens: frozenset[bytes]
     expectation: bytes
 
@@ -114,15 +117,17 @@ def parse_request_line(line: bytes) -> RequestLine | Malformed:
     method, target, version = parts
     if not is_token(method):
         return Malformed(400, "invalid method")
-    found = _VERSION.fullmatch(version)
-    if found is None:
-        return Malformed(400, "invalid HTTP version")
-    if found[1] != b"1":
-        return Malformed(505, "unsupported HTTP version")
+    if version != b"HTTP/1.1":
+        found = _VERSION.fullmatch(version)
+        if found is None:
+            return Malformed(400, "invalid HTTP version")
+        if found[1] != b"1":
+            return Malformed(505, "unsupported HTTP version")
+        # RFC 9110 section 2.5: a higher minor version is served as the highest that we know.
+        version = b"HTTP/1.0" if found[2] == b"0" else b"HTTP/1.1"
     if len(method) > _LONGEST_METHOD:
         return Malformed(501, "unknown method")
-    # RFC 9110 section 2.5: a higher minor version is served as the highest that we know.
-    return _with_target(method, target, b"HTTP/1.0" if found[2] == b"0" else b"HTTP/1.1")
+    return _with_target(method, target, version)
 
 
 def _with_target(method: bytes, target: bytes, version: bytes) -> RequestLine | Malformed:
@@ -184,7 +189,8 @@ def parse_fields(block: bytes) -> Fields | Malformed:
     framing = _framing(headers)
     if isinstance(framing, Malformed):
         return framing
-    return Fields(headers, framing, tuple(headers.get_all(b"host")),
+    hosts = tuple(headers.get_all(b"host"))
+    return Fields(headers, framing, hosts, all(map(is_authority, hosts)),
                   frozenset(list_members(headers, b"connection")),
                   b",".join(list_members(headers, b"expect")))
 
@@ -246,7 +252,7 @@ def assemble(line: RequestLine, fields: Fields) -> RequestHead | Malformed:
     hosts = fields.hosts
     if len(hosts) != 1 and (hosts or not is_old):
         return Malformed(400, "there must be exactly one Host")
-    if hosts and not is_authority(hosts[0]):
+    if not fields.are_hosts:
         return Malformed(400, "invalid Host")
     if fields.expectation not in (b"", b"100-continue"):
         return Malformed(417, "unknown expectation")

@@ -15,6 +15,7 @@ _HOP_BY_HOP = frozenset([
     b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"te", b"trailer",
     b"transfer-encoding", b"upgrade",
 ])
+_SPECIAL = _HOP_BY_HOP | {b"date"}
 
 _STATUS_LINES = MappingProxyType({
     status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode("ascii"))
@@ -83,19 +84,20 @@ def _framed(method: bytes, version: bytes, response: Response) -> tuple[BodyFram
 
 
 def _fields(headers: Headers, date: bytes) -> bytes:
-    parts = []
-    for name, value in headers.pairs:
-        lowered = name.lower()
-        if lowered in _HOP_BY_HOP:
-            continue
-        if lowered == b"date":
+    lines = []
+    for pair in headers.pairs:
+        lowered = pair[0].lower()
+        if lowered in _SPECIAL:
+            if lowered != b"date":
+                continue
             date = b""
-        parts.append(b"%b: %b\r\n" % (name, value))
+        lines.append(b": ".join(pair))
     if date:
         # RFC 9110 section 6.6.1: whoever receives an answer without it, adds it.
-        parts.append(b"Date: %b\r\n" % date)
-    block = b"".join(parts)
-    if not block.count(b"\n") == block.count(b"\r") == len(parts):
+        lines.append(b"Date: " + date)
+    lines.append(b"")
+    block = b"\r\n".join(lines)
+    if not block.count(b"\n") == block.count(b"\r") == len(lines) - 1:
         raise UnsendableHead
     return block
 
