@@ -16,14 +16,19 @@ from tests.caching.objectworld import (
     date,
     web_route,
 )
+from trickster.caching.budget import InFlight
+from trickster.caching.objects import InvalidatingProxy
 from trickster.errors import (
     Reason,
+    RequestTooLarge,
     Undecodable,
     UpstreamBroke,
     UpstreamError,
     UpstreamUnreachable,
 )
+from trickster.messages import Request
 from trickster.routes import Route, Serve
+from trickster.testing.doubles import at_once
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -482,3 +487,102 @@ class PurgeTests(SynchronousTestCase):
         world.given(world.answer(Cache_Control="max-age=60"))
         world.ask()
         self.assertEqual(world.ask(Cache_Control="nothing", Pragma="foo").result, "hit")
+
+
+class PostTests(SynchronousTestCase):
+    """Answers to POST, by fields of the body."""
+
+    def test_fields(self) -> None:
+        """What the named fields say is the question; the whole body goes to the origin."""
+        world = World.of(key_form_fields=("q",))
+        world.given(world.answer(Cache_Control="max-age=60"), world.answer())
+        kind = "application/json"
+        world.ask(method=b"POST", body=b'{"q": 1, "t": 2}', Content_Type=kind)
+        hit = world.ask(method=b"POST", body=b'{"t": 3, "q": 1}', Content_Type=kind)
+        self.assertEqual((hit.result, hit.octets), ("hit", b"hello"))
+        self.assertEqual(at_once(world.origin.requests[0].body.read()), b'{"q": 1, "t": 2}')
+        world.ask(method=b"POST", body=b'{"q": 2}', Content_Type=kind)
+        self.assertEqual(world.asked, 2)
+
+    def test_is_not_get(self) -> None:
+        """An answer to POST is none to GET."""
+        world = World.of(key_form_fields=("q",))
+        world.given(world.answer(Cache_Control="max-age=60"), world.answer())
+        world.ask(method=b"POST", body=b"q=1")
+        world.ask()
+        self.assertEqual(world.asked, 2)
+
+    def test_too_large(self) -> None:
+        """A body that is too large to be part of a key is refused."""
+        world = World.of(key_form_fields=("q",), max_request_body_bytes=3)
+        client = world.ask(method=b"POST", body=b"q=12")
+        self.assertIsInstance(client.error, RequestTooLarge)
+
+    def test_unclear_parameters(self) -> None:
+        """What can be read in several ways is the origin's to refuse."""
+        world = World.of(route=Route("/l", Serve.OBJECT, ttl=30.0, form=True))
+        for method, target, body in ((b"GET", b"/l?a;b", b""), (b"POST", b"/l", b"a=%zz")):
+            world.given(world.answer(400))
+            client = world.ask(target, method, body=body,
+                               Content_Type="application/x-www-form-urlencoded")
+            self.assertEqual((client.status, client.outcome.reason),
+                             (400, Reason.UNPARSABLE_PARAMETER))
+            self.assertEqual(at_once(world.origin.requests[-1].body.read()), body)
+
+
+class InvalidatingProxyTests(SynchronousTestCase):
+    """Routes beside the cache."""
+
+    def test_forgets(self) -> None:
+        """What passes by makes invalid what is cached; reading and failing does not."""
+        world = World.of()
+        proxy = InvalidatingProxy(world.origin, (world.cache,))
+        for method, status, asked in ((b"GET", 200, 0), (b"PUT", 500, 0), (b"PUT", 204, 1)):
+            world.given(world.answer(Cache_Control="max-age=60"))
+            world.ask()
+            world.origin.script[:] = [world.answer(status)]
+            response = at_once(proxy.respond(Request(method, b"/x", authority=b"example.org")))
+            self.assertEqual(response.status, status)
+            before = world.asked
+            world.given(world.answer(Cache_Control="max-age=60"))
+            world.ask()
+            self.assertEqual(world.asked - before, asked, method)
+            world.origin.script.clear()
+
+
+class InFlightTests(SynchronousTestCase):
+    """What all bodies on their way hold together."""
+
+    def test_no_room(self) -> None:
+        """One for which there is no room streams through; room is given back in time."""
+        in_flight = InFlight(10)
+        world = World.of(in_flight=in_flight)
+        first, second = world.ask(b"/1"), world.ask(b"/2")
+        bodies = SlowBody(), SlowBody()
+        for body in bodies:
+            world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+            body.send(b"abcdef")
+        self.assertEqual(in_flight.held, 6)
+        for body in bodies:
+            body.send(b"")
+        self.assertEqual((first.octets, second.octets, in_flight.held),
+                         (b"abcdef", b"abcdef", 0))
+        self.assertEqual(len(world.store.entries), 1)
+
+    def test_given_back_after_failures(self) -> None:
+        """However a transfer ends."""
+        in_flight = InFlight(100)
+        for end in ("die", "leave", "outgrow"):
+            world = World.of(in_flight=in_flight, max_object_size_bytes=9)
+            client = world.ask()
+            body = SlowBody()
+            world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+            body.send(b"abcdef")
+            self.assertEqual(in_flight.held, 6)
+            if end == "die":
+                body.send(broken())
+            elif end == "leave":
+                client.leave()
+            else:
+                body.send(b"ghijkl")
+            self.assertEqual(in_flight.held, 0)

@@ -9,6 +9,7 @@ from secrets import token_hex
 from attrs import field, frozen
 
 from trickster.caching.answers import RangeRules
+from trickster.caching.budget import InFlight
 from trickster.caching.documents import Document
 from trickster.caching.keys import ALL_PARAMS, KeyRules
 from trickster.caching.progressive import Spread
@@ -55,6 +56,8 @@ class ObjectOptions:
     :ivar max_request_body_bytes: octets of a POST that is part of the key.
     :ivar max_ranges: that a client may ask for in one request.
     :ivar spool: makes a place for large bodies of progressive forwarding.
+    :ivar in_flight: what all answers together may hold until they are stored; what finds no
+        room streams through.
     :ivar boundary: makes unpredictable texts between the parts of an answer.
     """
 
@@ -80,6 +83,7 @@ class ObjectOptions:
     multipart_ranges_disabled: bool = False
     dearticulate_upstream_ranges: bool = False
     spool: Callable[[], ISpool] | None = None
+    in_flight: InFlight | None = None
     boundary: Callable[[], bytes] = _boundary
 
     @property
@@ -115,7 +119,8 @@ class ObjectOptions:
     def spread(self) -> Spread:
         """How much of a body on its way is held, and where."""
         is_progressive = self.collapse is Collapse.PROGRESSIVE
-        return Spread(self.max_object_size_bytes, spool=self.spool if is_progressive else None)
+        return Spread(self.max_object_size_bytes, in_flight=self.in_flight,
+                      spool=self.spool if is_progressive else None)
 
 
 def ttl_of(document: Document, options: ObjectOptions) -> float:

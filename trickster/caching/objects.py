@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from attrs import define, evolve, field
@@ -88,7 +89,7 @@ class ObjectCache:
         """
         body = None
         if request.method not in READ_ONLY:
-            if request.method != b"POST":
+            if not self._is_cached_method(request.method):
                 return await self._passed(request, Reason.METHOD)
             if not self._is_question(request.headers):
                 return await self._passed(request, Reason.UNPARSABLE_BODY)
@@ -99,6 +100,10 @@ class ObjectCache:
         except MalformedParams:
             return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
         return await self._ask(Question(key, request, body, self._honoured(request)))
+
+    def _is_cached_method(self, method: bytes) -> bool:
+        return method == b"POST" and (self.options.route.form
+                                      or bool(self.options.key_form_fields))
 
     def _is_question(self, headers: Headers) -> bool:
         """Whether a request's body says what is asked; origins read only forms that say so."""
@@ -314,16 +319,17 @@ def _not_cached() -> Response:
 @define(eq=False)
 class InvalidatingProxy:
     """
-    Passes requests on, and has a cache forget what they make invalid.
+    Passes requests on, and has caches forget what they make invalid.
 
-    It is for the routes of a backend that are not cached, beside one that is.
+    It is for the routes of a backend that are not cached, beside those that are.
     """
 
     _inner: IResponder
-    _cache: ObjectCache
+    _caches: Sequence[ObjectCache]
 
     async def respond(self, request: Request) -> Response:
         """:return: the origin's answer."""
         response = await self._inner.respond(request)
-        await self._cache.invalidate(request, response)
+        for cache in self._caches:
+            await cache.invalidate(request, response)
         return response

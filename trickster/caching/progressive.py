@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from zope.interface import implementer
 
+from trickster.caching.budget import InFlight
 from trickster.caching.spool import ISpool
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
@@ -36,12 +37,15 @@ class Spread:
     :ivar ahead: octets that are read before any reader wants them.
     :ivar spool: makes the place for what no longer fits, for readers that lag behind and
         those that come late; None to read no faster than the slowest reader instead.
+    :ivar in_flight: what all bodies together may hold until they are stored; one for which
+        there is no room is not kept.
     """
 
     keep: int
     window: int = 1024 * 1024
     ahead: int = 256 * 1024
     spool: Callable[[], ISpool] | None = None
+    in_flight: InFlight | None = None
 
 
 @define(eq=False)
@@ -72,6 +76,7 @@ class SharedBody:
     _starts: list[int] = field(factory=list, init=False)
     # Index of the first block that may still be joined with those after it.
     _loose: int = field(default=0, init=False)
+    _taken: int = field(default=0, init=False)
     _followers: list[Follower] = field(factory=list, init=False)
     _gate: Deferred[None] | None = field(default=None, init=False)
     _spool: ISpool | None = field(default=None, init=False)
@@ -131,6 +136,7 @@ class SharedBody:
             raise
         finally:
             self._source.close()
+            self._give_back()
             self._tell_followers()
             self._close_if_unused()
 
@@ -195,10 +201,10 @@ class SharedBody:
             self._blocks.append(piece)
             self._starts.append(self.size)
         self.size += len(piece)
+        if self.is_kept and (self.size > self._spread.keep or not self._take(len(piece))):
+            self._overflow()
         if self.is_kept:
             self._join_loose()
-        if self.is_kept and self.size > self._spread.keep:
-            self._overflow()
         self._tell_followers()
 
     def _join_loose(self) -> None:
@@ -211,7 +217,23 @@ class SharedBody:
                 del self._starts[self._loose + 1:]
             self._loose = len(self._blocks)
 
+    def _take(self, octets: int) -> bool:
+        in_flight = self._spread.in_flight
+        if in_flight is None:
+            return True
+        if in_flight.held + octets > in_flight.limit:
+            return False
+        in_flight.held += octets
+        self._taken += octets
+        return True
+
+    def _give_back(self) -> None:
+        if self._spread.in_flight is not None:
+            self._spread.in_flight.held -= self._taken
+            self._taken = 0
+
     def _overflow(self) -> None:
+        self._give_back()
         self.is_kept = False
         self.is_carried_on = False
         self.overflowed()
