@@ -23,6 +23,9 @@ NOT_STORED = frozenset((
     b"proxy-authentication-info", b"proxy-authorization", b"te", b"transfer-encoding",
     b"upgrade", b"content-length"))
 
+# Up to here a body is one buffer, which leaves in one piece.
+_JOINED = 256 * 1024
+
 # About what the objects of one entry take beside its octets.
 _OVERHEAD = 1024
 
@@ -139,14 +142,20 @@ class Document:
 
     def body(self) -> IBody:
         """:return: a new body of everything that is here; for a whole document."""
-        buffers = list(chain.from_iterable(part.buffers for part in self.parts))
-        if len(buffers) == 1:
-            return Octets(buffers[0])
+        parts = self.parts
+        if len(parts) == 1 and len(parts[0].buffers) == 1:
+            return Octets(parts[0].buffers[0])
+        buffers = list(chain.from_iterable(part.buffers for part in parts))
         return Pieces.of(buffers) if buffers else Octets()
 
 
 def whole_part(buffers: Sequence[bytes]) -> tuple[Part, ...]:
-    """:return: the parts of a body that is here from its first octet on."""
+    """
+    :return: the parts of a body that is here from its first octet on; a small one is joined,
+        once for all the times that it will be sent.
+    """
+    if len(buffers) > 1 and sum(map(len, buffers)) <= _JOINED:
+        buffers = (b"".join(buffers),)
     return (Part(0, tuple(buffers)),) if buffers else ()
 
 
