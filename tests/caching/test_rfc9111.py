@@ -1,0 +1,193 @@
+"""The arithmetic of ages and lifetimes, against the formulas of RFC 9111 section 4.2."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.caching.objectworld import date, fields
+from trickster.caching.directives import NO_DIRECTIVES, Directives, parse_cache_control
+from trickster.caching.documents import Document
+from trickster.caching.rfc9111 import (
+    Policy,
+    Rules,
+    Use,
+    age_value,
+    initial_age,
+    may_replace_error,
+    not_storable,
+    policy_of,
+    use_of,
+    vary_names,
+)
+from trickster.errors import Reason
+from trickster.messages import NO_HEADERS, Headers
+
+NOW = 1_000_000_000
+SECONDS = st.integers(0, 1000)
+
+
+def asked(text: str) -> Directives:
+    """:return: a request's directives."""
+    return parse_cache_control([text.encode()])
+
+
+class AgeTests(SynchronousTestCase):
+    """Section 4.2.3."""
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.one_of(st.none(), SECONDS), st.integers(-1000, 1000), SECONDS, SECONDS)
+    def test_against_the_formula(self, age: int | None, skew: int, delay: int, later: int
+                                 ) -> None:
+        """corrected_initial_age and current_age, term by term."""
+        sent, received = NOW, NOW + delay
+        headers = {"Date": date(NOW + skew)} | ({} if age is None else {"Age": str(age)})
+        apparent_age = max(0, received - (NOW + skew))
+        corrected_age_value = (age or 0) + (received - sent)
+        expected = max(apparent_age, corrected_age_value)
+        found = initial_age(fields(**headers), sent, received)
+        self.assertEqual(found, expected)
+        document = Document(200, NO_HEADERS, (), 0, Policy(), found, received)
+        self.assertEqual(document.age(received + later), expected + later)
+
+    def test_forced_documents(self) -> None:
+        """What an operator's rule makes fresh is as old as it has been here."""
+        document = Document(200, NO_HEADERS, (), 0, Policy(forced=True), 500.0, NOW)
+        self.assertEqual(document.age(NOW + 7), 7.0)
+
+    def test_clocks_that_go_back(self) -> None:
+        """No time here is negative."""
+        self.assertEqual(initial_age(NO_HEADERS, NOW + 5, NOW), 0.0)
+        document = Document(200, NO_HEADERS, (), 0, Policy(), 3.0, NOW)
+        self.assertEqual(document.age(NOW - 100), 3.0)
+
+    def test_age_values(self) -> None:
+        """Numbers, saturated; the first of a list; 0 for anything else."""
+        for text, expected in (("7", 7), ("007", 7), ("7, 8", 7), ("7\n8", 7), ("", 0), ("-7", 0),
+                               ("7.5", 0), ("x", 0), (" 7 ", 7), ("9" * 5000, 2**31 - 1),
+                               ("\xb2", 0)):
+            self.assertEqual(age_value(fields(Age=text)), expected, text[:9])
+        self.assertEqual(age_value(NO_HEADERS), 0)
+
+
+class LifetimeTests(SynchronousTestCase):
+    """Section 4.2.1."""
+
+    @settings(max_examples=200, deadline=None)
+    @given(*[st.one_of(st.none(), SECONDS)] * 4, st.sampled_from([200, 302, 404, 599]),
+           st.booleans())
+    def test_precedence(self, shared: int | None, private: int | None, expires: int | None,
+                        modified: int | None, status: int, public: bool) -> None:
+        """s-maxage, then max-age, then Expires, then a guess where one is allowed."""
+        headers = {"Date": date(NOW)}
+        said = ["public"] if public else []
+        said += [] if shared is None else [f"s-maxage={shared}"]
+        said += [] if private is None else [f"max-age={private}"]
+        headers |= {"Cache_Control": ", ".join(said)}
+        headers |= {} if expires is None else {"Expires": date(NOW + expires)}
+        headers |= {} if modified is None else {"Last_Modified": date(NOW - modified)}
+        guess = (modified or 0) / 10 if status in (200, 404) or public else 0.0
+        explicit = [s for s in (shared, private, expires) if s is not None]
+        policy = policy_of(status, fields(**headers), NOW, Rules())
+        self.assertAlmostEqual(policy.lifetime, explicit[0] if explicit else guess)
+        self.assertEqual(policy.explicit, bool(explicit))
+
+    def test_rules(self) -> None:
+        """An operator's rules come first, and none is exceeded."""
+        headers = fields(Cache_Control="max-age=60")
+        for status, rules, lifetime in (
+                (404, Rules(negative={404: 3.0}), 3.0), (200, Rules(negative={404: 3.0}), 60.0),
+                (200, Rules(ttl=30.0), 30.0), (404, Rules(ttl=30.0), 60.0),
+                (200, Rules(max_ttl=5.0), 5.0), (200, Rules(ttl=30.0, max_ttl=5.0), 5.0)):
+            self.assertEqual(policy_of(status, headers, NOW, rules).lifetime, lifetime)
+
+    def test_heuristic_fraction(self) -> None:
+        """How much is guessed is the operator's choice."""
+        headers = fields(Last_Modified=date(NOW - 1000), Date=date(NOW))
+        self.assertAlmostEqual(
+            policy_of(200, headers, NOW, Rules(heuristic_fraction=0.2)).lifetime, 200.0)
+
+
+class UseTests(SynchronousTestCase):
+    """What may be done with a document of some age."""
+
+    @settings(max_examples=300, deadline=None)
+    @given(SECONDS, SECONDS, st.booleans(), st.booleans(), st.one_of(st.none(), SECONDS), SECONDS)
+    def test_without_wishes(self, lifetime: int, age: int, no_cache: bool, strict: bool,
+                            window: int | None, default: int) -> None:
+        """Fresh while younger than its lifetime, then in its window, unless it forbids."""
+        policy = Policy(float(lifetime), no_cache=no_cache, must_revalidate=strict,
+                        stale_while_revalidate=window)
+        allowed = default if window is None else window
+        expected = Use.VALIDATE
+        if not no_cache and age < lifetime:
+            expected = Use.FRESH
+        elif not no_cache and not strict and age < lifetime + allowed:
+            expected = Use.STALE_WHILE_REVALIDATE
+        self.assertIs(use_of(policy, age, NO_DIRECTIVES, default), expected)
+
+    @settings(max_examples=300, deadline=None)
+    @given(SECONDS, SECONDS, *[st.one_of(st.none(), SECONDS)] * 3)
+    def test_wishes(self, lifetime: int, age: int, oldest: int | None, left: int | None,
+                    stale: int | None) -> None:
+        """A client may want it younger, fresh for longer, or take it stale (5.2.1)."""
+        said = ", ".join(f"{name}={value}" for name, value in (
+            ("max-age", oldest), ("min-fresh", left), ("max-stale", stale)) if value is not None)
+        young = (oldest is None or 0 < oldest >= age) and (
+            left is None or lifetime - age >= left)
+        fresh = age < lifetime or (stale is not None and age - lifetime <= stale)
+        self.assertIs(use_of(Policy(float(lifetime)), age, asked(said)),
+                      Use.FRESH if young and fresh else Use.VALIDATE)
+
+    def test_max_stale_without_a_value(self) -> None:
+        """Then any staleness will do."""
+        self.assertIs(use_of(Policy(1.0), 10**9, asked("max-stale")), Use.FRESH)
+
+    @settings(max_examples=200, deadline=None)
+    @given(SECONDS, SECONDS, st.booleans(), st.booleans(), st.one_of(st.none(), SECONDS), SECONDS)
+    def test_errors(self, lifetime: int, age: int, no_cache: bool, strict: bool,
+                    window: int | None, default: int) -> None:
+        """In its window, unless it forbids."""
+        policy = Policy(float(lifetime), no_cache=no_cache, must_revalidate=strict,
+                        stale_if_error=window)
+        allowed = default if window is None else window
+        self.assertIs(may_replace_error(policy, age, default),
+                      not no_cache and not strict and age - lifetime < allowed)
+
+
+class StorableTests(SynchronousTestCase):
+    """The reason is the one that is true."""
+
+    def reason(self, status: int = 200, request: Headers = NO_HEADERS, **headers: str
+               ) -> Reason | None:
+        """:return: why an answer is not stored."""
+        said = fields(**headers)
+        return not_storable(request, status, said, policy_of(status, said, NOW, Rules()))
+
+    def test_reasons(self) -> None:
+        """One for each way not to be storable."""
+        fresh = {"Cache_Control": "max-age=9"}
+        credentials = fields(Authorization="x")
+        for expected, found in (
+                (None, self.reason(**fresh)),
+                (Reason.STATUS_NOT_STORABLE, self.reason(304, **fresh)),
+                (Reason.STATUS_NOT_STORABLE, self.reason(103, **fresh)),
+                (Reason.NO_STORE, self.reason(Cache_Control="no-store, private")),
+                (Reason.PRIVATE, self.reason(Cache_Control="private")),
+                (Reason.AUTHORIZATION, self.reason(request=credentials, **fresh)),
+                (Reason.SET_COOKIE, self.reason(Set_Cookie="a", ETag='"a"')),
+                (Reason.VARY_STAR, self.reason(Vary="a, *", **fresh)),
+                (Reason.NO_FRESHNESS, self.reason()),
+                (Reason.NO_FRESHNESS, self.reason(302, ETag='"a"')),
+                (Reason.NO_FRESHNESS, self.reason(Cache_Control="max-age=0")),
+                (Reason.NO_FRESHNESS, self.reason(Cache_Control="no-cache, max-age=9")),
+                (None, self.reason(ETag='"a"')),
+                (None, self.reason(302, Cache_Control="no-cache", ETag='"a"')),
+                (None, self.reason(Cache_Control="max-age=0, stale-while-revalidate=9"))):
+            self.assertIs(found, expected)
+
+    def test_vary_names(self) -> None:
+        """In lower case, over all lines, without what is empty."""
+        self.assertEqual(vary_names(fields(Vary="A, ,b\nC")), {b"a", b"b", b"c"})
+        self.assertEqual(vary_names(NO_HEADERS), frozenset())
