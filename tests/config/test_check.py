@@ -100,15 +100,17 @@ class BackendTests(CheckCase):
             "reverseproxycache or reverseproxy")
 
     def test_origin_url(self) -> None:
-        """A URL is http or https, with a host, without query; credentials stay hidden."""
+        """A URL is http or https, with a host, without query or credentials, which stay hidden."""
         for url in ("prom:9090", "ftp://prom", "http://", "http://h:99999", "http://h?x=1",
                     "http://h/#a", "//h", "http://a b", "http://h:0", "http://[::1",
-                    "http://-h", "http://\u00e4", "http:/h", "http:h"):
+                    "http://-h", "http://\u00e4", "http:/h", "http:h", "http://joe@h",
+                    "http://h/{x}"):
             (problem,) = problems_of(ONE.replace("http://prom:9090", url))
             self.assertIn("backends.one.origin_url: ", problem, url)
-        (problem,) = problems_of(ONE.replace("http://prom", "ftp://joe:hunter2@prom"))
-        self.assertNotIn("hunter2", problem)
-        self.assertTold(ONE.replace("http://prom:9090", "HTTPS://joe:pw@[::1]:1/prefix/"))
+        for scheme in ("ftp", "http"):
+            (problem,) = problems_of(ONE.replace("http://prom", f"{scheme}://joe:hunter2@prom"))
+            self.assertNotIn("hunter2", problem)
+        self.assertTold(ONE.replace("http://prom:9090", "HTTPS://[::1]:1/prefix/"))
 
     def test_two_defaults(self) -> None:
         """One backend at most is the default."""

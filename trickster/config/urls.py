@@ -6,7 +6,10 @@ import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-_HOST = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
+# RFC 3986 section 3.3; all else must be percent-encoded.
+_PATH = re.compile(r"(?:[!$&-;=@-Z_a-z~]|%[0-9A-Fa-f]{2})*")
 
 
 def origin_fault(url: str) -> str:
@@ -22,10 +25,14 @@ def origin_fault(url: str) -> str:
         return f"is not a URL ({error})"
     if parts.scheme not in ("http", "https") or "://" not in url:
         return "does not begin with http:// or https://"
-    if not parts.hostname or not is_host(parts.hostname) or port == 0:
+    if "@" in parts.netloc:
+        return "has credentials, which do not belong there: set an Authorization header instead"
+    if not parts.hostname or parts.netloc.endswith(":") or not is_host(parts.hostname) or port == 0:
         return "names no host that can be connected to"
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         return "has a query or a fragment, which no origin can have"
+    if _PATH.fullmatch(parts.path) is None:
+        return "has characters in its path that must be percent-encoded"
     return ""
 
 
