@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -15,7 +15,7 @@ from trickster.caching.entries import Entries
 from trickster.caching.fastforward import NewestSamples
 from trickster.caching.gaps import GapFetcher
 from trickster.caching.objectoptions import Collapse, ObjectOptions
-from trickster.caching.objects import ObjectCache
+from trickster.caching.objects import InvalidatingProxy, ObjectCache
 from trickster.caching.passed import PassedKeys
 from trickster.caching.progressive import Spread
 from trickster.caching.sharing import ProgressiveProxy
@@ -39,7 +39,7 @@ from trickster.observability.accesslog import AccessLog
 from trickster.observability.counters import RouteLabels
 from trickster.observability.metrics import Metrics
 from trickster.observability.origins import CountedOrigin
-from trickster.routes import Route, Serve
+from trickster.routes import READ_METHODS, Route, Serve
 from trickster.timeseries.planning import Sharding
 from trickster.timeseries.wire import Codec
 from trickster.upstream.client import UpstreamClient
@@ -123,19 +123,20 @@ class Backend:
         """:return: how requests get here, and what answers each path."""
         options = self.options
         plans = overlaid(self.origin_type.routes(options.plugin), options.paths)
+        responders = [self._responder(plan) for plan in plans]
+        caches = [one for one in responders if isinstance(one, ObjectCache)]
         entries = [
             RoutedEntry(plan.route.path, plan.route.match, plan.route.methods,
-                        self._observed(plan))
-            for plan in plans]
+                        self._observed(plan, _invalidating(plan.route, responder, caches)))
+            for plan, responder in zip(plans, responders, strict=True)]
         return BackendRoutes(self.name, entries, options.hosts, bool(options.is_default),
                              options.path_routing_disabled)
 
-    def _observed(self, plan: PathPlan) -> IResponder:
+    def _observed(self, plan: PathPlan, responder: IResponder) -> IResponder:
         labels = RouteLabels(self.name, self.options.provider, plan.route.path)
         around = self.around
         compressing = Compressing.around(
-            self._responder(plan), self.options.compressible_types, around.compression,
-            around.clock)
+            responder, self.options.compressible_types, around.compression, around.clock)
         return Observed(compressing, labels, around.metrics, around.access_log, around.clock)
 
     def _responder(self, plan: PathPlan) -> IResponder:
@@ -234,3 +235,11 @@ def _rewriting(inner: IResponder, options: PathOptions) -> IResponder:
         changes(options.request_headers or {}), changes(options.request_params or {}),
         changes(options.response_headers or {}))
     return inner if rewriting == Rewriting() else RewritingResponder(inner, rewriting)
+
+
+def _invalidating(route: Route, responder: IResponder, caches: Sequence[ObjectCache]
+                  ) -> IResponder:
+    """:return: the responder, made to outdate what the backend's caches hold if it may."""
+    if route.serve is not Serve.PROXY or not caches or set(route.methods) <= set(READ_METHODS):
+        return responder
+    return InvalidatingProxy(responder, caches)
