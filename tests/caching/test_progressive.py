@@ -447,4 +447,4 @@ class JoiningTests(SynchronousTestCase):
             self.assertEqual(bytes(found), sent[offset:offset + len(found)])
         self.assertEqual(b"".join(stage.shared.buffers()), sent)
         stage.source.send(b"")
-        self.assertLessEqual(len(stage.shared.buffers()), 66 + len(sent) // 262_144)
+        self.assertLessEqual(len(stage.shared.buffers()), 1 + len(sent) // 2_097_152)

@@ -16,8 +16,9 @@ from trickster.interfaces import IBody
 
 # Many small pieces are joined, so that a body of them does not cost a multiple of its size.
 _SMALL = 8192
-_LARGE = 256 * 1024
-_SPOOL_PIECE = 256 * 1024
+_LARGE = 2 * 1024 * 1024
+# Given to a reader at once: a late one must not keep the others waiting.
+_PIECE = 256 * 1024
 
 
 def as_deferred(awaited: Awaitable[bytes]) -> Deferred[bytes]:
@@ -129,6 +130,8 @@ class SharedBody:
         """
         try:
             await self._pump()
+            if self.is_kept:
+                self._join_loose()
             self.has_ended = True
         except BaseException as error:
             self.failure = error if isinstance(error, UpstreamBroke) else UpstreamBroke(
@@ -203,19 +206,19 @@ class SharedBody:
         self.size += len(piece)
         if self.is_kept and (self.size > self._spread.keep or not self._take(len(piece))):
             self._overflow()
-        if self.is_kept:
+        if self.is_kept and self.size - self._starts[self._loose] >= _LARGE:
             self._join_loose()
         self._tell_followers()
 
     def _join_loose(self) -> None:
-        # Answers out of the store are sent in large pieces: better to join once, here, and
-        # little by little, than at each hit.
-        if self.size - self._starts[self._loose] >= _LARGE:
-            loose = self._blocks[self._loose:]
-            if len(loose) > 1:
-                self._blocks[self._loose:] = [b"".join(loose)]
-                del self._starts[self._loose + 1:]
-            self._loose = len(self._blocks)
+        # What is kept is sent again and again, in large pieces: better joined once.  And
+        # pieces that a socket has given, and cut to size, leave holes between them that
+        # together are nearly as large as they: the fewer blocks stay among them, the better.
+        loose = self._blocks[self._loose:]
+        if len(loose) > 1:
+            self._blocks[self._loose:] = [b"".join(loose)]
+            del self._starts[self._loose + 1:]
+        self._loose = len(self._blocks)
 
     def _take(self, octets: int) -> bool:
         in_flight = self._spread.in_flight
@@ -283,7 +286,9 @@ class SharedBody:
             return None
         index = bisect_right(self._starts, offset) - 1
         block, skipped = self._blocks[index], offset - self._starts[index]
-        return memoryview(block)[skipped:] if skipped else block
+        if not skipped and len(block) <= _PIECE:
+            return block
+        return memoryview(block)[skipped:skipped + _PIECE]
 
     async def from_spool(self, offset: int) -> bytes:
         """
@@ -293,7 +298,7 @@ class SharedBody:
         if self._spool is None or offset >= self._spooled:
             raise UpstreamBroke("too slow for what could be held")
         try:
-            return await self._spool.read(offset, min(_SPOOL_PIECE, self._spooled - offset))
+            return await self._spool.read(offset, min(_PIECE, self._spooled - offset))
         except OSError as error:
             raise UpstreamBroke("what could not be held in memory is lost") from error
 
