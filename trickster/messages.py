@@ -305,6 +305,7 @@ class Outcome:
     How an answer came about.  One module makes header, log line, metrics and span of it.
 
     :ivar reason: why it is not a full hit; None for a full hit.
+    :ivar missed: why nothing stored did, where C{reason} is about something else.
     :ivar detail: a few words more, where C{reason} alone would puzzle.
     :ivar fetched: extents asked of the origin, as (start, end) in nanoseconds, inclusive.
     :ivar failed: those of them that the origin failed to answer.
@@ -330,6 +331,7 @@ class Outcome:
     ttl: float | None = None
     age: float | None = None
     origin_status: int | None = None
+    missed: Reason | None = None
 
 
 PROXIED = Outcome(reason=Reason.PROXY_PATH)

@@ -120,6 +120,25 @@ class MissAndHitTests(SynchronousTestCase):
             self.assertEqual(client.octets, b"abcdefghi")
         self.assertEqual(world.asked, 2)
 
+    def test_no_content(self) -> None:
+        """A 204 is stored, though nobody reads the body that it has not."""
+        world = World.of()
+        world.given(world.answer(204, SlowBody(), Cache_Control="max-age=60"))
+        client = world.ask(reads=False)
+        client.leave()
+        self.assertTrue(client.outcome.stored)
+        self.assertEqual((world.ask().status, world.ask(method=b"HEAD").result), (204, "hit"))
+        self.assertEqual(world.asked, 1)
+
+    def test_missed(self) -> None:
+        """Why nothing stored did is told also where the answer is not stored."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=0", ETag='"a"'),
+                    world.answer(Cache_Control="no-store"))
+        self.assertEqual(world.ask().outcome.reason, Reason.KEY_MISS)
+        outcome = world.ask().outcome
+        self.assertEqual((outcome.reason, outcome.missed), (Reason.NO_STORE, Reason.STALE))
+
     def test_truncated(self) -> None:
         """A body that ends early is not stored, and its reader is told."""
         world = World.of()
@@ -528,6 +547,30 @@ class PostTests(SynchronousTestCase):
             self.assertEqual((client.status, client.outcome.reason),
                              (400, Reason.UNPARSABLE_PARAMETER))
             self.assertEqual(at_once(world.origin.requests[-1].body.read()), body)
+
+
+class PassedTests(SynchronousTestCase):
+    """What is no plain reading goes past the cache."""
+
+    def test_get_with_a_body(self) -> None:
+        """It is passed on with its body, whatever is stored."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=60"), world.answer(body=b"2"))
+        world.ask()
+        client = world.ask(body=b"question")
+        self.assertEqual((client.octets, client.result), (b"2", "proxy-only"))
+        self.assertEqual(at_once(world.origin.requests[1].body.read()), b"question")
+
+    def test_upgrade(self) -> None:
+        """Nor does anybody wait for, or get, the other protocol of somebody else."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=60"))
+        world.ask()
+        for _ in range(2):
+            world.ask(Upgrade="websocket", Connection="Upgrade")
+        self.assertEqual(len(world.origin.waiting), 2)
+        world.origin.answer(world.answer(101))
+        self.assertEqual(world.ask(Upgrade="h2c").result, "hit")
 
 
 class InvalidatingProxyTests(SynchronousTestCase):

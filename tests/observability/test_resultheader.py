@@ -114,6 +114,13 @@ class CacheStatusTests(SynchronousTestCase):
         self.check("Trickster; fwd=vary-miss; detail=vary-miss",
                    Engine.OBJECT, Status.KEY_MISS, Reason.VARY_MISS)
 
+    def test_missed(self) -> None:
+        """Why it went forward is told also where the reason is why it was not stored."""
+        outcome = Outcome(Engine.OBJECT, Status.KEY_MISS, Reason.NO_STORE, origin_status=200,
+                          missed=Reason.STALE)
+        self.assertEqual(cache_status_value(outcome),
+                         b"Trickster; fwd=stale; fwd-status=200; detail=no-store")
+
     def test_revalidated(self) -> None:
         """A revalidation went forward because of staleness."""
         self.check("Trickster; fwd=stale; fwd-status=304; detail=revalidated",

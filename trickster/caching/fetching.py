@@ -251,6 +251,13 @@ class Fetcher:
             await self._release(fill, errand, response, reason)
         elif self._options.route.transform is not None and response.status == 200:
             await self._transform(fill, errand, response, head)
+        elif response.status == 204:
+            # Who sends it on does not read its body, and so would seem to have left.
+            response.body.close()
+            self._table.share_again(errand.slot)
+            await self._land(fill, errand, evolve(head, length=0),
+                             _outcome(Status.KEY_MISS, errand.reason, response),
+                             _is_first_hand(response))
         else:
             await self._stream(fill, errand, response, head)
 
@@ -262,7 +269,8 @@ class Fetcher:
             # The origin has another answer now: the older one must not be used again.
             await self._archive.drop(errand.question, errand.stored)
         status = Status.PROXY_ERROR if response.status >= 400 else Status.KEY_MISS
-        fill.release(evolve(response, outcome=_outcome(status, reason, response)))
+        outcome = evolve(_outcome(status, reason, response), missed=errand.reason)
+        fill.release(evolve(response, outcome=outcome))
 
     def _pass(self, errand: Errand) -> None:
         self._table.pass_until(errand.slot, self._clock.seconds() + self._options.pass_seconds)
@@ -273,7 +281,8 @@ class Fetcher:
         self._table.share_again(errand.slot)
         fits = self._archive.fits(response.body.length or 0)
         reason = errand.reason if fits else Reason.TOO_LARGE
-        outcome = evolve(_outcome(Status.KEY_MISS, reason, response), stored=fits)
+        outcome = evolve(_outcome(Status.KEY_MISS, reason, response), stored=fits,
+                         missed=errand.reason)
         first_hand = _is_first_hand(response)
         body = SharedBody(
             response.body, self._options.spread,

@@ -121,7 +121,7 @@ def _forwarded(outcome: Outcome) -> str | None:
     if reason is not None:
         if reason in _OURS_ALONE and outcome.origin_status is None:
             return None
-        found = _FORWARDED_BY_REASON.get(reason)
+        found = _FORWARDED_BY_REASON.get(outcome.missed or reason)
         if found is not None:
             return found
     return _FORWARDED[outcome.status]
