@@ -54,10 +54,17 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(ranged(b"bytes=1-2, 3- ,,-4"),
                          (Wanted(1, 2), Wanted(3, None), Wanted(None, 4)))
 
+    def test_far_beyond(self) -> None:
+        """Offsets may have more digits than any length has (RFC 9110 section 14.1.2)."""
+        most = 10**20 - 1
+        self.assertEqual(ranged(b"bytes=0-%d, -%d" % (most, most)),
+                         (Wanted(0, most), Wanted(None, most)))
+        self.assertEqual(satisfiable(ranged(b"bytes=0-%d" % most), 10), [Span(0, 10)])
+
     def test_not_a_range(self) -> None:
         """All or nothing."""
         for value in (b"bytes=1-2,x", b"bytes=2-1", b"bytes=-", b"bytes=1", b"items=1-2",
-                      b"bytes=" + b"9" * 19 + b"-", b"bytes=1 -2", b"bytes:1-2"):
+                      b"bytes=" + b"9" * 101 + b"-", b"bytes=1 -2", b"bytes:1-2"):
             self.assertEqual(ranged(value), (), value)
         self.assertEqual(ranged(b"bytes=1-2,3-4", most=1), ())
 

@@ -11,7 +11,8 @@ from trickster.caching.documents import Buffer, Document, Part, Span
 from trickster.messages import Headers
 
 _UNIT = re.compile(rb"bytes=(.*)", re.IGNORECASE | re.DOTALL)
-_SPEC = re.compile(rb"(\d{1,18})-(\d{1,18})?|-(\d{1,18})")
+# Offsets may be far beyond the end, and in more digits than anybody has octets.
+_SPEC = re.compile(rb"(\d{1,100})-(\d{1,100})?|-(\d{1,100})")
 _CONTENT_RANGE = re.compile(
     rb"bytes (?:(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)|\*/(\d{1,18}))", re.IGNORECASE)
 _BOUNDARY = re.compile(rb'boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
