@@ -57,6 +57,12 @@ class TtlTests(SynchronousTestCase):
         given = options(stale_if_error=50.0)
         self.assertEqual(self.ttl(given=given, Cache_Control="max-age=60"), 110.0)
 
+    def test_max_stale(self) -> None:
+        """Where clients are heeded, what they may take stale is kept as if it had a validator."""
+        given = options(validation_ttl=0.0, honour_request_directives=True)
+        self.assertEqual(self.ttl(given=given, Cache_Control="max-age=60"), 120.0)
+        self.assertEqual(self.ttl(given=given, Cache_Control="max-age=60, must-revalidate"), 60.0)
+
     def test_limit(self) -> None:
         """Nothing is kept for longer than the limit."""
         self.assertEqual(self.ttl(given=options(max_ttl=50.0), Cache_Control="max-age=60"), 50.0)

@@ -132,7 +132,9 @@ def ttl_of(document: Document, options: ObjectOptions) -> float:
     if policy.forced:
         return min(policy.lifetime, options.max_ttl)
     uses = [policy.lifetime]
-    if b"etag" in document.headers or b"last-modified" in document.headers:
+    has_validator = b"etag" in document.headers or b"last-modified" in document.headers
+    # Clients that are heeded may ask for what is stale (RFC 9111 section 5.2.1.2).
+    if has_validator or (options.honour_request_directives and not policy.must_revalidate):
         uses += [policy.lifetime * options.revalidation_factor, options.validation_ttl]
     if not policy.must_revalidate:
         swr, sie = policy.stale_while_revalidate, policy.stale_if_error
