@@ -95,6 +95,8 @@ class ObjectCache:
                 return await self._passed(request, Reason.UNPARSABLE_BODY)
             body = await self._read(request)
             request = evolve(request, body=Octets(body))
+        elif _is_more_than_reading(request):
+            return await self._passed(request, Reason.PROXY_PATH)
         try:
             key = key_of(self._asking.key, request, body)
         except MalformedParams:
@@ -295,6 +297,15 @@ class ObjectCache:
     def stop(self) -> None:
         """Give up every exchange, at the end of the program."""
         self._table.cancel_all()
+
+
+def _is_more_than_reading(request: Request) -> bool:
+    # A body may be part of what is asked (RFC 9110 section 9.3.1), and no key has it; and
+    # nobody shares a connection that changes its protocol.  HTTP/2 in clear is never spoken.
+    if request.body.length != 0:
+        return True
+    upgrade = request.headers.get(b"upgrade")
+    return upgrade is not None and upgrade.strip().lower() != b"h2c"
 
 
 def _asked(headers: Headers) -> Directives:
