@@ -247,17 +247,14 @@ class Fetcher:
                         sent: float) -> None:
         head = self._archive.head(errand.question, response, sent)
         reason = self._archive.why_not_stored(errand.question, response, head.policy)
-        if reason is not None:
-            await self._release(fill, errand, response, reason)
-        elif self._options.route.transform is not None and response.status == 200:
+        if self._is_transformed(response):
             await self._transform(fill, errand, response, head)
+        elif reason is not None:
+            await self._release(fill, errand, response, reason)
         elif response.status == 204:
             # Who sends it on does not read its body, and so would seem to have left.
             response.body.close()
-            self._table.share_again(errand.slot)
-            await self._land(fill, errand, evolve(head, length=0),
-                             _outcome(Status.KEY_MISS, errand.reason, response),
-                             _is_first_hand(response))
+            await self._land_new(fill, errand, evolve(head, length=0), response)
         else:
             await self._stream(fill, errand, response, head)
 
@@ -269,8 +266,8 @@ class Fetcher:
             # The origin has another answer now: the older one must not be used again.
             await self._archive.drop(errand.question, errand.stored)
         status = Status.PROXY_ERROR if response.status >= 400 else Status.KEY_MISS
-        outcome = evolve(_outcome(status, reason, response), missed=errand.reason)
-        fill.release(evolve(response, outcome=outcome))
+        outcome = _outcome(status, reason, response)
+        fill.release(evolve(response, outcome=evolve(outcome, missed=errand.reason)))
 
     def _pass(self, errand: Errand) -> None:
         self._table.pass_until(errand.slot, self._clock.seconds() + self._options.pass_seconds)
@@ -304,6 +301,10 @@ class Fetcher:
             self._pass(errand)
             fill.release()
 
+    def _is_transformed(self, response: Response) -> bool:
+        return (self._options.route.transform is not None and response.status == 200
+                and b"content-encoding" not in response.headers)
+
     async def _transform(self, fill: Fill, errand: Errand, response: Response,
                          head: Document) -> None:
         transform = self._options.route.transform
@@ -315,10 +316,14 @@ class Fetcher:
             passed = evolve(response, body=Octets(octets))
             await self._release(fill, errand, passed, error.reason)
             return
-        document = evolve(head, parts=whole_part((changed,) if changed else ()),
-                          length=len(changed))
-        outcome = _outcome(Status.KEY_MISS, errand.reason, response)
-        await self._land(fill, errand, document, outcome, _is_first_hand(response))
+        parts = whole_part((changed,) if changed else ())
+        await self._land_new(fill, errand, evolve(head, parts=parts, length=len(changed)), response)
+
+    async def _land_new(self, fill: Fill, errand: Errand, document: Document,
+                        response: Response) -> None:
+        self._table.share_again(errand.slot)
+        await self._land(fill, errand, document, _outcome(
+            Status.KEY_MISS, errand.reason, response), _is_first_hand(response))
 
     async def _whole(self, response: Response) -> bytes:
         expected = response.body.length
