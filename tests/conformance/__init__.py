@@ -1,0 +1,1 @@
+"""Conformance of the running program to HTTP caching (RFC 9111 and its kin), as data."""

@@ -1,0 +1,115 @@
+"""The origin server: answers each request as its step says, and remembers what it saw."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from asyncio import StreamReader, StreamWriter
+from http import HTTPStatus
+
+from attrs import define, evolve, field
+
+from tests.conformance.dates import rendered
+from tests.conformance.model import Answer, Case
+from tests.conformance.octets import Message, read_body, read_head, written
+
+# In requests: which step of a case it is.  In answers: for which step they were made.
+STEP = "Case-Step"
+MADE_FOR = "Made-For-Step"
+
+_BODILESS = frozenset((204, 304))
+
+
+@define
+class Run:
+    """
+    A case that is being run.
+
+    :ivar start: seconds since the epoch, from which its dates count.
+    :ivar seen: step and request, for each request that reached the origin.
+    """
+
+    case: Case
+    start: int
+    seen: list[tuple[int, Message]] = field(factory=list)
+
+    def seen_in(self, step: int) -> list[Message]:
+        """:return: the requests that reached the origin in one step."""
+        return [message for number, message in self.seen if number == step]
+
+
+def body_of(answer: Answer, path: str, step: int) -> str:
+    """:return: what an answer has for its body."""
+    return f"{path}, step {step}" if answer.body is None else answer.body
+
+
+@define
+class Origin:
+    """
+    :ivar runs: by the first segment of their paths.
+    """
+
+    runs: dict[str, Run] = field(factory=dict)
+    _open: dict[asyncio.Task[None], StreamWriter] = field(factory=dict, init=False)
+
+    async def end(self) -> None:
+        """Close the connections that are still open."""
+        for writer in self._open.values():
+            writer.close()
+        await asyncio.gather(*self._open)
+
+    async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Answer what comes on a connection until it ends."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = writer
+        try:
+            while (head := await read_head(reader)) is not None:
+                request = evolve(head, body=await read_body(reader, head, to_end=False))
+                octets = await self._answered(request)
+                if not octets:
+                    break
+                writer.write(octets)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            del self._open[task]
+            writer.close()
+
+    async def _answered(self, request: Message) -> bytes:
+        path = re.split("[/?-]", request.target)[1]
+        run = self.runs.get(path)
+        step = int(request.get(STEP) or 0)
+        if run is None or not 1 <= step <= len(run.case.steps):
+            return written("HTTP/1.1 421 No Such Case", ["Content-Length: 0"])
+        run.seen.append((step, request))
+        answer = run.case.steps[step - 1].gets
+        if answer.on_range is not None and request.get("range") is not None:
+            answer = answer.on_range
+        await asyncio.sleep(answer.delay)
+        return b"" if answer.hangs_up else self._written(request, answer, run, path, step)
+
+    def _written(self, request: Message, answer: Answer, run: Run, path: str, step: int) -> bytes:
+        status = answer.status
+        if status == 304 and not (request.get("if-none-match") or request.get("if-modified-since")):
+            status = 200
+        body = b"" if status in _BODILESS else body_of(answer, path, step).encode()
+        lines = [rendered(line, run.start).replace("{here}", f"/{path}")
+                 for line in answer.fields]
+        names = {line.partition(":")[0].lower() for line in lines}
+        if answer.is_dated and "date" not in names:
+            lines.append(rendered("Date: {0}", run.start))
+        if body and "content-type" not in names:
+            lines.append("Content-Type: text/plain")
+        if status != 304 and request.method != "HEAD":
+            lines.append(f"{MADE_FOR}: {step}")
+        if status not in _BODILESS and "content-length" not in names:
+            lines.append(f"Content-Length: {len(body)}")
+        interims = b"".join(written(_line(one.status), one.fields) for one in answer.interims)
+        return interims + written(_line(status), lines, b"" if request.method == "HEAD" else body)
+
+
+def _line(status: int) -> str:
+    known = {one.value for one in HTTPStatus}
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase if status in known else 'Unknown'}"
