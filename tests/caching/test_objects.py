@@ -180,6 +180,24 @@ class ForcedTtlTests(SynchronousTestCase):
         self.assertEqual((client.status, client.octets), (206, b"el"))
         self.assertEqual(world.ask(b"/l", If_None_Match='"a"').status, 304)
 
+    def test_transformed_though_not_stored(self) -> None:
+        """Answers that are not stored are changed as well, and so are those to a purge."""
+        world = self.world(transform=lambda octets: octets.upper())
+        world.given(world.answer(Set_Cookie="a=b"), world.answer(), world.answer())
+        self.assertEqual(world.ask(b"/l").octets, b"HELLO")
+        client = world.ask(b"/l", Cache_Control="no-cache")
+        self.assertEqual((client.octets, client.result), (b"HELLO", "purge"))
+        self.assertEqual(world.store.entries, {})
+
+    def test_post_has_no_conditions(self) -> None:
+        """A form sent with POST is answered with 200, whatever conditions it has."""
+        world = self.world(form=True)
+        world.given(world.answer(ETag='"a"'))
+        for _ in range(2):
+            client = world.ask(b"/l", b"POST", body=b"a=1", If_None_Match='"a"',
+                               Content_Type="application/x-www-form-urlencoded")
+            self.assertEqual((client.status, client.octets), (200, b"hello"))
+
     def test_coded_answers_are_not_changed(self) -> None:
         """An answer in a content coding cannot be transformed, and is passed on as it is."""
         world = self.world(transform=lambda octets: octets.upper())
@@ -331,6 +349,17 @@ class CollapsedTests(SynchronousTestCase):
         world.ask()
         world.ask(), world.ask()
         self.assertEqual(len(world.origin.waiting), 2)
+
+    def test_reader_leaves_before_the_end_itself(self) -> None:
+        """One that has all that was announced need not wait for the end: it is stored."""
+        world = World.of()
+        client = world.ask(reads=False)
+        body = SlowBody(5)
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"hello")
+        client.leave()
+        body.send(b"")
+        self.assertEqual(world.ask().result, "hit")
 
     def test_nobody_reads_what_outgrows_the_cache(self) -> None:
         """What is read on for the store's sake alone is left when it becomes too large."""

@@ -132,10 +132,12 @@ def _refused(reply: Reply, verdict: Verdict) -> Response:
 
 def _verdict(reply: Reply) -> Verdict:
     # Preconditions only apply to what would otherwise succeed (RFC 9110 section 13.2.1).
-    if reply.document.status != 200 or not has_conditions(reply.request.headers):
+    # A form sent with POST is a question too, but one that knows no 304.
+    request, document = reply.request, reply.document
+    if (document.status != 200 or request.method == b"POST"
+            or not has_conditions(request.headers)):
         return Verdict.PASS
-    is_read = reply.request.method in (b"GET", b"HEAD")
-    return evaluate(reply.request.headers, is_read, reply.document.headers, reply.now)
+    return evaluate(request.headers, True, document.headers, reply.now)
 
 
 def _bodyless(response: Response, length: int | None) -> Response:

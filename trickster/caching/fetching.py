@@ -316,6 +316,10 @@ class Fetcher:
             passed = evolve(response, body=Octets(octets))
             await self._release(fill, errand, passed, error.reason)
             return
+        reason = self._archive.why_not_stored(errand.question, response, head.policy)
+        if reason is not None:
+            await self._release(fill, errand, evolve(response, body=Octets(changed)), reason)
+            return
         parts = whole_part((changed,) if changed else ())
         await self._land_new(fill, errand, evolve(head, parts=parts, length=len(changed)), response)
 

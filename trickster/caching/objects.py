@@ -48,6 +48,7 @@ from trickster.messages import (
 
 # An answer may turn out to be for other variants than ours: then we look again.
 _MOST_LOOKS = 3
+_NOT_TO_BE_STORED = parse_cache_control((b"no-store",))
 _NO_CACHE = frozenset((b"no-cache", b"no-store", b"private"))
 
 
@@ -271,7 +272,11 @@ class ObjectCache:
     async def _purge(self, question: Question) -> Response:
         """What a client's no-cache means to Trickster: forget it, and ask the origin."""
         await self.forget(question.key)
-        response = await self._inner.respond(question.request)
+        if self.options.route.transform is None:
+            response = await self._inner.respond(question.request)
+        else:
+            response = await self._asked_alone(
+                evolve(question, asked=_NOT_TO_BE_STORED), Found(None, question.key))
         return evolve(response, outcome=Outcome(
             Engine.OBJECT, Status.PURGE, Reason.REQUEST_NO_CACHE,
             origin_status=response.status))

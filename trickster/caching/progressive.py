@@ -98,8 +98,8 @@ class SharedBody:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will come."""
-        return self.has_ended or self.failure is not None
+        """Whether nothing more will come, but perhaps the end itself."""
+        return self.has_ended or self.failure is not None or self.size == self._source.length
 
     @property
     def can_be_joined(self) -> bool:
@@ -185,6 +185,8 @@ class SharedBody:
     def _is_wanted(self) -> bool:
         if self.is_kept and (self.is_carried_on or self.in_haste()):
             return True
+        if self.size == self._source.length:
+            return True  # readers may not care for the end itself, but the store does
         if not self._followers:
             return False
         positions = [follower.at for follower in self._followers]
@@ -317,7 +319,8 @@ class SharedBody:
             self.left()
 
     def _close_if_unused(self) -> None:
-        if self.is_over and not self._followers and self._spool is not None:
+        has_stopped = self.has_ended or self.failure is not None
+        if has_stopped and not self._followers and self._spool is not None:
             self._spool.close()
             self._spool = None
 
