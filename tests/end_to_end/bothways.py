@@ -21,6 +21,7 @@ _OWN_HEADERS = frozenset({
 class BothWays(SynchronousTestCase):
     """The same questions, both ways."""
 
+    is_scraped: ClassVar[bool] = False
     installation: ClassVar[Installation]
     now: ClassVar[int]
     direct: ClassVar[str]
@@ -31,7 +32,7 @@ class BothWays(SynchronousTestCase):
         cls.installation = Installation({
             "plain": {"is_default": True},
             "labelled": {"prometheus": {"labels": {"cluster": 'a "b"', "zone": "z"}}},
-        })
+        }, cls.is_scraped)
         cls.now = cls.installation.now
         cls.direct = cls.installation.prometheus.url
         cls.through = cls.installation.trickster.url

@@ -40,14 +40,18 @@ _RULES = {"groups": [
 
 class Installation:
     """
-    Prometheus with samples, rules, alerts, targets and exemplars, and Trickster before it.
+    Prometheus with samples, if wanted with targets and rules, and Trickster before it.
 
     :ivar now: the last whole minute of the samples; older ones than that can no longer
         be written.
     """
 
     def __init__(self, backends: Mapping[str, Mapping[str, Any]],
-                 more: Mapping[str, Any] | None = None) -> None:
+                 is_scraped: bool = False) -> None:
+        """
+        :param is_scraped: whether there are targets, rules, alerts and exemplars: it takes
+            some seconds until all are found.
+        """
         self.now = int(time.time()) // 60 * 60 - 120
         with ExitStack() as started:
             self.root = Path(started.enter_context(tempfile.TemporaryDirectory()))
@@ -57,13 +61,14 @@ class Installation:
             self.prometheus = Prometheus(
                 self.root / "prometheus", self.root / "samples.om",
                 ["--enable-feature=native-histograms,exemplar-storage"],
-                configuration=self._configuration())
+                configuration=self._configuration() if is_scraped else None)
             started.callback(self.prometheus.stop)
             self.trickster = Trickster(self.root / "trickster", {
                 name: {"provider": "prometheus", "origin_url": self.prometheus.url, **options}
-                for name, options in backends.items()}, more)
+                for name, options in backends.items()})
             started.callback(self.trickster.stop)
-            self._wait_for_a_scrape()
+            if is_scraped:
+                self._wait_for_a_scrape()
             self._started = started.pop_all()
 
     def stop(self) -> None:

@@ -22,7 +22,7 @@ CACHED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/api/v1/label/nolabel/values", {}),
     ("/api/v1/metadata", {}),
     ("/api/v1/targets", {}),
-    ("/api/v1/targets/metadata", {"match_target": '{job="works"}'}),
+    ("/api/v1/targets/metadata", {"match_target": '{job="works"}', "metric": "jobs"}),
     ("/api/v1/rules", {}),
     ("/api/v1/alertmanagers", {}),
     ("/api/v1/scrape_pools", {}),
@@ -69,6 +69,8 @@ REFUSED: tuple[tuple[str, dict[str, Any], int], ...] = (
 
 class EndpointTests(BothWays):
     """Paths, and what is kept of their answers."""
+
+    is_scraped = True
 
     def test_what_is_cached(self) -> None:
         """What is kept equals the origin's answer, is kept, and has an age when served again."""
