@@ -278,6 +278,15 @@ class ForcedTtlTests(SynchronousTestCase):
             self.assertEqual(world.origin.requests[-1].method, b"POST")
         self.assertEqual(world.asked, 5)
 
+    def test_posted_without_a_body(self) -> None:
+        """A POST of nothing asks what its query string says, of the origin too."""
+        world = self.world(form=True, normalise=lambda params: params.replaced(t="0"))
+        world.given(world.answer(body=b"1"))
+        world.ask(b"/l?t=5&a=1", b"POST")
+        sent = world.origin.requests[0]
+        self.assertEqual((sent.method, sent.target), (b"POST", b"/l?a=1&t=0"))
+        self.assertEqual(world.ask(b"/l?a=1").result, "hit")
+
     def test_normalised(self) -> None:
         """What was made equal is sent to the origin."""
         world = self.world(form=True, normalise=lambda params: params.replaced(t="0"))

@@ -146,6 +146,13 @@ class EndpointTests(BothWays):
             self.assertEqual(self.send(path, "POST", _FORM, body).lookup, "kmiss", path)
             self.assertEqual(self.both(path, params).lookup, "hit", path)
 
+    def test_posted_without_a_form(self) -> None:
+        """A POST whose query string says everything shares its answer, too."""
+        params = {"query": "sum(odd) + 1", "time": self.now}
+        answer = self.send(spelled("/api/v1/query", params), "POST")
+        self.assertEqual((answer.status, answer.lookup), (200, "kmiss"))
+        self.assertEqual(self.both("/api/v1/query", params).lookup, "hit")
+
     def test_a_form_beside_a_query_string(self) -> None:
         """Parameters in both places count as the origin counts them."""
         for form, query in (("query=1&time=15", "query=2&time=30"), ("query=1&time=15", "time=45"),

@@ -93,7 +93,7 @@ def _canonical(question: Question, rules: AskingRules) -> Request:
 def _normalised(question: Question, method: bytes, rules: AskingRules) -> Request:
     request = question.request
     encoded = merged_params(rules.key, request, question.body).encode()
-    if question.body is not None:
+    if question.body:
         return evolve(request, method=method, target=request.path, body=Octets(encoded))
     target = request.path + b"?" + encoded if encoded else request.path
     return evolve(request, method=method, target=target, body=Octets())

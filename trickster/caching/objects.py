@@ -22,7 +22,8 @@ from trickster.caching.asking import (
 )
 from trickster.caching.directives import NO_DIRECTIVES, Directives, parse_cache_control
 from trickster.caching.documents import Document, Span
-from trickster.caching.fetching import Errand, Fetcher
+from trickster.caching.errands import Errand
+from trickster.caching.fetching import Fetcher
 from trickster.caching.fills import Alone, Fill, FillTable, Live, Verdict
 from trickster.caching.formfields import is_form
 from trickster.caching.invalidation import invalidated
@@ -32,6 +33,7 @@ from trickster.caching.rfc9111 import Use, use_of
 from trickster.caching.selecting import matches
 from trickster.caching.shelf import Found, Shelf
 from trickster.caching.validation import confirms, validators
+from trickster.caching.wishes import is_more_than_reading, purges, wished
 from trickster.errors import Reason, RequestTooLarge
 from trickster.interfaces import ICacheStore, IResponder
 from trickster.messages import (
@@ -49,7 +51,6 @@ from trickster.messages import (
 # An answer may turn out to be for other variants than ours: then we look again.
 _MOST_LOOKS = 3
 _NOT_TO_BE_STORED = parse_cache_control((b"no-store",))
-_NO_CACHE = frozenset((b"no-cache", b"no-store", b"private"))
 
 
 @implementer(IResponder)
@@ -92,11 +93,11 @@ class ObjectCache:
         if request.method not in READ_ONLY:
             if not self._is_cached_method(request.method):
                 return await self._passed(request, Reason.METHOD)
-            if not self._is_question(request.headers):
+            if request.body.length != 0 and not self._is_question(request.headers):
                 return await self._passed(request, Reason.UNPARSABLE_BODY)
             body = await self._read(request)
             request = evolve(request, body=Octets(body))
-        elif _is_more_than_reading(request):
+        elif is_more_than_reading(request):
             return await self._passed(request, Reason.PROXY_PATH)
         try:
             key = key_of(self._asking.key, request, body)
@@ -123,10 +124,10 @@ class ObjectCache:
     def _honoured(self, request: Request) -> Directives:
         if not self.options.honour_request_directives:
             return NO_DIRECTIVES
-        return _asked(request.headers)
+        return wished(request.headers)
 
     async def _ask(self, question: Question) -> Response:
-        if not self.options.honour_request_directives and _purges(question.request.headers):
+        if not self.options.honour_request_directives and purges(question.request.headers):
             return await self._purge(question)
         found = await self._shelf.find(question.key, question.request.headers)
         for _ in range(_MOST_LOOKS):
@@ -302,28 +303,6 @@ class ObjectCache:
     def stop(self) -> None:
         """Give up every exchange, at the end of the program."""
         self._table.cancel_all()
-
-
-def _is_more_than_reading(request: Request) -> bool:
-    # A body may be part of what is asked (RFC 9110 section 9.3.1), and no key has it; and
-    # nobody shares a connection that changes its protocol.  HTTP/2 in clear is never spoken.
-    if request.body.length != 0:
-        return True
-    upgrade = request.headers.get(b"upgrade")
-    return upgrade is not None and upgrade.strip().lower() != b"h2c"
-
-
-def _asked(headers: Headers) -> Directives:
-    lines = headers.get_all(b"cache-control")
-    if not lines and b"no-cache" in (headers.joined(b"pragma") or b"").lower():
-        return parse_cache_control([b"no-cache"])  # RFC 9111 section 5.4
-    return parse_cache_control(lines)
-
-
-def _purges(headers: Headers) -> bool:
-    if b"cache-control" not in headers and b"pragma" not in headers:
-        return False
-    return not _NO_CACHE.isdisjoint(_asked(headers).values)
 
 
 def _not_cached() -> Response:
