@@ -13,7 +13,8 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.caching.objectworld import SlowBody, broken
-from trickster.caching.progressive import Follower, SharedBody, Spread
+from trickster.caching.following import Follower
+from trickster.caching.progressive import SharedBody, Spread
 from trickster.caching.spool import ISpool
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody

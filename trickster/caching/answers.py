@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from trickster.bodies import Pieces
 from trickster.caching.documents import Document, Span
-from trickster.caching.progressive import Follower
+from trickster.caching.following import Follower
 from trickster.caching.ranges import content_range, multipart, parse_range, satisfiable
 from trickster.caching.validation import (
     Verdict,

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.bodies import BodyTooLarge, read_all
 from trickster.caching.answers import needs_all
 from trickster.caching.archive import Archive
-from trickster.caching.asking import AskingRules, Question, asked_anew, asked_for_missing
+from trickster.caching.asking import AskingRules, asked_anew, asked_for_missing
 from trickster.caching.documents import Document, Span, whole_part
+from trickster.caching.errands import Errand, is_first_hand, outcome_of
 from trickster.caching.fills import Fill, FillTable, Landed
 from trickster.caching.flights import settled
 from trickster.caching.objectoptions import Collapse, ObjectOptions
@@ -23,27 +24,7 @@ from trickster.caching.rfc9111 import may_replace_error
 from trickster.caching.validation import is_conditional, still_selects
 from trickster.errors import Reason, RequestError, Undecodable, UpstreamBroke, UpstreamError
 from trickster.interfaces import IResponder
-from trickster.messages import Engine, Octets, Outcome, Request, Response, Status
-
-
-@frozen
-class Errand:
-    """
-    What an exchange is for.
-
-    :ivar slot: under which others find it.
-    :ivar sent: the request for the origin.
-    :ivar stored: what is known of the answer from before.
-    :ivar reason: why what is stored does not do.
-    :ivar missing: what is wanted and not among the stored parts, where just that is asked for.
-    """
-
-    question: Question
-    slot: str
-    sent: Request
-    stored: Document | None = None
-    reason: Reason = Reason.KEY_MISS
-    missing: tuple[Span, ...] = ()
+from trickster.messages import Engine, Octets, Outcome, Response, Status
 
 
 @define
@@ -114,7 +95,7 @@ class Fetcher:
         elif stored is None:
             # The client's own condition: what it has is good.
             head = self._archive.head(errand.question, response, sent)
-            outcome = _outcome(Status.KEY_MISS, errand.reason, response)
+            outcome = outcome_of(Status.KEY_MISS, errand.reason, response)
             fill.land(Landed(head, outcome, first_hand=True))
         elif still_selects(stored.headers, response.headers):
             await self._validated(fill, errand, response, sent)
@@ -131,7 +112,7 @@ class Fetcher:
         if missing:
             await self._fetch_missing(fill, errand, fresh, missing)
             return
-        outcome = _outcome(Status.REVALIDATED, Reason.REVALIDATED, response)
+        outcome = outcome_of(Status.REVALIDATED, Reason.REVALIDATED, response)
         fill.land(Landed(fresh, evolve(outcome, stored=True)))
         if fill.may_be_kept:
             await self._archive.keep_renewed(question, fresh, stored)
@@ -196,8 +177,8 @@ class Fetcher:
         status, reason = Status.KEY_MISS, errand.reason
         if errand.stored is not None and errand.missing:
             status, reason = self._partial_status(errand, errand.stored), Reason.RANGE_MISS
-        await self._land(fill, errand, document, _outcome(status, reason, response),
-                         _is_first_hand(response))
+        await self._land(fill, errand, document, outcome_of(status, reason, response),
+                         is_first_hand(response))
 
     def _partial_status(self, errand: Errand, stored: Document) -> Status:
         spans = self._archive.wanted(stored, errand.question.request)
@@ -266,7 +247,7 @@ class Fetcher:
             # The origin has another answer now: the older one must not be used again.
             await self._archive.drop(errand.question, errand.stored)
         status = Status.PROXY_ERROR if response.status >= 400 else Status.KEY_MISS
-        outcome = _outcome(status, reason, response)
+        outcome = outcome_of(status, reason, response)
         fill.release(evolve(response, outcome=evolve(outcome, missed=errand.reason)))
 
     def _pass(self, errand: Errand) -> None:
@@ -278,9 +259,9 @@ class Fetcher:
         self._table.share_again(errand.slot)
         fits = self._archive.fits(response.body.length or 0)
         reason = errand.reason if fits else Reason.TOO_LARGE
-        outcome = evolve(_outcome(Status.KEY_MISS, reason, response), stored=fits,
+        outcome = evolve(outcome_of(Status.KEY_MISS, reason, response), stored=fits,
                          missed=errand.reason)
-        first_hand = _is_first_hand(response)
+        first_hand = is_first_hand(response)
         body = SharedBody(
             response.body, self._options.spread,
             overflowed=lambda: self._too_large(fill, errand, go_live),
@@ -326,8 +307,8 @@ class Fetcher:
     async def _land_new(self, fill: Fill, errand: Errand, document: Document,
                         response: Response) -> None:
         self._table.share_again(errand.slot)
-        await self._land(fill, errand, document, _outcome(
-            Status.KEY_MISS, errand.reason, response), _is_first_hand(response))
+        await self._land(fill, errand, document, outcome_of(
+            Status.KEY_MISS, errand.reason, response), is_first_hand(response))
 
     async def _whole(self, response: Response) -> bytes:
         expected = response.body.length
@@ -350,11 +331,3 @@ class Fetcher:
         fill.land(Landed(document, outcome, first_hand))
         if fits and fill.may_be_kept:
             await self._archive.keep(errand.question, document)
-
-
-def _outcome(status: Status, reason: Reason, response: Response) -> Outcome:
-    return Outcome(Engine.OBJECT, status, reason, origin_status=response.status)
-
-
-def _is_first_hand(response: Response) -> bool:
-    return b"age" not in response.headers

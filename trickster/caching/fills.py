@@ -11,7 +11,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from trickster.caching.documents import Document
-from trickster.caching.progressive import Follower, SharedBody
+from trickster.caching.following import Follower
+from trickster.caching.progressive import SharedBody
 from trickster.errors import RequestError
 from trickster.messages import Outcome, Response
 

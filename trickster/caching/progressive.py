@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Awaitable, Callable
 
 from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
-from zope.interface import implementer
 
+from trickster.caching.blocks import PIECE, Blocks
 from trickster.caching.budget import InFlight
+from trickster.caching.following import Follower
 from trickster.caching.spool import ISpool
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
-
-# Many small pieces are joined, so that a body of them does not cost a multiple of its size.
-_SMALL = 8192
-_LARGE = 2 * 1024 * 1024
-# Given to a reader at once: a late one must not keep the others waiting.
-_PIECE = 256 * 1024
 
 
 def as_deferred(awaited: Awaitable[bytes]) -> Deferred[bytes]:
@@ -58,7 +52,6 @@ class SharedBody:
     :ivar left: called whenever a follower has gone.
     :ivar in_haste: whether somebody waits for its end, so that the pace of those who follow
         does not count.
-    :ivar size: octets that have arrived.
     :ivar is_kept: whether all that has arrived is in memory.
     :ivar is_carried_on: whether it is read to its end for the store's sake.
     """
@@ -68,15 +61,11 @@ class SharedBody:
     overflowed: Callable[[], None]
     left: Callable[[], None]
     in_haste: Callable[[], bool]
-    size: int = field(default=0, init=False)
     is_kept: bool = field(default=True, init=False)
     is_carried_on: bool = field(default=False, init=False)
     has_ended: bool = field(default=False, init=False)
     failure: UpstreamBroke | None = field(default=None, init=False)
-    _blocks: list[bytes] = field(factory=list, init=False)
-    _starts: list[int] = field(factory=list, init=False)
-    # Index of the first block that may still be joined with those after it.
-    _loose: int = field(default=0, init=False)
+    _blocks: Blocks = field(factory=Blocks, init=False)
     _taken: int = field(default=0, init=False)
     _followers: list[Follower] = field(factory=list, init=False)
     _gate: Deferred[None] | None = field(default=None, init=False)
@@ -104,16 +93,16 @@ class SharedBody:
     @property
     def can_be_joined(self) -> bool:
         """Whether a reader that comes now can have it from its first octet."""
-        return self.failure is None and (self._first == 0 or self._spooled >= self._first)
+        return self.failure is None and (self._blocks.first == 0 or self._spooled >= self._blocks.first)
 
     @property
-    def _first(self) -> int:
-        """Offset of the first octet in memory."""
-        return self._starts[0] if self._starts else self.size
+    def size(self) -> int:
+        """Octets that have arrived."""
+        return self._blocks.size
 
     def buffers(self) -> tuple[bytes, ...]:
         """:return: all of it, of a body that is kept whole."""
-        return tuple(self._blocks)
+        return self._blocks.all()
 
     def follow(self) -> Follower:
         """:return: a body that gives what is here at once, and then what arrives."""
@@ -131,7 +120,7 @@ class SharedBody:
         try:
             await self._pump()
             if self.is_kept:
-                self._join_loose()
+                self._blocks.join()
             self.has_ended = True
         except BaseException as error:
             self.failure = error if isinstance(error, UpstreamBroke) else UpstreamBroke(
@@ -200,27 +189,12 @@ class SharedBody:
             self._gate.callback(None)
 
     def _append(self, piece: bytes) -> None:
-        if self._loose < len(self._blocks) and len(self._blocks[-1]) + len(piece) <= _SMALL:
-            self._blocks[-1] += piece
-        else:
-            self._blocks.append(piece)
-            self._starts.append(self.size)
-        self.size += len(piece)
+        self._blocks.append(piece)
         if self.is_kept and (self.size > self._spread.keep or not self._take(len(piece))):
             self._overflow()
-        if self.is_kept and self.size - self._starts[self._loose] >= _LARGE:
-            self._join_loose()
+        if self.is_kept:
+            self._blocks.join_enough()
         self._tell_followers()
-
-    def _join_loose(self) -> None:
-        # What is kept is sent again and again, in large pieces: better joined once.  And
-        # pieces that a socket has given, and cut to size, leave holes between them that
-        # together are nearly as large as they: the fewer blocks stay among them, the better.
-        loose = self._blocks[self._loose:]
-        if len(loose) > 1:
-            self._blocks[self._loose:] = [b"".join(loose)]
-            del self._starts[self._loose + 1:]
-        self._loose = len(self._blocks)
 
     def _take(self, octets: int) -> bool:
         in_flight = self._spread.in_flight
@@ -278,19 +252,11 @@ class SharedBody:
             keep_from = max(keep_from, self.size - self._spread.window)
             if not self._spool_is_full:
                 keep_from = min(keep_from, self._spooled)
-        while self._blocks and self._starts[0] + len(self._blocks[0]) <= keep_from:
-            del self._blocks[0], self._starts[0]
-            self._loose = max(0, self._loose - 1)
+        self._blocks.forget(keep_from)
 
     def at(self, offset: int) -> bytes | memoryview | None:
         """:return: octets from an offset on, if they are in memory."""
-        if not self._first <= offset < self.size:
-            return None
-        index = bisect_right(self._starts, offset) - 1
-        block, skipped = self._blocks[index], offset - self._starts[index]
-        if not skipped and len(block) <= _PIECE:
-            return block
-        return memoryview(block)[skipped:skipped + _PIECE]
+        return self._blocks.at(offset)
 
     async def from_spool(self, offset: int) -> bytes:
         """
@@ -300,7 +266,7 @@ class SharedBody:
         if self._spool is None or offset >= self._spooled:
             raise UpstreamBroke("too slow for what could be held")
         try:
-            return await self._spool.read(offset, min(_PIECE, self._spooled - offset))
+            return await self._spool.read(offset, min(PIECE, self._spooled - offset))
         except OSError as error:
             raise UpstreamBroke("what could not be held in memory is lost") from error
 
@@ -323,90 +289,3 @@ class SharedBody:
         if has_stopped and not self._followers and self._spool is not None:
             self._spool.close()
             self._spool = None
-
-
-@implementer(IBody)
-@define(eq=False)
-class Follower:
-    """
-    One reader's way through a shared body.
-
-    :ivar at: offset of the octet that is read next.
-    """
-
-    _shared: SharedBody
-    at: int = field(default=0, init=False)
-    _start: int = field(default=0, init=False)
-    _stop: int | None = field(default=None, init=False)
-    _waiting: Deferred[None] | None = field(default=None, init=False)
-
-    @property
-    def whole_length(self) -> int | None:
-        """Octets of the whole body, None while that is not known."""
-        return self._shared.length
-
-    def narrow(self, start: int, stop: int) -> None:
-        """
-        Want less than all, before anything is read.
-
-        :param start: offset of the first octet.
-        :param stop: offset after the last.
-        """
-        self.at = self._start = start
-        self._stop = stop
-        self._shared.carry_on()
-
-    def pass_up(self) -> None:
-        """Want nothing, but have it all come for the store."""
-        self._shared.carry_on()
-        self.close()
-
-    @property
-    def length(self) -> int | None:
-        """Octets in all, None while that is not known."""
-        stop = self._shared.length if self._stop is None else self._stop
-        return None if stop is None else stop - self._start
-
-    async def read(self) -> bytes:
-        """
-        :return: some octets (any buffer); C{b""} at the end.
-        :raises UpstreamBroke: the origin went away, or this reader was far too slow.
-        """
-        while self._stop is None or self.at < self._stop:
-            piece = self._shared.at(self.at)
-            if piece is None and self.at < self._shared.size:
-                piece = await self._shared.from_spool(self.at)
-            if piece is not None:
-                return self._taken(piece)
-            if self._shared.failure is not None:
-                raise UpstreamBroke(self._shared.failure.detail)
-            if self._shared.has_ended:
-                break
-            await self._more()
-        self._shared.leave(self)
-        return b""
-
-    def _taken(self, piece: bytes | memoryview) -> bytes:
-        if self._stop is not None and len(piece) > self._stop - self.at:
-            piece = memoryview(piece)[:self._stop - self.at]
-        self.at += len(piece)
-        self._shared.trim()
-        self._shared.wake()
-        return piece  # type: ignore[return-value]
-
-    async def _more(self) -> None:
-        self._waiting = Deferred()
-        try:
-            self._shared.wake()
-            await self._waiting
-        finally:
-            self._waiting = None
-
-    def tell(self) -> None:
-        """More has arrived, or the end."""
-        if self._waiting is not None and not self._waiting.called:
-            self._waiting.callback(None)
-
-    def close(self) -> None:
-        """Leave; whoever else reads is not disturbed."""
-        self._shared.leave(self)
