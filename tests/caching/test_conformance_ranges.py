@@ -113,6 +113,15 @@ class WholeStoredTests(SynchronousTestCase):
             self.assertEqual((client.status, client.octets, client.header(b"content-range")),
                              (416, b"", b"bytes */100"), wanted)
 
+    def test_nothing_there(self) -> None:
+        """The last octets of nothing are nothing, which no Content-Range can say."""
+        for wanted, status in (("-5", 200), ("9-,-1", 200), ("-0", 416), ("0-", 416), ("0-9", 416)):
+            world = World.of()
+            world.given(world.answer(body=b"", Cache_Control="max-age=60", ETag='"a"'))
+            world.ask()
+            client = world.ask(Range=f"bytes={wanted}")
+            self.assertEqual((client.status, client.octets), (status, b""), wanted)
+
     def test_ignored(self) -> None:
         """What is malformed, or of another unit, is no range."""
         for wanted in ("bytes=5-1", "bytes=", "bytes=a-b", "lines=1-2", "bytes 1-2", "1-2",

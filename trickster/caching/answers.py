@@ -160,6 +160,9 @@ def wanted_spans(document: Document, request: Request, now: float,
     wanted = parse_range(request.headers, rules.limit)
     if not wanted or not range_applies(request.headers, document.headers, now):
         return None
+    if not document.length and any(one.is_ending for one in wanted):
+        # It can be satisfied (RFC 9110 section 14.1.2), but no Content-Range can say so.
+        return None
     return satisfiable(wanted, document.length)
 
 
