@@ -160,8 +160,9 @@ def wanted_spans(document: Document, request: Request, now: float,
     wanted = parse_range(request.headers, rules.limit)
     if not wanted or not range_applies(request.headers, document.headers, now):
         return None
-    if not document.length and any(one.is_ending for one in wanted):
-        # It can be satisfied (RFC 9110 section 14.1.2), but no Content-Range can say so.
+    if not document.length:
+        # The last octets of nothing exist (RFC 9110 section 14.1.2), but no Content-Range can
+        # say so; and some clients ask for ranges of anything, to bound what they get.
         return None
     return satisfiable(wanted, document.length)
 

@@ -45,11 +45,6 @@ class Wanted:
             return None
         return Span(self.first, length if self.last is None else min(self.last + 1, length))
 
-    @property
-    def is_ending(self) -> bool:
-        """Whether some octets at the end are meant, however many there are."""
-        return self.first is None and bool(self.last)
-
     def bounded(self) -> Span | None:
         """:return: the span, where it is known without knowing the length."""
         if self.first is None or self.last is None:
