@@ -39,7 +39,7 @@ class Archive:
         policy = policy_of(response.status, response.headers, received, self._options.rules)
         head = Document(
             response.status, NO_HEADERS, (), response.body.length, policy, 0.0, received,
-            self._selecting(question, response.headers), response.phrase)
+            self._selecting(question, response.headers, policy), response.phrase)
         return aged(head, response.headers, sent, received)
 
     def renewed(self, question: Question, stored: Document, response: Response,
@@ -51,12 +51,14 @@ class Archive:
         headers = updated(stored.headers, response.headers)
         if b"date" not in response.headers:
             headers = headers.without(b"date")
-        fresh = aged(stored, headers, sent, self._clock.seconds())
-        return evolve(revised(fresh, self._options.rules),
-                      selecting=self._selecting(question, fresh.headers))
+        fresh = revised(aged(stored, headers, sent, self._clock.seconds()), self._options.rules)
+        return evolve(fresh, selecting=self._selecting(question, fresh.headers, fresh.policy))
 
-    def _selecting(self, question: Question, headers: Headers) -> Selecting:
+    def _selecting(self, question: Question, headers: Headers, policy: Policy) -> Selecting:
         names = self._options.identity
+        if policy.public and not self._options.tells_users_apart:
+            # The origin says that it is for all of them (RFC 9111 section 3.5).
+            names = names - {b"authorization"}
         if self._options.route.ttl is None:
             names = names | vary_names(headers) - {b"*"}
         return selecting_values(names, question.request.headers, headers)

@@ -110,6 +110,11 @@ class ObjectOptions:
         return frozenset((b"authorization", *self.key_headers, *self.route.key_headers))
 
     @property
+    def tells_users_apart(self) -> bool:
+        """Whether credentials count even where an origin says that an answer is public."""
+        return b"authorization" in (*self.key_headers, *self.route.key_headers)
+
+    @property
     def range_rules(self) -> RangeRules:
         """How byte ranges are treated."""
         return RangeRules(self.boundary, self.max_ranges, not self.multipart_ranges_disabled,

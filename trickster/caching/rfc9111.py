@@ -67,6 +67,7 @@ class Policy:
     :ivar no_cache: it must be validated before each use.
     :ivar must_revalidate: it must not be used stale, whatever happens.
     :ivar shareable: it may be stored although its request had C{Authorization}.
+    :ivar public: it is for everybody, even if its request had C{Authorization}.
     :ivar stale_while_revalidate: seconds, or None where nothing is said (RFC 5861).
     :ivar stale_if_error: likewise.
     """
@@ -79,6 +80,7 @@ class Policy:
     no_cache: bool = False
     must_revalidate: bool = False
     shareable: bool = False
+    public: bool = False
     stale_while_revalidate: int | None = None
     stale_if_error: int | None = None
 
@@ -113,6 +115,7 @@ def _policy(said: Directives, status: int, lifetime: float, explicit: bool,
         no_cache=b"no-cache" in said and not forced,
         must_revalidate=must_revalidate or b"proxy-revalidate" in said,
         shareable=must_revalidate or b"public" in said,
+        public=b"public" in said or b"s-maxage" in said,
         stale_while_revalidate=said.seconds(b"stale-while-revalidate"),
         stale_if_error=said.seconds(b"stale-if-error"),
     )
