@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import frozen
 
 
 class Weight(Enum):
@@ -123,7 +123,7 @@ class Group:
 
     name: str
     source: str
-    cases: tuple[Case, ...] = field(converter=tuple)
+    cases: tuple[Case, ...]
     backend: str = ""
 
     @property

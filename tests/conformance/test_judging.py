@@ -1,0 +1,118 @@
+"""The judge sees what is wrong: a suite that passes everything proves nothing."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.conformance.dates import rendered
+from tests.conformance.judging import Exchange, complaints
+from tests.conformance.model import Answer, Source, Step, required
+from tests.conformance.octets import Message
+from tests.conformance.origin import MADE_FOR, Run
+
+ASKED = Message("GET /c0 HTTP/1.1", (("foo", "1"),))
+CONDITIONAL = Message("GET /c0 HTTP/1.1", (("if-none-match", '"a"'),))
+
+
+def got(made_for: int | None, status: int = 200, body: str = "", **fields: str) -> Message:
+    """:return: an answer that was made for a step, with that step's usual body."""
+    told = () if made_for is None else ((MADE_FOR.lower(), str(made_for)),)
+    text = body or f"c0, step {made_for}"
+    return Message(f"HTTP/1.1 {status} X", (*told, *fields.items()), text.encode())
+
+
+class ComplaintTests(SynchronousTestCase):
+    """What is said of the second of two steps."""
+
+    def judged(self, step: Step, answer: Message | None, *seen: Message) -> list[str]:
+        """:return: the complaints."""
+        run = Run(required("", Step(Source.FETCHED), step), 0)
+        return list(complaints(Exchange(run, "c0", 2, answer, (), seen)))
+
+    def passes(self, step: Step, answer: Message | None, *seen: Message) -> None:
+        self.assertEqual(self.judged(step, answer, *seen), [])
+
+    def fails(self, step: Step, answer: Message | None, *seen: Message) -> None:
+        self.assertEqual(len(self.judged(step, answer, *seen)), 1)
+
+    def test_cached(self) -> None:
+        """From an earlier step, and the origin was not asked."""
+        self.passes(Step(Source.CACHED), got(1))
+        self.fails(Step(Source.CACHED), got(2), ASKED)
+        self.fails(Step(Source.CACHED), got(1), CONDITIONAL)
+
+    def test_fetched(self) -> None:
+        """Made for this step, and the origin was asked."""
+        self.passes(Step(Source.FETCHED), got(2), ASKED)
+        self.fails(Step(Source.FETCHED), got(1))
+        self.fails(Step(Source.FETCHED), got(1), ASKED)
+
+    def test_validated(self) -> None:
+        """From an earlier step, and the origin was asked on a condition."""
+        self.passes(Step(Source.VALIDATED), got(1), CONDITIONAL)
+        self.fails(Step(Source.VALIDATED), got(1))
+        self.fails(Step(Source.VALIDATED), got(1), ASKED)
+        self.fails(Step(Source.VALIDATED), got(2), CONDITIONAL)
+
+    def test_stored(self) -> None:
+        """From an earlier step, whoever was asked."""
+        self.passes(Step(Source.STORED), got(1))
+        self.passes(Step(Source.STORED), got(1), ASKED)
+        self.fails(Step(Source.STORED), got(2), ASKED)
+
+    def test_nowhere(self) -> None:
+        """Of the cache's own making."""
+        self.passes(Step(Source.NOWHERE, status=504), got(None, 504))
+        self.fails(Step(Source.NOWHERE), got(1))
+        self.fails(Step(Source.NOWHERE, status=504), got(None, 504), ASKED)
+
+    def test_no_answer(self) -> None:
+        """Only an origin that hangs up excuses it."""
+        self.fails(Step(Source.FETCHED), None)
+        self.passes(Step(Source.FETCHED, gets=Answer(hangs_up=True)), None)
+
+    def test_status_and_body(self) -> None:
+        """Those of the step that an answer was made for, where nothing else is said."""
+        self.fails(Step(Source.CACHED), got(1, 206))
+        self.fails(Step(Source.CACHED), got(1, body="other"))
+        self.passes(Step(Source.CACHED, status=206, text="part"), got(1, 206, "part"))
+        self.fails(Step(Source.CACHED, status=206, text="part"), got(1, 206, "parts"))
+
+    def test_fields(self) -> None:
+        """Exactly, any, at least, or with something in it; and some must be absent."""
+        self.passes(Step(Source.CACHED, has=("A: b",)), got(1, a="b"))
+        self.fails(Step(Source.CACHED, has=("A: b",)), got(1, a="bc"))
+        self.passes(Step(Source.CACHED, has=("A: ~b",)), got(1, a="abc"))
+        self.passes(Step(Source.CACHED, has=("A: >=5",)), got(1, a="7"))
+        self.fails(Step(Source.CACHED, has=("A: >=5",)), got(1, a="4"))
+        self.fails(Step(Source.CACHED, has=("A: >=5",)), got(1, a="7, 8"))
+        self.fails(Step(Source.CACHED, has=("A: *",)), got(1))
+        self.fails(Step(Source.CACHED, lacks=("A",)), got(1, a="b"))
+
+    def test_requests(self) -> None:
+        """What the origin must and must not see, and how often."""
+        self.passes(Step(Source.FETCHED, seen=("Foo: 1",)), got(2), ASKED)
+        self.fails(Step(Source.FETCHED, seen=("Foo: 2",)), got(2), ASKED)
+        self.fails(Step(Source.FETCHED, unseen=("Foo",)), got(2), ASKED)
+        self.fails(Step(Source.STORED, seen=("Foo: 1",)), got(1))
+        self.fails(Step(Source.FETCHED, times=1), got(2), ASKED, ASKED)
+
+    def test_interims(self) -> None:
+        """Those that were relayed, in order."""
+        self.passes(Step(Source.CACHED, relayed=()), got(1))
+        self.fails(Step(Source.CACHED, relayed=(103,)), got(1))
+
+
+class DateTests(SynchronousTestCase):
+    """Dates in field lines."""
+
+    def test_forms(self) -> None:
+        """From the beginning of the case, in any form."""
+        start = 784111777
+        self.assertEqual(rendered("A: {0}, {+60}", start),
+                         "A: Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:50:37 GMT")
+        self.assertEqual(rendered("{0:rfc850}", start), "Sunday, 06-Nov-94 08:49:37 GMT")
+        self.assertEqual(rendered("{0:asctime}", start), "Sun Nov  6 08:49:37 1994")
+        self.assertEqual(rendered("{-1:two_digit_year}", start), "Sun, 06 Nov 94 08:49:36 GMT")
+        self.assertEqual(rendered("{here} {0:periods}", start),
+                         "{here} Sun, 06 Nov 1994 08.49.37 GMT")
