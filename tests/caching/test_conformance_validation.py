@@ -79,6 +79,11 @@ class ClientConditionTests(SynchronousTestCase):
         self.assertEqual(self.asked(stored, If_Unmodified_Since=date(1),
                                     If_Match='"a"').status, 200)
 
+    def test_nothing_to_compare(self) -> None:
+        """What only an origin can judge is not judged without the field that it is about."""
+        self.assertEqual(self.statuses({}, "If_Match", '"a"', 'W/"a"', "*"), [200] * 3)
+        self.assertEqual(self.statuses({}, "If_Unmodified_Since", date(1)), [200])
+
     def test_fields_of_a_304(self) -> None:
         """What it carries (RFC 9110 section 15.4.5), and no body."""
         stored = {"ETag": '"a"', "Expires": date(START + 99), "Vary": "Foo",

@@ -94,10 +94,13 @@ def evaluate(request: Headers, is_read: bool, stored: Headers, now: float) -> Ve
     :param is_read: whether the method is GET or HEAD.
     :param stored: the fields of the selected representation.
     """
+    # Caches may ignore these two (RFC 9110 sections 13.1.1 and 13.1.4), and without what they
+    # are compared with have to: the origin has judged them, or would know better.
     if b"if-match" in request:
-        if not _tag_listed(request.joined(b"if-match"), stored, strongly=True):
+        if b"etag" in stored and not _tag_listed(
+                request.joined(b"if-match"), stored, strongly=True):
             return Verdict.FAILED
-    elif b"if-unmodified-since" in request \
+    elif b"last-modified" in stored \
             and _is_modified(request.get(b"if-unmodified-since"), stored, now) is True:
         return Verdict.FAILED
     if b"if-none-match" in request:
