@@ -51,6 +51,8 @@ start - end
 x{a='it\\'s',b="say \\"hi\\" \\\\",c=`raw \\ "quotes'`}
 x{a="}])({[",b="# no remark",c="@ end()",d="offset -1h"}
 limit_ratio(0.5, x)
+topk by (a) (3, x) or bottomk without (b, c) (-0x1, y) + quantile(0.5, z{quantile="0.5"}) / on (quantile) topk > bool quantile
+quantile_over_time(scalar(x), y[5m]) and predict_linear(x[5m:] offset 5m, scalar(y))
 """.strip().splitlines()
 
 
@@ -103,6 +105,20 @@ class RangeDependentTests(SynchronousTestCase):
             Reason.RANGE_DEPENDENT, "x @ start()", "x @ end()", "x@end()", "rate(x[5m] @ start())",
             "x offset 1h @ end ( )", "max_over_time(x[1h:1m] @ END())", "x @ # remark\n start()",
             "x{a=\"@ 5\"} @ end() offset 5m", "sum(x @ Start())")
+
+    def test_computed_parameters(self) -> None:
+        """A parameter that is computed may be computed once, for where the range begins."""
+        self.assert_refused(
+            Reason.RANGE_DEPENDENT, "topk(scalar(x), y)", "quantile(time() / 1e10, x)",
+            "bottomk by (a) (scalar(x), y)", "TOPK without (a, b) (1 + 1, x)", "topk((5), x)",
+            "limit_ratio(scalar(x), y)", "Quantile by () (-scalar(x), y)")
+
+    def test_fixed_ranges(self) -> None:
+        """What goes on computing with a range fixed in time is not the same for each range."""
+        self.assert_refused(
+            Reason.RANGE_DEPENDENT, "predict_linear(x[5m] @ 1609746000, 60)",
+            "quantile_over_time(scalar(y), x[5m] @ 1609746000)",
+            "x @ 1609746000 + holt_winters(y[5m], 0.5, scalar(z))")
 
     def test_computed_durations(self) -> None:
         """Durations that are computed of the range or the step."""

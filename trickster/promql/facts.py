@@ -27,6 +27,13 @@ WORDS = frozenset(["and", "atan2", "avg", "bool", "bottomk", "by", "count", "cou
 _FOREIGN = frozenset({"smoothed", "anchored"})
 # Which series these pick may depend on what other series there are in the range.
 _PICKING = frozenset({"limitk", "limit"})
+# Aggregations whose parameter several versions of Prometheus evaluate once, where the range
+# begins, and then use for all of it.
+_PARAMETRIC = frozenset({"topk", "bottomk", "quantile", "limit_ratio"})
+# Of a range of samples fixed with @, Prometheus gives these their other argument, or their own
+# instant, for some instants of the range asked for only.
+_UNFIXABLE = frozenset({
+    "predict_linear", "quantile_over_time", "holt_winters", "double_exponential_smoothing"})
 _LONGEST_DURATION = 64
 
 _TOKEN = re.compile(r"""
@@ -149,16 +156,20 @@ def _tokens(expression: str) -> tuple[list[Token], list[str]]:
 
 def _reach(tokens: Sequence[Token]) -> tuple[int, int | None]:
     """:return: how far ahead samples look, and the latest fixed instant."""
-    ahead_ns, fixed_ns = 0, None
+    ahead_ns, fixed_ns, unfixable = 0, None, ""
     for i, token in enumerate(tokens):
-        after = tokens[i + 1] if i + 1 < len(tokens) else _END
         if token.text == "@":
             instant_ns = _fixed_instant(tokens[i + 1:i + 3])
             fixed_ns = instant_ns if fixed_ns is None else max(fixed_ns, instant_ns)
         elif token.kind == "word" and token.text.lower() == "offset":
             ahead_ns += _offset_ahead(tokens[i + 1:i + 4])
         elif token.kind == "word":
-            _check_word(token.text, after)
+            _check_word(token.text, tokens[i + 1] if i + 1 < len(tokens) else _END)
+            _check_parameter(tokens, i)
+            if token.text in _UNFIXABLE:
+                unfixable = token.text
+    if unfixable and fixed_ns is not None:
+        raise _Refused(Reason.RANGE_DEPENDENT, f"{unfixable} with @")
     return ahead_ns, fixed_ns
 
 
@@ -170,6 +181,22 @@ def _check_word(word: str, after: Token) -> None:
         raise _Refused(Reason.RANGE_DEPENDENT, word)
     if after.text == "(" and word not in FUNCTIONS and lower not in WORDS:
         raise _Refused(Reason.UNKNOWN_FUNCTION, word)
+
+
+def _check_parameter(tokens: Sequence[Token], at: int) -> None:
+    """:raises _Refused: an aggregation's parameter is something else than a number."""
+    if tokens[at].text.lower() not in _PARAMETRIC:
+        return
+    i = at + 1
+    if tokens[i:i + 1] and tokens[i].text.lower() in ("by", "without"):
+        while i < len(tokens) and tokens[i].text != ")":
+            i += 1
+        i += 1
+    elif not tokens[i:i + 1] or tokens[i].text != "(":
+        return  # a label or a metric of that name
+    _, number, beyond = _signed(tokens[i + 1:i + 4])
+    if number.kind not in ("number", "duration") or beyond.text != ",":
+        raise _Refused(Reason.RANGE_DEPENDENT, f"the parameter of {tokens[at].text}")
 
 
 def _fixed_instant(after: Sequence[Token]) -> int:
