@@ -152,6 +152,13 @@ class UnkeptTests(SynchronousTestCase):
         self.assertIn(b'"warnings":["a"]', body)
         self.assertEqual(rig.asked(), [(-300, 0), (-290, 0)])
 
+    def test_end_between_instants(self) -> None:
+        """Nor is one to a range whose end was moved to the last instant in it."""
+        rig = Rig(phase=True)
+        rig.origin.always = having("warnings", ["a"])
+        self._not_stored(rig, Reason.ORIGIN_WARNINGS, -290)
+        self.assertEqual(rig.asked(), [(-290, -50), (-290, 0)])
+
     def test_partly_cached(self) -> None:
         """Nor is an answer to a part; what was stored stays."""
         rig = Rig()

@@ -120,7 +120,8 @@ class MatrixTests(SynchronousTestCase):
         """Fractional timestamps are what they say."""
         octets = compact(matrix([])).replace(
             b"[]", b'[{"metric":{},"values":[[1700000000.001,"1"],[1700000000.500,"2"]]}]')
-        dataset = decode_matrix(octets, ALL, None)
+        second = Extents(1_000_000, (Extent(START * SECOND_NS, (START + 1) * SECOND_NS),))
+        dataset = decode_matrix(octets, second, None)
         [identity] = dataset.series
         self.assertEqual([t for t, _ in dataset.rows(identity)],
                          [1_700_000_000_001_000_000, 1_700_000_000_500_000_000])
@@ -184,6 +185,15 @@ class UndecodableTests(SynchronousTestCase):
     def test_partial(self) -> None:
         """An answer that says itself that it is not whole."""
         self.assert_refused(compact(matrix([], isPartial=True)), Reason.ORIGIN_PARTIAL)
+
+    def test_off_the_grid(self) -> None:
+        """Samples between the instants asked for: VictoriaMetrics moves ends of long ranges."""
+        grid = Extents(15 * SECOND_NS, (Extent((START + 7) * SECOND_NS,
+                                               (START + 67) * SECOND_NS),))
+        with self.assertRaises(Undecodable):
+            decode_matrix(compact(matrix([floats({}, 1, 2)])), grid, None)
+        with self.assertRaises(Undecodable):
+            decode_matrix(compact(matrix([floats({}, -3, 9)])), grid, None)
 
     def test_stats(self) -> None:
         """Statistics are of the very request."""

@@ -197,7 +197,7 @@ class DeltaCache:
         Pass an answer on that must not be stored: itself where it is what the client asked
         for, else the origin's answer to the client's own request.
         """
-        if plan.changed is not None or [e for e, _ in fetched.failures] != [plan.wanted]:
+        if plan.asked.extent != plan.wanted or [e for e, _ in fetched.failures] != [plan.wanted]:
             return await self._pass(plan.asked.request, unkept.reason, str(unkept))
         outcome = Outcome(Engine.DELTA, Status.PROXY_ONLY, unkept.reason, str(unkept),
                           fetched=fetched.own, origin_status=200)

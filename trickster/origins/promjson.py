@@ -94,6 +94,8 @@ def decode_matrix(octets: bytes, extents: Extents, relabel: Relabel | None) -> D
             series[identity] = (rows,)
     except _MALFORMED as error:
         raise Undecodable(str(error)) from error
+    if not _is_on_grid(series, extents):
+        raise Undecodable("samples off the step's grid")
     whole = Dataset(extents, series, label_order, "matrix")
     return whole.restricted(extents) if _has_more(series, extents) else whole
 
@@ -274,6 +276,16 @@ def _compact(octets: bytes) -> bytes:
     if _WHITE.search(octets) is None:
         return octets
     return msgspec.json.format(octets, indent=-1)
+
+
+def _is_on_grid(series: Mapping[bytes, Runs], extents: Extents) -> bool:
+    """
+    :return: whether the samples stand where they were asked for, as far as their borders
+        tell: VictoriaMetrics moves the ends of longer ranges to multiples of the step.
+    """
+    step, phase = extents.step_ns, extents.spans[0].start_ns % extents.step_ns
+    return all(runs[0].first_ns % step == phase and runs[-1].last_ns % step == phase
+               for runs in series.values())
 
 
 def _has_more(series: Mapping[bytes, Runs], extents: Extents) -> bool:
