@@ -238,6 +238,15 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(answers(connection.exchange(get()[10:])), [(200, b"GET / ")])
         self.assertEqual(connection.ending, "closed")
 
+    def test_half_a_head_for_ever(self) -> None:
+        """One that does not go on is not waited for."""
+        connection = Connection(Echo())
+        connection.send(get()[:10])
+        connection.site.drain()
+        connection.clock.advance(1.1)
+        self.assertIn(b" 408 ", connection.received())
+        self.assertEqual(connection.ending, "half-closed")
+
     def test_nobody_there(self) -> None:
         """Without connections, it is done at once."""
         connection = Connection(Echo())

@@ -39,6 +39,8 @@ _MOST_AT_ONCE = 16
 _LINGER = 2.0
 _SOON = 0.001
 _MOST_DISCARDED = 1 << 20
+# Seconds that a request head which has begun may still take once the listener is to stop.
+_LAST_HEAD = 1.0
 
 
 @implementer(IHalfCloseableProtocol)
@@ -361,7 +363,11 @@ class ProxyChannel(HTTPChannel):
     def drain(self) -> None:
         """Close as soon as no request is on its way."""
         self.is_draining = True
-        if self._exchange is None and not self._reader.has_begun and not self._is_closing:
+        if self._exchange is not None or self._is_closing:
+            return
+        if self._reader.has_begun:
+            self._deadline.set(_LAST_HEAD)
+        else:
             self._close()
 
     def abort(self) -> None:
