@@ -31,11 +31,13 @@ GROUPS = tuple(group for module in MODULES for group in module.GROUPS)
 def started(directory: Path, origin_port: int) -> Trickster:
     """
     :param origin_port: of the scripted origin, on loopback.
-    :return: C{twistd trickster}: the backend C{plain} has nothing but defaults, C{strict}
-        honours the directives of clients.
+    :return: C{twistd trickster}: the backend C{plain} has nothing but defaults, the
+        others honour the directives of clients, everywhere or on one path.
     """
     url = f"http://127.0.0.1:{origin_port}"
     return Trickster(directory, {
         "plain": {"provider": "rpc", "origin_url": url, "is_default": True},
         "strict": {"provider": "rpc", "origin_url": url, "honour_request_directives": True},
+        "pathwise": {"provider": "rpc", "origin_url": url, "paths": [
+            {"path": "/", "match_type": "prefix", "honour_request_directives": True}]},
     })

@@ -203,7 +203,9 @@ class Backend:
             key_prefix=self._prefix, route=self._exact(route), negative=self.negative,
             max_ttl=options.max_ttl, revalidation_factor=options.revalidation_factor,
             max_object_size_bytes=options.max_object_size_bytes,
-            honour_request_directives=options.honour_request_directives,
+            honour_request_directives=(
+                options.honour_request_directives if said.honour_request_directives is None
+                else said.honour_request_directives),
             stale_while_revalidate=options.stale_while_revalidate,
             stale_if_error=options.stale_if_error,
             collapse=Collapse.PROGRESSIVE if said.is_progressive else Collapse.BASIC,

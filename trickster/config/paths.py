@@ -49,6 +49,9 @@ class PathOptions:
         choices=("basic", "progressive"))
     progressive_collapsed_forwarding: bool | None = setting(
         None, "The older way to say collapsed_forwarding: progressive.")
+    honour_request_directives: bool | None = setting(
+        None, "Whether a client's Cache-Control decides as RFC 9111 has it; as the backend "
+        "says where not given.")
     req_rewriter_name: str | None = later(None, "Rewriter for requests of this path.")
     no_metrics: bool | None = setting(None, "Leave the path out of the frontend metrics.")
     authenticator_name: str | None = later(

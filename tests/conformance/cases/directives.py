@@ -183,4 +183,6 @@ GROUPS = (
     Group("request directives, by default", "Trickster's own rules", _DEFAULT),
     Group("request directives, honoured", "RFC 9111 sections 5.2.1 and 5.4", _HONOURED,
           "strict"),
+    Group("request directives, honoured on a path", "RFC 9111 sections 5.2.1 and 5.4", _HONOURED,
+          "pathwise"),
 )
