@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -37,5 +38,11 @@ def _line(row: Row) -> str:
             f"| {row.limit:g} | {row.note} |")
 
 
+def _asked_to_stop(*_: object) -> None:
+    # Left to itself, it would end at once, and leave all servers running.
+    sys.exit("stopped")
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _asked_to_stop)
     sys.exit(main(sys.argv[1:]))

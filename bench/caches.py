@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
-from attrs import define, field
+from attrs import frozen
 
 from bench.measuring import ON_SERVER_CORE
-from tests.end_to_end.servers import Nginx, Server, Trickster, Varnish
+from tests.end_to_end.servers import Nginx, Trickster, Varnish
 
 # Where nothing is kept.
 PASSED = "/passed/"
@@ -29,48 +29,39 @@ _NGINX_SERVER = f"""\
 """
 
 
-@define
+@frozen
 class Caches:
-    """
-    The three of them, on the same core.
+    """The three of them, on the same core."""
 
-    :ivar directory: for what they write.
-    :ivar origin_port: of the origin, on 127.0.0.1.
-    :ivar progressive: whether Trickster serves what is still on its way.
-    """
+    trickster: Trickster
+    nginx: Nginx
+    varnish: Varnish
 
-    directory: Path
-    origin_port: int
-    progressive: bool = False
-    trickster: Trickster = field(init=False)
-    nginx: Nginx = field(init=False)
-    varnish: Varnish = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.trickster = _trickster(self.directory / "trickster", self.origin_port,
-                                    self.progressive)
-        self.nginx = Nginx(
-            self.directory / "nginx", _NGINX_SERVER, _NGINX_HTTP.format(
-                port=self.origin_port, cache=self.directory / "nginx" / "cache"),
+    @classmethod
+    def started(cls, running: ExitStack, directory: Path, origin_port: int,
+                progressive: bool = False) -> Caches:
+        """
+        :param running: ends them.
+        :param directory: for what they write.
+        :param origin_port: of the origin, on 127.0.0.1.
+        :param progressive: whether Trickster serves what is still on its way.
+        """
+        trickster = _trickster(directory / "trickster", origin_port, progressive)
+        running.callback(trickster.stop)
+        nginx = Nginx(
+            directory / "nginx", _NGINX_SERVER,
+            _NGINX_HTTP.format(port=origin_port, cache=directory / "nginx" / "cache"),
             prefix=ON_SERVER_CORE)
-        self.varnish = Varnish(
-            self.directory / "varnish", _BACKEND.format(port=self.origin_port) + _PASSING,
-            prefix=ON_SERVER_CORE)
+        running.callback(nginx.stop)
+        varnish = Varnish(directory / "varnish", _BACKEND.format(port=origin_port) + _PASSING,
+                          prefix=ON_SERVER_CORE)
+        running.callback(varnish.stop)
+        return cls(trickster, nginx, varnish)
 
     @property
     def all(self) -> dict[str, Trickster | Nginx | Varnish]:
         """By name, ours first."""
         return {"trickster": self.trickster, "nginx": self.nginx, "varnish": self.varnish}
-
-    def stop(self) -> None:
-        """End them all."""
-        stop_all(self.all.values())
-
-
-def stop_all(servers: Iterable[Server]) -> None:
-    """End all, the others also where one cannot be."""
-    for server in servers:
-        server.stop()
 
 
 def _trickster(directory: Path, origin_port: int, progressive: bool) -> Trickster:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from bench.caches import PASSED, Caches
 from bench.measuring import ON_LOAD_CORE, Row, Sample, interleaved, loaded
@@ -47,47 +48,35 @@ CASES = (
 SIZES = {"1k": _KIB, "100k": 100 * _KIB, "10m": 10 * _KIB * _KIB}
 
 
-@define
-class Stage:
-    """An nginx with files on the load's core, and three caches in front of it."""
-
-    directory: Path
-    origin: Nginx = field(init=False)
-    caches: Caches = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        source = random.Random(1)
-        for folder in ("www", f"www{PASSED}"):
-            root = self.directory / "origin" / folder
-            root.mkdir(parents=True)
-            for name, size in SIZES.items():
-                (root / name).write_bytes(source.randbytes(size))
-        self.origin = Nginx(self.directory / "origin", _HEADERS, prefix=ON_LOAD_CORE)
-        self.caches = Caches(self.directory, self.origin.port)
-
-    def stop(self) -> None:
-        """End them all."""
-        self.caches.stop()
-        self.origin.stop()
-
-    def measure(self, path: str) -> dict[str, Sample]:
-        """:return: for each cache, what a request for a path costs."""
-        expected = fetch(self.origin.url + path).body
-        for server in self.caches.all.values():
-            assert all(fetch(server.url + path).body == expected for _ in range(3))
-        return interleaved(_ROUNDS, {
-            name: partial(loaded, server, server.url + path, _CONNECTIONS, _SECONDS)
-            for name, server in self.caches.all.items()})
+def write_objects(directory: Path) -> None:
+    """Write files of random octets, for both the cached and the passed paths."""
+    source = random.Random(1)
+    for folder in ("www", f"www{PASSED}"):
+        root = directory / folder
+        root.mkdir(parents=True)
+        for name, size in SIZES.items():
+            (root / name).write_bytes(source.randbytes(size))
 
 
 def rows(directory: Path) -> Iterator[Row]:
     """Run them all, and give two lines for each as it is done."""
-    stage = Stage(directory)
-    try:
+    write_objects(directory / "origin")
+    with ExitStack() as running:
+        origin = Nginx(directory / "origin", _HEADERS, prefix=ON_LOAD_CORE)
+        running.callback(origin.stop)
+        caches = Caches.started(running, directory, origin.port)
         for case in CASES:
-            yield from _beside(case, stage.measure(case.path))
-    finally:
-        stage.stop()
+            yield from _beside(case, _measured(origin, caches, case.path))
+
+
+def _measured(origin: Nginx, caches: Caches, path: str) -> dict[str, Sample]:
+    """:return: for each cache, what a request for a path costs."""
+    expected = fetch(origin.url + path).body
+    for server in caches.all.values():
+        assert all(fetch(server.url + path).body == expected for _ in range(3))
+    return interleaved(_ROUNDS, {
+        name: partial(loaded, server, server.url + path, _CONNECTIONS, _SECONDS)
+        for name, server in caches.all.items()})
 
 
 def _beside(case: Case, found: dict[str, Sample]) -> Iterator[Row]:
