@@ -121,8 +121,8 @@ def _beside(name: str, ours: Sequence[Visit], theirs: Sequence[Visit]) -> Iterat
               _median(theirs, "last_seconds"), 1.05, "seconds")
     memory = [max(v.memory for v in visits) / 1e6 for visits in (ours, theirs)]
     requests = max(v.requests for v in theirs)
-    yield Row(f"{what}: CPU", _median(ours, "cpu_seconds"), _median(theirs, "cpu_seconds"), _CPU[name],
-              f"seconds; memory {memory[0]:.0f} and {memory[1]:.0f} MB; "
+    yield Row(f"{what}: CPU", _median(ours, "cpu_seconds"), _median(theirs, "cpu_seconds"),
+              _CPU[name], f"seconds; memory {memory[0]:.0f} and {memory[1]:.0f} MB; "
               f"{requests} origin request{'s' if requests > 1 else ''} of theirs")
 
 
