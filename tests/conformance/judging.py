@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from tests.conformance.dates import rendered
-from tests.conformance.model import Source, Step
+from tests.conformance.model import Interim, Source, Step
 from tests.conformance.octets import Message
 from tests.conformance.origin import MADE_FOR, Run, body_of
 
@@ -21,7 +21,7 @@ class Exchange:
 
     :ivar number: of the step, from 1.
     :ivar got: the final answer; None where the connection ended without one.
-    :ivar interims: statuses of those before it.
+    :ivar interims: those before it.
     :ivar seen: what the origin had seen of this step when the answer was complete.
     """
 
@@ -29,7 +29,7 @@ class Exchange:
     path: str
     number: int
     got: Message | None
-    interims: tuple[int, ...]
+    interims: tuple[Message, ...]
     seen: tuple[Message, ...]
 
     @property
@@ -61,8 +61,8 @@ def complaints(exchange: Exchange) -> Iterator[str]:
         yield "the origin was not asked"
     if step.times is not None and step.times != len(exchange.seen):
         yield f"the origin was asked {len(exchange.seen)} times"
-    if step.relayed is not None and step.relayed != exchange.interims:
-        yield f"interim answers {exchange.interims}"
+    if step.relayed is not None:
+        yield from _about_interims(exchange, step.relayed)
 
 
 def _about_source(exchange: Exchange) -> Iterator[str]:
@@ -101,6 +101,15 @@ def _about_body(exchange: Exchange, got: Message) -> Iterator[str]:
         expected = body_of(exchange.run.case.steps[made_for - 1].gets, exchange.path, made_for)
     if expected is not None and got.body.decode("latin-1") != expected:
         yield f"body {got.body!r}, not {expected!r}"
+
+
+def _about_interims(exchange: Exchange, expected: tuple[Interim, ...]) -> Iterator[str]:
+    statuses = [one.status for one in exchange.interims]
+    if statuses != [one.status for one in expected]:
+        yield f"interim answers {statuses}"
+        return
+    for wanted, got in zip(expected, exchange.interims, strict=True):
+        yield from _about_fields(wanted.fields, (), got, exchange.run.start, "interim answer")
 
 
 def _about_fields(has: tuple[str, ...], lacks: tuple[str, ...], message: Message, start: int,

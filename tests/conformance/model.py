@@ -81,7 +81,7 @@ class Step:
     :ivar seen: field lines that the origin must see.
     :ivar unseen: names of fields that it must not see.
     :ivar times: how often the origin must have been asked; None for any.
-    :ivar relayed: statuses of the interim answers that the client must see.
+    :ivar relayed: the interim answers that the client must see, with these fields at least.
     """
 
     source: Source
@@ -98,7 +98,7 @@ class Step:
     seen: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     times: int | None = None
-    relayed: tuple[int, ...] | None = None
+    relayed: tuple[Interim, ...] | None = None
 
 
 @frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from asyncio import StreamReader, StreamWriter
 from http import HTTPStatus
 
@@ -99,7 +100,7 @@ class Origin:
                  for line in answer.fields]
         names = {line.partition(":")[0].lower() for line in lines}
         if answer.is_dated and "date" not in names:
-            lines.append(rendered("Date: {0}", run.start))
+            lines.append(rendered("Date: {0}", int(time.time())))
         if body and "content-type" not in names:
             lines.append("Content-Type: text/plain")
         if status != 304 and request.method != "HEAD":

@@ -84,13 +84,13 @@ class Runner:
             interims, got = (), None
         return Exchange(run, path, number, got, interims, tuple(run.seen_in(number)))
 
-    async def _asked(self, octets: bytes, method: str) -> tuple[tuple[int, ...], Message | None]:
+    async def _asked(self, octets: bytes, method: str) -> tuple[tuple[Message, ...], Message | None]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(octets)
-            interims: list[int] = []
+            interims: list[Message] = []
             while (head := await read_head(reader)) is not None and head.status < 200:
-                interims.append(head.status)
+                interims.append(head)
             if head is None:
                 return tuple(interims), None
             has_body = method != "HEAD" and head.status not in (204, 304)

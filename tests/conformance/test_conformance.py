@@ -40,7 +40,8 @@ class ConformanceTests(SynchronousTestCase):
     def test_required(self) -> None:
         """Every required case passes."""
         failing = self.failing(Weight.REQUIRED)
-        self.assertEqual(failing, {}, "\n".join(map(str, failing.values())))
+        if failing:
+            self.fail("\n".join(map(str, failing.values())))
 
     def test_optional(self) -> None:
         """Optional cases pass, but for those that are known not to: all of them, and no others."""

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.conformance.dates import rendered
 from tests.conformance.judging import Exchange, complaints
-from tests.conformance.model import Answer, Source, Step, required
+from tests.conformance.model import Answer, Interim, Source, Step, required
 from tests.conformance.octets import Message
 from tests.conformance.origin import MADE_FOR, Run
 
@@ -100,7 +100,7 @@ class ComplaintTests(SynchronousTestCase):
     def test_interims(self) -> None:
         """Those that were relayed, in order."""
         self.passes(Step(Source.CACHED, relayed=()), got(1))
-        self.fails(Step(Source.CACHED, relayed=(103,)), got(1))
+        self.fails(Step(Source.CACHED, relayed=(Interim(103),)), got(1))
 
 
 class DateTests(SynchronousTestCase):

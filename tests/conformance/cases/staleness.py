@@ -123,6 +123,26 @@ _WHILE = (
              evolve(SERVED, gets=CLOSED)),
 )
 
+# With time that really passes, in case the store forgets too early.
+_WAITED = (
+    required("what may be used after an error is kept until then",
+             first("Cache-Control: max-age=1, stale-if-error=3600"),
+             evolve(SERVED, after=2.2, gets=CLOSED)),
+    required("what may be served meanwhile is kept until then",
+             first("Cache-Control: max-age=1, stale-while-revalidate=3600"),
+             evolve(SERVED, after=2.2)),
+    required("what may be served meanwhile is not served after that time",
+             first("Cache-Control: max-age=1, stale-while-revalidate=1"),
+             evolve(fetched(), after=3.2)),
+    required("what may be used after an error is not used after that time",
+             first("Cache-Control: max-age=1, stale-if-error=1"), evolve(GONE, after=3.2)),
+    required("what can be validated is kept until then",
+             first("Cache-Control: max-age=3", 'ETag: "a"'),
+             Step(Source.VALIDATED, after=4.2, gets=Answer(("Cache-Control: max-age=3",), 304)),
+             evolve(cached(), has=("Age: >=0",)),
+             Step(Source.VALIDATED, after=4.2, gets=Answer(status=304))),
+)
+
 _ELSE = (
     informative("what is stale is served when the origin hangs up, though nothing allows it",
                 first(CC, OLD), evolve(SERVED, gets=CLOSED)),
@@ -136,6 +156,7 @@ _ELSE = (
 
 GROUPS = (
     Group("stale", "RFC 9111 section 4.2.4", (*_forbidden(), *_ELSE)),
+    Group("staleness, with time", "RFC 5861 and RFC 9111 section 4.3", _WAITED),
     Group("stale-if-error", "RFC 5861 section 4", (*_on_errors(), *_IF_ERROR)),
     Group("stale-while-revalidate", "RFC 5861 section 3", _WHILE),
 )

@@ -161,7 +161,7 @@ _POSTS = (
 
 def _interim(status: int, *fields: str) -> Step:
     return Step(Source.FETCHED, gets=Answer((FRESH,), interims=(Interim(status, fields),)),
-                relayed=(status,), status=200)
+                relayed=(Interim(status, fields),), status=200)
 
 
 _INTERIMS = (
@@ -170,7 +170,10 @@ _INTERIMS = (
     optional("an unknown interim answer is relayed", _interim(199)),
     optional("several interim answers are relayed in order",
              Step(Source.FETCHED, gets=Answer(interims=(
-                 Interim(102), Interim(103), Interim(103))), relayed=(102, 103, 103))),
+                 Interim(102), Interim(103), Interim(103))), relayed=(
+                 Interim(102), Interim(103), Interim(103)))),
+    optional("a 103 is relayed with all its fields", _interim(
+        103, "Link: </a>; rel=preload", "X-Early: 1")),
     required("fields of a 103 are not those of the final answer",
              evolve(_interim(103, "X-Early: 1", "Link: </a>"), relayed=None,
                     lacks=("X-Early", "Link"))),
