@@ -63,6 +63,17 @@ class RunFormTests(SynchronousTestCase):
                     raise
                 time.sleep(0.05)
 
+    def wait_until_free(self, port: int) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                    return
+                except OSError:
+                    time.sleep(0.2)
+
     def run_to_end(self, *command: str) -> tuple[int, str, str]:
         done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=self.root, timeout=30,
                               check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -92,6 +103,7 @@ class RunFormTests(SynchronousTestCase):
 
     def test_no_file(self) -> None:
         """An origin and its kind are enough; flags win over the environment."""
+        self.wait_until_free(8484)  # of mgmt, which no flag moves
         taken = str(free_port())
         process = self.start(
             "trickster", "-origin-url", "http://127.0.0.1:1", "-provider", "prometheus",

@@ -6,21 +6,27 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from attrs import define, evolve, field, frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.caching.budget import InFlight
-from trickster.caching.deltaplan import DeltaOptions
 from trickster.caching.deltas import DeltaCache
 from trickster.caching.entries import Entries
 from trickster.caching.fastforward import NewestSamples
 from trickster.caching.gaps import GapFetcher
-from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.objects import InvalidatingProxy, ObjectCache
 from trickster.caching.passed import PassedKeys
 from trickster.caching.progressive import Spread
 from trickster.caching.sharing import ProgressiveProxy
 from trickster.caching.spool import ISpool
 from trickster.compose.overlay import PathPlan, overlaid
+from trickster.compose.settings import (
+    Holdings,
+    delta_options,
+    key_headers,
+    object_options,
+    upstream_options,
+)
 from trickster.config.model import BackendOptions, PathOptions
 from trickster.errors import Reason
 from trickster.frontend.routing import BackendRoutes, RoutedEntry
@@ -40,13 +46,12 @@ from trickster.observability.counters import RouteLabels
 from trickster.observability.metrics import Metrics
 from trickster.observability.origins import CountedOrigin
 from trickster.routes import READ_METHODS, Route, Serve
-from trickster.timeseries.planning import Sharding
 from trickster.timeseries.wire import Codec
 from trickster.upstream.client import UpstreamClient
-from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.origin import OriginURL
 
-SECOND_NS = 1_000_000_000
+# Seconds that a time-series origin's answers are kept that cannot be cached by range.
+_WHOLE_TTL = 60.0
 
 
 @frozen
@@ -90,17 +95,28 @@ class Backend:
     upstream: UpstreamClient = field(init=False)
     _origin: CountedOrigin = field(init=False)
     _in_flight: InFlight = field(init=False)
+    _stops: list[Callable[[], None]] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
         self.upstream = UpstreamClient(
-            OriginURL.parse(options.origin_url), self._upstream_options(),
+            OriginURL.parse(options.origin_url), upstream_options(options, self.around.server_name),
             self.around.connector(OriginURL.parse(options.origin_url), options.tls),
             self.around.clock)
         self._origin = CountedOrigin(
             self.upstream, self.around.metrics.origin(self.name, options.provider))
         self._in_flight = InFlight(options.in_flight_bytes)
         self._watch()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Give up what no client waits for, and close the connections to the origin.
+
+        :return: fires when they are closed.
+        """
+        for stop in self._stops:
+            stop()
+        return self.upstream.stop()
 
     def _watch(self) -> None:
         watch, labels = self.around.metrics.watch, {"backend_name": self.name}
@@ -149,24 +165,39 @@ class Backend:
         if route.serve is Serve.DELTA:
             return self._delta_cache(plan, inner)
         if route.serve is Serve.OBJECT:
-            return ObjectCache(inner, self.store, self.around.clock, self._object_options(plan))
+            return self._object_cache(plan, inner)
         if plan.options.is_progressive:
-            spread = Spread(self.options.max_object_size_bytes, spool=self.around.spool)
-            return ProgressiveProxy(inner, self.around.clock, spread, route.key_headers)
+            return self._progressive_proxy(plan, inner)
         return inner
 
     # The caches
 
+    def _object_cache(self, plan: PathPlan, inner: IResponder) -> ObjectCache:
+        options = object_options(self._prefix, self.options, plan, self.negative,
+                                 Holdings(self._in_flight, self.around.spool))
+        cache = ObjectCache(inner, self.store, self.around.clock, options)
+        self._stops.append(cache.stop)
+        return cache
+
+    def _progressive_proxy(self, plan: PathPlan, inner: IResponder) -> ProgressiveProxy:
+        spread = Spread(self.options.max_object_size_bytes, spool=self.around.spool,
+                        in_flight=self._in_flight)
+        headers = plan.route.key_headers + key_headers(plan)
+        proxy = ProgressiveProxy(inner, self.around.clock, spread, headers)
+        self._stops.append(proxy.stop)
+        return proxy
+
     def _delta_cache(self, plan: PathPlan, inner: IResponder) -> IResponder:
         dialect = self.origin_type.dialect(self.options.plugin)
         assert dialect is not None  # checked when the configuration was loaded
-        options = self._delta_options(plan.route)
+        options = delta_options(self._prefix, self.options, plan.route)
         clock = self.around.clock
         entries = Entries(self.store, Codec(), self.options.timeseries_ttl,
                           self.around.offload)
         fetcher = GapFetcher(dialect, inner, entries, options, self._in_flight,
                              self.around.offload)
-        objects = ObjectCache(inner, self.store, clock, self._object_options(plan, ttl=60.0))
+        whole = evolve(plan, route=evolve(plan.route, ttl=_WHOLE_TTL))
+        objects = self._object_cache(whole, inner)
         return DeltaCache(dialect, inner, objects, entries, fetcher,
                           self._newest(dialect, inner), PassedKeys(clock), clock, options)
 
@@ -177,58 +208,6 @@ class Backend:
         if not INewestDialect.providedBy(dialect):
             return None
         return NewestSamples(dialect, inner, self.around.clock, options.fastforward_ttl)
-
-    def _delta_options(self, route: Route) -> DeltaOptions:
-        options = self.options
-        sharding = Sharding(
-            options.shard_max_size_points, int(options.shard_max_size_time * SECOND_NS),
-            int(options.shard_step * SECOND_NS))
-        return DeltaOptions(
-            prefix=self._prefix, key_headers=route.key_headers,
-            phase=options.timeseries_step_mode == "phase",
-            retention=options.timeseries_retention_factor,
-            lru=options.timeseries_eviction_method == "lru",
-            max_age=options.timeseries_max_age, max_bytes=options.timeseries_max_bytes,
-            tolerance=options.backfill_tolerance,
-            tolerance_points=options.backfill_tolerance_points,
-            fast_forward_ttl=options.fastforward_ttl, sharding=sharding,
-            concurrency=options.fetch_concurrency_limit,
-            max_query_range=options.max_query_range,
-            max_answer_bytes=options.max_timeseries_bytes, transform=route.transform)
-
-    def _object_options(self, plan: PathPlan, ttl: float | None = None) -> ObjectOptions:
-        options, said = self.options, plan.options
-        route = plan.route if ttl is None else evolve(plan.route, ttl=ttl)
-        return ObjectOptions(
-            key_prefix=self._prefix, route=self._exact(route), negative=self.negative,
-            max_ttl=options.max_ttl, revalidation_factor=options.revalidation_factor,
-            max_object_size_bytes=options.max_object_size_bytes,
-            honour_request_directives=(
-                options.honour_request_directives if said.honour_request_directives is None
-                else said.honour_request_directives),
-            stale_while_revalidate=options.stale_while_revalidate,
-            stale_if_error=options.stale_if_error,
-            collapse=Collapse.PROGRESSIVE if said.is_progressive else Collapse.BASIC,
-            key_params=said.cache_key_params if said.cache_key_params is not None else ("*",),
-            key_headers=tuple(h.lower().encode("latin-1") for h in said.cache_key_headers or ()),
-            key_form_fields=said.cache_key_form_fields or (),
-            multipart_ranges_disabled=options.multipart_ranges_disabled,
-            dearticulate_upstream_ranges=options.dearticulate_upstream_ranges,
-            spool=self.around.spool)
-
-    def _exact(self, route: Route) -> Route:
-        # Where no answer may be changed, no instant is rounded either.
-        if self.options.timeseries_step_mode == "phase":
-            return evolve(route, normalise=None)
-        return route
-
-    def _upstream_options(self) -> UpstreamOptions:
-        options = self.options
-        return UpstreamOptions(
-            timeout=options.timeout, keep_alive_timeout=options.keep_alive_timeout,
-            max_idle_conns=options.max_idle_conns,
-            max_concurrent_conns=options.max_concurrent_conns,
-            forwarded_headers=options.forwarded_headers, server_name=self.around.server_name)
 
 
 def _rewriting(inner: IResponder, options: PathOptions) -> IResponder:

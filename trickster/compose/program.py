@@ -22,7 +22,7 @@ from trickster.caching.spool import FileSpool
 from trickster.compose.administration import administration, health_check
 from trickster.compose.backends import Backend, Surroundings
 from trickster.compose.listeners import listener
-from trickster.compose.running import Pools, Program
+from trickster.compose.running import Origins, Program
 from trickster.compose.stores import Cache, caches
 from trickster.config.model import BackendOptions, Configuration
 from trickster.frontend.resource import ListenerRoot, ResponderResource
@@ -83,10 +83,10 @@ class _Building:
         asked = administration(self._configuration, checks, self._failing_caches, self._registry,
                                self._reactor)
         stores = [cache.service for cache in self._caches.values() if cache.service is not None]
-        pools = Pools([backend.upstream for backend in self._backends.values()])
+        origins = Origins([backend.stop for backend in self._backends.values()])
         lag = ReactorLag(self._reactor, self._metrics.reactor_lag)
         self._metrics.reloads.succeeded(self._reactor.seconds(), 0.0)
-        return Program([self._logs, lag, *stores, pools, *checks.values()],
+        return Program([self._logs, lag, *stores, origins, *checks.values()],
                        list(self._listeners(asked, around)), self._configuration.notices)
 
     def _failing_caches(self) -> Sequence[str]:

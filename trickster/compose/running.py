@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
-
-from trickster.upstream.client import UpstreamClient
 
 _GC_THRESHOLDS = (50_000, 20, 50)
 
@@ -58,13 +56,17 @@ def _stopped(services: Sequence[IService]) -> Deferred[Any]:
                         consumeErrors=True)
 
 
-class Pools(Service):
-    """The connections to the origins."""
+class Origins(Service):
+    """
+    The ways to the origins.
 
-    def __init__(self, clients: Sequence[UpstreamClient]) -> None:
-        self._clients = clients
+    :ivar stops: end what goes on with one origin, and fire when its connections are closed.
+    """
+
+    def __init__(self, stops: Sequence[Callable[[], Deferred[None]]]) -> None:
+        self.stops = stops
 
     def stopService(self) -> Deferred[Any]:
         """:return: fires when all connections are closed."""
         super().stopService()
-        return DeferredList([client.stop() for client in self._clients])
+        return DeferredList([stop() for stop in self.stops])

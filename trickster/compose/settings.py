@@ -1,0 +1,97 @@
+"""What a backend's options are called in the parts that it is made of: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from attrs import evolve, frozen
+
+from trickster.caching.budget import InFlight
+from trickster.caching.deltaplan import SECOND_NS, DeltaOptions
+from trickster.caching.objectoptions import Collapse, ObjectOptions
+from trickster.caching.spool import ISpool
+from trickster.compose.overlay import PathPlan
+from trickster.config.model import BackendOptions
+from trickster.routes import Route
+from trickster.timeseries.planning import Sharding
+from trickster.upstream.options import UpstreamOptions
+
+
+@frozen
+class Holdings:
+    """
+    Where a backend's answers are held on their way.
+
+    :ivar in_flight: how many octets in memory.
+    :ivar spool: makes a place on disk.
+    """
+
+    in_flight: InFlight
+    spool: Callable[[], ISpool]
+
+
+def delta_options(prefix: str, options: BackendOptions, route: Route) -> DeltaOptions:
+    """
+    :param prefix: of every key of the backend.
+    :return: how the range queries of a path are cached.
+    """
+    sharding = Sharding(
+        options.shard_max_size_points, int(options.shard_max_size_time * SECOND_NS),
+        int(options.shard_step * SECOND_NS))
+    return DeltaOptions(
+        prefix=prefix, key_headers=route.key_headers,
+        phase=options.timeseries_step_mode == "phase",
+        retention=options.timeseries_retention_factor,
+        lru=options.timeseries_eviction_method == "lru",
+        max_age=options.timeseries_max_age, max_bytes=options.timeseries_max_bytes,
+        tolerance=options.backfill_tolerance,
+        tolerance_points=options.backfill_tolerance_points,
+        fast_forward_ttl=options.fastforward_ttl, sharding=sharding,
+        concurrency=options.fetch_concurrency_limit,
+        max_query_range=options.max_query_range,
+        max_answer_bytes=options.max_timeseries_bytes, transform=route.transform)
+
+
+def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
+                   negative: Mapping[int, float], holdings: Holdings) -> ObjectOptions:
+    """
+    :param prefix: of every key of the backend.
+    :param negative: seconds that failures are kept, by status.
+    :return: how the whole answers of a path are cached.
+    """
+    said = plan.options
+    return ObjectOptions(
+        key_prefix=prefix, route=_exact(plan.route, options), negative=negative,
+        max_ttl=options.max_ttl, revalidation_factor=options.revalidation_factor,
+        max_object_size_bytes=options.max_object_size_bytes,
+        honour_request_directives=(
+            options.honour_request_directives if said.honour_request_directives is None
+            else said.honour_request_directives),
+        stale_while_revalidate=options.stale_while_revalidate,
+        stale_if_error=options.stale_if_error,
+        collapse=Collapse.PROGRESSIVE if said.is_progressive else Collapse.BASIC,
+        key_params=said.cache_key_params if said.cache_key_params is not None else ("*",),
+        key_headers=key_headers(plan),
+        key_form_fields=said.cache_key_form_fields or (),
+        multipart_ranges_disabled=options.multipart_ranges_disabled,
+        dearticulate_upstream_ranges=options.dearticulate_upstream_ranges,
+        spool=holdings.spool, in_flight=holdings.in_flight)
+
+
+def key_headers(plan: PathPlan) -> tuple[bytes, ...]:
+    """:return: the request headers that a path's entry makes part of its keys, in lower case."""
+    return tuple(h.lower().encode("latin-1") for h in plan.options.cache_key_headers or ())
+
+
+def _exact(route: Route, options: BackendOptions) -> Route:
+    # Where no answer may be changed, no instant is rounded either.
+    return evolve(route, normalise=None) if options.timeseries_step_mode == "phase" else route
+
+
+def upstream_options(options: BackendOptions, server_name: str) -> UpstreamOptions:
+    """:return: how the backend's origin is spoken to."""
+    return UpstreamOptions(
+        timeout=options.timeout, keep_alive_timeout=options.keep_alive_timeout,
+        max_idle_conns=options.max_idle_conns,
+        max_concurrent_conns=options.max_concurrent_conns,
+        forwarded_headers=options.forwarded_headers, server_name=server_name)
