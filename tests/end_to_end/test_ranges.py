@@ -267,6 +267,8 @@ class DifferentialTests(_RangeCase):
     def check_step(self, talk: Talk, place: tuple[str, str], ranges: list[str] | None,
                    condition: tuple[str, ...], method: str) -> None:
         kind, name = place
+        if kind == "chunked":
+            condition = ()  # nginx goes by a validator that it does not tell
         if kind == "chunked" or name == "empty.bin" or method == "HEAD":
             # nginx knows no ranges of the first, and is of several minds about the others.
             ranges = None
