@@ -11,6 +11,7 @@ from tests.conformance.model import Interim, Source, Step
 from tests.conformance.octets import Message
 from tests.conformance.origin import MADE_FOR, Run, body_of
 
+_MUCH = 100
 _CONDITIONS = ("if-none-match", "if-modified-since")
 
 
@@ -48,8 +49,11 @@ def complaints(exchange: Exchange) -> Iterator[str]:
     """:return: everything that is not as expected, in words."""
     step = exchange.step
     if exchange.got is None:
-        if not (step.gets.hangs_up and step.source is Source.FETCHED):
+        if step.source is not Source.BROKEN and not (
+                step.gets.hangs_up and step.source is Source.FETCHED):
             yield "no answer"
+        return
+    if step.source is Source.BROKEN and exchange.got.status == 502:
         return
     yield from _about_source(exchange)
     yield from _about_status(exchange, exchange.got)
@@ -77,6 +81,7 @@ def _about_source(exchange: Exchange) -> Iterator[str]:
         Source.VALIDATED: conditionally and made_for != number,
         Source.STORED: is_old,
         Source.NOWHERE: not was_asked and made_for is None,
+        Source.BROKEN: False,
     }[source]
     if not right:
         asked = "conditionally" if conditionally else "asked" if was_asked else "not asked"
@@ -100,7 +105,7 @@ def _about_body(exchange: Exchange, got: Message) -> Iterator[str]:
             and got.status not in (204, 206, 304, 412, 416):
         expected = body_of(exchange.run.case.steps[made_for - 1].gets, exchange.path, made_for)
     if expected is not None and got.body.decode("latin-1") != expected:
-        yield f"body {got.body!r}, not {expected!r}"
+        yield f"body {got.body[:_MUCH]!r}, not {expected[:_MUCH]!r}"
 
 
 def _about_interims(exchange: Exchange, expected: tuple[Interim, ...]) -> Iterator[str]:

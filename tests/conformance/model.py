@@ -24,6 +24,17 @@ class Source(Enum):
     VALIDATED = "the cache, after the origin was asked on a condition"
     STORED = "the cache, whether the origin was asked or not"
     NOWHERE = "neither the cache nor the origin"
+    BROKEN = "a transfer that must be seen to have failed"
+
+
+class Framing(Enum):
+    """How the origin shows where a body ends."""
+
+    LENGTH = "its length"
+    CHUNKED = "chunks"
+    CLOSE = "the end of the connection"
+    SHORT = "a length that it has not"
+    UNENDED = "chunks of which the last is missing"
 
 
 @frozen
@@ -45,6 +56,7 @@ class Answer:
 
     :ivar status: with 304, requests without a condition get a 200.
     :ivar body: None for one that tells all steps apart.
+    :ivar framing: of the body.
     :ivar hangs_up: whether the connection is closed in place of an answer.
     :ivar delay: seconds before the answer.
     :ivar is_dated: whether a C{Date} is added where C{fields} has none.
@@ -55,6 +67,7 @@ class Answer:
     status: int = 200
     body: str | None = None
     interims: tuple[Interim, ...] = ()
+    framing: Framing = Framing.LENGTH
     hangs_up: bool = False
     delay: float = 0.0
     is_dated: bool = True

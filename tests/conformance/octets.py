@@ -70,10 +70,10 @@ async def read_body(reader: StreamReader, head: Message, *, to_end: bool) -> byt
 
 async def _read_chunks(reader: StreamReader) -> bytes:
     body = b""
-    while size := int((await reader.readline()).partition(b";")[0], 16):
+    while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
         body += await reader.readexactly(size)
-        await reader.readline()
-    while (await reader.readline()).strip():
+        await reader.readuntil(b"\r\n")
+    while (await reader.readuntil(b"\r\n")).strip():
         pass
     return body
 

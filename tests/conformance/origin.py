@@ -6,12 +6,14 @@ import asyncio
 import re
 import time
 from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from tests.conformance.dates import rendered
-from tests.conformance.model import Answer, Case
+from tests.conformance.model import Answer, Case, Framing
 from tests.conformance.octets import Message, read_body, read_head, written
 
 # In requests: which step of a case it is.  In answers: for which step they were made.
@@ -68,28 +70,31 @@ class Origin:
             while (head := await read_head(reader)) is not None:
                 request = evolve(head, body=await read_body(reader, head, to_end=False))
                 octets = await self._answered(request)
-                if not octets:
-                    break
-                writer.write(octets)
+                writer.write(octets.whole)
                 await writer.drain()
+                if octets.is_last:
+                    break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             del self._open[task]
             writer.close()
 
-    async def _answered(self, request: Message) -> bytes:
+    async def _answered(self, request: Message) -> _Sent:
         path = re.split("[/?-]", request.target)[1]
         run = self.runs.get(path)
         step = int(request.get(STEP) or 0)
         if run is None or not 1 <= step <= len(run.case.steps):
-            return written("HTTP/1.1 421 No Such Case", ["Content-Length: 0"])
+            return _Sent(written("HTTP/1.1 421 No Such Case", ["Content-Length: 0"]))
         run.seen.append((step, request))
         answer = run.case.steps[step - 1].gets
         if answer.on_range is not None and request.get("range") is not None:
             answer = answer.on_range
         await asyncio.sleep(answer.delay)
-        return b"" if answer.hangs_up else self._written(request, answer, run, path, step)
+        if answer.hangs_up:
+            return _Sent(b"", is_last=True)
+        return _Sent(self._written(request, answer, run, path, step),
+                     answer.framing not in (Framing.LENGTH, Framing.CHUNKED))
 
     def _written(self, request: Message, answer: Answer, run: Run, path: str, step: int) -> bytes:
         status = answer.status
@@ -106,9 +111,36 @@ class Origin:
         if status != 304 and request.method != "HEAD":
             lines.append(f"{MADE_FOR}: {step}")
         if status not in _BODILESS and "content-length" not in names:
-            lines.append(f"Content-Length: {len(body)}")
+            lines += _FRAMED[answer.framing](len(body))
         interims = b"".join(written(_line(one.status), one.fields) for one in answer.interims)
-        return interims + written(_line(status), lines, b"" if request.method == "HEAD" else body)
+        sent = b"" if request.method == "HEAD" else _in_chunks(body, answer.framing)
+        return interims + written(_line(status), lines, sent)
+
+
+@frozen
+class _Sent:
+    """
+    :ivar is_last: whether the connection ends with it.
+    """
+
+    whole: bytes
+    is_last: bool = False
+
+
+_FRAMED: Mapping[Framing, Callable[[int], list[str]]] = MappingProxyType({
+    Framing.LENGTH: lambda length: [f"Content-Length: {length}"],
+    Framing.CHUNKED: lambda length: ["Transfer-Encoding: chunked"],
+    Framing.CLOSE: lambda length: ["Connection: close"],
+    Framing.SHORT: lambda length: [f"Content-Length: {length + 10}"],
+    Framing.UNENDED: lambda length: ["Transfer-Encoding: chunked"],
+})
+
+
+def _in_chunks(body: bytes, framing: Framing) -> bytes:
+    if framing not in (Framing.CHUNKED, Framing.UNENDED):
+        return body
+    chunk = b"%x\r\n%b\r\n" % (len(body), body)
+    return chunk + b"0\r\n\r\n" if framing is Framing.CHUNKED else chunk
 
 
 def _line(status: int) -> str:

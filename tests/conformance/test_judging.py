@@ -71,6 +71,12 @@ class ComplaintTests(SynchronousTestCase):
         self.fails(Step(Source.FETCHED), None)
         self.passes(Step(Source.FETCHED, gets=Answer(hangs_up=True)), None)
 
+    def test_broken(self) -> None:
+        """What is not whole must not look so."""
+        self.passes(Step(Source.BROKEN), None, ASKED)
+        self.passes(Step(Source.BROKEN), got(None, 502), ASKED)
+        self.fails(Step(Source.BROKEN), got(2), ASKED)
+
     def test_status_and_body(self) -> None:
         """Those of the step that an answer was made for, where nothing else is said."""
         self.fails(Step(Source.CACHED), got(1, 206))

@@ -9,6 +9,7 @@ from attrs import evolve
 from tests.conformance.model import (
     Answer,
     Case,
+    Framing,
     Group,
     Interim,
     Source,
@@ -186,7 +187,42 @@ _INTERIMS = (
         fetched()),
 )
 
+# Otherwise what is large, or may be, comes in a coding of the cache's own.
+PLAIN = ("Accept-Encoding: identity",)
+_LARGE = "0123456789" * 60000
+
+
+def _framed(framing: Framing, body: str | None = None) -> Step:
+    return Step(Source.FETCHED, asks=PLAIN, gets=Answer((FRESH,), body=body, framing=framing))
+
+
+def _transfers() -> Iterator[Case]:
+    for framing in (Framing.LENGTH, Framing.CHUNKED, Framing.CLOSE):
+        yield required(f"a body that ends by {framing.value} is stored whole", _framed(framing),
+                       cached())
+        yield required(f"a range of a body that ended by {framing.value} is served",
+                       _framed(framing, "0123456789"),
+                       Step(Source.CACHED, asks=("Range: bytes=-2",), status=206, text="89"))
+        yield required(f"the length of a body that ended by {framing.value} is told to a HEAD",
+                       _framed(framing, "0123456789"),
+                       Step(Source.CACHED, "HEAD", has=("Content-Length: 10",)))
+        yield required(f"an empty body that ends by {framing.value} is stored",
+                       _framed(framing, ""), evolve(cached(), text=""))
+        yield informative(f"a large body that ends by {framing.value} is not stored by default",
+                          _framed(framing, _LARGE), fetched(*PLAIN))
+    for framing in (Framing.SHORT, Framing.UNENDED):
+        broken = evolve(_framed(framing), source=Source.BROKEN)
+        yield required(f"a body that ends by {framing.value} is an error, and not stored",
+                       broken, fetched())
+        yield required(f"a body that ends by {framing.value} is no answer to a HEAD either",
+                       broken, Step(Source.FETCHED, "HEAD"))
+    yield required("a body in a coding of the origin's is stored as it came",
+                   first(FRESH, "Content-Encoding: gzip", body="not really"),
+                   evolve(cached(), has=("Content-Encoding: gzip", "Content-Length: 10")))
+
+
 GROUPS = (
+    Group("transfers", "RFC 9111 section 3.3", tuple(_transfers())),
     Group("statuses", "RFC 9111 section 3", tuple(_by_status())),
     Group("stored fields", "RFC 9111 section 3.1", tuple(_stored_fields())),
     Group("authorised requests", "RFC 9111 section 3.5", _AUTHORISED),
