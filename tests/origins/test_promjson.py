@@ -142,6 +142,20 @@ class MatrixTests(SynchronousTestCase):
                       % (nothing, nothing))
             self.assertEqual(decode_matrix(octets, ALL, None).series, {})
 
+    @given(answers(), st.data())
+    def test_any_octet(self, answer: dict[str, Any], data: st.DataObject) -> None:
+        """What one odd octet makes of an answer is refused, or still what the octets say."""
+        octets = bytearray(compact(answer))
+        octets[data.draw(st.integers(0, len(octets) - 1))] = ord(data.draw(
+            st.sampled_from('"[]{},:.1eN \\x')))
+        try:
+            dataset = decode_matrix(bytes(octets), ALL, None)
+        except Undecodable:
+            return
+        said = json.loads(octets)
+        expected = decode_matrix(json.dumps(said, ensure_ascii=False).encode(), ALL, None)
+        self.assertEqual(samples(dataset), samples(expected))
+
     def test_outside(self) -> None:
         """Samples outside of what was asked for are left out."""
         dataset = decode_matrix(compact(matrix([floats({}, -1, 0, 99, 100)])), ALL, None)

@@ -18,6 +18,9 @@ _BRACKET = ord("[")
 _NO_LABELS = msgspec.Raw(b"{}")
 _VALUES = b',"values":['
 _HISTOGRAMS = b',"histograms":['
+_METRIC = b'{"metric":'
+_NEXT = b"]}," + _METRIC
+_TAIL = b"]}]}}"
 _HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
 _MALFORMED = (ValueError, RecursionError)  # the latter of arrays in arrays in arrays
 _NOTHING = (b"", b"null", b"[]", b"{}")
@@ -57,6 +60,7 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
+_one = msgspec.json.Decoder(_Series)
 _matrix = msgspec.json.Decoder(list[_Series])
 _vector = msgspec.json.Decoder(list[_Sample])
 _pairs = msgspec.json.Decoder(list[msgspec.Raw])
@@ -72,7 +76,7 @@ def label_order(identity: bytes) -> tuple[tuple[tuple[bytes, bytes], ...], bool]
     one after the other, octet for octet.  Histograms come behind the floats of their labels.
     """
     column = _HISTOGRAMS if identity.endswith(_HISTOGRAMS) else _VALUES
-    metric = identity[len(b'{"metric":'):-len(column)]
+    metric = identity[len(_METRIC):-len(column)]
     labels = sorted((k.encode("utf-8", "surrogatepass"), v.encode("utf-8", "surrogatepass"))
                     for k, v in _labels.decode(metric).items())
     return tuple(labels), column is _HISTOGRAMS
@@ -85,19 +89,51 @@ def decode_matrix(octets: bytes, extents: Extents, relabel: Relabel | None) -> D
     :param relabel: changes the octets of each series' labels, or None.
     :raises Undecodable: it is not a complete and clean matrix.
     """
-    data = _complete(octets, "matrix")
-    series: dict[bytes, Runs] = {}
     try:
-        for identity, rows in _columns(_matrix.decode(data.result), relabel):
-            if identity in series:
-                raise Undecodable("the same series twice")
-            series[identity] = (rows,)
-    except _MALFORMED as error:
-        raise Undecodable(str(error)) from error
+        series = _distinct(_columns(_scanned(octets), relabel))
+    except _MALFORMED:
+        series = _parsed(octets, relabel)
     if not _is_on_grid(series, extents):
         raise Undecodable("samples off the step's grid")
     whole = Dataset(extents, series, label_order, "matrix")
     return whole.restricted(extents) if _has_more(series, extents) else whole
+
+
+def _scanned(octets: bytes) -> Iterator[_Series]:
+    """
+    Find the borders of the series, and parse each by itself, so that no single step takes
+    long: a thread that does it leaves the interpreter to others.  Quotes within strings are
+    escaped, so what has a bare quote in it is found outside of them only.
+
+    :return: the series of a clean matrix in the form that Prometheus gives it.
+    :raises ValueError: it has another form, be it well-formed or not.
+    """
+    if not octets.startswith(_HEAD + _METRIC) or not octets.endswith(_TAIL):
+        raise ValueError("another form")
+    view = memoryview(octets)
+    start, end = len(_HEAD), len(octets) - len(_TAIL)  # the last series ends behind end
+    while start < end:
+        border = octets.find(_NEXT, start, end)
+        after = (end if border < 0 else border) + len(b"]}")
+        yield _one.decode(view[start:after])
+        start = after + len(b",")
+
+
+def _parsed(octets: bytes, relabel: Relabel | None) -> dict[bytes, Runs]:
+    data = _complete(octets, "matrix")
+    try:
+        return _distinct(_columns(_matrix.decode(data.result), relabel))
+    except _MALFORMED as error:
+        raise Undecodable(str(error)) from error
+
+
+def _distinct(columns: Iterable[tuple[bytes, Rows]]) -> dict[bytes, Runs]:
+    series: dict[bytes, Runs] = {}
+    for identity, rows in columns:
+        if identity in series:
+            raise ValueError("the same series twice")
+        series[identity] = (rows,)
+    return series
 
 
 def decode_vector(octets: bytes, relabel: Relabel | None) -> Dataset:
@@ -115,7 +151,7 @@ def decode_vector(octets: bytes, relabel: Relabel | None) -> Dataset:
             column, row = ((_VALUES, bytes(one.value)) if bytes(one.value) else
                            (_HISTOGRAMS, bytes(one.histogram)))
             rows = _text_rows(row) if column is _VALUES else _indexed(b"[%b]" % row)
-            series[b'{"metric":' + _metric(one.metric, relabel) + column] = (rows,)
+            series[_METRIC + _metric(one.metric, relabel) + column] = (rows,)
     except _MALFORMED as error:
         raise Undecodable(str(error)) from error
     return Dataset(Extents(1), series, label_order, "matrix")
@@ -222,7 +258,7 @@ def _metric(raw: msgspec.Raw, relabel: Relabel | None) -> bytes:
 def _columns(found: Iterable[_Series], relabel: Relabel | None) -> Iterator[tuple[bytes, Rows]]:
     """:return: identity and rows of each series, numbers and histograms apart."""
     for one in found:
-        labels = b'{"metric":' + _metric(one.metric, relabel)
+        labels = _METRIC + _metric(one.metric, relabel)
         values, histograms = _inside(one.values), _inside(one.histograms)
         if values:
             yield labels + _VALUES, _text_rows(values)
