@@ -65,7 +65,8 @@ class DemoTests(SynchronousTestCase):
 
     def test_ends_by_itself(self) -> None:
         """With a time it ends by itself, all answers equal and fewer points asked for."""
-        done = subprocess.run(command("--seconds", "5", "--refresh", "1"), cwd=ROOT, text=True,
+        arguments = ("--seconds", "5", "--refresh", "0.5", "--span", "3600")
+        done = subprocess.run(command(*arguments), cwd=ROOT, text=True,
                               env=environment(), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
         self.assertEqual(done.returncode, 0, done.stdout)
