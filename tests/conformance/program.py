@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.conformance.cases import (
     ages,
+    coding,
     directives,
     expiry,
     freshness,
@@ -23,7 +24,7 @@ from tests.conformance.cases import (
 from tests.end_to_end.servers import Trickster
 
 MODULES = (freshness, ages, expiry, heuristics, directives, varying, validating, updating,
-           partials, invalidating, staleness, targeted, storing, telling)
+           partials, invalidating, staleness, targeted, storing, coding, telling)
 
 GROUPS = tuple(group for module in MODULES for group in module.GROUPS)
 

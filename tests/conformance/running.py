@@ -43,6 +43,10 @@ class Result:
         return f"{self.name}\n    " + "\n    ".join(self.complaints)
 
 
+# Interim answers, and the final one if it came.
+_Got = tuple[tuple[Message, ...], Message | None]
+
+
 @define
 class Runner:
     """
@@ -84,7 +88,7 @@ class Runner:
             interims, got = (), None
         return Exchange(run, path, number, got, interims, tuple(run.seen_in(number)))
 
-    async def _asked(self, octets: bytes, method: str) -> tuple[tuple[Message, ...], Message | None]:
+    async def _asked(self, octets: bytes, method: str) -> _Got:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(octets)
