@@ -30,6 +30,12 @@ class ListenerTests(CheckCase):
         self.assertTold(ONE + "listeners: {default: {address: 127.0.0.1}, "
                         "other: {address: 127.0.0.2}}")
 
+    def test_same_as_built_in(self) -> None:
+        """A clash with a port that nobody wrote is told of the one that somebody did."""
+        self.assertEqual(problems_of(ONE + "listeners: {default: {port: 8481}}"), ((
+            "t.yaml:2:23: listeners.default.port: port 8481 is that of listener 'metrics' too; "
+            "expected another port or address"),))
+
     def test_closed(self) -> None:
         """Port 0 is none: it clashes with nothing, but one frontend has to be open."""
         self.assertTold(ONE + "listeners: {metrics: {port: 0}, mgmt: {port: 0}}")
@@ -39,17 +45,29 @@ class ListenerTests(CheckCase):
 
     def test_address(self) -> None:
         """An address is one: no port, no URL."""
-        for address in ("127.0.0.1:80", "http://x", "a b", "[::1]"):
+        for address in ("127.0.0.1:80", "http://x", "a b", "[::1]", "1.2.3", "127.0.0.256"):
             (problem,) = problems_of(ONE + f"listeners: {{default: {{address: '{address}'}}}}")
             self.assertIn("is not an address", problem)
         self.assertTold(ONE + "listeners: {default: {address: '::1'}, mgmt: {address: localhost}}")
 
+    def test_user_router(self) -> None:
+        """A pool that is chosen from by user needs no members, but its names are checked."""
+        self.assertTold(
+            "backends: {a: {provider: alb, alb: {mechanism: ur, user_router: "
+            "{default_backend: x, users: {joe: {to_backend: y}}}}}}",
+            "backends.a.alb.user_router.default_backend: there is no backend 'x'; expected one "
+            "of a",
+            "backends.a.alb.user_router.users.joe.to_backend: there is no backend 'y'; expected "
+            "one of a")
+
     def test_unknown_listener(self) -> None:
         """A backend is on a listener that there is, and not on metrics or mgmt."""
-        for name in ("mgmt", "metrics", "x"):
+        for name in ("mgmt", "metrics"):
             self.assertTold(
-                with_backend(f"listener_name: {name}"), "backends.one.listener_name: there is "
-                f"no listener '{name}'; expected one of default")
+                with_backend(f"listener_name: {name}"), "backends.one.listener_name: listener "
+                f"'{name}' serves no backends; expected one of default")
+        self.assertTold(with_backend("listener_name: x"), "backends.one.listener_name: there "
+                        "is no listener 'x'; expected one of default")
 
 
 class EndpointTests(CheckCase):
@@ -60,7 +78,15 @@ class EndpointTests(CheckCase):
         self.assertTold(
             ONE + "mgmt: {ping_handler_path: ping, health_handler_path: /trickster/config}",
             "mgmt.ping_handler_path: 'ping' is not a path; expected one that begins with /",
-            "mgmt.health_handler_path: /trickster/config is that of config_handler_path too")
+            "mgmt.health_handler_path: /trickster/config is that of config_handler_path too; "
+            "expected a path of its own")
+        self.assertTold(
+            ONE + "mgmt: {config_handler_path: /health, ping_handler_path: /metrics, "
+            "health_handler_path: /health/}",
+            "mgmt.ping_handler_path: /metrics is that of the metrics too; expected a path of "
+            "its own",
+            "mgmt.health_handler_path: /health/ is that of config_handler_path too; expected a "
+            "path of its own")
 
     def test_where(self) -> None:
         """YAML's switch "off" is a place here."""

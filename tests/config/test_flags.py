@@ -36,8 +36,17 @@ class NormalisedTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """Everything else is left to Twisted's parser."""
-        words = ["-c", "x", "-cx", "--unknown", "word", "-", "--", "---config", "x"]
+        words = ["-c", "x", "-cx", "-cconf.yaml", "-c/etc/config", "-h", "--unknown", "word",
+                 "-", "--", "---config", "x"]
         self.assertEqual(normalised(words), words)
+
+    def test_misspelt(self) -> None:
+        """A flag that there is not is told whole, with a near one, and not by one letter."""
+        for word, meant in (("-proxy-prot", "proxy-port"), ("-confg", "config")):
+            error = self.assertRaises(MisspeltFlag, normalised, [word, "1"])
+            self.assertEqual(str(error), f"there is no flag {word}; did you mean '{meant}'?")
+        error = self.assertRaises(MisspeltFlag, normalised, ["-xyz=1"])
+        self.assertEqual(str(error), "there is no flag -xyz")
 
     def test_nothing_is_reparsed(self) -> None:
         """Normalising what is normal changes nothing."""

@@ -124,6 +124,17 @@ class NoticeTests(SynchronousTestCase):
             ("accepted, but not yet effective in this release: tracing, backends.one.cors, "
             "backends.one.latency_min"),))
 
+    def test_all_in_one_line(self) -> None:
+        """Stores and backends that are not there yet are named in the same line as keys."""
+        text = (with_backend("latency_min: 1s").replace("backends", "origins")[:-2]
+                + ", all: {is_default: true, origin_type: alb, alb: {pool: [one]}}}\n"
+                "caches: {r: {cache_type: redis}}")
+        self.assertEqual(loaded(text).notices, ((
+            "accepted, but not yet effective in this release: origins.one.latency_min, "
+            "origins.all.alb, caches.r.cache_type redis (the cache is kept in memory instead), "
+            "origins.all.origin_type alb (the backend is not served, though it is the default "
+            "one)"),))
+
     def test_stores(self) -> None:
         """A cache whose store is known but not there is kept in memory, and that is said."""
         configuration = loaded(ONE + "caches: {r: {provider: redis, memory: {num_counters: 7}}}")
@@ -138,13 +149,33 @@ class NoticeTests(SynchronousTestCase):
                 "pool: {provider: alb, alb: {mechanism: tsm, pool: [one]}}}")
         configuration = loaded(text)
         self.assertTrue(configuration.backends["pool"].is_virtual)
-        self.assertIn("backend pool: provider alb is not yet effective",
-                      configuration.notices[-1])
+        self.assertIn("backends.pool.provider alb (the backend is not served)",
+                      configuration.notices[0])
 
     def test_types(self) -> None:
         """Keys without effect are checked all the same."""
         (problem,) = problems_of(with_backend("latency_min: soon"))
         self.assertIn("backends.one.latency_min: 'soon' is not a duration", problem)
+
+
+class FileTests(SynchronousTestCase):
+    """Files that a configuration names."""
+
+    def test_certificates(self) -> None:
+        """Certificates and keys that cannot be read are told with the place of their names."""
+        text = with_backend("tls: {certificate_authority_paths: [/a, /no], client_cert_path: /a, "
+                            "client_key_path: /no}")
+
+        def read(path: str) -> bytes:
+            if path == "/no":
+                raise PermissionError(13, "Permission denied")
+            return text.encode()
+
+        error = self.assertRaises(ConfigurationError, load, Sources("t.yaml"), PLUGINS, read)
+        told = "'/no' cannot be read: Permission denied; expected a file in PEM"
+        self.assertEqual([line.split(": ", 1)[1] for line in error.problems], [
+            f"backends.one.tls.certificate_authority_paths[1]: {told}",
+            f"backends.one.tls.client_key_path: {told}"])
 
 
 class SourceTests(SynchronousTestCase):

@@ -145,10 +145,12 @@ class ProblemTests(SynchronousTestCase):
     def test_wrong_shape(self) -> None:
         """A list, a mapping and a single value are not one another."""
         self.assertProblem("text: [a]", "f:1:7: text: a list is given; expected a text")
-        self.assertProblem("words: a", "f:1:8: words: 'a' is a single value; expected a list")
-        self.assertProblem("words: {a: b}", "f:1:8: words: a mapping is given; expected a list")
+        self.assertProblem("words: a", "f:1:8: words: a single value is given; expected a list, "
+                           "such as [a, b]")
+        self.assertProblem("words: {a: b}", "f:1:8: words: a mapping is given; expected a list, "
+                           "such as [a, b]")
         self.assertProblem("inner: 5",
-                           "f:1:8: inner: '5' is a single value; expected a mapping of keys")
+                           "f:1:8: inner: a single value is given; expected a mapping of keys")
         self.assertProblem("inners: {a: [1]}",
                            "f:1:13: inners.a: a list is given; expected a mapping of keys")
 
@@ -204,11 +206,22 @@ class ProblemTests(SynchronousTestCase):
                            "f:1:9: words[0]: no value is given; expected a text")
 
     def test_secrets(self) -> None:
-        """A secret is not shown, even when it is wrong; nor is one in a URL."""
+        """
+        A secret is not shown, even when it is wrong; nor is what stands where a mapping or a
+        list should, since that may be one as well.
+        """
         self.assertProblem("password: hunter2", "f:1:11: password: the value is not possible; "
                            "expected one of '', sesame")
-        self.assertProblem("words: http://u:hunter2@h",
-                           "f:1:8: words: 'http://u:*****@h' is a single value; expected a list")
+        for text in ("words: hunter2", "inner: hunter2", "table: hunter2"):
+            error = self.assertRaises(ConfigurationError, read(text)[1].raise_any)
+            self.assertNotIn("hunter2", error.problems[0])
+
+    def test_units_in_keys(self) -> None:
+        """A key of the first generation, which names the unit, is told by its present name."""
+        self.assertProblem("wait_secs: 60", "f:1:1: wait_secs: unknown key; write wait, with the "
+                           "unit in the value, such as 60s")
+        self.assertProblem("wait_ms: 60", "f:1:1: wait_ms: unknown key; write wait, with the "
+                           "unit in the value, such as 250ms")
 
     def test_all_at_once(self) -> None:
         """One mistake hides no other, at whatever depth."""

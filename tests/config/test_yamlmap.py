@@ -97,6 +97,16 @@ class ProblemTests(SynchronousTestCase):
         """A tab for indentation is named as what it is."""
         self.assertProblem("a:\n\tb: 1\n", "f:2:1", "use spaces")
 
+    def test_no_end(self) -> None:
+        """What lacks its end is told with the line in which it begins."""
+        self.assertProblem("a: 1\nb: 'c\nd: 2\n", "f:4:1", "scalar that begins in line 2, found")
+        self.assertProblem("a: [1]\nb: {c: 1\nd: 2", "f:3:2", "mapping that begins in line 2,")
+
+    def test_toml(self) -> None:
+        """A file of the original's first generation is named as what it is."""
+        text = "# a comment\n[frontend]\nlisten_port = 8480\n"
+        self.assertProblem(text, "f:3:1", "it looks like TOML, expected YAML")
+
     def test_encoding(self) -> None:
         """A file that is not UTF-8 is told with the place of the first bad octet."""
         self.assertProblem(b"a: 1\nb: x\xff\n", "f:2:5", "not UTF-8")

@@ -21,11 +21,11 @@ class IndexOptions:
         31_536_000.0, "Age from which a saved index is not used.", unit="duration")
     max_size_bytes: int = setting(
         512 << 20, "Most octets in the cache; 0 for no limit.", unit="size")
-    max_size_backoff_bytes: int = setting(
+    max_size_backoff_bytes: int = later(
         16 << 20, "How far below the limit an eviction goes.", unit="size")
     max_size_objects: int = setting(
         0, "Most entries in the cache; 0 for no limit.", minimum=0)
-    max_size_backoff_objects: int = setting(
+    max_size_backoff_objects: int = later(
         100, "How many entries below the limit an eviction goes.", minimum=0)
 
 

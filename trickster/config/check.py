@@ -11,9 +11,11 @@ from attrs import define
 from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
 from trickster.config.checkpaths import check_paths
 from trickster.config.cycles import check_cycles
+from trickster.config.hereafter import AlbOptions, UserRouterOptions
 from trickster.config.listeners import ListenerOptions
 from trickster.config.model import Configuration
 from trickster.config.problems import Problems, meant, one_of, shown
+from trickster.config.shaping import BUILT_IN
 from trickster.config.urls import address_fault, authority_fault, origin_fault
 from trickster.errors import PluginError
 from trickster.routes import Serve
@@ -23,6 +25,8 @@ Handlers = Callable[[str, Any], Collection[str]]
 
 _NAME = re.compile(r"(?!\.{1,2}$)[^\s/?#%\\\x00-\x20\x7f]+")
 _ANY = ("", "0.0.0.0", "::", "*")
+# Mechanisms that choose by other things than the members of a pool.
+_POOLLESS = ("ur", "user_router")
 
 
 def check(configuration: Configuration, handlers: Handlers, problems: Problems) -> None:
@@ -58,27 +62,32 @@ class _Checks:
                 continue
             for other, before in taken:
                 if _is_same(listener, before):
-                    self.problems.at(
-                        f"listeners.{name}.port",
-                        f"port {listener.port} is that of listener {other!r} too; "
-                        "expected another port or address")
+                    self._tell_same(name, other, listener.port)
                     break
             taken.append((name, listener))
         if not any(each.is_open for each in self.configuration.frontends.values()):
             self.problems.at("listeners.default.port",
                              "no listener for backends is left; expected a port above 0")
 
+    def _tell_same(self, name: str, other: str, port: int) -> None:
+        # Of the two, the one that somebody wrote.
+        if self.problems.place_of(f"listeners.{name}.port") == BUILT_IN:
+            name, other = other, name
+        self.problems.at(f"listeners.{name}.port", f"port {port} is that of listener {other!r} "
+                         "too; expected another port or address")
+
     def check_mgmt(self) -> None:
         mgmt = self.configuration.mgmt
-        used: dict[str, str] = {}
+        used = {"/metrics": "the metrics"}
         for key in ("config_handler_path", "ping_handler_path", "health_handler_path"):
             path = getattr(mgmt, key)
             if not _is_path(path):
                 self.problems.at(
                     f"mgmt.{key}", f"{shown(path)} is not a path; expected one that begins with /")
-            elif path in used:
-                self.problems.at(f"mgmt.{key}", f"{path} is that of {used[path]} too")
-            used.setdefault(path, key)
+            elif path.rstrip("/") in used:
+                self.problems.at(f"mgmt.{key}", f"{path} is that of {used[path.rstrip('/')]} too; "
+                                 "expected a path of its own")
+            used.setdefault(path.rstrip("/"), key)
 
     def check_negative_caches(self) -> None:
         for name, ttls in self.configuration.negative_caches.items():
@@ -207,10 +216,17 @@ class _Checks:
         self._refer(f"{path}.rule_name", backend.rule_name, "rule")
         if backend.provider == "rule" and not backend.rule_name:
             self.problems.at(f"{path}.rule_name", "is missing; expected the name of a rule")
-        if backend.provider == "alb" and not (backend.alb and backend.alb.pool):
+        alb = backend.alb or AlbOptions()
+        if backend.provider == "alb" and not alb.pool and alb.mechanism not in _POOLLESS:
             self.problems.at(f"{path}.alb.pool", "is missing; expected names of backends")
-        for number, member in enumerate(backend.alb.pool if backend.alb else ()):
+        for number, member in enumerate(alb.pool):
             self._refer(f"{path}.alb.pool[{number}]", member, "backend")
+        self._refer_users(f"{path}.alb.user_router", alb.user_router)
+
+    def _refer_users(self, path: str, router: UserRouterOptions) -> None:
+        self._refer(f"{path}.default_backend", router.default_backend, "backend")
+        for name, user in router.users.items():
+            self._refer(f"{path}.users.{name}.to_backend", user.to_backend, "backend")
 
     def _refer_rules(self) -> None:
         for name, rule in self.configuration.rules.items():
@@ -229,6 +245,10 @@ class _Checks:
         if not name or name in known or (what == "authenticator" and name == "none"):
             return
         what = "backend" if what == "route" else what
+        if what == "listener" and name in self.configuration.listeners:
+            self.problems.at(path, f"listener {name!r} serves no backends; expected one of "
+                             f"{one_of(known)}")
+            return
         self.problems.at(path, f"there is no {what} {shown(name)}; expected one of "
                          f"{one_of(known)}{meant(name, known)}")
 

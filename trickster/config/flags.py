@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from trickster.config.overlay import FLAGS
+from trickster.config.problems import meant
 
 _VALUED = ("config", *FLAGS)
 _BARE = ("validate-config", "version", "help")
+_NAMES = (*_VALUED, *_BARE)
 _TRUE = ("1", "t", "true")
 _FALSE = ("0", "f", "false")
 
 
 class MisspeltFlag(ValueError):
-    """A flag lacks its value, or has one that is none."""
+    """There is no such flag, it lacks its value, or has one that is none."""
 
 
 def normalised(words: Sequence[str]) -> list[str]:
@@ -22,7 +25,8 @@ def normalised(words: Sequence[str]) -> list[str]:
 
     :param words: the command line without the command.
     :return: C{--name=value} for known flags; everything else as it is.
-    :raises MisspeltFlag: a flag lacks its value, or a switch has one that is none.
+    :raises MisspeltFlag: there is no such flag, it lacks its value, or a switch has one that
+        is none.
     """
     found: list[str] = []
     left = list(words)
@@ -36,8 +40,16 @@ def normalised(words: Sequence[str]) -> list[str]:
         elif name in _BARE:
             found.extend(_switch(name, value if equals else "true"))
         else:
+            _check_short(word, name)
             found.append(word)
     return found
+
+
+def _check_short(word: str, name: str) -> None:
+    """Twisted would read one letter of a misspelt flag, and complain of that."""
+    is_file = name.startswith("c") and (re.search(r"[./]", name) or not meant(name, _NAMES))
+    if len(name) > 1 and not word.startswith("--") and not is_file:
+        raise MisspeltFlag(f"there is no flag -{name}{meant(name, _NAMES)}")
 
 
 def _next(name: str, left: list[str]) -> str:

@@ -15,13 +15,15 @@ from trickster.config.hereafter import TracingOptions
 from trickster.config.listeners import BUILT_IN_PORTS
 from trickster.config.model import Configuration
 from trickster.config.overlay import overlaid
-from trickster.config.problems import Place, Problems
+from trickster.config.problems import Place, Problems, shown
 from trickster.config.reading import Reader, joined
 from trickster.config.shaping import shaped
 from trickster.config.yamlmap import Entry, Scalar, Table, read_yaml
 from trickster.errors import ConfigurationError, PluginError
 
 DEFAULT_FILE = "/etc/trickster/trickster.yaml"
+
+_NOT_YET = "accepted, but not yet effective in this release: "
 
 
 @frozen
@@ -81,6 +83,7 @@ def load(sources: Sources, plugins: PluginOptions,
     tree = overlaid(shaped(tree, problems), sources.environ, sources.flags, problems)
     configuration = _Loading(Reader(problems), plugins).configuration(tree)
     check(configuration, plugins.handlers, problems)
+    _check_files(configuration, read, problems)
     problems.raise_any()
     return evolve(configuration, source=source, notices=_notices(configuration, problems))
 
@@ -106,6 +109,22 @@ def _file(sources: Sources, problems: Problems,
         problems.raise_any()
     problems.places[""] = start
     return str(Path(path).absolute()), tree or Table({}, start)
+
+
+def _check_files(configuration: Configuration, read: Callable[[str], bytes],
+                 problems: Problems) -> None:
+    for name, backend in configuration.backends.items():
+        tls, within = backend.tls, f"backends.{name}.tls"
+        named = {f"{within}.certificate_authority_paths[{number}]": file
+                 for number, file in enumerate(tls.certificate_authority_paths)}
+        named |= {f"{within}.client_cert_path": tls.client_cert_path,
+                  f"{within}.client_key_path": tls.client_key_path}
+        for path, file in named.items():
+            try:
+                _ = read(file) if file else b""
+            except OSError as error:
+                problems.at(path, f"{shown(file)} cannot be read: {error.strerror or error}; "
+                            "expected a file in PEM")
 
 
 @define
@@ -140,10 +159,12 @@ class _Loading:
             return {}
         self._problems.places[block] = entry.place
         made = {}
-        for name, inner in self._reader.table(entry.value, block).entries.items():
+        blocks = self._reader.table(entry.value, block, "names, each with a mapping of keys")
+        for name, inner in blocks.entries.items():
             within = joined(block, name)
             self._problems.places[within] = inner.place
-            made[name] = make(self._reader.table(inner.value, within), within)
+            expected = f"a mapping of keys, since {name} is taken for a name"
+            made[name] = make(self._reader.table(inner.value, within, expected), within)
         return made
 
     def _cache(self, table: Table, path: str) -> CacheOptions:
@@ -215,14 +236,15 @@ def _default_name(backends: dict[str, BackendOptions]) -> str | None:
 
 
 def _notices(configuration: Configuration, problems: Problems) -> tuple[str, ...]:
-    unused = ", ".join(problems.spelled(path) for path in problems.unused)
-    said = [f"accepted, but not yet effective in this release: {unused}"] if unused else []
+    said = [problems.spelled(path) for path in problems.unused]
     for name, cache in configuration.caches.items():
         if cache.store != cache.provider:
-            said.append(f"cache {name}: provider {cache.provider} is not yet effective; "
-                        "the cache is kept in memory instead")
+            path = problems.spelled(f"caches.{name}.provider")
+            said.append(f"{path} {cache.provider} (the cache is kept in memory instead)")
     for name, backend in configuration.backends.items():
         if backend.is_virtual:
-            said.append(f"backend {name}: provider {backend.provider} is not yet effective; "
-                        "the backend is not served")
-    return tuple(said)
+            path, also = problems.spelled(f"backends.{name}.provider"), ""
+            if backend.is_default:
+                also = ", though it is the default one"
+            said.append(f"{path} {backend.provider} (the backend is not served{also})")
+    return (_NOT_YET + ", ".join(said),) if said else ()

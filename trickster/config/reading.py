@@ -17,6 +17,9 @@ from trickster.config.yamlmap import Listing, Scalar, Table, Tree
 from trickster.units import UnitError, format_duration, format_size, parse_duration, parse_size
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
+# The original's first generation has the unit of a number in the key.
+_NUMBERED = re.compile(r"(\w+)_(secs|ms)")
+_UNITS = {"secs": "60s", "ms": "250ms"}
 _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -57,18 +60,21 @@ class Reader:
                 self._keep(given, keys[name], entry.value, within)
         return self._made(options, given, path)
 
-    def table(self, tree: Tree, path: str) -> Table:
+    def table(self, tree: Tree, path: str, expected: str = "a mapping of keys") -> Table:
         """:return: the tree, if it is a mapping; else an empty one, with a problem told."""
         if isinstance(tree, Table):
             return tree
         if not _is_null(tree):
-            self.problems.unread(tree.place, path, f"{_kind(tree)}; expected a mapping of keys")
+            self.problems.unread(tree.place, path, f"{_kind(tree)}; expected {expected}")
         return Table({}, tree.place)
 
     def _refuse_key(self, name: str, path: str, keys: Mapping[str, Key]) -> None:
-        near = meant(name, keys)
-        expected = "" if near else f"; expected one of {one_of(sorted(keys))}"
-        self.problems.at(path, f"unknown key{expected}{near}")
+        older = _NUMBERED.fullmatch(name)
+        if older and older[1] in keys:
+            text = f"; write {older[1]}, with the unit in the value, such as {_UNITS[older[2]]}"
+        else:
+            text = meant(name, keys) or f"; expected one of {one_of(sorted(keys))}"
+        self.problems.at(path, f"unknown key{text}")
 
     def _note_unused(self, key: Key, value: Tree, path: str) -> None:
         if not key.facts.effective and not any(_is_within(path, u) for u in self.problems.unused):
@@ -124,7 +130,7 @@ class Reader:
         if facts.named and isinstance(tree, Table):
             return self._named(inner, tree, path)
         if not isinstance(tree, Listing):
-            raise _Wrong(f"{_kind(tree)}; expected a list")
+            raise _Wrong(f"{_kind(tree)}; expected a list, such as [a, b]")
         found: dict[str, Any] = {}
         for number, item in enumerate(tree.items):
             within = f"{path}[{number}]"
@@ -150,8 +156,9 @@ def _is_null(tree: Tree) -> bool:
 
 
 def _kind(tree: Tree) -> str:
+    # Which one is not shown: where a mapping of passwords should be, it may be a password.
     if isinstance(tree, Scalar):
-        return f"{shown(tree.text)} is a single value"
+        return "a single value is given"
     return "a list is given" if isinstance(tree, Listing) else "a mapping is given"
 
 

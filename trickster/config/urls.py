@@ -41,7 +41,9 @@ def is_host(text: str) -> bool:
     try:
         ip_address(text.partition("%")[0])
     except ValueError:
-        return _HOST.fullmatch(text) is not None
+        # What ends like an IPv4 address is one, or nothing (WHATWG URL, "ends in a number").
+        last = text.rstrip(".").rpartition(".")[2]
+        return _HOST.fullmatch(text) is not None and not last.isdigit()
     return True
 
 

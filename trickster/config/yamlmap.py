@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from attrs import define, field, frozen
 from yaml import (
     CSafeLoader,
@@ -28,6 +30,11 @@ MAX_NODES = 500_000
 MAX_DEPTH = 64
 
 _Path = tuple[str, ...]
+
+# The original's first generation.
+_TOML = re.compile(r"^[ \t]*\[[\w.]+\][ \t]*(?:#.*)?\n(?:[ \t]*#.*\n)*[ \t]*\w+[ \t]*=",
+                   re.MULTILINE)
+_IS_TOML = "; it looks like TOML, expected YAML with backends: and the like"
 
 _PREFIX = "tag:yaml.org,2002:"
 _SCALARS = frozenset(("str", "int", "float", "bool", "null", "timestamp", "merge", "value"))
@@ -122,7 +129,8 @@ def _composed(text: str, start: Place, problems: Problems) -> list[Node] | None:
         documents = list(compose_all(text, Loader=CSafeLoader))
     except YAMLError as error:
         place, what = _explained(error, start)
-        problems.add(place, "", what)
+        hint = _IS_TOML if _TOML.search(text) else ""
+        problems.add(place, "", what + hint)
         return None
     if len(documents) > 1:
         problems.add(_place(start.source, documents[1].start_mark), "",
@@ -148,10 +156,18 @@ def _is_shallow(text: str, start: Place, problems: Problems) -> bool:
 def _explained(error: YAMLError, start: Place) -> tuple[Place, str]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     what = getattr(error, "problem", None) or str(error).replace("\n", " ")
-    context = getattr(error, "context", None)
+    context = (getattr(error, "context", None) or "") + _since(error, mark)
     hint = "; tabs cannot indent, use spaces" if "cannot start any token" in what else ""
     text = f"not YAML: {context + ', ' if context else ''}{what}{hint}"
     return (_place(start.source, mark) if mark else start), text
+
+
+def _since(error: YAMLError, mark: Mark | CMark | None) -> str:
+    """Where something began that has no end, if that is in another line."""
+    begun = getattr(error, "context_mark", None)
+    if begun is None or mark is None or begun.line == mark.line:
+        return ""
+    return f" that begins in line {begun.line + 1}"
 
 
 def _place(source: str, mark: Mark | CMark | None) -> Place:
