@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
@@ -99,6 +100,14 @@ class RouteTests(MetricsTestCase):
         """:return: a sample of the requests of our route."""
         return self.value(f"frontend_{name}", backend_name="prom", provider="prometheus",
                           method="GET", path=RANGE.path, http_status=http_status, **labels)
+
+    def test_not_in_frontend(self) -> None:
+        """A path that is left out of the frontend's metrics is in all others."""
+        labels = evolve(RANGE, in_frontend=False)
+        self.metrics.route(labels).count(b"GET", 200, Outcome(points_cached=3), 0.1, 0.1, 5)
+        self.assertIsNone(self.frontend("requests_total"))
+        self.assertEqual(self.value("proxy_points_total", backend_name="prom", path=RANGE.path,
+                                    provider="prometheus", cache_status="cached"), 3)
 
     def test_frontend(self) -> None:
         """What clients see is counted by the class of the status."""

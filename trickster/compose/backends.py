@@ -149,7 +149,8 @@ class Backend:
                              options.path_routing_disabled)
 
     def _observed(self, plan: PathPlan, responder: IResponder) -> IResponder:
-        labels = RouteLabels(self.name, self.options.provider, plan.route.path)
+        labels = RouteLabels(self.name, self.options.provider, plan.route.path,
+                             in_frontend=not plan.options.no_metrics)
         around = self.around
         compressing = Compressing.around(
             responder, self.options.compressible_types, around.compression, around.clock)

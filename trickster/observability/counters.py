@@ -77,11 +77,13 @@ class RouteLabels:
     :ivar backend: the backend's name.
     :ivar provider: its provider.
     :ivar path: the configured path pattern, never a client's path.
+    :ivar in_frontend: whether it is among the metrics of the frontend.
     """
 
     backend: str = ""
     provider: str = ""
     path: str = ""
+    in_frontend: bool = True
 
 
 @define(slots=True, eq=False)

@@ -85,6 +85,8 @@ def of_frontend(routes: list[RouteCounters]) -> Iterator[Metric]:
     cells: dict[tuple[str, ...], Cell] = defaultdict(Cell)
     for route in routes:
         labels = route.labels
+        if not labels.in_frontend:
+            continue
         for (method, status, _, _), cell in route.cells():
             key = (labels.backend, labels.provider, method, labels.path, class_label(status))
             cells[key].to_end.add(cell.to_end)
@@ -131,13 +133,15 @@ def _rejected(cells: list[tuple[CellKey, Cell]]) -> int:
     return sum(sum(cell.to_headers.counts) for key, cell in cells if key[3] == refused)
 
 
-def _points(routes: list[RouteCounters]) -> Iterator[tuple[tuple[str, ...], int]]:
+def _points(routes: list[RouteCounters]) -> Iterable[tuple[tuple[str, ...], int]]:
+    found: dict[tuple[str, ...], int] = defaultdict(int)
     for route in routes:
         labels = route.labels
         for word, points in (("cached", route.points_cached),
                              ("uncached", route.points_fetched)):
             if points:
-                yield (labels.backend, labels.provider, word, labels.path), points
+                found[labels.backend, labels.provider, word, labels.path] += points
+    return found.items()
 
 
 def of_origins(
