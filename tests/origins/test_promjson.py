@@ -174,6 +174,12 @@ class MatrixTests(SynchronousTestCase):
             "stats": {"seriesFetched": "1", "executionTimeMsec": 2}})
         self.assertEqual(len(decode_matrix(octets, ALL, None).series), 1)
 
+    def test_thanos(self) -> None:
+        """Thanos has room for an analysis in every answer, also where nobody asked for one."""
+        answer = matrix([floats({"a": "b"}, 1)])
+        answer["data"]["analysis"] = {}
+        self.assertEqual(len(decode_matrix(compact(answer), ALL, None).series), 1)
+
     def test_warnings(self) -> None:
         """What the client should know stands where Prometheus puts it."""
         dataset = decode_matrix(compact(matrix([floats({}, 1)])), ALL, None)
@@ -211,9 +217,10 @@ class UndecodableTests(SynchronousTestCase):
 
     def test_stats(self) -> None:
         """Statistics are of the very request."""
-        answer = matrix([])
-        answer["data"]["stats"] = {"timings": {}}
-        self.assert_refused(compact(answer), Reason.STATS_ASKED)
+        for told in ({"stats": {"timings": {}}}, {"analysis": {"name": "x"}}):
+            answer = matrix([])
+            answer["data"].update(told)
+            self.assert_refused(compact(answer), Reason.STATS_ASKED)
 
     def test_other_results(self) -> None:
         """Errors with status 200, and results of other types."""

@@ -48,6 +48,7 @@ class _Data(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     result_type: str
     result: msgspec.Raw
     stats: msgspec.Raw = _ABSENT
+    analysis: msgspec.Raw = _ABSENT  # of Thanos: empty, but for whom it was asked
 
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -241,7 +242,7 @@ def _complete(octets: bytes, *types: str) -> _Data:
     for name, told in (("warnings", answer.warnings), ("infos", answer.infos)):
         if bytes(told) not in _NOTHING:
             raise Undecodable(name, Reason.ORIGIN_WARNINGS)
-    if bytes(data.stats) not in _NOTHING:
+    if bytes(data.stats) not in _NOTHING or bytes(data.analysis) not in _NOTHING:
         raise Undecodable("stats", Reason.STATS_ASKED)
     return data
 
