@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import NOW, Rig, range_request
@@ -214,6 +216,15 @@ class VolatileTests(SynchronousTestCase):
         self.assertNotEqual(first.octets, again.octets)
         self.assertEqual((again.status, again.outcome.reason),
                          (Status.PARTIAL_HIT, Reason.VOLATILE))
+
+    def test_origin_behind(self) -> None:
+        """What the origin cannot know yet, by its own clock, is asked for again."""
+        rig = Rig()
+        rig.origin.always = lambda response: type(response)(200, response.headers.with_added(
+            (b"Date", formatdate(NOW - 90, usegmt=True).encode())), response.body)
+        answers = [rig.ask(-300, 0), rig.ask(-300, 0)]
+        self.assertEqual([answer.octets for answer in answers], [rig.direct(-300, 0)] * 2)
+        self.assertEqual(rig.asked(), [(-300, 0), (-60, 0)])
 
     def test_points(self) -> None:
         """The tolerance in steps counts where it is the longer one."""

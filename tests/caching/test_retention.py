@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,6 +55,18 @@ class StorableTests(SynchronousTestCase):
         expected = _dataset(-600, -120)
         self.assertEqual(kept.extents, expected.extents)
         self.assertEqual(list(kept.rows(b"s")), list(expected.rows(b"s")))
+
+    def test_behind(self) -> None:
+        """An answer from a clock behind ours is only final up to its own date."""
+        plan, dataset = _plan(-600, 0), _dataset(-600, 0)
+        for seconds, kept in ((0, 0), (1, 0), (2, -60), (61, -60), (62, -120), (86401, None),
+                              (86402, 0), (-3600, 0)):
+            date = formatdate(NOW - seconds, usegmt=True).encode()
+            found = storable(plan, dataset, date)
+            with self.subTest(behind=seconds):
+                self.assertEqual(found and found.extents,
+                                 _dataset(-600, kept).extents if kept is not None else None)
+        self.assertIs(storable(plan, dataset, b"yesterday"), dataset)
 
     def test_none(self) -> None:
         """Nothing where nothing is."""

@@ -179,7 +179,10 @@ class GapFetcher:
                 self._log.failure("A dialect failed to decode an answer")
             raise Unkept(response, octets, why) from why
         headers = response.headers.without(*_NOT_KEPT)
-        return Landed(dataset, headers, await self._keep(plan, dataset, headers))
+        final = storable(plan, dataset, response.headers.get(b"date"))
+        stored = final is not None and await self._entries.change(
+            plan.key, lambda entry: with_more(entry, final, headers, plan, self._options))
+        return Landed(dataset, headers, stored)
 
     async def _decoded(self, query: TimeRangeQuery, response: Response) -> Dataset:
         if not is_plain(response.headers):
@@ -197,13 +200,6 @@ class GapFetcher:
         if size > _THREAD_OVER:
             return await self._offload(function, *args)
         return function(*args)
-
-    async def _keep(self, plan: Plan, dataset: Dataset, headers: Headers) -> bool:
-        final = storable(plan, dataset)
-        if final is None:
-            return False
-        return await self._entries.change(
-            plan.key, lambda entry: with_more(entry, final, headers, plan, self._options))
 
 
 def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Extent],

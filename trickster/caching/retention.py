@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trickster.caching.dates import parse_date
 from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan
 from trickster.caching.entries import Entry
 from trickster.messages import Headers
@@ -12,16 +13,29 @@ from trickster.timeseries.extents import Extents
 # Cutting every series at each refresh costs more than a few timestamps too many: one in so
 # many may be kept beyond the limit.
 _SLACK = 16
+_MOST_BEHIND = 86400.0  # seconds; a date further off than that says nothing about clocks
 
 
-def storable(plan: Plan, dataset: Dataset) -> Dataset | None:
-    """:return: the part of an answer that will not change any more, or None."""
+def storable(plan: Plan, dataset: Dataset, date: bytes | None = None) -> Dataset | None:
+    """
+    :param date: the answer's C{Date}: where the origin's clock is behind ours, or somebody
+        in between has answered what it said earlier, final is what was final then.
+    :return: the part of an answer that will not change any more, or None.
+    """
     if plan.final_ns is None:
         return None
-    final = dataset.extents.up_to(plan.final_ns)
+    final = dataset.extents.up_to(plan.final_ns - _behind_ns(plan.now_ns, date))
     if not final:
         return None
     return dataset if final == dataset.extents else dataset.restricted(final)
+
+
+def _behind_ns(now_ns: int, date: bytes | None) -> int:
+    said = None if date is None else parse_date(date, now_ns / SECOND_NS)
+    if said is None:
+        return 0
+    behind_ns = now_ns - (said + 1) * SECOND_NS  # a date is cut to its second
+    return behind_ns if 0 < behind_ns <= _MOST_BEHIND * SECOND_NS else 0
 
 
 def mergeable(held: Dataset, newer: Dataset) -> bool:
