@@ -1,0 +1,104 @@
+"""Origins that are spoken to over TLS: believed only when they prove who they are."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.end_to_end.certificates import Authority
+from tests.end_to_end.servers import Answer, Trickster, fetch
+
+
+class _Quiet(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        peer = self.connection.getpeercert()  # type: ignore[attr-defined]
+        body = str(dict(x[0] for x in peer["subject"])["commonName"] if peer else "").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that do not believe us go away."""
+
+
+class TlsOriginTests(SynchronousTestCase):
+    """One HTTPS origin, and backends that trust it, or not."""
+
+    directory: ClassVar[tempfile.TemporaryDirectory[str]]
+    server: ClassVar[_Server]
+    trickster: ClassVar[Trickster]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.directory = tempfile.TemporaryDirectory()
+        root = Path(cls.directory.name)
+        authority = Authority(root)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*authority.issue("origin.test", "127.0.0.1"))
+        context.load_verify_locations(authority.path)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        cls.server = _Server(("127.0.0.1", 0), _Quiet)
+        cls.server.socket = context.wrap_socket(cls.server.socket, server_side=True)
+        threading.Thread(target=cls.server.serve_forever, daemon=True).start()
+        ours = [str(path) for path in authority.issue("trickster.test")]
+        port = cls.server.server_address[1]
+        believed = {"certificate_authority_paths": [str(authority.path)]}
+        cls.trickster = Trickster(root / "trickster", {
+            name: {"provider": "proxy", "origin_url": f"https://{host}:{port}", "tls": tls}
+            for name, host, tls in (
+                ("default", "127.0.0.1", {}),
+                ("believed", "127.0.0.1", believed),
+                ("named", "localhost", believed),
+                ("careless", "127.0.0.1", {"insecure_skip_verify": True}),
+                ("known", "127.0.0.1", {**believed, "client_cert_path": ours[0],
+                                        "client_key_path": ours[1]}))})
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.trickster.stop()
+        cls.server.shutdown()
+        cls.server.server_close()
+        cls.directory.cleanup()
+
+    def ask(self, backend: str) -> Answer:
+        return fetch(f"{self.trickster.url}/{backend}/")
+
+    def test_strangers_are_not_believed(self) -> None:
+        """By default, an authority that nobody knows is refused: 502, and why."""
+        answer = self.ask("default")
+        self.assertEqual(answer.status, 502)
+        self.assertIn("reason=origin-unreachable", answer.result)
+        self.assertIn(b"certificate", answer.body)
+
+    def test_own_authority(self) -> None:
+        """An authority that the configuration names is believed."""
+        self.assertEqual(self.ask("believed").status, 200)
+
+    def test_wrong_name(self) -> None:
+        """A certificate for another name is not."""
+        self.assertEqual(self.ask("named").status, 502)
+
+    def test_careless(self) -> None:
+        """Only who says so believes anybody."""
+        self.assertEqual(self.ask("careless").status, 200)
+
+    def test_our_certificate(self) -> None:
+        """The origin sees the certificate that the configuration names."""
+        self.assertEqual(self.ask("known").body, b"trickster.test")
+        self.assertEqual(self.ask("believed").body, b"")
