@@ -52,7 +52,7 @@ class Answer:
 
     Field lines may have C{{+10}} or C{{-10:asctime}} in them: a date so many seconds from
     the beginning of the case, in one of the forms of L{tests.conformance.dates}.  And
-    C{{here}} is the path of the case.
+    C{{here}} is the path of the case, C{{origin}} the C{Host} that the origin was asked for.
 
     :ivar status: with 304, requests without a condition get a 200.
     :ivar body: None for one that tells all steps apart.

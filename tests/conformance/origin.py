@@ -81,7 +81,7 @@ class Origin:
             writer.close()
 
     async def _answered(self, request: Message) -> _Sent:
-        path = re.split("[/?-]", request.target)[1]
+        path = re.split("[/?-]", request.target.removeprefix("/prefix"))[1]
         run = self.runs.get(path)
         step = int(request.get(STEP) or 0)
         if run is None or not 1 <= step <= len(run.case.steps):
@@ -101,8 +101,8 @@ class Origin:
         if status == 304 and not (request.get("if-none-match") or request.get("if-modified-since")):
             status = 200
         body = b"" if status in _BODILESS else body_of(answer, path, step).encode()
-        lines = [rendered(line, run.start).replace("{here}", f"/{path}")
-                 for line in answer.fields]
+        places = {"{here}": f"/{path}", "{origin}": request.get("host") or ""}
+        lines = [_placed(rendered(line, run.start), places) for line in answer.fields]
         names = {line.partition(":")[0].lower() for line in lines}
         if answer.is_dated and "date" not in names:
             lines.append(rendered("Date: {0}", int(time.time())))
@@ -115,6 +115,12 @@ class Origin:
         interims = b"".join(written(_line(one.status), one.fields) for one in answer.interims)
         sent = b"" if request.method == "HEAD" else _in_chunks(body, answer.framing)
         return interims + written(_line(status), lines, sent)
+
+
+def _placed(line: str, places: Mapping[str, str]) -> str:
+    for name, value in places.items():
+        line = line.replace(name, value)
+    return line
 
 
 @frozen

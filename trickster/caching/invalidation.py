@@ -5,33 +5,63 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
 
-from trickster.messages import Headers, Request, Response
+from attrs import frozen
+
+from trickster.messages import Request, Response
 
 SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PROPFIND", b"REPORT",
                           b"SEARCH", b"QUERY"))
 
 
-def invalidated(request: Request, response: Response) -> Iterator[bytes]:
+@frozen
+class Place:
     """
+    Where an origin is, in its own words: it knows nothing of us.
+
+    :ivar authority: what C{Host} says to it; empty for what clients say.
+    :ivar prefix: what the path of every target begins with there, without a slash at its end.
+    """
+
+    authority: bytes = b""
+    prefix: bytes = b""
+
+
+NOWHERE_ELSE = Place()
+
+
+def invalidated(request: Request, response: Response, place: Place = NOWHERE_ELSE
+                ) -> Iterator[bytes]:
+    """
+    :param request: as it came from a client.
+    :param place: of the origin that answered.
     :return: the targets, in origin form, of which stored responses must not be used any
         more; methods that nobody knows count as unsafe.
     """
     if request.method in SAFE_METHODS or not 200 <= response.status < 400:
         return
-    yield request.target
+    targets = [request.target]
     for name in (b"location", b"content-location"):
-        target = _same_origin(request, response.headers, name)
-        if target is not None and target != request.target:
-            yield target
+        value = response.headers.get(name)
+        if value is not None:
+            targets += _named(request, value, place)
+    yield from dict.fromkeys(targets)
 
 
-def _same_origin(request: Request, headers: Headers, name: bytes) -> bytes | None:
+def _named(request: Request, value: bytes, place: Place) -> Iterator[bytes]:
+    """Targets that a URI may mean: in the words of the client, and in those of the origin."""
+    ours = Place(request.authority)
+    theirs = Place(place.authority or request.authority, place.prefix)
+    for one in dict.fromkeys((ours, theirs)):
+        target = _same_origin(one, request.target, value)
+        if target is not None and target.startswith((one.prefix + b"/", one.prefix + b"?")):
+            rest = target[len(one.prefix):]
+            yield rest if rest.startswith(b"/") else b"/" + rest
+
+
+def _same_origin(place: Place, target: bytes, value: bytes) -> bytes | None:
     """A URI of another origin is none of the sender's business: it could empty the cache."""
-    value = headers.get(name)
-    if value is None:
-        return None
     try:
-        base = f"http://{request.authority.decode('ascii')}{request.target.decode('ascii')}"
+        base = f"http://{place.authority.decode('ascii')}{(place.prefix + target).decode('ascii')}"
         found = urlsplit(urljoin(base, value.decode("ascii")))
         ours = urlsplit(base)
         is_ours = found.hostname == ours.hostname and _port(found.port) == _port(ours.port)

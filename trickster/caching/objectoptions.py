@@ -11,6 +11,7 @@ from attrs import field, frozen
 from trickster.caching.answers import RangeRules
 from trickster.caching.budget import InFlight
 from trickster.caching.documents import Document
+from trickster.caching.invalidation import NOWHERE_ELSE, Place
 from trickster.caching.keys import ALL_PARAMS, KeyRules
 from trickster.caching.progressive import Spread
 from trickster.caching.rfc9111 import Rules
@@ -55,6 +56,7 @@ class ObjectOptions:
     :ivar with_authority: whether the host asked for is part of the key.
     :ivar max_request_body_bytes: octets of a POST that is part of the key.
     :ivar max_ranges: that a client may ask for in one request.
+    :ivar place: where the origin is, in its own words.
     :ivar spool: makes a place for large bodies of progressive forwarding.
     :ivar in_flight: what all answers together may hold until they are stored; what finds no
         room streams through.
@@ -82,6 +84,7 @@ class ObjectOptions:
     max_ranges: int = 64
     multipart_ranges_disabled: bool = False
     dearticulate_upstream_ranges: bool = False
+    place: Place = NOWHERE_ELSE
     spool: Callable[[], ISpool] | None = None
     in_flight: InFlight | None = None
     boundary: Callable[[], bytes] = _boundary

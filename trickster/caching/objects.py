@@ -290,7 +290,7 @@ class ObjectCache:
 
     async def invalidate(self, request: Request, response: Response) -> None:
         """Forget what a request has made invalid, if it has (RFC 9111 section 4.4)."""
-        for target in invalidated(request, response):
+        for target in invalidated(request, response, self.options.place):
             read = Request(b"GET", target, authority=request.authority)
             with suppress(MalformedParams):
                 await self.forget(key_of(self._asking.key, read))

@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from trickster.caching.budget import InFlight
 from trickster.caching.deltaplan import SECOND_NS, DeltaOptions
+from trickster.caching.invalidation import Place
 from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.spool import ISpool
 from trickster.compose.overlay import PathPlan
@@ -15,6 +16,7 @@ from trickster.config.model import BackendOptions
 from trickster.routes import Route
 from trickster.timeseries.planning import Sharding
 from trickster.upstream.options import UpstreamOptions
+from trickster.upstream.origin import OriginURL
 
 
 @frozen
@@ -59,7 +61,7 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
     :param negative: seconds that failures are kept, by status.
     :return: how the whole answers of a path are cached.
     """
-    said = plan.options
+    said, origin = plan.options, OriginURL.parse(options.origin_url)
     return ObjectOptions(
         key_prefix=prefix, route=_exact(plan.route, options), negative=negative,
         max_ttl=options.max_ttl, revalidation_factor=options.revalidation_factor,
@@ -75,6 +77,7 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
         key_form_fields=said.cache_key_form_fields or (),
         multipart_ranges_disabled=options.multipart_ranges_disabled,
         dearticulate_upstream_ranges=options.dearticulate_upstream_ranges,
+        place=Place(origin.authority, origin.prefix),
         spool=holdings.spool, in_flight=holdings.in_flight)
 
 

@@ -55,6 +55,7 @@ def _by_field() -> Iterator[Case]:
     for name in ("Location", "Content-Location"):
         for words, value in (
                 ("a path", "{here}-b"), ("a URL", "http://cached.example{here}-b"),
+                ("a URL of the origin's own", "http://{origin}{here}-b"),
                 ("a relative path", ".{here}-b"),
                 ("a URL in other case", "HTTP://CACHED.example:80{here}-b")):
             for method in ("POST", "PUT", "DELETE", "FOO"):
@@ -91,7 +92,23 @@ _OTHERS = (
         _does("POST"), Step(Source.FETCHED, asks=("Range: bytes=0-4",))),
 )
 
+_PREFIXED = tuple(
+    required(f"{name} counts when it is {words}, below the origin's own path",
+             first(FRESH, to="-b"), _does("POST", f"{name}: {value}", status=201),
+             fetched(to="-b"))
+    for name in ("Location", "Content-Location")
+    for words, value in (
+        ("a path", "/prefix{here}-b"), ("a relative path", ".{here}-b"),
+        ("a URL", "http://{origin}/prefix{here}-b"))
+) + (
+    required("what is not below the origin's own path is something else",
+             first(FRESH, to="-b"),
+             _does("POST", "Location: http://{origin}/prefixed{here}-b", status=201),
+             cached(to="-b")),
+)
+
 GROUPS = (
+    Group("invalidation below a path", "RFC 9111 section 4.4", _PREFIXED, "prefixed"),
     Group("invalidation", "RFC 9111 section 4.4",
           (*_by_method(), *_by_status(), *_by_field(), *_OTHERS)),
 )
