@@ -43,7 +43,7 @@ class _ProgressiveCase(SynchronousTestCase):
             "small": {**common, "provider": "rpc", "max_object_size_bytes": MIB,
                       "paths": {"all": {**old, "handler": "proxycache"}}},
             "proxied": {**common, "provider": "rp", "paths": [{**new, "handler": "proxy"}]},
-        })
+        }, listener={"drain_timeout": "1s"})
 
     @classmethod
     def tearDownClass(cls) -> None:

@@ -79,7 +79,8 @@ class WebCase(SynchronousTestCase):
         cls.nginx = Nginx(place / "nginx", SERVER)
         cls.trickster = Trickster(place / "trickster", {
             "web": {"provider": "rpc", "origin_url": cls.nginx.url, "is_default": True,
-                    "max_object_size_bytes": 1_000_000, **cls.backend}}, cls.more)
+                    "max_object_size_bytes": 1_000_000, **cls.backend}}, cls.more,
+            listener={"drain_timeout": "1s"})
 
     @classmethod
     def tearDownClass(cls) -> None:

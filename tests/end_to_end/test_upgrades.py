@@ -1,0 +1,408 @@
+"""The proxy path: changes of protocol, streams, uploads, methods and everything around bodies."""
+
+from __future__ import annotations
+
+import random
+import socket
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.end_to_end.answering import AnsweringOrigin
+from tests.end_to_end.servers import Trickster
+from tests.end_to_end.talking import PATIENCE, Growth, Talk, eventually, request
+
+MIB = 1 << 20
+# The handshake of RFC 6455 section 1.3.
+HANDSHAKE = [
+    ("Upgrade", "websocket"), ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Protocol", "chat, superchat"), ("Origin", "http://a.test")]
+BACKENDS = ("proxied", "cached", "progressive")
+
+
+class _ProxyCase(SynchronousTestCase):
+    """One Trickster for all tests of a class, with backends of every kind."""
+
+    listener: ClassVar[Mapping[str, Any]] = {"max_request_body_size_bytes": -1}
+    directory: ClassVar[tempfile.TemporaryDirectory[str]]
+    origin: ClassVar[AnsweringOrigin]
+    trickster: ClassVar[Trickster]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.directory = tempfile.TemporaryDirectory()
+        cls.origin = AnsweringOrigin()
+        common = {"origin_url": cls.origin.url}
+        cls.trickster = Trickster(Path(cls.directory.name), {
+            "proxied": {**common, "provider": "rp"},
+            "cached": {**common, "provider": "rpc", "is_default": True},
+            "progressive": {**common, "provider": "rp", "paths": [
+                {"path": "/", "match_type": "prefix", "handler": "proxy",
+                 "methods": ["*", "TRACE"], "collapsed_forwarding": "progressive"}]},
+        }, listener={"drain_timeout": "1s", **cls.listener})
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.trickster.stop()
+        cls.origin.stop()
+        cls.directory.cleanup()
+
+    def setUp(self) -> None:
+        self.origin.renew()
+
+    def talk(self) -> Talk:
+        """:return: a connection to Trickster."""
+        talk = Talk(self.trickster.port)
+        self.addCleanup(talk.close)
+        return talk
+
+
+class UpgradeTests(_ProxyCase):
+    """Connections that change to another protocol."""
+
+    def upgraded(self, page: str, backend: str = "proxied") -> tuple[Talk, bytes]:
+        """:return: a connection after the handshake, and the head of the answer."""
+        talk = self.talk()
+        talk.ask(f"/{backend}/{page}", HANDSHAKE)
+        head = talk.until(b"\r\n\r\n")
+        self.assertTrue(head.startswith(b"HTTP/1.1 101 "), head)
+        return talk, head
+
+    def test_handshake(self) -> None:
+        """Both ends see the other's fields of the handshake."""
+        for backend in BACKENDS:
+            talk, head = self.upgraded("echo", backend)
+            asked = self.origin.heads[-1].lower()
+            for name, value in HANDSHAKE:
+                self.assertIn(f"\r\n{name}: {value}\r\n".lower().encode(), asked)
+            for line in (b"Upgrade: websocket", b"Connection: Upgrade",
+                         b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="):
+                self.assertIn(b"\r\n" + line + b"\r\n", head)
+            self.assertNotIn(b"Content-Length", head)
+            talk.send(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58")  # "Hello", masked
+            self.assertEqual(talk.exactly(11), b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58")
+            talk.close()
+
+    def test_both_ways_at_once(self) -> None:
+        """Eight MiB go there and come back at the same time, octet for octet."""
+        octets = random.Random(8).randbytes(8 * MIB)
+        talk, _ = self.upgraded("echo")
+        sender = threading.Thread(target=talk.send, args=(octets,))
+        sender.start()
+        self.assertTrue(talk.exactly(len(octets)) == octets)
+        sender.join(PATIENCE)
+        talk.close()
+        self.assertTrue(self.origin.is_left.wait(PATIENCE))
+
+    def test_octets_with_the_handshake(self) -> None:
+        """What the client sends in its haste behind the request reaches the origin after it."""
+        talk = self.talk()
+        lines = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE)
+        talk.send(f"GET /proxied/echo HTTP/1.1\r\nHost: a\r\n{lines}\r\nat once".encode())
+        talk.until(b"\r\n\r\n")
+        self.assertEqual(talk.exactly(7), b"at once")
+
+    def test_origin_closes(self) -> None:
+        """The origin's last octets reach the client, and then the end."""
+        talk, _ = self.upgraded("bye")
+        self.assertEqual(talk.rest(), b"goodbye")
+
+    def test_client_finishes(self) -> None:
+        """Who has said that it sends no more still gets what the origin has to say."""
+        talk, _ = self.upgraded("deaf")
+        talk.send(b"some octets")
+        talk.finish()
+        self.origin.go_on.set()
+        self.assertEqual(talk.rest(), b"11 in all")
+
+    def test_client_vanishes(self) -> None:
+        """The origin is told when the client has gone, whichever way it did."""
+        for leave in (Talk.close, Talk.reset):
+            self.origin.renew()
+            talk, _ = self.upgraded("echo")
+            talk.send(b"x")
+            talk.exactly(1)
+            leave(talk)
+            self.assertTrue(self.origin.is_left.wait(PATIENCE))
+
+    def test_deaf_origin(self) -> None:
+        """An origin that does not read stops the client, and not memory growing; all arrives."""
+        talk, _ = self.upgraded("deaf")
+        growth = Growth(self.trickster)
+        sent = _sent_until_full(talk.socket)
+        self.assertLess(sent, 64 * MIB)
+        self.assertLess(growth.peak, 16 * MIB)
+        self.origin.go_on.set()
+        talk.finish()
+        self.assertEqual(talk.rest(), b"%d in all" % sent)
+
+    def test_deaf_client(self) -> None:
+        """A client that does not read stops the origin."""
+        growth = Growth(self.trickster)
+        talk, _ = self.upgraded("flood")
+
+        def is_stopped() -> bool:
+            before = self.origin.moved
+            time.sleep(0.3)
+            return self.origin.moved == before
+
+        self.assertTrue(eventually(is_stopped))
+        self.assertLess(self.origin.moved, 64 * MIB)
+        self.assertLess(growth.peak, 16 * MIB)
+        talk.exactly(self.origin.moved)
+
+    def test_refused(self) -> None:
+        """An origin that answers instead: the client has its answer, and can go on."""
+        for backend in BACKENDS:
+            talk = self.talk()
+            answer = talk.asked(f"/{backend}/refuse", HANDSHAKE)
+            self.assertEqual((answer.status, answer.body), (403, b"not here"))
+            self.assertEqual(talk.asked("/proxied/said").status, 200)
+
+    def test_unasked(self) -> None:
+        """A change to what was not offered, or that nobody offered at all, is an error."""
+        for headers in (HANDSHAKE, []):
+            answer = self.talk().asked("/proxied/unasked", headers)
+            self.assertEqual(answer.status, 502)
+            self.assertTrue(self.origin.is_left.wait(PATIENCE))
+
+    def test_old_client(self) -> None:
+        """HTTP/1.0 cannot change."""
+        talk = self.talk()
+        talk.send(b"GET /proxied/said HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        self.assertIn(b" 200 OK\r\n", talk.rest())
+        self.assertNotIn(b"upgrade", self.origin.heads[0].lower())
+
+
+def _sent_until_full(sock: socket.socket) -> int:
+    """:return: how many octets could be sent until nobody took more for a while."""
+    sent, piece = 0, bytes(65536)
+    sock.settimeout(0.5)
+    try:
+        while sent < 128 * MIB:
+            sent += sock.send(piece)
+    except TimeoutError:
+        pass
+    sock.settimeout(PATIENCE)
+    return sent
+
+
+class StreamTests(_ProxyCase):
+    """Answers that come bit by bit."""
+
+    def test_events(self) -> None:
+        """Each event is there at once, whatever stands in between; the origin is left at last."""
+        for backend in BACKENDS:
+            self.origin.renew()
+            talk = self.talk()
+            talk.ask(f"/{backend}/events", [("Accept-Encoding", "gzip")])
+            self.assertIn(b"text/event-stream", talk.until(b"\r\n\r\n"))
+            talk.until(b"data: 1\n\n\r\n")
+            self.origin.go_on.set()
+            talk.until(b"data: 2\n\n\r\n0\r\n\r\n")
+            self.assertEqual(talk.asked("/proxied/said").status, 200)
+
+    def test_events_of_each(self) -> None:
+        """Two who listen to the same events each have their own."""
+        for backend in BACKENDS:
+            self.origin.renew()
+            talks = [self.talk() for _ in range(2)]
+            for talk in talks:
+                talk.ask(f"/{backend}/events")
+                talk.until(b"data: 1\n\n\r\n")
+            self.assertEqual(len(self.origin.heads), 2)
+            for talk in talks:
+                talk.reset()
+            self.assertTrue(self.origin.is_left.wait(PATIENCE))
+
+    def test_trailers(self) -> None:
+        """Fields behind a body break nothing, whether it is passed on or comes from the cache."""
+        for backend in BACKENDS:
+            talk = self.talk()
+            for _ in range(2):
+                self.assertEqual(talk.asked(f"/{backend}/trailers").body, b"hello")
+
+    def test_interim(self) -> None:
+        """Early hints are relayed to clients that can take them."""
+        talk = self.talk()
+        talk.ask("/proxied/hints")
+        self.assertIn(b"103 Early Hints\r\nLink: </style.css>\r\n", talk.until(b"\r\n\r\n"))
+        self.assertEqual(talk.answer().body, b"hinted")
+        talk = self.talk()
+        talk.send(b"GET /proxied/hints HTTP/1.0\r\n\r\n")
+        self.assertNotIn(b" 103 ", talk.rest())
+
+
+class MethodTests(_ProxyCase):
+    """Requests that are neither GET nor HEAD."""
+
+    def test_passed_on(self) -> None:
+        """OPTIONS, and methods that nobody knows, are the origin's to answer."""
+        for backend in BACKENDS:
+            for method in ("OPTIONS", "PATCH", "PROPFIND", "BREW"):
+                self.check_passed_on(backend, method)
+
+    def check_passed_on(self, backend: str, method: str) -> None:
+        answer = request(f"{self.trickster.url}/{backend}/said?{method}", (), method)
+        line = f"{method} /said?{method} HTTP/1.1"
+        self.assertTrue(answer.body.startswith(line.encode()), (backend, method, answer.body))
+
+    def test_trace(self) -> None:
+        """TRACE is passed on where the configuration names it, and refused elsewhere."""
+        self.check_passed_on("progressive", "TRACE")
+        for backend in ("proxied", "cached"):
+            answer = self.talk().asked(f"/{backend}/said", (), "TRACE")
+            self.assertEqual(answer.status, 405)
+            self.assertNotIn("TRACE", answer.headers["Allow"])
+        self.assertEqual(len(self.origin.heads), 1)
+
+    def test_server_wide(self) -> None:
+        """C{OPTIONS *} is about Trickster itself."""
+        answer = self.talk().asked("*", (), "OPTIONS")
+        self.assertEqual((answer.status, self.origin.heads), (204, []))
+
+    def test_last_hop(self) -> None:
+        """With no hops left, the answer is Trickster's, without what is secret."""
+        headers = [("Max-Forwards", "0"), ("Authorization", "Basic c2VjcmV0"), ("X-Seen", "yes")]
+        answer = self.talk().asked("/progressive/said", headers, "TRACE")
+        self.assertIn(b"X-Seen: yes", answer.body)
+        self.assertNotIn(b"c2VjcmV0", answer.body)
+        self.assertEqual(self.origin.heads, [])
+
+    def test_connect(self) -> None:
+        """Nobody gets a tunnel."""
+        talk = self.talk()
+        talk.send(b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\n\r\nSSH-2.0\r\n")
+        self.assertTrue(talk.rest().startswith(b"HTTP/1.1 501 "))
+        self.assertEqual(self.origin.heads, [])
+
+
+class UploadTests(_ProxyCase):
+    """Request bodies that stream to the origin."""
+
+    def test_large(self) -> None:
+        """A hundred MiB go up without growing memory, with a length and without."""
+        piece = random.Random(9).randbytes(MIB)
+        total = zlib.crc32(piece * 100)
+        for backend in ("proxied", "cached"):
+            for is_chunked in (False, True):
+                growth = Growth(self.trickster)
+                talk = self.talk()
+                head = f"PUT /{backend}/upload HTTP/1.1\r\nHost: a\r\n"
+                framing = ("Transfer-Encoding: chunked" if is_chunked
+                           else f"Content-Length: {100 * MIB}")
+                talk.send(f"{head}{framing}\r\n\r\n".encode())
+                for _ in range(100):
+                    talk.send(b"%x\r\n%b\r\n" % (MIB, piece) if is_chunked else piece)
+                talk.send(b"0\r\n\r\n" if is_chunked else b"")
+                self.assertEqual(talk.answer().body, b"%d %d " % (100 * MIB, total))
+                self.assertLess(growth.peak, 16 * MIB)
+
+    def test_slow_origin(self) -> None:
+        """An origin that does not read stops the client."""
+        growth = Growth(self.trickster)
+        talk = self.talk()
+        talk.send(b"PUT /proxied/later HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+                  % (1 << 40))
+        self.assertLess(_sent_until_full(talk.socket), 64 * MIB)
+        self.assertLess(growth.peak, 16 * MIB)
+
+    def test_refused_early(self) -> None:
+        """An answer before the end of the upload reaches the client."""
+        talk = self.talk()
+        talk.send(b"PUT /proxied/early HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b"
+                  % (10 * MIB, bytes(100_000)))
+        self.assertEqual((talk.answer().status), 403)
+
+    def test_given_up(self) -> None:
+        """A client that goes in the middle takes the request to the origin with it."""
+        for framing in (b"Content-Length: 1000", b"Transfer-Encoding: chunked"):
+            self.origin.renew()
+            talk = self.talk()
+            talk.send(b"PUT /proxied/listen HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n5\r\nab" % framing)
+            self.assertTrue(eventually(lambda: bool(self.origin.heads)))
+            talk.reset()
+            self.assertTrue(self.origin.is_left.wait(PATIENCE), framing)
+
+    def test_trailers(self) -> None:
+        """Fields behind a request's body do no harm."""
+        talk = self.talk()
+        talk.send(b"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  b"5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n")
+        self.assertTrue(talk.answer().body.startswith(b"5 "))
+        self.assertEqual(talk.asked("/proxied/said").status, 200)
+
+    def test_expectation(self) -> None:
+        """The client is told to go on before it has sent anything, and exactly once."""
+        for page in ("upload", "expect"):
+            talk = self.talk()
+            talk.ask(f"/proxied/{page}", [("Expect", "100-continue"), ("Content-Length", "5")],
+                     "PUT")
+            self.assertEqual(talk.until(b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n")
+            talk.send(b"hello")
+            self.assertTrue(talk.answer().body.startswith(b"5 "))
+            self.assertEqual(talk.asked("/proxied/said").status, 200)
+
+    def test_expectation_not_needed(self) -> None:
+        """Who has sent the body already need not be told."""
+        talk = self.talk()
+        talk.send(b"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+                  b"Content-Length: 5\r\n\r\nhello")
+        self.assertTrue(talk.answer().body.startswith(b"5 "))
+
+
+class LimitTests(_ProxyCase):
+    """Bodies that are larger than the listener takes."""
+
+    listener: ClassVar = {"max_request_body_size_bytes": "1KiB"}
+
+    def test_refused(self) -> None:
+        """413, with the connection closed in good order, and nothing at the origin."""
+        for more in ("", "Expect: 100-continue\r\n"):
+            talk = self.talk()
+            talk.send(f"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\n{more}"
+                      "Content-Length: 1025\r\n\r\n".encode())
+            if not more:
+                talk.send(bytes(1025))
+            answer = talk.rest()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer)
+            self.assertEqual(self.origin.heads, [])
+
+    def test_refused_on_the_way(self) -> None:
+        """A body without a length is refused where it becomes too large; the origin is left."""
+        talk = self.talk()
+        talk.send(b"PUT /proxied/listen HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  b"200\r\n%b\r\n" % bytes(512))
+        self.assertTrue(eventually(lambda: bool(self.origin.heads)))
+        talk.send(b"400\r\n%b\r\n0\r\n\r\n" % bytes(1024))
+        self.assertTrue(talk.rest().startswith(b"HTTP/1.1 413 "))
+        self.assertTrue(self.origin.is_left.wait(PATIENCE))
+
+    def test_exactly(self) -> None:
+        """What just fits is taken."""
+        answer = self.talk().asked("/proxied/upload", (), "PUT", bytes(1024))
+        self.assertTrue(answer.body.startswith(b"1024 "))
+
+
+class TruncationTests(_ProxyCase):
+    """Bodies that are cut instead."""
+
+    listener: ClassVar = {"max_request_body_size_bytes": "1KiB",
+                          "truncate_request_body_too_large": True}
+
+    def test_cut(self) -> None:
+        """The origin gets the first octets, in a request that is right; the rest is dropped."""
+        expected = b"1024 %d " % zlib.crc32(bytes(1024))
+        for framing, body in ((b"Content-Length: 3000", bytes(3000)),
+                              (b"Transfer-Encoding: chunked",
+                               b"bb8\r\n%b\r\n0\r\n\r\n" % bytes(3000))):
+            talk = self.talk()
+            talk.send(b"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n%b" % (framing, body))
+            self.assertEqual(talk.answer().body, expected, framing)
