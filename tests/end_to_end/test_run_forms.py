@@ -97,6 +97,18 @@ class RunFormTests(SynchronousTestCase):
         """So does C{twist trickster}."""
         self.assert_serves("twist", "trickster", "--config", str(self.file))
 
+    def test_hang_up(self) -> None:
+        """SIGHUP ends nothing, and a line of the log says that it changes nothing."""
+        process = self.start("trickster", "-config", str(self.file))
+        self.wait_for_ping(self.port)
+        process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while "SIGHUP" not in (self.root / "log").read_text():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.wait_for_ping(self.port)
+        self.assert_ended_well(process)
+
     def test_console_script(self) -> None:
         """So does C{trickster}, whose flags may have one dash, as Trickster's do."""
         self.assert_serves("trickster", "-config", str(self.file))

@@ -22,7 +22,7 @@ from trickster.caching.spool import FileSpool
 from trickster.compose.administration import administration, health_check
 from trickster.compose.backends import Backend, Surroundings
 from trickster.compose.listeners import listener
-from trickster.compose.running import Origins, Program
+from trickster.compose.running import HangUps, Origins, Program
 from trickster.compose.stores import Cache, caches
 from trickster.config.model import BackendOptions, Configuration
 from trickster.frontend.resource import ListenerRoot, ResponderResource
@@ -86,7 +86,7 @@ class _Building:
         origins = Origins([backend.stop for backend in self._backends.values()])
         lag = ReactorLag(self._reactor, self._metrics.reactor_lag)
         self._metrics.reloads.succeeded(self._reactor.seconds(), 0.0)
-        return Program([self._logs, lag, *stores, origins, *checks.values()],
+        return Program([self._logs, HangUps(self._reactor), lag, *stores, origins, *checks.values()],
                        list(self._listeners(asked, around)), self._configuration.notices)
 
     def _failing_caches(self) -> Sequence[str]:
@@ -98,11 +98,13 @@ class _Building:
             if not options.is_open:
                 continue
             if name in own:
-                yield listener(options, ResponderResource(own[name]), self._reactor)
+                made = listener(options, ResponderResource(own[name]), self._reactor)
             else:
                 self._metrics.connections.limit += options.connections_limit
-                yield listener(options, self._frontend_root(name, asked, around), self._reactor,
-                               self._metrics.connections)
+                made = listener(options, self._frontend_root(name, asked, around), self._reactor,
+                                self._metrics.connections)
+            made.setName(name)
+            yield made
 
     def _surroundings(self) -> Surroundings:
         reactor = self._reactor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ class Program(MultiService):
     def startService(self) -> None:
         """Start everything."""
         for notice in self.notices:
-            self._log.warn("{notice}", notice=notice)
+            self._log.warn(notice.replace("{", "{{").replace("}", "}}"))
         # Caches hold many small objects for long, which a full collection would walk through
         # again and again while nobody is answered.
         gc.freeze()
@@ -54,6 +55,39 @@ class Program(MultiService):
 def _stopped(services: Sequence[IService]) -> Deferred[Any]:
     return DeferredList([maybeDeferred(service.stopService) for service in services],
                         consumeErrors=True)
+
+
+class HangUps(Service):
+    """
+    Says that a hang-up, which asks other programs to read their configuration again, changes
+    nothing: without this it would end the process.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, handle: Callable[[int, Any], Any] = signal.signal) -> None:
+        """
+        :param reactor: takes calls from signal handlers.
+        :param handle: sets a signal's handler, and gives the one before.
+        """
+        self._reactor = reactor
+        self._handle = handle
+        self._before: Any = None
+
+    def startService(self) -> None:
+        """Handle the signal from now on."""
+        super().startService()
+        self._before = self._handle(signal.SIGHUP, self._heard)
+
+    def stopService(self) -> None:
+        """Leave it to who handled it before."""
+        super().stopService()
+        self._handle(signal.SIGHUP, signal.SIG_DFL if self._before is None else self._before)
+
+    def _heard(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(
+            self._log.warn, "SIGHUP: reloading is not yet effective in this release; restart to "
+            "read the configuration again")
 
 
 class Origins(Service):

@@ -83,6 +83,7 @@ class Listener(Service):
         return stopped
 
     def _bind(self) -> IListeningPort:
+        self.site.title = f"Listener {self.name}" if self.name else ""
         kind: type[Port] = EagerPort
         factory: Any = self.site
         if self._tls is not None:

@@ -38,7 +38,11 @@ class ProxySite(Site):
     Makes a channel of each connection, and knows those that there are.
 
     :ivar limits: what clients may do.
+    :ivar title: what logs call it, if anything in particular.
     """
+
+    noisy = False
+    title = ""
 
     def __init__(self, resource: IResource, reactor: IReactorTime,
                  limits: ListenerLimits | None = None,
@@ -76,6 +80,10 @@ class ProxySite(Site):
     def acceptableProtocols(self) -> list[bytes]:
         """:return: what may be spoken over TLS."""
         return [b"http/1.1"]
+
+    def logPrefix(self) -> str:
+        """:return: what logs call it."""
+        return self.title or super().logPrefix()
 
     def startFactory(self) -> None:
         """Unlike its base, it writes no log, and needs no timer for one."""

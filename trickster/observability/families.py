@@ -151,9 +151,9 @@ def of_origins(
                    [(key, counters.requests) for key, counters in origins])
     yield _counter("origin_failures", "Requests to origins that got no usable answer.", _ROUTE,
                    [(key, counters.failures) for key, counters in origins])
-    yield _counter("origin_sent_bytes", "Octets sent to origins.", _ROUTE,
+    yield _counter("origin_sent_bytes", "Octets of request bodies sent to origins.", _ROUTE,
                    [(key, counters.sent_octets) for key, counters in origins])
-    yield _counter("origin_received_bytes", "Octets received from origins.", _ROUTE,
+    yield _counter("origin_received_bytes", "Octets of bodies received from origins.", _ROUTE,
                    [(key, counters.received_octets) for key, counters in origins])
 
 
