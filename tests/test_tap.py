@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from io import StringIO
@@ -22,7 +23,7 @@ from trickster.errors import BrokenPlugin, ConfigurationError
 from trickster.interfaces import IStoreType
 from trickster.plugins import ORIGINS, Plugins
 from trickster.routes import Route, Serve
-from trickster.tap import Options, made_service, plugin_options, try_port
+from trickster.tap import Options, log_problems, made_service, plugin_options, try_port
 
 
 @define
@@ -193,6 +194,19 @@ class ServiceTests(SynchronousTestCase):
             "Address already in use")
         self.assertEqual(builder.built, [])
 
+    def test_log_file(self) -> None:
+        """A log file that cannot be opened is told before anything is built, ports with it."""
+        def probe(address: str, port: int) -> None:
+            raise OSError(98, "Address already in use")
+
+        text = ONE + "listeners: {metrics: {port: 0}, mgmt: {port: 0}}\n"
+        error = self.assertRaises(
+            SystemExit, made_service, loaded(text + "logging: {log_file: /nowhere/x.log}"),
+            None, Builder().build, probe)
+        self.assertEqual(
+            error.code,
+            "trickster: the log file /nowhere/x.log cannot be opened: No such file or directory\n"
+            "trickster: listener default cannot listen on * port 8480: Address already in use")
 
     def test_unusable(self) -> None:
         """What turns out while building is told without a traceback too."""
@@ -202,6 +216,26 @@ class ServiceTests(SynchronousTestCase):
         error = self.assertRaises(
             SystemExit, made_service, loaded(ONE), None, build, lambda address, port: None)
         self.assertEqual(error.code, "trickster: backends.one.tls: no such file")
+
+
+class LogFileTests(SynchronousTestCase):
+    """Whether a log can be written."""
+
+    def test_good(self) -> None:
+        """A file in a directory that is there, or a stream; and no file is made."""
+        path = self.mktemp()
+        for good in ("", "-", "/dev/stdout", "/dev/stderr", path, __file__):
+            self.assertEqual(list(log_problems(good)), [])
+        self.assertFalse(os.path.exists(path))
+
+    def test_bad(self) -> None:
+        """A directory is no file, and a file in no directory cannot be made."""
+        directory = self.mktemp()
+        os.mkdir(directory)
+        self.assertEqual([*log_problems(directory), *log_problems(f"{directory}/a/b.log")], [
+            f"trickster: the log file {directory} cannot be opened: Is a directory",
+            f"trickster: the log file {directory}/a/b.log cannot be opened: "
+            "No such file or directory"])
 
 
 class TryPortTests(SynchronousTestCase):

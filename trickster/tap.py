@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -20,6 +21,7 @@ from trickster.config.load import PluginOptions, Sources, load, read_file
 from trickster.config.model import Configuration
 from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
 from trickster.interfaces import IOriginType, IStoreType
+from trickster.observability.logs import numbered
 from trickster.plugins import ORIGINS, STORES, Plugins
 
 # Where a port on all addresses is tried.
@@ -164,13 +166,34 @@ def made_service(configuration: Configuration, reactor: Any, build: Build,
         be used, and why.  It is said before C{twistd} goes
         into the background: what fails later reaches the operator in 100 characters.
     """
-    problems = port_problems(configuration.listeners, probe or try_port)
+    path = numbered(configuration.logging.log_file, configuration.main.instance_id)
+    problems = [*log_problems(path), *port_problems(configuration.listeners, probe or try_port)]
     if problems:
         raise SystemExit("\n".join(problems))
     try:
         return build(configuration, reactor)
     except (ConfigurationError, PluginError) as error:
         raise SystemExit(f"trickster: {error}") from error
+
+
+def log_problems(path: str) -> Iterable[str]:
+    """
+    :param path: of the log file; empty for none.
+    :return: a line if it cannot be opened.  It is not made to find that out: whoever starts
+        C{twistd} is not always who serves.
+    """
+    if not path or path in ("-", "/dev/stdout", "/dev/stderr"):
+        return
+    directory = os.path.dirname(os.path.abspath(path))
+    code = 0
+    if os.path.isdir(path):
+        code = errno.EISDIR
+    elif not os.path.isdir(directory):
+        code = errno.ENOENT
+    elif not os.access(path if os.path.exists(path) else directory, os.W_OK):
+        code = errno.EACCES
+    if code:
+        yield f"trickster: the log file {path} cannot be opened: {os.strerror(code)}"
 
 
 def port_problems(listeners: Mapping[str, ListenerOptions], probe: Probe) -> list[str]:
