@@ -234,8 +234,8 @@ class LogFileTests(SynchronousTestCase):
         os.mkdir(directory)
         self.assertEqual([*log_problems(directory), *log_problems(f"{directory}/a/b.log")], [
             f"trickster: the log file {directory} cannot be opened: Is a directory",
-            f"trickster: the log file {directory}/a/b.log cannot be opened: "
-            "No such file or directory"])
+            (f"trickster: the log file {directory}/a/b.log cannot be opened: "
+             "No such file or directory")])
 
 
 class TryPortTests(SynchronousTestCase):
