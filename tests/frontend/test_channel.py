@@ -123,6 +123,19 @@ class OrderTests(SynchronousTestCase):
         connection.clock.advance(20)
         self.assertEqual(connection.ending, "aborted")
 
+    def test_fetched_slowly(self) -> None:
+        """One that takes a little in that time has as much time again."""
+        connection = Connection(Echo(), ListenerLimits(write_timeout=20))
+        connection.transport.unsent = 1000
+        connection.channel.pauseProducing()
+        connection.send(get())
+        for unsent in (999, 500):
+            connection.transport.unsent = unsent
+            connection.clock.advance(20)
+            self.assertEqual(connection.ending, "open")
+        connection.clock.advance(20)
+        self.assertEqual(connection.ending, "aborted")
+
 
 class EndTests(SynchronousTestCase):
     """When a connection ends."""
@@ -536,6 +549,17 @@ class TimingTests(SynchronousTestCase):
         """A connection that does not flush is cut off in the end."""
         connection = Connection(Echo(), ListenerLimits(write_timeout=30))
         connection.send(get(b"/", b"Connection: close"))
+        connection.clock.advance(30)
+        self.assertEqual(connection.ending, "aborted")
+
+    def test_closing_takes_its_time(self) -> None:
+        """One that still flushes is not."""
+        connection = Connection(Echo(), ListenerLimits(write_timeout=30))
+        connection.transport.unsent = 2
+        connection.send(get(b"/", b"Connection: close"))
+        connection.transport.unsent = 1
+        connection.clock.advance(30)
+        self.assertEqual(connection.ending, "closed")
         connection.clock.advance(30)
         self.assertEqual(connection.ending, "aborted")
 

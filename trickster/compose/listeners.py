@@ -36,4 +36,5 @@ def _limits(options: ListenerOptions) -> ListenerLimits:
         body=options.max_request_body_size_bytes,
         truncate=options.truncate_request_body_too_large,
         header_timeout=options.read_header_timeout, idle_timeout=options.idle_timeout,
-        body_timeout=options.body_timeout, body_rate=float(options.min_body_rate))
+        body_timeout=options.body_timeout, body_rate=float(options.min_body_rate),
+        write_timeout=options.write_timeout)

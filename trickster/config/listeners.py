@@ -40,6 +40,9 @@ class ListenerOptions:
     min_body_rate: int = setting(
         0, "Least octets a second, on average, at which a body must arrive; 0 for any.",
         unit="size")
+    write_timeout: float = setting(
+        60.0, "Longest time in which a client takes nothing of its answer; 0 for ever.",
+        unit="duration")
     max_request_line_bytes: int = setting(
         128 << 10, "Longest request line.", unit="size", minimum=1024)
     max_header_bytes: int = setting(

@@ -72,6 +72,7 @@ class ProxyChannel(HTTPChannel):
     _takes_views = False
     _ahead = b""
     _discarded = 0
+    _unsent = 0
 
     def __init__(self, site: ProxySite) -> None:
         super().__init__()
@@ -79,7 +80,7 @@ class ProxyChannel(HTTPChannel):
         limits = site.limits
         self._reader = HeadReader(limits.head)
         self._deadline = Deadline(site.reactor, self._expired)
-        self._write_deadline = Deadline(site.reactor, self._abort)
+        self._write_deadline = Deadline(site.reactor, self._not_taken)
 
     # What the transport tells.
 
@@ -205,7 +206,7 @@ class ProxyChannel(HTTPChannel):
         elif self.is_full:
             # Or pipelined requests would add answers to those that nobody fetches.
             self._pause_reading()
-            self._write_deadline.set(self.site.limits.write_timeout)
+            self._await_taking(self._write_deadline)
         else:
             self._deadline.set(self.site.limits.idle_timeout)
 
@@ -309,10 +310,21 @@ class ProxyChannel(HTTPChannel):
 
     def room(self) -> Deferred[None]:
         """:return: fires when more may be written; the client may not take for ever."""
-        self._write_deadline.set(self.site.limits.write_timeout)
+        self._await_taking(self._write_deadline)
         room: Deferred[None] = Deferred(self._room_unwanted)
         self._room = room
         return room
+
+    def _await_taking(self, deadline: Deadline) -> None:
+        self._unsent = getattr(self.transport, "unsent", 0)
+        deadline.set(self.site.limits.write_timeout)
+
+    def _not_taken(self, deadline: Deadline | None = None) -> None:
+        """Time is up, unless the client has taken something in it, however little."""
+        if 0 < getattr(self.transport, "unsent", 0) < self._unsent:
+            self._await_taking(deadline or self._write_deadline)
+        else:
+            self._abort()
 
     def turn(self) -> Deferred[None]:
         """:return: fires when everybody else has had a turn."""
@@ -387,7 +399,7 @@ class ProxyChannel(HTTPChannel):
         if self._is_closing:
             return
         self._is_closing = True
-        self._deadline.set(self.site.limits.write_timeout)
+        self._await_taking(self._deadline)
         self._ahead = b""
         half_close = None if self.peer.secure else getattr(
             self.transport, "loseWriteConnection", None)
@@ -412,7 +424,7 @@ class ProxyChannel(HTTPChannel):
 
     def _expired(self) -> None:
         if self._is_closing:
-            self._abort()
+            self._not_taken(self._deadline)
         elif self._exchange is not None:
             self._body_due()
         elif self._reader.has_begun:

@@ -23,7 +23,7 @@ class ListenerLimits:
     :ivar idle_timeout: how long a connection is kept after an answer.
     :ivar body_timeout: how long some octets of a body that is waited for may take.
     :ivar body_rate: octets a second that a body must bring, averaged over C{body_timeout}.
-    :ivar write_timeout: how long a client may take to make room for more of an answer.
+    :ivar write_timeout: how long a client may take nothing of an answer that waits for it.
     """
 
     head: HeadLimits = field(factory=HeadLimits)
