@@ -122,6 +122,17 @@ def request(url: str, headers: Iterable[Field] = (), method: str = "GET",
         return talk.asked("/" + target, headers, method, body)
 
 
+def sent_until_full(talk: Talk, piece: bytes = bytes(65536), most: int = 128 << 20) -> int:
+    """:return: how many octets could be sent until nobody took more for a while."""
+    sent = 0
+    talk.socket.settimeout(0.5)
+    with suppress(TimeoutError):
+        while sent < most:
+            sent += talk.socket.send(piece)
+    talk.socket.settimeout(PATIENCE)
+    return sent
+
+
 def gauges(metrics_url: str, *names: str) -> dict[str, float]:
     """:return: the sum of each metric over all of its labels."""
     text = fetch(f"{metrics_url}/metrics").body.decode()

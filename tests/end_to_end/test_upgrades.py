@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import tempfile
 import threading
 import time
@@ -16,7 +15,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.answering import AnsweringOrigin
 from tests.end_to_end.servers import Trickster
-from tests.end_to_end.talking import PATIENCE, Growth, Talk, eventually, request
+from tests.end_to_end.talking import (
+    PATIENCE,
+    Growth,
+    Talk,
+    eventually,
+    request,
+    sent_until_full,
+)
 
 MIB = 1 << 20
 # The handshake of RFC 6455 section 1.3.
@@ -136,7 +142,7 @@ class UpgradeTests(_ProxyCase):
         """An origin that does not read stops the client, and not memory growing; all arrives."""
         talk, _ = self.upgraded("deaf")
         growth = Growth(self.trickster)
-        sent = _sent_until_full(talk.socket)
+        sent = sent_until_full(talk)
         self.assertLess(sent, 64 * MIB)
         self.assertLess(growth.peak, 16 * MIB)
         self.origin.go_on.set()
@@ -179,19 +185,6 @@ class UpgradeTests(_ProxyCase):
         talk.send(b"GET /proxied/said HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
         self.assertIn(b" 200 OK\r\n", talk.rest())
         self.assertNotIn(b"upgrade", self.origin.heads[0].lower())
-
-
-def _sent_until_full(sock: socket.socket) -> int:
-    """:return: how many octets could be sent until nobody took more for a while."""
-    sent, piece = 0, bytes(65536)
-    sock.settimeout(0.5)
-    try:
-        while sent < 128 * MIB:
-            sent += sock.send(piece)
-    except TimeoutError:
-        pass
-    sock.settimeout(PATIENCE)
-    return sent
 
 
 class StreamTests(_ProxyCase):
@@ -311,7 +304,7 @@ class UploadTests(_ProxyCase):
         talk = self.talk()
         talk.send(b"PUT /proxied/later HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
                   % (1 << 40))
-        self.assertLess(_sent_until_full(talk.socket), 64 * MIB)
+        self.assertLess(sent_until_full(talk), 64 * MIB)
         self.assertLess(growth.peak, 16 * MIB)
 
     def test_refused_early(self) -> None:
