@@ -12,15 +12,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import metrics
+import plugins
 import reasons
-
-from trickster.config import reference
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 WRITERS: dict[str, Callable[[], str]] = {
-    "configuration": reference.render,
+    "configuration": plugins.render,
     "metrics": metrics.render,
     "reasons": reasons.render,
 }

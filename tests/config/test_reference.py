@@ -47,6 +47,17 @@ class ReferenceTests(SynchronousTestCase):
             self.assertIn(f"## {title}\n", self.text)
         self.assertIn("| `frontend.listen_port` | `listeners.default.port` |", self.text)
 
+    def test_plugins_in_place(self) -> None:
+        """A plugin's block comes after the block that it stands in."""
+        titles = re.findall(r"^## `(.*)`$", self.text, re.MULTILINE)
+        at = titles.index("backends.<name>")
+        self.assertEqual(titles[at:at + 2], ["backends.<name>", "backends.<name>.prometheus"])
+
+    def test_markup(self) -> None:
+        """The docstrings' markup is turned into that of the page."""
+        self.assertIn("A cache, which backends name by `cache_name`.", self.text)
+        self.assertNotRegex(self.text, r"[CL]\{")
+
     def test_everything_is_explained(self) -> None:
         """No key of ours goes without a sentence."""
         for row in re.findall(r"^\| `.*", render(), re.MULTILINE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin
 
@@ -12,6 +13,7 @@ from trickster.config.settings import Key, keys_of
 from trickster.config.shaping import OLDER_NAMES
 from trickster.units import format_duration, format_size
 
+_EPYTEXT = re.compile(r"[CL]\{([^}]*)\}")
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
@@ -21,9 +23,18 @@ def render(plugins: Mapping[str, type] | None = None) -> str:
         C{backends.<name>.prometheus}.
     :return: one section for each block of the file, with a table of its keys.
     """
-    blocks = {"": Configuration, **dict(blocks_within("", Configuration)), **(plugins or {})}
-    sections = [_section(path, options) for path, options in blocks.items()]
+    blocks = {"": Configuration, **dict(blocks_within("", Configuration))}
+    sections = [_section(path, options) for path, options in _placed(blocks, plugins or {})]
     return "\n".join([*sections, _older_names()])
+
+
+def _placed(blocks: Mapping[str, type],
+            plugins: Mapping[str, type]) -> Iterator[tuple[str, type]]:
+    """:return: all blocks, those of plugins after those that they stand in."""
+    for path, options in blocks.items():
+        yield path, options
+        yield from ((within, each) for within, each in plugins.items()
+                    if within.rpartition(".")[0] == path)
 
 
 def _older_names() -> str:
@@ -60,6 +71,7 @@ def _shown(options: type) -> list[Key]:
 def _section(path: str, options: type) -> str:
     title = f"## `{path}`" if path else "## The whole file"
     about = " ".join((options.__doc__ or "").split(":ivar")[0].split())
+    about = _EPYTEXT.sub(r"`\1`", about)
     rows = [_row(key) for key in _shown(options)]
     if not rows:
         return f"{title}\n\n{about}\n\nIt has no keys.\n"
