@@ -19,7 +19,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 PY = $(VENV)/bin/python
 PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --hypothesis-profile ci
-SERVERS = prometheus:prometheus nginx-light:nginx chromium:chromium
+SERVERS = prometheus:prometheus victoria-metrics:victoria-metrics nginx-light:nginx chromium:chromium
 BENCHED = prometheus:prometheus nginx-light:nginx varnish:varnishd wrk:wrk
 
 .DEFAULT_GOAL := help
