@@ -101,7 +101,7 @@ class _Kinds:
 
     def vanished(self) -> bytes:
         request = self.any()
-        return request[:self.random.randrange(len(request))]
+        return request[:self.random.randrange(len(request) + 1)]
 
 
 class _Client:

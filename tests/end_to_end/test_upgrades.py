@@ -1,20 +1,12 @@
-"""The proxy path: changes of protocol, streams, uploads, methods and everything around bodies."""
+"""The proxy path: changes of protocol, answers that come bit by bit, unusual methods."""
 
 from __future__ import annotations
 
 import random
-import tempfile
 import threading
 import time
-import zlib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.end_to_end.answering import AnsweringOrigin
-from tests.end_to_end.servers import Trickster
+from tests.end_to_end.proxying import BACKENDS, ProxyCase
 from tests.end_to_end.talking import (
     PATIENCE,
     Growth,
@@ -30,47 +22,9 @@ HANDSHAKE = [
     ("Upgrade", "websocket"), ("Connection", "Upgrade"),
     ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13"),
     ("Sec-WebSocket-Protocol", "chat, superchat"), ("Origin", "http://a.test")]
-BACKENDS = ("proxied", "cached", "progressive")
 
 
-class _ProxyCase(SynchronousTestCase):
-    """One Trickster for all tests of a class, with backends of every kind."""
-
-    listener: ClassVar[Mapping[str, Any]] = {"max_request_body_size_bytes": -1}
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
-    origin: ClassVar[AnsweringOrigin]
-    trickster: ClassVar[Trickster]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.directory = tempfile.TemporaryDirectory()
-        cls.origin = AnsweringOrigin()
-        common = {"origin_url": cls.origin.url}
-        cls.trickster = Trickster(Path(cls.directory.name), {
-            "proxied": {**common, "provider": "rp"},
-            "cached": {**common, "provider": "rpc", "is_default": True},
-            "progressive": {**common, "provider": "rp", "paths": [
-                {"path": "/", "match_type": "prefix", "handler": "proxy",
-                 "methods": ["*", "TRACE"], "collapsed_forwarding": "progressive"}]},
-        }, listener={"drain_timeout": "1s", **cls.listener})
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.trickster.stop()
-        cls.origin.stop()
-        cls.directory.cleanup()
-
-    def setUp(self) -> None:
-        self.origin.renew()
-
-    def talk(self) -> Talk:
-        """:return: a connection to Trickster."""
-        talk = Talk(self.trickster.port)
-        self.addCleanup(talk.close)
-        return talk
-
-
-class UpgradeTests(_ProxyCase):
+class UpgradeTests(ProxyCase):
     """Connections that change to another protocol."""
 
     def upgraded(self, page: str, backend: str = "proxied") -> tuple[Talk, bytes]:
@@ -187,7 +141,7 @@ class UpgradeTests(_ProxyCase):
         self.assertNotIn(b"upgrade", self.origin.heads[0].lower())
 
 
-class StreamTests(_ProxyCase):
+class StreamTests(ProxyCase):
     """Answers that come bit by bit."""
 
     def test_events(self) -> None:
@@ -233,7 +187,7 @@ class StreamTests(_ProxyCase):
         self.assertNotIn(b" 103 ", talk.rest())
 
 
-class MethodTests(_ProxyCase):
+class MethodTests(ProxyCase):
     """Requests that are neither GET nor HEAD."""
 
     def test_passed_on(self) -> None:
@@ -275,127 +229,3 @@ class MethodTests(_ProxyCase):
         talk.send(b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\n\r\nSSH-2.0\r\n")
         self.assertTrue(talk.rest().startswith(b"HTTP/1.1 501 "))
         self.assertEqual(self.origin.heads, [])
-
-
-class UploadTests(_ProxyCase):
-    """Request bodies that stream to the origin."""
-
-    def test_large(self) -> None:
-        """A hundred MiB go up without growing memory, with a length and without."""
-        piece = random.Random(9).randbytes(MIB)
-        total = zlib.crc32(piece * 100)
-        for backend in ("proxied", "cached"):
-            for is_chunked in (False, True):
-                growth = Growth(self.trickster)
-                talk = self.talk()
-                head = f"PUT /{backend}/upload HTTP/1.1\r\nHost: a\r\n"
-                framing = ("Transfer-Encoding: chunked" if is_chunked
-                           else f"Content-Length: {100 * MIB}")
-                talk.send(f"{head}{framing}\r\n\r\n".encode())
-                for _ in range(100):
-                    talk.send(b"%x\r\n%b\r\n" % (MIB, piece) if is_chunked else piece)
-                talk.send(b"0\r\n\r\n" if is_chunked else b"")
-                self.assertEqual(talk.answer().body, b"%d %d " % (100 * MIB, total))
-                self.assertLess(growth.peak, 16 * MIB)
-
-    def test_slow_origin(self) -> None:
-        """An origin that does not read stops the client."""
-        growth = Growth(self.trickster)
-        talk = self.talk()
-        talk.send(b"PUT /proxied/later HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
-                  % (1 << 40))
-        self.assertLess(sent_until_full(talk), 64 * MIB)
-        self.assertLess(growth.peak, 16 * MIB)
-
-    def test_refused_early(self) -> None:
-        """An answer before the end of the upload reaches the client."""
-        talk = self.talk()
-        talk.send(b"PUT /proxied/early HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b"
-                  % (10 * MIB, bytes(100_000)))
-        self.assertEqual((talk.answer().status), 403)
-
-    def test_given_up(self) -> None:
-        """A client that goes in the middle takes the request to the origin with it."""
-        for framing in (b"Content-Length: 1000", b"Transfer-Encoding: chunked"):
-            self.origin.renew()
-            talk = self.talk()
-            talk.send(b"PUT /proxied/listen HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n5\r\nab" % framing)
-            self.assertTrue(eventually(lambda: bool(self.origin.heads)))
-            talk.reset()
-            self.assertTrue(self.origin.is_left.wait(PATIENCE), framing)
-
-    def test_trailers(self) -> None:
-        """Fields behind a request's body do no harm."""
-        talk = self.talk()
-        talk.send(b"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                  b"5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n")
-        self.assertTrue(talk.answer().body.startswith(b"5 "))
-        self.assertEqual(talk.asked("/proxied/said").status, 200)
-
-    def test_expectation(self) -> None:
-        """The client is told to go on before it has sent anything, and exactly once."""
-        for page in ("upload", "expect"):
-            talk = self.talk()
-            talk.ask(f"/proxied/{page}", [("Expect", "100-continue"), ("Content-Length", "5")],
-                     "PUT")
-            self.assertEqual(talk.until(b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n")
-            talk.send(b"hello")
-            self.assertTrue(talk.answer().body.startswith(b"5 "))
-            self.assertEqual(talk.asked("/proxied/said").status, 200)
-
-    def test_expectation_not_needed(self) -> None:
-        """Who has sent the body already need not be told."""
-        talk = self.talk()
-        talk.send(b"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
-                  b"Content-Length: 5\r\n\r\nhello")
-        self.assertTrue(talk.answer().body.startswith(b"5 "))
-
-
-class LimitTests(_ProxyCase):
-    """Bodies that are larger than the listener takes."""
-
-    listener: ClassVar = {"max_request_body_size_bytes": "1KiB"}
-
-    def test_refused(self) -> None:
-        """413, with the connection closed in good order, and nothing at the origin."""
-        for more in ("", "Expect: 100-continue\r\n"):
-            talk = self.talk()
-            talk.send(f"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\n{more}"
-                      "Content-Length: 1025\r\n\r\n".encode())
-            if not more:
-                talk.send(bytes(1025))
-            answer = talk.rest()
-            self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer)
-            self.assertEqual(self.origin.heads, [])
-
-    def test_refused_on_the_way(self) -> None:
-        """A body without a length is refused where it becomes too large; the origin is left."""
-        talk = self.talk()
-        talk.send(b"PUT /proxied/listen HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                  b"200\r\n%b\r\n" % bytes(512))
-        self.assertTrue(eventually(lambda: bool(self.origin.heads)))
-        talk.send(b"400\r\n%b\r\n0\r\n\r\n" % bytes(1024))
-        self.assertTrue(talk.rest().startswith(b"HTTP/1.1 413 "))
-        self.assertTrue(self.origin.is_left.wait(PATIENCE))
-
-    def test_exactly(self) -> None:
-        """What just fits is taken."""
-        answer = self.talk().asked("/proxied/upload", (), "PUT", bytes(1024))
-        self.assertTrue(answer.body.startswith(b"1024 "))
-
-
-class TruncationTests(_ProxyCase):
-    """Bodies that are cut instead."""
-
-    listener: ClassVar = {"max_request_body_size_bytes": "1KiB",
-                          "truncate_request_body_too_large": True}
-
-    def test_cut(self) -> None:
-        """The origin gets the first octets, in a request that is right; the rest is dropped."""
-        expected = b"1024 %d " % zlib.crc32(bytes(1024))
-        for framing, body in ((b"Content-Length: 3000", bytes(3000)),
-                              (b"Transfer-Encoding: chunked",
-                               b"bb8\r\n%b\r\n0\r\n\r\n" % bytes(3000))):
-            talk = self.talk()
-            talk.send(b"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n%b" % (framing, body))
-            self.assertEqual(talk.answer().body, expected, framing)
