@@ -104,6 +104,21 @@ class NoCacheTests(SynchronousTestCase):
             self.assertEqual(answer.octets, rig.direct(-290, 0))
             self.assertEqual(rig.held(), [])
 
+    def test_purge_under_way(self) -> None:
+        """What was asked for before a purge answers those who wait, and is not stored."""
+        rig = Rig()
+        rig.origin.is_paused = True
+        before = rig.start(-300, 0)
+        rig.start(-300, 0, headers=((b"Cache-Control", b"no-cache"),))
+        after = rig.start(-300, 0)
+        self.assertEqual(len(rig.origin.waiting), 3)
+        rig.origin.release(0)
+        self.assertEqual(self.successResultOf(before).octets, rig.direct(-300, 0))
+        self.assertEqual(rig.held(), [])
+        rig.origin.release()
+        self.assertEqual(self.successResultOf(after).status, Status.KEY_MISS)
+        self.assertEqual((rig.held(), rig.left_over()), ([(-300, 0)], (0, 0, 0)))
+
     def test_other_directives(self) -> None:
         """Other words in the same fields do not count."""
         rig = Rig()

@@ -84,6 +84,7 @@ class DeltaCache:
         return await self._answer(plan)
 
     async def _purge(self, plan: Plan) -> Response:
+        self._fetcher.outdate(plan.key)
         await self._entries.remove(plan.key)
         response = await self._pass(plan.asked.request, Reason.REQUEST_NO_CACHE,
                                     status=Status.PURGE)

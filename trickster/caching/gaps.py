@@ -130,6 +130,10 @@ class GapFetcher:
         again = await self._fetched(plan, left, lambda extent: _within(extent, plan.wanted))
         return _both(fetched, again, plan.wanted)
 
+    def outdate(self, key: str) -> None:
+        """Let nobody join what is being fetched for a key, and do not store it."""
+        self._under_way.pop(key, None)
+
     async def _fetched(self, plan: Plan, missing: Extents,
                        joinable: Callable[[Extent], bool]) -> Fetched:
         step = plan.query.step_ns
@@ -146,12 +150,12 @@ class GapFetcher:
 
     def _start(self, plan: Plan, piece: Extent, gate: DeferredSemaphore) -> Flight[Landed]:
         record: tuple[Extent, Flight[Landed]] = (piece, Flight())
-        self._under_way.setdefault(plan.key, []).append(record)
+        others = self._under_way.setdefault(plan.key, [])
+        others.append(record)
 
         def landed() -> None:
-            others = self._under_way[plan.key]
             others.remove(record)
-            if not others:
+            if not others and self._under_way.get(plan.key) is others:
                 del self._under_way[plan.key]
 
         record[1].start(self._fetch_in_turn(plan, piece, gate), landed)
@@ -166,6 +170,7 @@ class GapFetcher:
 
     async def _fetch(self, plan: Plan, query: TimeRangeQuery) -> Landed:
         request = fetchable(self._dialect.encode_request(query))
+        others = self._under_way.get(plan.key)
         response = await self._upstream.respond(request)
         refused = response.status != 200
         octets: Any = await self._in_flight.collected(
@@ -180,6 +185,8 @@ class GapFetcher:
             raise Unkept(response, octets, why) from why
         headers = response.headers.without(*_NOT_KEPT)
         final = storable(plan, dataset, response.headers.get(b"date"))
+        if self._under_way.get(plan.key) is not others:
+            final = None  # it was asked for before the key was purged
         stored = final is not None and await self._entries.change(
             plan.key, lambda entry: with_more(entry, final, headers, plan, self._options))
         return Landed(dataset, headers, stored)
