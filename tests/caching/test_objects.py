@@ -82,6 +82,14 @@ class MissAndHitTests(SynchronousTestCase):
         world.given(world.answer(Cache_Control="max-age=5", body=b"new"))
         self.assertEqual(world.ask().octets, b"new")
 
+    def test_errors_say_so(self) -> None:
+        """An error of the origin that is not kept is told as one, not as a miss."""
+        world = World.of()
+        world.given(world.answer(status=404), world.answer(status=404, Cache_Control="max-age=9"))
+        asked = [world.ask() for _ in range(3)]
+        self.assertEqual([one.result for one in asked], ["proxy-error", "kmiss", "hit"])
+        self.assertEqual(asked[0].outcome.reason, Reason.NO_FRESHNESS)
+
     def test_query_is_part_of_the_key(self) -> None:
         """Two queries are two objects."""
         world = World.of()

@@ -50,6 +50,8 @@ from trickster.messages import (
 
 # An answer may turn out to be for other variants than ours: then we look again.
 _MOST_LOOKS = 3
+# How a lookup went when the origin was asked for a whole new answer.
+_ASKED = frozenset((Status.KEY_MISS, Status.PROXY_ONLY))
 _NOT_TO_BE_STORED = parse_cache_control((b"no-store",))
 
 
@@ -103,7 +105,7 @@ class ObjectCache:
             key = key_of(self._asking.key, request, body)
         except MalformedParams:
             return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
-        return await self._ask(Question(key, request, body, self._honoured(request)))
+        return _told(await self._ask(Question(key, request, body, self._honoured(request))))
 
     def _is_cached_method(self, method: bytes) -> bool:
         return method == b"POST" and (self.options.route.form
@@ -285,8 +287,8 @@ class ObjectCache:
     async def _passed(self, request: Request, reason: Reason) -> Response:
         response = await self._inner.respond(request)
         await self.invalidate(request, response)
-        return evolve(response, outcome=Outcome(
-            Engine.OBJECT, Status.PROXY_ONLY, reason, origin_status=response.status))
+        return _told(evolve(response, outcome=Outcome(
+            Engine.OBJECT, Status.PROXY_ONLY, reason, origin_status=response.status)))
 
     async def invalidate(self, request: Request, response: Response) -> None:
         """Forget what a request has made invalid, if it has (RFC 9111 section 4.4)."""
@@ -303,6 +305,15 @@ class ObjectCache:
     def stop(self) -> None:
         """Give up every exchange, at the end of the program."""
         self._table.cancel_all()
+
+
+def _told(response: Response) -> Response:
+    """:return: the response; a new one that says an error, and is not kept, says so itself."""
+    outcome = response.outcome
+    if response.status < 400 or outcome.stored or outcome.status not in _ASKED:
+        return response
+    reason = Reason.ORIGIN_STATUS if outcome.reason is Reason.KEY_MISS else outcome.reason
+    return evolve(response, outcome=evolve(outcome, status=Status.PROXY_ERROR, reason=reason))
 
 
 def _not_cached() -> Response:
