@@ -12,6 +12,7 @@ from trickster.errors import BadRequest, NotATimeRange, Reason, RequestTooLarge
 from trickster.messages import Engine, Headers, Octets, Request, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.testing.doubles import PausedBody, at_once
+from trickster.timeseries.planning import Sharding
 from trickster.timeseries.query import TimeRangeQuery
 
 
@@ -47,6 +48,18 @@ class PastTests(SynchronousTestCase):
         """Expressions whose values depend on the range asked for."""
         self._goes_past(Rig(), range_request(NOW - 300, NOW, query="up @ end()"),
                      Reason.RANGE_DEPENDENT)
+
+    def test_limit(self) -> None:
+        """Parts that have more series together than the origin shows of a whole."""
+        rig = Rig(phase=True, sharding=Sharding(1))
+        for asked in ([(-420, -420), (-60, -60), (-420, -60)], [(-420, -60)]):
+            answer = rig.ask(-420, -60, 360, limit="2")
+            self.assertEqual((answer.status, answer.outcome.reason, answer.octets),
+                             (Status.PROXY_ONLY, Reason.RANGE_DEPENDENT,
+                              rig.direct(-420, -60, 360)))
+            self.assertEqual((rig.asked(), rig.held()), (asked, []))
+        self.assertEqual([rig.ask(-420, -60, 360, limit="3").status for _ in range(2)],
+                         [Status.KEY_MISS, Status.HIT])
 
     def test_post(self) -> None:
         """A form goes on with its octets, also when they came by and by."""

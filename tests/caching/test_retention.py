@@ -225,6 +225,16 @@ class WithMoreTests(SynchronousTestCase):
         self.assertTrue(mergeable(_dataset(-60, 0), empty))
         self.assertFalse(mergeable(_dataset(-60, 0), _dataset(-60, 0, "vector")))
 
+    def test_limited(self) -> None:
+        """Within a limit both, but not together; an origin that heeds no limit cuts nothing."""
+        one = _dataset(-120, -60)
+        other = evolve(_dataset(0, 0), series={b"t": _dataset(0, 0).series[b"s"]})
+        both = one.merged(other)
+        for limit, merging in ((0, True), (1, False), (2, True)):
+            self.assertIs(mergeable(one, other, limit), merging)
+        self.assertTrue(mergeable(both, one, 1))
+        self.assertTrue(mergeable(one, one, 1))
+
     @settings(max_examples=150, deadline=None)
     @given(st.lists(st.tuples(st.integers(-40, 0), st.integers(0, 20)), min_size=1, max_size=6),
            st.booleans(), st.integers(1, 30), st.sampled_from([0, 600]),

@@ -216,6 +216,12 @@ class RefusedTests(SynchronousTestCase):
         for accept in ("*/*", "application/json", "application/*;q=0.5", "text/html, */*;q=0.1"):
             decoded(get(ASKED, accept=accept))
 
+    def test_limits(self) -> None:
+        """How many series the origin cuts an answer to, where it says so in plain digits."""
+        for limit, most in (("5", 5), ("0", 0), ("", 0), ("x", 0), ("-1", 0), ("9" * 50, 0)):
+            self.assertEqual(decoded(get({**ASKED, "limit": limit})).most_series, most)
+        self.assertEqual(decoded(get(ASKED)).most_series, 0)
+
     def test_long(self) -> None:
         """A request as long as can be is refused in no time, or answered."""
         self.assert_refused(Reason.UNPARSABLE_PARAMETER, get({**ASKED, "step": "1" * 60_000}),

@@ -125,11 +125,18 @@ class DeltaCache:
         else:
             joined = _assembled(plan, before, fetched)
             if joined is None:
-                await self._entries.remove(plan.key)
-                return await self._pass(plan.asked.request, Reason.UNDECODABLE, "other kinds")
+                return await self._not_one(plan)
             dataset, headers = joined, fetched.headers
         outcome = self._outcome(plan, before, fetched, len(dataset.series))
         return await self._encoded(plan, dataset, headers, (outcome, newest))
+
+    async def _not_one(self, plan: Plan) -> Response:
+        """The parts of an answer are none of one whole: forget them."""
+        await self._entries.remove(plan.key)
+        if not plan.query.most_series:
+            return await self._pass(plan.asked.request, Reason.UNDECODABLE, "other kinds")
+        self._passed.add(plan.key, Reason.RANGE_DEPENDENT)
+        return await self._pass(plan.asked.request, Reason.RANGE_DEPENDENT, "limit")
 
     async def _encoded(self, plan: Plan, dataset: Dataset, headers: Headers,
                        how: tuple[Outcome, Newest | None]) -> Response:
@@ -264,13 +271,13 @@ def _asks_for_no_cache(headers: Headers) -> bool:
 def _assembled(plan: Plan, before: Entry | None, fetched: Fetched) -> Dataset | None:
     """
     :return: what is to be answered, from what the cache had and what was fetched; None
-        where the two are of different kinds.
+        where these are no parts of one whole.
     """
     wanted = Extents(plan.query.step_ns, (plan.wanted,))
     held = before.dataset.restricted(wanted) if before is not None else Dataset(Extents(
         plan.query.step_ns))
     for dataset in fetched.datasets:
-        if not mergeable(held, dataset):
+        if not mergeable(held, dataset, plan.query.most_series):
             return None
         held = held.merged(dataset)
     return held.restricted(wanted)

@@ -38,12 +38,18 @@ def _behind_ns(now_ns: int, date: bytes | None) -> int:
     return behind_ns if 0 < behind_ns <= _MOST_BEHIND * SECOND_NS else 0
 
 
-def mergeable(held: Dataset, newer: Dataset) -> bool:
+def mergeable(held: Dataset, newer: Dataset, most_series: int = 0) -> bool:
     """
+    :param most_series: with more, the origin would cut an answer; 0 where there is no limit.
     :return: whether two datasets can be one: they cannot where the origin has changed the
-        kind of its answers, such as the type of a column.
+        kind of its answers, such as the type of a column, nor where both are within a limit
+        that they exceed together.
     """
-    return held.kind == newer.kind or not held.series or not newer.series
+    old, new = held.series, newer.series
+    if held.kind != newer.kind and old and new:
+        return False
+    return not most_series or max(len(old), len(new)) > most_series or (
+        len(old.keys() | new.keys()) <= most_series)
 
 
 def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Plan,
@@ -56,7 +62,7 @@ def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Pla
     step = plan.query.step_ns
     span = max((plan.now_ns - plan.wanted.start_ns) // step + 1, entry.span if entry else 0)
     merged = dataset
-    if entry is not None and mergeable(entry.dataset, dataset):
+    if entry is not None and mergeable(entry.dataset, dataset, plan.query.most_series):
         merged = entry.dataset.merged(dataset)
     kept = _kept(merged.extents, plan, options, span)
     if kept != merged.extents:

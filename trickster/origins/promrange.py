@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from attrs import evolve, frozen
@@ -31,6 +32,7 @@ MOST_POINTS = 11_000  # more than this a series, and Prometheus answers 400
 RANGE_PARAMS = ("start", "end", "step", "query", "_")
 FORM = b"application/x-www-form-urlencoded"
 _JSON = Headers(((b"Content-Type", b"application/json"),))
+_SOME_SERIES = re.compile(r"[0-9]{1,9}")
 _FEW_SERIES = 64  # up to these an answer is put together at once, and its length is known
 _FEW_OCTETS = 262_144
 
@@ -45,6 +47,7 @@ class _Asked:
     key: str
     params: Params
     facts: Facts
+    most_series: int
 
 
 @implementer(INewestDialect)
@@ -74,7 +77,8 @@ class PrometheusRange:
         return TimeRangeQuery(
             request, asked.key, Extent(asked.start_ns, asked.end_ns), asked.step_ns,
             lead_ns=found.ahead_ns, fixed_ns=fixed_ns, tolerance_ns=found.tolerance_ns,
-            wants_newest=_wants_newest(request, found), statement=asked.params)
+            wants_newest=_wants_newest(request, found), most_series=asked.most_series,
+            statement=asked.params)
 
     def encode_request(self, query: TimeRangeQuery) -> Request:
         """See L{trickster.interfaces.IQueryDialect.encode_request}."""
@@ -154,7 +158,9 @@ def _asked(path: bytes, query: bytes, form: bytes) -> _Asked:
     found = facts(expression)
     if found.reason is not None:
         raise NotATimeRange(found.reason, found.detail)
-    return _Asked(start_ns, end_ns, step, _key(path, expression, step, params), params, found)
+    limit = params.get("limit") or ""
+    return _Asked(start_ns, end_ns, step, _key(path, expression, step, params), params, found,
+                  int(limit) if _SOME_SERIES.fullmatch(limit) else 0)
 
 
 def _key(path: bytes, expression: str, step: int, params: Params) -> str:

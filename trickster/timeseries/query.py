@@ -30,6 +30,8 @@ class TimeRangeQuery:
         it stands, or None.
     :ivar tolerance_ns: the client's own backfill tolerance, or None for the backend's.
     :ivar wants_newest: whether the newest sample may be added at the end (fast forward).
+    :ivar most_series: answers with more series than this are cut by the origin, so that they
+        depend on the range; 0 where there is no limit.
     :ivar statement: the dialect's own, for its use in C{encode_request}.
     """
 
@@ -41,4 +43,5 @@ class TimeRangeQuery:
     fixed_ns: int | None = None
     tolerance_ns: int | None = None
     wants_newest: bool = True
+    most_series: int = 0
     statement: Any = None
