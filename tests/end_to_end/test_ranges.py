@@ -253,7 +253,7 @@ class DifferentialTests(_RangeCase):
         cls.tags = {name: request(f"{cls.nginx.url}/fresh/{name}").headers["ETag"]
                     for name in FILES}
 
-    @settings(max_examples=150, deadline=None, derandomize=True, database=None,
+    @settings(max_examples=500, deadline=None, derandomize=True, database=None,
               phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(_STEPS, min_size=1, max_size=12))
     def test_sequences(self, steps: list[tuple[tuple[str, str], list[str] | None, tuple[str, ...],
