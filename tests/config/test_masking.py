@@ -16,13 +16,16 @@ class NameTests(SynchronousTestCase):
         """Credentials are known by their names, in headers, parameters and keys."""
         for name in ("Authorization", "+Proxy-Authorization", "Cookie", "Set-Cookie", "password",
                      "db_password", "passwd", "X-Auth-Token", "token", "access_token", "api_key",
-                     "X-API-Key", "X-Vault-Key", "secret", "client_secret", "secret_key", "p"):
+                     "X-API-Key", "X-Vault-Key", "secret", "client_secret", "secret_key", "p",
+                     "authToken", "accesstoken", "dbPassword", "SESSIONKEY", "jwt", "key",
+                     "sessionid", "code_verifier"):
             self.assertTrue(is_secret_name(name), name)
 
     def test_harmless(self) -> None:
         """Names that only sound alike are not."""
         for name in ("cache_key_prefix", "cache_key_params", "Accept", "query", "keep-alive",
-                     "purge_by_key_path", "tokens_per_second", "step", "X-Scope-OrgID", "monkey"):
+                     "purge_by_key_path", "tokens_per_second", "step", "X-Scope-OrgID", "monkey",
+                     "bypass", "group", "top", "input_key", "sessions", "input_keys"):
             self.assertFalse(is_secret_name(name), name)
 
 
@@ -39,6 +42,8 @@ class TextTests(SynchronousTestCase):
             "http://h/?u=me&p=x&q=up": f"http://h/?u=me&p={MASK}&q=up",
             "http://h/?token=": "http://h/?token=",
             "plain text": "plain text",
+            '{"a": "b", "password" : "x\\"y", "c": 1}':
+                f'{{"a": "b", "password" : "{MASK}", "c": 1}}',
         }.items():
             self.assertEqual(masked_text(text), expected)
 

@@ -85,7 +85,7 @@ class MaskingTests(SynchronousTestCase):
     def test_parameters(self) -> None:
         """Values of parameters that look secret are not shown."""
         for name in ("password", "p", "Token", "access_token", "api_key", "X-Amz-Signature",
-                     "pass%77ord", "jwt", "key"):
+                     "pass%77ord", "jwt", "key", "authToken", "accesstoken"):
             self.assertEqual(masked_target(f"/q?u=me&{name}=s3cret&x=1".encode()),
                              f"/q?u=me&{name}=*****&x=1")
 

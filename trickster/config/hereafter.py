@@ -24,7 +24,9 @@ class TracingOptions:
     service_name: str = later("trickster", "Name of this service in spans.")
     endpoint: str = later("", "Where spans are sent.")
     timeout: float = later(0.0, "Longest time to send them.", unit="duration")
-    headers: dict[str, str] = later(Factory(dict), "Headers to send with them.")
+    headers: dict[str, str] = later(
+        Factory(dict), "Headers to send with them; what exporters ask for is often a password.",
+        secret=True)
     disable_compression: bool = later(False, "Whether they are sent as they are.")
     sample_rate: float = later(
         1.0, "Share of requests that are traced.", minimum=0, maximum=1)

@@ -6,12 +6,17 @@ import re
 
 MASK = "*****"
 
+# Long words are meant at the end of others too (authToken, dbpassword), short ones are not
+# (bypass, group).
 _SECRET_NAME = re.compile(
-    r"(?:^|[^a-z])(?:passw(?:or)?d|passphrase|secrets?|tokens?|credentials?|authori[sz]ation"
-    r"|auth|(?:set-)?cookies?|(?:api|access|secret|private|session|signing|account)[-_]?keys?"
-    r"|x-[a-z-]*key|api[-_]?secret|pass|pwd|p|sig|signature)$",
+    r"(?:passw(?:or)?d|passphrase|secrets?|tokens?|credentials?|authori[sz]ation|cookies?"
+    r"|(?:api|access|secret|private|session|signing|account)[-_]?keys?"
+    r"|(?:^|[^a-z])(?:auth|x-[a-z-]*key|pass|pwd|p|sig|signature)"
+    r"|^(?:jwt|key|session|session[-_]?id|code[-_]verifier))$",
     re.IGNORECASE,
 )
+# A member of a JSON object.
+_MEMBER = re.compile(r'"([^"\\]{1,64})"(\s*:\s*)"(?:[^"\\]|\\.)+"')
 _USER_INFO = re.compile(r"(?<=://)([^/?#\s@]*?)(:[^/?#\s]*)?@")
 _PARAMETER = re.compile(r"([^?&;\s=]+)=([^&;\s#]*)")
 
@@ -26,10 +31,10 @@ def is_secret_name(name: str) -> bool:
 
 def masked_text(text: str) -> str:
     """
-    :return: the text with passwords in URLs and in query parameters replaced.
+    :return: the text with passwords in URLs, query parameters and JSON replaced.
     """
     without_users = _USER_INFO.sub(_masked_user, text)
-    return _PARAMETER.sub(_masked_parameter, without_users)
+    return _MEMBER.sub(_masked_member, _PARAMETER.sub(_masked_parameter, without_users))
 
 
 def _masked_user(found: re.Match[str]) -> str:
@@ -39,3 +44,7 @@ def _masked_user(found: re.Match[str]) -> str:
 
 def _masked_parameter(found: re.Match[str]) -> str:
     return f"{found[1]}={MASK}" if is_secret_name(found[1]) and found[2] else found[0]
+
+
+def _masked_member(found: re.Match[str]) -> str:
+    return f'"{found[1]}"{found[2]}"{MASK}"' if is_secret_name(found[1]) else found[0]

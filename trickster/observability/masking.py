@@ -12,8 +12,6 @@ MASK = b"*****"
 
 _LONGEST = 2048
 
-# Beside the names that configuration files hide, what services take in queries.
-_SECRETS = frozenset(("jwt", "key", "session", "sessionid", "code_verifier"))
 # A statement that sets a password, percent-encoded or not: PASSWORD [FOR somebody =] 'x'.
 # All after the first quote goes.  The bound keeps a hostile query from making this slow.
 _STATEMENT = re.compile(rb"""(password(?:(?!%27|%22|['"]).){1,80}(?:%27|%22|['"])).*""",
@@ -65,5 +63,4 @@ def _masked_pair(pair: bytes) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _is_secret(name: bytes) -> bool:
-    plain = unquote_to_bytes(name).decode("latin-1").strip().lower()
-    return plain in _SECRETS or is_secret_name(plain)
+    return is_secret_name(unquote_to_bytes(name).decode("latin-1").strip())
