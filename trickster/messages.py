@@ -61,6 +61,13 @@ class Headers:
         values = self._by_name.get(name)
         return b", ".join(values) if values else None
 
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """
+        :param names: in lower case.
+        :return: whether there is a field of any of these names.
+        """
+        return not names.isdisjoint(self._by_name)
+
     def __contains__(self, name: bytes) -> bool:
         return name in self._by_name
 

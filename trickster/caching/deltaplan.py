@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, field, frozen
 
 from trickster.caching.keys import digest, framed
 from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
@@ -65,6 +65,8 @@ class DeltaOptions:
     max_query_range: float = 0.0
     max_answer_bytes: int = 256 << 20
     transform: Callable[[bytes], bytes] | None = None
+    identifying: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
+        lambda self: frozenset(self.key_headers), takes_self=True))
 
 
 @frozen(slots=True)
@@ -148,7 +150,9 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
             query.step_ns, now_ns, options.retention):
         raise NotATimeRange(Reason.TOO_OLD)
     phase = str(query.extent.start_ns % query.step_ns) if options.phase else ""
-    identity = framed([request.headers.joined(name) for name in options.key_headers])
+    identity = b""
+    if request.headers.has_any(options.identifying):
+        identity = framed([request.headers.joined(name) for name in options.key_headers])
     return Plan(asked, query, _entry_key(options.prefix, asked.key, phase, identity), now_ns,
                 planning.newest_final(query, now_ns, _tolerance_ns(query, options)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from attrs import define, evolve, field
@@ -149,9 +150,7 @@ class DeltaCache:
         warnings = [f"trickster: the origin failed to answer for {start // SECOND_NS} to "
                     f"{end // SECOND_NS}" for start, end in outcome.failed]
         response = self._dialect.encode_response(plan.query, dataset, warnings)
-        fields = response.headers
-        if headers.pairs:
-            fields = fields.with_added(*headers.pairs)
+        fields = _joined(response.headers, headers) if headers.pairs else response.headers
         return Response(response.status, fields, response.body, outcome)
 
     def _outcome(self, plan: Plan, before: Entry | None, fetched: Fetched,
@@ -249,6 +248,12 @@ class DeltaCache:
         if at_ns is None:
             return None
         return Deferred.fromCoroutine(self._newest.newest(plan.key, plan.query, at_ns))
+
+
+@lru_cache(maxsize=256)
+def _joined(first: Headers, more: Headers) -> Headers:
+    # The fields of a query's answers are the same each time, and so is what is known of them.
+    return first.with_added(*more.pairs)
 
 
 async def _whole(request: Request) -> Request:

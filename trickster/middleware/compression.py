@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
@@ -36,6 +36,7 @@ _TAG = re.compile(rb'(?:W/)?"[^"]*"')
 _REPEATED = frozenset((Status.HIT, Status.NEGATIVE_HIT, Status.REVALIDATED, Status.PROXY_HIT))
 
 
+@lru_cache(maxsize=256)
 def varied(headers: Headers) -> Headers:
     """:return: the fields of an answer that depends on C{Accept-Encoding}."""
     stated = headers.joined(b"vary")
