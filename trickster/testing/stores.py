@@ -30,6 +30,120 @@ _ODD_KEYS = ("", "/", "../x", "a b", "a\x00b", "ä€😀", "x" * 1000, "key\r\n
              "A", "a")
 
 
+class CacheStoreContract(_Base):
+    """
+    What every cache store does; made for one of them by L{cache_store_contract}.
+
+    :ivar make: makes an empty store, not started yet.
+    :ivar pass_time: lets the store's time pass.
+    """
+
+    make: Any
+    pass_time: Any
+
+    async def ready(self) -> Any:
+        """:return: a store, started if it wants to be; stopped after the test."""
+        self.clock = Clock()
+        self.clock.advance(1_700_000_000.25)
+        store = self.make(self.clock)
+        if IService.providedBy(store):
+            await maybeDeferred(store.startService)
+            self.addCleanup(store.stopService)
+        return store
+
+    async def passed(self, seconds: float) -> None:
+        """Let time pass."""
+        await maybeDeferred(self.pass_time, self.clock, seconds)
+
+    async def test_provides(self) -> None:
+        """It has every member of the interface, with the right arguments."""
+        verifyObject(ICacheStore, await self.ready())
+
+    async def test_get_nothing(self) -> None:
+        """What was never put is None."""
+        self.assertIsNone(await (await self.ready()).get("a"))
+
+    async def test_get(self) -> None:
+        """What was put is had back, to the octet, and again."""
+        store = await self.ready()
+        value = bytes(range(256)) * 3
+        await store.put("a", value, 60.0)
+        self.assertEqual([await store.get("a"), await store.get("a")], [value, value])
+
+    async def test_empty_value(self) -> None:
+        """No octets are a value too."""
+        store = await self.ready()
+        await store.put("a", b"", 60.0)
+        self.assertEqual(await store.get("a"), b"")
+
+    async def test_large_value(self) -> None:
+        """A value of a mebibyte is nothing special."""
+        store = await self.ready()
+        await store.put("a", b"x" * (1 << 20), 60.0)
+        self.assertEqual(len(await store.get("a")), 1 << 20)
+
+    async def test_replaced(self) -> None:
+        """A later value takes the place of an earlier one."""
+        store = await self.ready()
+        await store.put("a", b"1", 60.0)
+        await store.put("a", b"22", 60.0)
+        self.assertEqual(await store.get("a"), b"22")
+
+    async def test_odd_keys(self) -> None:
+        """Keys are any text, each is itself only, and case counts."""
+        store = await self.ready()
+        for number, key in enumerate(_ODD_KEYS):
+            await store.put(key, b"%d" % number, 60.0)
+        self.assertEqual([await store.get(key) for key in _ODD_KEYS],
+                         [b"%d" % number for number in range(len(_ODD_KEYS))])
+        self.assertEqual(sorted(await store.keys("")), sorted(_ODD_KEYS))
+
+    async def test_expires(self) -> None:
+        """After its time, a value is there no more, in no way."""
+        store = await self.ready()
+        await store.put("a", b"1", 2.0)
+        await self.passed(2.5)
+        self.assertIsNone(await store.get("a"))
+        self.assertEqual(list(await store.keys("")), [])
+        self.assertEqual(await store.delete(["a"]), 0)
+
+    async def test_before_its_time(self) -> None:
+        """Until then it is."""
+        store = await self.ready()
+        await store.put("a", b"1", 4.0)
+        await self.passed(1.0)
+        self.assertEqual(await store.get("a"), b"1")
+
+    async def test_replaced_ttl(self) -> None:
+        """A later value brings its own time, longer or shorter."""
+        store = await self.ready()
+        for key, first, second in (("a", 2.0, 60.0), ("b", 60.0, 2.0)):
+            await store.put(key, b"1", first)
+            await store.put(key, b"2", second)
+        await self.passed(2.5)
+        self.assertEqual([await store.get("a"), await store.get("b")], [b"2", None])
+
+    async def test_delete(self) -> None:
+        """Deleted keys are gone; how many of them there were is told."""
+        store = await self.ready()
+        await store.put("a", b"1", 60.0)
+        await store.put("b", b"2", 60.0)
+        self.assertEqual(await store.delete(iter(["a", "x", "y"])), 1)
+        self.assertEqual([await store.get("a"), await store.get("b")], [None, b"2"])
+
+    async def test_delete_nothing(self) -> None:
+        """Deleting no keys is fine."""
+        self.assertEqual(await (await self.ready()).delete([]), 0)
+
+    async def test_keys(self) -> None:
+        """Keys are found by how they begin, octet for octet."""
+        store = await self.ready()
+        for key in ("p.a", "p.b", "pxa", "q", "[a-z]", "a"):
+            await store.put(key, b"1", 60.0)
+        self.assertEqual(sorted(await store.keys("p.")), ["p.a", "p.b"])
+        self.assertEqual(list(await store.keys("[a-z]")), ["[a-z]"])
+
+
 def cache_store_contract(make: MakeStore,
                          pass_time: Callable[[Clock, float], Any] = Clock.advance) -> type:
     """
@@ -38,111 +152,8 @@ def cache_store_contract(make: MakeStore,
         expiry is not up to the clock, it may return a Deferred.
     :return: a mixin for a C{TestCase}.
     """
-
-    class CacheStoreContract(_Base):
-        async def ready(self) -> Any:
-            """:return: a store, started if it wants to be; stopped after the test."""
-            self.clock = Clock()
-            self.clock.advance(1_700_000_000.25)
-            store = make(self.clock)
-            if IService.providedBy(store):
-                await maybeDeferred(store.startService)
-                self.addCleanup(store.stopService)
-            return store
-
-        async def passed(self, seconds: float) -> None:
-            """Let time pass."""
-            await maybeDeferred(pass_time, self.clock, seconds)
-
-        async def test_provides(self) -> None:
-            """It has every member of the interface, with the right arguments."""
-            verifyObject(ICacheStore, await self.ready())
-
-        async def test_get_nothing(self) -> None:
-            """What was never put is None."""
-            self.assertIsNone(await (await self.ready()).get("a"))
-
-        async def test_get(self) -> None:
-            """What was put is had back, to the octet, and again."""
-            store = await self.ready()
-            value = bytes(range(256)) * 3
-            await store.put("a", value, 60.0)
-            self.assertEqual([await store.get("a"), await store.get("a")], [value, value])
-
-        async def test_empty_value(self) -> None:
-            """No octets are a value too."""
-            store = await self.ready()
-            await store.put("a", b"", 60.0)
-            self.assertEqual(await store.get("a"), b"")
-
-        async def test_large_value(self) -> None:
-            """A value of a mebibyte is nothing special."""
-            store = await self.ready()
-            await store.put("a", b"x" * (1 << 20), 60.0)
-            self.assertEqual(len(await store.get("a")), 1 << 20)
-
-        async def test_replaced(self) -> None:
-            """A later value takes the place of an earlier one."""
-            store = await self.ready()
-            await store.put("a", b"1", 60.0)
-            await store.put("a", b"22", 60.0)
-            self.assertEqual(await store.get("a"), b"22")
-
-        async def test_odd_keys(self) -> None:
-            """Keys are any text, each is itself only, and case counts."""
-            store = await self.ready()
-            for number, key in enumerate(_ODD_KEYS):
-                await store.put(key, b"%d" % number, 60.0)
-            self.assertEqual([await store.get(key) for key in _ODD_KEYS],
-                             [b"%d" % number for number in range(len(_ODD_KEYS))])
-            self.assertEqual(sorted(await store.keys("")), sorted(_ODD_KEYS))
-
-        async def test_expires(self) -> None:
-            """After its time, a value is there no more, in no way."""
-            store = await self.ready()
-            await store.put("a", b"1", 2.0)
-            await self.passed(2.5)
-            self.assertIsNone(await store.get("a"))
-            self.assertEqual(list(await store.keys("")), [])
-            self.assertEqual(await store.delete(["a"]), 0)
-
-        async def test_before_its_time(self) -> None:
-            """Until then it is."""
-            store = await self.ready()
-            await store.put("a", b"1", 4.0)
-            await self.passed(1.0)
-            self.assertEqual(await store.get("a"), b"1")
-
-        async def test_replaced_ttl(self) -> None:
-            """A later value brings its own time, longer or shorter."""
-            store = await self.ready()
-            for key, first, second in (("a", 2.0, 60.0), ("b", 60.0, 2.0)):
-                await store.put(key, b"1", first)
-                await store.put(key, b"2", second)
-            await self.passed(2.5)
-            self.assertEqual([await store.get("a"), await store.get("b")], [b"2", None])
-
-        async def test_delete(self) -> None:
-            """Deleted keys are gone; how many of them there were is told."""
-            store = await self.ready()
-            await store.put("a", b"1", 60.0)
-            await store.put("b", b"2", 60.0)
-            self.assertEqual(await store.delete(iter(["a", "x", "y"])), 1)
-            self.assertEqual([await store.get("a"), await store.get("b")], [None, b"2"])
-
-        async def test_delete_nothing(self) -> None:
-            """Deleting no keys is fine."""
-            self.assertEqual(await (await self.ready()).delete([]), 0)
-
-        async def test_keys(self) -> None:
-            """Keys are found by how they begin, octet for octet."""
-            store = await self.ready()
-            for key in ("p.a", "p.b", "pxa", "q", "[a-z]", "a"):
-                await store.put(key, b"1", 60.0)
-            self.assertEqual(sorted(await store.keys("p.")), ["p.a", "p.b"])
-            self.assertEqual(list(await store.keys("[a-z]")), ["[a-z]"])
-
-    return CacheStoreContract
+    return type("CacheStoreContract", (CacheStoreContract,), {
+        "make": staticmethod(make), "pass_time": staticmethod(pass_time)})
 
 
 def reference_store_contract(make: MakeStore) -> type:
