@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -30,13 +29,13 @@ def command(*arguments: str) -> list[str]:
 def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run the demonstration, and kill it in the end if it is still there."""
     # What is run in the background of a script ignores SIGINT, and so do its children.
-    heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command(*arguments), cwd=ROOT, text=True, env=environment(),
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          preexec_fn=heed) as process:
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
             yield process
         finally:
+            signal.signal(signal.SIGINT, before)
             if process.poll() is None:
                 process.terminate()
                 process.communicate(timeout=PATIENCE)
