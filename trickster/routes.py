@@ -7,6 +7,7 @@ from enum import Enum
 
 from attrs import frozen
 
+from trickster.errors import Reason
 from trickster.messages import NO_HEADERS, Headers, Params
 
 ALL_METHODS = ("*",)
@@ -55,6 +56,9 @@ class Route:
     :ivar normalise: makes equal questions equal before the key is made; its
         result is used for the key and sent to the origin.
     :ivar transform: applied to the octets of a whole 200 answer before it is stored.
+    :ivar unkept: looks at the octets of a whole 200 answer, as the origin sent them, and says
+        why they must not be stored although status and headers would allow it; None where
+        they may be.
     :ivar local: the answer of a C{Serve.LOCAL} route.
     """
 
@@ -69,6 +73,7 @@ class Route:
     form: bool = False
     normalise: Callable[[Params], Params] | None = None
     transform: Callable[[bytes], bytes] | None = None
+    unkept: Callable[[bytes], Reason | None] | None = None
     local: LocalAnswer | None = None
 
 

@@ -188,6 +188,26 @@ class ForcedTtlTests(SynchronousTestCase):
         self.assertEqual((client.status, client.octets), (206, b"el"))
         self.assertEqual(world.ask(b"/l", If_None_Match='"a"').status, 304)
 
+    def test_looked_at_before_it_is_stored(self) -> None:
+        """What a route will not have stored is passed on as it is, and asked for again."""
+        world = self.world(unkept=lambda octets: Reason.ORIGIN_WARNINGS
+                           if b"warn" in octets else None)
+        world.given(world.answer(body=b"warned"), world.answer(body=b"fine"))
+        asked = [world.ask(b"/l") for _ in range(3)]
+        self.assertEqual([one.octets for one in asked], [b"warned", b"fine", b"fine"])
+        self.assertEqual([one.result for one in asked], ["kmiss", "kmiss", "hit"])
+        self.assertEqual(asked[0].outcome.reason, Reason.ORIGIN_WARNINGS)
+        self.assertFalse(asked[0].outcome.stored)
+
+    def test_looked_at_before_it_is_changed(self) -> None:
+        """A route that changes answers judges them as they came."""
+        world = self.world(transform=lambda octets: octets.upper(),
+                           unkept=lambda octets: Reason.ORIGIN_WARNINGS
+                           if b"warn" in octets else None)
+        world.given(world.answer(body=b"warned"), world.answer(body=b"fine"))
+        self.assertEqual([world.ask(b"/l").octets for _ in range(3)],
+                         [b"WARNED", b"FINE", b"FINE"])
+
     def test_transformed_though_not_stored(self) -> None:
         """Answers that are not stored are changed as well, and so are those to a purge."""
         world = self.world(transform=lambda octets: octets.upper())

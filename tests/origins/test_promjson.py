@@ -17,6 +17,7 @@ from trickster.origins.promjson import (
     label_order,
     relabelled_samples,
     relabeller,
+    why_unkept,
     with_values,
 )
 from trickster.timeseries.dataset import Dataset
@@ -402,3 +403,22 @@ class RelabelTests(SynchronousTestCase):
             {"status": "success", "data": ["b", "c", "z"], "warnings": ["hm"]})
         for octets in (b"", b"[]", b'{"status":"error"}', b'{"data":[1]}', b'{"data":{}}', b'{"data":' + b"[" * 9999):
             self.assertEqual(with_values(octets, ["a"]), octets)
+
+
+class WhyUnkeptTests(SynchronousTestCase):
+    """Answers of the API that are 200, and yet not to be stored."""
+
+    def test_reasons(self) -> None:
+        """Broken, erroneous, partial and warned answers are told apart."""
+        for octets, reason in (
+                (b'{"status":"success","data":[]}', None),
+                (b'{"status":"success","isPartial":false,"warnings":[],"data":{}}', None),
+                (b'{"topN":"5"}', None),
+                (b'{"status":"success","data":[],"warnings":["w"]}', Reason.ORIGIN_WARNINGS),
+                (b'{"status":"success","data":[],"infos":["i"]}', None),
+                (b'{"status":"success","isPartial":true,"data":[]}', Reason.ORIGIN_PARTIAL),
+                (b'{"status":"error","error":"x"}', Reason.ORIGIN_STATUS),
+                (b'{"status":"success","data":[', Reason.UNDECODABLE),
+                (b"<html>", Reason.UNDECODABLE), (b"[]", Reason.UNDECODABLE),
+                (b"", Reason.UNDECODABLE), (b"[" * 100_000, Reason.UNDECODABLE)):
+            self.assertEqual(why_unkept(octets), reason, octets[:60])

@@ -267,12 +267,24 @@ class Fetcher:
             overflowed=lambda: self._too_large(fill, errand, go_live),
             left=fill.check, in_haste=fill.is_waited_for)
         go_live = partial(fill.go_live, head, body, outcome, first_hand)
-        if not needs_all(head, errand.question.request, self._options.range_rules):
+        examined = self._options.route.unkept is not None and response.status == 200
+        if not examined and not needs_all(
+                head, errand.question.request, self._options.range_rules):
             go_live()
         await body.pump()
-        if body.is_kept:
-            document = evolve(head, parts=whole_part(body.buffers()), length=body.size)
-            await self._land(fill, errand, document, outcome, first_hand)
+        if not body.is_kept:
+            return
+        octets = b"".join(body.buffers()) if examined else b""
+        unkept = self._unkept(octets) if examined else None
+        if unkept is not None:
+            await self._release(fill, errand, evolve(response, body=Octets(octets)), unkept)
+            return
+        document = evolve(head, parts=whole_part(body.buffers()), length=body.size)
+        await self._land(fill, errand, document, outcome, first_hand)
+
+    def _unkept(self, octets: bytes) -> Reason | None:
+        unkept = self._options.route.unkept
+        return None if unkept is None else unkept(octets)
 
     def _too_large(self, fill: Fill, errand: Errand, go_live: Callable[[], None]) -> None:
         fill.is_detached = False
@@ -297,7 +309,8 @@ class Fetcher:
             passed = evolve(response, body=Octets(octets))
             await self._release(fill, errand, passed, error.reason)
             return
-        reason = self._archive.why_not_stored(errand.question, response, head.policy)
+        reason = self._unkept(octets) or self._archive.why_not_stored(
+            errand.question, response, head.policy)
         if reason is not None:
             await self._release(fill, errand, evolve(response, body=Octets(changed)), reason)
             return

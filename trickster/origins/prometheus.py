@@ -13,7 +13,13 @@ from zope.interface import implementer
 
 from trickster.interfaces import IOriginType, IQueryDialect
 from trickster.messages import Headers, Params
-from trickster.origins.promjson import Relabel, relabelled_samples, relabeller, with_values
+from trickster.origins.promjson import (
+    Relabel,
+    relabelled_samples,
+    relabeller,
+    why_unkept,
+    with_values,
+)
 from trickster.origins.promrange import PrometheusRange
 from trickster.origins.promtime import rounded_instant
 from trickster.promql.facts import SECOND_NS
@@ -116,7 +122,7 @@ class Prometheus:
 
 def _object(path: str, match: Match, methods: tuple[str, ...], handler: str) -> Route:
     return Route(path, Serve.OBJECT, match, methods, handler, OBJECT_TTL, _NO_COUNT, IDENTITY,
-                 form=True)
+                 form=True, unkept=why_unkept)
 
 
 def _query_route(options: PrometheusOptions, relabel: Relabel | None) -> Route:

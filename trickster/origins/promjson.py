@@ -29,6 +29,7 @@ _NOTHING = (b"", b"null", b"[]", b"{}")
 _OF_NUMBERS = b"0123456789.+-eENaInf"
 _BARE_ROW = b'[,""],'
 _EXPONENT = re.compile(rb'\[[^,"]*[eE]')
+_SUCCESS = b'"success"'
 _WHITE = re.compile(rb"[ \t\r\n]")
 
 
@@ -227,6 +228,24 @@ def with_values(octets: bytes, values: Iterable[str]) -> bytes:
 
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def why_unkept(octets: bytes) -> Reason | None:
+    """
+    :param octets: a whole answer of the API, to whatever was asked.
+    :return: why it must not be stored: it is broken, an error in spite of its status, or not
+        the whole truth; None where nothing speaks against it.
+    """
+    try:
+        answer: dict[str, msgspec.Raw] = _fields.decode(octets)
+    except _MALFORMED:
+        return Reason.UNDECODABLE
+    if bytes(answer.get("status", _SUCCESS)) != _SUCCESS:
+        return Reason.ORIGIN_STATUS
+    if bytes(answer.get("isPartial", b"false")) != b"false":
+        return Reason.ORIGIN_PARTIAL
+    # What C{infos} say is about the whole answer, and stays true of it.
+    return None if bytes(answer.get("warnings", b"")) in _NOTHING else Reason.ORIGIN_WARNINGS
 
 
 def _complete(octets: bytes, *types: str) -> _Data:
