@@ -52,6 +52,10 @@ class OverlayTests(SynchronousTestCase):
         self.assertEqual((route.path, route.serve, route.ttl, route.match),
                          ("/b", Serve.DELTA, 5.0, Match.PREFIX))
 
+    def test_unknown_handler(self) -> None:
+        """A name that only the real origin type knows is proxied by the one that stands in."""
+        self.assertEqual(self.laid(path="/query", handler="query").serve, Serve.PROXY)
+
     def test_local_answer(self) -> None:
         """A localresponse says what the entry says."""
         route = self.laid(path="/hello", handler="localresponse", response_code=418,

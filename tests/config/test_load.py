@@ -135,6 +135,15 @@ class NoticeTests(SynchronousTestCase):
             "origins.all.origin_type alb (the backend is not served, though it is the default "
             "one)"),))
 
+    def test_known_origin(self) -> None:
+        """A backend whose origin type is known but not there is proxied, and that is said."""
+        configuration = loaded(
+            "backends: {i: {provider: influxdb, origin_url: 'http://i:8086', "
+            "paths: [{path: /query, handler: query}]}}")
+        backend = configuration.backends["i"]
+        self.assertEqual((backend.provider, backend.origin_type), ("influxdb", "reverseproxy"))
+        self.assertIn("proxied, and nothing of it is cached", configuration.notices[0])
+
     def test_stores(self) -> None:
         """A cache whose store is known but not there is kept in memory, and that is said."""
         configuration = loaded(ONE + "caches: {r: {provider: redis, memory: {num_counters: 7}}}")

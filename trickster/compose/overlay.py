@@ -72,8 +72,10 @@ def _handled(base: Route, handler: str, routes: Sequence[Route]) -> Route:
     serve = _GENERIC.get(handler)
     if serve is not None:
         return evolve(base, serve=serve, handler=handler)
-    named = next(route for route in routes if route.handler == handler)
-    return evolve(named, path=base.path, match=base.match, methods=base.methods)
+    for named in routes:
+        if named.handler == handler:
+            return evolve(named, path=base.path, match=base.match, methods=base.methods)
+    return evolve(base, serve=Serve.PROXY)  # of an origin type that another stands in for
 
 
 def _local(base: Route, options: PathOptions) -> LocalAnswer:

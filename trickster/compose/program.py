@@ -128,7 +128,7 @@ class _Building:
 
     def _backend(self, name: str, options: BackendOptions, around: Surroundings) -> Backend:
         return Backend(
-            name, options, self._plugins.load(ORIGINS, options.provider, IOriginType),
+            name, options, self._plugins.load(ORIGINS, options.origin_type, IOriginType),
             self._caches[options.cache_name].store,
             self._configuration.negative_ttls(options.negative_cache_name), around)
 

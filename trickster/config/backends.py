@@ -10,6 +10,10 @@ from trickster.config.hereafter import AlbOptions, CorsOptions, Sigv4Options
 from trickster.config.paths import PathOptions
 from trickster.config.settings import later, setting
 
+# Origin types of the original that are accepted, and proxied until they are there.
+KNOWN_ORIGINS = ("clickhouse", "influxdb", "irondb")
+STAND_IN = "reverseproxy"
+
 # Backends without an origin of their own.
 VIRTUAL_PROVIDERS = ("alb", "rule")
 
@@ -68,6 +72,8 @@ class BackendOptions:
     """
     An origin, or a pool of them.
 
+    :ivar origin_type: the name of the origin type that is really used: C{provider}, or
+        C{reverseproxy} where that provider is known but not yet there.
     :ivar plugin: the options of the origin type, an instance of its C{options} class, from
         the block named like the provider.
     """
@@ -178,6 +184,7 @@ class BackendOptions:
     cors: CorsOptions | None = later(None, "Cross-origin headers.")
     alb: AlbOptions | None = later(None, "Pool, for provider alb.")
     sigv4: Sigv4Options | None = later(None, "Signatures of requests to the origin.")
+    origin_type: str = setting("", "", hidden=True)
     plugin: Any = setting(None, "", hidden=True)
 
     @property

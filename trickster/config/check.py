@@ -183,8 +183,10 @@ class _Checks:
         """Names that C{handler} may have in this backend's paths; none where not known."""
         if backend.plugin is None or not backend.paths:
             return ()
+        if backend.origin_type != backend.provider:
+            return ()  # a stand-in does not know what the real one calls its ways
         try:
-            own = set(handlers(backend.provider, backend.plugin))
+            own = set(handlers(backend.origin_type, backend.plugin))
         except PluginError as error:
             self.problems.at(f"{path}.provider", str(error))
             return ()

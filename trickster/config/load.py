@@ -8,7 +8,12 @@ from typing import Any
 
 from attrs import Factory, define, evolve, field, frozen
 
-from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
+from trickster.config.backends import (
+    KNOWN_ORIGINS,
+    STAND_IN,
+    VIRTUAL_PROVIDERS,
+    BackendOptions,
+)
 from trickster.config.caches import KNOWN_STORES, CacheOptions
 from trickster.config.check import check
 from trickster.config.hereafter import TracingOptions
@@ -185,19 +190,21 @@ class _Loading:
 
     def _backend(self, table: Table, path: str) -> BackendOptions:
         provider = _text_of(table, "provider")
-        plugin, rest = None, table
+        plugin, rest, origin_type = None, table, provider
         if provider and provider not in VIRTUAL_PROVIDERS:
-            options = self._origin_options(provider, table, path)
-            plugin, rest = self._plugin_block(options, provider, table, path)
+            origin_type, options = self._origin_type(provider, table, path)
+            plugin, rest = self._plugin_block(options, origin_type, table, path)
         backend: BackendOptions = self._reader.block(BackendOptions, rest, path)
-        return evolve(backend, plugin=plugin)
+        return evolve(backend, origin_type=origin_type, plugin=plugin)
 
-    def _origin_options(self, provider: str, table: Table, path: str) -> type | None:
+    def _origin_type(self, provider: str, table: Table, path: str) -> tuple[str, type | None]:
         try:
-            return self._plugins.origin_options(provider)
+            return provider, self._plugins.origin_options(provider)
         except PluginError as error:
+            if provider in KNOWN_ORIGINS:
+                return self._origin_type(STAND_IN, table, path)
             self._refuse_provider(table, path, error)
-        return None
+        return provider, None
 
     def _refuse_provider(self, table: Table, path: str, error: PluginError) -> None:
         entry = table.entries.get("provider")
@@ -242,8 +249,11 @@ def _notices(configuration: Configuration, problems: Problems) -> tuple[str, ...
             path = problems.spelled(f"caches.{name}.provider")
             said.append(f"{path} {cache.provider} (the cache is kept in memory instead)")
     for name, backend in configuration.backends.items():
+        path, also = problems.spelled(f"backends.{name}.provider"), ""
+        if backend.origin_type != backend.provider:
+            said.append(f"{path} {backend.provider} (the backend is proxied, and nothing of it "
+                        "is cached)")
         if backend.is_virtual:
-            path, also = problems.spelled(f"backends.{name}.provider"), ""
             if backend.is_default:
                 also = ", though it is the default one"
             said.append(f"{path} {backend.provider} (the backend is not served{also})")
