@@ -19,8 +19,9 @@ def version() -> str:
     return found.group(1)
 
 
-FAST = ["brotli>=1.1", "hiredis>=3", "isal>=1.7", "zstandard>=0.23"]
-HTTP2 = ["twisted[http2]>=26.10"]
+FAST = ["brotli>=1.1", "isal>=1.7", "zstandard>=0.23"]
+# For the store that is to come; its options are read already.
+REDIS = ["hiredis>=3", "txredisapi>=1.6,<2"]
 TEST = [
     *FAST,
     "build>=1.2",
@@ -76,19 +77,17 @@ setup(
     zip_safe=False,
     install_requires=[
         "attrs>=24.2",
-        "cattrs>=24.1",
         "httptools>=0.6.4",
         "msgspec>=0.20",
         "prometheus-client>=0.21",
         "PyYAML>=6.0.2",
         "treq>=26.7",
         "twisted[tls]>=26.10",
-        "txredisapi>=1.6,<2",
         "zope.interface>=8",
     ],
     extras_require={
         "fast": FAST,
-        "http2": HTTP2,
+        "redis": REDIS,
         "test": TEST,
         "lint": LINT,
         "docs": DOCS,

@@ -179,12 +179,13 @@ class StoreTests(SynchronousTestCase):
     """Stores that lose what they should keep."""
 
     def test_failing(self) -> None:
-        """A store that fails is a miss."""
+        """A store that fails is a miss, which says whose fault it is."""
         rig = Rig(lambda clock: guarded(BrokenStore(), "c", clock))
         for _ in range(2):
             answer = rig.ask(-300, 0)
             self.assertEqual((answer.status, answer.octets),
                              (Status.KEY_MISS, rig.direct(-300, 0)))
+            self.assertEqual(answer.outcome.reason, Reason.STORE_ERROR)
         self.assertEqual(rig.left_over(), (0, 0, 0))
 
     def test_full(self) -> None:

@@ -17,6 +17,7 @@ from tests.caching.objectworld import (
     web_route,
 )
 from trickster.caching.budget import InFlight
+from trickster.caching.guard import guarded
 from trickster.caching.objects import InvalidatingProxy
 from trickster.errors import (
     Reason,
@@ -28,7 +29,7 @@ from trickster.errors import (
 )
 from trickster.messages import Request
 from trickster.routes import Route, Serve
-from trickster.testing.doubles import at_once
+from trickster.testing.doubles import BrokenStore, at_once
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -72,6 +73,13 @@ class MissAndHitTests(SynchronousTestCase):
         self.assertEqual((first.octets, first.header(b"x-foo")),
                          (second.octets, second.header(b"x-foo")))
         self.assertEqual(second.result, "hit")
+
+    def test_failing_store(self) -> None:
+        """A store that fails is a miss, which says whose fault it is."""
+        world = World.of(lambda clock: guarded(BrokenStore(), "c", clock))
+        world.given(world.answer(Cache_Control="max-age=60"))
+        asked = world.ask()
+        self.assertEqual((asked.octets, asked.outcome.reason), (b"hello", Reason.STORE_ERROR))
 
     def test_stale_is_fetched_again(self) -> None:
         """What is no longer fresh and has no validator is asked for again."""

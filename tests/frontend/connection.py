@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -72,13 +73,14 @@ class Connection:
     """A client's view."""
 
     def __init__(self, served: IResponder | IResource, limits: ListenerLimits | None = None,
-                 clock: Clock | None = None, site: ProxySite | None = None) -> None:
+                 clock: Clock | None = None, site: ProxySite | None = None,
+                 peer: IAddress | None = None) -> None:
         self.clock = clock or Clock()
         if clock is None:
             self.clock.advance(NOW)
         resource = ResponderResource(served) if IResponder.providedBy(served) else served
         self.site = site or ProxySite(resource, self.clock, limits)
-        self.transport = FakeTransport()
+        self.transport = FakeTransport(peerAddress=peer)
         channel = self.site.buildProtocol(None)
         assert isinstance(channel, ProxyChannel)
         self.channel = self.transport.protocol = channel

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.address import IPv6Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.frontend.connection import NOW, Connection, Echo, Streaming, answers, get, post
@@ -37,6 +38,13 @@ class RequestTests(SynchronousTestCase):
                          (b"GET", b"/a?b=%20c", b"h", b"HTTP/1.1"))
         self.assertEqual(request.headers.pairs, ((b"Host", b"h"), (b"X-Y", b"1")))
         self.assertEqual(request.peer, Peer("192.168.1.1", 54321, False, 12345))
+
+    def test_mapped_address(self) -> None:
+        """A client that came by IPv4 to an IPv6 socket has an IPv4 address."""
+        responder = RecordingResponder.of(ok())
+        address = IPv6Address("TCP", "::ffff:10.1.2.3", 4567)
+        Connection(responder, peer=address).send(get())
+        self.assertEqual(responder.requests[0].peer.host, "10.1.2.3")
 
     def test_whole_body(self) -> None:
         """A body that came with its head is there at once."""

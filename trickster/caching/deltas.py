@@ -163,6 +163,8 @@ class DeltaCache:
             step, (plan.wanted,))
         new = (Extents.of(step, fetched.own) - failed).count()
         reason = plan.reason(status, fetched.missing)
+        if reason is Reason.KEY_MISS and self._entries.is_failing:
+            reason = Reason.STORE_ERROR
         return Outcome(
             Engine.DELTA, status, Reason.PARTIAL_FAILURE if failed else reason,
             fetched=fetched.own, failed=failed.spans,

@@ -132,6 +132,11 @@ class Entries:
             return kept
         return await self._alone(key, change)
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the store does not work at present, so that a miss may be its fault."""
+        return bool(getattr(self._store, "is_failing", False))
+
     async def remove(self, key: str) -> None:
         """Forget what is kept under a key, also what is about to be."""
         if self._by_reference:

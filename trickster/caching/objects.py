@@ -105,7 +105,12 @@ class ObjectCache:
             key = key_of(self._asking.key, request, body)
         except MalformedParams:
             return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
-        return _told(await self._ask(Question(key, request, body, self._honoured(request))))
+        response = await self._ask(Question(key, request, body, self._honoured(request)))
+        if response.outcome.reason is Reason.KEY_MISS and getattr(
+                self._store, "is_failing", False):
+            outcome = evolve(response.outcome, reason=Reason.STORE_ERROR)
+            response = evolve(response, outcome=outcome)
+        return _told(response)
 
     def _is_cached_method(self, method: bytes) -> bool:
         return method == b"POST" and (self.options.route.form

@@ -91,7 +91,8 @@ class ProxyChannel(HTTPChannel):
             transport.setTcpNoDelay(True)
         self._takes_views = isinstance(transport, EagerServer) and not transport.TLS
         client, server = transport.getPeer(), transport.getHost()
-        self.peer = Peer(getattr(client, "host", ""), getattr(client, "port", 0),
+        host = getattr(client, "host", "").removeprefix("::ffff:")  # IPv4 on an IPv6 socket
+        self.peer = Peer(host, getattr(client, "port", 0),
                          ISSLTransport.providedBy(transport), getattr(server, "port", 0))
         self._networkProducer = transport
         transport.registerProducer(self, True)
