@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-import time
 import urllib.parse
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.expressions import EXPRESSIONS
-from tests.end_to_end.samples import openmetrics
-from tests.end_to_end.servers import Answer, Prometheus, Trickster, fetch
+from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.standing import BesidePrometheus
 
 EXAMPLES = int(os.environ.get("TRICKSTER_DIFFERENTIAL_EXAMPLES", "150"))
 _STEPS = ("15", "30s", "60", "1m", "7", "13.5", "0.5", "300", "2m30s", "1000ms")
@@ -29,44 +26,20 @@ windows = st.tuples(
     st.integers(-6000, 1200), st.sampled_from(_SPANS), st.sampled_from((0, 0, 0, 0.5, 0.123)))
 
 
-class _Servers:
-    """One Prometheus, and one Trickster for it with a backend for each mode."""
-
-    _instance: ClassVar[_Servers | None] = None
-
-    def __init__(self) -> None:
-        self.directory = tempfile.TemporaryDirectory()
-        root = Path(self.directory.name)
-        self.now = int(time.time()) // 60 * 60
-        openmetrics(root / "samples.om", self.now)
-        self.prometheus = Prometheus(root / "prometheus", root / "samples.om")
-        common = {"provider": "prometheus", "origin_url": self.prometheus.url,
-                  "fast_forward_disable": True}
-        self.trickster = Trickster(root / "trickster", {
-            "aligned": {**common, "is_default": True},
-            "phase": {**common, "timeseries_step_mode": "phase"},
-            "tolerant": {**common, "backfill_tolerance": "5m", "shard_max_size_points": 10,
-                         "timeseries_eviction_method": "lru"},
-        })
-
-    def stop(self) -> None:
-        self.trickster.stop()
-        self.prometheus.stop()
-        self.directory.cleanup()
-
-
-class DifferentialTests(SynchronousTestCase):
+class DifferentialTests(BesidePrometheus):
     """Random questions, asked both ways."""
 
-    servers: ClassVar[_Servers]
+    trickster: ClassVar[Trickster]
 
     @classmethod
-    def setUpClass(cls) -> None:
-        cls.servers = _Servers()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.servers.stop()
+    def started(cls, root: Path) -> None:
+        super().started(root)
+        modes = cls.both_modes(cls.prometheus.url)
+        cls.trickster = cls.kept(Trickster(root / "trickster", {
+            **modes,
+            "tolerant": {**modes["aligned"], "is_default": False, "backfill_tolerance": "5m",
+                         "shard_max_size_points": 10, "timeseries_eviction_method": "lru"},
+        }))
 
     def ask(self, base: str, params: dict[str, Any], post: bool) -> Answer:
         encoded = urllib.parse.urlencode(params)
@@ -78,8 +51,8 @@ class DifferentialTests(SynchronousTestCase):
 
     def assert_same(self, backend: str, params: dict[str, Any], post: bool,
                     direct: dict[str, Any] | None = None) -> Answer:
-        got = self.ask(f"{self.servers.trickster.url}/{backend}", params, post)
-        want = self.ask(self.servers.prometheus.url, direct or params, post)
+        got = self.ask(f"{self.trickster.url}/{backend}", params, post)
+        want = self.ask(self.prometheus.url, direct or params, post)
         told = f"{backend} {params} -> {got.result}"
         self.assertEqual(got.status, want.status, f"{told}: {got.body[:500]!r}")
         if got.body == want.body:
@@ -96,7 +69,7 @@ class DifferentialTests(SynchronousTestCase):
                             post: bool) -> None:
         """In mode phase any window, by any step, is answered to the octet as the origin does."""
         for start, span, fraction in asked:
-            begin = self.servers.now + start + fraction
+            begin = self.now + start + fraction
             self.assert_same("phase", {
                 "query": expression, "start": spelled(begin), "end": spelled(begin + span),
                 "step": step}, post)
@@ -109,7 +82,7 @@ class DifferentialTests(SynchronousTestCase):
             post: bool) -> None:
         """In mode aligned the answer is the origin's own for the range moved to the grid."""
         for start, span, _ in asked:
-            begin = self.servers.now + start
+            begin = self.now + start
             params = {"query": expression, "start": begin, "end": begin + span, "step": step}
             direct = {**params, "start": begin // step * step,
                       "end": (begin + span) // step * step}
@@ -121,14 +94,14 @@ class DifferentialTests(SynchronousTestCase):
            st.sampled_from(("aligned", "phase")))
     def test_inverted_ranges(self, start: int, back: int, step: str, backend: str) -> None:
         """A range that ends before it begins gets the origin's own refusal."""
-        begin = self.servers.now + start
+        begin = self.now + start
         got = self.assert_same(backend, {
             "query": "temperature", "start": begin, "end": begin - back, "step": step}, False)
         self.assertEqual(got.status, 400)
 
     def test_refusals(self) -> None:
         """What Prometheus refuses is refused in its own words."""
-        now = self.servers.now
+        now = self.now
         good = {"query": "temperature", "start": now - 600, "end": now, "step": 15}
         for change in ({"step": 0}, {"step": -1}, {"step": "x"}, {"start": "yesterday"},
                        {"end": ""}, {"query": ""}, {"timeout": "x"}, {"step": "0.01"},

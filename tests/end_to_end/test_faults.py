@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import tempfile
 import time
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.end_to_end.counting import ScriptedOrigin
 from tests.end_to_end.servers import Answer, Trickster, fetch, free_port
+from tests.end_to_end.standing import Standing
 
 NOW = int(time.time()) // 60 * 60
 GOOD = (b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"a":"b"},'
@@ -84,30 +82,22 @@ FAULTS: dict[str, tuple[Serve, tuple[int, ...], str]] = {
 }
 
 
-class FaultTests(SynchronousTestCase):
+class FaultTests(Standing):
     """An origin that is scripted octet for octet."""
 
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
     origin: ClassVar[ScriptedOrigin]
     trickster: ClassVar[Trickster]
     down: ClassVar[int]
 
     @classmethod
-    def setUpClass(cls) -> None:
-        cls.directory = tempfile.TemporaryDirectory()
-        cls.origin = ScriptedOrigin(lambda peer, head: FINE(peer))
+    def started(cls, root: Path) -> None:
+        cls.origin = cls.kept(ScriptedOrigin(lambda peer, head: FINE(peer)))
         cls.down = free_port()
         common = {"provider": "prometheus", "fast_forward_disable": True, "timeout": "1s"}
-        cls.trickster = Trickster(Path(cls.directory.name), {
+        cls.trickster = cls.kept(Trickster(root, {
             "prom": {**common, "origin_url": cls.origin.url, "is_default": True},
             "down": {**common, "origin_url": f"http://127.0.0.1:{cls.down}"},
-        })
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.trickster.stop()
-        cls.origin.stop()
-        cls.directory.cleanup()
+        }))
 
     def ask(self, query: str, backend: str = "prom") -> Answer:
         params = urllib.parse.urlencode(

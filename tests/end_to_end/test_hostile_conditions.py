@@ -6,17 +6,14 @@ import os
 import random
 import socket
 import struct
-import tempfile
 import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.end_to_end.samples import openmetrics
-from tests.end_to_end.servers import Prometheus, Trickster, fetch
+from tests.end_to_end.servers import Trickster, fetch
+from tests.end_to_end.standing import BesidePrometheus
 
 _REQUESTS = int(os.environ.get("TRICKSTER_HOSTILE_CASES", "400"))
 _QUERIES = ("temperature", "requests_total", "odd", "rate(requests_total[5m])",
@@ -34,30 +31,20 @@ _BACKENDS: dict[str, dict[str, Any]] = {
 }
 
 
-class ConditionTests(SynchronousTestCase):
+class ConditionTests(BesidePrometheus):
     """Many clients at once, of whom many do not wait for their answers."""
 
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
-    prometheus: ClassVar[Prometheus]
-    now: ClassVar[int]
+    root: ClassVar[Path]
 
     @classmethod
-    def setUpClass(cls) -> None:
-        cls.directory = tempfile.TemporaryDirectory()
-        root = Path(cls.directory.name)
-        cls.now = int(time.time()) // 60 * 60
-        openmetrics(root / "samples.om", cls.now)
-        cls.prometheus = Prometheus(root / "prometheus", root / "samples.om")
+    def started(cls, root: Path) -> None:
+        super().started(root)
+        cls.root = root
         found = root / "odd-1.dist-info"
         found.mkdir()
         (found / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1\n")
         (found / "entry_points.txt").write_text(
             "[trickster.stores]\nodd = tests.end_to_end.oddstore:odd\n")
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.prometheus.stop()
-        cls.directory.cleanup()
 
     def test_small_cache(self) -> None:
         """A cache of one MiB evicts what others are just adding to."""
@@ -79,7 +66,7 @@ class ConditionTests(SynchronousTestCase):
         """Ask a Trickster with this cache from many sides; all answers are the direct ones."""
         common = {"provider": "prometheus", "origin_url": self.prometheus.url,
                   "fast_forward_disable": True}
-        root = Path(self.directory.name)
+        root = self.root
         path = os.pathsep.join((str(root), str(Path(__file__).parents[2])))
         trickster = Trickster(
             root / f"trickster{seed}", {n: {**common, **b} for n, b in _BACKENDS.items()},

@@ -6,16 +6,12 @@ import http.client
 import json
 import os
 import random
-import tempfile
-import time
 import urllib.parse
 from pathlib import Path
 from typing import Any, ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.end_to_end.samples import openmetrics
-from tests.end_to_end.servers import Answer, Prometheus, Trickster, fetch
+from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.standing import BesidePrometheus
 
 SEED = int(os.environ.get("TRICKSTER_HOSTILE_SEED", "1"))
 CASES = int(os.environ.get("TRICKSTER_HOSTILE_CASES", "400"))
@@ -141,33 +137,16 @@ class Hostile:
         return urllib.parse.quote_plus(octets) if form == 1 else urllib.parse.quote(octets, "")
 
 
-class HostileTests(SynchronousTestCase):
+class HostileTests(BesidePrometheus):
     """A Prometheus, asked directly and through a backend of each mode."""
 
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
-    prometheus: ClassVar[Prometheus]
     trickster: ClassVar[Trickster]
-    now: ClassVar[int]
 
     @classmethod
-    def setUpClass(cls) -> None:
-        cls.directory = tempfile.TemporaryDirectory()
-        root = Path(cls.directory.name)
-        cls.now = int(time.time()) // 60 * 60
-        openmetrics(root / "samples.om", cls.now)
-        cls.prometheus = Prometheus(root / "prometheus", root / "samples.om")
-        common = {"provider": "prometheus", "origin_url": cls.prometheus.url,
-                  "fast_forward_disable": True}
-        cls.trickster = Trickster(root / "trickster", {
-            "aligned": {**common, "is_default": True},
-            "phase": {**common, "timeseries_step_mode": "phase"},
-        })
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.trickster.stop()
-        cls.prometheus.stop()
-        cls.directory.cleanup()
+    def started(cls, root: Path) -> None:
+        super().started(root)
+        cls.trickster = cls.kept(Trickster(
+            root / "trickster", cls.both_modes(cls.prometheus.url)))
 
     def test_expressions(self) -> None:
         """Remarks, odd white space, nested offsets, fixed instants, cases, quotes."""

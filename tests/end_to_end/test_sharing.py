@@ -3,53 +3,36 @@
 from __future__ import annotations
 
 import random
-import tempfile
 import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.end_to_end.counting import CountingProxy
-from tests.end_to_end.samples import openmetrics
-from tests.end_to_end.servers import Answer, Prometheus, Trickster, fetch
+from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.standing import BesidePrometheus
 
 STEP = 15
 
 
-class SharingTests(SynchronousTestCase):
+class SharingTests(BesidePrometheus):
     """Trickster before a Prometheus whose every asked instant is counted."""
 
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
-    prometheus: ClassVar[Prometheus]
     counting: ClassVar[CountingProxy]
     trickster: ClassVar[Trickster]
-    now: ClassVar[int]
 
     @classmethod
-    def setUpClass(cls) -> None:
-        cls.directory = tempfile.TemporaryDirectory()
-        root = Path(cls.directory.name)
-        cls.now = int(time.time()) // 60 * 60
-        openmetrics(root / "samples.om", cls.now)
-        cls.prometheus = Prometheus(root / "prometheus", root / "samples.om")
-        cls.counting = CountingProxy(cls.prometheus.url)
-        common = {"provider": "prometheus", "fast_forward_disable": True,
-                  "origin_url": cls.counting.url}
-        cls.trickster = Trickster(root / "trickster", {
-            "plain": {**common, "is_default": True},
-            "sharded": {**common, "shard_max_size_points": 20, "fetch_concurrency_limit": 3},
-            "tolerant": {**common, "backfill_tolerance": "2m"},
-        })
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.trickster.stop()
-        cls.counting.stop()
-        cls.prometheus.stop()
-        cls.directory.cleanup()
+    def started(cls, root: Path) -> None:
+        super().started(root)
+        cls.counting = cls.kept(CountingProxy(cls.prometheus.url))
+        plain = cls.both_modes(cls.counting.url)["aligned"]
+        other = {**plain, "is_default": False}
+        cls.trickster = cls.kept(Trickster(root / "trickster", {
+            "plain": plain,
+            "sharded": {**other, "shard_max_size_points": 20, "fetch_concurrency_limit": 3},
+            "tolerant": {**other, "backfill_tolerance": "2m"},
+        }))
 
     def setUp(self) -> None:
         self.counting.asked.clear()

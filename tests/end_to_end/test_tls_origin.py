@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ssl
-import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.end_to_end.certificates import Authority
 from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.standing import Standing
 
 
 class _Quiet(BaseHTTPRequestHandler):
@@ -37,29 +35,28 @@ class _Server(ThreadingHTTPServer):
         """Clients that do not believe us go away."""
 
 
-class TlsOriginTests(SynchronousTestCase):
+class TlsOriginTests(Standing):
     """One HTTPS origin, and backends that trust it, or not."""
 
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
     server: ClassVar[_Server]
     trickster: ClassVar[Trickster]
 
     @classmethod
-    def setUpClass(cls) -> None:
-        cls.directory = tempfile.TemporaryDirectory()
-        root = Path(cls.directory.name)
+    def started(cls, root: Path) -> None:
         authority = Authority(root)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*authority.issue("origin.test", "127.0.0.1"))
         context.load_verify_locations(authority.path)
         context.verify_mode = ssl.CERT_OPTIONAL
         cls.server = _Server(("127.0.0.1", 0), _Quiet)
+        cls.running.callback(cls.server.server_close)
+        cls.running.callback(cls.server.shutdown)
         cls.server.socket = context.wrap_socket(cls.server.socket, server_side=True)
         threading.Thread(target=cls.server.serve_forever, daemon=True).start()
         ours = [str(path) for path in authority.issue("trickster.test")]
         port = cls.server.server_address[1]
         believed = {"certificate_authority_paths": [str(authority.path)]}
-        cls.trickster = Trickster(root / "trickster", {
+        cls.trickster = cls.kept(Trickster(root / "trickster", {
             name: {"provider": "proxy", "origin_url": f"https://{host}:{port}", "tls": tls}
             for name, host, tls in (
                 ("default", "127.0.0.1", {}),
@@ -67,14 +64,7 @@ class TlsOriginTests(SynchronousTestCase):
                 ("named", "localhost", believed),
                 ("careless", "127.0.0.1", {"insecure_skip_verify": True}),
                 ("known", "127.0.0.1", {**believed, "client_cert_path": ours[0],
-                                        "client_key_path": ours[1]}))})
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.trickster.stop()
-        cls.server.shutdown()
-        cls.server.server_close()
-        cls.directory.cleanup()
+                                        "client_key_path": ours[1]}))}))
 
     def ask(self, backend: str) -> Answer:
         return fetch(f"{self.trickster.url}/{backend}/")

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import math
 import random
-import tempfile
 import time
 import urllib.parse
 from pathlib import Path
 from typing import Any, ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.end_to_end.servers import Answer, Server, Trickster, fetch, free_port, program
+from tests.end_to_end.standing import BesidePrometheus, Standing
 
 _CACHED = (
     "temperature", "rate(requests_total[5m])", "rate(requests_total)", "sum(temperature) by (floor)",
@@ -58,33 +56,20 @@ class Victoria(Server):
             time.sleep(0.1)
 
 
-class VictoriaTests(SynchronousTestCase):
+class VictoriaTests(Standing):
     """Random windows of fixed questions, asked both ways."""
 
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
     victoria: ClassVar[Victoria]
     trickster: ClassVar[Trickster]
     now: ClassVar[int]
 
     @classmethod
-    def setUpClass(cls) -> None:
+    def started(cls, root: Path) -> None:
         program("victoria-metrics")
-        cls.directory = tempfile.TemporaryDirectory()
-        root = Path(cls.directory.name)
         cls.now = int(time.time()) // 300 * 300
-        cls.victoria = Victoria(root / "victoria", cls.now)
-        common = {"provider": "prometheus", "origin_url": cls.victoria.url,
-                  "fast_forward_disable": True}
-        cls.trickster = Trickster(root / "trickster", {
-            "aligned": {**common, "is_default": True},
-            "phase": {**common, "timeseries_step_mode": "phase"},
-        })
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.trickster.stop()
-        cls.victoria.stop()
-        cls.directory.cleanup()
+        cls.victoria = cls.kept(Victoria(root / "victoria", cls.now))
+        cls.trickster = cls.kept(Trickster(
+            root / "trickster", BesidePrometheus.both_modes(cls.victoria.url)))
 
     def ask(self, backend: str, query: str, window: tuple[int, int, int],
             **more: Any) -> Answer:
