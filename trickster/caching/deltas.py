@@ -18,6 +18,7 @@ from trickster.caching.fastforward import NewestSamples, instant_wanted
 from trickster.caching.gaps import Fetched, GapFetcher, Refused, Unkept
 from trickster.caching.lastuses import LastUses
 from trickster.caching.passed import PassedKeys
+from trickster.caching.replays import Question, Replays
 from trickster.caching.retention import mergeable
 from trickster.errors import NotATimeRange, Reason, RequestTooLarge, UpstreamError
 from trickster.interfaces import IQueryDialect, IResponder
@@ -31,6 +32,7 @@ from trickster.messages import (
     Response,
     Status,
 )
+from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
 
@@ -62,12 +64,25 @@ class DeltaCache:
     _clock: IReactorTime
     _options: DeltaOptions
     _uses: LastUses = field(factory=LastUses, init=False)
+    _replays: Replays | None = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # A newest sample, and the order of last uses, are looked for anew for each request.
+        plain = (self._newest is None and not self._options.lru
+                 and self._entries.are_objects)
+        self._replays = Replays(self._options.identifying) if plain else None
 
     async def respond(self, request: Request) -> Response:
         """See L{trickster.interfaces.IResponder.respond}."""
+        now_ns = int(self._clock.seconds() * SECOND_NS)
+        question = self._replays.question(request) if self._replays is not None else None
+        if question is not None:
+            again = self._replayed(question, now_ns)
+            if again is not None:
+                request.body.close()
+                return again
         if type(request.body) is not Octets:
             request = await _whole(request)
-        now_ns = int(self._clock.seconds() * SECOND_NS)
         try:
             plan = planned(request, self._dialect, self._options, now_ns)
         except NotATimeRange as unfit:
@@ -82,7 +97,21 @@ class DeltaCache:
         if self._options.lru:
             uses = self._uses.noted(plan.key, plan.wanted, now_ns / SECOND_NS)
             plan = evolve(plan, uses=uses)
-        return await self._answer(plan)
+        return await self._answer(plan, question)
+
+    def _replayed(self, question: Question, now_ns: int) -> Response | None:
+        """:return: the answer given before, as long as it is still made of the same entry."""
+        assert self._replays is not None
+        found = self._replays.find(question)
+        if found is None:
+            return None
+        oldest_ns = planning.oldest_kept(found.step_ns, now_ns, self._options.retention)
+        entry = self._entries.peek(found.key)
+        if (entry is None or entry is not found.entry() or found.extent.end_ns < oldest_ns
+                or self._passed.reason(found.key) is not None):
+            self._replays.drop(question)
+            return None
+        return found.response()
 
     async def _purge(self, plan: Plan) -> Response:
         self._fetcher.outdate(plan.key)
@@ -91,12 +120,15 @@ class DeltaCache:
                                     status=Status.PURGE)
         return evolve(response, outcome=evolve(response.outcome, engine=Engine.DELTA))
 
-    async def _answer(self, plan: Plan) -> Response:
+    async def _answer(self, plan: Plan, question: Question | None) -> Response:
         entry = await self._entries.get(plan.key)
         newest = self._start_newest(plan)
         try:
             if entry is not None and entry.dataset.extents.covers(plan.wanted):
-                return await self._hit(plan, entry, newest)
+                response = await self._hit(plan, entry, newest)
+                if question is not None and self._replays is not None:
+                    self._replays.keep(question, plan, entry, response)
+                return response
             missing = Extents(plan.query.step_ns, (plan.wanted,))
             if entry is not None:
                 missing = missing - entry.dataset.extents

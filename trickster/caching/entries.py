@@ -83,6 +83,11 @@ class Entries:
         """How many keys are being read or changed."""
         return len(self._locks.keys() | self._reads.keys())
 
+    @property
+    def are_objects(self) -> bool:
+        """Whether the very entry that was put is had back."""
+        return self._by_reference
+
     def peek(self, key: str) -> Entry | None:
         """:return: what is kept under a key, where the store need not be waited for."""
         if not self._by_reference:
