@@ -117,11 +117,27 @@ class ReplayTests(SynchronousTestCase):
         self.assertEqual(self.remembered(), 2)
 
     def test_not_where_each_request_counts(self) -> None:
-        """Fast forward, last uses, and stores of octets are without."""
-        for rig in (Rig(newest=True), Rig(lru=True), Rig(DictStore)):
+        """Last uses, and stores of octets, are without."""
+        for rig in (Rig(lru=True), Rig(DictStore)):
             self.assertIsNone(rig.cache._replays)
             self.hit(rig)
             self.assertEqual(rig.ask(-300, 0).octets, rig.direct(-300, 0))
+
+    def test_newest_sample(self) -> None:
+        """A range that ends now may get a newest sample, one that ended before may not."""
+        self.rig = Rig(newest=True)
+        self.hit()
+        self.assertEqual(self.remembered(), 0)
+        for _ in range(2):
+            self.rig.ask(-300, -60)
+        self.assertEqual(self.remembered(), 1)
+
+    def test_newest_sample_of_short_steps(self) -> None:
+        """Nor may one whose steps are as short as the time that a newest sample serves."""
+        self.rig = Rig(newest=True)
+        for _ in range(2):
+            self.rig.ask(-300, 0, 15)
+        self.assertEqual(self.remembered(), 1)
 
     def test_large(self) -> None:
         """Large answers are made anew."""

@@ -14,7 +14,7 @@ from trickster.bodies import BodyTooLarge, read_all
 from trickster.caching.budget import OverBudget
 from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan, planned
 from trickster.caching.entries import Entries, Entry
-from trickster.caching.fastforward import NewestSamples, instant_wanted
+from trickster.caching.fastforward import NewestSamples, instant_wanted, never_wanted
 from trickster.caching.gaps import Fetched, GapFetcher, Refused, Unkept
 from trickster.caching.lastuses import LastUses
 from trickster.caching.passed import PassedKeys
@@ -67,9 +67,8 @@ class DeltaCache:
     _replays: Replays | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        # A newest sample, and the order of last uses, are looked for anew for each request.
-        plain = (self._newest is None and not self._options.lru
-                 and self._entries.are_objects)
+        # The order of last uses counts each request.
+        plain = not self._options.lru and self._entries.are_objects
         self._replays = Replays(self._options.identifying) if plain else None
 
     async def respond(self, request: Request) -> Response:
@@ -126,7 +125,8 @@ class DeltaCache:
         try:
             if entry is not None and entry.dataset.extents.covers(plan.wanted):
                 response = await self._hit(plan, entry, newest)
-                if question is not None and self._replays is not None:
+                if question is not None and self._is_the_same_again(plan):
+                    assert self._replays is not None
                     self._replays.keep(question, plan, entry, response)
                 return response
             missing = Extents(plan.query.step_ns, (plan.wanted,))
@@ -138,6 +138,10 @@ class DeltaCache:
             if newest is not None:
                 newest.addErrback(_forget)
                 newest.cancel()
+
+    def _is_the_same_again(self, plan: Plan) -> bool:
+        return self._newest is None or never_wanted(
+            plan.query, plan.now_ns, self._options.fast_forward_ttl)
 
     async def _hit(self, plan: Plan, entry: Entry, newest: Newest | None) -> Response:
         dataset = entry.dataset.window(plan.wanted)

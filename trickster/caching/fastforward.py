@@ -55,6 +55,16 @@ def instant_wanted(asked: TimeRangeQuery, answered: TimeRangeQuery, now_ns: int,
     return at_ns if at_ns > last else None
 
 
+def never_wanted(answered: TimeRangeQuery, now_ns: int, ttl: float) -> bool:
+    """
+    :param answered: as in L{instant_wanted}.
+    :return: whether that will be None for the same request from now on.
+    """
+    step = answered.step_ns
+    return (not answered.wants_newest or step <= ttl * SECOND_NS
+            or answered.extent.end_ns < now_ns // step * step)
+
+
 @define
 class NewestSamples:
     """
