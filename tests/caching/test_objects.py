@@ -18,7 +18,7 @@ from tests.caching.objectworld import (
 )
 from trickster.caching.budget import InFlight
 from trickster.caching.guard import guarded
-from trickster.caching.objects import InvalidatingProxy
+from trickster.caching.invalidating import InvalidatingProxy
 from trickster.errors import (
     Reason,
     RequestTooLarge,

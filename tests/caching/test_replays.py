@@ -1,4 +1,4 @@
-"""Tests of C{trickster.caching.replays}, and of the delta cache's use of it."""
+"""Tests of C{trickster.caching.replays}, as both caches use it."""
 
 from __future__ import annotations
 
@@ -9,37 +9,10 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import Rig
-from trickster.caching.entries import Entry
-from trickster.caching.replays import Replays
-from trickster.messages import Headers, Request, Status
+from tests.caching.objectworld import World
+from trickster.messages import Status
 from trickster.testing.doubles import DictStore, at_once
 from trickster.timeseries.dataset import Dataset
-from trickster.timeseries.extents import Extents
-
-IDENTIFYING = frozenset([b"authorization"])
-
-
-def request(target: bytes = b"/x?a=1", method: bytes = b"GET", **fields: str) -> Request:
-    """:return: a request; underscores in field names are dashes."""
-    pairs = tuple((k.replace("_", "-").encode(), v.encode()) for k, v in fields.items())
-    return Request(method, target, Headers(pairs))
-
-
-class QuestionTests(SynchronousTestCase):
-    """Which requests are remembered, and as what."""
-
-    def test_same(self) -> None:
-        """The same target is the same question, whoever asks."""
-        replays = Replays(IDENTIFYING)
-        self.assertEqual(replays.question(request(User_Agent="a")), replays.question(request()))
-        self.assertNotEqual(replays.question(request(Accept="x")), replays.question(request()))
-
-    def test_not_remembered(self) -> None:
-        """Other methods, wishes for the cache, identities and long targets are not."""
-        for one in (request(method=b"POST"), request(Cache_Control="no-cache"),
-                    request(Pragma="no-cache"), request(Authorization="a"),
-                    request(b"/" + b"x" * 5000)):
-            self.assertIsNone(Replays(IDENTIFYING).question(one))
 
 
 class ReplayTests(SynchronousTestCase):
@@ -116,6 +89,14 @@ class ReplayTests(SynchronousTestCase):
                 self.rig.ask(start, 0)
         self.assertEqual(self.remembered(), 2)
 
+    def test_not_remembered(self) -> None:
+        """Other methods, wishes for the cache, and identities, are looked up each time."""
+        self.hit()
+        for more in ({"method": b"POST"}, {"headers": ((b"Cache-Control", b"max-age=0"),)},
+                     {"headers": ((b"Authorization", b"a"),)}):
+            self.rig.ask(-300, 0, **more)
+            self.assertEqual(self.remembered(), 1, more)
+
     def test_not_where_each_request_counts(self) -> None:
         """Last uses, and stores of octets, are without."""
         for rig in (Rig(lru=True), Rig(DictStore)):
@@ -146,10 +127,59 @@ class ReplayTests(SynchronousTestCase):
         self.assertEqual(self.remembered(), 0)
 
 
-class EntryTests(SynchronousTestCase):
-    """What replays rely on."""
+class ObjectTests(SynchronousTestCase):
+    """Hits of the object cache."""
 
-    def test_can_be_watched(self) -> None:
-        """An entry can be referred to without being kept alive."""
-        entry = Entry(Dataset(Extents(1)))
-        self.assertIs(ref(entry)(), entry)
+    def setUp(self) -> None:
+        self.world = World.of()
+        self.world.given(self.world.answer(Cache_Control="max-age=60"),
+                         self.world.answer(Cache_Control="max-age=60", body=b"new"))
+        self.world.ask()
+        self.world.ask()
+
+    def remembered(self) -> int:
+        """:return: how many answers are remembered."""
+        replays = self.world.cache._replays
+        assert replays is not None
+        return len(replays._kept)
+
+    def test_again(self) -> None:
+        """The same request is answered the same, to the field."""
+        first, again = self.world.ask(), self.world.ask()
+        self.assertEqual((again.octets, again.response.headers), (
+            first.octets, first.response.headers))
+        self.assertEqual((self.remembered(), self.world.asked), (1, 1))
+
+    def test_age_grows(self) -> None:
+        """For as long as its Age is the same."""
+        for seconds in range(1, 5):
+            self.world.clock.advance(1)
+            self.assertEqual(self.world.ask().header(b"age"), b"%d" % seconds)
+
+    def test_stale(self) -> None:
+        """And not once it is stale."""
+        self.world.clock.advance(59.75)
+        self.assertEqual(self.world.ask().octets, b"hello")
+        self.world.clock.advance(0.25)
+        self.assertEqual(self.world.ask().octets, b"new")
+
+    def test_forgotten(self) -> None:
+        """What is forgotten is not given again."""
+        at_once(self.world.cache.forget(at_once(self.world.store.keys(""))[0]))
+        self.assertEqual(self.world.ask().octets, b"new")
+
+    def test_other_fields(self) -> None:
+        """Whoever sends other fields is looked up."""
+        self.assertEqual(self.world.ask(If_None_Match="*").status, 304)
+        self.assertEqual(self.world.ask(Range="bytes=0-0").octets, b"h")
+
+    def test_variants(self) -> None:
+        """Which of several variants it was is found out each time."""
+        world = World.of()
+        world.given(*(world.answer(Cache_Control="max-age=60", Vary="A", body=body)
+                      for body in (b"1", b"2")))
+        for _ in range(2):
+            self.assertEqual([world.ask(A=a).octets for a in "xy"], [b"1", b"2"])
+        replays = world.cache._replays
+        assert replays is not None
+        self.assertEqual(len(replays._kept), 0)

@@ -110,6 +110,15 @@ class Plan:
         step = self.query.step_ns
         return self.query.extent.count(step) > self.asked.extent.count(step)
 
+    def until(self, retention: int) -> float:
+        """
+        :param retention: timestamps before now that a range may lie back to be cached.
+        :return: the clock's seconds at which this range will be too old for that.
+        """
+        step = self.query.step_ns
+        last = self.wanted.end_ns + step * retention
+        return (last // step + 1) * step / SECOND_NS
+
     def status(self, held: Extents | None) -> Status:
         """
         :param held: what the cache has of the query, or None where it has nothing.

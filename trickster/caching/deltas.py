@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from trickster.caching.fastforward import NewestSamples, instant_wanted, never_w
 from trickster.caching.gaps import Fetched, GapFetcher, Refused, Unkept
 from trickster.caching.lastuses import LastUses
 from trickster.caching.passed import PassedKeys
-from trickster.caching.replays import Question, Replays
+from trickster.caching.replays import Replays
 from trickster.caching.retention import mergeable
 from trickster.errors import NotATimeRange, Reason, RequestTooLarge, UpstreamError
 from trickster.interfaces import IQueryDialect, IResponder
@@ -32,12 +33,14 @@ from trickster.messages import (
     Response,
     Status,
 )
-from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
 
 _MOST_REQUEST_OCTETS = 10 << 20
 _NO_CACHE = (b"no-cache", b"no-store", b"private")
+# What asks for something else than the answer that is there.
+_WISHES = frozenset((b"cache-control", b"pragma"))
+_LONGEST_REMEMBERED = 4096
 _RETRIED = (408, 429)  # refusals that are not the client's fault
 
 Newest = Deferred[tuple[Dataset | None, FastForward]]
@@ -68,15 +71,14 @@ class DeltaCache:
 
     def __attrs_post_init__(self) -> None:
         # The order of last uses counts each request.
-        plain = not self._options.lru and self._entries.are_objects
-        self._replays = Replays(self._options.identifying) if plain else None
+        self._replays = None if self._options.lru else self._entries.replays()
 
     async def respond(self, request: Request) -> Response:
         """See L{trickster.interfaces.IResponder.respond}."""
         now_ns = int(self._clock.seconds() * SECOND_NS)
-        question = self._replays.question(request) if self._replays is not None else None
-        if question is not None:
-            again = self._replayed(question, now_ns)
+        question = self._question(request)
+        if question is not None and self._replays is not None:
+            again = self._replays.response(question, now_ns / SECOND_NS)
             if again is not None:
                 request.body.close()
                 return again
@@ -98,20 +100,6 @@ class DeltaCache:
             plan = evolve(plan, uses=uses)
         return await self._answer(plan, question)
 
-    def _replayed(self, question: Question, now_ns: int) -> Response | None:
-        """:return: the answer given before, as long as it is still made of the same entry."""
-        assert self._replays is not None
-        found = self._replays.find(question)
-        if found is None:
-            return None
-        oldest_ns = planning.oldest_kept(found.step_ns, now_ns, self._options.retention)
-        entry = self._entries.peek(found.key)
-        if (entry is None or entry is not found.entry() or found.extent.end_ns < oldest_ns
-                or self._passed.reason(found.key) is not None):
-            self._replays.drop(question)
-            return None
-        return found.response()
-
     async def _purge(self, plan: Plan) -> Response:
         self._fetcher.outdate(plan.key)
         await self._entries.remove(plan.key)
@@ -119,15 +107,13 @@ class DeltaCache:
                                     status=Status.PURGE)
         return evolve(response, outcome=evolve(response.outcome, engine=Engine.DELTA))
 
-    async def _answer(self, plan: Plan, question: Question | None) -> Response:
+    async def _answer(self, plan: Plan, question: Hashable | None) -> Response:
         entry = await self._entries.get(plan.key)
         newest = self._start_newest(plan)
         try:
             if entry is not None and entry.dataset.extents.covers(plan.wanted):
                 response = await self._hit(plan, entry, newest)
-                if question is not None and self._is_the_same_again(plan):
-                    assert self._replays is not None
-                    self._replays.keep(question, plan, entry, response)
+                self._keep_hit(question, plan, response)
                 return response
             missing = Extents(plan.query.step_ns, (plan.wanted,))
             if entry is not None:
@@ -139,9 +125,22 @@ class DeltaCache:
                 newest.addErrback(_forget)
                 newest.cancel()
 
-    def _is_the_same_again(self, plan: Plan) -> bool:
-        return self._newest is None or never_wanted(
-            plan.query, plan.now_ns, self._options.fast_forward_ttl)
+    def _question(self, request: Request) -> Hashable | None:
+        """:return: what is the same for the same question, or None for one not remembered."""
+        headers = request.headers
+        if (request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED
+                or headers.has_any(_WISHES) or headers.has_any(self._options.identifying)):
+            return None
+        return request.target, headers.get(b"accept")
+
+    def _keep_hit(self, question: Hashable | None, plan: Plan, response: Response) -> None:
+        if question is None or self._replays is None:
+            return
+        options = self._options
+        if self._newest is not None and not never_wanted(
+                plan.query, plan.now_ns, options.fast_forward_ttl):
+            return
+        self._replays.keep(question, plan.key, plan.until(options.retention), response)
 
     async def _hit(self, plan: Plan, entry: Entry, newest: Newest | None) -> Response:
         dataset = entry.dataset.window(plan.wanted)

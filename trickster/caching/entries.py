@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import DeferredLock
 
 from trickster.caching.flights import Flight
+from trickster.caching.replays import Replays, replays
 from trickster.interfaces import ICacheStore, IReferenceStore
 from trickster.messages import NO_HEADERS, Headers
 from trickster.timeseries.dataset import Dataset
@@ -83,10 +84,9 @@ class Entries:
         """How many keys are being read or changed."""
         return len(self._locks.keys() | self._reads.keys())
 
-    @property
-    def are_objects(self) -> bool:
-        """Whether the very entry that was put is had back."""
-        return self._by_reference
+    def replays(self) -> Replays | None:
+        """:return: a memory for hits, where the very entry that was put is had back."""
+        return replays(self._store)
 
     def peek(self, key: str) -> Entry | None:
         """:return: what is kept under a key, where the store need not be waited for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable
 from contextlib import suppress
 
 from attrs import define, evolve, field
@@ -29,6 +29,7 @@ from trickster.caching.formfields import is_form
 from trickster.caching.invalidation import invalidated
 from trickster.caching.keys import READ_ONLY, key_of
 from trickster.caching.objectoptions import Collapse, ObjectOptions
+from trickster.caching.replays import Replays, replays
 from trickster.caching.rfc9111 import Use, use_of
 from trickster.caching.selecting import matches
 from trickster.caching.shelf import Found, Shelf
@@ -50,6 +51,7 @@ from trickster.messages import (
 
 # An answer may turn out to be for other variants than ours: then we look again.
 _MOST_LOOKS = 3
+_LONGEST_REMEMBERED = 4096
 # How a lookup went when the origin was asked for a whole new answer.
 _ASKED = frozenset((Status.KEY_MISS, Status.PROXY_ONLY))
 _NOT_TO_BE_STORED = parse_cache_control((b"no-store",))
@@ -69,6 +71,7 @@ class ObjectCache:
     _clock: IReactorTime
     options: ObjectOptions
     _table: FillTable = field(factory=FillTable, init=False)
+    _replays: Replays | None = field(init=False)
     _shelf: Shelf = field(init=False)
     _archive: Archive = field(init=False)
     _fetcher: Fetcher = field(init=False)
@@ -78,6 +81,7 @@ class ObjectCache:
     def __attrs_post_init__(self) -> None:
         options = self.options
         self._ranges = options.range_rules
+        self._replays = replays(self._store)
         self._shelf = Shelf(self._store, self._clock, options.rules, options.identity)
         self._asking = AskingRules(options.key_rules, options.range_rules.limit,
                                    wholly=options.route.ttl is not None)
@@ -91,6 +95,11 @@ class ObjectCache:
         :raises trickster.errors.RequestError: the origin gave none, and nothing stored may
             take its place.
         """
+        again = _question(request) if self._replays is not None else None
+        if again is not None and self._replays is not None:
+            replayed = self._replays.response(again, self._clock.seconds())
+            if replayed is not None:
+                return replayed
         body = None
         if request.method not in READ_ONLY:
             if not self._is_cached_method(request.method):
@@ -110,7 +119,22 @@ class ObjectCache:
                 self._store, "is_failing", False):
             outcome = evolve(response.outcome, reason=Reason.STORE_ERROR)
             response = evolve(response, outcome=outcome)
+        if again is not None:
+            self._keep_hit(again, key, response)
         return _told(response)
+
+    def _keep_hit(self, question: Hashable, key: str, response: Response) -> None:
+        outcome = response.outcome
+        # Which variant it was, if there are several, the key alone does not say.
+        if self._replays is None or not isinstance(
+                self._store.get_object(key), Document):  # type: ignore[attr-defined]
+            return
+        if (outcome.status is not Status.HIT or response.status != 200
+                or outcome.reason is not None or outcome.ttl is None or outcome.age is None):
+            return
+        # Until it is stale, or its Age is another one.
+        left = min(outcome.ttl, 1.0 - outcome.age % 1.0)
+        self._replays.keep(question, key, self._clock.seconds() + left, response)
 
     def _is_cached_method(self, method: bytes) -> bool:
         return method == b"POST" and (self.options.route.form
@@ -312,6 +336,15 @@ class ObjectCache:
         self._table.cancel_all()
 
 
+def _question(request: Request) -> Hashable | None:
+    """:return: all that an answer may depend on, or None for a request not remembered."""
+    pairs = request.headers.pairs
+    if (request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED
+            or sum([len(value) for _, value in pairs]) > _LONGEST_REMEMBERED):
+        return None
+    return request.target, request.authority, pairs
+
+
 def _told(response: Response) -> Response:
     """:return: the response; a new one that says an error, and is not kept, says so itself."""
     outcome = response.outcome
@@ -324,23 +357,3 @@ def _told(response: Response) -> Response:
 def _not_cached() -> Response:
     return text_response(504, "not cached, and only-if-cached was asked for\n", Outcome(
         Engine.OBJECT, Status.KEY_MISS, Reason.ONLY_IF_CACHED))
-
-
-@implementer(IResponder)
-@define(eq=False)
-class InvalidatingProxy:
-    """
-    Passes requests on, and has caches forget what they make invalid.
-
-    It is for the routes of a backend that are not cached, beside those that are.
-    """
-
-    _inner: IResponder
-    _caches: Sequence[ObjectCache]
-
-    async def respond(self, request: Request) -> Response:
-        """:return: the origin's answer."""
-        response = await self._inner.respond(request)
-        for cache in self._caches:
-            await cache.invalidate(request, response)
-        return response

@@ -1,23 +1,18 @@
-"""Answers that the delta cache gave a moment ago, for requests that are the same octet for octet."""
+"""Answers that a cache gave a moment ago, for requests that are the same octet for octet."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Any
 from weakref import ReferenceType, ref
 
 from attrs import define, field, frozen
 
-from trickster.caching.deltaplan import Plan
-from trickster.caching.entries import Entry
-from trickster.messages import Headers, Octets, Outcome, Request, Response
-from trickster.timeseries.extents import Extent
+from trickster.interfaces import IReferenceStore
+from trickster.messages import Headers, Octets, Outcome, Response
 
-# What asks for something else than the answer that is there.
-_WISHES = frozenset((b"cache-control", b"pragma"))
-_LONGEST_TARGET = 4096
 _LARGEST_BODY = 32 << 10
-
-Question = tuple[bytes, bytes | None]
 
 
 @frozen(slots=True)
@@ -25,69 +20,68 @@ class Replay:
     """
     A full hit, ready to be given again.
 
-    :ivar key: of the entry that it was made from.
-    :ivar entry: that entry, not kept alive by this; once another stands in its place, this
+    :ivar key: under which the store has what it was made from.
+    :ivar stored: that, not kept alive by this; once something else stands in its place, this
         is void.
-    :ivar extent: what was answered.
+    :ivar until: the clock's seconds from which on the answer would be another one.
     """
 
     key: str
-    entry: ReferenceType[Entry]
-    extent: Extent
-    step_ns: int
+    stored: ReferenceType[Any]
+    until: float
     status: int
     headers: Headers
     octets: bytes
     outcome: Outcome
 
-    def response(self) -> Response:
-        """:return: the answer, its body unread."""
-        return Response(self.status, self.headers, Octets(self.octets), self.outcome)
-
 
 @define
 class Replays:
     """
-    Remembers small full hits.  Dashboards of many viewers, and those that refresh more often
-    than their step, ask the same within a step again and again.
+    Remembers small full hits.  Viewers of one dashboard ask the same within a step, and so
+    does one that refreshes more often than its step; and some objects everybody wants.
 
-    :ivar _identifying: request headers, in lower case, that are part of the key: requests
-        with one of them are not remembered.
+    :ivar _store: where the cache keeps what its hits are made from.
     :ivar _most: hits remembered; the least recently used goes first.
     """
 
-    _identifying: frozenset[bytes]
+    _store: IReferenceStore
     _most: int = 512
-    _kept: OrderedDict[Question, Replay] = field(factory=OrderedDict, init=False)
+    _kept: OrderedDict[Hashable, Replay] = field(factory=OrderedDict, init=False)
 
-    def question(self, request: Request) -> Question | None:
-        """:return: what is the same for the same question, or None for one not remembered."""
-        if request.method != b"GET" or len(request.target) > _LONGEST_TARGET:
-            return None
-        headers = request.headers
-        if headers.has_any(_WISHES) or headers.has_any(self._identifying):
-            return None
-        return request.target, headers.get(b"accept")
-
-    def find(self, question: Question) -> Replay | None:
-        """:return: what was answered, if it is remembered."""
+    def response(self, question: Hashable, now: float) -> Response | None:
+        """
+        :param question: everything about a request that its answer may depend on.
+        :param now: the clock's seconds.
+        :return: the answer given before, its body unread, if it still holds.
+        """
         found = self._kept.get(question)
-        if found is not None:
-            self._kept.move_to_end(question)
-        return found
+        if found is None:
+            return None
+        stored = self._store.get_object(found.key)
+        if now >= found.until or stored is None or stored is not found.stored():
+            del self._kept[question]
+            return None
+        self._kept.move_to_end(question)
+        return Response(found.status, found.headers, Octets(found.octets), found.outcome)
 
-    def keep(self, question: Question, plan: Plan, entry: Entry, response: Response) -> None:
-        """Remember a full hit, if it is small."""
-        body = response.body
-        if type(body) is not Octets or len(body.octets) > _LARGEST_BODY:
+    def keep(self, question: Hashable, key: str, until: float, response: Response) -> None:
+        """
+        Remember a full hit, if it is small.
+
+        :param key: of what it was made from.
+        :param until: as in L{Replay}.
+        """
+        body, stored = response.body, self._store.get_object(key)
+        if type(body) is not Octets or len(body.octets) > _LARGEST_BODY or stored is None:
             return
-        self._kept[question] = Replay(
-            plan.key, ref(entry), plan.wanted, plan.query.step_ns, response.status, response.headers,
-            body.octets, response.outcome)
+        self._kept[question] = Replay(key, ref(stored), until, response.status,
+                                      response.headers, body.octets, response.outcome)
         self._kept.move_to_end(question)
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
-    def drop(self, question: Question) -> None:
-        """Forget what does not hold any more."""
-        self._kept.pop(question, None)
+
+def replays(store: Any) -> Replays | None:
+    """:return: an empty memory for hits from a store, or None where it gives no objects back."""
+    return Replays(store) if IReferenceStore.providedBy(store) else None

@@ -14,7 +14,8 @@ from trickster.caching.deltas import DeltaCache
 from trickster.caching.entries import Entries
 from trickster.caching.fastforward import NewestSamples
 from trickster.caching.gaps import GapFetcher
-from trickster.caching.objects import InvalidatingProxy, ObjectCache
+from trickster.caching.invalidating import InvalidatingProxy
+from trickster.caching.objects import ObjectCache
 from trickster.caching.passed import PassedKeys
 from trickster.caching.progressive import Spread
 from trickster.caching.sharing import ProgressiveProxy
