@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from trickster.interfaces import IReferenceStore
 from trickster.messages import Headers, Octets, Outcome, Response
 
-_LARGEST_BODY = 32 << 10
+_LARGEST_BODY = 128 << 10
 
 
 @frozen(slots=True)
@@ -46,7 +46,7 @@ class Replays:
     """
 
     _store: IReferenceStore
-    _most: int = 512
+    _most: int = 256
     _kept: OrderedDict[Hashable, Replay] = field(factory=OrderedDict, init=False)
 
     def response(self, question: Hashable, now: float) -> Response | None:
