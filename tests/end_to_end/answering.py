@@ -16,8 +16,9 @@ _SWITCH = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade:
 
 
 def plain(body: bytes, status: bytes = b"200 OK", fields: bytes = b"") -> bytes:
-    """:return: an answer of known length."""
-    return b"HTTP/1.1 %b\r\n%bContent-Length: %d\r\n\r\n%b" % (status, fields, len(body), body)
+    """:return: an answer of known length, after which the connection closes, as it says."""
+    return b"HTTP/1.1 %b\r\n%bConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (
+        status, fields, len(body), body)
 
 
 class Body:
@@ -117,7 +118,7 @@ class AnsweringOrigin:
 
     def do_early(self, peer: socket.socket, head: bytes) -> None:
         """Refuse, without having read the body."""
-        peer.sendall(plain(b"no", b"403 Forbidden", b"Connection: close\r\n"))
+        peer.sendall(plain(b"no", b"403 Forbidden"))
         self._listen(peer)
 
     def do_expect(self, peer: socket.socket, head: bytes) -> None:
