@@ -95,11 +95,14 @@ class ObjectCache:
         :raises trickster.errors.RequestError: the origin gave none, and nothing stored may
             take its place.
         """
-        again = _question(request) if self._replays is not None else None
-        if again is not None and self._replays is not None:
-            replayed = self._replays.response(again, self._clock.seconds())
-            if replayed is not None:
-                return replayed
+        question = _remembered_as(request)
+        if question is not None and self._replays is not None:
+            again = self._replays.response(question, self._clock.seconds())
+            if again is not None:
+                return again
+        return _told(await self._looked_up(request, question))
+
+    async def _looked_up(self, request: Request, question: Hashable | None) -> Response:
         body = None
         if request.method not in READ_ONLY:
             if not self._is_cached_method(request.method):
@@ -115,13 +118,15 @@ class ObjectCache:
         except MalformedParams:
             return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
         response = await self._ask(Question(key, request, body, self._honoured(request)))
-        if response.outcome.reason is Reason.KEY_MISS and getattr(
-                self._store, "is_failing", False):
-            outcome = evolve(response.outcome, reason=Reason.STORE_ERROR)
-            response = evolve(response, outcome=outcome)
-        if again is not None:
-            self._keep_hit(again, key, response)
-        return _told(response)
+        if question is not None:
+            self._keep_hit(question, key, response)
+        if response.outcome.reason is not Reason.KEY_MISS or not self._is_store_failing:
+            return response
+        return evolve(response, outcome=evolve(response.outcome, reason=Reason.STORE_ERROR))
+
+    @property
+    def _is_store_failing(self) -> bool:
+        return bool(getattr(self._store, "is_failing", False))
 
     def _keep_hit(self, question: Hashable, key: str, response: Response) -> None:
         outcome = response.outcome
@@ -316,8 +321,8 @@ class ObjectCache:
     async def _passed(self, request: Request, reason: Reason) -> Response:
         response = await self._inner.respond(request)
         await self.invalidate(request, response)
-        return _told(evolve(response, outcome=Outcome(
-            Engine.OBJECT, Status.PROXY_ONLY, reason, origin_status=response.status)))
+        return evolve(response, outcome=Outcome(
+            Engine.OBJECT, Status.PROXY_ONLY, reason, origin_status=response.status))
 
     async def invalidate(self, request: Request, response: Response) -> None:
         """Forget what a request has made invalid, if it has (RFC 9111 section 4.4)."""
@@ -336,7 +341,7 @@ class ObjectCache:
         self._table.cancel_all()
 
 
-def _question(request: Request) -> Hashable | None:
+def _remembered_as(request: Request) -> Hashable | None:
     """:return: all that an answer may depend on, or None for a request not remembered."""
     pairs = request.headers.pairs
     if (request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED
