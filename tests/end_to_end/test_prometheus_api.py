@@ -12,7 +12,7 @@ from tests.end_to_end.servers import Answer, fetch
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CACHED: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("/api/v1/query", {"query": "temperature"}),
+    ("/api/v1/query", {"query": "vector(7)"}),
     ("/api/v1/series", {"match[]": ["temperature", 'odd{n="1"}']}),
     ("/api/v1/labels", {}),
     ("/api/v1/labels", {"match[]": "odd"}),
