@@ -28,9 +28,8 @@ _ROUNDS = 3
 _LOAD_CORE = {1}
 # How long the origin's thread waits for the clients', in seconds, when it has octets to send.
 _SWITCH = 0.0002
-# Our CPU time by theirs.  nginx has all wait until the object is whole, then sends it from a
-# file, which no copy of it in memory can come near.
-_CPU = {"nginx": 5.0, "varnish": 1.2}
+# Our CPU time by theirs.
+_CPU = {"nginx": 1.0, "varnish": 1.0}
 # What a client may wait for its first octet, in milliseconds.
 _FIRST_MS = 5.0
 

@@ -97,6 +97,7 @@ class FaultTests(Standing):
         cls.trickster = cls.kept(Trickster(root, {
             "prom": {**common, "origin_url": cls.origin.url, "is_default": True},
             "down": {**common, "origin_url": f"http://127.0.0.1:{cls.down}"},
+            "brief": {**common, "origin_url": cls.origin.url, "total_timeout": "700ms"},
         }))
 
     def ask(self, query: str, backend: str = "prom") -> Answer:
@@ -133,6 +134,20 @@ class FaultTests(Standing):
         self.assertEqual(answer.status, 502)
         self.assertIn("origin-unreachable", answer.result)
         self.assertIn(str(self.down).encode(), answer.body)
+
+    def test_an_answer_that_never_ends(self) -> None:
+        """One that keeps coming a little at a time is ended by the total timeout: 504."""
+        def dripping(peer: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")
+                for _ in range(100):
+                    time.sleep(0.1)
+                    peer.sendall(b" ")
+
+        self.serve(dripping)
+        answer = self.ask("endless", "brief")
+        self.assertEqual((answer.status, answer.lookup), (504, "proxy-error"))
+        self.assertIn("reason=origin-timeout", answer.result)
 
     def test_a_fault_leaves_what_was_stored(self) -> None:
         """A failing refresh takes nothing away from what the cache holds already."""

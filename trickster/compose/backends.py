@@ -61,7 +61,7 @@ class Surroundings:
     What backends share.
 
     :ivar clock: real time.
-    :ivar connector: makes, for an origin and its TLS options, what connects to it.
+    :ivar connector: makes, for an origin and its backend's options, what connects to it.
     :ivar offload: calls a function with arguments in a thread.
     :ivar access_log: None for no access log.
     :ivar spool: makes a place on disk for what slow readers have not read yet.
@@ -71,7 +71,7 @@ class Surroundings:
     clock: IReactorTime
     metrics: Metrics
     access_log: AccessLog | None
-    connector: Callable[[OriginURL, Any], Any]
+    connector: Callable[[OriginURL, BackendOptions], Any]
     offload: Callable[..., Awaitable[Any]]
     server_name: str
     spool: Callable[[], ISpool]
@@ -102,7 +102,7 @@ class Backend:
         options = self.options
         self.upstream = UpstreamClient(
             OriginURL.parse(options.origin_url), upstream_options(options, self.around.server_name),
-            self.around.connector(OriginURL.parse(options.origin_url), options.tls),
+            self.around.connector(OriginURL.parse(options.origin_url), options),
             self.around.clock)
         self._origin = CountedOrigin(
             self.upstream, self.around.metrics.origin(self.name, options.provider))

@@ -109,10 +109,11 @@ class _Building:
     def _surroundings(self) -> Surroundings:
         reactor = self._reactor
 
-        def connect(origin: OriginURL, options: Any) -> Any:
-            tls = TLSOptions(options.insecure_skip_verify, options.certificate_authority_paths,
-                             options.client_cert_path, options.client_key_path)
-            return connector(reactor, origin, 10.0, tls)
+        def connect(origin: OriginURL, options: BackendOptions) -> Any:
+            tls = options.tls
+            files = TLSOptions(tls.insecure_skip_verify, tls.certificate_authority_paths,
+                               tls.client_cert_path, tls.client_key_path)
+            return connector(reactor, origin, options.connect_timeout, files)
 
         async def offload(function: Any, *arguments: Any) -> Any:
             return await deferToThreadPool(

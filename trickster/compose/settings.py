@@ -94,7 +94,9 @@ def _exact(route: Route, options: BackendOptions) -> Route:
 def upstream_options(options: BackendOptions, server_name: str) -> UpstreamOptions:
     """:return: how the backend's origin is spoken to."""
     return UpstreamOptions(
-        timeout=options.timeout, keep_alive_timeout=options.keep_alive_timeout,
+        timeout=options.timeout, connect_timeout=options.connect_timeout,
+        total_timeout=options.total_timeout or None,
+        keep_alive_timeout=options.keep_alive_timeout,
         max_idle_conns=options.max_idle_conns,
         max_concurrent_conns=options.max_concurrent_conns,
         forwarded_headers=options.forwarded_headers, server_name=server_name)

@@ -89,7 +89,13 @@ class BackendOptions:
     require_tls: bool = later(False, "Whether it is reached by TLS only.")
     listener_name: str = setting("default", "Listener that it is reached by.")
 
-    timeout: float = setting(60.0, "Longest time for a whole answer.", unit="duration")
+    timeout: float = setting(
+        60.0, "Longest time until an answer begins, and between two pieces of it.",
+        unit="duration")
+    connect_timeout: float = setting(
+        10.0, "Longest time to connect, encryption included.", unit="duration")
+    total_timeout: float = setting(
+        0.0, "Longest time for a whole answer; 0 for no limit.", unit="duration")
     keep_alive_timeout: float = setting(
         120.0, "How long an unused connection is kept.", unit="duration")
     max_idle_conns: int = setting(20, "Most unused connections.", minimum=0)
