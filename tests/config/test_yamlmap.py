@@ -90,17 +90,19 @@ class ProblemTests(SynchronousTestCase):
     def test_no_yaml(self) -> None:
         """What is no YAML is told with its place."""
         self.assertProblem("a: [1\nb: 2", "f:2:2", "not YAML")
-        self.assertProblem("a: *b\n", "f:1:4", "undefined alias")
-        self.assertProblem("a: \x00", "f:1:1", "control characters")
+        self.assertProblem("a: *b\n", "f:1:4", "not YAML")
+        self.assertProblem("a: \x00", "f:1:1", "not YAML")
 
     def test_tabs(self) -> None:
         """A tab for indentation is named as what it is."""
-        self.assertProblem("a:\n\tb: 1\n", "f:2:1", "use spaces")
+        for text in ("a:\n\tb: 1\n", "a:\n  - b\n\t- c\n", "\ta: 1\n"):
+            self.assertProblem(text, f"f:{text.count(chr(10), 0, text.index(chr(9))) + 1}:1",
+                               "use spaces")
 
     def test_no_end(self) -> None:
         """What lacks its end is told with the line in which it begins."""
-        self.assertProblem("a: 1\nb: 'c\nd: 2\n", "f:4:1", "scalar that begins in line 2, found")
-        self.assertProblem("a: [1]\nb: {c: 1\nd: 2", "f:3:2", "mapping that begins in line 2,")
+        self.assertProblem("a: 1\nb: 'c\nd: 2\n", "f:4:1", "that begins in line 2, ")
+        self.assertProblem("a: [1]\nb: {c: 1\nd: 2", "f:3:2", "that begins in line 2, ")
 
     def test_toml(self) -> None:
         """A file of the original's first generation is named as what it is."""
@@ -140,8 +142,11 @@ class ProblemTests(SynchronousTestCase):
         self.assertProblem("a: {<<: 5}", "f:1:9", "only mappings")
 
     def test_depth(self) -> None:
-        """Deep nesting is refused before anything recurses into it."""
-        self.assertProblem("[" * 100_000, "f:1:65", "nested deeper")
+        """Deep nesting of every kind is refused, before anything recurses into it."""
+        for level, place in (("[", "f:1:65"), ("{a: ", "f:1:257"), ("- ", "f:1:129"),
+                             ("? ", "f:1:129"), ("[{a: ", "f:1:161")):
+            for times in (70, 1000, 100_000):
+                self.assertProblem(level * times, place, "nested deeper than 64 levels")
 
     def test_aliases(self) -> None:
         """Aliases of aliases and aliases of themselves are bounded."""

@@ -19,7 +19,8 @@ class OptionsTests(SynchronousTestCase):
         self.patch(sys, "stderr", said)
         error = self.assertRaises(SystemExit, read_options, arguments, environment)
         self.assertEqual(error.code, 2)
-        self.assertIn("error:", said.getvalue())
+        named = [*environment, *(word.partition("=")[0].lstrip("-") for word in arguments)]
+        self.assertIn(named[0], said.getvalue())
 
     def test_usual(self) -> None:
         """Without arguments it runs until Ctrl-C, on free ports, with six hours at 15 s."""

@@ -25,10 +25,10 @@ from trickster.errors import (
 class ConnectingTests(ClientCase):
     def test_refused(self) -> None:
         """An origin that refuses is unreachable, and the detail says where and why."""
-        self.origin.refusal = ConnectionRefusedError()
+        self.origin.refusal = ConnectionRefusedError("not today")
         error = self.failureResultOf(self.asked(), UpstreamUnreachable).value
         self.assertEqual((error.status, error.reason), (502, Reason.ORIGIN_UNREACHABLE))
-        self.assertIn("origin.test:9090: Connection was refused", error.detail)
+        self.assertRegex(error.detail, "^origin.test:9090: .*not today")
         self.assertEqual(self.client.stats.failed_total, 1)
         self.at_rest()
 

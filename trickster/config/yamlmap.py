@@ -7,7 +7,6 @@ import re
 from attrs import define, field, frozen
 from yaml import (
     CSafeLoader,
-    Event,
     MappingEndEvent,
     MappingNode,
     MappingStartEvent,
@@ -34,6 +33,7 @@ _Path = tuple[str, ...]
 # The original's first generation.
 _TOML = re.compile(r"^[ \t]*\[[\w.]+\][ \t]*(?:#.*)?\n(?:[ \t]*#.*\n)*[ \t]*\w+[ \t]*=",
                    re.MULTILINE)
+_WITH_TABS = "; tabs cannot indent, use spaces"
 _IS_TOML = "; it looks like TOML, expected YAML with backends: and the like"
 
 _PREFIX = "tag:yaml.org,2002:"
@@ -124,13 +124,16 @@ def _decoded(octets: bytes, start: Place, problems: Problems) -> str | None:
 
 def _composed(text: str, start: Place, problems: Problems) -> list[Node] | None:
     try:
-        if not _is_shallow(text, start, problems):
-            return None
-        documents = list(compose_all(text, Loader=CSafeLoader))
+        # The composer recurses in C: depth has to be bounded before it sees the file.
+        deep = _deep_mark(text)
+        documents = [] if deep else list(compose_all(text, Loader=CSafeLoader))
     except YAMLError as error:
-        place, what = _explained(error, start)
-        hint = _IS_TOML if _TOML.search(text) else ""
-        problems.add(place, "", what + hint)
+        deep, documents = _deep_mark_before(error, text), []
+        if deep is None:
+            _tell_error(error, text, start, problems)
+            return None
+    if deep:
+        problems.add(_place(start.source, deep), "", f"nested deeper than {MAX_DEPTH} levels")
         return None
     if len(documents) > 1:
         problems.add(_place(start.source, documents[1].start_mark), "",
@@ -138,28 +141,50 @@ def _composed(text: str, start: Place, problems: Problems) -> list[Node] | None:
     return documents
 
 
-def _is_shallow(text: str, start: Place, problems: Problems) -> bool:
-    # The composer recurses in C: depth has to be bounded before it sees the file.
-    depth, event = 0, Event()
+def _deep_mark(text: str) -> Mark | CMark | None:
+    """
+    :return: where the nesting first exceeds the limit; None: nowhere.
+    :raises YAMLError: it is no YAML before that.
+    """
+    depth = 0
     for event in parse(text, Loader=CSafeLoader):
         if isinstance(event, MappingStartEvent | SequenceStartEvent):
             depth += 1
         elif isinstance(event, MappingEndEvent | SequenceEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            problems.add(_place(start.source, event.start_mark), "",
-                         f"nested deeper than {MAX_DEPTH} levels")
-            return False
-    return True
+            return event.start_mark
+    return None
 
 
-def _explained(error: YAMLError, start: Place) -> tuple[Place, str]:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+def _deep_mark_before(error: YAMLError, text: str) -> Mark | CMark | None:
+    # The scanner is some hundred characters ahead of the events, and some of its releases
+    # bound the nesting by themselves: what it refuses may be too deep for us before that.
+    mark = _mark(error)
+    if mark is None:
+        return None
+    try:
+        return _deep_mark(text[:mark.index])
+    except YAMLError:
+        return None
+
+
+def _mark(error: YAMLError) -> Mark | CMark | None:
+    return getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+
+
+def _tell_error(error: YAMLError, text: str, start: Place, problems: Problems) -> None:
+    mark = _mark(error)
+    hint = _WITH_TABS if mark and text[mark.index:mark.index + 1] == "\t" else ""
+    hint += _IS_TOML if _TOML.search(text) else ""
+    place = _place(start.source, mark) if mark else start
+    problems.add(place, "", _explained(error, mark) + hint)
+
+
+def _explained(error: YAMLError, mark: Mark | CMark | None) -> str:
     what = getattr(error, "problem", None) or str(error).replace("\n", " ")
     context = (getattr(error, "context", None) or "") + _since(error, mark)
-    hint = "; tabs cannot indent, use spaces" if "cannot start any token" in what else ""
-    text = f"not YAML: {context + ', ' if context else ''}{what}{hint}"
-    return (_place(start.source, mark) if mark else start), text
+    return f"not YAML: {context + ', ' if context else ''}{what}"
 
 
 def _since(error: YAMLError, mark: Mark | CMark | None) -> str:
