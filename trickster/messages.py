@@ -316,7 +316,8 @@ class Outcome:
     :ivar detail: a few words more, where C{reason} alone would puzzle.
     :ivar fetched: extents asked of the origin, as (start, end) in nanoseconds, inclusive.
     :ivar failed: those of them that the origin failed to answer.
-    :ivar aligned: the extent answered, where step alignment changed the one asked for.
+    :ivar aligned: the extent answered, where alignment changed the one asked for; None for
+        an end that has none.
     :ivar points_cached: timestamps times series served from the cache, where known.
     :ivar points_fetched: the same for what the origin was asked for.
     :ivar stored: whether the answer, or what was new in it, went to the cache.
@@ -331,7 +332,7 @@ class Outcome:
     fetched: tuple[tuple[int, int], ...] = ()
     failed: tuple[tuple[int, int], ...] = ()
     fast_forward: FastForward | None = None
-    aligned: tuple[int, int] | None = None
+    aligned: tuple[int | None, int | None] | None = None
     points_cached: int = 0
     points_fetched: int = 0
     stored: bool = False

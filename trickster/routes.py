@@ -40,6 +40,20 @@ class LocalAnswer:
 
 
 @frozen
+class Aligned:
+    """
+    Parameters whose instants were rounded, so that more requests are the same question.
+
+    :ivar params: what is asked instead.
+    :ivar extent: the extent that they ask for, in nanoseconds since the epoch; None for an
+        end that was not given.
+    """
+
+    params: Params
+    extent: tuple[int | None, int | None]
+
+
+@frozen
 class Route:
     """
     One path of an origin type, and how it is served.
@@ -54,7 +68,10 @@ class Route:
     :ivar form: whether a POST with an urlencoded form is the same question as a GET
         with those parameters.
     :ivar normalise: makes equal questions equal before the key is made; its
-        result is used for the key and sent to the origin.
+        result is used for the key and sent to the origin.  It changes no answer.
+    :ivar align: rounds the instants that are asked for, after C{normalise}; None where there
+        is nothing to round.  The result header names the extent that is answered.  It is not
+        used in C{timeseries_step_mode: phase}.
     :ivar transform: applied to the octets of a whole 200 answer before it is stored.
     :ivar unkept: looks at the octets of a whole 200 answer, as the origin sent them, and says
         why they must not be stored although status and headers would allow it; None where
@@ -72,6 +89,7 @@ class Route:
     key_headers: tuple[bytes, ...] = ()
     form: bool = False
     normalise: Callable[[Params], Params] | None = None
+    align: Callable[[Params], Aligned | None] | None = None
     transform: Callable[[bytes], bytes] | None = None
     unkept: Callable[[bytes], Reason | None] | None = None
     local: LocalAnswer | None = None

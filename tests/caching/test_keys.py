@@ -9,8 +9,17 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.caching.formfields import field_values
-from trickster.caching.keys import KeyRules, counted_query, digest, framed, key_of, path_prefix
+from trickster.caching.keys import (
+    KeyRules,
+    aligned_extent,
+    counted_query,
+    digest,
+    framed,
+    key_of,
+    path_prefix,
+)
 from trickster.messages import Headers, MalformedParams, Params, Request
+from trickster.routes import Aligned
 
 PARTS = st.lists(st.one_of(st.none(), st.binary(max_size=5)), max_size=5)
 PAIRS = st.lists(st.tuples(st.sampled_from("abc"), st.text("x&=+ %", max_size=3)), max_size=5)
@@ -108,6 +117,20 @@ class FormKeyTests(SynchronousTestCase):
 
         self.assertEqual(key(b"/a?b=X", form=True, normalise=lower),
                          key(b"/a?b=x", form=True, normalise=lower))
+
+    def test_aligned(self) -> None:
+        """What is rounded shares a key, and the extent that is answered is known."""
+
+        def align(params: Params) -> Aligned | None:
+            return Aligned(params.replaced(t="0"), (0, 0)) if params.get("t") != "0" else None
+
+        self.assertEqual(key(b"/a?t=4", form=True, align=align),
+                         key(b"/a?t=0", form=True, align=align))
+        rules = KeyRules("p", form=True, align=align)
+        self.assertEqual(aligned_extent(rules, Request(b"GET", b"/a?t=4"), None), (0, 0))
+        self.assertEqual(aligned_extent(rules, Request(b"POST", b"/a"), b"t=4"), (0, 0))
+        self.assertIsNone(aligned_extent(rules, Request(b"GET", b"/a?t=0"), None))
+        self.assertIsNone(aligned_extent(KeyRules("p"), Request(b"GET", b"/a?t=4"), None))
 
     def test_malformed(self) -> None:
         """What may be read in several ways is no question."""

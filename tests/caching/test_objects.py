@@ -27,8 +27,8 @@ from trickster.errors import (
     UpstreamError,
     UpstreamUnreachable,
 )
-from trickster.messages import Request
-from trickster.routes import Route, Serve
+from trickster.messages import Params, Request
+from trickster.routes import Aligned, Route, Serve
 from trickster.testing.doubles import BrokenStore, at_once
 
 FORM = "application/x-www-form-urlencoded"
@@ -330,6 +330,40 @@ class ForcedTtlTests(SynchronousTestCase):
         world.ask(b"/l?t=5&a=1")
         self.assertEqual(world.ask(b"/l?a=1&t=6").result, "hit")
         self.assertEqual(world.origin.requests[0].target, b"/l?a=1&t=0")
+
+    def test_aligned(self) -> None:
+        """What was rounded is asked so, by every method, and each outcome names the extent."""
+        world = self.world(form=True, align=tens)
+        for i in range(3):
+            world.given(world.answer(body=b"%d" % i))
+        asked = (world.ask(b"/l?t=14"), world.ask(b"/l?t=19"), world.ask(b"/l?t=19"),
+                 world.ask(b"/l", b"POST", body=b"t=15", Content_Type=FORM),
+                 world.ask(b"/l?t=16", Cache_Control="no-cache"),
+                 world.ask(b"/l?t=12", b"HEAD"))
+        self.assertEqual({one.outcome.aligned for one in asked}, {(10, 10)})
+        self.assertEqual([one.result for one in asked[:4]], ["kmiss", "hit", "hit", "hit"])
+        self.assertEqual({one.target for one in world.origin.requests}, {b"/l?t=10"})
+
+    def test_not_aligned(self) -> None:
+        """Where the client asked for just that, the outcome names no extent."""
+        world = self.world(form=True, align=tens)
+        world.given(world.answer(body=b"1"))
+        for target in (b"/l?t=10", b"/l?t=10"):
+            self.assertIsNone(world.ask(target).outcome.aligned)
+
+    def test_aligned_together(self) -> None:
+        """Of those who wait for one answer, each is told of their own question."""
+        world = self.world(form=True, align=tens)
+        clients = [world.ask(target) for target in (b"/l?t=14", b"/l?t=10", b"/l?t=17")]
+        world.origin.answer(world.answer(body=b"1"))
+        self.assertEqual([one.outcome.aligned for one in clients], [(10, 10), None, (10, 10)])
+
+
+def tens(params: Params) -> Aligned | None:
+    """:return: the parameters with the instant rounded down to a multiple of ten."""
+    asked = int(params.get("t") or 0)
+    rounded = asked // 10 * 10
+    return Aligned(params.replaced(t=str(rounded)), (rounded, rounded)) if asked % 10 else None
 
 
 class CollapsedTests(SynchronousTestCase):

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.compose.settings import upstream_options
+from trickster.caching.budget import InFlight
+from trickster.caching.spool import ISpool
+from trickster.compose.overlay import PathPlan
+from trickster.compose.settings import Holdings, object_options, upstream_options
 from trickster.config.model import BackendOptions
+from trickster.messages import Params
+from trickster.routes import Route, Serve
+
+
+def _no_spool() -> ISpool:
+    raise AssertionError("nothing is spooled here")
+
+
+HOLDINGS = Holdings(InFlight(1), _no_spool)
 
 
 class UpstreamTests(SynchronousTestCase):
@@ -19,3 +31,19 @@ class UpstreamTests(SynchronousTestCase):
             (chosen.timeout, chosen.connect_timeout, chosen.total_timeout,
              chosen.keep_alive_timeout), (1.0, 2.0, 3.0, 4.0))
         self.assertIsNone(upstream_options(BackendOptions(), "us").total_timeout)
+
+
+class ExactTests(SynchronousTestCase):
+    """What a backend's mode says about answers that are kept whole."""
+
+    def test_phase(self) -> None:
+        """In mode phase no instant is rounded; equal questions stay equal."""
+        def same(params: Params) -> Params:
+            return params
+
+        plan = PathPlan(Route("/q", Serve.OBJECT, form=True, normalise=same, align=lambda _: None))
+        for mode, is_aligned in (("aligned", True), ("phase", False)):
+            backend = BackendOptions(origin_url="http://h/", timeseries_step_mode=mode)
+            rules = object_options("p", backend, plan, {}, HOLDINGS).key_rules
+            self.assertEqual(rules.align is not None, is_aligned)
+            self.assertIs(rules.normalise, same)

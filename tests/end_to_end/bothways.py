@@ -31,6 +31,7 @@ class BothWays(SynchronousTestCase):
     def setUpClass(cls) -> None:
         cls.installation = Installation({
             "plain": {"is_default": True},
+            "exact": {"timeseries_step_mode": "phase"},
             "labelled": {"prometheus": {"labels": {"cluster": 'a "b"', "zone": "z"}}},
         }, cls.is_scraped)
         cls.now = cls.installation.now

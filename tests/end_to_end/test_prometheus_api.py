@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.end_to_end.bothways import BothWays
@@ -23,7 +24,6 @@ CACHED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/api/v1/metadata", {}),
     ("/api/v1/targets", {}),
     ("/api/v1/targets/metadata", {"match_target": '{job="works"}', "metric": "jobs"}),
-    ("/api/v1/rules", {}),
     ("/api/v1/alertmanagers", {}),
     ("/api/v1/scrape_pools", {}),
     ("/api/v1/format_query", {"query": 'sum(rate(x{a="b"}[5m]))by(c)'}),
@@ -36,6 +36,8 @@ CACHED: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 PASSED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/api/v1/alerts", {}),
+    ("/api/v1/rules", {}),
+    ("/api/v1/rules", {"type": "alert"}),
     ("/", {}),
     ("/graph", {}),
     ("/classic/graph", {}),
@@ -118,7 +120,7 @@ class EndpointTests(BothWays):
                 self.assertIn("reason=origin-status", answer.result)
 
     def test_time_ranges_of_lookups(self) -> None:
-        """Whole seconds are widened to the minute, so that dashboards share; others are not."""
+        """Whole seconds are widened to the minute, which the header says; others are not."""
         for path in ("/api/v1/labels", "/api/v1/label/job/values", "/api/v1/series"):
             match = {"match[]": "requests_total"}  # which has no holes, whatever the time is
             statuses = self.lookups(path, *(
@@ -126,6 +128,37 @@ class EndpointTests(BothWays):
                     (self.now - 600, self.now - 60), (self.now - 590, self.now - 90),
                     (self.now - 590.5, self.now - 90), (self.now - 540, self.now - 60))))
             self.assertEqual(statuses, ["kmiss", "hit", "kmiss", "kmiss"], path)
+            told = self.get(path, {"start": self.now - 590, "end": self.now - 90, **match}).result
+            self.assertIn(f"; aligned=[{self.now - 600}000-{self.now - 60}000]", told)
+            told = self.get(path, {"start": self.now - 600, "end": self.now - 60, **match}).result
+            self.assertNotIn("aligned", told)
+
+    def test_instants(self) -> None:
+        """The instant that is answered is the one asked for, or the header names it."""
+        for at in (self.now - 46, self.now - 45, self.now - 45.5):
+            whole = datetime.fromtimestamp(at, UTC).isoformat()
+            for text in (str(at), f"{at:.3f}", f"{at / 1e9:.12f}e9", whole):
+                for method in ("GET", "POST"):
+                    for backend in ("plain", "exact"):
+                        self.assert_told(self.instant(text, method, backend), at, (
+                            backend == "plain" and at == self.now - 46))
+
+    def instant(self, text: str, method: str, backend: str) -> Answer:
+        params = spelled("", {"query": "time()", "time": text})
+        url = f"{self.through}/{backend}/api/v1/query"
+        if method == "GET":
+            return exchange("GET", url + params)
+        return exchange("POST", url, _FORM, params[1:].encode())
+
+    def assert_told(self, answer: Answer, at: float, is_rounded: bool) -> None:
+        stamped, value = json.loads(answer.body)["data"]["result"]
+        self.assertEqual(stamped, float(value))
+        if is_rounded:
+            self.assertEqual(stamped, at // 15 * 15)
+            self.assertIn(f"; aligned=[{stamped}000-{stamped}000]", answer.result)
+        else:
+            self.assertEqual(stamped, at)
+            self.assertNotIn("aligned", answer.result)
 
     def test_exemplars(self) -> None:
         """Exemplars are found, and kept."""
@@ -166,7 +199,6 @@ class EndpointTests(BothWays):
         """Parameters that filter are part of the key: each gets its own answer."""
         filters: tuple[tuple[str, tuple[dict[str, Any], ...]], ...] = (
             ("/api/v1/targets", ({"state": "active"}, {"state": "dropped"})),
-            ("/api/v1/rules", ({"type": "alert"}, {"type": "record"})),
             ("/api/v1/metadata", ({"metric": "heat"}, {"metric": "jobs"}, {"limit": 0})),
             ("/api/v1/targets/metadata", ({"metric": "heat"}, {"metric": "jobs"})),
             ("/api/v1/series", ({"match[]": "heat"}, {"match[]": ["heat", "odd"]})),

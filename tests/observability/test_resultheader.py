@@ -60,6 +60,13 @@ class ResultValueTests(SynchronousTestCase):
             b"engine=DeltaProxyCache; status=phit; fetched=[1000-2000;5000-6000]; "
             b"ffstatus=off; failed=[5000-6000]; aligned=[1000-6000]; reason=range-miss"))
 
+    def test_aligned(self) -> None:
+        """The extent that was answered is named; an end that has none is left empty."""
+        second = 1_000_000_000
+        for extent, text in (((5 * second, 5 * second), "5000-5000"), ((0, second), "0-1000"),
+                             ((5 * second, None), "5000-"), ((None, second), "-1000")):
+            self.assertIn(f"; aligned=[{text}]".encode(), result_value(Outcome(aligned=extent)))
+
     def test_proxied(self) -> None:
         """What is proxied by design says so."""
         self.assertEqual(result_value(Outcome(reason=Reason.PROXY_PATH)),

@@ -11,6 +11,7 @@ from trickster.origins.prometheus import IDENTITY, PrometheusOptions, prometheus
 from trickster.routes import Match, Route, Serve
 
 PLAIN = PrometheusOptions()
+LOOKUPS = ("/api/v1/series", "/api/v1/labels", "/api/v1/label/job/values")
 LABELLED = PrometheusOptions(labels={"dc": "x", "env": "y"})
 
 
@@ -44,7 +45,7 @@ class RoutesTests(SynchronousTestCase):
         """What changes seldom is kept whole, for half a minute."""
         paths = ["/api/v1/" + name for name in (
             "query", "series", "labels", "label/job/values", "metadata", "targets",
-            "targets/metadata", "rules", "query_exemplars", "format_query", "parse_query",
+            "targets/metadata", "query_exemplars", "format_query", "parse_query",
             "status/config", "status/tsdb", "scrape_pools", "features", "alertmanagers")]
         self.assert_served(Serve.OBJECT, *paths)
         self.assertEqual({route_of(path).ttl for path in paths}, {30.0})
@@ -59,7 +60,7 @@ class RoutesTests(SynchronousTestCase):
         """What changes all the time, streams, writes, or is not known."""
         self.assert_served(Serve.PROXY, "/api/v1/alerts", "/api/v1/notifications/live", "/federate",
                            "/", "/graph", "/static/x.js", "/-/healthy", "/api/v1/unheard_of")
-        self.assert_served(Serve.PROXY, "/api/v1/write", "/api/v1/read", "/api/v1/metadata",
+        self.assert_served(Serve.PROXY, "/api/v1/rules", "/api/v1/write", "/api/v1/read", "/api/v1/metadata",
                            method="POST")
 
     def test_admin(self) -> None:
@@ -83,34 +84,87 @@ class RoutesTests(SynchronousTestCase):
         self.assertIn("_", route_of("/api/v1/query").ignored_params)
 
 
+SECOND = 1_000_000_000
+
+
 class RoundingTests(SynchronousTestCase):
     """Questions made equal."""
 
-    def rounded(self, path: str, options: PrometheusOptions = PLAIN,
-                **params: str) -> dict[str, str]:
-        normalise = route_of(path, options=options).normalise
-        assert normalise is not None
-        return dict(normalise(Params(tuple(params.items()))).pairs)
+    def aligned(self, path: str, options: PrometheusOptions = PLAIN, **params: str
+                ) -> tuple[dict[str, str], tuple[int | None, int | None] | None]:
+        """:return: what is asked, and which extent in seconds is answered where another is."""
+        route = route_of(path, options=options)
+        assert route.normalise is not None
+        asked = route.normalise(Params(tuple(params.items())))
+        aligned = route.align(asked) if route.align is not None else None
+        if aligned is None:
+            return dict(asked.pairs), None
+        start, end = (None if t is None else t // SECOND for t in aligned.extent)
+        return dict(aligned.params.pairs), (start, end)
 
     def test_instant(self) -> None:
-        """Instants of instant queries are rounded down to a quarter of a minute."""
-        self.assertEqual(self.rounded("/api/v1/query", query="up", time="1700000014"),
-                         {"query": "up", "time": "1700000010"})
-        self.assertEqual(self.rounded("/api/v1/query", query="up"), {"query": "up"})
+        """Instants are rounded down to a quarter of a minute, in all spellings alike."""
+        for text in ("1700000014", "1700000014.0", "1.700000014e9", "2023-11-14T22:13:34Z"):
+            self.assertEqual(
+                self.aligned("/api/v1/query", query="up", time=text),
+                ({"query": "up", "time": "1700000010"}, (1700000010, 1700000010)), text)
+
+    def test_nothing_to_round(self) -> None:
+        """Multiples, fractions, the origin's own now, and what it refuses, are as they came."""
+        self.assertEqual(self.aligned("/api/v1/query", query="up"), ({"query": "up"}, None))
+        for text in ("1700000010", "1700000014.500", "now", "-3", ""):
+            self.assertEqual(self.aligned("/api/v1/query", time=text), ({"time": text}, None))
+
+    def test_spelled_alike(self) -> None:
+        """Equal instants are one question, rounded or not."""
+        exact = PrometheusOptions(instant_round=0.0, metadata_round=0.0)
+        for path, name in (("/api/v1/query", "time"), ("/api/v1/series", "start"),
+                           ("/api/v1/labels", "end"), ("/api/v1/label/job/values", "end")):
+            for text in ("1700000014", "1700000014.0", "2023-11-14T22:13:34Z"):
+                self.assertEqual(self.aligned(path, exact, **{name: text}),
+                                 ({name: "1700000014"}, None))
 
     def test_configured(self) -> None:
         """Or to what is configured; or not at all."""
-        self.assertEqual(self.rounded("/api/v1/query", PrometheusOptions(instant_round=60.0),
-                                      time="1700000039"), {"time": "1699999980"})
-        off = route_of("/api/v1/query", options=PrometheusOptions(instant_round=0.0))
-        self.assertIsNone(off.normalise)
+        self.assertEqual(
+            self.aligned("/api/v1/query", PrometheusOptions(instant_round=60.0),
+                         time="1700000039"),
+            ({"time": "1699999980"}, (1699999980, 1699999980)))
+        self.assertIsNone(route_of("/api/v1/query", options=PrometheusOptions(
+            instant_round=0.0)).align)
+        for path in LOOKUPS:
+            self.assertIsNone(route_of(path, options=PrometheusOptions(metadata_round=0.0)).align)
+            self.assertEqual(
+                self.aligned(path, PrometheusOptions(metadata_round=10.0), start="1700000001"),
+                ({"start": "1700000000"}, (1700000000, None)))
 
     def test_series(self) -> None:
         """Ranges of series and labels are widened to whole minutes."""
-        for path in ("/api/v1/series", "/api/v1/labels", "/api/v1/label/job/values"):
+        for path in LOOKUPS:
             self.assertEqual(
-                self.rounded(path, start="1700000039", end="1700000041", limit="5"),
-                {"start": "1699999980", "end": "1700000100", "limit": "5"})
+                self.aligned(path, start="1700000039", end="1700000041", limit="5"),
+                ({"start": "1699999980", "end": "1700000100", "limit": "5"},
+                 (1699999980, 1700000100)))
+
+    def test_one_end(self) -> None:
+        """The extent names both ends where both are given, and the one that is otherwise."""
+        for params, extent in (
+                ({"start": "1700000039"}, (1699999980, None)),
+                ({"end": "1700000041"}, (None, 1700000100)),
+                ({"start": "1699999980", "end": "1700000041"}, (1699999980, 1700000100)),
+                ({"start": "1700000039", "end": "1700000040"}, (1699999980, 1700000040))):
+            self.assertEqual(self.aligned("/api/v1/labels", **params)[1], extent)
+
+    def test_inverted(self) -> None:
+        """A range that ends before it begins is the origin's to refuse, and stays so."""
+        asked = {"start": "1700000041", "end": "1700000039"}
+        self.assertEqual(self.aligned("/api/v1/series", **asked), (asked, None))
+
+    def test_several(self) -> None:
+        """Of several values of one name, the origin alone knows which one counts."""
+        align = route_of("/api/v1/query").align
+        assert align is not None
+        self.assertIsNone(align(Params((("time", "1700000014"), ("time", "1700000029")))))
 
 
 class LabelsTests(SynchronousTestCase):

@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.origins.promtime import instant_ns, rounded_instant, seconds_text, step_ns
+from trickster.origins.promtime import (
+    instant_ns,
+    instant_text,
+    rounded_ns,
+    seconds_text,
+    step_ns,
+)
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -126,29 +132,58 @@ class StepTests(SynchronousTestCase):
                 step_ns(text)
 
 
+class SpellingTests(SynchronousTestCase):
+    """Equal instants, spelled alike."""
+
+    def test_alike(self) -> None:
+        """Whatever the spelling, whole seconds are a whole number."""
+        for text in ("1795000014", "1795000014.0", "1795000014.000", "+1795000014",
+                     "1.795000014e9", "001795000014", "2026-11-18T11:06:54Z",
+                     "2026-11-18T12:06:54.000+01:00"):
+            self.assertEqual(instant_text(text), "1795000014", text)
+
+    def test_fractions(self) -> None:
+        """Fractions stay what they are, to the millisecond that the origin reads."""
+        self.assertEqual(instant_text("1795000014.50"), "1795000014.500")
+        self.assertEqual(instant_text("2026-11-18T11:06:54.5Z"), "1795000014.500")
+
+    def test_unreadable(self) -> None:
+        """What cannot be read is the origin's to understand."""
+        for text in ("", "now", "-15", "1795000014123", "9" * 65, "٥", "2026-11"):
+            self.assertEqual(instant_text(text), text)
+
+    @given(st.integers(0, 9_000_000_000_000))
+    def test_same_instant(self, milliseconds: int) -> None:
+        """The one spelling is of the very same instant."""
+        text = seconds_text(milliseconds * MS)
+        self.assertEqual(instant_ns(instant_text(text)), instant_ns(text))
+
+
 class RoundedInstantTests(SynchronousTestCase):
     """Instants made equal, so that dashboards share answers."""
 
     def test_down(self) -> None:
-        """Whole seconds are rounded down."""
-        self.assertEqual(rounded_instant("1700000014", 15 * SECOND), "1700000010")
-        self.assertEqual(rounded_instant("1700000010", 15 * SECOND), "1700000010")
+        """Whole seconds are rounded down, however they are spelled."""
+        for text in ("1700000014", "1700000014.0", "1.700000014e9", "2023-11-14T22:13:34Z"):
+            self.assertEqual(rounded_ns(text, 15 * SECOND), 1700000010 * SECOND, text)
 
     def test_up(self) -> None:
         """Or up."""
-        self.assertEqual(rounded_instant("1700000001", 60 * SECOND, up=True), "1700000040")
-        self.assertEqual(rounded_instant("1700000040", 60 * SECOND, up=True), "1700000040")
+        self.assertEqual(rounded_ns("1700000001", 60 * SECOND, up=True), 1700000040 * SECOND)
 
     def test_left_alone(self) -> None:
-        """Everything else stays as it was written."""
-        for text in ("", "now", "1.5", "-15", "2024-01-02T03:04:05Z", "9" * 13, "١٧", "²"):
-            self.assertEqual(rounded_instant(text, 15 * SECOND), text)
-        self.assertEqual(rounded_instant("1700000014", 0), "1700000014")
+        """Multiples, fractions of a second, and what cannot be read, are not rounded."""
+        for text in ("1700000010", "", "now", "1.5", "-15", "2024-01-02T03:04:05.001Z", "9" * 13,
+                     "١٧", "²"):
+            self.assertIsNone(rounded_ns(text, 15 * SECOND), text)
+        self.assertIsNone(rounded_ns("1700000014", 0))
 
-    @given(st.integers(0, 10**11), st.integers(1, 10**4))
+    @given(st.integers(0, 10**9), st.integers(1, 10**4))
     def test_distance(self, seconds: int, to: int) -> None:
         """By less than what it is rounded to."""
-        down = int(rounded_instant(str(seconds), to * SECOND))
-        up = int(rounded_instant(str(seconds), to * SECOND, up=True))
-        self.assertTrue(down <= seconds <= up < down + 2 * to)
-        self.assertEqual((down % to, up % to), (0, 0))
+        down, up = (rounded_ns(str(seconds), to * SECOND, up=way) for way in (False, True))
+        if down is None or up is None:
+            self.assertEqual((down, up, seconds % to), (None, None, 0))
+        else:
+            self.assertTrue(down < seconds * SECOND < up == down + to * SECOND)
+            self.assertEqual(down % (to * SECOND), 0)

@@ -46,6 +46,14 @@ class AskingRules:
     wholly: bool = False
 
 
+def asked_alike(question: Question, rules: AskingRules) -> Request:
+    """
+    :return: the client's own request, conditions and all, with the parameters that its key
+        is made of.
+    """
+    return evolve(_canonical(question, rules), method=question.request.method)
+
+
 def asked_anew(question: Question, rules: AskingRules) -> Request:
     """:return: the request to send where nothing is stored."""
     request = _canonical(question, rules)
@@ -84,7 +92,7 @@ def asked_for_missing(question: Question, stored: Document, missing: Sequence[Sp
 def _canonical(question: Question, rules: AskingRules) -> Request:
     request = question.request
     method = b"GET" if request.method == b"HEAD" else request.method
-    if rules.key.form and rules.key.normalise is not None:
+    if rules.key.form and (rules.key.normalise is not None or rules.key.align is not None):
         return _normalised(question, method, rules)
     body = Octets(question.body) if question.body is not None else Octets()
     return evolve(request, method=method, body=body)

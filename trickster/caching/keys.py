@@ -11,6 +11,7 @@ from attrs import frozen
 
 from trickster.caching.formfields import field_values
 from trickster.messages import Params, Request, parsed_query
+from trickster.routes import Aligned
 
 ALL_PARAMS = ("*",)
 _LONGEST_REMEMBERED = 1024
@@ -29,6 +30,7 @@ class KeyRules:
     :ivar form: whether parameters are a set of named values: their order does not count, and
         an urlencoded body is the same as a query string.
     :ivar normalise: makes equal parameters equal, where C{form}.
+    :ivar align: rounds the instants among them, where C{form}.
     :ivar with_authority: whether the host that the client asked for counts.
     """
 
@@ -38,6 +40,7 @@ class KeyRules:
     form_fields: tuple[str, ...] = ()
     form: bool = False
     normalise: Callable[[Params], Params] | None = None
+    align: Callable[[Params], Aligned | None] | None = None
     with_authority: bool = False
 
 
@@ -103,9 +106,28 @@ def _canonical_params(rules: KeyRules, request: Request, body: bytes | None) -> 
 
 def merged_params(rules: KeyRules, request: Request, body: bytes | None) -> Params:
     """
-    :return: the parameters of query and form as one, normalised as the rules say.
+    :return: the parameters of query and form as one, normalised and aligned as the rules say.
     :raises trickster.messages.MalformedParams: as for L{key_of}.
     """
+    params = _normalised(rules, request, body)
+    aligned = rules.align(params) if rules.align is not None else None
+    return params if aligned is None else aligned.params
+
+
+def aligned_extent(rules: KeyRules, request: Request, body: bytes | None
+                   ) -> tuple[int | None, int | None] | None:
+    """
+    :return: the extent that is answered, where the rules make it another than the one that
+        the request asks for; else None.
+    :raises trickster.messages.MalformedParams: as for L{key_of}.
+    """
+    if rules.align is None or not rules.form:
+        return None
+    aligned = rules.align(_normalised(rules, request, body))
+    return None if aligned is None else aligned.extent
+
+
+def _normalised(rules: KeyRules, request: Request, body: bytes | None) -> Params:
     params = parsed_query(request.query)
     if body:
         params = Params(Params.parse(body).pairs + params.pairs)

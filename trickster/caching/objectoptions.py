@@ -37,7 +37,7 @@ class ObjectOptions:
 
     :ivar key_prefix: of all keys: the backend's name and its C{cache_key_prefix}.
     :ivar route: the path; its C{ttl}, C{form}, C{ignored_params}, C{key_headers},
-        C{normalise} and C{transform} are honoured.
+        C{normalise}, C{align} and C{transform} are honoured.
     :ivar negative: seconds that answers of a status are fresh whatever they say.
     :ivar max_ttl: seconds; nothing is fresh, or kept, for longer.
     :ivar revalidation_factor: times its lifetime that an answer with a validator is kept.
@@ -104,6 +104,7 @@ class ObjectOptions:
             form_fields=self.key_form_fields,
             form=self.route.form,
             normalise=self.route.normalise,
+            align=self.route.align,
             with_authority=self.with_authority and not self.route.form,
         )
 

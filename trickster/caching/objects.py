@@ -15,6 +15,7 @@ from trickster.caching.archive import Archive
 from trickster.caching.asking import (
     AskingRules,
     Question,
+    asked_alike,
     asked_anew,
     asked_conditionally,
     asked_for_missing,
@@ -27,7 +28,7 @@ from trickster.caching.fetching import Fetcher
 from trickster.caching.fills import Alone, Fill, FillTable, Live, Verdict
 from trickster.caching.formfields import is_form
 from trickster.caching.invalidation import invalidated
-from trickster.caching.keys import READ_ONLY, key_of
+from trickster.caching.keys import READ_ONLY, aligned_extent, key_of
 from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.replays import Replays, replays
 from trickster.caching.rfc9111 import Use, use_of
@@ -115,9 +116,12 @@ class ObjectCache:
             return await self._passed(request, Reason.PROXY_PATH)
         try:
             key = key_of(self._asking.key, request, body)
+            extent = aligned_extent(self._asking.key, request, body)
         except MalformedParams:
             return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
         response = await self._ask(Question(key, request, body, self._honoured(request)))
+        if extent is not None:
+            response = evolve(response, outcome=evolve(response.outcome, aligned=extent))
         if question is not None:
             self._keep_hit(question, key, response)
         if response.outcome.reason is not Reason.KEY_MISS or not self._is_store_failing:
@@ -242,7 +246,7 @@ class ObjectCache:
         it confirms is as good as new (RFC 9111 section 4.3.5).
         """
         sent = self._clock.seconds()
-        response = await self._inner.respond(question.request)
+        response = await self._inner.respond(asked_alike(question, self._asking))
         stored = found.document
         if stored is not None and response.status == 200 and confirms(stored, response.headers):
             fresh = self._archive.renewed(question, stored, response, sent)
@@ -310,7 +314,7 @@ class ObjectCache:
         """What a client's no-cache means to Trickster: forget it, and ask the origin."""
         await self.forget(question.key)
         if self.options.route.transform is None:
-            response = await self._inner.respond(question.request)
+            response = await self._inner.respond(asked_alike(question, self._asking))
         else:
             response = await self._asked_alone(
                 evolve(question, asked=_NOT_TO_BE_STORED), Found(None, question.key))

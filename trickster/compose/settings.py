@@ -88,7 +88,7 @@ def key_headers(plan: PathPlan) -> tuple[bytes, ...]:
 
 def _exact(route: Route, options: BackendOptions) -> Route:
     # Where no answer may be changed, no instant is rounded either.
-    return evolve(route, normalise=None) if options.timeseries_step_mode == "phase" else route
+    return evolve(route, align=None) if options.timeseries_step_mode == "phase" else route
 
 
 def upstream_options(options: BackendOptions, server_name: str) -> UpstreamOptions:

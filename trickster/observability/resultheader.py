@@ -57,7 +57,8 @@ def result_value(outcome: Outcome) -> bytes:
     if outcome.failed:
         text += f"; failed=[{_extents(outcome.failed)}]"
     if outcome.aligned is not None:
-        text += f"; aligned=[{_extents((outcome.aligned,))}]"
+        start_ns, end_ns = outcome.aligned
+        text += f"; aligned=[{_milliseconds(start_ns)}-{_milliseconds(end_ns)}]"
     if outcome.reason is not None and outcome.status is not Status.HIT:
         text += f"; reason={outcome.reason._value_}"
     return text.encode("ascii")
@@ -96,6 +97,10 @@ def without_result(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
 
 def _extents(extents: Iterable[tuple[int, int]]) -> str:
     return ";".join(f"{start // _NS_PER_MS}-{end // _NS_PER_MS}" for start, end in extents)
+
+
+def _milliseconds(time_ns: int | None) -> str:
+    return "" if time_ns is None else str(time_ns // _NS_PER_MS)
 
 
 def _how(outcome: Outcome) -> str:

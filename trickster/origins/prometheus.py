@@ -21,18 +21,19 @@ from trickster.origins.promjson import (
     with_values,
 )
 from trickster.origins.promrange import PrometheusRange
-from trickster.origins.promtime import rounded_instant
+from trickster.origins.promtime import instant_ns, instant_text, rounded_ns, seconds_text
 from trickster.promql.facts import SECOND_NS
-from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
+from trickster.routes import Aligned, LocalAnswer, Match, Probe, Route, Serve
 
 OBJECT_TTL = 30.0
-_MINUTE_NS = 60 * SECOND_NS
 # Who asks, in the single and multi-tenant systems that speak this API, and from which
 # site: answers may differ by each.
 IDENTITY = (
     b"authorization", b"x-scope-orgid", b"thanos-tenant", b"x-tenant", b"x-grafana-user",
     b"x-org-id", b"cookie", b"origin",
 )
+# Parameters that name an instant.
+_INSTANTS = frozenset({"time", "start", "end"})
 _NO_COUNT = frozenset({"_"})  # what browsers add to get past caches
 _FORM_METHODS = ("GET", "HEAD", "POST")
 _ADMIN_REFUSED = LocalAnswer(
@@ -49,13 +50,15 @@ _OBJECTS: tuple[tuple[str, Match, tuple[str, ...], str], ...] = (
     ("/api/v1/metadata", Match.EXACT, ("GET", "HEAD"), "metadata"),
     ("/api/v1/targets/metadata", Match.EXACT, ("GET", "HEAD"), "targets_metadata"),
     ("/api/v1/targets", Match.EXACT, ("GET", "HEAD"), "targets"),
-    ("/api/v1/rules", Match.EXACT, ("GET", "HEAD"), "rules"),
     ("/api/v1/alertmanagers", Match.EXACT, ("GET", "HEAD"), "alertmanagers"),
     ("/api/v1/scrape_pools", Match.EXACT, ("GET", "HEAD"), "scrape_pools"),
     ("/api/v1/features", Match.EXACT, ("GET", "HEAD"), "features"),
     ("/api/v1/status/", Match.PREFIX, ("GET", "HEAD"), "status"),
 )
+# What is asked of the origin each time.  Rules say of each alert what alerts say of it, and
+# must say the same, so that they are never of another age.
 _PROXIED: tuple[tuple[str, Match, str], ...] = (
+    ("/api/v1/rules", Match.EXACT, "rules"),
     ("/api/v1/alerts", Match.EXACT, "alerts"),
     ("/api/v1/notifications/live", Match.EXACT, "notifications"),
     ("/api/v1/write", Match.EXACT, "remote_write"),
@@ -72,15 +75,29 @@ class PrometheusOptions:
 
     :ivar labels: set on every series, in answers to range and instant queries, and among
         the labels and their values.
-    :ivar instant_round: seconds that whole-second instants of C{query} are rounded down to,
-        so that dashboards share answers; 0 leaves them alone.
+    :ivar instant_round: seconds whose multiples the instants of C{query} are rounded down to,
+        so that dashboards share answers; 0 leaves them alone.  An instant with a fraction of
+        a second is never rounded.
+    :ivar metadata_round: seconds to whose multiples the time ranges of C{series}, C{labels}
+        and label values are widened, for the same reason; 0 leaves them alone.
+
+    Wherever an answer is to another instant or range than the client's, the result header
+    names it (C{aligned}).  In C{timeseries_step_mode: phase} nothing is rounded.
     """
 
     labels: dict[str, str] = field(
         default=Factory(dict), metadata={"doc": "Labels to set on every series."})
     instant_round: float = field(
         default=15.0, metadata={
-            "doc": "What whole-second instants are rounded down to.", "unit": "duration"})
+            "doc": "Instants of instant queries are rounded down to multiples of this, and "
+                   "the result header says so; 0 asks for the very instant. Instants with a "
+                   "fraction of a second, and all in mode `phase`, are never rounded.",
+            "unit": "duration"})
+    metadata_round: float = field(
+        default=60.0, metadata={
+            "doc": "Time ranges of series, labels and label values are widened to multiples "
+                   "of this, and the result header says so; 0 asks for the very range.",
+            "unit": "duration"})
 
 
 @implementer(IOriginType)
@@ -127,12 +144,10 @@ def _object(path: str, match: Match, methods: tuple[str, ...], handler: str) -> 
 
 def _query_route(options: PrometheusOptions, relabel: Relabel | None) -> Route:
     to_ns = int(options.instant_round * SECOND_NS)
-
-    def rounded(params: Params) -> Params:
-        return _changed(params, "time", lambda text: rounded_instant(text, to_ns))
-
     return evolve(_object("/api/v1/query", Match.EXACT, _FORM_METHODS, "query"),
-                  normalise=rounded if to_ns else None, transform=_samples_transform(relabel))
+                  normalise=_spelled_alike,
+                  align=(lambda params: _rounded(params, to_ns)) if to_ns else None,
+                  transform=_samples_transform(relabel))
 
 
 def _samples_transform(relabel: Relabel | None) -> Callable[[bytes], bytes] | None:
@@ -142,17 +157,20 @@ def _samples_transform(relabel: Relabel | None) -> Callable[[bytes], bytes] | No
 
 
 def _label_routes(options: PrometheusOptions) -> list[Route]:
-    """Series, label names and label values, to the minute, so that dashboards share them."""
-    series = evolve(_object("/api/v1/series", Match.EXACT, _FORM_METHODS, "series"),
-                    normalise=_to_the_minute)
-    names = evolve(_object("/api/v1/labels", Match.EXACT, _FORM_METHODS, "labels"),
-                   normalise=_to_the_minute, transform=_adding(list(options.labels)))
-    values = [evolve(_object(f"/api/v1/label/{name}/values", Match.EXACT, ("GET", "HEAD"),
-                             "labels"),
-                     normalise=_to_the_minute, transform=_adding([value]))
+    """Series, label names and label values, so that dashboards share them."""
+    to_ns = int(options.metadata_round * SECOND_NS)
+
+    def shared(path: str, match: Match, methods: tuple[str, ...], handler: str) -> Route:
+        return evolve(_object(path, match, methods, handler), normalise=_spelled_alike,
+                      align=(lambda params: _widened(params, to_ns)) if to_ns else None)
+
+    series = shared("/api/v1/series", Match.EXACT, _FORM_METHODS, "series")
+    names = evolve(shared("/api/v1/labels", Match.EXACT, _FORM_METHODS, "labels"),
+                   transform=_adding(list(options.labels)))
+    values = [evolve(shared(f"/api/v1/label/{name}/values", Match.EXACT, ("GET", "HEAD"),
+                            "labels"), transform=_adding([value]))
               for name, value in options.labels.items()]
-    rest = evolve(_object("/api/v1/label/", Match.PREFIX, ("GET", "HEAD"), "labels"),
-                  normalise=_to_the_minute)
+    rest = shared("/api/v1/label/", Match.PREFIX, ("GET", "HEAD"), "labels")
     return [series, names, *values, rest]
 
 
@@ -160,13 +178,42 @@ def _adding(values: list[str]) -> Callable[[bytes], bytes] | None:
     return (lambda octets: with_values(octets, values)) if values else None
 
 
-def _to_the_minute(params: Params) -> Params:
-    params = _changed(params, "start", lambda text: rounded_instant(text, _MINUTE_NS))
-    return _changed(params, "end", lambda text: rounded_instant(text, _MINUTE_NS, up=True))
+def _spelled_alike(params: Params) -> Params:
+    """:return: the parameters with equal instants spelled alike: C{14}, C{14.0}, RFC 3339."""
+    return Params(tuple((k, instant_text(v) if k in _INSTANTS else v) for k, v in params.pairs))
 
 
-def _changed(params: Params, name: str, change: Callable[[str], str]) -> Params:
-    return Params(tuple((k, change(v) if k == name else v) for k, v in params.pairs))
+def _rounded(params: Params, to_ns: int) -> Aligned | None:
+    time_ns = _moved(params, "time", to_ns)
+    if time_ns is None:
+        return None
+    return Aligned(params.replaced(time=seconds_text(time_ns)), (time_ns, time_ns))
+
+
+def _widened(params: Params, to_ns: int) -> Aligned | None:
+    start_ns, end_ns = _instant(params, "start"), _instant(params, "end")
+    if start_ns is not None and end_ns is not None and end_ns < start_ns:
+        return None  # which is the origin's to refuse
+    moved = {"start": _moved(params, "start", to_ns), "end": _moved(params, "end", to_ns, up=True)}
+    changed = {name: seconds_text(at_ns) for name, at_ns in moved.items() if at_ns is not None}
+    if not changed:
+        return None
+    start_ns, end_ns = (before if moved[name] is None else moved[name]
+                        for name, before in (("start", start_ns), ("end", end_ns)))
+    return Aligned(params.replaced(**changed), (start_ns, end_ns))
+
+
+def _moved(params: Params, name: str, to_ns: int, up: bool = False) -> int | None:
+    # Of several values of one name, the origin alone knows which one counts.
+    values = params.get_all(name)
+    return rounded_ns(values[0], to_ns, up) if len(values) == 1 else None
+
+
+def _instant(params: Params, name: str) -> int | None:
+    try:
+        return instant_ns(params.get(name) or "")
+    except ValueError:
+        return None
 
 
 prometheus = Prometheus()

@@ -98,14 +98,31 @@ def seconds_text(time_ns: int) -> str:
     return f"{seconds}.{rest:03}" if rest else str(seconds)
 
 
-def rounded_instant(text: str, to_ns: int, up: bool = False) -> str:
+def instant_text(text: str) -> str:
     """
     :param text: an instant as the client wrote it.
-    :param to_ns: what to round to; 0 leaves everything as it is.
-    :return: whole seconds rounded down (or up); everything else as it came.
+    :return: the same instant in the one spelling that all of its spellings share; what cannot
+        be read as it came, for the origin to understand.
     """
-    if not to_ns or not (text.isascii() and text.isdigit()) or len(text) > 12:
+    try:
+        return seconds_text(instant_ns(text))
+    except ValueError:
         return text
-    time_ns = int(text) * SECOND_NS
-    rounded = (time_ns + (to_ns - 1 if up else 0)) // to_ns * to_ns
-    return seconds_text(rounded)
+
+
+def rounded_ns(text: str, to_ns: int, up: bool = False) -> int | None:
+    """
+    :param text: an instant, however it is spelled.
+    :param to_ns: what to round to; 0 leaves everything as it is.
+    :param up: whether to round up, not down.
+    :return: the instant that whole seconds become; None where nothing is to be rounded: the
+        instant is a multiple already, has a fraction of a second, which is meant to be exact,
+        or cannot be read.
+    """
+    try:
+        time_ns = instant_ns(text)
+    except ValueError:
+        return None
+    if not to_ns or time_ns % SECOND_NS or time_ns % to_ns == 0:
+        return None
+    return (time_ns + (to_ns if up else 0)) // to_ns * to_ns
