@@ -231,6 +231,8 @@ class Request:
     :ivar version: of HTTP, as in C{b"HTTP/1.1"}.
     :ivar interim: called with status and headers of an interim (1xx) answer that
         should be relayed, or None where the client could not take one.
+    :ivar configured: names, in lower case, of fields that the configuration decides about:
+        they go to the origin as they stand in C{headers}, or do not go at all.
     """
 
     method: bytes
@@ -241,6 +243,7 @@ class Request:
     peer: Peer = Peer()
     version: bytes = b"HTTP/1.1"
     interim: Callable[[int, Headers], None] | None = field(default=None, eq=False, repr=False)
+    configured: frozenset[bytes] = frozenset()
 
     @property
     def path(self) -> bytes:

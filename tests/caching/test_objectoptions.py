@@ -11,6 +11,7 @@ from tests.caching.objectworld import fields, web_route
 from trickster.caching.documents import Document
 from trickster.caching.objectoptions import Collapse, ObjectOptions, ttl_of
 from trickster.caching.rfc9111 import policy_of
+from trickster.hops import COUNTED_FIELDS
 from trickster.routes import Route, Serve
 
 
@@ -77,10 +78,10 @@ class OptionsTests(SynchronousTestCase):
     """What routes and options come to."""
 
     def test_identity(self) -> None:
-        """Credentials always, and what route and options name."""
+        """Credentials and what trusted hops said always, and what route and options name."""
         given = options(route=Route("/", Serve.OBJECT, key_headers=(b"x-tenant",)),
                         key_headers=(b"x-b",))
-        self.assertEqual(given.identity, {b"authorization", b"x-tenant", b"x-b"})
+        self.assertEqual(given.identity, {b"authorization", b"x-tenant", b"x-b", *COUNTED_FIELDS})
 
     def test_authority(self) -> None:
         """The host counts for plain routes, and not for those with parameters as a form."""

@@ -50,6 +50,15 @@ class ListenerTests(CheckCase):
             self.assertIn("is not an address", problem)
         self.assertTold(ONE + "listeners: {default: {address: '::1'}, mgmt: {address: localhost}}")
 
+    def test_trusted_proxies(self) -> None:
+        """Addresses and networks; a network has no address in it."""
+        self.assertTold(ONE + "listeners: {default: {trusted_proxies: [10.0.0.0/8, '::1']}}")
+        for network in ("10.0.0.1/8", "proxy.example", "", "10.0.0.0/33", "0-255"):
+            (problem,) = problems_of(
+                ONE + f"listeners: {{default: {{trusted_proxies: ['::1', '{network}']}}}}")
+            self.assertIn("listeners.default.trusted_proxies[1]: ", problem)
+            self.assertIn("is not a network; expected one such as 10.0.0.0/8", problem)
+
     def test_user_router(self) -> None:
         """A pool that is chosen from by user needs no members, but its names are checked."""
         self.assertTold(
@@ -292,6 +301,25 @@ class PathTests(CheckCase):
             with_backend("paths: [{path: /, methods: ['*', PURGE, get, 'A B']}]"),
             f"backends.one.paths[0].methods[2]: 'get' {told}",
             f"backends.one.paths[0].methods[3]: 'A B' {told}")
+
+    def test_backend_headers(self) -> None:
+        """Headers of a backend are checked as those of a path are; values are not repeated."""
+        self.assertTold(
+            with_backend('request_headers: {"a b": hunter2, X: "hunter2\\r\\nY: b", Host: hunter2, '
+                         '"-Connection": "", "+te": hunter2, -Via: "", X-Forwarded-Proto: https}'),
+            "backends.one.request_headers.a b: 'a b' is not a header name",
+            "backends.one.request_headers.X: a header value must be one line",
+            *(f"backends.one.request_headers.{sign}{name}: {name} concerns one connection only, and "
+              "is made by Trickster itself; expected another header"
+              for sign, name in (("", "Host"), ("-", "Connection"), ("+", "te"))))
+
+    def test_backend_headers_of_a_pool(self) -> None:
+        """A pool has no origin of its own."""
+        self.assertTold(
+            ONE.replace("}}", "}, pool: {provider: alb, alb: {pool: [one]}, "
+                        "request_headers: {X: y}}}"),
+            "backends.pool.request_headers: has no effect here: it is the members that have "
+            "origins; expected there")
 
     def test_headers(self) -> None:
         """No header can be made of these that would split a message in two."""

@@ -88,6 +88,12 @@ class MaskTests(SynchronousTestCase):
             "healthcheck: {headers: {X-Api-Key: hunter2}, query: 'u=joe&p=hunter2'}")))
         self.assertIn("team", text)
 
+    def test_backend_headers(self) -> None:
+        """Of a backend's headers no value is shown, whatever its name."""
+        text = self.assertHidden(loaded(with_backend(
+            "request_headers: {X-Scope-OrgID: hunter2, +X-Plain: hunter2}")))
+        self.assertIn("+X-Plain: '*****'", text)
+
     def test_secret_keys(self) -> None:
         """Keys that say so, and all users' passwords, are masked."""
         text = self.assertHidden(loaded(

@@ -116,6 +116,26 @@ class ForwardedTests(SynchronousTestCase):
         said = self.forwarded((b"X-Forwarded-For", b'10.0.0.1, ::1, evil";for=1'))
         self.assertTrue(said.startswith(b'for=10.0.0.1, for="[::1]", for=unknown, by='), said)
 
+    def test_from_x_as_asked(self) -> None:
+        """With the scheme and the host of the first hop, in the order of the hops (RFC 7239 7.4)."""
+        self.assertEqual(
+            self.forwarded((b"X-Forwarded-For", b"203.0.113.9, 10.0.0.1"),
+                           (b"X-Forwarded-Proto", b"https"), (b"X-Forwarded-Host", b"dash.example")),
+            b"for=203.0.113.9;host=dash.example;proto=https, for=10.0.0.1, "
+            b"by=_trk;for=192.0.2.7;host=shop.test;proto=http")
+
+    def test_from_x_without_addresses(self) -> None:
+        """A hop that says only how it was asked has an element too."""
+        said = self.forwarded((b"X-Forwarded-Proto", b"https"), (b"X-Forwarded-Port", b"8443"))
+        self.assertTrue(said.startswith(b'host="shop.test:8443";proto=https, by='), said)
+
+    def test_from_x_with_port(self) -> None:
+        """A port that is not the scheme's own belongs to the host; a client's own is left out."""
+        said = self.forwarded(
+            (b"X-Forwarded-For", b"203.0.113.9:5678"), (b"X-Forwarded-Host", b"a"),
+            (b"X-Forwarded-Port", b"443"), (b"X-Forwarded-Proto", b"https"))
+        self.assertTrue(said.startswith(b"for=203.0.113.9;host=a;proto=https, "), said)
+
     def test_nobody(self) -> None:
         """Our own requests are nobody's, and say nothing about anybody."""
         said = sent(a_request(peer=Peer()), "both")
@@ -162,14 +182,31 @@ class ModeTests(SynchronousTestCase):
             (b"X-Forwarded-Proto", b"http"), (b"X-Forwarded-Port", b"8480")))
 
     def test_x_appended(self) -> None:
-        """The list grows; the rest is what the client asked us."""
+        """The list grows; the rest is what the first hop was asked."""
         said = sent(a_request((b"X-Forwarded-For", b"10.0.0.1"), (b"X-Forwarded-For", b"::1"),
-                              (b"X-Forwarded-Host", b"evil"), (b"X-Forwarded-Proto", b"evil"),
-                              (b"X-Forwarded-Port", b"1")), "x")
+                              (b"X-Forwarded-Host", b"dash.example"),
+                              (b"X-Forwarded-Proto", b"HTTPS, http"),
+                              (b"X-Forwarded-Port", b"8443")), "x")
         self.assertEqual(said.get_all(b"x-forwarded-for"), [b"10.0.0.1, ::1, 192.0.2.7"])
+        self.assertEqual(said.get_all(b"x-forwarded-host"), [b"dash.example"])
+        self.assertEqual(said.get_all(b"x-forwarded-proto"), [b"https"])
+        self.assertEqual(said.get_all(b"x-forwarded-port"), [b"8443"])
+
+    def test_x_invalid(self) -> None:
+        """What an earlier hop cannot have been asked is not repeated."""
+        said = sent(a_request((b"X-Forwarded-Host", b"a b"), (b"X-Forwarded-Proto", b"h;t"),
+                              (b"X-Forwarded-Port", b"x")), "x")
         self.assertEqual(said.get_all(b"x-forwarded-host"), [b"shop.test"])
         self.assertEqual(said.get_all(b"x-forwarded-proto"), [b"http"])
         self.assertEqual(said.get_all(b"x-forwarded-port"), [b"8480"])
+
+    def test_x_port(self) -> None:
+        """Our own port is nothing to clients that asked another hop."""
+        for fields, port in (
+                (((b"X-Forwarded-Proto", b"https"),), b"443"),
+                (((b"X-Forwarded-Host", b"a:81"), (b"X-Forwarded-Proto", b"https")), b"81"),
+                (((b"X-Forwarded-Host", b"a"),), None)):
+            self.assertEqual(sent(a_request(*fields), "x").get(b"x-forwarded-port"), port)
 
     def test_x_from_standard(self) -> None:
         """A newer proxy's list is translated."""
@@ -182,11 +219,38 @@ class ModeTests(SynchronousTestCase):
         self.assertIn(b"forwarded", said)
         self.assertIn(b"x-forwarded-for", said)
 
+    def test_x_from_standard_as_asked(self) -> None:
+        """So are scheme and host, and addresses lose their ports."""
+        said = sent(a_request((b"Forwarded", b'for="[::1]:4711";proto=https;host="a:81", for=x')),
+                    "x")
+        self.assertEqual(said.get(b"x-forwarded-for"), b"::1, x, 192.0.2.7")
+        self.assertEqual(said.get(b"x-forwarded-host"), b"a:81")
+        self.assertEqual(said.get(b"x-forwarded-proto"), b"https")
+        self.assertEqual(said.get(b"x-forwarded-port"), b"81")
+
     def test_none(self) -> None:
-        """Nothing, and nothing of what the client claims either."""
-        said = sent(a_request((b"Forwarded", b"for=1.1.1.1"), (b"X-Forwarded-For", b"1.1.1.1"),
-                              (b"X-Forwarded-Host", b"a")), "none")
-        self.assertEqual([name for name, _ in said], [b"Host", b"Via"])
+        """Nothing is said, and nothing changed of what earlier hops said."""
+        pairs = ((b"Forwarded", b"for=1.1.1.1"), (b"X-Forwarded-For", b"1.1.1.1"),
+                 (b"X-Forwarded-Host", b"a"), (b"X-Forwarded-Proto", b"https"))
+        said = sent(a_request(*pairs), "none")
+        self.assertEqual(said.pairs[1:-1], pairs)
+        self.assertEqual(said.pairs[-1][0], b"Via")
+
+    def test_configured(self) -> None:
+        """What the configuration says stands, in every mode, and takes the place of ours."""
+        request = evolve(a_request((b"X-Forwarded-Proto", b"https"), (b"Forwarded", b"for=a")),
+                         configured=frozenset((b"x-forwarded-proto", b"forwarded", b"via")))
+        for mode in ForwardedMode:
+            said = sent(request, mode.value)
+            self.assertEqual(said.get_all(b"x-forwarded-proto"), [b"https"])
+            self.assertEqual(said.get_all(b"forwarded"), [b"for=a"])
+            self.assertNotIn(b"via", said)
+
+    def test_configured_is_not_to_be_named(self) -> None:
+        """A client cannot name away what is configured, such as a tenant."""
+        request = evolve(a_request((b"Connection", b"X-Scope-OrgID"), (b"X-Scope-OrgID", b"a")),
+                         configured=frozenset((b"x-scope-orgid",)))
+        self.assertEqual(sent(request).get(b"x-scope-orgid"), b"a")
 
     def test_via(self) -> None:
         """Via says who passed the message on, and in which version it came."""

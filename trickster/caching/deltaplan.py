@@ -8,6 +8,7 @@ from attrs import Factory, evolve, field, frozen
 
 from trickster.caching.keys import digest, framed
 from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
+from trickster.hops import COUNTED_FIELDS, counted_value
 from trickster.interfaces import IQueryDialect
 from trickster.messages import Headers, Request, Response, Status
 from trickster.remembering import remembered
@@ -66,7 +67,7 @@ class DeltaOptions:
     max_answer_bytes: int = 256 << 20
     transform: Callable[[bytes], bytes] | None = None
     identifying: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
-        lambda self: frozenset(self.key_headers), takes_self=True))
+        lambda self: frozenset((*self.key_headers, *COUNTED_FIELDS)), takes_self=True))
 
 
 @frozen(slots=True)
@@ -161,7 +162,9 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
     phase = str(query.extent.start_ns % query.step_ns) if options.phase else ""
     identity = b""
     if request.headers.has_any(options.identifying):
-        identity = framed([request.headers.joined(name) for name in options.key_headers])
+        headers = request.headers
+        identity = framed([*(headers.joined(name) for name in options.key_headers),
+                           *(counted_value(name, headers) for name in COUNTED_FIELDS)])
     return Plan(asked, query, _entry_key(options.prefix, asked.key, phase, identity), now_ns,
                 planning.newest_final(query, now_ns, _tolerance_ns(query, options)))
 

@@ -16,6 +16,7 @@ from trickster.caching.keys import ALL_PARAMS, KeyRules
 from trickster.caching.progressive import Spread
 from trickster.caching.rfc9111 import Rules
 from trickster.caching.spool import ISpool
+from trickster.hops import COUNTED_FIELDS
 from trickster.routes import Route
 
 
@@ -111,7 +112,8 @@ class ObjectOptions:
     @property
     def identity(self) -> frozenset[bytes]:
         """Request fields that tell entries apart, whatever C{Vary} says."""
-        return frozenset((b"authorization", *self.key_headers, *self.route.key_headers))
+        return frozenset((b"authorization", *COUNTED_FIELDS, *self.key_headers,
+                          *self.route.key_headers))
 
     @property
     def tells_users_apart(self) -> bool:

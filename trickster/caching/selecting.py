@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from trickster.caching.directives import split_list
+from trickster.hops import counted_value
 from trickster.messages import NO_HEADERS, Headers
 
 Selecting = tuple[tuple[bytes, bytes | None], ...]
@@ -78,6 +79,8 @@ def _language(response: Headers) -> bytes | None:
 def _normalised(name: bytes, request: Headers) -> bytes | None:
     if name not in request:
         return None
+    if name == b"forwarded":
+        return counted_value(name, request)
     value = request.joined(name) or b""
     if name in _WEIGHTED:
         return b", ".join(map(_weighted, preferences(value)))

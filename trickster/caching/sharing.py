@@ -14,6 +14,7 @@ from trickster.caching.progressive import SharedBody, Spread
 from trickster.caching.rfc9111 import Policy, names_everything, vary_names
 from trickster.caching.selecting import matches, selecting_values
 from trickster.errors import Reason
+from trickster.hops import COUNTED_FIELDS
 from trickster.interfaces import IResponder
 from trickster.messages import Engine, Headers, Outcome, Request, Response, Status
 
@@ -67,7 +68,7 @@ class ProgressiveProxy:
         asked = parse_cache_control(headers.get_all(b"cache-control"))
         if not _UNSHARED_DIRECTIVES.isdisjoint(asked.values):
             return None
-        names = dict.fromkeys((*_TELLING, *self.key_headers))
+        names = dict.fromkeys((*_TELLING, *COUNTED_FIELDS, *self.key_headers))
         return digest((request.authority, request.target, *map(headers.joined, names)))
 
     async def _told(self, request: Request, verdict: Verdict, outcome: Outcome | None

@@ -18,6 +18,7 @@ from trickster.admin.trees import Administration
 from trickster.compose.backends import Backend
 from trickster.config.model import Configuration
 from trickster.config.render import rendered
+from trickster.middleware.rewriting import changed_headers, changes, names_of
 from trickster.observability.exposition import Exposition
 from trickster.routes import Probe
 from trickster.upstream.health import Verdict, probe_plan
@@ -27,9 +28,13 @@ from trickster.upstream.probing import HealthCheck
 def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:
     """:return: what probes a backend's origin, at intervals where the configuration says so."""
     probe = backend.origin_type.probe(backend.options.plugin) or Probe()
+    configured = changes(backend.options.request_headers)
+    probe = evolve(probe, headers=changed_headers(probe.headers, configured))
     plan = probe_plan(probe, backend.options.healthcheck)
     authority = (backend.options.healthcheck.host or "").encode()
-    plan = evolve(plan, request=evolve(plan.request, authority=authority))
+    said = configured + changes(backend.options.healthcheck.headers)
+    plan = evolve(plan, request=evolve(plan.request, authority=authority,
+                                       configured=names_of(said)))
     around = backend.around
     return HealthCheck(
         backend.name, backend.options.provider, backend.upstream, plan, around.clock, random,

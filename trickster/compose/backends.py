@@ -161,7 +161,7 @@ class Backend:
         route = plan.route
         if route.serve is Serve.LOCAL and route.local is not None:
             return LocalResponder(route.local)
-        inner = _rewriting(self._origin, plan.options)
+        inner = _rewriting(self._origin, self.options, plan.options)
         if self.options.proxy_only:
             return Reasoned(inner, Reason.PROXY_ONLY)
         if route.serve is Serve.DELTA:
@@ -212,11 +212,11 @@ class Backend:
         return NewestSamples(dialect, inner, self.around.clock, options.fastforward_ttl)
 
 
-def _rewriting(inner: IResponder, options: PathOptions) -> IResponder:
-    """:return: the inner responder with what a path's options change put around it."""
+def _rewriting(inner: IResponder, backend: BackendOptions, path: PathOptions) -> IResponder:
+    """:return: the inner responder with what the options change put around it."""
     rewriting = Rewriting(
-        changes(options.request_headers or {}), changes(options.request_params or {}),
-        changes(options.response_headers or {}))
+        changes(backend.request_headers) + changes(path.request_headers or {}),
+        changes(path.request_params or {}), changes(path.response_headers or {}))
     return inner if rewriting == Rewriting() else RewritingResponder(inner, rewriting)
 
 

@@ -11,6 +11,7 @@ from trickster.frontend.headreader import HeadLimits
 from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
 from trickster.frontend.listeners import Listener
 from trickster.frontend.site import ProxySite
+from trickster.hops import Trusted
 
 
 def listener(options: ListenerOptions, root: IResource, reactor: Any,
@@ -37,4 +38,4 @@ def _limits(options: ListenerOptions) -> ListenerLimits:
         truncate=options.truncate_request_body_too_large,
         header_timeout=options.read_header_timeout, idle_timeout=options.idle_timeout,
         body_timeout=options.body_timeout, body_rate=float(options.min_body_rate),
-        write_timeout=options.write_timeout)
+        write_timeout=options.write_timeout, trusted=Trusted.of(options.trusted_proxies))

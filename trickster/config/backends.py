@@ -104,6 +104,9 @@ class BackendOptions:
     forwarded_headers: str = setting(
         "standard", "Which headers tell the origin who asks.",
         choices=("standard", "x", "both", "none"))
+    request_headers: dict[str, str] = setting(
+        Factory(dict), "Headers to set in every request to the origin, health checks "
+        "included; +name adds, -name removes. Those of a path lie over them.", secret=True)
     tls: TlsOptions = setting(TlsOptions(), "Encryption.")
     healthcheck: HealthCheckOptions = setting(HealthCheckOptions(), "Health.")
 

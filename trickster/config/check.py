@@ -9,14 +9,14 @@ from typing import Any
 from attrs import define
 
 from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
-from trickster.config.checkpaths import check_paths
+from trickster.config.checkpaths import check_headers, check_paths
 from trickster.config.cycles import check_cycles
 from trickster.config.hereafter import AlbOptions, UserRouterOptions
 from trickster.config.listeners import ListenerOptions
 from trickster.config.model import Configuration
 from trickster.config.problems import Problems, meant, one_of, shown
 from trickster.config.shaping import BUILT_IN
-from trickster.config.urls import address_fault, authority_fault, origin_fault
+from trickster.config.urls import address_fault, authority_fault, network_fault, origin_fault
 from trickster.errors import PluginError
 from trickster.routes import Serve
 from trickster.units import format_duration
@@ -58,6 +58,10 @@ class _Checks:
             fault = address_fault(listener.address)
             if fault:
                 self.problems.at(f"listeners.{name}.address", fault)
+            for number, network in enumerate(listener.trusted_proxies):
+                fault = network_fault(network)
+                if fault:
+                    self.problems.at(f"listeners.{name}.trusted_proxies[{number}]", fault)
             if not listener.is_open or self.problems.is_unread(f"listeners.{name}.port"):
                 continue
             for other, before in taken:
@@ -139,6 +143,10 @@ class _Checks:
         if backend.latency_max and backend.latency_min > backend.latency_max:
             self.problems.at(f"{path}.latency_min", "is longer than latency_max")
         self._check_probe(backend, path)
+        check_headers(f"{path}.request_headers", backend.request_headers, self.problems)
+        if backend.request_headers and backend.is_virtual:
+            self.problems.at(f"{path}.request_headers", "has no effect here: it is the members "
+                             "that have origins; expected there")
 
     def _check_name(self, name: str, path: str) -> None:
         own = self.configuration.mgmt.ping_handler_path.lstrip("/").partition("/")[0]

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from trickster.config.backends import BackendOptions
 from trickster.config.paths import PathOptions
 from trickster.config.problems import Problems, meant, one_of, shown
+from trickster.hops import MADE_BY_PROXY
 from trickster.routes import READ_METHODS
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -25,8 +26,8 @@ def check_paths(within: str, backend: BackendOptions, handlers: Collection[str],
         _check_path(at, each, problems)
         _check_handler(at, each, handlers, problems)
         _check_methods(at, each.methods or (), problems)
-        for key in ("request_headers", "response_headers"):
-            _check_headers(f"{at}.{key}", getattr(each, key) or {}, problems)
+        check_headers(f"{at}.request_headers", each.request_headers or {}, problems)
+        check_headers(f"{at}.response_headers", each.response_headers or {}, problems)
         _check_clash(at, each, taken, problems)
 
 
@@ -57,10 +58,17 @@ def _check_methods(at: str, methods: Iterable[str], problems: Problems) -> None:
                         "expected one such as GET, in capitals, or *")
 
 
-def _check_headers(at: str, headers: Mapping[str, str], problems: Problems) -> None:
+def check_headers(at: str, headers: Mapping[str, str], problems: Problems) -> None:
+    """
+    :param at: path, in the configuration, of a map of changes to header fields.
+    """
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name.lstrip("+-") if name[:1] in ("+", "-") else name):
+        plain = name[1:] if name[:1] in ("+", "-") else name
+        if not _TOKEN.fullmatch(plain):
             problems.at(f"{at}.{name}", f"{shown(name)} is not a header name")
+        elif plain.lower().encode() in MADE_BY_PROXY:
+            problems.at(f"{at}.{name}", f"{plain} concerns one connection only, and is made by "
+                        "Trickster itself; expected another header")
         if re.search(r"[\r\n\x00]", value):
             problems.at(f"{at}.{name}", "a header value must be one line")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from trickster.config.settings import later, setting
+from trickster.hops import PRIVATE_NETWORKS
 
 # Ports of the built-in listeners; any other needs one of its own.
 BUILT_IN_PORTS = {"default": 8480, "metrics": 8481, "mgmt": 8484}
@@ -43,6 +44,9 @@ class ListenerOptions:
     write_timeout: float = setting(
         60.0, "Longest time in which a client takes nothing of its answer; 0 for ever.",
         unit="duration")
+    trusted_proxies: tuple[str, ...] = setting(
+        PRIVATE_NETWORKS, "Addresses and networks of proxies in front, whose Forwarded and "
+        "X-Forwarded-* reach the origin; those of all others are removed.")
     max_request_line_bytes: int = setting(
         128 << 10, "Longest request line.", unit="size", minimum=1024)
     max_header_bytes: int = setting(

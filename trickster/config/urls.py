@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -26,7 +26,8 @@ def origin_fault(url: str) -> str:
     if parts.scheme not in ("http", "https") or "://" not in url:
         return "does not begin with http:// or https://"
     if "@" in parts.netloc:
-        return "has credentials, which do not belong there: set an Authorization header instead"
+        return ("has credentials, which do not belong there: set Authorization in the backend's "
+                "request_headers instead")
     if not parts.hostname or parts.netloc.endswith(":") or not is_host(parts.hostname) or port == 0:
         return "names no host that can be connected to"
     if parts.query or parts.fragment or url.endswith(("?", "#")):
@@ -54,6 +55,17 @@ def address_fault(text: str) -> str:
     if not text or is_host(text):
         return ""
     return f"{text!r} is not an address; expected an IP address such as 127.0.0.1 or ::1"
+
+
+def network_fault(text: str) -> str:
+    """
+    :return: why it is no address and no network, or nothing.
+    """
+    try:
+        ip_network(text)
+    except ValueError:
+        return f"{text!r} is not a network; expected one such as 10.0.0.0/8, or an address"
+    return ""
 
 
 def authority_fault(text: str) -> str:

@@ -23,8 +23,9 @@ from trickster.frontend.requestbody import EndlessFraming, RequestBody
 from trickster.frontend.requesthead import Malformed, RequestHead
 from trickster.frontend.responsehead import response_head
 from trickster.frontend.transport import EagerServer
+from trickster.hops import FORWARDING_FIELDS
 from trickster.interfaces import IBody
-from trickster.messages import Octets, Peer, octets_of
+from trickster.messages import Headers, Octets, Peer, octets_of
 
 if TYPE_CHECKING:
     from trickster.frontend.site import ProxySite
@@ -78,7 +79,7 @@ class ProxyChannel(HTTPChannel):
         super().__init__()
         self.site = self.factory = site
         limits = site.limits
-        self._reader = HeadReader(limits.head)
+        self._reader = HeadReader(limits.head, sieve=self._believed)
         self._deadline = Deadline(site.reactor, self._expired)
         self._write_deadline = Deadline(site.reactor, self._not_taken)
 
@@ -156,6 +157,12 @@ class ProxyChannel(HTTPChannel):
             self._next()
 
     # Reading heads.
+
+    def _believed(self, headers: Headers) -> Headers:
+        """What others than trusted proxies say about earlier hops is not passed on."""
+        if not headers.has_any(FORWARDING_FIELDS) or self.site.limits.trusted.has(self.peer.host):
+            return headers
+        return headers.without(*FORWARDING_FIELDS)
 
     def _read(self, data: bytes) -> None:
         self._is_reading = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
+from collections.abc import Callable
+
+from attrs import define, evolve, field, frozen
 
 from trickster.frontend.requesthead import (
     TOKEN_OCTETS,
@@ -14,6 +16,7 @@ from trickster.frontend.requesthead import (
     parse_fields,
     parse_request_line,
 )
+from trickster.messages import Headers
 
 _CR, _LF = 0x0D, 0x0A
 _TOKEN_STARTS = frozenset(TOKEN_OCTETS)
@@ -34,6 +37,10 @@ class HeadLimits:
     fields: int = 256
 
 
+def _everything(headers: Headers) -> Headers:
+    return headers
+
+
 @define
 class HeadReader:
     """
@@ -42,12 +49,14 @@ class HeadReader:
     What it finds does not depend on how the octets are cut into pieces.  Time and memory
     are linear in what is fed.
 
+    :ivar sieve: takes out what this client may not say.
     :ivar rest: octets after the head found last; for whoever reads the body, and to be
         fed again when the next head is due.
     """
 
     _limits: HeadLimits
     rest: bytes = b""
+    _sieve: Callable[[Headers], Headers] = field(default=_everything, kw_only=True)
     _pending: bytearray = field(factory=bytearray, init=False)
     _scanned: int = field(default=0, init=False)
     _start: int = field(default=0, init=False)
@@ -92,7 +101,7 @@ class HeadReader:
             parsed = parse_fields(block)
             if isinstance(parsed, Malformed):
                 return parsed
-            fields = self._last_fields = parsed
+            fields = self._last_fields = evolve(parsed, headers=self._sieve(parsed.headers))
             self._last_block = block
         return assemble(line, fields)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from trickster.frontend.headreader import HeadLimits
+from trickster.hops import Trusted
 
 
 @frozen
@@ -24,6 +25,7 @@ class ListenerLimits:
     :ivar body_timeout: how long some octets of a body that is waited for may take.
     :ivar body_rate: octets a second that a body must bring, averaged over C{body_timeout}.
     :ivar write_timeout: how long a client may take nothing of an answer that waits for it.
+    :ivar trusted: the peers that may say how earlier hops were asked.
     """
 
     head: HeadLimits = field(factory=HeadLimits)
@@ -35,6 +37,7 @@ class ListenerLimits:
     body_timeout: float = 60.0
     body_rate: float = 0.0
     write_timeout: float = 60.0
+    trusted: Trusted = field(factory=Trusted)
 
 
 class ConnectionEvents(Protocol):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from zope.interface import implementer
 
+from trickster.hops import MADE_BY_PROXY
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Params, Request, Response
 from trickster.routes import LocalAnswer
 
-# Framing is made from the body alone: whoever could set these could forge messages.
-_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection", b"host"))
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNSAFE = re.compile(rb"[\r\n\0]")
 
@@ -45,6 +44,11 @@ def _change(name: str, value: str) -> Change:
     return Change(name, value)
 
 
+def names_of(todo: tuple[Change, ...]) -> frozenset[bytes]:
+    """:return: the fields that changes are about, in lower case."""
+    return frozenset(change.name.lower().encode("latin-1") for change in todo)
+
+
 def changed_headers(headers: Headers, todo: tuple[Change, ...]) -> Headers:
     """
     :return: the fields with all changes made, in order; changes that would break the
@@ -52,7 +56,7 @@ def changed_headers(headers: Headers, todo: tuple[Change, ...]) -> Headers:
     """
     for change in todo:
         name, value = change.name.encode("latin-1"), change.value.encode("utf-8")
-        if not _TOKEN.fullmatch(name) or _UNSAFE.search(value) or name.lower() in _FRAMING:
+        if not _TOKEN.fullmatch(name) or _UNSAFE.search(value) or name.lower() in MADE_BY_PROXY:
             continue
         if change.sign == "+":
             headers = headers.with_added((name, value))
@@ -109,6 +113,11 @@ class Rewriting:
     request_headers: tuple[Change, ...] = ()
     request_params: tuple[Change, ...] = ()
     response_headers: tuple[Change, ...] = ()
+    _names: frozenset[bytes] = field(init=False, eq=False, repr=False)
+
+    @_names.default
+    def _names_of_fields(self) -> frozenset[bytes]:
+        return names_of(self.request_headers)
 
     def request(self, request: Request) -> Request:
         """:return: the request as the origin is to see it."""
@@ -117,7 +126,8 @@ class Rewriting:
         if self.request_params:
             query = changed_query(request.query, self.request_params)
             target = request.path + b"?" + query if query else request.path
-        return evolve(request, headers=headers, target=target)
+        return evolve(request, headers=headers, target=target,
+                      configured=request.configured | self._names)
 
     def response(self, response: Response) -> Response:
         """:return: the response as caches and clients are to see it."""

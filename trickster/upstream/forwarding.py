@@ -5,8 +5,17 @@ from __future__ import annotations
 import re
 from enum import Enum
 from functools import lru_cache
-from ipaddress import ip_address
 
+from trickster.hops import (
+    FORWARDING_FIELDS,
+    HOP_BY_HOP,
+    address_of,
+    addresses,
+    asked,
+    forwarded,
+    host_and_port,
+    port_of,
+)
 from trickster.messages import Headers, Pair, Request
 
 
@@ -19,27 +28,11 @@ class ForwardedMode(Enum):
     BOTH = "both"
 
 
-_HOP_BY_HOP = frozenset((
-    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authentication-info",
-    b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding",
-    b"upgrade",
-))
-_ABOUT_FORWARDING = frozenset((
-    b"forwarded", b"via", b"x-forwarded-by", b"x-forwarded-for", b"x-forwarded-host",
-    b"x-forwarded-port", b"x-forwarded-proto", b"x-forwarded-server",
-))
 # What we say ourselves, or, like Expect, have already done.
-_OURS = _HOP_BY_HOP | _ABOUT_FORWARDING | {
-    b"content-length", b"expect", b"host", b"http2-settings",
-}
-_FRAMED = _HOP_BY_HOP | {b"content-length"}
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
-_PARAMETER = _TOKEN + rb"=(?:" + _TOKEN + rb"|" + _QUOTED + rb")"
-_ELEMENT = _PARAMETER + rb"(?:;" + _PARAMETER + rb")*+"
-_FORWARDED = re.compile(_ELEMENT + rb"(?:[ \t]*+,[ \t]*+" + _ELEMENT + rb")*+")
-_FOR = re.compile(rb'(?:^|[;, \t])for=(?:"((?:[^"\\]|\\.)*)"|([^;, \t"]*))', re.IGNORECASE)
-_PLAIN = re.compile(_TOKEN)
+_OURS_UNSAID = HOP_BY_HOP | {b"via", b"content-length", b"expect", b"host", b"http2-settings"}
+_OURS = _OURS_UNSAID | FORWARDING_FIELDS
+_FRAMED = HOP_BY_HOP | {b"content-length"}
+_PLAIN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_OBFUSCATED = re.compile(r"[^0-9A-Za-z._-]")
 
 
@@ -48,7 +41,7 @@ def end_to_end(headers: Headers) -> tuple[Pair, ...]:
     :return: the fields without those for one connection only, and without those that
         C{Connection} names (RFC 9110 section 7.6.1).
     """
-    gone = _gone(headers, _HOP_BY_HOP)
+    gone = _gone(headers, HOP_BY_HOP)
     return tuple(pair for pair in headers.pairs if pair[0].lower() not in gone)
 
 
@@ -58,7 +51,7 @@ def without_nominated(headers: Headers) -> Headers:
         take for part of the question what the origin will never see.  The hop-by-hop
         fields themselves stay for whoever sends the request on.
     """
-    gone = _gone(headers, frozenset()) - _HOP_BY_HOP
+    gone = _gone(headers, frozenset()) - HOP_BY_HOP
     return headers.without(*gone) if gone else headers
 
 
@@ -68,7 +61,7 @@ def response_headers(headers: Headers, has_body: bool) -> Headers:
         C{Content-Length} is a statement about another message and stays.
     :return: what a client may see of an origin's header fields.
     """
-    gone = _gone(headers, _FRAMED if has_body else _HOP_BY_HOP)
+    gone = _gone(headers, _FRAMED if has_body else HOP_BY_HOP)
     return Headers(tuple([pair for pair in headers.pairs if pair[0].lower() not in gone]))
 
 
@@ -80,10 +73,13 @@ def request_fields(request: Request, authority: bytes, mode: ForwardedMode,
     :return: the fields to send to an origin, except those about the body.
     """
     headers = request.headers
-    gone = _gone(headers, _OURS)
+    ours = _OURS_UNSAID if mode is ForwardedMode.NONE else _OURS
+    # What is configured is sent, even where a client's Connection names it.
+    gone = _gone(headers, ours) - request.configured
     fields = [(b"Host", authority)]
     fields += [pair for pair in headers.pairs if pair[0].lower() not in gone]
-    fields.append((b"Via", _via(request, server_name)))
+    if b"via" not in request.configured:
+        fields.append((b"Via", _via(request, server_name)))
     if request.peer.host:
         fields += _about_client(request, mode, server_name)
     upgrade = upgrade_of(request)
@@ -138,68 +134,73 @@ def _about_client(request: Request, mode: ForwardedMode, server_name: str) -> li
         fields.append((b"Forwarded", _forwarded(request, server_name)))
     if mode in (ForwardedMode.X, ForwardedMode.BOTH):
         fields += _x_forwarded(request)
-    return fields
+    return [pair for pair in fields if pair[0].lower() not in request.configured]
 
 
 def _forwarded(request: Request, server_name: str) -> bytes:
     peer = request.peer
     ours = _element(peer.host, peer.secure, request.authority, server_name)
-    before = _forwarded_before(request.headers)
+    before = _forwarded_before(request)
     return b"%b, %b" % (before, ours) if before else ours
 
 
 @lru_cache(maxsize=1024)
 def _element(host: str, is_secure: bool, authority: bytes, server_name: str) -> bytes:
-    parts = [b"by=_" + _pseudonym(server_name), b"for=" + _node(host)]
+    parts = [b"by=_" + _pseudonym(server_name), b"for=" + _node(host.encode("latin-1", "replace"))]
     if authority:
         parts.append(b"host=" + _value(authority))
     parts.append(b"proto=https" if is_secure else b"proto=http")
     return b";".join(parts)
 
 
-def _forwarded_before(headers: Headers) -> bytes | None:
-    said = _valid_forwarded(headers)
+def _forwarded_before(request: Request) -> bytes | None:
+    """:return: what earlier hops said, in the order of the hops (RFC 7239 section 7.4)."""
+    headers = request.headers
+    if not headers.has_any(FORWARDING_FIELDS):
+        return None
+    said = forwarded(headers)
     if said is not None or b"forwarded" in headers:
         return said
-    hops = headers.joined(b"x-forwarded-for")
-    if not hops:
-        return None
-    return b", ".join(b"for=" + _node(hop.strip().decode("latin-1")) for hop in hops.split(b","))
-
-
-def _valid_forwarded(headers: Headers) -> bytes | None:
-    # A value with, say, an open quote would swallow what we append to it.
-    said = headers.joined(b"forwarded")
-    return said if said is not None and _FORWARDED.fullmatch(said) else None
+    hops = [b"for=" + _node(hop) for hop in addresses(headers)]
+    first, *others = hops or [b""]
+    parts = [first] if first else []
+    known = asked(headers)
+    host = host_and_port(known, request.authority)
+    if host:
+        parts.append(b"host=" + _value(host))
+    if known.scheme:
+        parts.append(b"proto=" + _value(known.scheme))
+    return b", ".join([b";".join(parts), *others])
 
 
 def _x_forwarded(request: Request) -> list[Pair]:
     peer = request.peer
-    before = _x_for_before(request.headers)
-    host = peer.host.encode("latin-1", "replace")
-    fields = [(b"X-Forwarded-For", b"%b, %b" % (before, host) if before else host)]
-    if request.authority:
-        fields.append((b"X-Forwarded-Host", request.authority))
-    fields.append((b"X-Forwarded-Proto", b"https" if peer.secure else b"http"))
-    if peer.local_port:
-        fields.append((b"X-Forwarded-Port", b"%d" % peer.local_port))
+    hops = [*_x_for_before(request.headers), peer.host.encode("latin-1", "replace")]
+    fields = [(b"X-Forwarded-For", b", ".join(hops))]
+    known = asked(request.headers)
+    host = known.host or request.authority
+    if host:
+        fields.append((b"X-Forwarded-Host", host))
+    ours = b"https" if peer.secure else b"http"
+    fields.append((b"X-Forwarded-Proto", known.scheme or ours))
+    # Our own port means nothing to a client that asked another hop.
+    port = port_of(known, request.authority) if known else b"%d" % peer.local_port
+    if port not in (b"", b"0"):
+        fields.append((b"X-Forwarded-Port", port))
     return fields
 
 
-def _x_for_before(headers: Headers) -> bytes | None:
+def _x_for_before(headers: Headers) -> list[bytes]:
     said = headers.joined(b"x-forwarded-for")
     if said:
-        return said
-    elements = _valid_forwarded(headers)
-    if elements is None:
-        return None
-    return b", ".join((quoted or plain).strip(b"[]") for quoted, plain in _FOR.findall(elements))
+        return [said]
+    found = [(address_of(hop), hop) for hop in addresses(headers)]
+    return [str(address).encode("ascii") if address else hop for address, hop in found]
 
 
-def _node(host: str) -> bytes:
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
+def _node(host: bytes) -> bytes:
+    address = address_of(host)
+    if address is None:
         return b"unknown"
     text = str(address).encode("ascii")
     return text if address.version == 4 else b'"[%b]"' % text

@@ -88,7 +88,8 @@ def _parsed(text: str) -> OriginURL:
 
 def _refuse_strange_parts(text: str, parts: SplitResult) -> None:
     if "@" in parts.netloc:
-        raise ValueError("credentials do not belong here: set an Authorization header instead")
+        raise ValueError("credentials do not belong here: set Authorization in the backend's "
+                         "request_headers instead")
     if "?" in text or "#" in text:
         raise ValueError("an origin has no query and no fragment")
 
