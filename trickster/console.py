@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from time import time
 from typing import Any
 
 from twisted.application.service import Application, IService
@@ -21,10 +22,12 @@ from trickster.tap import Options, makeService
 Run = Callable[[Options], None]
 
 
-def application_of(configuration: Configuration, service: Any, clock: Any) -> Any:
+def application_of(configuration: Configuration, service: Any, clock: Any,
+                   wall: Callable[[], float] | None = None) -> Any:
     """
     :param service: everything but the log of a process that is its own C{twistd}.
     :param clock: an C{IReactorTime}.
+    :param wall: seconds since the epoch, for dates; the clock's where None.
     :return: an application that logs to standard output as the configuration says; where it
         names a file, the service writes that, and nothing goes to standard output.
     """
@@ -32,7 +35,7 @@ def application_of(configuration: Configuration, service: Any, clock: Any) -> An
     if configuration.logging.log_file:
         application.setComponent(ILogObserver, _unheard)
     else:
-        logs: Any = stream_logs(configuration.logging, clock, globalLogPublisher)
+        logs: Any = stream_logs(configuration.logging, clock, globalLogPublisher, wall)
         # The first to start is the last to stop: it tells of all the others.
         logs.setServiceParent(IService(application))
         application.setComponent(ILogObserver, logs.observer)
@@ -59,7 +62,7 @@ class _Foreground(UnixApplicationRunner):
         from twisted.internet import reactor
 
         service = makeService(self._options)
-        return application_of(self._options.configuration, service, reactor)
+        return application_of(self._options.configuration, service, reactor, time)
 
 
 def run_in_foreground(options: Options) -> None:

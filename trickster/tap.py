@@ -7,6 +7,8 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from time import time
 from typing import Any
 
 from attrs import define
@@ -23,6 +25,7 @@ from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
 from trickster.interfaces import IOriginType, IStoreType
 from trickster.observability.logs import numbered
 from trickster.plugins import ORIGINS, STORES, Plugins
+from trickster.steadyclock import elapsed, keep_steady
 
 # Where a port on all addresses is tried.
 _WILDCARDS = ("", "*")
@@ -154,7 +157,9 @@ def makeService(options: Options) -> IService:
 
     from trickster.compose import build
 
-    return made_service(options.configuration, reactor, build)
+    # Before anything is scheduled; the clock is the machine's, and so outlives a fork.
+    keep_steady(reactor, time, elapsed())
+    return made_service(options.configuration, reactor, partial(build, wall=time))
 
 
 def made_service(configuration: Configuration, reactor: Any, build: Build,

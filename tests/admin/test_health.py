@@ -34,7 +34,7 @@ class HealthOfAllTests(SynchronousTestCase):
         clock = Clock()
         clock.advance(1_700_000_060)
         request = Request(b"GET", target, Headers(((b"Accept", accept),)))
-        response: Response = at_once(HealthOfAll(lambda: BOARD, clock).respond(request))
+        response: Response = at_once(HealthOfAll(lambda: BOARD, clock.seconds).respond(request))
         return response
 
     def json(self, *args: bytes) -> Any:
@@ -97,7 +97,7 @@ class HealthOfAllTests(SynchronousTestCase):
         for form in (b"?json", b"?yaml", b""):
             request = Request(b"GET", b"/h" + form)
             for failing in ((), ("cold",)):
-                responder = HealthOfAll(lambda: BOARD, Clock(), lambda names=failing: names)
+                responder = HealthOfAll(lambda: BOARD, Clock().seconds, lambda names=failing: names)
                 body = octets_of(at_once(responder.respond(request)).body) or b""
                 self.assertEqual((b"cold" in body, b"ailing" in body), (bool(failing),) * 2)
 

@@ -34,7 +34,7 @@ def _administration(**paths: Any) -> Administration:
     clock, registry = Clock(), CollectorRegistry()
     Metrics(registry, "1.2.3")
     return Administration(
-        MgmtOptions(**paths), lambda: "backends: {}\n", HealthOfAll(list, clock),
+        MgmtOptions(**paths), lambda: "backends: {}\n", HealthOfAll(list, clock.seconds),
         HealthOfOne(lambda: {"prom": _good}),
         MetricsPage(Exposition(registry, clock, _in_thread)),
         {"/trickster/config/reload": RecordingResponder.of(text_response(200, "reloaded"))})

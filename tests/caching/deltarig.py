@@ -57,7 +57,8 @@ class Rig:
 
     def __init__(self, store: Any = None, newest: bool = False, limit: int = 1 << 30,
                  offload: Callable[..., Awaitable[Any]] = inline, dialect: Any = None,
-                 ttl: float = 3600.0, **options: Any) -> None:
+                 ttl: float = 3600.0, wall: Callable[[], float] | None = None,
+                 **options: Any) -> None:
         self.now = Clock()
         self.now.advance(NOW)
         self.origin = FakePrometheus(self.now)
@@ -71,7 +72,8 @@ class Rig:
         self.objects = RecordingResponder()
         fast = NewestSamples(self.dialect, self.origin, self.now, 15.0) if newest else None
         self.cache = DeltaCache(self.dialect, self.origin, self.objects, self.entries,
-                                self.fetcher, fast, PassedKeys(self.now), self.now, self.options)
+                                self.fetcher, fast, PassedKeys(self.now), self.now, self.options,
+                                wall or self.now.seconds)
 
     def send(self, request: Request) -> Deferred[Answer]:
         """Ask, and wait as long as it takes."""

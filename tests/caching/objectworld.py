@@ -266,13 +266,17 @@ class World:
 
     @classmethod
     def of(cls, store: Callable[[Clock], Any] = ObjectStore, route: Route | None = None,
-           **options: Any) -> World:
-        """:return: a world at L{START}."""
+           wall: Callable[[], float] | None = None, **options: Any) -> World:
+        """
+        :param wall: what dates are compared with, where it is not the clock.
+        :return: a world at L{START}.
+        """
         clock = Clock()
         clock.advance(START)
         origin, kept = Origin(), store(clock)
         cache = ObjectCache(origin, kept, clock, ObjectOptions(
-            "web", route or web_route(), boundary=lambda: b"BOUNDARY", **options))
+            "web", route or web_route(), boundary=lambda: b"BOUNDARY", **options),
+            wall or clock.seconds)
         return cls(clock, origin, kept, cache)
 
     def ask(self, target: bytes = b"/x", method: bytes = b"GET", *, body: bytes = b"",

@@ -185,7 +185,8 @@ class Trickster(Server):
     def __init__(self, directory: Path, backends: Mapping[str, Any],
                  more: Mapping[str, Any] | None = None, prefix: Iterable[str] = (), *,
                  listener: Mapping[str, Any] | None = None,
-                 form: Iterable[str] = TWISTD) -> None:
+                 form: Iterable[str] = TWISTD,
+                 environment: Mapping[str, str] | None = None) -> None:
         """
         :param listener: more options of the default listener.
         :param form: the command, up to where the configuration file is named.
@@ -207,7 +208,7 @@ class Trickster(Server):
         command, *arguments = form
         super().__init__([
             *prefix, str(Path(sys.executable).parent / command), *arguments, str(configuration),
-        ], directory / "trickster.log")
+        ], directory / "trickster.log", environment)
         self.wait_for(f"{self.url}/trickster/ping")
 
 

@@ -107,7 +107,7 @@ class ObservedTestCase(SynchronousTestCase):
 
     def observed(self, answer: Any) -> Observed:
         """:return: an observed responder that answers so."""
-        log = AccessLog(self.sink, logfmt, self.clock)
+        log = AccessLog(self.sink, logfmt, self.clock.seconds)
         return Observed(Answers(answer), LABELS, self.metrics, log, self.clock)
 
     def answer(self, answer: Any, request: Request = GET) -> Response:

@@ -44,7 +44,7 @@ class AccessLogTests(SynchronousTestCase):
         """:return: what is logged of an entry."""
         sink, clock = Lines(), Clock()
         clock.advance(1_700_000_000)
-        AccessLog(sink, json_text, clock).write(_entry(**kwargs))
+        AccessLog(sink, json_text, clock.seconds).write(_entry(**kwargs))
         return json.loads(sink.lines[0])  # type: ignore[no-any-return]
 
     def test_fields(self) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
 from attrs import define
-from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.admin.endpoints import NO_CACHE, own_text
@@ -37,17 +36,18 @@ class HealthOfAll:
     Tells what is thought of all backends.
 
     :ivar board: them, now.
+    :ivar wall: seconds since the epoch.
     :ivar failing_caches: names of the caches whose stores do not work, now.
     """
 
     board: Callable[[], Sequence[BackendHealth]]
-    clock: IReactorTime
+    wall: Callable[[], float]
     failing_caches: Callable[[], Sequence[str]] = tuple
 
     async def respond(self, request: Request) -> Response:
         """See L{IResponder.respond}."""
         content_type, report = _FORMS[_form(request)]
-        text = report(Situation(self.board(), self.clock.seconds(), self.failing_caches()))
+        text = report(Situation(self.board(), self.wall(), self.failing_caches()))
         headers = Headers(((b"Content-Type", content_type), NO_CACHE))
         return Response(200, headers, Octets(text.encode("utf-8", "replace")))
 

@@ -52,7 +52,7 @@ class Reply:
     Everything that decides about one answer.
 
     :ivar document: matches the request, and has, or will have, every octet it asks for.
-    :ivar now: seconds since the epoch.
+    :ivar now: in seconds of the clock that ages are counted by.
     :ivar outcome: how it came about; its C{age} and C{ttl} are filled in.
     :ivar is_reused: whether it was not made for this very request, and so has an C{Age}.
     """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import define, evolve
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.caching.answers import wanted_spans
 from trickster.caching.asking import Question
-from trickster.caching.documents import Document, Span, aged
+from trickster.caching.documents import Arrival, Document, Span, aged
 from trickster.caching.objectoptions import ObjectOptions, ttl_of
 from trickster.caching.partials import missing_of
 from trickster.caching.rfc9111 import Policy, not_storable, policy_of, vary_names
@@ -24,23 +26,28 @@ _NEVER_STORED = frozenset((206, 304, 412, 416, 417))
 
 @define
 class Archive:
-    """The documents of one path."""
+    """
+    The documents of one path.
+
+    :ivar _wall: seconds since the epoch, to compare with dates.
+    """
 
     _shelf: Shelf
     _clock: IReactorTime
     _options: ObjectOptions
+    _wall: Callable[[], float]
 
     def head(self, question: Question, response: Response, sent: float) -> Document:
         """
-        :param sent: when the request went out, in seconds since the epoch.
+        :param sent: when the request went out, in the clock's seconds.
         :return: the answer that has just begun to arrive, as a document without parts.
         """
-        received = self._clock.seconds()
-        policy = policy_of(response.status, response.headers, received, self._options.rules)
+        arrival = self._arrival(sent)
+        policy = policy_of(response.status, response.headers, arrival.date, self._options.rules)
         head = Document(
-            response.status, NO_HEADERS, (), response.body.length, policy, 0.0, received,
+            response.status, NO_HEADERS, (), response.body.length, policy, 0.0, arrival.at,
             self._selecting(question, response.headers, policy), response.phrase)
-        return aged(head, response.headers, sent, received)
+        return aged(head, response.headers, arrival)
 
     def renewed(self, question: Question, stored: Document, response: Response,
                 sent: float) -> Document:
@@ -51,8 +58,13 @@ class Archive:
         headers = updated(stored.headers, response.headers)
         if b"date" not in response.headers:
             headers = headers.without(b"date")
-        fresh = revised(aged(stored, headers, sent, self._clock.seconds()), self._options.rules)
+        arrival = self._arrival(sent)
+        fresh = revised(aged(stored, headers, arrival), self._options.rules, arrival.date)
         return evolve(fresh, selecting=self._selecting(question, fresh.headers, fresh.policy))
+
+    def _arrival(self, sent: float) -> Arrival:
+        at = self._clock.seconds()
+        return Arrival(at, self._wall(), max(0.0, at - sent))
 
     def _selecting(self, question: Question, headers: Headers, policy: Policy) -> Selecting:
         names = self._options.identity

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import Factory, define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -55,6 +55,8 @@ class DeltaCache:
     :ivar _upstream: where requests go that are none of its business.
     :ivar _objects: serves what can be cached whole but not by range.
     :ivar _newest: fast forward, or None where it is switched off.
+    :ivar _wall: seconds since the epoch: what "now" is in a query; the clock's where not
+        given.
     """
 
     _dialect: IQueryDialect
@@ -66,6 +68,7 @@ class DeltaCache:
     _passed: PassedKeys
     _clock: IReactorTime
     _options: DeltaOptions
+    _wall: Callable[[], float] = Factory(lambda self: self._clock.seconds, takes_self=True)
     _uses: LastUses = field(factory=LastUses, init=False)
     _replays: Replays | None = field(init=False)
 
@@ -75,7 +78,7 @@ class DeltaCache:
 
     async def respond(self, request: Request) -> Response:
         """See L{trickster.interfaces.IResponder.respond}."""
-        now_ns = int(self._clock.seconds() * SECOND_NS)
+        now_ns = int(self._wall() * SECOND_NS)
         question = self._question(request)
         if question is not None and self._replays is not None:
             again = self._replays.response(question, now_ns / SECOND_NS)
@@ -96,7 +99,7 @@ class DeltaCache:
         if passed is not None:
             return await self._pass(request, passed)
         if self._options.lru:
-            uses = self._uses.noted(plan.key, plan.wanted, now_ns / SECOND_NS)
+            uses = self._uses.noted(plan.key, plan.wanted, self._clock.seconds())
             plan = evolve(plan, uses=uses)
         return await self._answer(plan, question)
 

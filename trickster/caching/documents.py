@@ -98,7 +98,8 @@ class Document:
     :ivar length: octets of the whole representation, or None where that is not known.
     :ivar policy: what may be done with it.
     :ivar initial_age: seconds, when it arrived (RFC 9111 section 4.2.3).
-    :ivar received: when it arrived or was last validated, in seconds since the epoch.
+    :ivar received: when it arrived or was last validated, in seconds of the clock that ages
+        are counted by; of those of other processes see L{trickster.steadyclock}.
     :ivar selecting: the request fields that must be equal for it to match.
     """
 
@@ -172,14 +173,29 @@ def stored_headers(headers: Headers, received: float) -> Headers:
     return kept if b"date" in kept else kept.with_added((b"Date", format_date(received)))
 
 
-def aged(document: Document, headers: Headers, sent: float, received: float) -> Document:
+@frozen
+class Arrival:
+    """
+    When a response arrived.
+
+    :ivar at: in seconds of the clock that ages are counted by.
+    :ivar date: in seconds since the epoch, to be compared with dates.
+    :ivar delay: seconds since the request went out.
+    """
+
+    at: float
+    date: float
+    delay: float = 0.0
+
+
+def aged(document: Document, headers: Headers, arrival: Arrival) -> Document:
     """
     :param headers: the response's own, with C{Age} and C{Date} if it had them.
     :return: the document as one that arrived with these fields at this time.
     """
-    kept = stored_headers(headers, received)
-    return evolve(document, headers=kept.without(b"age"), received=received,
-                  initial_age=initial_age(kept, sent, received))
+    kept = stored_headers(headers, arrival.date)
+    return evolve(document, headers=kept.without(b"age"), received=arrival.at,
+                  initial_age=initial_age(kept, arrival.date, arrival.delay))
 
 
 def merged_parts(held: Sequence[Part], fresh: Sequence[Part]) -> tuple[Part, ...]:

@@ -253,7 +253,7 @@ class FillTable:
         """
         Remember that answers for a slot cannot be shared, lest requests wait in vain.
 
-        :param until: seconds since the epoch.
+        :param until: in seconds of the clock that L{is_passed} is asked with.
         """
         self._passes.pop(slot, None)
         if len(self._passes) >= self.most_passes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 
-from attrs import define, evolve, field
+from attrs import Factory, define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -65,12 +65,14 @@ class ObjectCache:
     Answers from stored responses where it may, and stores what it may.
 
     :ivar options: of the path that it serves.
+    :ivar _wall: seconds since the epoch, for dates; the clock's where not given.
     """
 
     _inner: IResponder
     _store: ICacheStore
     _clock: IReactorTime
     options: ObjectOptions
+    _wall: Callable[[], float] = Factory(lambda self: self._clock.seconds, takes_self=True)
     _table: FillTable = field(factory=FillTable, init=False)
     _replays: Replays | None = field(init=False)
     _shelf: Shelf = field(init=False)
@@ -86,7 +88,7 @@ class ObjectCache:
         self._shelf = Shelf(self._store, self._clock, options.rules, options.identity)
         self._asking = AskingRules(options.key_rules, options.range_rules.limit,
                                    wholly=options.route.ttl is not None)
-        self._archive = Archive(self._shelf, self._clock, options)
+        self._archive = Archive(self._shelf, self._clock, options, self._wall)
         self._fetcher = Fetcher(self._inner, self._clock, self._archive, self._table,
                                 self._asking, options)
 

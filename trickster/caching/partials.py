@@ -71,7 +71,7 @@ def combined(stored: Document, fresh: Document, rules: Rules) -> Document | None
         return None
     headers = updated(stored.headers, fresh.headers)
     return revised(evolve(fresh, headers=headers,
-                          parts=merged_parts(stored.parts, fresh.parts)), rules)
+                          parts=merged_parts(stored.parts, fresh.parts)), rules, fresh.received)
 
 
 def same_representation(stored: Document, fresh: Document) -> bool:

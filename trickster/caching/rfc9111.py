@@ -179,14 +179,14 @@ def age_value(headers: Headers) -> int:
     return SATURATED if len(first.lstrip(b"0")) > 10 else min(int(first), SATURATED)
 
 
-def initial_age(headers: Headers, sent: float, received: float) -> float:
+def initial_age(headers: Headers, received: float, delay: float) -> float:
     """
-    :param sent: when the request went out, in seconds since the epoch.
-    :param received: when the response's header section arrived.
+    :param received: when the response's header section arrived, in seconds since the epoch.
+    :param delay: seconds from the sending of the request until then.
     :return: the C{corrected_initial_age} of RFC 9111 section 4.2.3, in seconds.
     """
     apparent = max(0.0, received - date_of(headers, received))
-    corrected = age_value(headers) + max(0.0, received - sent)
+    corrected = age_value(headers) + delay
     return max(apparent, corrected)
 
 

@@ -150,7 +150,10 @@ def _name(text: str) -> bytes:
     return text.encode("ascii")
 
 
-def revised(document: Document, rules: Rules) -> Document:
-    """:return: the document with its policy made anew, after its fields have changed."""
-    policy = policy_of(document.status, document.headers, document.received, rules)
+def revised(document: Document, rules: Rules, received: float) -> Document:
+    """
+    :param received: as in L{policy_of}.
+    :return: the document with its policy made anew, after its fields have changed.
+    """
+    policy = policy_of(document.status, document.headers, received, rules)
     return evolve(document, policy=policy)

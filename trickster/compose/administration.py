@@ -38,15 +38,16 @@ def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:
     around = backend.around
     return HealthCheck(
         backend.name, backend.options.provider, backend.upstream, plan, around.clock, random,
-        on_latency=around.metrics.probe(backend.name).observe)
+        wall=around.wall, on_latency=around.metrics.probe(backend.name).observe)
 
 
 def administration(configuration: Configuration, checks: Mapping[str, HealthCheck],
                    failing_caches: Callable[[], Sequence[str]], registry: CollectorRegistry,
-                   reactor: Any) -> Administration:
+                   reactor: Any, wall: Callable[[], float]) -> Administration:
     """
     :param checks: by backend.
     :param failing_caches: names of the caches whose stores do not work.
+    :param wall: seconds since the epoch, for dates.
     :return: all there is to ask about the process.
     """
     clock: IReactorTime = reactor
@@ -63,5 +64,5 @@ def administration(configuration: Configuration, checks: Mapping[str, HealthChec
 
     page = MetricsPage(Exposition(registry, clock, in_thread))
     return Administration(configuration.mgmt, lambda: rendered(configuration),
-                          HealthOfAll(board, clock, failing_caches), HealthOfOne(probes),
+                          HealthOfAll(board, wall, failing_caches), HealthOfOne(probes),
                           page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -60,12 +60,13 @@ class Surroundings:
     """
     What backends share.
 
-    :ivar clock: real time.
+    :ivar clock: for delays and ages.
     :ivar connector: makes, for an origin and its backend's options, what connects to it.
     :ivar offload: calls a function with arguments in a thread.
     :ivar access_log: None for no access log.
     :ivar spool: makes a place on disk for what slow readers have not read yet.
     :ivar compression: the codings, and the coded forms that all backends remember.
+    :ivar wall: seconds since the epoch, for dates; the clock's where not given.
     """
 
     clock: IReactorTime
@@ -76,6 +77,7 @@ class Surroundings:
     server_name: str
     spool: Callable[[], ISpool]
     compression: Compression = field(factory=Compression)
+    wall: Callable[[], float] = Factory(lambda self: self.clock.seconds, takes_self=True)
 
 
 @define
@@ -177,7 +179,7 @@ class Backend:
     def _object_cache(self, plan: PathPlan, inner: IResponder) -> ObjectCache:
         options = object_options(self._prefix, self.options, plan, self.negative,
                                  Holdings(self._in_flight, self.around.spool))
-        cache = ObjectCache(inner, self.store, self.around.clock, options)
+        cache = ObjectCache(inner, self.store, self.around.clock, options, self.around.wall)
         self._stops.append(cache.stop)
         return cache
 
@@ -193,7 +195,7 @@ class Backend:
         dialect = self.origin_type.dialect(self.options.plugin)
         assert dialect is not None  # checked when the configuration was loaded
         options = delta_options(self._prefix, self.options, plan.route)
-        clock = self.around.clock
+        clock, wall = self.around.clock, self.around.wall
         entries = Entries(self.store, Codec(), self.options.timeseries_ttl,
                           self.around.offload)
         fetcher = GapFetcher(dialect, inner, entries, options, self._in_flight,
@@ -201,7 +203,7 @@ class Backend:
         whole = evolve(plan, route=evolve(plan.route, ttl=_WHOLE_TTL))
         objects = self._object_cache(whole, inner)
         return DeltaCache(dialect, inner, objects, entries, fetcher,
-                          self._newest(dialect, inner), PassedKeys(clock), clock, options)
+                          self._newest(dialect, inner), PassedKeys(clock), clock, options, wall)
 
     def _newest(self, dialect: IQueryDialect, inner: IResponder) -> NewestSamples | None:
         options = self.options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.web.resource import IResource
@@ -15,13 +16,15 @@ from trickster.hops import Trusted
 
 
 def listener(options: ListenerOptions, root: IResource, reactor: Any,
-             events: ConnectionEvents | None = None) -> Listener:
+             events: ConnectionEvents | None = None,
+             wall: Callable[[], float] | None = None) -> Listener:
     """
     :param root: what is served.
     :param events: is told of connections.
+    :param wall: seconds since the epoch, for dates; the reactor's where None.
     :return: a service; it listens once it is started.
     """
-    site = ProxySite(root, reactor, _limits(options), events or NoEvents())
+    site = ProxySite(root, reactor, _limits(options), events or NoEvents(), wall)
     return Listener(reactor, site, options.port, _interface(options.address),
                     options.drain_timeout)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from random import SystemRandom
 from tempfile import TemporaryFile
@@ -41,14 +41,17 @@ from trickster.upstream.tls import TLSOptions
 _LARGEST_SPOOL = 16 << 30  # octets of one body on disk, for readers that lag behind
 
 
-def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = None) -> IService:
+def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = None,
+          wall: Callable[[], float] | None = None) -> IService:
     """
     :param configuration: complete and consistent.
+    :param reactor: its seconds never jump: see L{trickster.steadyclock}.
+    :param wall: seconds since the epoch, for dates; the reactor's where None.
     :return: everything; nothing is opened before it is started.
     :raises ConfigurationError: a file that the configuration names cannot be used.
     :raises PluginError: an origin type or a store cannot be used.
     """
-    return _Building(configuration, reactor, plugins or Plugins()).program()
+    return _Building(configuration, reactor, plugins or Plugins(), wall or reactor.seconds).program()
 
 
 @define
@@ -58,6 +61,7 @@ class _Building:
     _configuration: Configuration
     _reactor: Any
     _plugins: Plugins
+    _wall: Callable[[], float]
     _registry: CollectorRegistry = field(factory=CollectorRegistry, init=False)
     _metrics: Metrics = field(init=False)
     _logs: Logs = field(init=False)
@@ -68,7 +72,7 @@ class _Building:
         self._metrics = Metrics(self._registry, __version__)
         add_process_metrics(self._registry)
         self._logs = logs(self._configuration.logging, self._configuration.main.instance_id,
-                          self._reactor, globalLogPublisher)
+                          self._reactor, globalLogPublisher, self._wall)
         self._caches = caches(self._configuration.caches, self._plugins, self._metrics,
                               self._reactor)
 
@@ -81,11 +85,11 @@ class _Building:
         checks = {name: health_check(backend, SystemRandom().random)
                   for name, backend in self._backends.items()}
         asked = administration(self._configuration, checks, self._failing_caches, self._registry,
-                               self._reactor)
+                               self._reactor, self._wall)
         stores = [cache.service for cache in self._caches.values() if cache.service is not None]
         origins = Origins([backend.stop for backend in self._backends.values()])
         lag = ReactorLag(self._reactor, self._metrics.reactor_lag)
-        self._metrics.reloads.succeeded(self._reactor.seconds(), 0.0)
+        self._metrics.reloads.succeeded(self._wall(), 0.0)
         return Program([self._logs, HangUps(self._reactor), lag, *stores, origins, *checks.values()],
                        list(self._listeners(asked, around)), self._configuration.notices)
 
@@ -98,11 +102,12 @@ class _Building:
             if not options.is_open:
                 continue
             if name in own:
-                made = listener(options, ResponderResource(own[name]), self._reactor)
+                made = listener(options, ResponderResource(own[name]), self._reactor,
+                                wall=self._wall)
             else:
                 self._metrics.connections.limit += options.connections_limit
                 made = listener(options, self._frontend_root(name, asked, around), self._reactor,
-                                self._metrics.connections)
+                                self._metrics.connections, self._wall)
             made.setName(name)
             yield made
 
@@ -125,7 +130,7 @@ class _Building:
 
         server_name = self._configuration.main.server_name or socket.gethostname()
         return Surroundings(reactor, self._metrics, self._logs.access, connect, offload,
-                            server_name, spool)
+                            server_name, spool, wall=self._wall)
 
     def _backend(self, name: str, options: BackendOptions, around: Surroundings) -> Backend:
         return Backend(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import define
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
@@ -46,16 +48,19 @@ class ProxySite(Site):
 
     def __init__(self, resource: IResource, reactor: IReactorTime,
                  limits: ListenerLimits | None = None,
-                 events: ConnectionEvents | None = None) -> None:
+                 events: ConnectionEvents | None = None,
+                 wall: Callable[[], float] | None = None) -> None:
         """
         :param resource: the root; most often a L{ListenerRoot} or a L{ResponderResource}.
         :param events: is told of connections.
+        :param wall: seconds since the epoch, for dates; the reactor's where None.
         """
         super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
         self.limits = limits or ListenerLimits()
         self._events = events or NoEvents()
         self._channels: set[ProxyChannel] = set()
         self._refusals: set[RefusingProtocol] = set()
+        self._wall = wall or reactor.seconds
         self._asterisk = _Asterisk()
         self._second = -1
         self._date = b""
@@ -106,7 +111,7 @@ class ProxySite(Site):
 
     def date(self) -> bytes:
         """:return: the present, as an HTTP date; made once a second."""
-        second = int(self.reactor.seconds())
+        second = int(self._wall())
         if second != self._second:
             self._second = second
             self._date = datetimeToString(second)

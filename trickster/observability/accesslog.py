@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attrs import define, frozen
-from twisted.internet.interfaces import IReactorTime
 
 from trickster.messages import Outcome, Request
 from trickster.observability.counters import RouteLabels
@@ -43,15 +42,16 @@ class AccessLog:
     :ivar sink: takes the lines.
     :ivar spell: makes a line of fields: L{trickster.observability.lines.logfmt} or
         L{trickster.observability.lines.json_text}.
+    :ivar wall: seconds since the epoch.
     """
 
     sink: ILineSink
     spell: Callable[[Fields], str]
-    clock: IReactorTime
+    wall: Callable[[], float]
 
     def write(self, entry: AccessEntry) -> None:
         """Log one request."""
-        self.sink.write(self.spell(access_fields(entry, self.clock.seconds())))
+        self.sink.write(self.spell(access_fields(entry, self.wall())))
 
 
 def access_fields(entry: AccessEntry, now: float) -> Fields:

@@ -177,31 +177,37 @@ class Logs(MultiService):
 
 
 def logs(settings: LogSettings, instance_id: int, clock: IReactorTime,
-         publisher: LogPublisher) -> Logs:
+         publisher: LogPublisher, wall: Callable[[], float] | None = None) -> Logs:
     """
     :param instance_id: this process's number, where several share a configuration.
     :param publisher: gives the program's events.
+    :param wall: seconds since the epoch, for dates; the clock's where None.
     :return: a log to the configured file.  Where there is none, events are left to what
         runs the program (C{twistd --logfile}, C{twist --log-file}), and the lines of
         requests are among them.
     """
-    spell = SPELLINGS[settings.format]
+    spell, wall = SPELLINGS[settings.format], wall or clock.seconds
     if not settings.log_file:
-        return Logs(publisher, _access(settings, PublisherSink(), clock), None, None)
+        return Logs(publisher, _access(settings, PublisherSink(), wall), None, None)
     path = numbered(settings.log_file, instance_id)
-    sink = BufferedSink(destination(path), clock, spell)
+    sink = BufferedSink(destination(path), clock, spell, wall)
     observer = ProgramLog(sink, settings.log_level, spell)
-    return Logs(publisher, _access(settings, sink, clock), observer, sink)
+    return Logs(publisher, _access(settings, sink, wall), observer, sink)
 
 
-def stream_logs(settings: LogSettings, clock: IReactorTime, publisher: LogPublisher) -> Logs:
-    """:return: a log to standard output, for a program that is its own C{twistd}."""
-    spell = SPELLINGS[settings.format]
-    sink = BufferedSink(destination("-"), clock, spell)
+def stream_logs(settings: LogSettings, clock: IReactorTime, publisher: LogPublisher,
+                wall: Callable[[], float] | None = None) -> Logs:
+    """
+    :param wall: as in L{logs}.
+    :return: a log to standard output, for a program that is its own C{twistd}.
+    """
+    spell, wall = SPELLINGS[settings.format], wall or clock.seconds
+    sink = BufferedSink(destination("-"), clock, spell, wall)
     observer = ProgramLog(sink, settings.log_level, spell)
-    return Logs(publisher, _access(settings, sink, clock), observer, sink)
+    return Logs(publisher, _access(settings, sink, wall), observer, sink)
 
 
-def _access(settings: LogSettings, sink: ILineSink, clock: IReactorTime) -> AccessLog | None:
+def _access(settings: LogSettings, sink: ILineSink,
+            wall: Callable[[], float]) -> AccessLog | None:
     spell = SPELLINGS[settings.format]
-    return AccessLog(sink, spell, clock) if settings.access_log else None
+    return AccessLog(sink, spell, wall) if settings.access_log else None

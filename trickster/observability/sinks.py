@@ -7,7 +7,7 @@ import select
 import stat
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import Factory, define, field
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -132,11 +132,13 @@ class BufferedSink(Service):
     and counted; once it does again, a line says how many there were.
 
     :ivar spell: makes that line.
+    :ivar wall: seconds since the epoch, when it is made; the clock's where not given.
     """
 
     destination: IDestination
     clock: IReactorTime
     spell: Callable[[Fields], str] = logfmt
+    wall: Callable[[], float] = Factory(lambda self: self.clock.seconds, takes_self=True)
     dropped: int = field(default=0, init=False)
     _lines: list[str] = field(factory=list, init=False)
     _size: int = field(default=0, init=False)
@@ -201,7 +203,7 @@ class BufferedSink(Service):
         lines, self._lines, self._size = self._lines, [], 0
         if self.dropped and not self._unsent:
             lines.append(self.spell([
-                ("time", timestamp(self.clock.seconds())), ("app", "trickster"),
+                ("time", timestamp(self.wall())), ("app", "trickster"),
                 ("level", "warn"), ("event", "log lines were dropped"),
                 ("count", self.dropped)]))
             self.dropped = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import define, evolve, field
+from attrs import Factory, define, evolve, field
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -33,6 +33,7 @@ class HealthCheck(Service):
     :ivar provider: its provider's.
     :ivar origin: answers the probes; no cache may stand before it.
     :ivar random: a number from 0 up to 1: probes of many origins are not to coincide.
+    :ivar wall: seconds since the epoch, for dates; the clock's where not given.
     :ivar health: what is thought of the origin; one that was known before may be given.
     :ivar on_change: told of every change of state.
     :ivar on_latency: told how many seconds each probe took.
@@ -46,6 +47,8 @@ class HealthCheck(Service):
     random: Callable[[], float]
     on_change: Callable[[Health], None] = field(default=lambda health: None, kw_only=True)
     on_latency: Callable[[float], None] = field(default=lambda seconds: None, kw_only=True)
+    wall: Callable[[], float] = field(kw_only=True, default=Factory(
+        lambda self: self.clock.seconds, takes_self=True))
     health: Health = field(factory=Health, kw_only=True)
     log: Logger = field(factory=Logger, kw_only=True)
     _next: IDelayedCall | None = field(default=None, init=False)
@@ -56,7 +59,7 @@ class HealthCheck(Service):
         super().startService()
         if self.plan.interval > 0:
             if self.health.state is State.UNCHECKED:
-                self.health = Health(State.INITIALIZING, self.clock.seconds())
+                self.health = Health(State.INITIALIZING, self.wall())
             self._next = self.clock.callLater(self._jitter(), self._round)
 
     def stopService(self) -> None:
@@ -112,7 +115,7 @@ class HealthCheck(Service):
     async def _probe_and_note(self) -> None:
         verdict = await self.probe()
         before = self.health
-        self.health = before.after(verdict, self.clock.seconds(), self.plan.thresholds)
+        self.health = before.after(verdict, self.wall(), self.plan.thresholds)
         if self.health.state is not before.state:
             self._tell(self.health)
             self.on_change(self.health)
