@@ -104,6 +104,16 @@ class OptionsTests(SynchronousTestCase):
         error = self.assertRaises(SystemExit, options_of, "-validate-config", text="a: 1")
         self.assertIn("a: unknown key", str(error.code))
 
+    def test_ineffective(self) -> None:
+        """What protects nothing yet is refused, unless the flag lets it pass, and is told."""
+        text = with_backend("require_tls: true")
+        error = self.assertRaises(SystemExit, options_of, "-validate-config", text=text)
+        self.assertIn("require_tls: is not yet effective", str(error.code))
+        good = self.assertRaises(SystemExit, options_of, "-validate-config",
+                                 "-allow-ineffective-security", text=text)
+        self.assertEqual(good.code, 0)
+        self.assertIn("NOT PROTECTED: ", self.output.getvalue())
+
     def test_version(self) -> None:
         """The version is Trickster's, not Twisted's, and needs no configuration."""
         error = self.assertRaises(SystemExit, options_of, "--version", text="nonsense: [")
@@ -120,7 +130,8 @@ class OptionsTests(SynchronousTestCase):
         text = str(Options({}))
         self.assertIn("trickster [options]", text)
         for flag in ("config", "origin-url", "provider", "proxy-port", "metrics-port",
-                     "log-level", "instance-id", "validate-config", "version"):
+                     "log-level", "instance-id", "validate-config", "version",
+                     "allow-ineffective-security"):
             self.assertIn(f"--{flag}", text)
 
     def test_handlers(self) -> None:

@@ -21,6 +21,7 @@ from trickster.config.flags import MisspeltFlag, normalised
 from trickster.config.listeners import ListenerOptions
 from trickster.config.load import PluginOptions, Sources, load, read_file
 from trickster.config.model import Configuration
+from trickster.config.notices import ALLOW_FLAG
 from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
 from trickster.interfaces import IOriginType, IStoreType
 from trickster.observability.logs import numbered
@@ -53,6 +54,8 @@ class Options(UsageOptions):
     ]
     optFlags: Sequence[Sequence[Any]] = [
         ["validate-config", None, "Say what is wrong with the configuration, and exit."],
+        [ALLOW_FLAG, None, ("Start although there are settings that ought to protect something "
+                            "and have no effect yet, such as authenticators.")],
     ]
 
     configuration: Configuration
@@ -105,13 +108,15 @@ class Options(UsageOptions):
         given = {name: self[name] for name in self if self[name] is not None}
         path = given.pop("config", None)
         is_trial = given.pop("validate-config", 0)
-        sources = Sources(path, self._environ, given)
+        allows = bool(given.pop(ALLOW_FLAG, 0))
+        sources = Sources(path, self._environ, given, allows)
         try:
             self.configuration = load(sources, plugin_options(self._plugins), self._read)
         except ConfigurationError as error:
             raise SystemExit("\n".join(error.problems)) from None
         if is_trial:
-            print("configuration is valid", *self.configuration.notices, sep="\n")
+            print("configuration is valid", *self.configuration.unprotected,
+                  *self.configuration.notices, sep="\n")
             raise SystemExit(0)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose.running import HangUps, Program
@@ -83,3 +83,9 @@ class NoticeTests(LoggedTestCase):
         self.assertEqual(self.logged(), ["a notice with {braces}"])
         (event,) = self.events
         self.assertNotIn("notice", event)
+
+    def test_unprotected(self) -> None:
+        """What is open although the configuration says otherwise is told first, and loudest."""
+        Program((), (), ["a notice"], ["{open}"]).startService()
+        self.assertEqual(self.logged(), ["{open}", "a notice"])
+        self.assertEqual(self.events[0]["log_level"], LogLevel.critical)

@@ -70,16 +70,21 @@ def reading(text: str | bytes) -> Callable[[str], bytes]:
 
 
 def loaded(text: str | bytes, environ: Mapping[str, str] | None = None,
-           flags: Mapping[str, str] | None = None) -> Configuration:
-    """:return: the configuration of a file C{t.yaml} with that text."""
-    return load(Sources("t.yaml", environ or {}, flags or {}), PLUGINS, reading(text))
+           flags: Mapping[str, str] | None = None, allowed: bool = False) -> Configuration:
+    """
+    :param allowed: whether settings that protect nothing yet may pass.
+    :return: the configuration of a file C{t.yaml} with that text.
+    """
+    sources = Sources("t.yaml", environ or {}, flags or {}, allowed)
+    return load(sources, PLUGINS, reading(text))
 
 
 def problems_of(text: str | bytes, environ: Mapping[str, str] | None = None,
-                flags: Mapping[str, str] | None = None) -> tuple[str, ...]:
+                flags: Mapping[str, str] | None = None, allowed: bool = False
+                ) -> tuple[str, ...]:
     """:return: what is wrong with it."""
     try:
-        loaded(text, environ, flags)
+        loaded(text, environ, flags, allowed)
     except ConfigurationError as error:
         return error.problems
     return ()

@@ -14,7 +14,7 @@ class CheckCase(SynchronousTestCase):
 
     def assertTold(self, text: str, *expected: str) -> None:
         """These problems are told, without their places; and no others."""
-        told = tuple(line.split(": ", 1)[1] for line in problems_of(text))
+        told = tuple(line.split(": ", 1)[1] for line in problems_of(text, allowed=True))
         self.assertEqual(told, expected)
 
 
@@ -374,4 +374,4 @@ backends:
     def test_bounded(self) -> None:
         """A file full of mistakes does not fill the terminal."""
         problems = problems_of(ONE + "\n".join(f"key{n}: 1" for n in range(500)))
-        self.assertEqual((len(problems), problems[-1]), (201, "... and 300 more"))
+        self.assertEqual((len(problems), problems[-1]), (101, "... and 400 more"))

@@ -13,22 +13,32 @@ from trickster.config.load import Sources, load
 from trickster.config.model import Configuration
 from trickster.config.reference import blocks_within
 from trickster.config.settings import keys_of
+from trickster.errors import ConfigurationError
 
 SAMPLES = Path(__file__).parents[2] / "examples" / "conf"
-
-
+FULL = SAMPLES / "example.full.yaml"
 
 
 class SampleTests(SynchronousTestCase):
     """Files in C{examples/conf}."""
 
     def test_all_load(self) -> None:
-        """Each of them loads without a problem."""
+        """Each of them loads without a problem; the full one where what it shows may be idle."""
         samples = sorted(SAMPLES.glob("*.yaml"))
         self.assertGreater(len(samples), 3)
         for path in samples:
-            configuration = load(Sources(str(path)), PLUGINS)
+            allowed = path == FULL
+            configuration = load(Sources(str(path), allows_ineffective=allowed), PLUGINS)
             self.assertTrue(configuration.backends, path)
+            self.assertEqual(bool(configuration.unprotected), allowed)
+
+    def test_full_is_refused(self) -> None:
+        """The full one has settings that protect nothing yet: each is told with its place."""
+        error = self.assertRaises(ConfigurationError, load, Sources(str(FULL)), PLUGINS)
+        keys = [re.sub(r"^.*:\d+:\d+: ", "", line).split(": ")[0] for line in error.problems]
+        self.assertEqual(keys, [
+            "backends.prometheus.authenticator_name", "backends.prometheus.req_rewriter_name",
+            "backends.prometheus.sigv4", "backends.web.paths.files.req_rewriter_name"])
 
     def test_only_the_full_one_is_noisy(self) -> None:
         """The small ones use effective keys only."""

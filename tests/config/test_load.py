@@ -119,10 +119,21 @@ class NoticeTests(SynchronousTestCase):
 
     def test_one_line(self) -> None:
         """All keys that are not yet effective are named in one line."""
-        text = with_backend("cors: {mode: merge}, latency_min: 1s") + "tracing: {a: {}}"
+        text = (with_backend("cors: {mode: merge, headers: {Access-Control-Max-Age: '1'}}, "
+                             "latency_min: 1s") + "tracing: {a: {provider: stdout}}")
         self.assertEqual(loaded(text).notices, (
             ("accepted, but not yet effective in this release: tracing, backends.one.cors, "
             "backends.one.latency_min"),))
+
+    def test_defaults(self) -> None:
+        """What is given and is the default anyway is not worth a word."""
+        text = (with_backend("cors: {mode: preserve}, latency_min: 0s, authenticator_name: '', "
+                             "require_tls: false, tls: {private_key_path: ''}, alb: , "
+                             "paths: [{path: /, authenticator_name: none}]")
+                + "tracing: {default: {}, a: {provider: none}}\nrules: {}\n"
+                "listeners: {default: {tls_port: 8483}, metrics: {tls_port: 0}}\n"
+                "caches: {default: {redis: {endpoint: 'redis:6379'}, use_cache_chunking: no}}\n")
+        self.assertEqual(loaded(text).notices, ())
 
     def test_all_in_one_line(self) -> None:
         """Stores and backends that are not there yet are named in the same line as keys."""

@@ -54,8 +54,8 @@ origins:
                                "timeout: 1}}\nfrontend: {listen_port: -1}")
         self.assertEqual([p.split(": ")[1] for p in problems],
                          ["origins.a.origin_type", "origins.a.timeout", "frontend.listen_port"])
-        notices = loaded(ONE.replace("backends", "origins").replace("}}", ", cors: {}}}")).notices
-        self.assertIn("origins.one.cors", notices[0])
+        notices = loaded(ONE.replace("backends", "origins").replace("}}", ", latency_max: 1s}}")).notices
+        self.assertIn("origins.one.latency_max", notices[0])
 
     def test_both_names(self) -> None:
         """Saying one thing by both names is refused: nobody knows which is meant."""

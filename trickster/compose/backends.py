@@ -38,6 +38,7 @@ from trickster.interfaces import (
     IQueryDialect,
     IResponder,
 )
+from trickster.messages import Headers
 from trickster.middleware.compression import Compressing, Compression
 from trickster.middleware.rewriting import Rewriting, RewritingResponder, changes
 from trickster.middleware.standing import LocalResponder, Reasoned
@@ -46,13 +47,16 @@ from trickster.observability.accesslog import AccessLog
 from trickster.observability.counters import RouteLabels
 from trickster.observability.metrics import Metrics
 from trickster.observability.origins import CountedOrigin
-from trickster.routes import READ_METHODS, Route, Serve
+from trickster.routes import ALL_METHODS, READ_METHODS, LocalAnswer, Match, Route, Serve
 from trickster.timeseries.wire import Codec
 from trickster.upstream.client import UpstreamClient
 from trickster.upstream.origin import OriginURL
 
 # Seconds that a time-series origin's answers are kept that cannot be cached by range.
 _WHOLE_TTL = 60.0
+
+_UNSERVED = LocalAnswer(501, b"pools and rules are not served in this release\n",
+                        Headers(((b"Content-Type", b"text/plain; charset=utf-8"),)))
 
 
 @frozen
@@ -212,6 +216,18 @@ class Backend:
         if not INewestDialect.providedBy(dialect):
             return None
         return NewestSamples(dialect, inner, self.around.clock, options.fastforward_ttl)
+
+
+def unserved(name: str, options: BackendOptions, around: Surroundings) -> BackendRoutes:
+    """
+    :return: routes of a pool or a rule: all is refused, where it would else be the default
+        backend's, whose answers are perhaps not meant for those who ask here.
+    """
+    refusing = Observed(LocalResponder(_UNSERVED), RouteLabels(name, options.provider, "/"),
+                        around.metrics, around.access_log, around.clock)
+    everything = RoutedEntry("/", Match.PREFIX, ALL_METHODS, refusing)
+    return BackendRoutes(name, [everything], options.hosts, bool(options.is_default),
+                         options.path_routing_disabled)
 
 
 def _rewriting(inner: IResponder, backend: BackendOptions, path: PathOptions) -> IResponder:

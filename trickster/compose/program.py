@@ -20,7 +20,7 @@ from trickster import __version__
 from trickster.admin.trees import Administration
 from trickster.caching.spool import FileSpool
 from trickster.compose.administration import administration, health_check
-from trickster.compose.backends import Backend, Surroundings
+from trickster.compose.backends import Backend, Surroundings, unserved
 from trickster.compose.listeners import listener
 from trickster.compose.running import HangUps, Origins, Program
 from trickster.compose.stores import Cache, caches
@@ -91,7 +91,8 @@ class _Building:
         lag = ReactorLag(self._reactor, self._metrics.reactor_lag)
         self._metrics.reloads.succeeded(self._wall(), 0.0)
         return Program([self._logs, HangUps(self._reactor), lag, *stores, origins, *checks.values()],
-                       list(self._listeners(asked, around)), self._configuration.notices)
+                       list(self._listeners(asked, around)), self._configuration.notices,
+                       self._configuration.unprotected)
 
     def _failing_caches(self) -> Sequence[str]:
         return [name for name, cache in self._caches.items() if cache.store.is_failing]
@@ -144,8 +145,11 @@ class _Building:
             return Observed(refusal, RouteLabels(), around.metrics, around.access_log,
                             around.clock)
 
-        router = Router.of((backend.routes() for backend in self._backends.values()
-                            if backend.options.listener_name == name), observed)
+        routes = [self._backends[each].routes() if each in self._backends
+                  else unserved(each, options, around)
+                  for each, options in self._configuration.backends.items()
+                  if options.listener_name == name]
+        router = Router.of(routes, observed)
         endpoints = {path.encode(): ResponderResource(responder)
                      for path, responder in asked.on_frontend().items()}
         return ListenerRoot(ResponderResource(router), endpoints)

@@ -19,23 +19,27 @@ class Program(MultiService):
     Starts what listeners need before the listeners, and stops it only after the last request.
 
     :ivar notices: what the operator should read once, at the start.
+    :ivar unprotected: the same, for what is open although the configuration says otherwise.
     """
 
     _log = Logger()
 
     def __init__(self, needed: Sequence[IService], listeners: Sequence[IService],
-                 notices: Sequence[str] = ()) -> None:
+                 notices: Sequence[str] = (), unprotected: Sequence[str] = ()) -> None:
         super().__init__()
         self._needed = needed
         self._listeners = listeners
         self.notices = notices
+        self.unprotected = unprotected
         for service in (*needed, *listeners):
             service.setServiceParent(self)
 
     def startService(self) -> None:
         """Start everything."""
+        for line in self.unprotected:
+            self._log.critical(_literal(line))
         for notice in self.notices:
-            self._log.warn(notice.replace("{", "{{").replace("}", "}}"))
+            self._log.warn(_literal(notice))
         # Caches hold many small objects for long, which a full collection would walk through
         # again and again while nobody is answered.
         gc.freeze()
@@ -50,6 +54,10 @@ class Program(MultiService):
     async def _stop(self) -> None:
         await _stopped(self._listeners)
         await _stopped(self._needed[::-1])
+
+
+def _literal(line: str) -> str:
+    return line.replace("{", "{{").replace("}", "}}")
 
 
 def _stopped(services: Sequence[IService]) -> Deferred[Any]:

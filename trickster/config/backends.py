@@ -6,13 +6,22 @@ from typing import Any
 
 from attrs import Factory, frozen
 
-from trickster.config.hereafter import AlbOptions, CorsOptions, Sigv4Options
+from trickster.config.hereafter import (
+    AlbOptions,
+    CorsOptions,
+    Sigv4Options,
+    authenticator_exposes,
+    cors_exposes,
+    rewriter_exposes,
+)
 from trickster.config.paths import PathOptions
-from trickster.config.settings import later, setting
+from trickster.config.settings import guarding, later, setting
 
 # Origin types of the original that are accepted, and proxied until they are there.
 KNOWN_ORIGINS = ("clickhouse", "influxdb", "irondb")
 STAND_IN = "reverseproxy"
+
+NOT_ENCRYPTED = "clients are answered in the clear, without encryption"
 
 # Backends without an origin of their own.
 VIRTUAL_PROVIDERS = ("alb", "rule")
@@ -63,8 +72,9 @@ class TlsOptions:
         (), "Files of certificate authorities to believe besides the system's.")
     client_cert_path: str = setting("", "Certificate to show to the origin.")
     client_key_path: str = setting("", "Key of that certificate.")
-    full_chain_cert_path: str = later("", "Certificate to show to clients.")
-    private_key_path: str = later("", "Key of that certificate.")
+    full_chain_cert_path: str = guarding(
+        "", "Certificate to show to clients.", NOT_ENCRYPTED)
+    private_key_path: str = guarding("", "Key of that certificate.", NOT_ENCRYPTED)
 
 
 @frozen(kw_only=True)
@@ -86,7 +96,7 @@ class BackendOptions:
     hosts: tuple[str, ...] = setting((), "Host names that are served by this backend.")
     path_routing_disabled: bool = setting(
         False, "Whether it is not reached by a path that begins with its name.")
-    require_tls: bool = later(False, "Whether it is reached by TLS only.")
+    require_tls: bool = guarding(False, "Whether it is reached by TLS only.", NOT_ENCRYPTED)
     listener_name: str = setting("default", "Listener that it is reached by.")
 
     timeout: float = setting(
@@ -187,12 +197,14 @@ class BackendOptions:
     latency_max: float = later(0.0, "Greatest delay to simulate.", unit="duration")
     replica_group: str = later("", "Members that hold the same data.")
     tracing_name: str = later("default", "Where spans go.")
-    authenticator_name: str = later("", "Who may ask.")
-    req_rewriter_name: str = later("", "Rewriter for its requests.")
+    authenticator_name: str = guarding("", "Who may ask.", authenticator_exposes)
+    req_rewriter_name: str = guarding("", "Rewriter for its requests.", rewriter_exposes)
     rule_name: str = later("", "Rule, for provider rule.")
-    cors: CorsOptions | None = later(None, "Cross-origin headers.")
+    cors: CorsOptions | None = guarding(None, "Cross-origin headers.", cors_exposes)
     alb: AlbOptions | None = later(None, "Pool, for provider alb.")
-    sigv4: Sigv4Options | None = later(None, "Signatures of requests to the origin.")
+    sigv4: Sigv4Options | None = guarding(
+        None, "Signatures of requests to the origin.",
+        "requests reach the origin without a signature")
     origin_type: str = setting("", "", hidden=True)
     plugin: Any = setting(None, "", hidden=True)
 

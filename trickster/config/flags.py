@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from trickster.config.notices import ALLOW_FLAG
 from trickster.config.overlay import FLAGS
 from trickster.config.problems import meant
 
 _VALUED = ("config", *FLAGS)
-_BARE = ("validate-config", "version", "help")
+_BARE = ("validate-config", ALLOW_FLAG, "version", "help")
 _NAMES = (*_VALUED, *_BARE)
 _TRUE = ("1", "t", "true")
 _FALSE = ("0", "f", "false")

@@ -6,6 +6,8 @@ from attrs import Factory, frozen
 
 from trickster.config.settings import later, setting
 
+_ALLOWING = ("access-control-allow-", "access-control-expose-")
+
 
 @frozen(kw_only=True)
 class StdoutOptions:
@@ -105,9 +107,32 @@ class CorsOptions:
     """Cross-origin headers."""
 
     mode: str = later(
-        "preserve", "What becomes of the origin's.",
+        "replace", "What becomes of the origin's.",
         choices=("preserve", "merge", "replace", "disable"))
     headers: dict[str, str] = later(Factory(dict), "Headers to set.")
+
+
+def authenticator_exposes(name: str | None) -> str | None:
+    """:return: what is open while no authenticator has an effect; None for C{none}."""
+    return "every client is answered, whoever it is" if name not in (None, "", "none") else None
+
+
+def rewriter_exposes(name: str | None) -> str | None:
+    """:return: what is open while no rewriter has an effect."""
+    return "requests reach the origin as clients send them, not rewritten" if name else None
+
+
+def cors_exposes(cors: CorsOptions | None) -> str | None:
+    """
+    :return: what is open while the block has no effect: where it takes the origin's fields
+        away or says other ones, pages that it shuts out may read answers.
+    """
+    if cors is None or cors.mode == "preserve" or cors == CorsOptions(mode="merge"):
+        return None
+    allows = any(name.lower().lstrip("+-").startswith(_ALLOWING) for name in cors.headers)
+    if cors.mode == "merge" and not allows:
+        return ""
+    return "the origin's own cross-origin fields reach the pages that ask"
 
 
 @frozen(kw_only=True)

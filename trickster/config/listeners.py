@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from trickster.config.settings import later, setting
+from trickster.config.settings import guarding, setting
 from trickster.hops import PRIVATE_NETWORKS
 
 # Ports of the built-in listeners; any other needs one of its own.
 BUILT_IN_PORTS = {"default": 8480, "metrics": 8481, "mgmt": 8484}
 BUILT_IN_ADDRESSES = {"mgmt": "127.0.0.1"}
+
+
+_NO_TLS = "no listener speaks TLS, and clients are answered in the clear"
+
+
+def _tls_port_exposes(port: int) -> str | None:
+    return _NO_TLS if port else None
 
 
 @frozen(kw_only=True)
@@ -21,8 +28,9 @@ class ListenerOptions:
         "", "IP address to listen on; all of them where empty (127.0.0.1 for mgmt).")
     port: int = setting(
         8480, "TCP port; 0 for none (metrics 8481, mgmt 8484).", minimum=0, maximum=65535)
-    tls_address: str = later("", "IP address to listen on for TLS.")
-    tls_port: int = later(8483, "TCP port for TLS; 0 for none.", minimum=0, maximum=65535)
+    tls_address: str = guarding("", "IP address to listen on for TLS.", _NO_TLS)
+    tls_port: int = guarding(8483, "TCP port for TLS; 0 for none.", _tls_port_exposes,
+                             minimum=0, maximum=65535)
     connections_limit: int = setting(
         0, "Most connections at one time; 0 for no limit.", minimum=0)
     read_header_timeout: float = setting(

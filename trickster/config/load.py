@@ -19,6 +19,7 @@ from trickster.config.check import check
 from trickster.config.hereafter import TracingOptions
 from trickster.config.listeners import BUILT_IN_PORTS
 from trickster.config.model import Configuration
+from trickster.config.notices import allows_ineffective, notices, refuse_exposed, unprotected
 from trickster.config.overlay import overlaid
 from trickster.config.problems import Place, Problems, shown
 from trickster.config.reading import Reader, joined
@@ -27,8 +28,6 @@ from trickster.config.yamlmap import Entry, Scalar, Table, read_yaml
 from trickster.errors import ConfigurationError, PluginError
 
 DEFAULT_FILE = "/etc/trickster/trickster.yaml"
-
-_NOT_YET = "accepted, but not yet effective in this release: "
 
 
 @frozen
@@ -39,11 +38,14 @@ class Sources:
     :ivar path: of the file; None for L{DEFAULT_FILE}, which may be absent.
     :ivar environ: environment variables.
     :ivar flags: values by flag name, without dashes; only those that were given.
+    :ivar allows_ineffective: whether settings that ought to protect something may be given
+        although they do not yet.
     """
 
     path: str | None = None
     environ: Mapping[str, str] = Factory(dict)
     flags: Mapping[str, str] = Factory(dict)
+    allows_ineffective: bool = False
 
 
 def _no_handlers(provider: str, options: Any) -> Collection[str]:
@@ -89,8 +91,11 @@ def load(sources: Sources, plugins: PluginOptions,
     configuration = _Loading(Reader(problems), plugins).configuration(tree)
     check(configuration, plugins.handlers, problems)
     _check_files(configuration, read, problems)
+    if not (allows_ineffective(sources.environ, problems) or sources.allows_ineffective):
+        refuse_exposed(problems)
     problems.raise_any()
-    return evolve(configuration, source=source, notices=_notices(configuration, problems))
+    return evolve(configuration, source=source, notices=notices(configuration, problems),
+                  unprotected=unprotected(problems))
 
 
 def _file(sources: Sources, problems: Problems,
@@ -240,21 +245,3 @@ def _default_name(backends: dict[str, BackendOptions]) -> str | None:
         return None
     name = next(iter(backends)) if len(backends) == 1 else "default"
     return name if name in backends and backends[name].is_default is None else None
-
-
-def _notices(configuration: Configuration, problems: Problems) -> tuple[str, ...]:
-    said = [problems.spelled(path) for path in problems.unused]
-    for name, cache in configuration.caches.items():
-        if cache.store != cache.provider:
-            path = problems.spelled(f"caches.{name}.provider")
-            said.append(f"{path} {cache.provider} (the cache is kept in memory instead)")
-    for name, backend in configuration.backends.items():
-        path, also = problems.spelled(f"backends.{name}.provider"), ""
-        if backend.origin_type != backend.provider:
-            said.append(f"{path} {backend.provider} (the backend is proxied, and nothing of it "
-                        "is cached)")
-        if backend.is_virtual:
-            if backend.is_default:
-                also = ", though it is the default one"
-            said.append(f"{path} {backend.provider} (the backend is not served{also})")
-    return (_NOT_YET + ", ".join(said),) if said else ()

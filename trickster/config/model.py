@@ -91,6 +91,7 @@ class Configuration:
     :ivar source: absolute path of the file it was read from; empty where there was none.
     :ivar notices: what the operator should read once at the start: keys that are not yet
         effective, caches that are kept in memory instead, backends that are not served.
+    :ivar unprotected: what is open although a key says otherwise; to be read at each start.
     """
 
     main: MainOptions = setting(MainOptions(), "The process.")
@@ -111,6 +112,7 @@ class Configuration:
         Factory(dict), "Who may ask, by name.")
     source: str = setting("", "", hidden=True)
     notices: tuple[str, ...] = setting((), "", hidden=True)
+    unprotected: tuple[str, ...] = setting((), "", hidden=True)
 
     def negative_ttls(self, name: str) -> dict[int, float]:
         """

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from trickster.config.hereafter import CorsOptions
-from trickster.config.settings import later, setting
+from trickster.config.hereafter import (
+    CorsOptions,
+    authenticator_exposes,
+    cors_exposes,
+    rewriter_exposes,
+)
+from trickster.config.settings import guarding, setting
 
 
 @frozen(kw_only=True)
@@ -43,7 +48,8 @@ class PathOptions:
     response_code: int | None = setting(
         None, "Status code of a localresponse.", minimum=100, maximum=599)
     response_body: str | None = setting(None, "Body of a localresponse.")
-    cors: CorsOptions | None = later(None, "Cross-origin headers, as in the backend.")
+    cors: CorsOptions | None = guarding(
+        None, "Cross-origin headers, as in the backend.", cors_exposes)
     collapsed_forwarding: str | None = setting(
         None, "Whether clients that wait for one object get it whole, or as it arrives.",
         choices=("basic", "progressive"))
@@ -52,10 +58,11 @@ class PathOptions:
     honour_request_directives: bool | None = setting(
         None, "Whether a client's Cache-Control decides as RFC 9111 has it; as the backend "
         "says where not given.")
-    req_rewriter_name: str | None = later(None, "Rewriter for requests of this path.")
+    req_rewriter_name: str | None = guarding(
+        None, "Rewriter for requests of this path.", rewriter_exposes)
     no_metrics: bool | None = setting(None, "Leave the path out of the frontend metrics.")
-    authenticator_name: str | None = later(
-        None, "Authenticator of this path; none for no authentication.")
+    authenticator_name: str | None = guarding(
+        None, "Authenticator of this path; none for no authentication.", authenticator_exposes)
     ttl: float | None = setting(
         None, "How long answers are fresh whatever their headers say.", unit="duration")
     name: str = setting("", "", hidden=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from attrs import Factory, define, field, frozen
@@ -10,7 +10,7 @@ from attrs import Factory, define, field, frozen
 from trickster.config.masking import masked_text
 from trickster.errors import ConfigurationError
 
-_MAX_REPORTED = 200
+MAX_REPORTED = 100
 _MAX_SHOWN = 60
 
 
@@ -39,12 +39,16 @@ class Problems:
 
     :ivar places: where each key of the configuration was said, by its path.
     :ivar unused: paths of keys that were given, but are not yet effective.
+    :ivar exposed: the same for keys that protect something: what is open meanwhile, by path.
+    :ivar remarks: what should be said, and is no problem.
     :ivar spellings: how a path was written in the file, where that is not its present name.
     """
 
     places: dict[str, Place] = field(default=Factory(dict))
     unused: list[str] = field(default=Factory(list))
+    exposed: dict[str, str] = field(default=Factory(dict))
     spellings: dict[str, str] = field(default=Factory(dict))
+    remarks: list[str] = field(default=Factory(list))
     _unread: set[str] = field(default=Factory(set))
     _found: list[tuple[Place, str]] = field(default=Factory(list))
 
@@ -67,6 +71,11 @@ class Problems:
     def is_unread(self, path: str) -> bool:
         """:return: whether the value there, or what contains it, is not what was said."""
         return any(outer in self._unread for outer in containers(path) if outer)
+
+    def forget_unused(self, path: str) -> None:
+        """Forget what was just noted within a block that is noted as a whole, or not at all."""
+        while self.unused and path in containers(self.unused[-1]):
+            self.unused.pop()
 
     def spelled(self, path: str) -> str:
         """:return: the path as it was written in the file."""
@@ -94,14 +103,14 @@ class Problems:
         """
         if not self._found:
             return
-        lines = list(dict.fromkeys(line for _, line in sorted(self._found, key=_order)))
-        more = len(lines) - _MAX_REPORTED
-        shown = lines[:_MAX_REPORTED] + ([f"... and {more} more"] if more > 0 else [])
-        raise ConfigurationError(tuple(shown))
+        lines = dict.fromkeys(line for _, line in sorted(self._found))
+        raise ConfigurationError(tuple(bounded(list(lines))))
 
 
-def _order(found: tuple[Place, str]) -> tuple[Place, str]:
-    return found
+def bounded(lines: Sequence[str]) -> list[str]:
+    """:return: as many of the lines as can be read, and how many more there are."""
+    more = len(lines) - MAX_REPORTED
+    return [*lines[:MAX_REPORTED], *([f"... and {more} more"] if more > 0 else [])]
 
 
 def containers(path: str) -> Iterator[str]:

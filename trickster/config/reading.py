@@ -56,8 +56,8 @@ class Reader:
             if name not in keys:
                 self._refuse_key(name, within, keys)
             elif not _is_null(entry.value):
-                self._note_unused(keys[name], entry.value, within)
                 self._keep(given, keys[name], entry.value, within)
+                self._note_without_effect(keys[name], given.get(name), within)
         return self._made(options, given, path)
 
     def table(self, tree: Tree, path: str, expected: str = "a mapping of keys") -> Table:
@@ -76,8 +76,16 @@ class Reader:
             text = meant(name, keys) or f"; expected one of {one_of(sorted(keys))}"
         self.problems.at(path, f"unknown key{text}")
 
-    def _note_unused(self, key: Key, value: Tree, path: str) -> None:
-        if not key.facts.effective and not any(_is_within(path, u) for u in self.problems.unused):
+    def _note_without_effect(self, key: Key, value: Any, path: str) -> None:
+        if key.facts.effective:
+            return
+        self.problems.forget_unused(path)
+        if value is None or _asks_nothing(value, key.default):
+            return
+        exposed = key.facts.exposes(value) if key.facts.exposes else ""
+        if exposed:
+            self.problems.exposed[path] = exposed
+        elif exposed is not None:
             self.problems.unused.append(path)
 
     def _keep(self, given: dict[str, Any], key: Key, value: Tree, path: str) -> None:
@@ -147,8 +155,11 @@ class Reader:
         return found
 
 
-def _is_within(path: str, outer: str) -> bool:
-    return path == outer or path.startswith((outer + ".", outer + "["))
+def _asks_nothing(value: Any, default: Any) -> bool:
+    """Whether a value, as the original writes it where nothing was said, is the default."""
+    if isinstance(value, Mapping) and value and value != default:
+        return all(attrs.has(type(each)) and each == type(each)() for each in value.values())
+    return bool(value == default)
 
 
 def _is_null(tree: Tree) -> bool:

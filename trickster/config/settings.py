@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, get_type_hints
 
@@ -23,6 +24,8 @@ class Facts:
     :ivar choices: the only texts allowed, compared without case.
     :ivar secret: never shown.
     :ivar effective: False for keys that are read and checked, but not yet acted on.
+    :ivar exposes: of such a key and a value of it, what is open as long as it is not acted on
+        (L{guarding}): empty for nothing, None where the value asks for nothing at all.
     :ivar hidden: not a key of the file; filled in by the loader.
     :ivar named: a list whose entries may also stand in a mapping, by name.
     """
@@ -34,6 +37,7 @@ class Facts:
     choices: tuple[str, ...] = ()
     secret: bool = False
     effective: bool = True
+    exposes: Callable[[Any], str | None] | None = None
     hidden: bool = False
     named: bool = False
 
@@ -67,6 +71,19 @@ def later(default: Any, doc: str, **facts: Any) -> Any:
     :return: the attrs field.
     """
     return setting(default, doc, effective=False, **facts)
+
+
+def guarding(default: Any, doc: str, exposes: str | Callable[[Any], str | None],
+             **facts: Any) -> Any:
+    """
+    Declare a key that has no effect in this release, and that protects something once it has:
+    a configuration that gives it is refused, lest everything be open that seems shut.
+
+    :param exposes: what is open without it; or a function from a value to that, as in L{Facts}.
+    :return: the attrs field.
+    """
+    said = exposes if callable(exposes) else lambda value: exposes
+    return later(default, doc, exposes=said, **facts)
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,43 @@
+"""Tests of what stands in the place of backends that are not served."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.caching.spool import ISpool
+from trickster.compose.backends import Surroundings, unserved
+from trickster.config.backends import BackendOptions
+from trickster.frontend.routing import Router
+from trickster.messages import Request, Response
+from trickster.observability.metrics import Metrics
+
+
+class UnservedTests(SynchronousTestCase):
+    """Pools and rules, which are read and checked only."""
+
+    def asked(self, target: bytes, host: bytes, options: BackendOptions) -> Response:
+        """:return: what a router of this backend alone says."""
+        around = Surroundings(Clock(), Metrics(CollectorRegistry(), "0"), None, self.unwanted,
+                              self.unwanted, "here", self.unwanted)
+        router = Router.of([unserved("pool", options, around)], lambda refusal: refusal)
+        request = Request(b"GET", target, authority=host)
+        return self.successResultOf(Deferred.fromCoroutine(router.respond(request)))
+
+    def unwanted(self, *arguments: object) -> ISpool:
+        """:raises AssertionError: nothing is to be asked for."""
+        raise AssertionError(arguments)
+
+    def test_refused(self) -> None:
+        """Whatever would reach it is refused, and never another backend's to answer."""
+        pool = BackendOptions(provider="alb", hosts=("x.org",))
+        for target, host in ((b"/pool/a", b"h"), (b"/a/b", b"x.org")):
+            self.assertEqual(self.asked(target, host, pool).status, 501)
+        default = BackendOptions(provider="rule", is_default=True)
+        self.assertEqual(self.asked(b"/", b"h", default).status, 501)
+
+    def test_elsewhere(self) -> None:
+        """What would not reach it is none of its business."""
+        self.assertEqual(self.asked(b"/a", b"h", BackendOptions(provider="alb")).status, 404)

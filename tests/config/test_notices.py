@@ -1,0 +1,127 @@
+"""Tests of L{trickster.config.notices}."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import ONE, loaded, problems_of, with_backend
+from trickster.config.model import Configuration
+from trickster.config.reference import blocks_within
+from trickster.config.settings import keys_of
+
+_STAFF = "authenticators: {staff: {provider: basic, users: {joe: x}}}\n"
+_REWRITER = "request_rewriters: {r: {instructions: [[header, delete, Cookie]]}}\n"
+
+# A file for every key that protects something and has no effect yet.
+GUARDING = {
+    "backends.<name>.authenticator_name": with_backend("authenticator_name: staff") + _STAFF,
+    "backends.<name>.paths[].authenticator_name": with_backend(
+        "paths: [{path: /a, authenticator_name: staff}]") + _STAFF,
+    "backends.<name>.require_tls": with_backend("require_tls: true"),
+    "backends.<name>.tls.full_chain_cert_path": with_backend(
+        "tls: {full_chain_cert_path: /c, private_key_path: /k}"),
+    "backends.<name>.tls.private_key_path": with_backend(
+        "tls: {full_chain_cert_path: /c, private_key_path: /k}"),
+    "listeners.<name>.tls_port": ONE + "listeners: {default: {tls_port: 8443}}",
+    "listeners.<name>.tls_address": ONE + "listeners: {default: {tls_address: '::'}}",
+    "backends.<name>.sigv4": with_backend("sigv4: {}"),
+    "backends.<name>.cors": with_backend("cors: {mode: disable}"),
+    "backends.<name>.paths[].cors": with_backend("paths: [{path: /a, cors: {}}]"),
+    "backends.<name>.req_rewriter_name": with_backend("req_rewriter_name: r") + _REWRITER,
+    "backends.<name>.paths[].req_rewriter_name": with_backend(
+        "paths: [{path: /a, req_rewriter_name: r}]") + _REWRITER,
+}
+
+# Keys without effect that protect nothing by themselves: an authenticator protects where a
+# backend names it, pools and rules are not served at all, the rest is about how things are kept,
+# shown or measured.
+HARMLESS = {
+    "": {"tracing", "rules", "request_rewriters", "authenticators"},
+    "main": {"config_include_directory"},
+    "mgmt": {"purge_by_key_path", "purge_by_path_path", "pprof_listener", "reload_handler_path",
+             "reload_drain_timeout", "reload_rate_limit", "auto_reload_interval"},
+    "caches.<name>": {"use_cache_chunking", "timeseries_chunk_factor", "byterange_chunk_size",
+                      "filesystem", "bbolt", "badger", "redis"},
+    "caches.<name>.index": {"flush_interval", "index_expiry", "max_size_backoff_bytes",
+                            "max_size_backoff_objects"},
+    "caches.<name>.memory": {"num_counters"},
+    "backends.<name>": {"chunk_read_concurrency_limit", "chunk_write_concurrency_limit",
+                        "max_capture_bytes", "max_fanout_capture_bytes", "latency_min",
+                        "latency_max", "replica_group", "tracing_name", "rule_name", "alb"},
+}
+
+
+def _without_effect() -> Iterator[tuple[str, Any]]:
+    """:return: path and key, of all that have no effect, but for what is within such a block."""
+    skipped: list[str] = []
+    for block, options in [("", Configuration), *blocks_within("", Configuration)]:
+        for key in keys_of(options):
+            path = f"{block}.{key.name}".lstrip(".")
+            if any(path.startswith(f"{outer}{mark}") for outer in skipped for mark in ".[<"):
+                continue
+            if not key.facts.effective:
+                skipped.append(path)
+                yield path, key
+
+
+class GuardingTests(SynchronousTestCase):
+    """Settings that ought to protect something, and do not yet."""
+
+    def test_all_are_sorted(self) -> None:
+        """Every key without effect is known to protect something, or to protect nothing."""
+        for path, key in _without_effect():
+            block, _, name = path.rpartition(".")
+            if key.facts.exposes is None:
+                self.assertIn(name, HARMLESS.get(block, ()), path)
+            else:
+                self.assertIn(path, GUARDING)
+
+    def test_refused(self) -> None:
+        """Each is refused at its place, with what is open and the way out."""
+        for path, text in GUARDING.items():
+            name = path.rpartition(".")[2]
+            line = next(line for line in problems_of(text) if f".{name}: " in line)
+            self.assertRegex(line, r"^t\.yaml:\d+:\d+: ")
+            self.assertIn("is not yet effective in this release: ", line)
+            self.assertIn("-allow-ineffective-security", line)
+
+    def test_allowed(self) -> None:
+        """With the flag, or the variable, it is read; what is open is told with its place."""
+        for path, text in GUARDING.items():
+            name = path.rpartition(".")[2]
+            for said in (loaded(text, allowed=True),
+                         loaded(text, {"TRK_ALLOW_INEFFECTIVE_SECURITY": "true"})):
+                self.assertTrue(any(re.match(rf"NOT PROTECTED: t\.yaml:\d+:\d+: .*{name} ", line)
+                                    for line in said.unprotected), path)
+
+    def test_variable(self) -> None:
+        """The variable is true or false, and false is as if it were not there."""
+        text = GUARDING["backends.<name>.require_tls"]
+        for value in ("false", "0", ""):
+            self.assertEqual(
+                len(problems_of(text, {"TRK_ALLOW_INEFFECTIVE_SECURITY": value})), 1)
+        (problem, _) = sorted(problems_of(text, {"TRK_ALLOW_INEFFECTIVE_SECURITY": "maybe"}))
+        self.assertIn("neither true nor false", problem)
+
+    def test_unprotected_is_empty(self) -> None:
+        """Where nothing is asked to protect, nothing is told."""
+        self.assertEqual(loaded(ONE + _STAFF + _REWRITER).unprotected, ())
+
+    def test_merged_cors(self) -> None:
+        """Merged fields that say which pages may read are refused, others named."""
+        allowing = "cors: {mode: merge, headers: {%s: x}}"
+        for name in ("Access-Control-Allow-Origin", "+access-control-allow-headers",
+                     "-Access-Control-Expose-Headers"):
+            self.assertEqual(len(problems_of(with_backend(allowing % name))), 1)
+        configuration = loaded(with_backend(allowing % "Access-Control-Max-Age"))
+        self.assertIn("backends.one.cors", configuration.notices[0])
+
+    def test_bounded(self) -> None:
+        """However much is without effect, so much is told as can be read."""
+        many = ", ".join(f"{{path: /{n}, cors: {{}}}}" for n in range(300))
+        configuration = loaded(with_backend(f"paths: [{many}]"), allowed=True)
+        self.assertEqual(len(configuration.unprotected), 101)
