@@ -120,15 +120,18 @@ class RequestError(TricksterError):
     :ivar status: the HTTP status code that the client is told.
     :ivar reason: why, for the header, the log and the metric.
     :ivar detail: a sentence for the client, in plain text.
+    :ivar retry_after: seconds after which asking again may succeed, or None
+        (RFC 9110 section 10.2.3).
     """
 
     status = 500
     reason = Reason.INTERNAL
 
     def __init__(self, detail: str = "", reason: Reason | None = None,
-                 status: int | None = None) -> None:
+                 status: int | None = None, *, retry_after: float | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.retry_after = retry_after
         if reason is not None:
             self.reason = reason
         if status is not None:

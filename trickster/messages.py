@@ -233,6 +233,9 @@ class Request:
         should be relayed, or None where the client could not take one.
     :ivar configured: names, in lower case, of fields that the configuration decides about:
         they go to the origin as they stand in C{headers}, or do not go at all.
+    :ivar is_collected: whether its answer is read whole before any client gets it: in that
+        case an origin that falls silent in the middle hangs, and does not just have nothing to
+        tell yet.
     """
 
     method: bytes
@@ -244,6 +247,7 @@ class Request:
     version: bytes = b"HTTP/1.1"
     interim: Callable[[int, Headers], None] | None = field(default=None, eq=False, repr=False)
     configured: frozenset[bytes] = frozenset()
+    is_collected: bool = field(default=False, eq=False, repr=False)
 
     @property
     def path(self) -> bytes:

@@ -32,6 +32,17 @@ class UpstreamTests(SynchronousTestCase):
              chosen.keep_alive_timeout), (1.0, 2.0, 3.0, 4.0))
         self.assertIsNone(upstream_options(BackendOptions(), "us").total_timeout)
 
+    def test_bounds(self) -> None:
+        """Each bound on connections and on waiting is one of its own, and 0 is none."""
+        chosen = upstream_options(BackendOptions(
+            max_streaming_conns=1, max_queued_requests=2, queue_timeout=3.0, max_conn_age=4.0,
+            stream_idle_timeout=5.0), "us")
+        self.assertEqual(
+            (chosen.max_streaming_conns, chosen.max_queued_requests, chosen.queue_timeout,
+             chosen.max_conn_age, chosen.stream_idle_timeout), (1, 2, 3.0, 4.0, 5.0))
+        chosen = upstream_options(BackendOptions(max_conn_age=0.0), "us")
+        self.assertEqual((chosen.max_conn_age, chosen.stream_idle_timeout), (None, None))
+
 
 class ExactTests(SynchronousTestCase):
     """What a backend's mode says about answers that are kept whole."""

@@ -192,7 +192,7 @@ def a_client(origin: ScriptedOrigin, clock: Clock, url: str = "http://origin.tes
     names = Limits.__slots__
     limits = Limits(**{name: options.pop(name) for name in list(options) if name in names})
     return UpstreamClient(OriginURL.parse(url), UpstreamOptions(limits=limits, **options),
-                          origin, clock)
+                          origin, clock, lambda: 0.0)
 
 
 def answering(client: UpstreamClient, request: Request) -> Deferred[Response]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionRefusedError, DNSLookupError
 
 from tests.upstream.scripted import (
     OK,
     ClientCase,
     PausedBody,
+    ScriptedOrigin,
     a_client,
     a_request,
+    answering,
     reading,
 )
 from trickster.errors import (
@@ -20,6 +24,13 @@ from trickster.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+
+
+class NameThatHangs(ScriptedOrigin):
+    """Fails as endpoints of Twisted do when they are cancelled while they look up a name."""
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        return Deferred(lambda deferred: deferred.errback(DNSLookupError("no such name")))
 
 
 class ConnectingTests(ClientCase):
@@ -46,6 +57,13 @@ class ConnectingTests(ClientCase):
         error = self.failureResultOf(asked, UpstreamTimeout).value
         self.assertIn("origin.test:9090", error.detail)
         self.assertEqual(self.origin.cancelled, 1)
+        self.at_rest()
+
+    def test_name_that_hangs(self) -> None:
+        """A name that is not found in time has timed out, whatever its lookup makes of that."""
+        asked = answering(a_client(NameThatHangs(), self.clock), a_request())
+        self.clock.advance(10)
+        self.failureResultOf(asked, UpstreamTimeout)
         self.at_rest()
 
     def test_next_request(self) -> None:
@@ -113,7 +131,7 @@ class QueueTests(ClientCase):
     def setUp(self) -> None:
         super().setUp()
         self.client = a_client(self.origin, self.clock, max_concurrent_conns=2,
-                               queued_requests=1, queue_timeout=5.0)
+                               max_queued_requests=1, queue_timeout=5.0)
 
     def test_bounded(self) -> None:
         """No more connections than allowed are made, and no more requests wait."""

@@ -63,7 +63,7 @@ class UpgradeTests(ClientCase):
         self.origin.wire.sends(b"HTTP/1.1 200 OK\r\n\r\n")
         self.assertEqual(self.successResultOf(read), b"HTTP/1.1 200 OK\r\n\r\n")
         self.clock.advance(100_000)
-        self.assertEqual(self.client.stats.active, 1)
+        self.assertEqual(self.client.stats.lasting, 1)
 
     def test_back_pressure(self) -> None:
         """Writing waits for an origin that does not read, but not for ever."""

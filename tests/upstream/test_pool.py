@@ -48,7 +48,7 @@ class World:
         self.clock = Clock()
         self.origin = ScriptedOrigin(hesitates=True)
         self.client = a_client(self.origin, self.clock, max_concurrent_conns=3, max_idle_conns=2,
-                               queued_requests=2, queue_timeout=5.0, buffered_octets=8)
+                               max_queued_requests=2, queue_timeout=5.0, buffered_octets=8)
         self.asked: list[Deferred[Any]] = []
         self.bodies: list[Any] = []
         self.surprises: list[BaseException] = []

@@ -78,3 +78,59 @@ class SlotTests(SynchronousTestCase):
         self.slots = Slots(self.clock, 0, 0, 1.0)
         for _ in range(100):
             self.successResultOf(self.take())
+
+
+class ShedTests(SynchronousTestCase):
+    """A request that would wait for too long is refused at once."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.slots = Slots(self.clock, 2, 1000, 10.0)
+
+    def take(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.slots.take())
+
+    def busy(self, interval: float, rounds: int = 50) -> None:
+        """Have a slot come free, and be taken again, at an even pace."""
+        self.take(), self.take()
+        for _ in range(rounds):
+            self.take()
+            self.clock.advance(interval)
+            self.slots.give_back()
+
+    def test_burst(self) -> None:
+        """What comes at once where nothing is known yet waits, as far as the queue goes."""
+        for _ in range(100):
+            self.take()
+        self.assertEqual(self.slots.waiting, 98)
+
+    def test_long_queue(self) -> None:
+        """A queue of a fast origin is bounded by the time that it takes, not by its length."""
+        self.busy(0.05)
+        taken = [self.take() for _ in range(100)]
+        self.assertEqual(self.slots.waiting, 15)
+        error = self.failureResultOf(taken[-1], Overloaded).value
+        for refused in taken[15:-1]:
+            self.failureResultOf(refused, Overloaded)
+        self.assertAlmostEqual(error.retry_after, 0.8, 3)
+
+    def test_slow_origin(self) -> None:
+        """An origin whose answers take long has a queue that takes long."""
+        self.busy(2.0)
+        taken = [self.take() for _ in range(10)]
+        self.assertEqual(self.slots.waiting, 5)
+        for refused in taken[5:]:
+            self.failureResultOf(refused, Overloaded)
+
+    def test_hanging_origin(self) -> None:
+        """Where nothing comes free any more, none waits in vain."""
+        self.take(), self.take()
+        self.clock.advance(10.5)
+        self.failureResultOf(self.take(), Overloaded)
+
+    def test_recovery(self) -> None:
+        """Once there are slots again, what was before does not count."""
+        self.busy(2.0)
+        while self.slots.taken:
+            self.slots.give_back()
+        self.successResultOf(self.take())

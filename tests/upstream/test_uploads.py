@@ -128,7 +128,7 @@ class UploadTests(ClientCase):
         asked = self.asked(a_request(b"POST", b"/", body=body))
         self.origin.wire.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
         response = self.successResultOf(asked)
-        self.clock.advance(1000)
+        self.clock.advance(200)
         self.origin.wire.asked()
         body.gives(b"xy")
         body.gives(b"")

@@ -62,7 +62,7 @@ def asked_anew(question: Question, rules: AskingRules) -> Request:
         headers = headers.without(*CONDITIONS, b"range", b"accept-encoding")
     elif b"range" in headers and not parse_range(headers, rules.range_limit):
         headers = headers.without(b"range", b"if-range")
-    return evolve(request, headers=headers)
+    return evolve(request, headers=headers, is_collected=True)
 
 
 def asked_conditionally(question: Question, stored: Document, rules: AskingRules) -> Request:

@@ -171,7 +171,7 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
 
 def fetchable(request: Request) -> Request:
     """:return: the request without what only makes sense in a client's own."""
-    return evolve(request, headers=request.headers.without(*_NOT_FETCHED))
+    return evolve(request, headers=request.headers.without(*_NOT_FETCHED), is_collected=True)
 
 
 def is_plain(headers: Headers) -> bool:

@@ -130,6 +130,10 @@ class Backend:
         upstream, in_flight = self.upstream, self._in_flight
         watch("origin_active_connections", "Connections to the origin in use.",
               lambda: upstream.stats.active, **labels)
+        watch("origin_lasting_connections", "Connections with an upgrade, a stream or an answer "
+              "that takes long, beside those in use.", lambda: upstream.stats.lasting, **labels)
+        watch("origin_max_connections", "Most connections in use at a time; 0 for no limit.",
+              lambda: self.options.max_concurrent_conns, **labels)
         watch("origin_idle_connections", "Connections to the origin kept for later.",
               lambda: upstream.stats.idle, **labels)
         watch("origin_waiting_requests", "Requests that wait for a connection.",

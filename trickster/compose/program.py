@@ -36,6 +36,7 @@ from trickster.observability.metrics import Metrics, add_process_metrics
 from trickster.plugins import ORIGINS, Plugins
 from trickster.upstream.connecting import connector
 from trickster.upstream.origin import OriginURL
+from trickster.upstream.resolving import Names, shared_resolver
 from trickster.upstream.tls import TLSOptions
 
 _LARGEST_SPOOL = 16 << 30  # octets of one body on disk, for readers that lag behind
@@ -90,8 +91,10 @@ class _Building:
         origins = Origins([backend.stop for backend in self._backends.values()])
         lag = ReactorLag(self._reactor, self._metrics.reactor_lag)
         self._metrics.reloads.succeeded(self._wall(), 0.0)
-        return Program([self._logs, HangUps(self._reactor), lag, *stores, origins, *checks.values()],
-                       list(self._listeners(asked, around)), self._configuration.notices,
+        names = Names(self._reactor, shared_resolver(self._reactor))
+        needed = [self._logs, HangUps(self._reactor), lag, names, *stores, origins,
+                  *checks.values()]
+        return Program(needed, list(self._listeners(asked, around)), self._configuration.notices,
                        self._configuration.unprotected)
 
     def _failing_caches(self) -> Sequence[str]:

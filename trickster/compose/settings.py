@@ -99,4 +99,8 @@ def upstream_options(options: BackendOptions, server_name: str) -> UpstreamOptio
         keep_alive_timeout=options.keep_alive_timeout,
         max_idle_conns=options.max_idle_conns,
         max_concurrent_conns=options.max_concurrent_conns,
+        max_streaming_conns=options.max_streaming_conns,
+        max_queued_requests=options.max_queued_requests, queue_timeout=options.queue_timeout,
+        max_conn_age=options.max_conn_age or None,
+        stream_idle_timeout=options.stream_idle_timeout or None,
         forwarded_headers=options.forwarded_headers, server_name=server_name)

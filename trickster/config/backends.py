@@ -100,8 +100,11 @@ class BackendOptions:
     listener_name: str = setting("default", "Listener that it is reached by.")
 
     timeout: float = setting(
-        60.0, "Longest time until an answer begins, and between two pieces of it.",
-        unit="duration")
+        60.0, "Longest time until an answer begins, and between two pieces of one that is no "
+        "stream.", unit="duration")
+    stream_idle_timeout: float = setting(
+        0.0, "Longest silence in a stream: an event stream, or an answer of unknown length "
+        "that is passed on as it comes; 0 for no limit.", unit="duration")
     connect_timeout: float = setting(
         10.0, "Longest time to connect, encryption included.", unit="duration")
     total_timeout: float = setting(
@@ -110,7 +113,18 @@ class BackendOptions:
         120.0, "How long an unused connection is kept.", unit="duration")
     max_idle_conns: int = setting(20, "Most unused connections.", minimum=0)
     max_concurrent_conns: int = setting(
-        20, "Most connections; 0 for no limit.", minimum=0)
+        20, "Most connections with an answer that is awaited; 0 for no limit.", minimum=0)
+    max_streaming_conns: int = setting(
+        512, "Most connections beside those that last: upgrades, event streams, and answers "
+        "that take longer than five seconds; 0 for no limit.", minimum=0)
+    max_queued_requests: int = setting(
+        1024, "Most requests that wait for a connection.", minimum=0)
+    queue_timeout: float = setting(
+        10.0, "Longest time that a request waits for a connection; one that would probably "
+        "wait longer is refused at once.", unit="duration")
+    max_conn_age: float = setting(
+        300.0, "Age after which a connection is not used again, and the origin's name is "
+        "looked up anew; 0 for any.", unit="duration")
     forwarded_headers: str = setting(
         "standard", "Which headers tell the origin who asks.",
         choices=("standard", "x", "both", "none"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from math import ceil
 from typing import cast
 
 from attrs import Factory, define, evolve, field, frozen
@@ -14,7 +15,16 @@ from zope.interface import implementer
 
 from trickster.errors import Reason, RequestError, UpstreamError
 from trickster.interfaces import IBody, IDuplex, IResponder
-from trickster.messages import Headers, Octets, Outcome, Request, Response, Status, text_response
+from trickster.messages import (
+    Headers,
+    Octets,
+    Outcome,
+    Pair,
+    Request,
+    Response,
+    Status,
+    text_response,
+)
 from trickster.observability.accesslog import AccessEntry, AccessLog
 from trickster.observability.counters import CLIENT_GONE, RouteCounters, RouteLabels
 from trickster.observability.metrics import Metrics
@@ -28,7 +38,14 @@ def refusal(error: RequestError) -> Response:
     """:return: the answer that tells a client what an error says."""
     status = Status.PROXY_ERROR if isinstance(error, UpstreamError) else Status.ERROR
     outcome = Outcome(status=status, reason=error.reason, detail=error.detail)
-    return text_response(error.status, (error.detail or _phrase(error.status)) + "\n", outcome)
+    return text_response(error.status, (error.detail or _phrase(error.status)) + "\n", outcome,
+                         _retry_after(error))
+
+
+def _retry_after(error: RequestError) -> tuple[Pair, ...]:
+    if error.retry_after is None:
+        return ()
+    return ((b"Retry-After", b"%d" % max(1, ceil(error.retry_after))),)
 
 
 def _phrase(status: int) -> str:

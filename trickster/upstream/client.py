@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from random import SystemRandom
+
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -32,17 +35,19 @@ class UpstreamClient:
     The way to one origin.
 
     :ivar connector: makes an endpoint of the origin; called for each connection.
+    :ivar random: numbers between 0 and 1, which keep connections from ending all at once.
     """
 
     origin: OriginURL
     options: UpstreamOptions
     connector: Connector
     clock: IReactorTime
+    random: Callable[[], float] = SystemRandom().random
     _pool: Pool = field(init=False)
     _budget: RetryBudget = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._pool = Pool(self.origin, self.options, self.connector, self.clock)
+        self._pool = Pool(self.origin, self.options, self.connector, self.clock, self.random)
         self._budget = RetryBudget(self.options.limits.retry_ratio)
 
     @property

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from trickster.errors import (
+    Overloaded,
     Reason,
     UpstreamBroke,
     UpstreamError,
@@ -18,7 +19,7 @@ from trickster.errors import (
     UpstreamTimeout,
 )
 from trickster.interfaces import IBody
-from trickster.messages import Engine, Octets, Outcome, Request, Response, Status
+from trickster.messages import Engine, Headers, Octets, Outcome, Request, Response, Status
 from trickster.upstream.answers import AnswerReader
 from trickster.upstream.arriving import ArrivingBody, UpgradedBody
 from trickster.upstream.deadline import Deadline
@@ -28,6 +29,13 @@ from trickster.upstream.heads import ResponseHead
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.outlet import Outlet
 from trickster.upstream.uploads import upload
+
+# Server-sent events, pushed pictures, lines and records of JSON, remote calls that stream.
+_STREAM_TYPES = frozenset((
+    b"text/event-stream", b"multipart/x-mixed-replace", b"application/x-ndjson",
+    b"application/ndjson", b"application/jsonl", b"application/x-json-stream",
+    b"application/stream+json", b"application/json-seq", b"application/grpc",
+    b"application/grpc-web", b"application/grpc-web-text"))
 
 
 @frozen(slots=True)
@@ -62,6 +70,12 @@ class Link(Protocol):
     def outlet(self, on_blocked: Callable[[bool], None]) -> Outlet:
         """More is to go out, bit by bit."""
 
+    def answering(self) -> None:
+        """The head of the answer is here, and the body is on its way."""
+
+    def set_apart(self) -> bool:
+        """The answer lasts; :return: whether there is room for one more of that kind."""
+
     def over(self, is_reusable: bool) -> None:
         """The exchange needs it no more."""
 
@@ -86,6 +100,7 @@ class Exchange:
     _body: ArrivingBody | None = field(default=None, init=False)
     _outlet: Outlet | None = field(default=None, init=False)
     _uploading: Deferred[None] | None = field(default=None, init=False)
+    _is_stream: bool = field(default=False, init=False)
     _is_sent: bool = field(default=False, init=False)
     _is_paused: bool = field(default=False, init=False)
     _is_over: bool = field(default=False, init=False)
@@ -200,13 +215,24 @@ class Exchange:
             check_upgrade(self._reader.head, self._order.upgrade)
 
     def _continue(self, head: ResponseHead) -> None:
-        self._await_more()
-        pieces = self._reader.take()
-        if self._body is not None:
-            self._body.push(pieces)
+        if self._body is None:
+            self._begin(head)
+        else:
+            self._await_more()
+            self._body.push(self._reader.take())
+
+    def _begin(self, head: ResponseHead) -> None:
+        """Give the answer out, while its body is still on its way."""
+        self._link.answering()
+        is_lasting = head.status == 101 or is_event_stream(head.headers)
+        if is_lasting and not self._link.set_apart():
+            self.fail(Overloaded("there are too many streams from the origin"))
             return
+        self._is_stream = is_lasting or (
+            self._reader.length is None and not self._order.request.is_collected)
+        self._await_more()
         self._body = self._upgraded() if head.status == 101 else self._arriving()
-        self._body.push(pieces)
+        self._body.push(self._reader.take())
         self.answer.callback(response_of(head, self._reader.ending, self._body))
 
     def _arriving(self) -> ArrivingBody:
@@ -262,8 +288,18 @@ class Exchange:
 
     def _await_more(self) -> None:
         # While a request body is on its way, its sender decides how long that takes.
-        if self._is_sent and not isinstance(self._body, UpgradedBody):
-            self._link.deadline.move(self._options.timeout, self._order.latest)
+        if not self._is_sent or isinstance(self._body, UpgradedBody):
+            return
+        if self._is_stream and self._options.stream_idle_timeout is None:
+            self._await_nothing()
+        else:
+            self._link.deadline.move(self._patience, self._order.latest)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds for which the origin may be silent."""
+        idle = self._options.stream_idle_timeout
+        return idle if self._is_stream and idle is not None else self._options.timeout
 
     def _await_nothing(self) -> None:
         if self._order.latest is None or isinstance(self._body, UpgradedBody):
@@ -296,6 +332,12 @@ class Exchange:
         if self._outlet is not None:
             outlet, self._outlet = self._outlet, None
             outlet.close()
+
+
+def is_event_stream(headers: Headers) -> bool:
+    """:return: whether an answer is of a type whose next part comes when there is news."""
+    media_type = (headers.get(b"content-type") or b"").partition(b";")[0]
+    return media_type.strip().lower() in _STREAM_TYPES
 
 
 def check_upgrade(head: ResponseHead, offered: tuple[bytes, ...]) -> None:

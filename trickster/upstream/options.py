@@ -16,8 +16,6 @@ class Limits:
     :ivar head_fields: header fields in one response.
     :ivar interims: interim (1xx) answers before a final one.
     :ivar buffered_octets: of a body, read ahead of whoever reads it.
-    :ivar queued_requests: waiting for a connection.
-    :ivar queue_timeout: seconds that each of them waits at most.
     :ivar retry_ratio: retries for each request, in the long run.
     """
 
@@ -25,8 +23,6 @@ class Limits:
     head_fields: int = 1000
     interims: int = 16
     buffered_octets: int = 256 * 1024
-    queued_requests: int = 1024
-    queue_timeout: float = 30.0
     retry_ratio: float = 0.2
 
 
@@ -35,22 +31,32 @@ class UpstreamOptions:
     """
     How one origin is spoken to.  All times are seconds.
 
-    :ivar timeout: until the head of the answer, and between reads after it.
+    :ivar timeout: until the head of the answer, and between reads of one that is no stream.
+    :ivar stream_idle_timeout: between reads of a stream; None for no bound.
     :ivar connect_timeout: until a connection can be used, TLS included.
     :ivar total_timeout: until the last octet of the answer; None for no such bound.
     :ivar keep_alive_timeout: after which a connection nobody uses is closed.
     :ivar max_idle_conns: connections that are kept for later; 0 keeps none.
     :ivar max_concurrent_conns: connections in use at a time; 0 for no bound.
+    :ivar max_streaming_conns: connections that last, beside those; 0 for no bound.
+    :ivar max_queued_requests: waiting for a connection.
+    :ivar queue_timeout: each of them waits for so long at most.
+    :ivar max_conn_age: after which a connection carries no further request; None for no bound.
     :ivar forwarded_headers: how the origin is told about the client.
     :ivar server_name: what C{Via} and C{Forwarded} call us.
     """
 
     timeout: float = 60.0
+    stream_idle_timeout: float | None = None
     connect_timeout: float = 10.0
     total_timeout: float | None = None
     keep_alive_timeout: float = 120.0
     max_idle_conns: int = 20
     max_concurrent_conns: int = 20
+    max_streaming_conns: int = 512
+    max_queued_requests: int = 1024
+    queue_timeout: float = 10.0
+    max_conn_age: float | None = 300.0
     forwarded_headers: ForwardedMode = field(default=ForwardedMode.STANDARD,
                                              converter=ForwardedMode)
     server_name: str = "trickster"

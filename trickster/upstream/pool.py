@@ -11,8 +11,16 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectingCancelledError, TCPTimedOutError
 from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IProtocol,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from trickster.errors import Overloaded, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from trickster.upstream.options import UpstreamOptions
@@ -22,11 +30,17 @@ from trickster.upstream.slots import Slots
 
 Connector = Callable[[], IStreamClientEndpoint]
 
+# Seconds after which an answer that is not over counts as one that lasts.
+_LASTING_AFTER = 5.0
+_LOOK_EVERY = 1.0
+_TELL_EVERY = 60.0
+
 
 @frozen(slots=True)
 class PoolStats:
     """
-    :ivar active: connections in use, or being made.
+    :ivar active: connections in use, or being made; not those that last.
+    :ivar lasting: connections with an upgrade, a stream, or an answer that takes long.
     :ivar idle: connections kept for later.
     :ivar waiting: requests that wait for a connection.
     :ivar opened_total: connections made so far.
@@ -34,6 +48,7 @@ class PoolStats:
     """
 
     active: int
+    lasting: int
     idle: int
     waiting: int
     opened_total: int
@@ -45,14 +60,23 @@ class Pool:
     """
     Makes connections, keeps those that can be used again, and bounds how many there are.
 
+    What lasts must not starve what is short: a connection with an upgrade, a stream, or an
+    answer that goes on for long is counted apart from those that requests wait for.
+
     :ivar connector: makes an endpoint of the origin.
+    :ivar random: numbers between 0 and 1, which keep connections from ending all at once.
     """
 
     origin: OriginURL
     options: UpstreamOptions
     connector: Connector
     clock: IReactorTime
+    random: Callable[[], float]
+    _log: Logger = field(factory=Logger)
     _slots: Slots = field(init=False)
+    _lasting: set[Connection] = field(factory=set, init=False)
+    _looking: IDelayedCall | None = field(default=None, init=False)
+    _told_at: float = field(default=float("-inf"), init=False)
     _idle: list[Connection] = field(factory=list, init=False)
     _open: set[Connection] = field(factory=set, init=False)
     _stopping: list[Deferred[None]] = field(factory=list, init=False)
@@ -62,15 +86,15 @@ class Pool:
 
     @_slots.default
     def _make_slots(self) -> Slots:
-        limits = self.options.limits
-        return Slots(self.clock, self.options.max_concurrent_conns, limits.queued_requests,
-                     limits.queue_timeout)
+        options = self.options
+        return Slots(self.clock, options.max_concurrent_conns, options.max_queued_requests,
+                     options.queue_timeout)
 
     @property
     def stats(self) -> PoolStats:
         """How things stand now."""
-        return PoolStats(self._slots.taken, len(self._idle), self._slots.waiting,
-                         self._opened, self._failed)
+        return PoolStats(self._slots.taken, len(self._lasting), len(self._idle),
+                         self._slots.waiting, self._opened, self._failed)
 
     def take_idle(self) -> Connection | None:
         """:return: a connection for one exchange, where one can be had without waiting."""
@@ -88,7 +112,7 @@ class Pool:
         """
         if self._is_stopped:
             raise Overloaded("the proxy is being stopped")
-        await self._slots.take()
+        await self._slot()
         if self._idle:
             if not is_fresh:
                 return self._idle.pop()
@@ -99,6 +123,62 @@ class Pool:
         except BaseException:
             self._give_back()
             raise
+
+    async def _slot(self) -> None:
+        if self._slots.try_take():
+            return
+        self._set_slow_apart()
+        self._tell_of_waiting()
+        try:
+            await self._slots.take()
+        finally:
+            if not self._slots.waiting:
+                self._look_no_more()
+
+    def _tell_of_waiting(self) -> None:
+        now = self.clock.seconds()
+        if now - self._told_at < _TELL_EVERY or self._slots.taken < self._slots.limit:
+            return
+        self._told_at = now
+        self._log.warn(
+            "Requests to {place} wait for a connection: {taken} are in use, as many as "
+            "max_concurrent_conns allows, and {lasting} last beside them",
+            place=self.origin.place, taken=self._slots.taken, lasting=len(self._lasting))
+
+    # What lasts.
+
+    def _set_slow_apart(self) -> None:
+        """Count apart what has been answering for long; look again while requests wait."""
+        since = self.clock.seconds() - _LASTING_AFTER
+        for connection in [one for one in self._open if one.answers_since < since]:
+            self.set_apart(connection)
+        if self._looking is None and self._slots.taken >= self._slots.limit > 0:
+            self._looking = self.clock.callLater(_LOOK_EVERY, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        self._set_slow_apart()
+
+    def _look_no_more(self) -> None:
+        if self._looking is not None:
+            looking, self._looking = self._looking, None
+            looking.cancel()
+
+    def set_apart(self, connection: Connection) -> bool:
+        """
+        Count a connection in use among those that last, and have a slot come free.
+
+        :return: whether it is; not where there are as many as may be.
+        """
+        if connection in self._lasting:
+            return True
+        most = self.options.max_streaming_conns
+        if most and len(self._lasting) >= most:
+            return False
+        self._lasting.add(connection)
+        connection.watch_peer()
+        self._slots.give_back()
+        return True
 
     def stop(self) -> Deferred[None]:
         """
@@ -126,21 +206,22 @@ class Pool:
 
     def released(self, connection: Connection) -> None:
         """It can be used again."""
-        patience = min(self.options.keep_alive_timeout, connection.kept_for)
+        patience = min(self.options.keep_alive_timeout, connection.kept_for,
+                       connection.ends_at - self.clock.seconds())
         has_room = len(self._idle) < self.options.max_idle_conns
         if self._is_stopped or not has_room or patience <= 0:
             connection.abort()
             return
         self._idle.append(connection)
         connection.rest(patience)
-        self._give_back()
+        self._give_back(connection)
 
     def dropped(self, connection: Connection) -> None:
         """It cannot be used again."""
         if connection in self._idle:
             self._idle.remove(connection)
         else:
-            self._give_back()
+            self._give_back(connection)
 
     def closed(self, connection: Connection) -> None:
         """Nothing is left of it."""
@@ -163,8 +244,9 @@ class Pool:
         return connection
 
     async def _establish(self) -> Connection:
+        connecting = self.connector().connect(_ConnectionFactory(self))
         try:
-            connection = await self.connector().connect(_ConnectionFactory(self))
+            connection = await _cancellable(connecting)
         except ConnectingCancelledError as error:
             raise CancelledError from error
         return await cast(Connection, connection).established
@@ -172,11 +254,20 @@ class Pool:
     def build(self) -> Connection:
         """:return: a connection of this pool, for a transport still to come."""
         connection = Connection(self, self.clock, self.options, self.origin.is_secure)
+        connection.ends_at = self.clock.seconds() + self._lifetime()
         self._open.add(connection)
         return connection
 
-    def _give_back(self) -> None:
-        self._slots.give_back()
+    def _lifetime(self) -> float:
+        # A fifth less for some than for others, lest all be made anew at one time.
+        most = self.options.max_conn_age
+        return float("inf") if most is None else most * (1 - self.random() / 5)
+
+    def _give_back(self, connection: Connection | None = None) -> None:
+        if connection is not None and connection in self._lasting:
+            self._lasting.discard(connection)
+        else:
+            self._slots.give_back()
         self._tell_if_over()
 
     def _is_over(self) -> bool:
@@ -195,6 +286,28 @@ class _ConnectionFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Connection:
         return self._pool.build()
+
+
+def _cancellable(connecting: Deferred[IProtocol]) -> Deferred[IProtocol]:
+    """
+    :return: the same, but cancelling it fails with C{CancelledError}, whatever the endpoint
+        makes of that: while a name is looked up, it says that there is no such name.
+    """
+    is_cancelled: list[bool] = []
+
+    def cancel(_: Deferred[IProtocol]) -> None:
+        is_cancelled.append(True)
+        connecting.cancel()
+
+    def tell(result: IProtocol | Failure) -> None:
+        if not is_cancelled:
+            told.callback(result)
+        elif isinstance(result, Connection):
+            result.abort()
+
+    told: Deferred[IProtocol] = Deferred(cancel)
+    connecting.addBoth(tell)
+    return told
 
 
 def unreachable(origin: OriginURL, error: Exception) -> UpstreamError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket as socket_module
 from collections.abc import Callable
+from contextlib import suppress
 from socket import socket
 from typing import Any
 from typing import Protocol as Structural
@@ -34,6 +36,9 @@ _WIDE_READ = 256 * 1024
 class Owner(Structural):
     """What keeps connections, as a connection sees it."""
 
+    def set_apart(self, connection: Connection) -> bool:
+        """Its answer lasts; :return: whether there is room for one more of that kind."""
+
     def released(self, connection: Connection) -> None:
         """Its exchange is over, and another may follow."""
 
@@ -53,6 +58,9 @@ class Connection(Protocol):
     :ivar is_reused: whether an exchange has gone over it before.
     :ivar kept_for: seconds for which the origin will keep it idle, by its own word.
     :ivar deadline: after which the exchange, or the waiting for one, ends.
+    :ivar answers_since: the clock's seconds when the answer began whose body is on its way;
+        infinity where there is none.
+    :ivar ends_at: the clock's seconds after which no exchange is begun on it.
     """
 
     transport: Any
@@ -65,6 +73,9 @@ class Connection(Protocol):
         self.established: Deferred[Connection] = Deferred(self._given_up)
         self.is_reused = False
         self.kept_for = float("inf")
+        self.answers_since = float("inf")
+        self.ends_at = float("inf")
+        self._clock = clock
         self.deadline = Deadline(clock, self._expired)
         self._owner = owner
         self._options = options
@@ -100,7 +111,26 @@ class Connection(Protocol):
         else:
             self._drop()
 
+    def watch_peer(self) -> None:
+        """
+        Have the kernel find out when the origin has vanished, since what lasts may have
+        nothing to send for long.
+        """
+        transport = self.transport
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpKeepAlive(True)
+        if self._is_plain:
+            probe_in_time(transport.getHandle())
+
     # What an exchange says.
+
+    def answering(self) -> None:
+        """The head of an answer is here, and its body is on its way."""
+        self.answers_since = self._clock.seconds()
+
+    def set_apart(self) -> bool:
+        """:return: whether the exchange counts among those that last from now on."""
+        return self._owner.set_apart(self)
 
     def send(self, octets: bytes) -> None:
         """
@@ -124,6 +154,7 @@ class Connection(Protocol):
     def over(self, is_reusable: bool) -> None:
         """The exchange is over."""
         self._exchange = None
+        self.answers_since = float("inf")
         if is_reusable and not self._is_closing:
             self.deadline.lift()
             self._read_narrowly()
@@ -219,6 +250,17 @@ class Connection(Protocol):
         if self._is_owned:
             self._is_owned = False
             self._owner.dropped(self)
+
+
+def probe_in_time(handle: socket) -> None:
+    """
+    :param handle: of a connection that is kept alive: probed after a minute of silence, and
+        given up when three probes more, fifteen seconds apart, are not answered.
+    """
+    with suppress(OSError, AttributeError):
+        for option, value in ((socket_module.TCP_KEEPIDLE, 60), (socket_module.TCP_KEEPINTVL, 15),
+                              (socket_module.TCP_KEEPCNT, 4)):
+            handle.setsockopt(socket_module.IPPROTO_TCP, option, value)
 
 
 def _send_now(handle: socket, octets: bytes) -> int:

@@ -1,0 +1,83 @@
+"""What lasts, beside what is short: streams, upgrades, names that move, names that hang."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from tests.end_to_end.answering import AnsweringOrigin
+from tests.end_to_end.servers import Trickster
+from tests.end_to_end.standing import Standing
+from tests.end_to_end.talking import Talk, eventually, gauges, request
+
+STREAMS = 25
+HANDSHAKE = [("Upgrade", "websocket"), ("Connection", "Upgrade"),
+             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13")]
+
+
+class LastingTests(Standing):
+    """More streams than a backend has connections for questions."""
+
+    origin: ClassVar[AnsweringOrigin]
+    trickster: ClassVar[Trickster]
+
+    @classmethod
+    def started(cls, root: Path) -> None:
+        """Start the origin and Trickster."""
+        cls.origin = cls.kept(AnsweringOrigin())
+        url = cls.origin.url
+        cls.trickster = cls.kept(Trickster(root / "trickster", {
+            "web": {"provider": "reverseproxycache", "origin_url": url, "is_default": True},
+            "brief": {"provider": "reverseproxy", "origin_url": url, "timeout": "1s"},
+            "few": {"provider": "reverseproxy", "origin_url": url, "max_streaming_conns": 1},
+        }))
+
+    def setUp(self) -> None:
+        self.origin.renew()
+        self.addCleanup(self.origin.go_on.set)
+
+    def streams(self, page: str, number: int, *headers: tuple[str, str]) -> list[Talk]:
+        """:return: clients, each with the beginning of a stream."""
+        talks = [Talk(self.trickster.port) for _ in range(number)]
+        for talk in talks:
+            self.addCleanup(talk.close)
+            talk.ask(page, headers)
+        for talk in talks:
+            talk.until(b"\r\n\r\n")
+        return talks
+
+    def test_event_streams(self) -> None:
+        """Streams that have nothing to tell leave connections for questions."""
+        self.streams("/events", STREAMS)
+        began = time.monotonic()
+        self.assertEqual(request(f"{self.trickster.url}/said").status, 200)
+        self.assertLess(time.monotonic() - began, 5.0)
+        seen = gauges(self.trickster.metrics_url, "origin_lasting_connections",
+                      "origin_active_connections")
+        self.assertEqual(seen["origin_lasting_connections"], STREAMS)
+
+    def test_upgrades(self) -> None:
+        """So do connections that speak another protocol."""
+        self.streams("/echo", STREAMS, *HANDSHAKE)
+        self.assertEqual(request(f"{self.trickster.url}/said").status, 200)
+
+    def test_quiet_stream(self) -> None:
+        """A stream outlives the time that an answer may take to come on."""
+        talk, = self.streams("/brief/events", 1)
+        time.sleep(2.5)
+        self.origin.go_on.set()
+        talk.until(b"data: 2\n\n\r\n")
+
+    def test_bound(self) -> None:
+        """One stream too many is refused at once."""
+        self.streams("/few/events", 1)
+        self.assertEqual(request(f"{self.trickster.url}/few/events").status, 503)
+
+    def test_end(self) -> None:
+        """Clients that leave their streams leave nothing behind."""
+        for talk in self.streams("/events", STREAMS):
+            talk.reset()
+        self.assertTrue(eventually(lambda: not gauges(
+            self.trickster.metrics_url, "origin_lasting_connections")[
+                "origin_lasting_connections"]))

@@ -1,0 +1,187 @@
+"""Tests for connections that last: they starve nothing, end nowhere by chance, and age."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from tests.upstream.scripted import OK, ClientCase, a_client, a_request, reading
+from trickster.errors import Overloaded, UpstreamTimeout
+from trickster.messages import Request, Response
+
+SWITCH = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+          b"Upgrade: websocket\r\n\r\n")
+EVENTS = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+          b"Transfer-Encoding: chunked\r\n\r\n")
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+
+
+def upgrading() -> Request:
+    """:return: a request to speak another protocol."""
+    return a_request(b"GET", b"/ws", (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
+
+
+class ApartTests(ClientCase):
+    """One connection for what is short, two for what lasts."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = a_client(self.origin, self.clock, max_concurrent_conns=1,
+                               max_streaming_conns=2)
+
+    def begun(self, head: bytes, request: Request | None = None) -> Response:
+        return self.answered(head, request=request)
+
+    def test_streams_leave_room(self) -> None:
+        """Upgrades and event streams take no place from questions, from their first octet on."""
+        for head, request in ((SWITCH, upgrading()), (EVENTS, None)):
+            self.begun(head, request)
+            self.assertEqual(self.client.stats.active, 0)
+            self.assertEqual(self.answered(OK).status, 200)
+        self.assertEqual(self.client.stats.lasting, 2)
+
+    def test_streams_are_bounded(self) -> None:
+        """One stream too many is refused, and takes nothing."""
+        for _ in range(2):
+            self.begun(EVENTS)
+        for head, request in ((SWITCH, upgrading()), (EVENTS, None)):
+            asked = self.asked(request)
+            self.origin.wire.sends(head)
+            self.failureResultOf(asked, Overloaded)
+            self.assertTrue(self.origin.wire.aborted)
+        self.assertEqual((self.client.stats.active, self.client.stats.lasting), (0, 2))
+
+    def test_end_of_a_stream(self) -> None:
+        """A stream that ends makes room for another one."""
+        responses = [self.begun(EVENTS) for _ in range(2)]
+        responses[0].body.close()
+        self.begun(EVENTS)
+        self.assertEqual(self.client.stats.lasting, 2)
+
+    def test_slow_answer(self) -> None:
+        """An answer that takes long is set apart as soon as a request has to wait for it."""
+        for head in (SIZED, CHUNKS, UNTIL_CLOSED):
+            response = self.begun(head)
+            waiting = self.asked()
+            self.assertNoResult(waiting)
+            self.clock.pump([1] * 6)
+            self.assertEqual(self.client.stats.lasting, 1)
+            self.origin.wire.sends(OK)
+            self.assertEqual(self.successResultOf(waiting).status, 200)
+            response.body.close()
+            self.assertEqual((self.client.stats.active, self.client.stats.lasting), (0, 0))
+
+    def test_slow_answer_that_ends_well(self) -> None:
+        """Its connection is used again afterwards."""
+        response = self.begun(SIZED)
+        self.clock.advance(6)
+        waiting = self.asked()
+        self.origin.wires[0].sends(b"x" * 100)
+        self.assertEqual(self.whole(response.body), b"x" * 100)
+        self.origin.wires[1].sends(OK)
+        self.successResultOf(waiting)
+        self.assertEqual((self.client.stats.active, self.client.stats.lasting,
+                          self.client.stats.idle), (0, 0, 2))
+
+    def test_no_answer_is_not_lasting(self) -> None:
+        """An origin that does not answer keeps its place: that is what bounds its load."""
+        self.asked()
+        waiting = self.asked()
+        self.clock.pump([1] * 9)
+        self.assertNoResult(waiting)
+        self.assertEqual(self.client.stats.lasting, 0)
+
+    def test_nothing_is_left_with_the_clock(self) -> None:
+        """Once none waits any more, nothing looks for what is slow."""
+        first, second = self.asked(), self.asked()
+        second.cancel()
+        self.failureResultOf(second)
+        first.cancel()
+        self.failureResultOf(first)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class SilenceTests(ClientCase):
+    """A silence is a hang where an answer has to come on, and none where there is no news."""
+
+    def test_streams_may_be_silent(self) -> None:
+        """An answer of unknown length that is passed on may tell nothing for a day."""
+        for head in (EVENTS, CHUNKS, UNTIL_CLOSED):
+            response = self.answered(head)
+            read = reading(response.body)
+            self.clock.advance(86400)
+            self.assertNoResult(read)
+            response.body.close()
+
+    def test_events_for_a_cache(self) -> None:
+        """Events are a stream whoever asks for them."""
+        response = self.answered(EVENTS, request=evolve(a_request(), is_collected=True))
+        read = reading(response.body)
+        self.clock.advance(86400)
+        self.assertNoResult(read)
+        response.body.close()
+
+    def test_answers_that_hang(self) -> None:
+        """An answer of known length, or one that is read whole first, has to come on."""
+        for head, collected in ((SIZED, False), (SIZED, True), (CHUNKS, True),
+                                (UNTIL_CLOSED, True)):
+            response = self.answered(head, request=evolve(a_request(), is_collected=collected))
+            read = reading(response.body)
+            self.clock.advance(60)
+            self.failureResultOf(read, UpstreamTimeout)
+
+    def test_bound_for_streams(self) -> None:
+        """Where a bound for streams is set, it holds for them, and for them alone."""
+        self.client = a_client(self.origin, self.clock, timeout=2.0, stream_idle_timeout=600.0)
+        response = self.answered(CHUNKS)
+        self.clock.advance(599)
+        self.origin.wire.sends(b"2\r\nab\r\n")
+        self.assertEqual(self.successResultOf(reading(response.body)), b"ab")
+        read = reading(response.body)
+        self.clock.advance(599)
+        self.assertNoResult(read)
+        self.clock.advance(1)
+        self.failureResultOf(read, UpstreamTimeout)
+
+    def test_total_time(self) -> None:
+        """A total time is one for streams as well."""
+        self.client = a_client(self.origin, self.clock, total_timeout=100.0)
+        response = self.answered(EVENTS)
+        self.clock.advance(100)
+        self.failureResultOf(reading(response.body), UpstreamTimeout)
+
+
+class AgeTests(ClientCase):
+    """No connection is used for ever, so that a name that has moved is found."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = a_client(self.origin, self.clock, max_conn_age=300.0)
+
+    def test_steady_use(self) -> None:
+        """However often it is used, a connection of the greatest age is not used again."""
+        for _ in range(30):
+            self.assertEqual(self.answered(OK).status, 200)
+            self.clock.advance(10)
+        self.assertEqual(len(self.origin.wires), 1)
+        self.answered(OK)
+        self.assertEqual(len(self.origin.wires), 2)
+        self.assertFalse(self.origin.wires[0].is_open)
+
+    def test_an_answer_is_not_cut(self) -> None:
+        """What is on its way when the age is reached still arrives."""
+        response = self.answered(SIZED)
+        for _ in range(10):
+            self.clock.advance(50)
+            self.origin.wire.sends(b"x" * 10)
+        self.assertEqual(self.whole(response.body), b"x" * 100)
+        self.at_rest(idle=0)
+
+    def test_any_age(self) -> None:
+        """There need not be a greatest age."""
+        self.client = a_client(self.origin, self.clock, max_conn_age=None)
+        for _ in range(100):
+            self.answered(OK)
+            self.clock.advance(100)
+        self.assertEqual(len(self.origin.wires), 1)

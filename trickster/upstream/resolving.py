@@ -1,0 +1,145 @@
+"""Looking up names of origins, so that one that hangs does not hold up the others."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from threading import Thread
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IHostnameResolver,
+    IHostResolution,
+    IReactorPluggableNameResolver,
+    IReactorThreads,
+    IResolutionReceiver,
+)
+from twisted.internet.threads import deferToThreadPool
+from zope.interface import implementer
+
+# What C{getaddrinfo} gives: family, kind, protocol, canonical name, address.
+Entries = Sequence[tuple[Any, Any, Any, Any, Any]]
+LookUp = Callable[..., Deferred[Entries]]
+
+_FAMILIES: dict[tuple[type, ...], int] = {(IPv4Address,): socket.AF_INET, (IPv6Address,): socket.AF_INET6}
+_KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
+
+
+class LookupThreads:
+    """
+    A thread for each lookup, in the place of a pool whose threads lookups that hang could all
+    take.  The process does not wait for them when it ends: the C library cannot be interrupted.
+    """
+
+    def callInThreadWithCallback(self, onResult: Callable[[bool, Any], None],
+                                 func: Callable[..., Any], *args: Any, **kw: Any) -> None:
+        """See L{twisted.python.threadpool.ThreadPool.callInThreadWithCallback}."""
+        def run() -> None:
+            try:
+                result = func(*args, **kw)
+            except (OSError, UnicodeError):
+                result = ()  # no such name, or the resolver says that it cannot tell
+            onResult(True, result)
+
+        Thread(target=run, name="trickster-lookup", daemon=True).start()
+
+
+@implementer(IHostResolution)
+@define(eq=False)
+class _Lookup:
+    """
+    One lookup, and all that wait for it.
+
+    :ivar name: that is looked up.
+    """
+
+    name: str
+    receivers: list[IResolutionReceiver] = field(factory=list)
+
+    def cancel(self) -> None:
+        """Cannot be done: the C library goes on."""
+
+
+@implementer(IHostnameResolver)
+@define(eq=False)
+class SharedResolver:
+    """
+    Looks each name up once at a time, however many connections want it.
+
+    Names come from the configuration alone: there are never more lookups, and threads, than
+    it has names and ports.
+
+    :ivar look_up: calls C{getaddrinfo} with host, port, family and kind.
+    """
+
+    look_up: LookUp
+    _under_way: dict[Any, _Lookup] = field(factory=dict, init=False)
+
+    def resolveHostName(self, resolutionReceiver: IResolutionReceiver, hostName: str,
+                        portNumber: int = 0, addressTypes: Sequence[type] | None = None,
+                        transportSemantics: str = "TCP") -> IHostResolution:
+        """See L{IHostnameResolver.resolveHostName}."""
+        family = _FAMILIES.get(tuple(addressTypes or ()), socket.AF_UNSPEC)
+        question = (hostName, portNumber, family, _KINDS[transportSemantics])
+        lookup = self._under_way.get(question)
+        is_new = lookup is None
+        if lookup is None:
+            lookup = self._under_way[question] = _Lookup(hostName)
+        lookup.receivers.append(resolutionReceiver)
+        resolutionReceiver.resolutionBegan(lookup)
+        if is_new:
+            self.look_up(*question).addCallback(self._ended, question, transportSemantics)
+        return lookup
+
+    def _ended(self, entries: Entries, question: Any, kind: str) -> None:
+        found = list(addresses(entries, kind))
+        for receiver in self._under_way.pop(question).receivers:
+            for address in found:
+                receiver.addressResolved(address)
+            receiver.resolutionComplete()
+
+
+def addresses(entries: Entries, kind: Any) -> Iterable[IAddress]:
+    """
+    :param kind: C{TCP} or C{UDP}.
+    :return: what C{getaddrinfo} has found, in its order (RFC 6724).
+    """
+    for family, _, _, _, place in entries:
+        if family == socket.AF_INET:
+            yield IPv4Address(kind, *place)
+        elif family == socket.AF_INET6:
+            yield IPv6Address(kind, *place)
+
+
+def shared_resolver(reactor: IReactorThreads,
+                    getaddrinfo: Callable[..., Entries] = socket.getaddrinfo) -> SharedResolver:
+    """:return: a resolver that asks the system, in threads of its own."""
+    threads: Any = LookupThreads()
+    return SharedResolver(
+        lambda *question: deferToThreadPool(reactor, threads, getaddrinfo, *question))
+
+
+class Names(Service):
+    """Has a reactor look up names with a resolver of ours, while it runs."""
+
+    def __init__(self, reactor: IReactorPluggableNameResolver, resolver: IHostnameResolver) -> None:
+        self._reactor = reactor
+        self._resolver = resolver
+        self._before: IHostnameResolver | None = None
+
+    def startService(self) -> None:
+        """Put the resolver in the place of the reactor's own."""
+        super().startService()
+        self._before = self._reactor.installNameResolver(self._resolver)
+
+    def stopService(self) -> None:
+        """Put the reactor's own back."""
+        super().stopService()
+        if self._before is not None:
+            self._reactor.installNameResolver(self._before)
+            self._before = None
