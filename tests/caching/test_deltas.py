@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import MS, NOW, Rig, range_request
+from trickster.caching.deltaplan import planned
 from trickster.caching.guard import guarded
 from trickster.errors import Reason
-from trickster.messages import Engine, Status
+from trickster.messages import LONGEST_PARAMS, MOST_PARAMS, Engine, Status
+from trickster.promql.tokens import MOST_TOKENS
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import BrokenStore, DictStore, at_once
 
@@ -128,6 +132,39 @@ def _with_fields(response):  # type: ignore[no-untyped-def]
     more = response.headers.with_added(
         (b"Date", b"Tue, 14 Nov 2023 22:14:00 GMT"), (b"Set-Cookie", b"a=b"), (b"ETag", b'"1"'))
     return type(response)(200, more, response.body)
+
+
+class LongTests(SynchronousTestCase):
+    """Requests that take long to read."""
+
+    def test_in_a_thread(self) -> None:
+        """A long expression is read in a thread; a short one is not worth it."""
+        for query, method, reads in (("up", b"GET", 0), ("up", b"POST", 0),
+                                     ("up or " * 4000 + "up", b"GET", 2),
+                                     ("up or " * 4000 + "up", b"POST", 2)):
+            called: list[Any] = []
+
+            async def offload(function: Any, *args: Any, called: list[Any] = called) -> Any:
+                called.append(function)
+                return function(*args)
+
+            rig = Rig(offload=offload)
+            for status in (Status.KEY_MISS, Status.HIT):
+                self.assertIs(rig.ask(-600, 0, query=query, method=method).status, status)
+            self.assertEqual(called, [planned] * reads)
+
+    def test_passed_on(self) -> None:
+        """What is too long to be read is passed on unread, and says why."""
+        rig = Rig()
+        for more in ({f"a{i}": "1" for i in range(MOST_PARAMS)}, {"a": "1" * LONGEST_PARAMS}):
+            for method in (b"GET", b"POST"):
+                outcome = rig.ask(-600, 0, method=method, **more).outcome
+                self.assertEqual((outcome.status, outcome.reason), (
+                    Status.PROXY_ONLY, Reason.UNPARSABLE_PARAMETER))
+        outcome = rig.ask(-600, 0, query="up or " * MOST_TOKENS + "up").outcome
+        self.assertIs(outcome.reason, Reason.UNPARSABLE_PARAMETER)
+        outcome = rig.ask(-600, 0, query="(" * (MOST_TOKENS + 1)).outcome
+        self.assertIs(outcome.reason, Reason.UNPARSABLE_QUERY)
 
 
 class KeyTests(SynchronousTestCase):

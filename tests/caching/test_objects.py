@@ -27,7 +27,7 @@ from trickster.errors import (
     UpstreamError,
     UpstreamUnreachable,
 )
-from trickster.messages import Params, Request
+from trickster.messages import MOST_PARAMS, Params, Request
 from trickster.routes import Aligned, Route, Serve
 from trickster.testing.doubles import BrokenStore, at_once
 
@@ -330,6 +330,16 @@ class ForcedTtlTests(SynchronousTestCase):
         world.ask(b"/l?t=5&a=1")
         self.assertEqual(world.ask(b"/l?a=1&t=6").result, "hit")
         self.assertEqual(world.origin.requests[0].target, b"/l?a=1&t=0")
+
+    def test_too_many_parameters(self) -> None:
+        """A question of thousands of parameters is passed on unread, and says why."""
+        world = self.world(form=True)
+        world.given(world.answer(), world.answer())
+        asked = b"&".join(b"a%d=1" % i for i in range(MOST_PARAMS + 1))
+        for one in (world.ask(b"/l?" + asked),
+                    world.ask(b"/l", b"POST", body=asked, Content_Type=FORM)):
+            self.assertEqual((one.result, one.outcome.reason), (
+                "proxy-only", Reason.UNPARSABLE_PARAMETER))
 
     def test_aligned(self) -> None:
         """What was rounded is asked so, by every method, and each outcome names the extent."""

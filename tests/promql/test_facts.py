@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import Reason
 from trickster.promql.facts import MILLISECOND_NS, SECOND_NS, Facts, duration_ns, facts
+from trickster.promql.tokens import LONGEST, MOST_TOKENS
 
 MINUTE_NS = 60 * SECOND_NS
 
@@ -174,6 +175,15 @@ class RangeDependentTests(SynchronousTestCase):
                             digits + "e" + digits + "x", "1m" * 30_000 + "_", '"' + "\\a" * 30_000)
         self.assertIsNone(facts(" or ".join(["x"] * 10_000)).reason)
         self.assertIsNone(facts("(" * 30_000 + "x" + ")" * 30_000).reason)
+
+    def test_too_long(self) -> None:
+        """There is a bound on its words, its comments and its characters."""
+        most = MOST_TOKENS - 1
+        self.assertIsNone(facts("-" * most + "x").reason)
+        self.assertIsNone(facts("#\n" * most + "x").reason)
+        self.assertIsNone(facts(" " * (LONGEST - 1) + "x").reason)
+        self.assert_refused(Reason.UNPARSABLE_QUERY, "-" * (most + 1) + "x",
+                            "#\n" * (most + 1) + "x", " " * LONGEST + "x")
 
 
 class AheadTests(SynchronousTestCase):

@@ -41,6 +41,7 @@ _NO_CACHE = (b"no-cache", b"no-store", b"private")
 # What asks for something else than the answer that is there.
 _WISHES = frozenset((b"cache-control", b"pragma"))
 _LONGEST_REMEMBERED = 4096
+_LONGEST_AT_ONCE = 16 << 10  # octets of a request; what is longer is read in a thread
 _RETRIED = (408, 429)  # refusals that are not the client's fault
 
 Newest = Deferred[tuple[Dataset | None, FastForward]]
@@ -88,7 +89,9 @@ class DeltaCache:
         if type(request.body) is not Octets:
             request = await _whole(request)
         try:
-            plan = planned(request, self._dialect, self._options, now_ns)
+            plan = (planned(request, self._dialect, self._options, now_ns)
+                    if _is_short(request) else await self._fetcher.in_thread(
+                        planned, request, self._dialect, self._options, now_ns))
         except NotATimeRange as unfit:
             if unfit.fallback == "object":
                 return await self._objects.respond(request)
@@ -302,6 +305,11 @@ async def _whole(request: Request) -> Request:
     except BodyTooLarge as error:
         raise RequestTooLarge(str(error)) from error
     return evolve(request, body=Octets(bytes(octets)))
+
+
+def _is_short(request: Request) -> bool:
+    """:return: whether what a request asks is read in no time."""
+    return len(request.target) + (request.body.length or 0) <= _LONGEST_AT_ONCE
 
 
 def _asks_for_no_cache(headers: Headers) -> bool:

@@ -205,8 +205,12 @@ class GapFetcher:
         :param size: octets that it has to look at.
         """
         if size > _THREAD_OVER:
-            return await self._offload(function, *args)
+            return await self.in_thread(function, *args)
         return function(*args)
+
+    async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function without holding the reactor."""
+        return await self._offload(function, *args)
 
 
 def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Extent],

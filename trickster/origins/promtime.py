@@ -17,7 +17,7 @@ from trickster.promql.facts import MILLISECOND_NS, SECOND_NS, duration_ns
 from trickster.remembering import remembered
 
 _DECIMAL = re.compile(
-    r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]{1,3})?")
+    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)T((?:[01]\d|2[0-3]):\d\d:\d\d)(?:\.(\d{1,9}))?"
     r"(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from attrs import frozen
 
 from trickster.errors import Reason
+from trickster.promql.tokens import Token, Unreadable, tokens
 from trickster.remembering import remembered
 
 MILLISECOND_NS = 1_000_000
@@ -36,16 +36,6 @@ _UNFIXABLE = frozenset({
     "predict_linear", "quantile_over_time", "holt_winters", "double_exponential_smoothing"})
 _LONGEST_DURATION = 64
 
-_TOKEN = re.compile(r"""
-    (?P<space>\s+)
-  | (?P<comment>\#[^\r\n]*)
-  | (?P<string>"(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*' | `[^`]*`)
-  | (?P<duration>(?:\d++(?:ms|[smhdwy]))+(?![A-Za-z0-9_]))
-  | (?P<number>(?:0[xX][0-9a-fA-F]++ | (?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?)
-        (?![A-Za-z0-9_]))
-  | (?P<word>[A-Za-z_:][A-Za-z0-9_:]*)
-  | (?P<mark>==|!=|<=|>=|=~|!~|[-+*/%^(){}\[\],=<>@:.])
-""", re.VERBOSE | re.ASCII)
 _DURATION_PART = re.compile(r"(\d+)(ms|[smhdwy])", re.ASCII)
 _UNIT_NS = {"ms": MILLISECOND_NS, "s": SECOND_NS, "m": 60 * SECOND_NS, "h": 3600 * SECOND_NS,
             "d": 86400 * SECOND_NS, "w": 7 * 86400 * SECOND_NS, "y": 365 * 86400 * SECOND_NS}
@@ -54,13 +44,6 @@ _CALLS = ("(", "by", "without")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _DIRECTIVE = re.compile(
     r"trickster-(fast-forward|backfill-tolerance)\s*:\s*(\w{1,9})\b", re.ASCII)
-
-
-class Token(NamedTuple):
-    """A word of an expression: its kind, and its text."""
-
-    kind: str
-    text: str
 
 
 _END = Token("end", "")
@@ -95,8 +78,8 @@ def facts(expression: str) -> Facts:
     :param expression: PromQL, possibly with Trickster's directives in comments.
     """
     try:
-        tokens, comments = _tokens(expression)
-        ahead_ns, fixed_ns = _reach(tokens)
+        words, comments = _words(expression)
+        ahead_ns, fixed_ns = _reach(words)
     except _Refused as refused:
         reason, detail = refused.args
         return Facts(reason, detail)
@@ -127,45 +110,38 @@ def _directives(comments: Sequence[str]) -> tuple[bool, int | None]:
     return fast_forward, tolerance_ns
 
 
-def _tokens(expression: str) -> tuple[list[Token], list[str]]:
+def _words(expression: str) -> tuple[list[Token], list[str]]:
     """:return: the words of the expression, and its comments."""
-    tokens: list[Token] = []
-    comments: list[str] = []
+    try:
+        found, comments = tokens(expression)
+    except Unreadable as error:
+        raise _Refused(Reason.UNPARSABLE_QUERY, str(error)) from error
     open_: list[str] = []
-    position = 0
-    while position < len(expression):
-        match = _TOKEN.match(expression, position)
-        if match is None:
-            raise _Refused(Reason.UNPARSABLE_QUERY, f"at character {position + 1}")
-        position = match.end()
-        kind, text = str(match.lastgroup), match.group()
-        if kind == "space":
+    for token in found:
+        if token.kind != "mark":
             continue
-        if kind == "comment":
-            comments.append(text)
-            continue
-        tokens.append(Token(kind, text))
-        if text in "([{" and kind == "mark":
-            open_.append(text)
-        elif kind == "mark" and text in _PAIRS and (not open_ or open_.pop() != _PAIRS[text]):
-            raise _Refused(Reason.UNPARSABLE_QUERY, f"unmatched {text} at character {position}")
-    if open_ or not tokens:
+        if token.text in "([{":
+            open_.append(token.text)
+        elif token.text in _PAIRS and (not open_ or open_.pop() != _PAIRS[token.text]):
+            raise _Refused(Reason.UNPARSABLE_QUERY,
+                           f"unmatched {token.text} at character {token.end}")
+    if open_ or not found:
         raise _Refused(Reason.UNPARSABLE_QUERY, "it ends too early")
-    return tokens, comments
+    return found, comments
 
 
-def _reach(tokens: Sequence[Token]) -> tuple[int, int | None]:
+def _reach(words: Sequence[Token]) -> tuple[int, int | None]:
     """:return: how far ahead samples look, and the latest fixed instant."""
     ahead_ns, fixed_ns, unfixable = 0, None, ""
-    for i, token in enumerate(tokens):
+    for i, token in enumerate(words):
         if token.text == "@":
-            instant_ns = _fixed_instant(tokens[i + 1:i + 3])
+            instant_ns = _fixed_instant(words[i + 1:i + 3])
             fixed_ns = instant_ns if fixed_ns is None else max(fixed_ns, instant_ns)
         elif token.kind == "word" and token.text.lower() == "offset":
-            ahead_ns += _offset_ahead(tokens[i + 1:i + 4])
+            ahead_ns += _offset_ahead(words[i + 1:i + 4])
         elif token.kind == "word":
-            _check_word(token.text, tokens[i + 1] if i + 1 < len(tokens) else _END)
-            _check_parameter(tokens, i)
+            _check_word(token.text, words[i + 1] if i + 1 < len(words) else _END)
+            _check_parameter(words, i)
             if token.text in _UNFIXABLE:
                 unfixable = token.text
     if unfixable and fixed_ns is not None:
@@ -183,20 +159,20 @@ def _check_word(word: str, after: Token) -> None:
         raise _Refused(Reason.UNKNOWN_FUNCTION, word)
 
 
-def _check_parameter(tokens: Sequence[Token], at: int) -> None:
+def _check_parameter(words: Sequence[Token], at: int) -> None:
     """:raises _Refused: an aggregation's parameter is something else than a number."""
-    if tokens[at].text.lower() not in _PARAMETRIC:
+    if words[at].text.lower() not in _PARAMETRIC:
         return
     i = at + 1
-    if tokens[i:i + 1] and tokens[i].text.lower() in ("by", "without"):
-        while i < len(tokens) and tokens[i].text != ")":
+    if words[i:i + 1] and words[i].text.lower() in ("by", "without"):
+        while i < len(words) and words[i].text != ")":
             i += 1
         i += 1
-    elif not tokens[i:i + 1] or tokens[i].text != "(":
+    elif not words[i:i + 1] or words[i].text != "(":
         return  # a label or a metric of that name
-    _, number, beyond = _signed(tokens[i + 1:i + 4])
+    _, number, beyond = _signed(words[i + 1:i + 4])
     if number.kind not in ("number", "duration") or beyond.text != ",":
-        raise _Refused(Reason.RANGE_DEPENDENT, f"the parameter of {tokens[at].text}")
+        raise _Refused(Reason.RANGE_DEPENDENT, f"the parameter of {words[at].text}")
 
 
 def _fixed_instant(after: Sequence[Token]) -> int:
