@@ -60,9 +60,11 @@ class Reason(Enum):
     # Why an answer may not be stored (RFC 9111 section 3).
     NO_STORE = "no-store"
     PRIVATE = "private"
+    NO_CACHE = "no-cache"
     NO_FRESHNESS = "no-freshness"
     SET_COOKIE = "set-cookie"
     AUTHORIZATION = "authorization"
+    VARY = "vary"
     VARY_STAR = "vary-star"
     STATUS_NOT_STORABLE = "status-not-storable"
     TOO_LARGE = "too-large"

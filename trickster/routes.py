@@ -61,8 +61,9 @@ class Route:
     :ivar path: as the origin knows it, without the backend's prefix.
     :ivar methods: upper case; C{"*"} for all.  GET includes HEAD.
     :ivar handler: an alternative name for C{serve} in path options ("query_range").
-    :ivar ttl: seconds that answers are fresh whatever their headers say, or None to go by
-        the headers (object cache only).
+    :ivar ttl: seconds that answers are fresh, whatever lifetime their headers give, or None to
+        go by the headers (object cache only).  Who may see an answer, and whether it may be
+        stored, the headers say in any case.
     :ivar ignored_params: parameters that cannot change an answer and are no part of its key.
     :ivar key_headers: request headers, in lower case, whose values are part of the key.
     :ivar form: whether a POST with an urlencoded form is the same question as a GET

@@ -70,7 +70,7 @@ class Rig:
         self.fetcher = GapFetcher(self.dialect, self.origin, self.entries, self.options,
                                   self.in_flight, offload)
         self.objects = RecordingResponder()
-        fast = NewestSamples(self.dialect, self.origin, self.now, 15.0) if newest else None
+        fast = NewestSamples(self.dialect, self.origin, self.now, self.options) if newest else None
         self.cache = DeltaCache(self.dialect, self.origin, self.objects, self.entries,
                                 self.fetcher, fast, PassedKeys(self.now), self.now, self.options,
                                 wall or self.now.seconds)

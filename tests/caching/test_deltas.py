@@ -94,7 +94,7 @@ class OutcomeTests(SynchronousTestCase):
         rig.ask(-300, 0)
         fields = rig.ask(-300, 0).response.headers
         self.assertEqual(fields.get(b"x-origin"), b"fake")
-        self.assertEqual([fields.get(name) for name in (b"date", b"set-cookie", b"etag")],
+        self.assertEqual([fields.get(name) for name in (b"date", b"via", b"etag")],
                          [None] * 3)
         self.assertEqual(fields.get_all(b"content-type"), [b"application/json"])
 
@@ -130,7 +130,7 @@ class OutcomeTests(SynchronousTestCase):
 
 def _with_fields(response):  # type: ignore[no-untyped-def]
     more = response.headers.with_added(
-        (b"Date", b"Tue, 14 Nov 2023 22:14:00 GMT"), (b"Set-Cookie", b"a=b"), (b"ETag", b'"1"'))
+        (b"Date", b"Tue, 14 Nov 2023 22:14:00 GMT"), (b"Via", b"1.1 x"), (b"ETag", b'"1"'))
     return type(response)(200, more, response.body)
 
 

@@ -193,7 +193,8 @@ class NewestSamplesTests(SynchronousTestCase):
         """An origin that waits."""
         self.rig = Rig()
         self.paused = PausedOrigin()
-        self.newest = NewestSamples(PrometheusRange(), self.paused, self.rig.now, 15.0)
+        self.newest = NewestSamples(PrometheusRange(), self.paused, self.rig.now,
+                                     self.rig.options)
         asked = PrometheusRange().decode_request(range_request(NOW - 60, NOW + 40),
                                                  NOW * SECOND_NS)
         self.query: TimeRangeQuery = aligned(asked)

@@ -166,6 +166,19 @@ class MissAndHitTests(SynchronousTestCase):
         self.assertEqual(world.store.entries, {})
 
 
+# Fields of an answer, and why it is then for the one who asked only.
+FORBIDDING = (
+    ({"Cache_Control": "no-store"}, Reason.NO_STORE),
+    ({"Cache_Control": "private, max-age=9"}, Reason.PRIVATE),
+    ({"Cache_Control": "no-cache"}, Reason.NO_CACHE),
+    ({"CDN_Cache_Control": "no-store"}, Reason.NO_STORE),
+    ({"CDN_Cache_Control": "private"}, Reason.PRIVATE),
+    ({"Set_Cookie": "a=b"}, Reason.SET_COOKIE),
+    ({"Set_Cookie2": "a=b"}, Reason.SET_COOKIE),
+    ({"Vary": "*"}, Reason.VARY_STAR),
+)
+
+
 class ForcedTtlTests(SynchronousTestCase):
     """Routes whose answers are fresh for a configured time."""
 
@@ -173,10 +186,10 @@ class ForcedTtlTests(SynchronousTestCase):
         """:return: a world with such a route."""
         return World.of(route=Route("/l", Serve.OBJECT, ttl=30.0, **route))  # type: ignore[arg-type]
 
-    def test_fresh_whatever_the_headers(self) -> None:
-        """Only the configured time counts."""
+    def test_whatever_the_lifetime(self) -> None:
+        """Of all times only the configured one counts."""
         world = self.world()
-        world.given(world.answer(Cache_Control="no-store", Age="1000", Vary="*"))
+        world.given(world.answer(Cache_Control="max-age=1, s-maxage=0", Expires="0", Age="1000"))
         world.ask(b"/l")
         world.clock.advance(29)
         hit = world.ask(b"/l")
@@ -184,6 +197,87 @@ class ForcedTtlTests(SynchronousTestCase):
         world.clock.advance(1)
         world.given(world.answer())
         self.assertEqual(world.ask(b"/l").result, "kmiss")
+
+    def test_who_may_see_it(self) -> None:
+        """Whom an answer is for, the origin says, by any method, and here too it is heard."""
+        for headers, reason in FORBIDDING:
+            for method in (b"GET", b"POST"):
+                world = self.world(form=True, methods=("GET", "HEAD", "POST"))
+                answers = [world.answer(**headers) for _ in range(2)]
+                world.given(*answers)
+                clients = [world.ask(b"/l", method) for _ in range(2)]
+                self.assertEqual([one.outcome.reason for one in clients], [reason] * 2)
+                self.assertEqual((world.asked, world.store.entries), (2, {}))
+
+    def test_waiters(self) -> None:
+        """Nor is it given to those who wait for the same."""
+        for headers, _ in FORBIDDING:
+            world = self.world()
+            clients = [world.ask(b"/l") for _ in range(3)]
+            world.origin.answer(world.answer(**headers))
+            self.assertEqual([one.response is None for one in clients], [False, True, True])
+            self.assertEqual(len(world.origin.waiting), 2, headers)
+
+    def test_vary(self) -> None:
+        """What selects an answer, the origin says too, save by what it never sees."""
+        world = self.world()
+        world.given(*[world.answer(Vary="Foo, Accept-Encoding", body=b"%d" % n)
+                      for n in range(2)])
+        asked = [world.ask(b"/l", Foo=foo, Accept_Encoding=coding).octets for foo, coding in (
+            ("a", "gzip"), ("b", "br"), ("a", "br"), ("b", "gzip"))]
+        self.assertEqual(asked, [b"0", b"1", b"0", b"1"])
+
+    def test_no_cache(self) -> None:
+        """What must be validated before each use is, and where it cannot be is not kept."""
+        world = self.world()
+        world.given(world.answer(Cache_Control="no-cache", ETag='"a"'), world.answer(304, b""))
+        self.assertEqual([world.ask(b"/l").result for _ in range(2)], ["kmiss", "rhit"])
+
+    def test_first_leaves(self) -> None:
+        """An answer for one alone is given to no other, though that one has left."""
+        for headers, _ in FORBIDDING:
+            for options in ({}, {"route": Route("/l", Serve.OBJECT, ttl=30.0)}):
+                world = World.of(**options)
+                first, second = world.ask(b"/l"), world.ask(b"/l")
+                first.leave()
+                world.origin.answer(world.answer(**headers))
+                self.assertIsNone(second.response, headers)
+
+    def test_validated_for_one(self) -> None:
+        """What a 304 makes personal is for the one who asked, and not kept."""
+        for headers, reason in (({"Set_Cookie": "a=b"}, Reason.SET_COOKIE),
+                                ({"Cache_Control": "private"}, Reason.PRIVATE),
+                                ({"Vary": "*"}, Reason.VARY_STAR)):
+            for options in ({}, {"route": Route("/l", Serve.OBJECT, ttl=30.0)}):
+                world = World.of(**options)
+                world.given(world.answer(ETag='"a"', Cache_Control="no-cache, max-age=3"))
+                world.ask(b"/l")
+                world.clock.advance(4)
+                clients = [world.ask(b"/l") for _ in range(3)]
+                world.origin.answer(world.answer(304, b"", **headers))
+                self.assertEqual((clients[0].octets, clients[0].outcome.reason),
+                                 (b"hello", reason))
+                self.assertEqual([one.response for one in clients[1:]], [None] * 2)
+                self.assertEqual((world.asked, world.store.entries), (4, {}))
+
+    def test_waiters_validate(self) -> None:
+        """What must be validated at each use is, by each of those who wait for it."""
+        world = World.of()
+        clients = [world.ask() for _ in range(3)]
+        world.origin.answer(world.answer(Cache_Control="no-cache", ETag='"a"'))
+        self.assertEqual([one.response is None for one in clients], [False, True, True])
+        for _ in range(2):
+            self.assertIn(b"if-none-match", world.origin.waiting[0].request.headers)
+            world.origin.answer(world.answer(304, b"", ETag='"a"'))
+        self.assertEqual([one.octets for one in clients], [b"hello"] * 3)
+
+    def test_negative(self) -> None:
+        """The lifetime of a failure is overruled, not whom it is for."""
+        for headers, reason in FORBIDDING:
+            world = World.of(negative={404: 20.0})
+            world.given(*[world.answer(404, **headers) for _ in range(2)])
+            self.assertEqual([world.ask().outcome.reason for _ in range(2)], [reason] * 2)
+            self.assertEqual(world.store.entries, {})
 
     def test_conditions_and_ranges_are_ours(self) -> None:
         """The origin is asked for everything; the client gets what it asked for."""

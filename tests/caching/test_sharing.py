@@ -203,7 +203,8 @@ class ProgressiveProxyTests(SynchronousTestCase):
     def test_not_for_others(self) -> None:
         """An answer for one client alone releases the others at once."""
         for headers in ({"Cache_Control": "private"}, {"Cache_Control": "no-store"},
-                        {"Set_Cookie": "a=b"}, {"Vary": "*"},
+                        {"Set_Cookie": "a=b"}, {"Set_Cookie2": "a=b"}, {"Vary": "*"},
+                        {"Cache_Control": "no-cache"}, {"CDN_Cache_Control": "private"},
                         {"Content_Type": "text/event-stream"}):
             world = proxying()
             first, second = world.ask(), world.ask()
@@ -213,6 +214,22 @@ class ProgressiveProxyTests(SynchronousTestCase):
             self.assertEqual(second.octets, b"2")
             world.ask(), world.ask()
             self.assertEqual(world.asked, 4)
+
+    def test_error(self) -> None:
+        """An error may be the fault of one request's own fields."""
+        for status in (400, 403, 413, 414, 429, 431, 500, 503):
+            world = proxying()
+            first, second = world.ask(), world.ask()
+            world.origin.answer(world.answer(status))
+            self.assertEqual((first.status, second.response), (status, None))
+
+    def test_first_leaves(self) -> None:
+        """An answer for one alone is given to no other, though that one has left."""
+        world = proxying()
+        first, second = world.ask(), world.ask()
+        first.leave()
+        world.origin.answer(world.answer(Set_Cookie="a=b"))
+        self.assertEqual((second.response, len(world.origin.waiting)), (None, 1))
 
     def test_vary(self) -> None:
         """An answer that varies is for those whose fields are equal."""

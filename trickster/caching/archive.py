@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.caching.answers import wanted_spans
-from trickster.caching.asking import Question
+from trickster.caching.asking import UNSENT_WHEN_WHOLE, Question
 from trickster.caching.documents import Arrival, Document, Span, aged
 from trickster.caching.objectoptions import ObjectOptions, ttl_of
 from trickster.caching.partials import missing_of
-from trickster.caching.rfc9111 import Policy, not_storable, policy_of, vary_names
+from trickster.caching.rfc9111 import (
+    NOT_FOR_OTHERS,
+    Policy,
+    not_storable,
+    policy_of,
+    vary_names,
+)
 from trickster.caching.selecting import Selecting, selecting_values
 from trickster.caching.shelf import Shelf
 from trickster.caching.validation import updated
@@ -22,6 +28,8 @@ from trickster.messages import NO_HEADERS, Headers, Request, Response
 
 # They answer a request's own conditions, range or expectation, not its target.
 _NEVER_STORED = frozenset((206, 304, 412, 416, 417))
+# Without a validator, what may not be used unasked is still for all who ask at the same time.
+_FOR_ONE = NOT_FOR_OTHERS - {Reason.NO_CACHE} | {Reason.AUTHORIZATION}
 
 
 @define
@@ -36,6 +44,12 @@ class Archive:
     _clock: IReactorTime
     _options: ObjectOptions
     _wall: Callable[[], float]
+    _unsent: frozenset[bytes] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # Origins may say that answers vary by what they never see.
+        unsent = UNSENT_WHEN_WHOLE if self._options.route.ttl is not None else ()
+        self._unsent = frozenset((b"*", *unsent))
 
     def head(self, question: Question, response: Response, sent: float) -> Document:
         """
@@ -71,8 +85,7 @@ class Archive:
         if policy.public and not self._options.tells_users_apart:
             # The origin says that it is for all of them (RFC 9111 section 3.5).
             names = names - {b"authorization"}
-        if self._options.route.ttl is None:
-            names = names | vary_names(headers) - {b"*"}
+        names = names | vary_names(headers) - self._unsent
         return selecting_values(names, question.request.headers, headers)
 
     def why_not_stored(self, question: Question, response: Response, policy: Policy
@@ -85,9 +98,17 @@ class Archive:
         route = self._options.route
         if route.transform is not None and b"content-encoding" in response.headers:
             return Reason.UNDECODABLE
-        if route.ttl is not None:
-            return _why_not_forced(response, policy)
+        if route.ttl is not None and not policy.forced:
+            return Reason.ORIGIN_STATUS
         return not_storable(question.request.headers, response.status, response.headers, policy)
+
+    def why_personal(self, question: Question, head: Document) -> Reason | None:
+        """
+        :param head: the fields of an answer, and its policy.
+        :return: why it is only for the one whom the origin answered; None if it is not.
+        """
+        reason = not_storable(question.request.headers, 200, head.headers, head.policy)
+        return reason if reason in _FOR_ONE else None
 
     def why_not_partial(self, sent: Request, response: Response, policy: Policy
                         ) -> Reason | None:
@@ -137,9 +158,3 @@ class Archive:
     async def drop(self, question: Question, stored: Document) -> None:
         """Forget one variant."""
         await self._shelf.drop_one(question.key, stored)
-
-
-def _why_not_forced(response: Response, policy: Policy) -> Reason | None:
-    if not policy.forced:
-        return Reason.ORIGIN_STATUS
-    return Reason.SET_COOKIE if b"set-cookie" in response.headers else None

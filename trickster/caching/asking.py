@@ -13,6 +13,9 @@ from trickster.caching.ranges import parse_range, range_field
 from trickster.caching.validation import CONDITIONS, strong_validator, validators
 from trickster.messages import Headers, Octets, Request
 
+# What origins that are asked for whole answers only never see.
+UNSENT_WHEN_WHOLE = (*CONDITIONS, b"range", b"accept-encoding")
+
 
 @frozen
 class Question:
@@ -59,7 +62,7 @@ def asked_anew(question: Question, rules: AskingRules) -> Request:
     request = _canonical(question, rules)
     headers = request.headers
     if rules.wholly:
-        headers = headers.without(*CONDITIONS, b"range", b"accept-encoding")
+        headers = headers.without(*UNSENT_WHEN_WHOLE)
     elif b"range" in headers and not parse_range(headers, rules.range_limit):
         headers = headers.without(b"range", b"if-range")
     return evolve(request, headers=headers, is_collected=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from attrs import Factory, evolve, field, frozen
 
 from trickster.caching.keys import digest, framed
+from trickster.caching.rfc9111 import Rules
 from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
 from trickster.hops import COUNTED_FIELDS, counted_value
 from trickster.interfaces import IQueryDialect
@@ -21,6 +22,7 @@ from trickster.units import format_duration
 
 SECOND_NS = 1_000_000_000
 NOT_SHARDED = Sharding()
+NO_RULES = Rules()
 # What a cache must not send on when it asks for something else than the client did, and
 # content codings, which it could not cut.
 _NOT_FETCHED = (
@@ -28,6 +30,7 @@ _NOT_FETCHED = (
     b"if-unmodified-since", b"if-range", b"range", b"cache-control", b"pragma",
     b"content-length",
 )
+_NEVER_ASKED = frozenset((*_NOT_FETCHED, b"host"))
 
 
 @frozen
@@ -49,6 +52,9 @@ class DeltaOptions:
     :ivar max_query_range: longest range that is answered at all; 0 for any.
     :ivar max_answer_bytes: largest answer of the origin that is held in memory.
     :ivar transform: applied to answers that are passed on past the cache.
+    :ivar rules: what decides whether an answer is for all who ask alike.
+    :ivar told_apart: request fields by which answers may vary, since they are part of the key
+        or not sent on.
     """
 
     prefix: str
@@ -66,6 +72,9 @@ class DeltaOptions:
     max_query_range: float = 0.0
     max_answer_bytes: int = 256 << 20
     transform: Callable[[bytes], bytes] | None = None
+    rules: Rules = NO_RULES
+    told_apart: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
+        lambda self: _NEVER_ASKED.union(self.key_headers), takes_self=True))
     identifying: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: frozenset((*self.key_headers, *COUNTED_FIELDS)), takes_self=True))
 

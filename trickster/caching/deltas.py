@@ -21,6 +21,7 @@ from trickster.caching.lastuses import LastUses
 from trickster.caching.passed import PassedKeys
 from trickster.caching.replays import Replays
 from trickster.caching.retention import mergeable
+from trickster.caching.rfc9111 import not_for_others
 from trickster.errors import NotATimeRange, Reason, RequestTooLarge, UpstreamError
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import (
@@ -43,6 +44,8 @@ _WISHES = frozenset((b"cache-control", b"pragma"))
 _LONGEST_REMEMBERED = 4096
 _LONGEST_AT_ONCE = 16 << 10  # octets of a request; what is longer is read in a thread
 _RETRIED = (408, 429)  # refusals that are not the client's fault
+# After these, what was stored before may no longer be for all who ask alike.
+_NO_LONGER_SHARED = frozenset((Reason.PRIVATE, Reason.VARY, Reason.VARY_STAR))
 
 Newest = Deferred[tuple[Dataset | None, FastForward]]
 
@@ -224,30 +227,46 @@ class DeltaCache:
         unkept = fetched.first(Unkept)
         if unkept is not None:
             self._passed.add(plan.key, unkept.reason)
+            if unkept.reason in _NO_LONGER_SHARED:
+                await self._entries.remove(plan.key)
             return await self._passed_on(plan, unkept, fetched)
         over = fetched.first(OverBudget)
         if over is not None:
             if over.reason is Reason.TOO_LARGE:
                 self._passed.add(plan.key, over.reason)
             return await self._pass(plan.asked.request, over.reason)
-        refusals = [e for _, e in fetched.failures if isinstance(e, Refused)]
-        for refusal in refusals:
+        refusals = fetched.refusals
+        for refusal, is_own in refusals:
             if 400 <= refusal.response.status < 500 and refusal.response.status not in _RETRIED:
                 if plan.is_longer:
                     return await self._pass(plan.asked.request, Reason.ORIGIN_STATUS)
-                return _refusal(refusal, fetched)
+                return await self._refused(plan, fetched, refusal, is_own)
         if fetched.datasets:
             return None
         if refusals:
-            return _refusal(refusals[0], fetched)
+            return await self._refused(plan, fetched, *refusals[0])
         raise fetched.failures[0][1]
+
+    async def _refused(self, plan: Plan, fetched: Fetched, refusal: Refused, is_own: bool
+                       ) -> Response:
+        """Pass a refusal on, unless it may be about another request, or only for its sender."""
+        response = refusal.response
+        if not is_own and (response.status < 500 or not_for_others(
+                response.headers, self._options.told_apart, self._options.rules)):
+            return await self._pass(plan.asked.request, Reason.ORIGIN_STATUS)
+        outcome = Outcome(Engine.DELTA, Status.PROXY_ERROR, Reason.ORIGIN_STATUS,
+                          fetched=fetched.own, failed=tuple(e for e, _ in fetched.failures),
+                          origin_status=response.status)
+        return evolve(response, body=Octets(refusal.octets), outcome=outcome)
 
     async def _passed_on(self, plan: Plan, unkept: Unkept, fetched: Fetched) -> Response:
         """
         Pass an answer on that must not be stored: itself where it is what the client asked
         for, else the origin's answer to the client's own request.
         """
-        if plan.asked.extent != plan.wanted or [e for e, _ in fetched.failures] != [plan.wanted]:
+        is_all = plan.asked.extent == plan.wanted and (
+            [e for e, _ in fetched.failures] == [plan.wanted])
+        if not is_all or not (unkept.is_for_all or plan.wanted in fetched.own):
             return await self._pass(plan.asked.request, unkept.reason, str(unkept))
         outcome = Outcome(Engine.DELTA, Status.PROXY_ONLY, unkept.reason, str(unkept),
                           fetched=fetched.own, origin_status=200)
@@ -334,13 +353,6 @@ def _assembled(plan: Plan, before: Entry | None, fetched: Fetched) -> Dataset | 
             return None
         held = held.merged(dataset)
     return held.restricted(wanted)
-
-
-def _refusal(refusal: Refused, fetched: Fetched) -> Response:
-    outcome = Outcome(Engine.DELTA, Status.PROXY_ERROR, Reason.ORIGIN_STATUS,
-                      fetched=fetched.own, failed=tuple(e for e, _ in fetched.failures),
-                      origin_status=refusal.response.status)
-    return evolve(refusal.response, body=Octets(refusal.octets), outcome=outcome)
 
 
 def _forget(_: Any) -> None:

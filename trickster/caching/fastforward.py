@@ -11,8 +11,16 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from trickster.bodies import read_all
-from trickster.caching.deltaplan import SECOND_NS, Stumbled, decoded, fetchable, is_plain
+from trickster.caching.deltaplan import (
+    SECOND_NS,
+    DeltaOptions,
+    Stumbled,
+    decoded,
+    fetchable,
+    is_plain,
+)
 from trickster.caching.flights import Flight
+from trickster.caching.rfc9111 import not_for_others
 from trickster.errors import TricksterError, Undecodable
 from trickster.interfaces import INewestDialect, IResponder
 from trickster.messages import FastForward, Octets
@@ -26,12 +34,17 @@ _PATIENCE = 5.0  # seconds, at least, that an origin has for its answer
 
 @frozen
 class _Newest:
-    """Samples of one instant: asked for at C{at_ns}, the oldest of them at C{first_ns}."""
+    """
+    Samples of one instant: asked for at C{at_ns}, the oldest of them at C{first_ns}.
+
+    :ivar is_for_all: whether they are for others too than the one for whom they were fetched.
+    """
 
     at_ns: int
     first_ns: int
     dataset: Dataset
     until: float
+    is_for_all: bool = True
 
     def serves(self, last_ns: int, at_ns: int) -> bool:
         """:return: whether all are after one instant, and not after another."""
@@ -70,13 +83,13 @@ class NewestSamples:
     """
     Asks for, and for a little while remembers, each query's newest sample.
 
-    :ivar _ttl: seconds that one serves.
+    :ivar _options: of the cache beside whose answers they are.
     """
 
     _dialect: INewestDialect
     _upstream: IResponder
     _clock: IReactorTime
-    _ttl: float
+    _options: DeltaOptions
     _log: Logger = field(factory=Logger)
     _kept: OrderedDict[str, _Newest] = field(factory=OrderedDict, init=False)
     _flights: dict[str, tuple[int, Flight[_Newest]]] = field(factory=dict, init=False)
@@ -99,7 +112,7 @@ class NewestSamples:
             if isinstance(error, Stumbled):
                 self._log.failure("A dialect failed to decode a newest sample")
             return None, FastForward.ERROR
-        if not fetched.serves(last, at_ns):
+        if fetched is None or not fetched.serves(last, at_ns):
             return None, FastForward.ERROR
         return fetched.dataset, FastForward.MISS
 
@@ -110,12 +123,14 @@ class NewestSamples:
             return None
         return found
 
-    async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
+    async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest | None:
+        """:return: what was fetched; None where another's is not for this request."""
         under_way = self._flights.get(key)
         if under_way is not None:
             theirs_ns, flight = under_way
             if query.extent.end_ns < theirs_ns <= at_ns and not flight.is_abandoned:
-                return await self._in_time(flight)
+                theirs = await self._in_time(flight)
+                return theirs if theirs.is_for_all else None
         record: tuple[int, Flight[_Newest]] = (at_ns, Flight())
         self._flights[key] = record
 
@@ -128,10 +143,10 @@ class NewestSamples:
 
     def _in_time(self, flight: Flight[_Newest]) -> Deferred[_Newest]:
         # What takes longer than it would serve is not worth holding the range back for.
-        return flight.seat().addTimeout(max(self._ttl, _PATIENCE), self._clock)
+        return flight.seat().addTimeout(max(self._options.fast_forward_ttl, _PATIENCE), self._clock)
 
     async def _fetch(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
-        until = self._clock.seconds() + self._ttl
+        until = self._clock.seconds() + self._options.fast_forward_ttl
         response = await self._upstream.respond(
             fetchable(self._dialect.encode_newest(query, at_ns)))
         try:
@@ -142,8 +157,10 @@ class NewestSamples:
             response.body.close()
         response = evolve(response, body=Octets(octets))
         dataset = decoded(self._dialect.decode_newest, query, response)
-        found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until)
-        self._keep(key, found)
+        is_for_all = not_for_others(response.headers, self._options.told_apart, self._options.rules) is None
+        found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until, is_for_all)
+        if is_for_all:
+            self._keep(key, found)
         return found
 
     def _keep(self, key: str, found: _Newest) -> None:

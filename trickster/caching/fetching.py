@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.bodies import BodyTooLarge, read_all
-from trickster.caching.answers import needs_all
+from trickster.caching.answers import Reply, answer, needs_all
 from trickster.caching.archive import Archive
 from trickster.caching.asking import AskingRules, asked_anew, asked_for_missing
 from trickster.caching.documents import Document, Span, whole_part
@@ -95,6 +95,10 @@ class Fetcher:
         elif stored is None:
             # The client's own condition: what it has is good.
             head = self._archive.head(errand.question, response, sent)
+            reason = self._archive.why_personal(errand.question, head)
+            if reason is not None:
+                await self._release(fill, errand, response, reason)
+                return
             outcome = outcome_of(Status.KEY_MISS, errand.reason, response)
             fill.land(Landed(head, outcome, first_hand=True))
         elif still_selects(stored.headers, response.headers):
@@ -113,6 +117,12 @@ class Fetcher:
             await self._fetch_missing(fill, errand, fresh, missing)
             return
         outcome = outcome_of(Status.REVALIDATED, Reason.REVALIDATED, response)
+        reason = self._archive.why_personal(question, fresh)
+        if reason is not None:
+            reply = Reply(fresh, question.request, self._clock.seconds(), outcome,
+                          self._options.range_rules)
+            await self._release(fill, errand, answer(reply), reason)
+            return
         fill.land(Landed(fresh, evolve(outcome, stored=True)))
         if fill.may_be_kept:
             await self._archive.keep_renewed(question, fresh, stored)

@@ -15,6 +15,7 @@ from trickster.caching.deltaplan import DeltaOptions, Plan, Stumbled, decoded, f
 from trickster.caching.entries import Entries
 from trickster.caching.flights import Flight, settled
 from trickster.caching.retention import storable, with_more
+from trickster.caching.rfc9111 import NOT_FOR_OTHERS, not_for_others
 from trickster.errors import Reason, TricksterError, Undecodable
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import NO_HEADERS, Headers, Octets, Response
@@ -29,7 +30,7 @@ _THREAD_OVER = 128 << 10  # octets from which decoding would hold the reactor to
 _NOT_KEPT = (
     b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"date",
     b"age", b"etag", b"last-modified", b"expires", b"cache-control", b"set-cookie", b"via",
-    b"connection", b"keep-alive", b"cache-status", b"content-range", b"accept-ranges",
+    b"connection", b"keep-alive", b"cdn-cache-control", b"set-cookie2", b"cache-status", b"content-range", b"accept-ranges",
     b"x-trickster-result", b"server-timing", b"trailer", b"server", b"content-location",
     b"content-md5", b"digest", b"content-digest", b"repr-digest", b"signature",
     b"signature-input", b"retry-after", b"authentication-info", b"clear-site-data",
@@ -49,13 +50,18 @@ class Refused(TricksterError):
 
 
 class Unkept(TricksterError):
-    """The origin's 200 must not be stored; carries the answer and why."""
+    """
+    The origin's 200 must not be stored; carries the answer and why.
+
+    :ivar is_for_all: whether all who have asked for it may have it nevertheless.
+    """
 
     def __init__(self, response: Response, octets: bytes, why: Undecodable) -> None:
         super().__init__(str(why))
         self.response = response
         self.octets = octets
         self.reason: Reason = why.reason
+        self.is_for_all = why.reason not in NOT_FOR_OTHERS
 
 
 @frozen(slots=True)
@@ -89,6 +95,11 @@ class Fetched:
     def first(self, kind: type[E_]) -> E_ | None:
         """:return: the first failure of a kind, or None."""
         return next((e for _, e in self.failures if isinstance(e, kind)), None)
+
+    @property
+    def refusals(self) -> list[tuple[Refused, bool]]:
+        """The refusals, and of each whether this request itself was refused."""
+        return [(e, extent in self.own) for extent, e in self.failures if isinstance(e, Refused)]
 
 
 @define
@@ -177,6 +188,10 @@ class GapFetcher:
             response.body, _MOST_ERROR_OCTETS if refused else self._options.max_answer_bytes)
         if refused:
             raise Refused(response, bytes(octets))
+        personal = not_for_others(
+            response.headers, self._options.told_apart, self._options.rules)
+        if personal is not None:
+            raise Unkept(response, octets, Undecodable(personal.value, personal))
         try:
             dataset = await self._decoded(query, evolve(response, body=Octets(octets)))
         except Undecodable as why:

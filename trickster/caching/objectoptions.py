@@ -39,7 +39,7 @@ class ObjectOptions:
     :ivar key_prefix: of all keys: the backend's name and its C{cache_key_prefix}.
     :ivar route: the path; its C{ttl}, C{form}, C{ignored_params}, C{key_headers},
         C{normalise}, C{align} and C{transform} are honoured.
-    :ivar negative: seconds that answers of a status are fresh whatever they say.
+    :ivar negative: seconds that answers of a status are fresh, whatever lifetime they give.
     :ivar max_ttl: seconds; nothing is fresh, or kept, for longer.
     :ivar revalidation_factor: times its lifetime that an answer with a validator is kept.
     :ivar validation_ttl: seconds that an answer with a validator is kept at least.
@@ -54,6 +54,8 @@ class ObjectOptions:
     :ivar key_params: C{cache_key_params}; C{("*",)} for the whole query.
     :ivar key_headers: C{cache_key_headers}, in lower case.
     :ivar key_form_fields: C{cache_key_form_fields}; they make POST answers cacheable.
+    :ivar shares_cookies: C{cache_set_cookie}: whether an answer with C{Set-Cookie} is stored,
+        and given to those who wait, as any other.
     :ivar with_authority: whether the host asked for is part of the key.
     :ivar max_request_body_bytes: octets of a POST that is part of the key.
     :ivar max_ranges: that a client may ask for in one request.
@@ -80,6 +82,7 @@ class ObjectOptions:
     key_params: tuple[str, ...] = ALL_PARAMS
     key_headers: tuple[bytes, ...] = ()
     key_form_fields: tuple[str, ...] = ()
+    shares_cookies: bool = False
     with_authority: bool = True
     max_request_body_bytes: int = 10 * 1024 * 1024
     max_ranges: int = 64
@@ -93,7 +96,8 @@ class ObjectOptions:
     @property
     def rules(self) -> Rules:
         """What decides about freshness."""
-        return Rules(self.negative, self.route.ttl, self.max_ttl)
+        return Rules(self.negative, self.route.ttl, self.max_ttl,
+                     shares_cookies=self.shares_cookies)
 
     @property
     def key_rules(self) -> KeyRules:

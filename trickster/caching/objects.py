@@ -25,7 +25,7 @@ from trickster.caching.directives import NO_DIRECTIVES, Directives, parse_cache_
 from trickster.caching.documents import Document, Span
 from trickster.caching.errands import Errand
 from trickster.caching.fetching import Fetcher
-from trickster.caching.fills import Alone, Fill, FillTable, Live, Verdict
+from trickster.caching.fills import Alone, Fill, FillTable, Landed, Live, Verdict
 from trickster.caching.formfields import is_form
 from trickster.caching.invalidation import invalidated
 from trickster.caching.keys import READ_ONLY, aligned_extent, key_of
@@ -262,15 +262,20 @@ class ObjectCache:
     async def _told(self, question: Question, verdict: Verdict, leads: bool, found: Found
                     ) -> Response | None:
         if isinstance(verdict, Alone):
-            if verdict.response is not None:
+            if verdict.response is not None and leads:
                 return verdict.response
+            _close(verdict)
             return await self._asked_alone(question, found)
         document = verdict.head if isinstance(verdict, Live) else verdict.document
         if not leads and not matches(
                 document.selecting, question.request.headers, document.headers):
-            if isinstance(verdict, Live):
-                verdict.body.close()
+            _close(verdict)
             return None
+        if not leads and document.policy.no_cache:
+            # Not without validation, and it was asked for before this request came.
+            _close(verdict)
+            held = document if isinstance(verdict, Landed) else found.document
+            return await self._asked_alone(question, evolve(found, document=held))
         outcome = verdict.outcome if leads else evolve(
             verdict.outcome, status=Status.PROXY_HIT, reason=Reason.COLLAPSED)
         is_reused = not (leads and verdict.first_hand)
@@ -363,6 +368,14 @@ def _told(response: Response) -> Response:
         return response
     reason = Reason.ORIGIN_STATUS if outcome.reason is Reason.KEY_MISS else outcome.reason
     return evolve(response, outcome=evolve(outcome, status=Status.PROXY_ERROR, reason=reason))
+
+
+def _close(verdict: Verdict) -> None:
+    """Leave alone what is for another request."""
+    if isinstance(verdict, Live):
+        verdict.body.close()
+    elif isinstance(verdict, Alone) and verdict.response is not None:
+        verdict.response.body.close()
 
 
 def _not_cached() -> Response:

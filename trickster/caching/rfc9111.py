@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from trickster.caching.dates import parse_date
 from trickster.caching.directives import (
@@ -29,6 +29,12 @@ UNDERSTOOD_STATUSES = frozenset((
 HEURISTIC_FRACTION = 0.1
 LONGEST_GUESS = 86400.0
 
+_COOKIES = frozenset((b"set-cookie", b"set-cookie2"))
+# What is made for one request only; whoever waits for the same asks for itself.
+NOT_FOR_OTHERS = frozenset((
+    Reason.NO_STORE, Reason.PRIVATE, Reason.SET_COOKIE, Reason.NO_CACHE, Reason.VARY,
+    Reason.VARY_STAR))
+
 
 class Use(Enum):
     """What may be done with a stored response."""
@@ -43,8 +49,10 @@ class Rules:
     """
     What an operator may decide about freshness.
 
-    :ivar negative: seconds of freshness by status, whatever the headers say.
-    :ivar ttl: seconds of freshness of every 200, whatever the headers say, or None.
+    :ivar negative: seconds of freshness by status, whatever lifetime the headers give.
+    :ivar ttl: seconds of freshness of every 200, whatever lifetime the headers give it, or
+        None.
+    :ivar shares_cookies: whether an answer with C{Set-Cookie} is as good as any other.
     :ivar max_ttl: seconds; no answer is fresh for longer.
     :ivar heuristic_fraction: of the time since C{Last-Modified}, that an answer without
         explicit freshness is fresh (RFC 9111 section 4.2.2).
@@ -54,6 +62,7 @@ class Rules:
     ttl: float | None = None
     max_ttl: float = 90000.0
     heuristic_fraction: float = HEURISTIC_FRACTION
+    shares_cookies: bool = False
 
 
 @frozen
@@ -63,11 +72,13 @@ class Policy:
 
     :ivar lifetime: seconds from its making that it is fresh.
     :ivar explicit: whether the origin gave the lifetime, rather than our guess.
-    :ivar forced: whether an operator's rule gave it; then ages count from its arrival.
+    :ivar forced: whether an operator's rule gave it; then ages count from its arrival.  Only
+        the lifetime is overruled: all else that the origin says stands.
     :ivar no_cache: it must be validated before each use.
     :ivar must_revalidate: it must not be used stale, whatever happens.
     :ivar shareable: it may be stored although its request had C{Authorization}.
     :ivar public: it is for everybody, even if its request had C{Authorization}.
+    :ivar sets_cookie: it has a cookie for the one who asked.
     :ivar stale_while_revalidate: seconds, or None where nothing is said (RFC 5861).
     :ivar stale_if_error: likewise.
     """
@@ -81,6 +92,7 @@ class Policy:
     must_revalidate: bool = False
     shareable: bool = False
     public: bool = False
+    sets_cookie: bool = False
     stale_while_revalidate: int | None = None
     stale_if_error: int | None = None
 
@@ -91,6 +103,7 @@ def policy_of(status: int, headers: Headers, received: float, rules: Rules) -> P
     """
     targeted = parse_targeted(headers.get_all(b"cdn-cache-control"))
     said = targeted or parse_cache_control(headers.get_all(b"cache-control"))
+    sets_cookie = not rules.shares_cookies and headers.has_any(_COOKIES)
     forced = _forced_lifetime(status, rules)
     lifetime, explicit = (
         (forced, True) if forced is not None
@@ -98,21 +111,18 @@ def policy_of(status: int, headers: Headers, received: float, rules: Rules) -> P
         else _targeted_lifetime(status, headers, said, received))
     if not explicit:
         lifetime *= rules.heuristic_fraction / HEURISTIC_FRACTION
-    return _policy(said, status, min(lifetime, rules.max_ttl), explicit, forced is not None)
+    return evolve(_directed(said, status), lifetime=min(lifetime, rules.max_ttl),
+                  explicit=explicit, forced=forced is not None, sets_cookie=sets_cookie)
 
 
-def _policy(said: Directives, status: int, lifetime: float, explicit: bool,
-            forced: bool) -> Policy:
+def _directed(said: Directives, status: int) -> Policy:
     understood = b"must-understand" in said and status in UNDERSTOOD_STATUSES
     foreign = b"must-understand" in said and not understood
     must_revalidate = b"must-revalidate" in said or b"s-maxage" in said
     return Policy(
-        lifetime=lifetime,
-        explicit=explicit,
-        forced=forced,
         no_store=foreign or (b"no-store" in said and not understood),
         private=b"private" in said,
-        no_cache=b"no-cache" in said and not forced,
+        no_cache=b"no-cache" in said,
         must_revalidate=must_revalidate or b"proxy-revalidate" in said,
         shareable=must_revalidate or b"public" in said,
         public=b"public" in said or b"s-maxage" in said,
@@ -205,11 +215,36 @@ def not_storable(request: Headers, status: int, headers: Headers, policy: Policy
         return Reason.PRIVATE
     if b"authorization" in request and not (policy.shareable or policy.forced):
         return Reason.AUTHORIZATION
-    if b"set-cookie" in headers and (policy.forced or not policy.explicit):
+    if policy.sets_cookie:
         return Reason.SET_COOKIE
     if names_everything(headers):
         return Reason.VARY_STAR
-    return None if _is_of_use(status, headers, policy) else Reason.NO_FRESHNESS
+    if _is_of_use(status, headers, policy):
+        return None
+    return Reason.NO_CACHE if policy.no_cache else Reason.NO_FRESHNESS
+
+
+def not_for_others(headers: Headers, counted: frozenset[bytes], rules: Rules) -> Reason | None:
+    """
+    :param headers: of an answer that has a lifetime of our own, whatever its own may be.
+    :param counted: request fields, in lower case, that are part of the key, or that never
+        reach the origin.
+    :return: why it is for nobody but the one who asked (RFC 9111 sections 3, 4.1 and 5.2.2);
+        None where it is for all whose requests have the same key.
+    """
+    policy = policy_of(200, headers, 0.0, rules)
+    if policy.no_store:
+        return Reason.NO_STORE
+    if policy.private:
+        return Reason.PRIVATE
+    if policy.sets_cookie:
+        return Reason.SET_COOKIE
+    if policy.no_cache:
+        return Reason.NO_CACHE
+    names = vary_names(headers)
+    if b"*" in names:
+        return Reason.VARY_STAR
+    return None if names <= counted else Reason.VARY
 
 
 def _is_of_use(status: int, headers: Headers, policy: Policy) -> bool:

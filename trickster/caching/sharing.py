@@ -11,7 +11,7 @@ from trickster.caching.documents import Document
 from trickster.caching.fills import Alone, Fill, FillTable, Live, Verdict
 from trickster.caching.keys import digest
 from trickster.caching.progressive import SharedBody, Spread
-from trickster.caching.rfc9111 import Policy, names_everything, vary_names
+from trickster.caching.rfc9111 import Policy, Rules, names_everything, policy_of, vary_names
 from trickster.caching.selecting import matches, selecting_values
 from trickster.errors import Reason
 from trickster.hops import COUNTED_FIELDS
@@ -23,9 +23,9 @@ _TELLING = (b"authorization", b"cookie", b"range", b"if-range", b"if-match", b"i
             b"if-modified-since", b"if-unmodified-since", b"accept", b"accept-encoding",
             b"accept-language", b"origin", b"x-requested-with")
 _NEVER_SHARED = (b"upgrade", b"expect", b"content-length", b"transfer-encoding")
-_PERSONAL = frozenset((b"private", b"no-store"))
 _UNSHARED_DIRECTIVES = frozenset((b"no-cache", b"no-store"))
 _PASS_SECONDS = 10.0
+_NO_RULES = Rules()
 
 
 @implementer(IResponder)
@@ -74,7 +74,9 @@ class ProgressiveProxy:
     async def _told(self, request: Request, verdict: Verdict, outcome: Outcome | None
                     ) -> Response:
         if isinstance(verdict, Alone) and verdict.response is not None:
-            return verdict.response
+            if outcome is None:
+                return verdict.response
+            verdict.response.body.close()
         if isinstance(verdict, Live):
             head = verdict.head
             if matches(head.selecting, request.headers):
@@ -113,11 +115,11 @@ class ProgressiveProxy:
 
 def _may_be_shared(response: Response) -> bool:
     headers = response.headers
-    said = parse_cache_control(headers.get_all(b"cache-control"))
-    return (response.status >= 200
-            and _PERSONAL.isdisjoint(said.values)
-            and b"set-cookie" not in headers
-            and not names_everything(headers)
+    policy = policy_of(response.status, headers, 0.0, _NO_RULES)
+    is_personal = policy.private or policy.no_store or policy.no_cache or policy.sets_cookie
+    # An error may be the fault of the fields of one request.
+    is_shared = 200 <= response.status < 400 or response.status in (404, 410)
+    return (is_shared and not is_personal and not names_everything(headers)
             and not _is_endless(headers))
 
 

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.caching.budget import InFlight
+from trickster.caching.deltaplan import DeltaOptions
 from trickster.caching.deltas import DeltaCache
 from trickster.caching.entries import Entries
 from trickster.caching.fastforward import NewestSamples
@@ -202,7 +203,7 @@ class Backend:
     def _delta_cache(self, plan: PathPlan, inner: IResponder) -> IResponder:
         dialect = self.origin_type.dialect(self.options.plugin)
         assert dialect is not None  # checked when the configuration was loaded
-        options = delta_options(self._prefix, self.options, plan.route)
+        options = delta_options(self._prefix, self.options, plan)
         clock, wall = self.around.clock, self.around.wall
         entries = Entries(self.store, Codec(), self.options.timeseries_ttl,
                           self.around.offload)
@@ -211,15 +212,17 @@ class Backend:
         whole = evolve(plan, route=evolve(plan.route, ttl=_WHOLE_TTL))
         objects = self._object_cache(whole, inner)
         return DeltaCache(dialect, inner, objects, entries, fetcher,
-                          self._newest(dialect, inner), PassedKeys(clock), clock, options, wall)
+                          self._newest(dialect, inner, options), PassedKeys(clock), clock, options,
+                          wall)
 
-    def _newest(self, dialect: IQueryDialect, inner: IResponder) -> NewestSamples | None:
+    def _newest(self, dialect: IQueryDialect, inner: IResponder, delta: DeltaOptions
+                ) -> NewestSamples | None:
         options = self.options
         if options.fast_forward_disable or options.timeseries_step_mode == "phase":
             return None
         if not INewestDialect.providedBy(dialect):
             return None
-        return NewestSamples(dialect, inner, self.around.clock, options.fastforward_ttl)
+        return NewestSamples(dialect, inner, self.around.clock, delta)
 
 
 def unserved(name: str, options: BackendOptions, around: Surroundings) -> BackendRoutes:

@@ -10,6 +10,7 @@ from trickster.caching.budget import InFlight
 from trickster.caching.deltaplan import SECOND_NS, DeltaOptions
 from trickster.caching.invalidation import Place
 from trickster.caching.objectoptions import Collapse, ObjectOptions
+from trickster.caching.rfc9111 import Rules
 from trickster.caching.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.config.model import BackendOptions
@@ -32,7 +33,7 @@ class Holdings:
     spool: Callable[[], ISpool]
 
 
-def delta_options(prefix: str, options: BackendOptions, route: Route) -> DeltaOptions:
+def delta_options(prefix: str, options: BackendOptions, plan: PathPlan) -> DeltaOptions:
     """
     :param prefix: of every key of the backend.
     :return: how the range queries of a path are cached.
@@ -41,7 +42,8 @@ def delta_options(prefix: str, options: BackendOptions, route: Route) -> DeltaOp
         options.shard_max_size_points, int(options.shard_max_size_time * SECOND_NS),
         int(options.shard_step * SECOND_NS))
     return DeltaOptions(
-        prefix=prefix, key_headers=route.key_headers,
+        prefix=prefix, key_headers=plan.route.key_headers,
+        rules=Rules(shares_cookies=bool(plan.options.cache_set_cookie)),
         phase=options.timeseries_step_mode == "phase",
         retention=options.timeseries_retention_factor,
         lru=options.timeseries_eviction_method == "lru",
@@ -51,7 +53,7 @@ def delta_options(prefix: str, options: BackendOptions, route: Route) -> DeltaOp
         fast_forward_ttl=options.fastforward_ttl, sharding=sharding,
         concurrency=options.fetch_concurrency_limit,
         max_query_range=options.max_query_range,
-        max_answer_bytes=options.max_timeseries_bytes, transform=route.transform)
+        max_answer_bytes=options.max_timeseries_bytes, transform=plan.route.transform)
 
 
 def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
@@ -75,6 +77,7 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
         key_params=said.cache_key_params if said.cache_key_params is not None else ("*",),
         key_headers=key_headers(plan),
         key_form_fields=said.cache_key_form_fields or (),
+        shares_cookies=bool(said.cache_set_cookie),
         multipart_ranges_disabled=options.multipart_ranges_disabled,
         dearticulate_upstream_ranges=options.dearticulate_upstream_ranges,
         place=Place(origin.authority, origin.prefix),
