@@ -71,6 +71,13 @@ class Headers:
         """
         return not names.isdisjoint(self._by_name)
 
+    def among(self, names: frozenset[bytes]) -> frozenset[bytes]:
+        """
+        :param names: in lower case.
+        :return: those of them that there is a field of.
+        """
+        return names.intersection(self._by_name)
+
     def __contains__(self, name: bytes) -> bool:
         return name in self._by_name
 

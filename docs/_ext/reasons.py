@@ -8,6 +8,8 @@ MEANINGS = {
     Reason.PROXY_PATH: "This path is always proxied: its answers may not, or need not, be cached.",
     Reason.PROXY_ONLY: "The backend has `proxy_only: true`.",
     Reason.METHOD: "Requests with this method are not cached.",
+    Reason.OVERRIDE_HEADER: "A request field may ask for something else than the URL does "
+    "(`override_headers`).",
     Reason.REQUEST_NO_CACHE: "The client asked for a fresh answer (`no-cache`).",
     Reason.REQUEST_NO_STORE: "The client forbade storing (`no-store`).",
     Reason.ONLY_IF_CACHED: "The client wanted an answer only if it was cached, and it was not.",

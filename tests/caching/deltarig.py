@@ -18,6 +18,7 @@ from trickster.caching.deltas import DeltaCache
 from trickster.caching.entries import Entries, Entry
 from trickster.caching.fastforward import NewestSamples
 from trickster.caching.gaps import GapFetcher
+from trickster.caching.identifying import Identity
 from trickster.caching.passed import PassedKeys
 from trickster.interfaces import ICacheStore
 from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
@@ -63,7 +64,8 @@ class Rig:
         self.now.advance(NOW)
         self.origin = FakePrometheus(self.now)
         self.store: ICacheStore = MemoryStore(self.now) if store is None else store(self.now)
-        self.options = DeltaOptions("b", key_headers=(b"authorization",), **options)
+        self.options = DeltaOptions("b", **{
+            "identity": Identity(frozenset((b"authorization",))), **options})
         self.dialect = dialect or PrometheusRange()
         self.in_flight = InFlight(limit)
         self.entries = Entries(self.store, Codec(), ttl)

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import NOW, SECOND_NS, range_request
 from trickster.caching.deltaplan import DeltaOptions, Plan, fetchable, is_plain, planned
+from trickster.caching.identifying import Identity
 from trickster.errors import BadRequest, NotATimeRange, Reason
 from trickster.messages import Headers, Request, Status
 from trickster.origins.promrange import PrometheusRange
@@ -90,7 +91,7 @@ class KeyTests(SynchronousTestCase):
     def test_identity(self) -> None:
         """The named request fields do: absent, empty, and each value by itself."""
         def key(*headers: tuple[bytes, bytes]) -> str:
-            return _plan(120, 600, now=1000, headers=headers, key_headers=(b"x-a", b"x-b")).key
+            return _plan(120, 600, now=1000, headers=headers, identity=Identity(frozenset((b"x-a", b"x-b")))).key
 
         keys = [key(), key((b"X-A", b"")), key((b"X-A", b"1")), key((b"X-B", b"1")),
                 key((b"X-A", b"1"), (b"X-B", b"2")), key((b"X-A", b"1+2")),
@@ -102,7 +103,7 @@ class KeyTests(SynchronousTestCase):
         """No two lists of parts run together into one."""
         def key(a: bytes, b: bytes) -> str:
             return _plan(120, 600, now=1000, headers=((b"x-a", a), (b"x-b", b)),
-                         key_headers=(b"x-a", b"x-b")).key
+                         identity=Identity(frozenset((b"x-a", b"x-b")))).key
 
         self.assertNotEqual(key(b"1+2", b"3"), key(b"1", b"2+3"))
 

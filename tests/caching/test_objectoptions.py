@@ -11,7 +11,6 @@ from tests.caching.objectworld import fields, web_route
 from trickster.caching.documents import Document
 from trickster.caching.objectoptions import Collapse, ObjectOptions, ttl_of
 from trickster.caching.rfc9111 import policy_of
-from trickster.hops import COUNTED_FIELDS
 from trickster.routes import Route, Serve
 
 
@@ -81,7 +80,14 @@ class OptionsTests(SynchronousTestCase):
         """Credentials and what trusted hops said always, and what route and options name."""
         given = options(route=Route("/", Serve.OBJECT, key_headers=(b"x-tenant",)),
                         key_headers=(b"x-b",))
-        self.assertEqual(given.identity, {b"authorization", b"x-tenant", b"x-b", *COUNTED_FIELDS})
+        self.assertLess({b"x-tenant", b"x-b", b"x-scope-orgid"}, given.identity.names)
+        self.assertEqual(given.unless_public, {b"authorization", b"cookie"})
+        named = evolve(given, key_headers=(b"authorization", b"cookie"))
+        self.assertEqual(named.unless_public, frozenset())
+        self.assertLess({b"authorization", b"cookie"}, named.identity.names)
+        plain = evolve(given, identity_headers=frozenset())
+        self.assertEqual(plain.identity.names, {b"x-tenant", b"x-b"})
+        self.assertEqual(plain.unless_public, {b"authorization"})
 
     def test_authority(self) -> None:
         """The host counts for plain routes, and not for those with parameters as a form."""

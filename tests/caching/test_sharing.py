@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from tests.caching.objectworld import START, ObjectStore, Origin, SlowBody, World, broken
 from tests.caching.test_progressive import FakeSpool
+from trickster.caching.identifying import Identity, Overrides
 from trickster.caching.objectoptions import Collapse
 from trickster.caching.progressive import Spread
 from trickster.caching.sharing import ProgressiveProxy
@@ -29,7 +30,9 @@ def proxying(keep: int = 1000) -> World:
     clock = Clock()
     clock.advance(START)
     origin = Origin()
-    proxy = ProgressiveProxy(origin, clock, Spread(keep, 1000, 1000, FakeSpool), (b"x-tenant",))
+    proxy = ProgressiveProxy(origin, clock, Spread(keep, 1000, 1000, FakeSpool),
+                             Identity(frozenset((b"x-tenant",))),
+                             Overrides(frozenset((b"x-original-url",))))
     return World(clock, origin, ObjectStore(clock), proxy)
 
 
@@ -195,6 +198,8 @@ class ProgressiveProxyTests(SynchronousTestCase):
         """Nor do those of other methods, with a body, or that want no shared answer."""
         for method, headers in ((b"POST", {}), (b"HEAD", {}), (b"GET", {"Upgrade": "websocket"}),
                                 (b"GET", {"Content_Length": "1"}),
+                                (b"GET", {"X_Original_URL": "/a"}),
+                                (b"GET", {"X_Forwarded_For": "<script>"}),
                                 (b"GET", {"Cache_Control": "no-cache"})):
             world = proxying()
             world.ask(method=method, **headers), world.ask(method=method, **headers)

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.objectworld import ObjectStore, OctetStore, fields
 from trickster.caching.documents import Document, Part
+from trickster.caching.identifying import Identity
 from trickster.caching.rfc9111 import Rules, policy_of
 from trickster.caching.selecting import selecting_values
 from trickster.caching.shelf import Shelf
@@ -116,7 +117,7 @@ class ShelfTests(SynchronousTestCase):
             clock = Clock()
             clock.advance(10**9)
             store = kind(clock)
-            run(Shelf(store, clock, RULES, frozenset({b"authorization"})), store)
+            run(Shelf(store, clock, RULES, Identity()), store)
 
     def body(self, shelf: Shelf, **request: str) -> bytes | None:
         """:return: the body of what is found."""
@@ -237,13 +238,13 @@ class ShelfTests(SynchronousTestCase):
         """What somebody else has put there is not there."""
         clock = Clock()
         octets = OctetStore(clock, {"k": (b"rubbish", 99.0)})
-        self.assertIsNone(self.body(Shelf(octets, clock, RULES, frozenset())))
+        self.assertIsNone(self.body(Shelf(octets, clock, RULES, Identity())))
         objects = ObjectStore(clock, {"k": ("rubbish", 99.0)})
-        self.assertIsNone(self.body(Shelf(objects, clock, RULES, frozenset())))
+        self.assertIsNone(self.body(Shelf(objects, clock, RULES, Identity())))
 
     def test_store_fails(self) -> None:
         """A store that fails looks empty."""
-        shelf = Shelf(BrokenStore(Clock()), Clock(), RULES, frozenset())
+        shelf = Shelf(BrokenStore(Clock()), Clock(), RULES, Identity())
         self.keep(shelf, b"1")
         self.assertIsNone(self.body(shelf))
         at_once(shelf.drop("k"))

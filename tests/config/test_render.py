@@ -48,6 +48,11 @@ class RenderTests(SynchronousTestCase):
         again = loaded(rendered(configuration))
         self.assertEqual(evolve(again, notices=()), configuration)
 
+    def test_names(self) -> None:
+        """Names of header fields are no secrets, though the fields hold some."""
+        text = rendered(loaded(with_backend("identity_headers: [Cookie, X-Team]")))
+        self.assertIn("- Cookie\n    - X-Team\n", text)
+
     def test_defaults(self) -> None:
         """Values that nobody gave are shown as well, in their units."""
         text = rendered(loaded(ONE))

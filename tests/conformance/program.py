@@ -33,13 +33,16 @@ def started(directory: Path, origin_port: int) -> Trickster:
     """
     :param origin_port: of the scripted origin, on loopback.
     :return: C{twistd trickster}: the backend C{plain} has nothing but defaults, the origin
-        of C{prefixed} is below a path, the others honour the directives of clients, everywhere or on one path.
+        of C{prefixed} is below a path, C{cookies} keeps answers with C{Set-Cookie}, the others
+        honour the directives of clients, everywhere or on one path.
     """
     url = f"http://127.0.0.1:{origin_port}"
     return Trickster(directory, {
         "plain": {"provider": "rpc", "origin_url": url, "is_default": True},
         "prefixed": {"provider": "rpc", "origin_url": f"{url}/prefix"},
         "strict": {"provider": "rpc", "origin_url": url, "honour_request_directives": True},
+        "cookies": {"provider": "rpc", "origin_url": url, "paths": [
+            {"path": "/", "match_type": "prefix", "cache_set_cookie": True}]},
         "pathwise": {"provider": "rpc", "origin_url": url, "paths": [
             {"path": "/", "match_type": "prefix", "honour_request_directives": True}]},
     })

@@ -19,7 +19,7 @@ from trickster.caching.rfc9111 import (
     policy_of,
     vary_names,
 )
-from trickster.caching.selecting import Selecting, selecting_values
+from trickster.caching.selecting import WHO, Selecting, selecting_values
 from trickster.caching.shelf import Shelf
 from trickster.caching.validation import updated
 from trickster.caching.wire import revised
@@ -81,12 +81,11 @@ class Archive:
         return Arrival(at, self._wall(), max(0.0, at - sent))
 
     def _selecting(self, question: Question, headers: Headers, policy: Policy) -> Selecting:
-        names = self._options.identity
-        if policy.public and not self._options.tells_users_apart:
-            # The origin says that it is for all of them (RFC 9111 section 3.5).
-            names = names - {b"authorization"}
-        names = names | vary_names(headers) - self._unsent
-        return selecting_values(names, question.request.headers, headers)
+        # The origin may say that it is for all of them (RFC 9111 section 3.5).
+        names = frozenset() if policy.public else self._options.unless_public
+        names = names | {WHO} | (vary_names(headers) - self._unsent)
+        return selecting_values(
+            names, question.request.headers, headers, self._options.identity)
 
     def why_not_stored(self, question: Question, response: Response, policy: Policy
                        ) -> Reason | None:

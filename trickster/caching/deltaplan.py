@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from attrs import Factory, evolve, field, frozen
 
-from trickster.caching.keys import digest, framed
+from trickster.caching.identifying import Identity, Overrides
+from trickster.caching.keys import digest
 from trickster.caching.rfc9111 import Rules
 from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
-from trickster.hops import COUNTED_FIELDS, counted_value
 from trickster.interfaces import IQueryDialect
 from trickster.messages import Headers, Request, Response, Status
 from trickster.remembering import remembered
@@ -23,6 +23,8 @@ from trickster.units import format_duration
 SECOND_NS = 1_000_000_000
 NOT_SHARDED = Sharding()
 NO_RULES = Rules()
+NOBODY = Identity()
+NO_OVERRIDES = Overrides()
 # What a cache must not send on when it asks for something else than the client did, and
 # content codings, which it could not cut.
 _NOT_FETCHED = (
@@ -39,7 +41,8 @@ class DeltaOptions:
     How a backend's range queries are cached; durations in seconds, sizes in octets.
 
     :ivar prefix: begins every key: the backend's name and key prefix.
-    :ivar key_headers: request headers whose values are part of the key, in lower case.
+    :ivar identity: request fields whose values are part of the key.
+    :ivar overrides: requests that are passed on.
     :ivar phase: whether ranges are kept apart by start modulo step, and never changed.
     :ivar retention: timestamps kept of a query, at least.
     :ivar lru: whether what was least recently used is dropped first, not the oldest.
@@ -58,7 +61,8 @@ class DeltaOptions:
     """
 
     prefix: str
-    key_headers: tuple[bytes, ...] = ()
+    identity: Identity = NOBODY
+    overrides: Overrides = NO_OVERRIDES
     phase: bool = False
     retention: int = 1024
     lru: bool = False
@@ -74,9 +78,7 @@ class DeltaOptions:
     transform: Callable[[bytes], bytes] | None = None
     rules: Rules = NO_RULES
     told_apart: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
-        lambda self: _NEVER_ASKED.union(self.key_headers), takes_self=True))
-    identifying: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
-        lambda self: frozenset((*self.key_headers, *COUNTED_FIELDS)), takes_self=True))
+        lambda self: _NEVER_ASKED | self.identity.names, takes_self=True))
 
 
 @frozen(slots=True)
@@ -169,11 +171,7 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
             query.step_ns, now_ns, options.retention):
         raise NotATimeRange(Reason.TOO_OLD)
     phase = str(query.extent.start_ns % query.step_ns) if options.phase else ""
-    identity = b""
-    if request.headers.has_any(options.identifying):
-        headers = request.headers
-        identity = framed([*(headers.joined(name) for name in options.key_headers),
-                           *(counted_value(name, headers) for name in COUNTED_FIELDS)])
+    identity = options.identity.of(request.headers) or b""
     return Plan(asked, query, _entry_key(options.prefix, asked.key, phase, identity), now_ns,
                 planning.newest_final(query, now_ns, _tolerance_ns(query, options)))
 
@@ -226,7 +224,7 @@ def _tolerance_ns(query: TimeRangeQuery, options: DeltaOptions) -> int:
 def _entry_key(prefix: str, key: str, phase: str, identity: bytes) -> str:
     """
     :param phase: start modulo step, or empty where ranges are aligned.
-    :param identity: the values of the key's request headers, framed.
+    :param identity: who asks, as from L{Identity.of}, or empty.
     """
     text = key.encode("utf-8", "surrogateescape")
     return f"{prefix}.dpc.{digest((text, phase.encode(), identity))}"

@@ -91,6 +91,8 @@ class DeltaCache:
                 return again
         if type(request.body) is not Octets:
             request = await _whole(request)
+        if self._options.overrides.are_in(request.headers):
+            return await self._pass(request, Reason.OVERRIDE_HEADER)
         try:
             plan = (planned(request, self._dialect, self._options, now_ns)
                     if _is_short(request) else await self._fetcher.in_thread(
@@ -138,9 +140,9 @@ class DeltaCache:
         """:return: what is the same for the same question, or None for one not remembered."""
         headers = request.headers
         if (request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED
-                or headers.has_any(_WISHES) or headers.has_any(self._options.identifying)):
+                or headers.has_any(_WISHES) or self._options.overrides.are_in(headers)):
             return None
-        return request.target, headers.get(b"accept")
+        return request.target, headers.joined(b"accept"), self._options.identity.of(headers)
 
     def _keep_hit(self, question: Hashable | None, plan: Plan, response: Response) -> None:
         if question is None or self._replays is None:

@@ -11,13 +11,17 @@ from attrs import field, frozen
 from trickster.caching.answers import RangeRules
 from trickster.caching.budget import InFlight
 from trickster.caching.documents import Document
+from trickster.caching.identifying import Identity, field_names
 from trickster.caching.invalidation import NOWHERE_ELSE, Place
 from trickster.caching.keys import ALL_PARAMS, KeyRules
 from trickster.caching.progressive import Spread
 from trickster.caching.rfc9111 import Rules
 from trickster.caching.spool import ISpool
 from trickster.hops import COUNTED_FIELDS
+from trickster.identity import AUTHORIZATION, COOKIE, IDENTITY_HEADERS, OVERRIDE_HEADERS
 from trickster.routes import Route
+
+_PERSONAL = frozenset((AUTHORIZATION, COOKIE))
 
 
 class Collapse(Enum):
@@ -53,6 +57,8 @@ class ObjectOptions:
         could not be shared.
     :ivar key_params: C{cache_key_params}; C{("*",)} for the whole query.
     :ivar key_headers: C{cache_key_headers}, in lower case.
+    :ivar identity_headers: of the backend, in lower case.
+    :ivar override_headers: of the backend, in lower case; requests with them are passed on.
     :ivar key_form_fields: C{cache_key_form_fields}; they make POST answers cacheable.
     :ivar shares_cookies: C{cache_set_cookie}: whether an answer with C{Set-Cookie} is stored,
         and given to those who wait, as any other.
@@ -81,6 +87,8 @@ class ObjectOptions:
     pass_seconds: float = 10.0
     key_params: tuple[str, ...] = ALL_PARAMS
     key_headers: tuple[bytes, ...] = ()
+    identity_headers: frozenset[bytes] = field_names(IDENTITY_HEADERS)
+    override_headers: frozenset[bytes] = field_names(OVERRIDE_HEADERS)
     key_form_fields: tuple[str, ...] = ()
     shares_cookies: bool = False
     with_authority: bool = True
@@ -114,15 +122,18 @@ class ObjectOptions:
         )
 
     @property
-    def identity(self) -> frozenset[bytes]:
-        """Request fields that tell entries apart, whatever C{Vary} says."""
-        return frozenset((b"authorization", *COUNTED_FIELDS, *self.key_headers,
-                          *self.route.key_headers))
+    def identity(self) -> Identity:
+        """Request fields that tell entries apart, whatever C{Vary} and the origin say."""
+        return Identity((self.identity_headers - _PERSONAL).union(self._named, COUNTED_FIELDS))
 
     @property
-    def tells_users_apart(self) -> bool:
-        """Whether credentials count even where an origin says that an answer is public."""
-        return b"authorization" in (*self.key_headers, *self.route.key_headers)
+    def unless_public(self) -> frozenset[bytes]:
+        """Those that do not where the origin says that an answer is for everybody."""
+        return (_PERSONAL & self.identity_headers | {AUTHORIZATION}) - self._named
+
+    @property
+    def _named(self) -> frozenset[bytes]:
+        return frozenset((*self.key_headers, *self.route.key_headers))
 
     @property
     def range_rules(self) -> RangeRules:

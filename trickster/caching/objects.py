@@ -27,6 +27,7 @@ from trickster.caching.errands import Errand
 from trickster.caching.fetching import Fetcher
 from trickster.caching.fills import Alone, Fill, FillTable, Landed, Live, Verdict
 from trickster.caching.formfields import is_form
+from trickster.caching.identifying import Identity, Overrides
 from trickster.caching.invalidation import invalidated
 from trickster.caching.keys import READ_ONLY, aligned_extent, key_of
 from trickster.caching.objectoptions import Collapse, ObjectOptions
@@ -80,12 +81,16 @@ class ObjectCache:
     _fetcher: Fetcher = field(init=False)
     _asking: AskingRules = field(init=False)
     _ranges: RangeRules = field(init=False)
+    _identity: Identity = field(init=False)
+    _overrides: Overrides = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
         self._ranges = options.range_rules
         self._replays = replays(self._store)
-        self._shelf = Shelf(self._store, self._clock, options.rules, options.identity)
+        self._identity = options.identity
+        self._overrides = Overrides(options.override_headers)
+        self._shelf = Shelf(self._store, self._clock, options.rules, self._identity)
         self._asking = AskingRules(options.key_rules, options.range_rules.limit,
                                    wholly=options.route.ttl is not None)
         self._archive = Archive(self._shelf, self._clock, options, self._wall)
@@ -107,6 +112,8 @@ class ObjectCache:
 
     async def _looked_up(self, request: Request, question: Hashable | None) -> Response:
         body = None
+        if self._overrides.are_in(request.headers):
+            return await self._passed(request, Reason.OVERRIDE_HEADER)
         if request.method not in READ_ONLY:
             if not self._is_cached_method(request.method):
                 return await self._passed(request, Reason.METHOD)
@@ -267,8 +274,8 @@ class ObjectCache:
             _close(verdict)
             return await self._asked_alone(question, found)
         document = verdict.head if isinstance(verdict, Live) else verdict.document
-        if not leads and not matches(
-                document.selecting, question.request.headers, document.headers):
+        if not leads and not matches(document.selecting, question.request.headers,
+                                     document.headers, self._identity):
             _close(verdict)
             return None
         if not leads and document.policy.no_cache:

@@ -29,6 +29,9 @@ UNDERSTOOD_STATUSES = frozenset((
 HEURISTIC_FRACTION = 0.1
 LONGEST_GUESS = 86400.0
 
+# Of these the origin sees what we write, with the address of the client, and not what the
+# client sent: no request has a value to compare.
+_MADE_HERE = frozenset((b"forwarded", b"x-forwarded-for"))
 _COOKIES = frozenset((b"set-cookie", b"set-cookie2"))
 # What is made for one request only; whoever waits for the same asks for itself.
 NOT_FOR_OTHERS = frozenset((
@@ -219,6 +222,8 @@ def not_storable(request: Headers, status: int, headers: Headers, policy: Policy
         return Reason.SET_COOKIE
     if names_everything(headers):
         return Reason.VARY_STAR
+    if not _MADE_HERE.isdisjoint(vary_names(headers)):
+        return Reason.VARY
     if _is_of_use(status, headers, policy):
         return None
     return Reason.NO_CACHE if policy.no_cache else Reason.NO_FRESHNESS
@@ -244,7 +249,7 @@ def not_for_others(headers: Headers, counted: frozenset[bytes], rules: Rules) ->
     names = vary_names(headers)
     if b"*" in names:
         return Reason.VARY_STAR
-    return None if names <= counted else Reason.VARY
+    return None if names <= counted - _MADE_HERE else Reason.VARY
 
 
 def _is_of_use(status: int, headers: Headers, policy: Policy) -> bool:

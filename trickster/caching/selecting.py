@@ -6,8 +6,12 @@ import re
 from collections.abc import Iterable
 
 from trickster.caching.directives import split_list
-from trickster.hops import counted_value
+from trickster.caching.identifying import Identity
 from trickster.messages import NO_HEADERS, Headers
+
+# Not a field, as no field's name has a colon: who asks.
+WHO = b":identity"
+NOBODY = Identity()
 
 Selecting = tuple[tuple[bytes, bytes | None], ...]
 
@@ -19,9 +23,9 @@ _WEIGHT = re.compile(rb";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*$", re.IGNORECASE)
 
 
 def selecting_values(names: Iterable[bytes], request: Headers,
-                     response: Headers = NO_HEADERS) -> Selecting:
+                     response: Headers = NO_HEADERS, identity: Identity = NOBODY) -> Selecting:
     """
-    :param names: of fields, in lower case.
+    :param names: of fields, in lower case; L{WHO} for what C{identity} says of the request.
     :param response: the fields of the answer; one in the language that the request likes
         best is for everybody who likes that best.
     :return: each name, sorted, with the request's value in a form in which values that mean
@@ -30,7 +34,8 @@ def selecting_values(names: Iterable[bytes], request: Headers,
     best = _best(request)
     is_best = best is not None and best == _language(response)
     return tuple(
-        (name, best if is_best and name == _ACCEPT_LANGUAGE else _normalised(name, request))
+        (name, best if is_best and name == _ACCEPT_LANGUAGE
+         else identity.of(request) if name == WHO else _normalised(name, request))
         for name in sorted(names))
 
 
@@ -46,14 +51,18 @@ def best_language(selecting: Selecting, request: Headers) -> Selecting | None:
     return tuple((n, best if n == _ACCEPT_LANGUAGE else v) for n, v in selecting)
 
 
-def matches(selecting: Selecting, request: Headers, response: Headers = NO_HEADERS) -> bool:
+def matches(selecting: Selecting, request: Headers, response: Headers = NO_HEADERS,
+            identity: Identity = NOBODY) -> bool:
     """
     :param response: the fields of the stored answer.
     :return: whether a request has equal values in all those fields.
     """
-    return all(_normalised(name, request) == value
-               or (name == _ACCEPT_LANGUAGE and _likes(request, value, response))
-               for name, value in selecting)
+    for name, value in selecting:
+        found = identity.of(request) if name == WHO else _normalised(name, request)
+        if found != value and not (
+                name == _ACCEPT_LANGUAGE and _likes(request, value, response)):
+            return False
+    return True
 
 
 def _likes(request: Headers, value: bytes | None, response: Headers) -> bool:
@@ -79,8 +88,6 @@ def _language(response: Headers) -> bytes | None:
 def _normalised(name: bytes, request: Headers) -> bytes | None:
     if name not in request:
         return None
-    if name == b"forwarded":
-        return counted_value(name, request)
     value = request.joined(name) or b""
     if name in _WEIGHTED:
         return b", ".join(map(_weighted, preferences(value)))

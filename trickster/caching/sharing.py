@@ -9,12 +9,12 @@ from zope.interface import implementer
 from trickster.caching.directives import parse_cache_control
 from trickster.caching.documents import Document
 from trickster.caching.fills import Alone, Fill, FillTable, Live, Verdict
+from trickster.caching.identifying import Identity, Overrides
 from trickster.caching.keys import digest
 from trickster.caching.progressive import SharedBody, Spread
 from trickster.caching.rfc9111 import Policy, Rules, names_everything, policy_of, vary_names
 from trickster.caching.selecting import matches, selecting_values
 from trickster.errors import Reason
-from trickster.hops import COUNTED_FIELDS
 from trickster.interfaces import IResponder
 from trickster.messages import Engine, Headers, Outcome, Request, Response, Status
 
@@ -22,7 +22,7 @@ from trickster.messages import Engine, Headers, Outcome, Request, Response, Stat
 _TELLING = (b"authorization", b"cookie", b"range", b"if-range", b"if-match", b"if-none-match",
             b"if-modified-since", b"if-unmodified-since", b"accept", b"accept-encoding",
             b"accept-language", b"origin", b"x-requested-with")
-_NEVER_SHARED = (b"upgrade", b"expect", b"content-length", b"transfer-encoding")
+_NEVER_SHARED = frozenset((b"upgrade", b"expect", b"content-length", b"transfer-encoding"))
 _UNSHARED_DIRECTIVES = frozenset((b"no-cache", b"no-store"))
 _PASS_SECONDS = 10.0
 _NO_RULES = Rules()
@@ -34,13 +34,15 @@ class ProgressiveProxy:
     """
     Lets clients follow an answer that is on its way to another one.  Nothing is stored.
 
-    :ivar key_headers: request fields, in lower case, that make an answer another one.
+    :ivar identity: request fields that make an answer another one.
+    :ivar overrides: requests that share nothing.
     """
 
     _inner: IResponder
     _clock: IReactorTime
     _spread: Spread
-    key_headers: tuple[bytes, ...] = ()
+    identity: Identity
+    overrides: Overrides
     _table: FillTable = field(factory=FillTable, init=False)
 
     async def respond(self, request: Request) -> Response:
@@ -63,13 +65,14 @@ class ProgressiveProxy:
     def _slot(self, request: Request) -> str | None:
         """:return: what is equal for requests that may share; None for one that may not."""
         headers = request.headers
-        if request.method != b"GET" or any(name in headers for name in _NEVER_SHARED):
+        if (request.method != b"GET" or headers.has_any(_NEVER_SHARED)
+                or self.overrides.are_in(headers)):
             return None
         asked = parse_cache_control(headers.get_all(b"cache-control"))
         if not _UNSHARED_DIRECTIVES.isdisjoint(asked.values):
             return None
-        names = dict.fromkeys((*_TELLING, *COUNTED_FIELDS, *self.key_headers))
-        return digest((request.authority, request.target, *map(headers.joined, names)))
+        return digest((request.authority, request.target, self.identity.of(headers),
+                       *map(headers.joined, _TELLING)))
 
     async def _told(self, request: Request, verdict: Verdict, outcome: Outcome | None
                     ) -> Response:

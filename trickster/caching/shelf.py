@@ -6,9 +6,11 @@ from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.caching.documents import Document
+from trickster.caching.identifying import Identity
 from trickster.caching.keys import digest
 from trickster.caching.rfc9111 import Rules
 from trickster.caching.selecting import (
+    WHO,
     Selecting,
     best_language,
     matches,
@@ -16,11 +18,14 @@ from trickster.caching.selecting import (
 )
 from trickster.caching.wire import Entry, Unreadable, Variants, from_octets, to_octets
 from trickster.errors import StoreError
+from trickster.identity import AUTHORIZATION
 from trickster.interfaces import ICacheStore, IReferenceStore
 from trickster.messages import Headers
 
 # Responses that vary by ever new fields would otherwise cost ever more look-ups.
 _MOST_FIELD_SETS = 4
+# What keeps requests from waiting for one another before anything is known of the answer.
+_SLOTTED = frozenset((WHO, AUTHORIZATION))
 
 
 @frozen
@@ -49,7 +54,7 @@ class Shelf:
     _store: ICacheStore
     _clock: IReactorTime
     _rules: Rules
-    identity: frozenset[bytes]
+    identity: Identity
     _references: IReferenceStore | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -63,28 +68,31 @@ class Shelf:
         entry = await self._load(key)
         if isinstance(entry, Variants):
             return await self._variant(key, entry, request)
-        slot = self._slot(key, self.identity, request)
-        if entry is None or matches(entry.selecting, request, entry.headers):
+        slot = self._slot(key, _SLOTTED, request)
+        if entry is None or self._matches(entry, request):
             return Found(entry, slot)
         return Found(None, slot, others=True)
 
     async def _variant(self, key: str, variants: Variants, request: Headers) -> Found:
         found: list[Document] = []
         for names in variants.fields:
-            selecting = selecting_values(names, request)
+            selecting = selecting_values(names, request, identity=self.identity)
             for one in filter(None, (selecting, best_language(selecting, request))):
                 entry = await self._load(_variant_key(key, variants, one))
-                if isinstance(entry, Document) and matches(
-                        entry.selecting, request, entry.headers):
+                if isinstance(entry, Document) and self._matches(entry, request):
                     found.append(entry)
         newest = max(found, key=_made, default=None)
         every = frozenset(name for names in variants.fields for name in names)
-        return Found(newest, self._slot(key, every | self.identity, request), others=True)
+        return Found(newest, self._slot(key, every | _SLOTTED, request), others=True)
+
+    def _matches(self, document: Document, request: Headers) -> bool:
+        return matches(document.selecting, request, document.headers, self.identity)
 
     def _slot(self, key: str, names: frozenset[bytes], request: Headers) -> str:
-        if not any(name in request for name in names):
+        values = selecting_values(names, request, identity=self.identity)
+        if all(value is None for _, value in values):
             return key
-        return key + "." + _digest(selecting_values(names, request))
+        return key + "." + _digest(values)
 
     async def keep(self, key: str, document: Document, ttl: float) -> None:
         """

@@ -16,9 +16,10 @@ from trickster.caching.selecting import Selecting
 from trickster.messages import Headers
 
 # Change the number with the form: entries of another version are misses.
-_MAGIC = b"TROBJ\x01"
+_MAGIC = b"TROBJ\x02"
 _HEAD = struct.Struct(">6sII")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_SELECTOR = re.compile(r":?" + _TOKEN.pattern)
 _UNSAFE = re.compile(r"[\r\n\0]")
 
 
@@ -95,7 +96,7 @@ def _variants(meta: dict[str, Any]) -> Variants:
     generation, fields = meta["generation"], meta["fields"]
     if not isinstance(generation, str) or not generation.isalnum():
         raise ValueError("a generation of another form")
-    return Variants(generation, tuple(tuple(_name(n) for n in names) for names in fields))
+    return Variants(generation, tuple(tuple(_selector(n) for n in names) for names in fields))
 
 
 def _document(meta: dict[str, Any], body: memoryview, rules: Rules) -> Document:
@@ -118,7 +119,7 @@ def _document(meta: dict[str, Any], body: memoryview, rules: Rules) -> Document:
 
 
 def _selecting(pairs: list[list[Any]]) -> Selecting:
-    return tuple((_name(n), None if v is None else _octets(v)) for n, v in pairs)
+    return tuple((_selector(n), None if v is None else _octets(v)) for n, v in pairs)
 
 
 def _parts(extents: list[list[int]], body: memoryview) -> tuple[Part, ...]:
@@ -147,6 +148,12 @@ def _octets(text: str) -> bytes:
 def _name(text: str) -> bytes:
     if not _TOKEN.fullmatch(text):
         raise ValueError("a field name that is none")
+    return text.encode("ascii")
+
+
+def _selector(text: str) -> bytes:
+    if not _SELECTOR.fullmatch(text):
+        raise ValueError("neither a field name nor one of our own")
     return text.encode("ascii")
 
 

@@ -15,6 +15,7 @@ from trickster.caching.deltas import DeltaCache
 from trickster.caching.entries import Entries
 from trickster.caching.fastforward import NewestSamples
 from trickster.caching.gaps import GapFetcher
+from trickster.caching.identifying import Overrides, field_names
 from trickster.caching.invalidating import InvalidatingProxy
 from trickster.caching.objects import ObjectCache
 from trickster.caching.passed import PassedKeys
@@ -25,7 +26,7 @@ from trickster.compose.overlay import PathPlan, overlaid
 from trickster.compose.settings import (
     Holdings,
     delta_options,
-    key_headers,
+    identity,
     object_options,
     upstream_options,
 )
@@ -195,8 +196,9 @@ class Backend:
     def _progressive_proxy(self, plan: PathPlan, inner: IResponder) -> ProgressiveProxy:
         spread = Spread(self.options.max_object_size_bytes, spool=self.around.spool,
                         in_flight=self._in_flight)
-        headers = plan.route.key_headers + key_headers(plan)
-        proxy = ProgressiveProxy(inner, self.around.clock, spread, headers)
+        overrides = Overrides(field_names(self.options.override_headers))
+        proxy = ProgressiveProxy(
+            inner, self.around.clock, spread, identity(self.options, plan), overrides)
         self._stops.append(proxy.stop)
         return proxy
 

@@ -8,12 +8,15 @@ from attrs import evolve, frozen
 
 from trickster.caching.budget import InFlight
 from trickster.caching.deltaplan import SECOND_NS, DeltaOptions
+from trickster.caching.identifying import Identity, Overrides, field_names
 from trickster.caching.invalidation import Place
 from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.rfc9111 import Rules
 from trickster.caching.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.config.model import BackendOptions
+from trickster.hops import COUNTED_FIELDS
+from trickster.identity import AUTHORIZATION
 from trickster.routes import Route
 from trickster.timeseries.planning import Sharding
 from trickster.upstream.options import UpstreamOptions
@@ -42,7 +45,8 @@ def delta_options(prefix: str, options: BackendOptions, plan: PathPlan) -> Delta
         options.shard_max_size_points, int(options.shard_max_size_time * SECOND_NS),
         int(options.shard_step * SECOND_NS))
     return DeltaOptions(
-        prefix=prefix, key_headers=plan.route.key_headers,
+        prefix=prefix, identity=identity(options, plan),
+        overrides=Overrides(field_names(options.override_headers)),
         rules=Rules(shares_cookies=bool(plan.options.cache_set_cookie)),
         phase=options.timeseries_step_mode == "phase",
         retention=options.timeseries_retention_factor,
@@ -76,12 +80,20 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
         collapse=Collapse.PROGRESSIVE if said.is_progressive else Collapse.BASIC,
         key_params=said.cache_key_params if said.cache_key_params is not None else ("*",),
         key_headers=key_headers(plan),
+        identity_headers=field_names(options.identity_headers),
+        override_headers=field_names(options.override_headers),
         key_form_fields=said.cache_key_form_fields or (),
         shares_cookies=bool(said.cache_set_cookie),
         multipart_ranges_disabled=options.multipart_ranges_disabled,
         dearticulate_upstream_ranges=options.dearticulate_upstream_ranges,
         place=Place(origin.authority, origin.prefix),
         spool=holdings.spool, in_flight=holdings.in_flight)
+
+
+def identity(options: BackendOptions, plan: PathPlan) -> Identity:
+    """:return: the request headers that are part of a path's keys whatever its answers say."""
+    return Identity(field_names(options.identity_headers).union(
+        (AUTHORIZATION,), COUNTED_FIELDS, plan.route.key_headers, key_headers(plan)))
 
 
 def key_headers(plan: PathPlan) -> tuple[bytes, ...]:

@@ -16,6 +16,7 @@ from trickster.config.hereafter import (
 )
 from trickster.config.paths import PathOptions
 from trickster.config.settings import guarding, later, setting
+from trickster.identity import IDENTITY_HEADERS, OVERRIDE_HEADERS
 
 # Origin types of the original that are accepted, and proxied until they are there.
 KNOWN_ORIGINS = ("clickhouse", "influxdb", "irondb")
@@ -137,6 +138,13 @@ class BackendOptions:
     cache_name: str = setting("default", "Cache for its answers.")
     cache_key_prefix: str = setting(
         "", "Part of every cache key; the origin's host and port where empty.")
+    identity_headers: tuple[str, ...] = setting(
+        IDENTITY_HEADERS, "Request headers that tell who asks, and through what, and so are "
+        "part of every cache key; Authorization always is.", are_names=True)
+    override_headers: tuple[str, ...] = setting(
+        OVERRIDE_HEADERS, "Request headers that may ask for something else than the URL does; "
+        "requests with them are not answered from the cache, nor are their answers kept.",
+        are_names=True)
     negative_cache_name: str = setting("default", "Negative cache for its failures.")
     max_ttl: float = setting(90_000.0, "Longest time an answer is kept.", unit="duration")
     revalidation_factor: float = setting(

@@ -34,7 +34,7 @@ class PathOptions:
     cache_key_params: tuple[str, ...] | None = setting(
         None, "Query parameters that are part of the cache key; * for all.")
     cache_key_headers: tuple[str, ...] | None = setting(
-        None, "Request headers that are part of the cache key.")
+        None, "Request headers that are part of the cache key.", are_names=True)
     cache_key_form_fields: tuple[str, ...] | None = setting(
         None, "Fields of a form, or slash-separated paths in a JSON body, that are part of "
         "the cache key.")

@@ -76,6 +76,8 @@ def _value(name: str, value: Any, facts: Facts) -> Any:
 def _items(name: str, values: list[Any], facts: Facts) -> Any:
     if facts.named and any(getattr(each, "name", "") for each in values):
         return {each.name: _block(each) for each in values}
+    if facts.are_names:
+        return values
     shown = []
     is_secret = False
     for each in values:

@@ -27,6 +27,7 @@ class Facts:
     :ivar exposes: of such a key and a value of it, what is open as long as it is not acted on
         (L{guarding}): empty for nothing, None where the value asks for nothing at all.
     :ivar hidden: not a key of the file; filled in by the loader.
+    :ivar are_names: a list of names of fields, which are no secrets whatever they are called.
     :ivar named: a list whose entries may also stand in a mapping, by name.
     """
 
@@ -40,6 +41,7 @@ class Facts:
     exposes: Callable[[Any], str | None] | None = None
     hidden: bool = False
     named: bool = False
+    are_names: bool = False
 
 
 @frozen

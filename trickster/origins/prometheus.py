@@ -26,12 +26,9 @@ from trickster.promql.facts import SECOND_NS
 from trickster.routes import Aligned, LocalAnswer, Match, Probe, Route, Serve
 
 OBJECT_TTL = 30.0
-# Who asks, in the single and multi-tenant systems that speak this API, and from which
-# site: answers may differ by each.
-IDENTITY = (
-    b"authorization", b"x-scope-orgid", b"thanos-tenant", b"x-tenant", b"x-grafana-user",
-    b"x-org-id", b"cookie", b"origin",
-)
+# Beside what tells users and tenants of any origin apart: credentials, even where an answer is
+# said to be public, and the site, which CORS fields name.
+IDENTITY = (b"authorization", b"origin")
 # Parameters that name an instant.
 _INSTANTS = frozenset({"time", "start", "end"})
 _NO_COUNT = frozenset({"_"})  # what browsers add to get past caches

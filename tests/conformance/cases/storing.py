@@ -103,16 +103,26 @@ COOKIE = "Set-Cookie: a=b"
 _COOKIES = (
     required("a cookie in the request prevents nothing", first(FRESH, asks=("Cookie: a=1",)),
              cached("Cookie: a=1")),
-    required("a cookie in the request is not part of the key",
-             first(FRESH, asks=("Cookie: a=1",)), cached("Cookie: a=2")),
+    required("a cookie in the request is part of the key",
+             first(FRESH, asks=("Cookie: a=1",)), fetched("Cookie: a=2"), cached("Cookie: a=1")),
+    required("a request without a cookie is another one",
+             first(FRESH, asks=("Cookie: a=1",)), fetched(), cached()),
+    required("an answer that is public is for all cookies",
+             first(CC + "public, max-age=3600", asks=("Cookie: a=1",)), cached("Cookie: a=2")),
+    required("an answer with s-maxage is for all cookies",
+             first(CC + "s-maxage=3600", asks=("Cookie: a=1",)), cached()),
     required("an answer that sets a cookie is not fresh by guess",
              first("Last-Modified: {-864000}", COOKIE), fetched()),
-    required("an answer that sets a cookie is stored with s-maxage",
-             first(CC + "s-maxage=3600", COOKIE), evolve(cached(), has=(COOKIE,))),
-    required("an answer that sets a cookie is stored with public and max-age",
-             first(CC + "public, max-age=3600", COOKIE), evolve(cached(), has=(COOKIE,))),
-    optional("an answer that sets a cookie is stored with max-age",
-             first(FRESH, COOKIE), evolve(cached(), has=(COOKIE,))),
+    not_reused("an answer that sets a cookie is not stored with s-maxage",
+               CC + "s-maxage=3600", COOKIE),
+    not_reused("an answer that sets a cookie is not stored with public and max-age",
+               CC + "public, max-age=3600", COOKIE),
+    not_reused("an answer that sets a cookie is not stored with max-age", FRESH, COOKIE),
+    required("a 304 that sets a cookie is for the one who asked",
+             first(STALE, 'ETag: "a"'),
+             Step(Source.VALIDATED, gets=Answer((FRESH, 'ETag: "a"', COOKIE), 304),
+                  has=(COOKIE,)),
+             evolve(fetched(), lacks=("Set-Cookie",))),
     required("an answer that sets a cookie is not stored with private",
              first(CC + "private, max-age=3600", COOKIE), fetched()),
     required("an answer that sets a cookie is not stored with no-store",
@@ -121,6 +131,42 @@ _COOKIES = (
              first(COOKIE, 'ETag: "a"'),
              evolve(fetched(), unseen=("If-None-Match",))),
 )
+
+_SHARED_COOKIES = (
+    required("an answer that sets a cookie is stored with s-maxage",
+             first(CC + "s-maxage=3600", COOKIE), evolve(cached(), has=(COOKIE,))),
+    required("an answer that sets a cookie is stored with public and max-age",
+             first(CC + "public, max-age=3600", COOKIE), evolve(cached(), has=(COOKIE,))),
+    required("an answer that sets a cookie is stored with max-age",
+             first(FRESH, COOKIE), evolve(cached(), has=(COOKIE,))),
+    required("a cookie in a 304 replaces what is stored",
+             first(STALE, 'ETag: "a"', "Set-Cookie: a=1"),
+             Step(Source.VALIDATED, gets=Answer((FRESH, 'ETag: "a"', COOKIE), 304),
+                  has=(COOKIE,)),
+             evolve(cached(), has=(COOKIE,))),
+    not_reused("an answer that sets a cookie is not stored with private",
+               CC + "private, max-age=3600", COOKIE),
+)
+
+
+def _identities() -> Iterator[Case]:
+    for name in ("X-Scope-OrgID", "THANOS-TENANT", "X-Grafana-User", "X-WEBAUTH-USER", "X-Tenant",
+                 "X-Forwarded-User", "X-Api-Key", "X-ClickHouse-User", "X-Forwarded-Prefix"):
+        for said in (FRESH, CC + "public, max-age=3600"):
+            yield required(
+                f"{name} is part of the key ({said})", first(said, asks=(f"{name}: a",)),
+                fetched(f"{name}: b"), fetched(), cached(f"{name}: a"), cached())
+    for name in ("X-Original-URL: /a", "X-HTTP-Method-Override: DELETE", "X-Host: a.example",
+                 "X-Rewrite-URL: /a", "X-Forwarded-For: <a>", "Forwarded: for=<a>"):
+        yield required(f"{name} makes an answer one for this request", first(FRESH, asks=(name,)),
+                       fetched(), cached(), fetched(name))
+    for name in ("X-Forwarded-For: 192.0.2.1", "X-Real-IP: 2001:db8::1",
+                 'Forwarded: for="[2001:db8::1]:80";by=_a, for=unknown'):
+        yield required(f"{name} changes no answer", first(FRESH, asks=(name,)), cached())
+    yield required("Forwarded is part of the key for what it says of the request",
+                   first(FRESH, asks=("Forwarded: for=192.0.2.1;host=a.example",)), fetched(),
+                   cached("Forwarded: for=192.0.2.2;host=a.example"))
+
 
 _KEYS = (
     required("the query is part of the key", first(FRESH, to="?a=1"), fetched(to="?a=2")),
@@ -228,6 +274,8 @@ GROUPS = (
     Group("stored fields", "RFC 9111 section 3.1", tuple(_stored_fields())),
     Group("authorised requests", "RFC 9111 section 3.5", _AUTHORISED),
     Group("cookies", "RFC 9111 section 7.3", _COOKIES),
+    Group("shared cookies", "RFC 9111 section 7.3", _SHARED_COOKIES, "cookies"),
+    Group("identities", "docs/decisions/identity-in-the-key.md", tuple(_identities())),
     Group("keys", "RFC 9111 section 2", _KEYS),
     Group("Pragma", "RFC 9111 section 5.4", _PRAGMA),
     Group("POST", "RFC 9110 section 9.3.3", _POSTS),
