@@ -11,6 +11,7 @@ from tests.caching.objectworld import fields, web_route
 from trickster.caching.documents import Document
 from trickster.caching.objectoptions import Collapse, ObjectOptions, ttl_of
 from trickster.caching.rfc9111 import policy_of
+from trickster.hops import COUNTED_FIELDS
 from trickster.routes import Route, Serve
 
 
@@ -86,7 +87,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(named.unless_public, frozenset())
         self.assertLess({b"authorization", b"cookie"}, named.identity.names)
         plain = evolve(given, identity_headers=frozenset())
-        self.assertEqual(plain.identity.names, {b"x-tenant", b"x-b"})
+        self.assertEqual(plain.identity.names, {b"x-tenant", b"x-b", *COUNTED_FIELDS})
         self.assertEqual(plain.unless_public, {b"authorization"})
 
     def test_authority(self) -> None:

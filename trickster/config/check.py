@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define
 
 from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
+from trickster.config.checkcaching import check_caching
 from trickster.config.checkpaths import check_headers, check_paths
 from trickster.config.cycles import check_cycles
 from trickster.config.hereafter import AlbOptions, UserRouterOptions
@@ -43,6 +44,7 @@ def check(configuration: Configuration, handlers: Handlers, problems: Problems) 
         checks.check_backend(name, backend)
         known = checks.handlers(f"backends.{name}", backend, handlers)
         check_paths(f"backends.{name}", backend, known, problems)
+        check_caching(f"backends.{name}", backend, problems)
     checks.check_references()
     check_cycles(configuration, problems)
 

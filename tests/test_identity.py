@@ -1,0 +1,28 @@
+"""Tests of C{trickster.identity}."""
+
+from __future__ import annotations
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.hops import FORWARDING_FIELDS, HOP_BY_HOP
+from trickster.identity import ADDRESS_HEADERS, IDENTITY_HEADERS, OVERRIDE_HEADERS
+
+
+class ListTests(SynchronousTestCase):
+    """Names of request fields."""
+
+    def test_names(self) -> None:
+        """Each is a field name in lower case, once, and in one list only."""
+        every = (*IDENTITY_HEADERS, *OVERRIDE_HEADERS, *ADDRESS_HEADERS)
+        self.assertEqual(len(set(every)), len(every))
+        for name in every:
+            self.assertTrue(re.fullmatch(r"[a-z0-9-]+", name), name)
+            self.assertNotIn(name.encode(), HOP_BY_HOP)
+
+    def test_forwarding(self) -> None:
+        """Of what proxies tell each other, only addresses are listed here."""
+        listed = FORWARDING_FIELDS & {name.encode() for name in (
+            *IDENTITY_HEADERS, *OVERRIDE_HEADERS, *ADDRESS_HEADERS)}
+        self.assertEqual(listed, {b"x-forwarded-for", b"x-forwarded-server"})
