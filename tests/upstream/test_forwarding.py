@@ -108,7 +108,9 @@ class ForwardedTests(SynchronousTestCase):
     def test_malformed(self) -> None:
         """What could swallow our own words is not passed on."""
         for said in (b'for="1.2.3.4', b"for=", b"for", b"for=a b", b'for="a\\"', b"=a",
-                     b'for=a;host="x, for=b', b"for=a,"):
+                     b'for=a;host="x, for=b', b"for=a,", b"for=a;", b"for=a;;by=b", b'for="a"b',
+                     b'for=a,"', b'for=a, for="b\\', b"for=a;host=b, =", b'for="a", "b',
+                     b"for=a,for=b;", b'for="a\\"b";c, d="', b"for=a ;by=b"):
             self.assertTrue(self.forwarded((b"Forwarded", said)).startswith(b"by=_trk"), said)
 
     def test_from_x(self) -> None:

@@ -52,6 +52,14 @@ class ParseTests(SynchronousTestCase):
         head = parse_head(b"HTTP/1.1 200 \xe4\r\nA: \xff\x80\r\n\r\n", 9)
         self.assertEqual((head.phrase, head.headers.get(b"a")), (b"\xe4", b"\xff\x80"))
 
+    def test_hostile(self) -> None:
+        """Fields without end are refused in a time that grows as they do."""
+        for field in (b"a: b\r\n", b"a", b"a:", b" ", b"a:b c\r\n"):
+            octets = b"HTTP/1.1 200 OK\r\na" + field * (1 << 18) + b"\x00\r\n\r\n"
+            self.assertRaises(UpstreamMalformed, parse_head, octets, 1 << 30)
+        target = b"/" * (1 << 20)
+        self.assertRaises(BadRequest, encode_head, b"GET", target + b" ", [(b"a", target)])
+
     def test_beginnings(self) -> None:
         """A beginning is refused as soon as no head can come of it."""
         for octets in (b"", b"H", b"HTTP/1.", b"HTTP/1.1 200 OK\r", b"HTTP/1.1 200 OK\r\nA"):
