@@ -184,9 +184,11 @@ class BackendTests(CheckCase):
     def test_health_check(self) -> None:
         """A check asks a path for status codes that exist."""
         self.assertTold(
-            with_backend("healthcheck: {path: x, expected_codes: [200, 99]}"),
+            with_backend("healthcheck: {path: x, host: 'a/b', expected_codes: [200, 99]}"),
             "backends.one.healthcheck.path: 'x' is not a path; "
             "expected one that begins with /",
+            "backends.one.healthcheck.host: 'a/b' is not a host; expected one such as "
+            "prometheus:9090",
             "backends.one.healthcheck.expected_codes[1]: 99 is no status code; "
             "expected one from 100 to 599")
 

@@ -31,13 +31,11 @@ def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:
     configured = changes(backend.options.request_headers)
     probe = evolve(probe, headers=changed_headers(probe.headers, configured))
     plan = probe_plan(probe, backend.options.healthcheck)
-    authority = (backend.options.healthcheck.host or "").encode()
     said = configured + changes(backend.options.healthcheck.headers)
-    plan = evolve(plan, request=evolve(plan.request, authority=authority,
-                                       configured=names_of(said)))
+    plan = evolve(plan, request=evolve(plan.request, configured=names_of(said)))
     around = backend.around
     return HealthCheck(
-        backend.name, backend.options.provider, backend.upstream, plan, around.clock, random,
+        backend.name, backend.options.provider, backend.probed, plan, around.clock, random,
         wall=around.wall, on_latency=around.metrics.probe(backend.name).observe)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from attrs import Factory, define, evolve, field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.caching.budget import InFlight
@@ -28,6 +28,7 @@ from trickster.compose.settings import (
     delta_options,
     identity,
     object_options,
+    probe_origin,
     upstream_options,
 )
 from trickster.config.model import BackendOptions, PathOptions
@@ -92,6 +93,8 @@ class Backend:
     One backend of the configuration, put together.
 
     :ivar name: in the configuration.
+    :ivar upstream: the way to the origin.
+    :ivar probed: the way that health checks take; another one where the configuration says so.
     :ivar negative: seconds that failures are kept, by status.
     """
 
@@ -102,16 +105,17 @@ class Backend:
     negative: dict[int, float]
     around: Surroundings
     upstream: UpstreamClient = field(init=False)
+    probed: UpstreamClient = field(init=False)
     _origin: CountedOrigin = field(init=False)
     _in_flight: InFlight = field(init=False)
     _stops: list[Callable[[], None]] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
-        self.upstream = UpstreamClient(
-            OriginURL.parse(options.origin_url), upstream_options(options, self.around.server_name),
-            self.around.connector(OriginURL.parse(options.origin_url), options),
-            self.around.clock)
+        origin = OriginURL.parse(options.origin_url)
+        self.upstream = self.probed = self._client(origin)
+        if probe_origin(options) != origin:
+            self.probed = self._client(probe_origin(options))
         self._origin = CountedOrigin(
             self.upstream, self.around.metrics.origin(self.name, options.provider))
         self._in_flight = InFlight(options.in_flight_bytes)
@@ -125,7 +129,14 @@ class Backend:
         """
         for stop in self._stops:
             stop()
-        return self.upstream.stop()
+        # The same one twice, where it is one, does no harm.
+        clients = (self.upstream, self.probed)
+        return gatherResults([each.stop() for each in clients]).addCallback(lambda _: None)
+
+    def _client(self, origin: OriginURL) -> UpstreamClient:
+        options = self.options
+        return UpstreamClient(origin, upstream_options(options, self.around.server_name),
+                              self.around.connector(origin, options), self.around.clock)
 
     def _watch(self) -> None:
         watch, labels = self.around.metrics.watch, {"backend_name": self.name}

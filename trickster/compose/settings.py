@@ -106,6 +106,14 @@ def _exact(route: Route, options: BackendOptions) -> Route:
     return evolve(route, align=None) if options.timeseries_step_mode == "phase" else route
 
 
+def probe_origin(options: BackendOptions) -> OriginURL:
+    """:return: where health checks connect: the origin, unless their own keys say otherwise."""
+    origin, said = OriginURL.parse(options.origin_url), options.healthcheck
+    place = said.host or origin.authority.decode("ascii")
+    return OriginURL.parse(
+        f"{said.scheme or origin.scheme}://{place}{origin.prefix.decode('ascii')}")
+
+
 def upstream_options(options: BackendOptions, server_name: str) -> UpstreamOptions:
     """:return: how the backend's origin is spoken to."""
     return UpstreamOptions(

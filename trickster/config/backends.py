@@ -48,8 +48,11 @@ class HealthCheckOptions:
     recovery_threshold: int = setting(
         3, "How many successes in a row make it healthy again.", minimum=1)
     verb: str | None = setting(None, "Request method.")
-    scheme: str | None = setting(None, "Scheme.", choices=("http", "https"))
-    host: str | None = setting(None, "Host, and port, to connect to.")
+    scheme: str | None = setting(
+        None, "Scheme to connect with; that of origin_url where not given.",
+        choices=("http", "https"))
+    host: str | None = setting(
+        None, "Host, and port, to connect to; those of origin_url where not given.")
     path: str | None = setting(None, "Path, without the prefix of origin_url.")
     query: str | None = setting(None, "Query, without the question mark.")
     headers: dict[str, str] = setting(Factory(dict), "Request headers.")

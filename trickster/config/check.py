@@ -184,6 +184,9 @@ class _Checks:
         if probe.path is not None and not _is_path(probe.path):
             self.problems.at(f"{path}.healthcheck.path", f"{shown(probe.path)} is not a path; "
                              "expected one that begins with /")
+        if probe.host is not None and ("/" in probe.host or origin_fault(f"http://{probe.host}")):
+            self.problems.at(f"{path}.healthcheck.host", f"{shown(probe.host)} is not a host; "
+                             "expected one such as prometheus:9090")
         for number, code in enumerate(probe.expected_codes or ()):
             if not 100 <= code <= 599:
                 self.problems.at(f"{path}.healthcheck.expected_codes[{number}]",

@@ -142,7 +142,7 @@ def probe_plan(probe: Probe, options: Any) -> ProbePlan:
     :param probe: what the origin type says.
     :param options: what the configuration says instead
         (C{trickster.config.backends.HealthCheckOptions}).  Its C{scheme} and C{host} are
-        for whoever makes the connection.
+        for what makes the connection.
     """
     return ProbePlan(
         _request(probe, options), _expectation(probe, options), options.interval,

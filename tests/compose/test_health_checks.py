@@ -1,0 +1,80 @@
+"""Tests of where health checks connect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.compose.administration import health_check
+from trickster.compose.backends import Backend, Surroundings
+from trickster.config.backends import BackendOptions, HealthCheckOptions, TlsOptions
+from trickster.observability.metrics import Metrics
+from trickster.origins.web import WebOptions, reverse_proxy
+from trickster.stores.memory import MemoryStore
+from trickster.upstream.origin import OriginURL
+
+
+class _Unreachable:
+    """Connects to nothing."""
+
+    def connect(self, factory: object) -> Deferred[Any]:
+        """:return: what never comes."""
+        return Deferred()
+
+
+class HealthCheckTests(SynchronousTestCase):
+    """C{healthcheck.scheme} and C{healthcheck.host}."""
+
+    def probed(self, origin: str = "http://prom:9090/prefix", **said: Any) -> str:
+        """:return: what the check of such a backend connects to, and asks there."""
+        self.connected: list[tuple[str, bool]] = []
+
+        def connector(where: OriginURL, options: BackendOptions) -> _Unreachable:
+            self.connected.append((str(where), options.tls.insecure_skip_verify))
+            return _Unreachable()
+
+        def unwanted() -> Any:
+            raise AssertionError
+
+        clock = Clock()
+        around = Surroundings(clock, Metrics(CollectorRegistry(), "0"), None, connector,
+                              unwanted, "here", unwanted)
+        options = BackendOptions(
+            provider="reverseproxy", origin_url=origin, plugin=WebOptions(),
+            healthcheck=HealthCheckOptions(**said), tls=TlsOptions(insecure_skip_verify=True))
+        self.backend = Backend("b", options, reverse_proxy, MemoryStore(clock), {}, around)
+        check = health_check(self.backend, lambda: 0.0)
+        assert check.origin is self.backend.probed
+        self.assertEqual(check.plan.request.authority, b"")
+        return str(self.backend.probed.origin)
+
+    def test_origin(self) -> None:
+        """Where nothing is said, the backend's own connections are used."""
+        self.assertEqual(self.probed(), "http://prom:9090/prefix")
+        self.assertIs(self.backend.probed, self.backend.upstream)
+        self.assertEqual(self.probed(host="prom:9090", scheme="http"), "http://prom:9090/prefix")
+        self.assertEqual(len(self.connected), 1)
+
+    def test_host(self) -> None:
+        """A host, with its port, is where the check connects, and what Host says."""
+        self.assertEqual(self.probed(host="side:81"), "http://side:81/prefix")
+        self.assertEqual(self.backend.probed.origin.authority, b"side:81")
+        self.assertEqual(str(self.backend.upstream.origin), "http://prom:9090/prefix")
+        self.assertEqual(self.probed(host="side"), "http://side/prefix")
+
+    def test_scheme(self) -> None:
+        """A scheme is how; the backend's settings for TLS hold there too."""
+        self.assertEqual(self.probed(scheme="https"), "https://prom:9090/prefix")
+        self.assertEqual(self.connected[1], ("https://prom:9090/prefix", True))
+        self.assertEqual(self.probed(origin="http://prom", scheme="https"), "https://prom")
+
+    def test_stop(self) -> None:
+        """When the backend stops, so do the connections of its checks."""
+        self.probed(host="side:81")
+        self.successResultOf(self.backend.stop())
+        self.failureResultOf(Deferred.fromCoroutine(
+            self.backend.probed.respond(health_check(self.backend, lambda: 0.0).plan.request)))
