@@ -24,6 +24,7 @@ from trickster.errors import BrokenPlugin, ConfigurationError
 from trickster.interfaces import IStoreType
 from trickster.plugins import ORIGINS, Plugins
 from trickster.routes import Route, Serve
+from trickster.stores.memory import MemoryStore
 from trickster.tap import Options, log_problems, made_service, plugin_options, try_port
 
 
@@ -35,19 +36,20 @@ class Prometheus(Graphite):
 
     def routes(self, options: Any) -> list[Route]:
         """:return: one with a name for its handler, and one without."""
-        return [Route("/q", Serve.DELTA, handler="query_range"), Route("/", Serve.PROXY)]
+        return [Route("/q", Serve.OBJECT, handler="query_range"), Route("/", Serve.PROXY)]
 
 
 @implementer(IStoreType)
 @define
 class Memory:
-    """A store type; nothing is made of it here."""
+    """A store type."""
 
     name: str = "memory"
     options: Any = MemoryLike
 
     def store(self, name: str, options: Any, index: Any, clock: Any) -> Any:
-        """:return: nothing."""
+        """:return: one that forgets nothing."""
+        return MemoryStore(clock)
 
 
 def _find(group: str) -> list[Any]:
@@ -150,8 +152,8 @@ class OptionsTests(SynchronousTestCase):
                 raise KeyError("x")
 
         asked = plugin_options(Plugins(lambda group: [Entry("bad", Bad)]))  # type: ignore[arg-type,return-value,list-item]
-        error = self.assertRaises(BrokenPlugin, asked.handlers, "bad", PrometheusLike())
-        self.assertIn("has no routes: KeyError", str(error))
+        error = self.assertRaises(BrokenPlugin, asked.routes, "bad", PrometheusLike())
+        self.assertIn("origin type 'graphite' is broken: routes() fails with KeyError: 'x'", str(error))
 
 
 @define

@@ -108,6 +108,10 @@ class UnknownPlugin(PluginError):
     """Nothing of that name is installed, or more than one thing."""
 
 
+class NotInstalled(UnknownPlugin):
+    """Nothing of that name is installed: something else may stand in for it."""
+
+
 class BrokenPlugin(PluginError):
     """It is installed, but cannot be imported or is not what it should be."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, get_type_hints
 
 import attrs
 from attrs import define, field
@@ -13,7 +13,7 @@ from zope.interface.exceptions import Invalid
 from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyObject
 
-from trickster.errors import BrokenPlugin, UnknownPlugin
+from trickster.errors import BrokenPlugin, NotInstalled, UnknownPlugin
 from trickster.interfaces import IPluginType
 
 ORIGINS = "trickster.origins"
@@ -78,7 +78,7 @@ class Plugins:
         for each in alike:
             if each.name == name:
                 return each
-        raise UnknownPlugin(self._unknown(group, name))
+        raise NotInstalled(self._unknown(group, name))
 
     def _unknown(self, group: str, name: str) -> str:
         known = self.names(group)
@@ -131,6 +131,13 @@ def _verify_options(options: Any, what: str) -> None:
     if needed:
         raise BrokenPlugin(
             f"{what} is broken: its options have no default for {', '.join(needed)}")
+    try:
+        get_type_hints(options)
+        options()
+    except Exception as error:
+        # A stranger's annotations, defaults and validators.
+        raise BrokenPlugin(f"{what} is broken: its options cannot be made: "
+                           f"{type(error).__name__}: {_one_line(error)}") from error
 
 
 def _one_line(error: BaseException) -> str:

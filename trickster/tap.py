@@ -6,26 +6,30 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import time
 from typing import Any
 
 from attrs import define
 from twisted.application.service import IService
+from twisted.internet.task import Clock
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from trickster import __version__
+from trickster.config.caches import CacheOptions
 from trickster.config.flags import MisspeltFlag, normalised
 from trickster.config.listeners import ListenerOptions
 from trickster.config.load import PluginOptions, Sources, load, read_file
 from trickster.config.model import Configuration
 from trickster.config.notices import ALLOW_FLAG
-from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
+from trickster.contracts import checked_routes, checked_store
+from trickster.errors import ConfigurationError, PluginError
 from trickster.interfaces import IOriginType, IStoreType
 from trickster.observability.logs import numbered
 from trickster.plugins import ORIGINS, STORES, Plugins
+from trickster.routes import Route
 from trickster.steadyclock import elapsed, keep_steady
 
 # Where a port on all addresses is tried.
@@ -134,21 +138,19 @@ class _Asked:
         options: type = self.plugins.load(STORES, provider, IStoreType).options
         return options
 
-    def handlers(self, provider: str, options: Any) -> Collection[str]:
-        origin = self.plugins.load(ORIGINS, provider, IOriginType)
-        try:
-            return {route.handler for route in origin.routes(options) if route.handler}
-        except Exception as error:
-            # A stranger's code, called with options that it may not have thought of.
-            raise BrokenPlugin(
-                f"origin type {provider!r} has no routes: {type(error).__name__}: {error}"
-            ) from error
+    def routes(self, provider: str, options: Any) -> Sequence[Route]:
+        return checked_routes(self.plugins.load(ORIGINS, provider, IOriginType), options)
+
+    def check_store(self, name: str, options: CacheOptions) -> None:
+        kind = self.plugins.load(STORES, options.store, IStoreType)
+        checked_store(kind, name, options.plugin, options.index, Clock())
 
 
 def plugin_options(plugins: Plugins) -> PluginOptions:
     """:return: what the loader of configurations needs to know of plugins."""
     asked = _Asked(plugins)
-    return PluginOptions(asked.origin_options, asked.store_options, asked.handlers)
+    return PluginOptions(asked.origin_options, asked.store_options, asked.routes,
+                         asked.check_store)
 
 
 def makeService(options: Options) -> IService:

@@ -8,7 +8,8 @@ from attrs import Factory, field, frozen
 
 from trickster.config.load import PluginOptions, Sources, load
 from trickster.config.model import Configuration
-from trickster.errors import ConfigurationError, UnknownPlugin
+from trickster.errors import ConfigurationError, NotInstalled
+from trickster.routes import Match, Route, Serve
 
 
 def _positive(instance: object, attribute: object, value: float) -> None:
@@ -42,25 +43,32 @@ _ORIGINS = {"prometheus": PrometheusLike, "reverseproxycache": Nothing, "reverse
 
 
 def origin_options(provider: str) -> type:
-    """:raises UnknownPlugin: it is none of ours."""
+    """:raises NotInstalled: it is none of ours."""
     if provider not in _ORIGINS:
-        raise UnknownPlugin(f"no origin type {provider!r}")
+        raise NotInstalled(f"no origin type {provider!r}")
     return _ORIGINS[provider]
 
 
 def store_options(provider: str) -> type:
-    """:raises UnknownPlugin: it is not memory."""
+    """:raises NotInstalled: it is not memory."""
     if provider != "memory":
-        raise UnknownPlugin(f"no store {provider!r}")
+        raise NotInstalled(f"no store {provider!r}")
     return MemoryLike
 
 
-def handlers(provider: str, options: object) -> tuple[str, ...]:
-    """:return: what a Prometheus has."""
-    return ("query_range", "query") if provider == "prometheus" else ()
+def routes(provider: str, options: object) -> tuple[Route, ...]:
+    """:return: something like what the real ones say."""
+    rest = Route("/", Serve.PROXY, Match.PREFIX, ("*",), "proxy")
+    if provider == "prometheus":
+        return (Route("/api/v1/query_range", Serve.DELTA, methods=("GET", "POST"),
+                      handler="query_range"),
+                Route("/api/v1/query", Serve.OBJECT, handler="query"), rest)
+    if provider == "reverseproxycache":
+        return (Route("/", Serve.OBJECT, Match.PREFIX, handler="proxycache"), rest)
+    return (rest,)
 
 
-PLUGINS = PluginOptions(origin_options, store_options, handlers)
+PLUGINS = PluginOptions(origin_options, store_options, routes)
 
 
 def reading(text: str | bytes) -> Callable[[str], bytes]:

@@ -20,7 +20,7 @@ backends:
     hosts: [x.org]
     prometheus: {labels: {a: b}, instant_round: 2m500ms}
     paths:
-      a: {path: /a, handler: query_range, methods: [GET], ttl: 5s}
+      a: {path: /a, handler: query, methods: [GET], ttl: 5s}
       b: {path: /b, handler: localresponse, response_code: 200, response_body: "x\\ny"}
   two:
     provider: reverseproxy

@@ -32,7 +32,7 @@ from trickster.compose.settings import (
     upstream_options,
 )
 from trickster.config.model import BackendOptions, PathOptions
-from trickster.errors import Reason
+from trickster.errors import BrokenPlugin, Reason
 from trickster.frontend.routing import BackendRoutes, RoutedEntry
 from trickster.interfaces import (
     ICacheStore,
@@ -215,7 +215,9 @@ class Backend:
 
     def _delta_cache(self, plan: PathPlan, inner: IResponder) -> IResponder:
         dialect = self.origin_type.dialect(self.options.plugin)
-        assert dialect is not None  # checked when the configuration was loaded
+        if dialect is None:
+            raise BrokenPlugin(f"origin type {self.origin_type.name!r} has no dialect for "
+                               f"{plan.route.path}")
         options = delta_options(self._prefix, self.options, plan)
         clock, wall = self.around.clock, self.around.wall
         entries = Entries(self.store, Codec(), self.options.timeseries_ttl,

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from trickster.caching.guard import Guarded, guarded
 from trickster.config.caches import CacheOptions
+from trickster.contracts import checked_store
 from trickster.interfaces import IStoreType
 from trickster.observability.counters import Usage
 from trickster.observability.metrics import Metrics
@@ -40,7 +41,7 @@ def caches(options: Mapping[str, CacheOptions], plugins: Plugins, metrics: Metri
 def _cache(name: str, options: CacheOptions, plugins: Plugins, metrics: Metrics,
            clock: IReactorTime) -> Cache:
     kind = plugins.load(STORES, options.store, IStoreType)
-    store = kind.store(name, options.plugin, options.index, clock)
+    store = checked_store(kind, name, options.plugin, options.index, clock)
     counters = metrics.store(name, options.store)
     if isinstance(store, MemoryStore):
         store.on_event = counters.event

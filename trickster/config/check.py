@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import define
 
 from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
 from trickster.config.checkcaching import check_caching
-from trickster.config.checkpaths import check_headers, check_paths
+from trickster.config.checkpaths import check_headers, check_paths, check_routes
 from trickster.config.cycles import check_cycles
 from trickster.config.hereafter import AlbOptions, UserRouterOptions
 from trickster.config.listeners import ListenerOptions
@@ -19,10 +19,10 @@ from trickster.config.problems import Problems, meant, one_of, shown
 from trickster.config.shaping import BUILT_IN
 from trickster.config.urls import address_fault, authority_fault, network_fault, origin_fault
 from trickster.errors import PluginError
-from trickster.routes import Serve
+from trickster.routes import Route
 from trickster.units import format_duration
 
-Handlers = Callable[[str, Any], Collection[str]]
+Routes = Callable[[str, Any], Sequence[Route]]
 
 _NAME = re.compile(r"(?!\.{1,2}$)[^\s/?#%\\\x00-\x20\x7f]+")
 _ANY = ("", "0.0.0.0", "::", "*")
@@ -30,9 +30,10 @@ _ANY = ("", "0.0.0.0", "::", "*")
 _POOLLESS = ("ur", "user_router")
 
 
-def check(configuration: Configuration, handlers: Handlers, problems: Problems) -> None:
+def check(configuration: Configuration, routes: Routes, problems: Problems) -> None:
     """
-    :param handlers: names of the ways in which an origin type can serve a path.
+    :param routes: from an origin type's name and its options to its routes; raises
+        L{PluginError}.
     :param problems: is told of all that does not fit.
     """
     checks = _Checks(configuration, problems)
@@ -42,9 +43,11 @@ def check(configuration: Configuration, handlers: Handlers, problems: Problems) 
     checks.check_backends()
     for name, backend in configuration.backends.items():
         checks.check_backend(name, backend)
-        known = checks.handlers(f"backends.{name}", backend, handlers)
-        check_paths(f"backends.{name}", backend, known, problems)
+        check_paths(f"backends.{name}", backend, problems)
         check_caching(f"backends.{name}", backend, problems)
+        known = checks.routes(f"backends.{name}", backend, routes)
+        if known is not None:
+            check_routes(f"backends.{name}", backend, known, problems)
     checks.check_references()
     check_cycles(configuration, problems)
 
@@ -192,18 +195,15 @@ class _Checks:
                 self.problems.at(f"{path}.healthcheck.expected_codes[{number}]",
                                  f"{code} is no status code; expected one from 100 to 599")
 
-    def handlers(self, path: str, backend: BackendOptions, handlers: Handlers) -> Collection[str]:
-        """Names that C{handler} may have in this backend's paths; none where not known."""
-        if backend.plugin is None or not backend.paths:
-            return ()
-        if backend.origin_type != backend.provider:
-            return ()  # a stand-in does not know what the real one calls its ways
+    def routes(self, path: str, backend: BackendOptions, routes: Routes) -> Sequence[Route] | None:
+        """The routes of a backend's origin type; None where they are not known."""
+        if backend.plugin is None:
+            return None
         try:
-            own = set(handlers(backend.origin_type, backend.plugin))
+            return routes(backend.origin_type, backend.plugin)
         except PluginError as error:
             self.problems.at(f"{path}.provider", str(error))
-            return ()
-        return own | {each.value for each in Serve} | {"health"}
+            return None
 
     def check_references(self) -> None:
         for name, backend in self.configuration.backends.items():

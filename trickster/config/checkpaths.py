@@ -3,32 +3,67 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from trickster.config.backends import BackendOptions
 from trickster.config.paths import PathOptions
 from trickster.config.problems import Problems, meant, one_of, shown
+from trickster.config.served import Idle, idle_backend_keys, idle_keys, laid_over
 from trickster.hops import MADE_BY_PROXY
-from trickster.routes import READ_METHODS
+from trickster.routes import READ_METHODS, Route, Serve
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def check_paths(within: str, backend: BackendOptions, handlers: Collection[str],
-                problems: Problems) -> None:
+def check_paths(within: str, backend: BackendOptions, problems: Problems) -> None:
     """
     :param within: path of the backend in the configuration.
-    :param handlers: names that C{handler} may have; empty where that is not known.
     """
     taken: dict[tuple[str, str, str], str] = {}
-    for number, each in enumerate(backend.paths):
-        at = f"{within}.paths.{each.name}" if each.name else f"{within}.paths[{number}]"
+    for at, each in _entries(within, backend):
         _check_path(at, each, problems)
-        _check_handler(at, each, handlers, problems)
         _check_methods(at, each.methods or (), problems)
         check_headers(f"{at}.request_headers", each.request_headers or {}, problems)
         check_headers(f"{at}.response_headers", each.response_headers or {}, problems)
         _check_clash(at, each, taken, problems)
+
+
+def check_routes(within: str, backend: BackendOptions, routes: Sequence[Route],
+                 problems: Problems) -> None:
+    """
+    Tell of handlers that the origin type does not have, and of keys that cannot have an effect
+    where they stand.
+
+    :param within: path of the backend in the configuration.
+    :param routes: of its origin type.
+    """
+    # A stand-in does not know what the real one calls its ways.
+    handlers = set() if backend.origin_type != backend.provider else {
+        "health", *(each.value for each in Serve), *(r.handler for r in routes if r.handler)}
+    laid = list(routes)
+    for at, each in _entries(within, backend):
+        _check_handler(at, each, handlers, problems)
+        route = laid_over(routes, each)
+        if route.serve is Serve.DELTA and all(r.serve is not Serve.DELTA for r in routes):
+            problems.at(f"{at}.handler", f"{backend.provider} has no range queries; expected "
+                        "another handler")
+        for idle in idle_keys(each, route):
+            _tell_idle(at, idle, problems)
+        laid.append(route)
+    for idle in idle_backend_keys(backend, laid):
+        _tell_idle(within, idle, problems)
+
+
+def _entries(within: str, backend: BackendOptions) -> Iterator[tuple[str, PathOptions]]:
+    for number, each in enumerate(backend.paths):
+        yield f"{within}.paths.{each.name}" if each.name else f"{within}.paths[{number}]", each
+
+
+def _tell_idle(at: str, idle: Idle, problems: Problems) -> None:
+    if idle.is_refused:
+        problems.at(f"{at}.{idle.key}", f"cannot have an effect here: {idle.text}")
+    else:
+        problems.remark(f"{at}.{idle.key}", f"has no effect here: {idle.text}")
 
 
 def _check_path(at: str, each: PathOptions, problems: Problems) -> None:

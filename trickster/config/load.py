@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from trickster.config.problems import Place, Problems, shown
 from trickster.config.reading import Reader, joined
 from trickster.config.shaping import shaped
 from trickster.config.yamlmap import Entry, Scalar, Table, read_yaml
-from trickster.errors import ConfigurationError, PluginError
+from trickster.errors import ConfigurationError, NotInstalled, PluginError
+from trickster.routes import Route
 
 DEFAULT_FILE = "/etc/trickster/trickster.yaml"
 
@@ -48,8 +49,12 @@ class Sources:
     allows_ineffective: bool = False
 
 
-def _no_handlers(provider: str, options: Any) -> Collection[str]:
+def _no_routes(provider: str, options: Any) -> Sequence[Route]:
     return ()
+
+
+def _no_check(name: str, options: CacheOptions) -> None:
+    """Takes every store for a good one."""
 
 
 @frozen
@@ -60,13 +65,16 @@ class PluginOptions:
     :ivar origin_options: from a provider's name to the attrs class of its options; raises
         L{PluginError}.
     :ivar store_options: the same for a kind of store.
-    :ivar handlers: from a provider's name and its options to the names of the ways in which
-        it can serve a path, besides the general ones.
+    :ivar routes: from an origin type's name and its options to its routes; raises
+        L{PluginError} where they, or what goes with them, are not what they must be.
+    :ivar check_store: from a cache's name and its options; raises L{PluginError} where no
+        store can be made of them.
     """
 
     origin_options: Callable[[str], type]
     store_options: Callable[[str], type]
-    handlers: Callable[[str, Any], Collection[str]] = _no_handlers
+    routes: Callable[[str, Any], Sequence[Route]] = _no_routes
+    check_store: Callable[[str, CacheOptions], None] = _no_check
 
 
 def read_file(path: str) -> bytes:
@@ -89,7 +97,8 @@ def load(sources: Sources, plugins: PluginOptions,
     source, tree = _file(sources, problems, read)
     tree = overlaid(shaped(tree, problems), sources.environ, sources.flags, problems)
     configuration = _Loading(Reader(problems), plugins).configuration(tree)
-    check(configuration, plugins.handlers, problems)
+    check(configuration, plugins.routes, problems)
+    _check_stores(configuration, plugins, problems)
     _check_files(configuration, read, problems)
     if not (allows_ineffective(sources.environ, problems) or sources.allows_ineffective):
         refuse_exposed(problems)
@@ -119,6 +128,17 @@ def _file(sources: Sources, problems: Problems,
         problems.raise_any()
     problems.places[""] = start
     return str(Path(path).absolute()), tree or Table({}, start)
+
+
+def _check_stores(configuration: Configuration, plugins: PluginOptions,
+                  problems: Problems) -> None:
+    for name, cache in configuration.caches.items():
+        if cache.plugin is None:
+            continue
+        try:
+            plugins.check_store(name, cache)
+        except PluginError as error:
+            problems.at(f"caches.{name}.provider", str(error))
 
 
 def _check_files(configuration: Configuration, read: Callable[[str], bytes],
@@ -187,9 +207,11 @@ class _Loading:
     def _store(self, provider: str, table: Table, path: str) -> tuple[str, type | None]:
         try:
             return provider, self._plugins.store_options(provider)
-        except PluginError as error:
+        except NotInstalled as error:
             if provider in KNOWN_STORES:
                 return self._store("memory", table, path)
+            self._refuse_provider(table, path, error)
+        except PluginError as error:
             self._refuse_provider(table, path, error)
         return provider, None
 
@@ -205,9 +227,11 @@ class _Loading:
     def _origin_type(self, provider: str, table: Table, path: str) -> tuple[str, type | None]:
         try:
             return provider, self._plugins.origin_options(provider)
-        except PluginError as error:
+        except NotInstalled as error:
             if provider in KNOWN_ORIGINS:
                 return self._origin_type(STAND_IN, table, path)
+            self._refuse_provider(table, path, error)
+        except PluginError as error:
             self._refuse_provider(table, path, error)
         return provider, None
 

@@ -46,7 +46,7 @@ class PathOptions:
     response_headers: dict[str, str] | None = setting(
         None, "Headers to set in the origin's answer; +name adds, -name removes.")
     response_code: int | None = setting(
-        None, "Status code of a localresponse.", minimum=100, maximum=599)
+        None, "Status code of a localresponse; 200 where not given.", minimum=0, maximum=599)
     response_body: str | None = setting(None, "Body of a localresponse.")
     cors: CorsOptions | None = guarding(
         None, "Cross-origin headers, as in the backend.", cors_exposes)

@@ -72,6 +72,10 @@ class Problems:
         """:return: whether the value there, or what contains it, is not what was said."""
         return any(outer in self._unread for outer in containers(path) if outer)
 
+    def remark(self, path: str, text: str) -> None:
+        """Say something of the key at a path that is no problem."""
+        self.remarks.append(f"{self.place_of(path)}: {self.spelled(path)} {text}")
+
     def forget_unused(self, path: str) -> None:
         """Forget what was just noted within a block that is noted as a whole, or not at all."""
         while self.unused and path in containers(self.unused[-1]):

@@ -97,9 +97,8 @@ class Reader:
     def _made(self, options: type, given: dict[str, Any], path: str) -> Any:
         try:
             return options(**given)
-        except (TypeError, ValueError) as error:
-            # A validator of a plugin's options class.
-            self.problems.at(path, str(error))
+        except Exception as error:  # noqa: BLE001 - a stranger's validator or converter
+            self.problems.at(path, " ".join(str(error).split()) or type(error).__name__)
             return options()
 
     def _value(self, hint: Any, facts: Facts, tree: Tree, path: str) -> Any:

@@ -1,0 +1,179 @@
+"""Tests of L{trickster.contracts}: what plugins must not give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from trickster.contracts import checked_routes, checked_store
+from trickster.errors import BrokenPlugin
+from trickster.interfaces import IQueryDialect
+from trickster.messages import Headers
+from trickster.origins.prometheus import PrometheusOptions, prometheus
+from trickster.origins.web import WebOptions, reverse_proxy, reverse_proxy_cache
+from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
+from trickster.stores.memory import MemoryOptions, MemoryStore, memory
+
+PROXY = Route("/", Serve.PROXY, Match.PREFIX, ("*",), "proxy")
+DELTA = Route("/render", Serve.DELTA, handler="render")
+DIALECT = prometheus.dialect(PrometheusOptions())
+
+
+@define
+class Origin:
+    """Gives what it is told to."""
+
+    given: Any = field(factory=lambda: [PROXY])
+    spoken: Any = None
+    probed: Any = None
+    name: str = "graphite"
+
+    def routes(self, options: object) -> Any:
+        """:return: as told; or raises that."""
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given
+
+    def dialect(self, options: object) -> Any:
+        """:return: as told."""
+        return self.spoken
+
+    def probe(self, options: object) -> Any:
+        """:return: as told."""
+        return self.probed
+
+
+@implementer(IQueryDialect)
+class HalfDialect:
+    """Says that it is a dialect."""
+
+
+class RoutesTests(SynchronousTestCase):
+    """Routes, and what goes with them."""
+
+    def assertBroken(self, origin: Origin, *words: str) -> None:
+        """It is told with the name of the plugin and what is broken, in one line."""
+        text = str(self.assertRaises(BrokenPlugin, checked_routes, origin, None))
+        self.assertNotIn("\n", text)
+        for word in ("origin type 'graphite' is broken: ", *words):
+            self.assertIn(word, text)
+
+    def test_good(self) -> None:
+        """All of ours are well, and so is one with everything."""
+        self.assertTrue(checked_routes(prometheus, PrometheusOptions(labels={"region": "eu"})))
+        for web in (reverse_proxy, reverse_proxy_cache):
+            self.assertTrue(checked_routes(web, WebOptions()))
+        local = Route("/a", Serve.LOCAL, local=LocalAnswer(403))
+        origin = Origin([DELTA, local, PROXY], DIALECT, Probe())
+        self.assertEqual(checked_routes(origin, None), (DELTA, local, PROXY))
+        self.assertEqual(checked_routes(Origin(iter([PROXY])), None), (PROXY,))
+
+    def test_no_dialect(self) -> None:
+        """What is served by range needs a dialect."""
+        self.assertBroken(Origin([PROXY, DELTA]), "'/render'", "no dialect")
+
+    def test_half_a_dialect(self) -> None:
+        """A dialect has every member of the interface."""
+        self.assertBroken(Origin([DELTA], HalfDialect()), "its dialect is no IQueryDialect",
+                          "encode_request")
+        self.assertBroken(Origin([DELTA], object()), "its dialect is no IQueryDialect")
+
+    def test_failing(self) -> None:
+        """Whatever is raised is told."""
+        self.assertBroken(Origin(KeyError("x")), "routes() fails with KeyError: 'x'")
+        self.assertBroken(Origin(None), "routes() fails with TypeError")
+
+    def test_nonsense(self) -> None:
+        """Every field of a route is of its type."""
+        some: Any = Route
+        for route, word in (
+                ("/a", "str is among its routes"),
+                (some("a", Serve.PROXY), "the path 'a'"),
+                (some("/a?b", Serve.PROXY), "the path '/a?b'"),
+                (some(b"/a", Serve.PROXY), "the path b'/a'"),
+                (some("/a", "proxy"), "no Serve"),
+                (some("/a", Serve.PROXY, "exact"), "no Match"),
+                (some("/a", Serve.PROXY, methods="GET"), "methods"),
+                (some("/a", Serve.PROXY, methods=()), "methods"),
+                (some("/a", Serve.PROXY, methods=("get",)), "methods"),
+                (some("/a", Serve.PROXY, handler=None), "handler"),
+                (some("/a", Serve.PROXY, key_headers=("x",)), "key_headers"),
+                (some("/a", Serve.PROXY, key_headers=(b"X",)), "key_headers"),
+                (some("/a", Serve.PROXY, ignored_params="_"), "ignored_params"),
+                (some("/a", Serve.OBJECT, ttl="30s"), "ttl"),
+                (some("/a", Serve.OBJECT, ttl=-1), "ttl"),
+                (some("/a", Serve.OBJECT, transform=b""), "transform"),
+                (some("/a", Serve.OBJECT, unkept=1), "unkept"),
+                (some("/a", Serve.OBJECT, normalise="x"), "normalise")):
+            self.assertBroken(Origin([route]), word)
+
+    def test_local(self) -> None:
+        """A route that is answered here has an answer that can be given."""
+        some: Any = LocalAnswer
+        self.assertBroken(Origin([Route("/a", Serve.LOCAL)]), "no LocalAnswer")
+        for answer in (some(99), some("200"), some(200, "text"), some(200, b"", {"a": "b"})):
+            self.assertBroken(Origin([Route("/a", Serve.LOCAL, local=answer)]), "answers with")
+
+    def test_twice(self) -> None:
+        """No path is given twice for one method."""
+        self.assertBroken(Origin([PROXY, Route("/", Serve.OBJECT, Match.PREFIX, ("*",))]),
+                          "route '/' is given twice")
+        checked_routes(reverse_proxy_cache, WebOptions())  # here the methods differ
+
+    def test_names(self) -> None:
+        """A handler is one way, and does not take the name of a general one."""
+        self.assertBroken(Origin([Route("/a", Serve.OBJECT, handler="a"),
+                                  Route("/b", Serve.PROXY, handler="a")]), "'a'", "OBJECT")
+        self.assertBroken(Origin([Route("/a", Serve.OBJECT, handler="proxy")]), "'proxy'")
+
+    def test_probe(self) -> None:
+        """A probe is a request that can be made, and an answer that there can be."""
+        some: Any = Probe
+        for probe in ("/", some("/"), some(b"x"), some(b"/", "GET"), some(b"/", b"get"),
+                      some(b"/", expected=200), some(b"/", headers={})):
+            self.assertBroken(Origin(probed=probe), "its probe ")
+        checked_routes(Origin(probed=Probe(b"/x", b"HEAD", (204,), Headers())), None)
+
+    def test_many(self) -> None:
+        """However much is wrong, a line can be read."""
+        routes: Any = [*range(1000)]
+        text = str(self.assertRaises(BrokenPlugin, checked_routes, Origin(routes), None))
+        self.assertLess(len(text), 1000)
+
+
+@define
+class Store:
+    """A store type that gives what it is told to."""
+
+    given: Any
+    name: str = "shelf"
+
+    def store(self, name: str, options: Any, index: Any, clock: Any) -> Any:
+        """:return: as told; or raises that."""
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given
+
+
+class StoreTests(SynchronousTestCase):
+    """Stores."""
+
+    def test_good(self) -> None:
+        """Ours is given as it is made."""
+        index: Any = type("Index", (), {
+            "max_size_bytes": 1, "max_size_objects": 0, "reap_interval": 1.0})
+        made = checked_store(memory, "a", MemoryOptions(), index, Clock())
+        self.assertIsInstance(made, MemoryStore)
+
+    def test_bad(self) -> None:
+        """What is no store, or cannot be made, is told with its name and the cache's."""
+        for given, word in ((None, "of cache 'a' is no ICacheStore"), (object(), "delete"),
+                            (OSError("x"), "fails with OSError: x")):
+            error = self.assertRaises(
+                BrokenPlugin, checked_store, Store(given), "a", None, None, Clock())
+            self.assertIn("store 'shelf' is broken: store()", str(error))
+            self.assertIn(word, str(error))

@@ -1,0 +1,166 @@
+"""What a configuration's path entry makes of an origin type's routes, and what it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from attrs import evolve, fields, frozen
+
+from trickster.config.backends import BackendOptions
+from trickster.config.paths import PathOptions
+from trickster.routes import READ_METHODS, Match, Route, Serve
+
+_GENERIC = {each.value: each for each in Serve}
+
+# What Trickster 2.0 counts of a range query by itself, and so spells out where it shows paths.
+_COUNTED_ANYWAY = frozenset(("query", "step", "stats"))
+
+
+def laid_over(routes: Sequence[Route], options: PathOptions) -> Route:
+    """
+    Lay an entry over an origin type's routes, field by field: what the entry leaves unsaid
+    stays as the origin type has it.
+
+    :return: the route that the entry is; but for the answer of one that is C{Serve.LOCAL}.
+    """
+    base = (_under(routes, options)
+            or Route(options.path, Serve.PROXY, methods=READ_METHODS))
+    if options.handler is not None:
+        base = _handled(base, options.handler, routes)
+    if options.methods is not None:
+        base = evolve(base, methods=tuple(m.upper() for m in options.methods))
+    if options.match_type is not None:
+        base = evolve(base, match=Match(options.match_type))
+    if options.ttl is not None:
+        base = evolve(base, ttl=options.ttl or None)
+    if options.cache_key_headers is not None:
+        named = tuple(h.lower().encode("latin-1") for h in options.cache_key_headers)
+        base = evolve(base, key_headers=tuple(dict.fromkeys((*base.key_headers, *named))))
+    return base
+
+
+def _under(routes: Sequence[Route], options: PathOptions) -> Route | None:
+    """:return: the route that an entry is about, or None where it is a new one."""
+    for route in routes:
+        same_match = options.match_type is None or options.match_type == route.match.value
+        same_methods = (options.methods is None or "*" in route.methods
+                        or set(options.methods) & set(route.methods))
+        if route.path == options.path and same_match and same_methods:
+            return route
+    return None
+
+
+def _handled(base: Route, handler: str, routes: Sequence[Route]) -> Route:
+    serve = _GENERIC.get(handler)
+    if serve is not None and serve is not Serve.DELTA:
+        return evolve(base, serve=serve, handler=handler)
+    for named in routes:
+        if named.handler == handler or named.serve is serve:
+            return evolve(named, path=base.path, match=base.match, methods=base.methods)
+    # Other names are those of an origin type that another one stands in for.
+    return evolve(base, serve=serve or Serve.PROXY)
+
+
+@frozen
+class Idle:
+    """
+    A key that cannot have an effect where it stands.
+
+    :ivar key: its name.
+    :ivar text: why.
+    :ivar is_refused: whether it would change who sees what, or what is answered; else it is
+        only worth a line.
+    """
+
+    key: str
+    text: str
+    is_refused: bool = False
+
+
+def idle_keys(options: PathOptions, route: Route) -> Iterator[Idle]:
+    """
+    :param route: what the entry is, by L{laid_over}.
+    :return: the keys of the entry that cannot have an effect on such a route.
+    """
+    if route.serve is Serve.DELTA:
+        yield from _idle_by_range(options)
+    elif route.serve is not Serve.OBJECT:
+        yield from _idle_uncached(options, route.serve)
+    if route.serve is Serve.LOCAL:
+        for key in ("request_headers", "request_params"):
+            if getattr(options, key):
+                yield Idle(key, "a localresponse asks no origin")
+        return
+    for key in ("response_code", "response_body"):
+        if getattr(options, key) not in (None, "", 0, 200):
+            yield Idle(key, "only a localresponse answers so; expected handler: localresponse "
+                       "beside it", is_refused=True)
+
+
+def _idle_by_range(options: PathOptions) -> Iterator[Idle]:
+    params = set(options.cache_key_params or ("*",))
+    if "*" not in params and params != _COUNTED_ANYWAY:
+        yield Idle("cache_key_params", "of a range query every parameter counts that may change "
+                   "the answer; leave it out", is_refused=True)
+    if options.cache_key_form_fields:
+        yield Idle("cache_key_form_fields", "of a range query every field of the form counts "
+                   "that may change the answer; leave it out", is_refused=True)
+    if options.ttl is not None:
+        yield Idle("ttl", "ranges are kept for the backend's timeseries_ttl; expected that",
+                   is_refused=True)
+    if options.is_progressive:
+        yield Idle(_progressive(options), "range queries that wait for the same are answered "
+                   "together, when it is there")
+
+
+def _idle_uncached(options: PathOptions, serve: Serve) -> Iterator[Idle]:
+    keys = ["cache_key_params", "cache_key_form_fields", "ttl", "honour_request_directives"]
+    if not (serve is Serve.PROXY and options.is_progressive):
+        keys.append("cache_key_headers")
+    for key in keys:
+        if getattr(options, key):
+            yield Idle(key, f"nothing is cached with handler {serve.value}")
+    if serve is Serve.LOCAL and options.is_progressive:
+        yield Idle(_progressive(options), "a localresponse asks no origin")
+
+
+def _progressive(options: PathOptions) -> str:
+    is_new = options.collapsed_forwarding is not None
+    return "collapsed_forwarding" if is_new else "progressive_collapsed_forwarding"
+
+
+_BY_RANGE = (
+    "timeseries_retention_factor", "timeseries_eviction_method", "timeseries_ttl",
+    "timeseries_max_age", "timeseries_max_bytes", "max_timeseries_bytes", "fastforward_ttl",
+    "fast_forward_disable", "backfill_tolerance", "backfill_tolerance_points",
+    "shard_max_size_points", "shard_max_size_time", "shard_step", "fetch_concurrency_limit",
+    "max_query_range",
+)
+_CACHED = (
+    "cache_name", "cache_key_prefix", "negative_cache_name", "max_ttl", "revalidation_factor",
+    "stale_while_revalidate", "stale_if_error", "honour_request_directives",
+    "multipart_ranges_disabled", "dearticulate_upstream_ranges",
+)
+
+
+def idle_backend_keys(backend: BackendOptions, routes: Sequence[Route]) -> Iterator[Idle]:
+    """
+    :param routes: of the backend, its own entries among them.
+    :return: keys of a backend that differ from their defaults, and that cannot have an effect
+        on any of its routes.  Where C{proxy_only} switches caching off, that is meant.
+    """
+    if backend.proxy_only:
+        return
+    served = {route.serve for route in routes}
+    if Serve.DELTA not in served:
+        yield from _said(backend, _BY_RANGE, "no path of this backend is cached by range")
+    if not served & {Serve.DELTA, Serve.OBJECT}:
+        yield from _said(backend, _CACHED, "no path of this backend is cached")
+
+
+def _said(backend: BackendOptions, keys: Sequence[str], text: str) -> Iterator[Idle]:
+    default: Callable[[str], Any] = {f.name: f.default for f in fields(BackendOptions)}.get
+    for key in keys:
+        if getattr(backend, key) != default(key):
+            yield Idle(key, text)
