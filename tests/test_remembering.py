@@ -2,9 +2,82 @@
 
 from __future__ import annotations
 
+import gc
+import random
+import tracemalloc
+from collections.abc import Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.remembering import remembered
+from trickster.messages import Headers, Params
+from trickster.remembering import OVERHEAD, SizedLRU, octets_held, remembered
+
+
+def taken(make: Callable[[], object]) -> tuple[object, int]:
+    """:return: what a function gives, and how many octets of memory have come to be used."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        made = make()
+        gc.collect()  # the interpreter's lists of free tuples too
+        return made, tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+
+class SizeTests(SynchronousTestCase):
+    """How much memory something takes."""
+
+    def test_at_least(self) -> None:
+        """It is not less than what is really taken, and not twice as much."""
+        makers: list[Callable[[], object]] = [
+            lambda: tuple(str(n) * 9 for n in range(1000)),
+            lambda: Params(tuple((f"name{n}", f"value{n}") for n in range(1000))),
+            lambda: Headers(tuple((b"X-%d" % n, b"v" * (n % 40 + 2)) for n in range(1000)))]
+        for make in makers:
+            made, octets = taken(make)
+            self.assertLess(octets * 0.9, octets_held(made))
+            self.assertLess(octets_held(made), octets * 1.5)
+
+
+class SizedLRUTests(SynchronousTestCase):
+    """Values, the last used."""
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 900)), max_size=60),
+           st.integers(0, 4000))
+    def test_against_a_model(self, puts: list[tuple[int, int]], limit: int) -> None:
+        """What is held is what was put last, as far as it fits."""
+        lru: SizedLRU[int, int] = SizedLRU(limit)
+        model: list[tuple[int, int]] = []
+        for key, size in puts:
+            self.assertEqual(lru.put(key, size, size), size + OVERHEAD <= limit)
+            model = [one for one in model if one[0] != key]
+            if size + OVERHEAD <= limit:
+                model.append((key, size))
+            while sum(size + OVERHEAD for _, size in model) > limit:
+                del model[0]
+            self.assertEqual(lru.octets, sum(size + OVERHEAD for _, size in model))
+            self.assertEqual(len(lru), len(model))
+        for key, size in model:
+            self.assertEqual(lru.get(key), size)
+
+    def test_used(self) -> None:
+        """What has been looked at is not the first to go."""
+        lru: SizedLRU[str, str] = SizedLRU(2 * OVERHEAD + 2)
+        for key in "ab":
+            lru.put(key, key, 1)
+        self.assertEqual(lru.get("a"), "a")
+        lru.put("c", "c", 1)
+        self.assertEqual((lru.get("a"), lru.get("b"), lru.get("c")), ("a", None, "c"))
+
+    def test_forgotten(self) -> None:
+        """What is taken out counts no more."""
+        lru: SizedLRU[str, str] = SizedLRU(1000)
+        lru.put("a", "x", 1)
+        self.assertEqual((lru.pop("a"), lru.pop("a"), lru.octets), ("x", None, 0))
 
 
 class RememberedTests(SynchronousTestCase):
@@ -13,26 +86,53 @@ class RememberedTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.calls: list[tuple[str, ...]] = []
 
-        @remembered(most=2, longest=10)
+        @remembered(64 << 10)
         def joined(*texts: str) -> str:
+            if "no" in texts:
+                raise ValueError(texts)
             self.calls.append(texts)
             return "".join(texts)
 
         self.joined = joined
 
     def test_once(self) -> None:
-        """The same short texts are worked on once."""
+        """The same texts are worked on once."""
         self.assertEqual([self.joined("a", "b"), self.joined("a", "b")], ["ab", "ab"])
         self.assertEqual(len(self.calls), 1)
 
     def test_long_texts(self) -> None:
-        """Long texts, all together, are worked on each time."""
-        for _ in range(2):
-            self.joined("12345", "678901")
-        self.assertEqual(len(self.calls), 2)
+        """Long texts are worked on each time, and nothing is forgotten for them."""
+        self.joined("a")
+        for _ in range(100):
+            self.joined("1234" * 1000)
+        self.joined("a")
+        self.assertEqual(len(self.calls), 101)
 
-    def test_many(self) -> None:
-        """Only so many calls are remembered."""
-        for text in "abca":
-            self.joined(text)
-        self.assertEqual(len(self.calls), 4)
+    def test_used(self) -> None:
+        """What is asked for again and again is remembered, whatever else is asked."""
+        for number in range(2000):
+            self.joined(str(number))
+            self.joined("often")
+        self.assertLess(self.calls.count(("often",)), 3)
+        self.assertEqual(len(self.calls), 2001)
+
+    def test_failures(self) -> None:
+        """What is raised is raised each time."""
+        for _ in range(2):
+            self.assertRaises(ValueError, self.joined, "no")
+
+    def test_bounded(self) -> None:
+        """However many texts come, and however long, the memory taken stays within bounds."""
+        sizes = random.Random(7)
+
+        @remembered(1 << 20)
+        def doubled(text: str) -> tuple[str, ...]:
+            return tuple(text[at:at + 3] for at in range(0, len(text), 3))
+
+        def ask() -> None:
+            for number in range(20_000):
+                doubled(str(number) * sizes.randrange(1, 40))
+
+        _, octets = taken(ask)
+        self.assertLess(octets, 1 << 20)
+        self.assertGreater(octets, 1 << 18)

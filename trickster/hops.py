@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -17,6 +16,7 @@ from ipaddress import (
 from attrs import frozen
 
 from trickster.messages import Headers
+from trickster.remembering import remembered
 
 # Fields for one connection only (RFC 9110 section 7.6.1).
 HOP_BY_HOP = frozenset((
@@ -106,7 +106,7 @@ class Asked:
 _NOTHING = Asked()
 
 
-@lru_cache(maxsize=256)
+@remembered(1 << 20)
 def elements(said: bytes) -> tuple[Element, ...] | None:
     """
     :param said: the value of C{Forwarded} (RFC 7239 section 4).

@@ -298,7 +298,7 @@ class Request:
         return parsed_query(self.query)
 
 
-@remembered(most=4096)
+@remembered(8 << 20)
 def parsed_query(octets: bytes) -> Params:
     """
     L{Params.parse}, remembered: dashboards ask the same again and again.

@@ -18,6 +18,7 @@ from trickster.caching.deltas import DeltaCache
 from trickster.caching.entries import Entries, Entry
 from trickster.caching.fastforward import NewestSamples
 from trickster.caching.gaps import GapFetcher
+from trickster.caching.hitmemo import HitMemo
 from trickster.caching.identifying import Identity
 from trickster.caching.passed import PassedKeys
 from trickster.interfaces import ICacheStore
@@ -59,7 +60,7 @@ class Rig:
     def __init__(self, store: Any = None, newest: bool = False, limit: int = 1 << 30,
                  offload: Callable[..., Awaitable[Any]] = inline, dialect: Any = None,
                  ttl: float = 3600.0, wall: Callable[[], float] | None = None,
-                 **options: Any) -> None:
+                 memo: HitMemo | None = None, **options: Any) -> None:
         self.now = Clock()
         self.now.advance(NOW)
         self.origin = FakePrometheus(self.now)
@@ -72,10 +73,11 @@ class Rig:
         self.fetcher = GapFetcher(self.dialect, self.origin, self.entries, self.options,
                                   self.in_flight, offload)
         self.objects = RecordingResponder()
+        self.memo = memo or HitMemo()
         fast = NewestSamples(self.dialect, self.origin, self.now, self.options) if newest else None
         self.cache = DeltaCache(self.dialect, self.origin, self.objects, self.entries,
                                 self.fetcher, fast, PassedKeys(self.now), self.now, self.options,
-                                wall or self.now.seconds)
+                                wall or self.now.seconds, self.memo)
 
     def send(self, request: Request) -> Deferred[Answer]:
         """Ask, and wait as long as it takes."""

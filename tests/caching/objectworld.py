@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from trickster.bodies import read_all
 from trickster.caching.dates import format_date
+from trickster.caching.hitmemo import HitMemo
 from trickster.caching.objectoptions import ObjectOptions
 from trickster.caching.objects import ObjectCache
 from trickster.errors import TricksterError, UpstreamBroke
@@ -263,21 +264,23 @@ class World:
     origin: Origin
     store: Any
     cache: Any
+    memo: HitMemo = field(factory=HitMemo)
 
     @classmethod
     def of(cls, store: Callable[[Clock], Any] = ObjectStore, route: Route | None = None,
-           wall: Callable[[], float] | None = None, **options: Any) -> World:
+           wall: Callable[[], float] | None = None, memo: HitMemo | None = None,
+           **options: Any) -> World:
         """
         :param wall: what dates are compared with, where it is not the clock.
         :return: a world at L{START}.
         """
         clock = Clock()
         clock.advance(START)
-        origin, kept = Origin(), store(clock)
+        origin, kept, memo = Origin(), store(clock), memo or HitMemo()
         cache = ObjectCache(origin, kept, clock, ObjectOptions(
             "web", route or web_route(), boundary=lambda: b"BOUNDARY", **options),
-            wall or clock.seconds)
-        return cls(clock, origin, kept, cache)
+            wall or clock.seconds, memo)
+        return cls(clock, origin, kept, cache, memo)
 
     def ask(self, target: bytes = b"/x", method: bytes = b"GET", *, body: bytes = b"",
             reads: bool = True, **headers: str) -> Client:

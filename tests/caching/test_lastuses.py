@@ -26,7 +26,7 @@ class LastUsesTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """The key that was used longest ago is forgotten first."""
-        uses = LastUses(most=2)
+        uses = LastUses(1100)
         for key in ("a", "b", "a", "c"):
             uses.noted(key, Extent(0, 1), 1.0)
         self.assertEqual(len(uses.noted("a", Extent(5, 6), 2.0)), 2)

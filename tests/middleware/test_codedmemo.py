@@ -36,7 +36,7 @@ class CodedMemoTests(SynchronousTestCase):
         """One body does not push all others out."""
         memo = CodedMemo(32_000)
         memo.keep(b"gzip", bytes(1001), b"coded")
-        self.assertEqual((memo.largest, memo.held), (1000, 0))
+        self.assertEqual((memo.largest, memo.kept.octets), (1000, 0))
 
     def test_least_recently_used_goes_first(self) -> None:
         """What was not asked for longest makes room."""
@@ -60,4 +60,4 @@ class CodedMemoTests(SynchronousTestCase):
             if keeps:
                 memo.keep(coding, body, coded)
             self.assertIn(memo.find(coding, body), (None, coded))
-            self.assertTrue(0 <= memo.held <= memo.limit)
+            self.assertTrue(0 <= memo.kept.octets <= memo.limit)

@@ -275,13 +275,13 @@ class CompressingTests(SynchronousTestCase):
                 assert isinstance(response.body, CodedBody)
                 self.assertIsNone(response.body.keep)
                 self.assertEqual(decoded("gzip", self.all_in_turns(response.body)), body)
-        self.assertEqual(self.shared.memo.held, 0)
+        self.assertEqual(self.shared.memo.kept.octets, 0)
 
     def test_others_are_not_remembered(self) -> None:
         """Answers that will hardly come again so take no memory."""
         for status in (Status.PROXY_ONLY, Status.KEY_MISS, Status.PARTIAL_HIT):
             self.asked(Response(200, headers(), Octets(TEXT), evolve(HIT, status=status)))
-        self.assertEqual(self.shared.memo.held, 0)
+        self.assertEqual(self.shared.memo.kept.octets, 0)
 
 
 def _started(awaitable: Any) -> Deferred[Any]:

@@ -18,6 +18,7 @@ from trickster.observability.counters import (
     REQUEST_BUCKETS,
     ConnectionCounters,
     Histogram,
+    MemoUsage,
     RouteLabels,
     Usage,
     class_label,
@@ -232,6 +233,17 @@ class OtherTests(MetricsTestCase):
             self.value("cache_usage_objects", **cache), self.value("cache_usage_bytes", **cache),
             self.value("cache_max_usage_objects", **cache),
             self.value("cache_max_usage_bytes", **cache)], [2, 15, 1, 1, 2, 3, 4])
+
+    def test_memos(self) -> None:
+        """So are memos; where look-ups are not counted, there is no sample of them."""
+        self.metrics.watch_memo("hits", lambda: MemoUsage(1, 2, 3, 4, 5))
+        self.metrics.watch_memo("newest", lambda: MemoUsage(6, 7, 8))
+        for memo, expected in (("hits", [1, 2, 3, 4, 5]), ("newest", [6, 7, 8, None, None])):
+            self.assertEqual([
+                *(self.value(f"memo_{name}", memo=memo)
+                  for name in ("usage_objects", "usage_bytes", "max_usage_bytes")),
+                *(self.value("memo_lookups_total", memo=memo, status=status)
+                  for status in ("hit", "miss"))], expected)
 
     def test_probes_and_lag(self) -> None:
         """Probes and the reactor's lag have histograms of their own bounds."""

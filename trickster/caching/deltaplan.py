@@ -220,7 +220,7 @@ def _tolerance_ns(query: TimeRangeQuery, options: DeltaOptions) -> int:
     return max(int(options.tolerance * SECOND_NS), options.tolerance_points * query.step_ns)
 
 
-@remembered(most=8192)
+@remembered(8 << 20)
 def _entry_key(prefix: str, key: str, phase: str, identity: bytes) -> str:
     """
     :param phase: start modulo step, or empty where ranges are aligned.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from functools import lru_cache
 from typing import Any
 
 from attrs import Factory, define, evolve, field
@@ -17,9 +16,9 @@ from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan, planned
 from trickster.caching.entries import Entries, Entry
 from trickster.caching.fastforward import NewestSamples, instant_wanted, never_wanted
 from trickster.caching.gaps import Fetched, GapFetcher, Refused, Unkept
+from trickster.caching.hitmemo import CacheHits, HitMemo
 from trickster.caching.lastuses import LastUses
 from trickster.caching.passed import PassedKeys
-from trickster.caching.replays import Replays
 from trickster.caching.retention import mergeable
 from trickster.caching.rfc9111 import not_for_others
 from trickster.errors import NotATimeRange, Reason, RequestTooLarge, UpstreamError
@@ -34,6 +33,7 @@ from trickster.messages import (
     Response,
     Status,
 )
+from trickster.remembering import remembered
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
 
@@ -61,6 +61,7 @@ class DeltaCache:
     :ivar _newest: fast forward, or None where it is switched off.
     :ivar _wall: seconds since the epoch: what "now" is in a query; the clock's where not
         given.
+    :ivar _memo: of hits, shared with other caches.
     """
 
     _dialect: IQueryDialect
@@ -73,19 +74,20 @@ class DeltaCache:
     _clock: IReactorTime
     _options: DeltaOptions
     _wall: Callable[[], float] = Factory(lambda self: self._clock.seconds, takes_self=True)
+    _memo: HitMemo = field(factory=HitMemo)
     _uses: LastUses = field(factory=LastUses, init=False)
-    _replays: Replays | None = field(init=False)
+    _hits: CacheHits | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         # The order of last uses counts each request.
-        self._replays = None if self._options.lru else self._entries.replays()
+        self._hits = None if self._options.lru else self._entries.hits(self._memo)
 
     async def respond(self, request: Request) -> Response:
         """See L{trickster.interfaces.IResponder.respond}."""
         now_ns = int(self._wall() * SECOND_NS)
         question = self._question(request)
-        if question is not None and self._replays is not None:
-            again = self._replays.response(question, now_ns / SECOND_NS)
+        if question is not None and self._hits is not None:
+            again = self._hits.response(question, now_ns / SECOND_NS)
             if again is not None:
                 request.body.close()
                 return again
@@ -145,13 +147,13 @@ class DeltaCache:
         return request.target, headers.joined(b"accept"), self._options.identity.of(headers)
 
     def _keep_hit(self, question: Hashable | None, plan: Plan, response: Response) -> None:
-        if question is None or self._replays is None:
+        if question is None or self._hits is None:
             return
         options = self._options
         if self._newest is not None and not never_wanted(
                 plan.query, plan.now_ns, options.fast_forward_ttl):
             return
-        self._replays.keep(question, plan.key, plan.until(options.retention), response)
+        self._hits.keep(question, plan.key, plan.until(options.retention), response)
 
     async def _hit(self, plan: Plan, entry: Entry, newest: Newest | None) -> Response:
         dataset = entry.dataset.window(plan.wanted)
@@ -314,7 +316,7 @@ class DeltaCache:
         return Deferred.fromCoroutine(self._newest.newest(plan.key, plan.query, at_ns))
 
 
-@lru_cache(maxsize=256)
+@remembered(1 << 20)
 def _joined(first: Headers, more: Headers) -> Headers:
     # The fields of a query's answers are the same each time, and so is what is known of them.
     return first.with_added(*more.pairs)

@@ -9,7 +9,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import DeferredLock
 
 from trickster.caching.flights import Flight
-from trickster.caching.replays import Replays, replays
+from trickster.caching.hitmemo import CacheHits, HitMemo
 from trickster.interfaces import ICacheStore, IReferenceStore
 from trickster.messages import NO_HEADERS, Headers
 from trickster.timeseries.dataset import Dataset
@@ -84,9 +84,9 @@ class Entries:
         """How many keys are being read or changed."""
         return len(self._locks.keys() | self._reads.keys())
 
-    def replays(self) -> Replays | None:
-        """:return: a memory for hits, where the very entry that was put is had back."""
-        return replays(self._store)
+    def hits(self, memo: HitMemo) -> CacheHits | None:
+        """:return: what a memo has of these, where the very entry that was put is had back."""
+        return memo.of(self._store)
 
     def peek(self, key: str) -> Entry | None:
         """:return: what is kept under a key, where the store need not be waited for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -24,10 +23,11 @@ from trickster.caching.rfc9111 import not_for_others
 from trickster.errors import TricksterError, Undecodable
 from trickster.interfaces import INewestDialect, IResponder
 from trickster.messages import FastForward, Octets
+from trickster.remembering import SizedLRU
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.query import TimeRangeQuery
 
-_MOST_KEPT = 4096
+_OVERHEAD = 1024  # about what the objects of one take beside its octets
 _LARGEST = 16 << 20
 _PATIENCE = 5.0  # seconds, at least, that an origin has for its answer
 
@@ -78,20 +78,25 @@ def never_wanted(answered: TimeRangeQuery, now_ns: int, ttl: float) -> bool:
             or answered.extent.end_ns < now_ns // step * step)
 
 
-@define
+# By whose they are, and by the key of the query.
+NewestMemo = SizedLRU[tuple[Any, str], Any]
+
+
+@define(eq=False)
 class NewestSamples:
     """
     Asks for, and for a little while remembers, each query's newest sample.
 
     :ivar _options: of the cache beside whose answers they are.
+    :ivar _memo: of samples, shared with other queries' origins.
     """
 
     _dialect: INewestDialect
     _upstream: IResponder
     _clock: IReactorTime
     _options: DeltaOptions
+    _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
     _log: Logger = field(factory=Logger)
-    _kept: OrderedDict[str, _Newest] = field(factory=OrderedDict, init=False)
     _flights: dict[str, tuple[int, Flight[_Newest]]] = field(factory=dict, init=False)
 
     async def newest(self, key: str, query: TimeRangeQuery,
@@ -117,9 +122,9 @@ class NewestSamples:
         return fetched.dataset, FastForward.MISS
 
     def _remembered(self, key: str) -> _Newest | None:
-        found = self._kept.get(key)
+        found: _Newest | None = self._memo.get((self, key))
         if found is not None and found.until <= self._clock.seconds():
-            del self._kept[key]
+            self._memo.pop((self, key))
             return None
         return found
 
@@ -160,14 +165,10 @@ class NewestSamples:
         is_for_all = not_for_others(response.headers, self._options.told_apart, self._options.rules) is None
         found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until, is_for_all)
         if is_for_all:
-            self._keep(key, found)
+            # Its rows are cuts of the answer, which stays as long as they do.
+            self._memo.put((self, key), found,
+                           _OVERHEAD + len(key) + max(len(octets), dataset.nbytes))
         return found
-
-    def _keep(self, key: str, found: _Newest) -> None:
-        self._kept[key] = found
-        self._kept.move_to_end(key)
-        while len(self._kept) > _MOST_KEPT:
-            self._kept.popitem(last=False)
 
 
 def _first_ns(dataset: Dataset, at_ns: int) -> int:

@@ -27,11 +27,11 @@ from trickster.caching.errands import Errand
 from trickster.caching.fetching import Fetcher
 from trickster.caching.fills import Alone, Fill, FillTable, Landed, Live, Verdict
 from trickster.caching.formfields import is_form
+from trickster.caching.hitmemo import CacheHits, HitMemo
 from trickster.caching.identifying import Identity, Overrides
 from trickster.caching.invalidation import invalidated
 from trickster.caching.keys import READ_ONLY, aligned_extent, key_of
 from trickster.caching.objectoptions import Collapse, ObjectOptions
-from trickster.caching.replays import Replays, replays
 from trickster.caching.rfc9111 import Use, use_of
 from trickster.caching.selecting import matches
 from trickster.caching.shelf import Found, Shelf
@@ -67,6 +67,7 @@ class ObjectCache:
 
     :ivar options: of the path that it serves.
     :ivar _wall: seconds since the epoch, for dates; the clock's where not given.
+    :ivar _memo: of hits, shared with other caches.
     """
 
     _inner: IResponder
@@ -74,8 +75,9 @@ class ObjectCache:
     _clock: IReactorTime
     options: ObjectOptions
     _wall: Callable[[], float] = Factory(lambda self: self._clock.seconds, takes_self=True)
+    _memo: HitMemo = field(factory=HitMemo)
     _table: FillTable = field(factory=FillTable, init=False)
-    _replays: Replays | None = field(init=False)
+    _hits: CacheHits | None = field(init=False)
     _shelf: Shelf = field(init=False)
     _archive: Archive = field(init=False)
     _fetcher: Fetcher = field(init=False)
@@ -87,7 +89,7 @@ class ObjectCache:
     def __attrs_post_init__(self) -> None:
         options = self.options
         self._ranges = options.range_rules
-        self._replays = replays(self._store)
+        self._hits = self._memo.of(self._store)
         self._identity = options.identity
         self._overrides = Overrides(options.override_headers)
         self._shelf = Shelf(self._store, self._clock, options.rules, self._identity)
@@ -104,8 +106,8 @@ class ObjectCache:
             take its place.
         """
         question = _remembered_as(request)
-        if question is not None and self._replays is not None:
-            again = self._replays.response(question, self._clock.seconds())
+        if question is not None and self._hits is not None:
+            again = self._hits.response(question, self._clock.seconds())
             if again is not None:
                 return again
         return _told(await self._looked_up(request, question))
@@ -144,7 +146,7 @@ class ObjectCache:
     def _keep_hit(self, question: Hashable, key: str, response: Response) -> None:
         outcome = response.outcome
         # Which variant it was, if there are several, the key alone does not say.
-        if self._replays is None or not isinstance(
+        if self._hits is None or not isinstance(
                 self._store.get_object(key), Document):  # type: ignore[attr-defined]
             return
         if (outcome.status is not Status.HIT or response.status != 200
@@ -152,7 +154,7 @@ class ObjectCache:
             return
         # Until it is stale, or its Age is another one.
         left = min(outcome.ttl, 1.0 - outcome.age % 1.0)
-        self._replays.keep(question, key, self._clock.seconds() + left, response)
+        self._hits.keep(question, key, self._clock.seconds() + left, response)
 
     def _is_cached_method(self, method: bytes) -> bool:
         return method == b"POST" and (self.options.route.form

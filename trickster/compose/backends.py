@@ -22,6 +22,7 @@ from trickster.caching.passed import PassedKeys
 from trickster.caching.progressive import Spread
 from trickster.caching.sharing import ProgressiveProxy
 from trickster.caching.spool import ISpool
+from trickster.compose.memos import Memos
 from trickster.compose.overlay import PathPlan, overlaid
 from trickster.compose.settings import (
     Holdings,
@@ -72,8 +73,9 @@ class Surroundings:
     :ivar offload: calls a function with arguments in a thread.
     :ivar access_log: None for no access log.
     :ivar spool: makes a place on disk for what slow readers have not read yet.
-    :ivar compression: the codings, and the coded forms that all backends remember.
+    :ivar memos: what all backends remember.
     :ivar wall: seconds since the epoch, for dates; the clock's where not given.
+    :ivar compression: the codings, and the coded forms among C{memos}.
     """
 
     clock: IReactorTime
@@ -83,8 +85,10 @@ class Surroundings:
     offload: Callable[..., Awaitable[Any]]
     server_name: str
     spool: Callable[[], ISpool]
-    compression: Compression = field(factory=Compression)
+    memos: Memos = field(factory=Memos)
     wall: Callable[[], float] = Factory(lambda self: self.clock.seconds, takes_self=True)
+    compression: Compression = field(init=False, default=Factory(
+        lambda self: Compression(memo=self.memos.coded), takes_self=True))
 
 
 @define
@@ -200,7 +204,8 @@ class Backend:
     def _object_cache(self, plan: PathPlan, inner: IResponder) -> ObjectCache:
         options = object_options(self._prefix, self.options, plan, self.negative,
                                  Holdings(self._in_flight, self.around.spool))
-        cache = ObjectCache(inner, self.store, self.around.clock, options, self.around.wall)
+        cache = ObjectCache(inner, self.store, self.around.clock, options, self.around.wall,
+                            self.around.memos.hits)
         self._stops.append(cache.stop)
         return cache
 
@@ -228,7 +233,7 @@ class Backend:
         objects = self._object_cache(whole, inner)
         return DeltaCache(dialect, inner, objects, entries, fetcher,
                           self._newest(dialect, inner, options), PassedKeys(clock), clock, options,
-                          wall)
+                          wall, self.around.memos.hits)
 
     def _newest(self, dialect: IQueryDialect, inner: IResponder, delta: DeltaOptions
                 ) -> NewestSamples | None:
@@ -237,7 +242,8 @@ class Backend:
             return None
         if not INewestDialect.providedBy(dialect):
             return None
-        return NewestSamples(dialect, inner, self.around.clock, delta)
+        return NewestSamples(dialect, inner, self.around.clock, delta,
+                             self.around.memos.newest)
 
 
 def unserved(name: str, options: BackendOptions, around: Surroundings) -> BackendRoutes:

@@ -22,6 +22,7 @@ from trickster.caching.spool import FileSpool
 from trickster.compose.administration import administration, health_check
 from trickster.compose.backends import Backend, Surroundings, unserved
 from trickster.compose.listeners import listener
+from trickster.compose.memos import Memos
 from trickster.compose.running import HangUps, Origins, Program
 from trickster.compose.stores import Cache, caches
 from trickster.config.model import BackendOptions, Configuration
@@ -132,9 +133,12 @@ class _Building:
             in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
             return FileSpool(in_thread, TemporaryFile, _LARGEST_SPOOL)
 
-        server_name = self._configuration.main.server_name or socket.gethostname()
+        main = self._configuration.main
+        memos = Memos.of(main)
+        memos.watch(self._metrics)
+        server_name = main.server_name or socket.gethostname()
         return Surroundings(reactor, self._metrics, self._logs.access, connect, offload,
-                            server_name, spool, wall=self._wall)
+                            server_name, spool, memos, self._wall)
 
     def _backend(self, name: str, options: BackendOptions, around: Surroundings) -> Backend:
         return Backend(

@@ -39,6 +39,15 @@ class MainOptions:
         0, "Number of this process; above 0 it becomes part of the log file's name.", minimum=0)
     server_name: str = setting(
         "", "Identity in Via and Forwarded; the host's name where empty.")
+    hit_memo_bytes: int = setting(
+        64 << 20, "Most memory for small answers that were just given whole from a cache and "
+        "may be given again as they are; 0 for none.", unit="size")
+    compressed_memo_bytes: int = setting(
+        64 << 20, "Most memory for the compressed forms of answers that are given again and "
+        "again; 0 for none.", unit="size")
+    fast_forward_memo_bytes: int = setting(
+        16 << 20, "Most memory for the newest samples of range queries; 0 for none.",
+        unit="size")
     config_include_directory: str = later(
         "", "Directory of further configuration files, beside the main one.")
 

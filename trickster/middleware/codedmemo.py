@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from attrs import define, field
+
+from trickster.remembering import SizedLRU
 
 _Key = tuple[bytes, int, bytes, bytes]
 
@@ -23,13 +23,18 @@ class CodedMemo:
     A few octets of a body find its entry, and all of them are compared then: for the same
     object that costs nothing, and for an equal one a fraction of a digest.
 
-    :ivar limit: the most octets that are held, coded or not.
-    :ivar held: octets that are held now.
+    :ivar limit: the most octets that are held, coded or not; 0 to remember none.
+    :ivar hits: look-ups that found a coded form.
+    :ivar misses: those that did not.
     """
 
     limit: int = 64 << 20
-    held: int = field(default=0, init=False)
-    _entries: OrderedDict[_Key, tuple[bytes, bytes]] = field(factory=OrderedDict, init=False)
+    hits: int = field(default=0, init=False)
+    misses: int = field(default=0, init=False)
+    kept: SizedLRU[_Key, tuple[bytes, bytes]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.kept = SizedLRU(self.limit)
 
     @property
     def largest(self) -> int:
@@ -38,11 +43,11 @@ class CodedMemo:
 
     def find(self, coding: bytes, octets: bytes) -> bytes | None:
         """:return: the coded form of a body, if it is remembered."""
-        key = _key(coding, octets)
-        source, coded = self._entries.get(key, (b"", None))
+        source, coded = self.kept.get(_key(coding, octets)) or (b"", None)
         if coded is None or source != octets:
+            self.misses += 1
             return None
-        self._entries.move_to_end(key)
+        self.hits += 1
         return coded
 
     def keep(self, coding: bytes, octets: bytes, coded: bytes) -> None:
@@ -50,22 +55,9 @@ class CodedMemo:
         :param octets: of a body; held on to.
         :param coded: its coded form.
         """
-        if len(octets) > self.largest:
-            return
-        key = _key(coding, octets)
-        self._forget(self._entries.pop(key, None))
-        self._entries[key] = (octets, coded)
-        self.held += _size(octets, coded)
-        while self.held > self.limit:
-            self._forget(self._entries.popitem(last=False)[1])
-
-    def _forget(self, entry: tuple[bytes, bytes] | None) -> None:
-        if entry is not None:
-            self.held -= _size(*entry)
-
-
-def _size(octets: bytes, coded: bytes) -> int:
-    return len(octets) + len(coded) + _OVERHEAD
+        if len(octets) <= self.largest:
+            self.kept.put(_key(coding, octets), (octets, coded),
+                          len(octets) + len(coded) + _OVERHEAD)
 
 
 def _key(coding: bytes, octets: bytes) -> _Key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import partial
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
@@ -17,6 +17,7 @@ from trickster.middleware.codedbody import PIECE, CodedBody, Resumed, next_turn
 from trickster.middleware.codedmemo import CodedMemo
 from trickster.middleware.coders import Coding, codings
 from trickster.middleware.negotiation import chosen
+from trickster.remembering import remembered
 
 # Below, what coding saves is hardly a packet.
 SMALLEST = 512
@@ -36,7 +37,7 @@ _TAG = re.compile(rb'(?:W/)?"[^"]*"')
 _REPEATED = frozenset((Status.HIT, Status.NEGATIVE_HIT, Status.REVALIDATED, Status.PROXY_HIT))
 
 
-@lru_cache(maxsize=256)
+@remembered(1 << 20)
 def varied(headers: Headers) -> Headers:
     """:return: the fields of an answer that depends on C{Accept-Encoding}."""
     stated = headers.joined(b"vary")

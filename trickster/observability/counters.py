@@ -195,6 +195,25 @@ class Usage:
     max_octets: int = 0
 
 
+@frozen(slots=True)
+class MemoUsage:
+    """
+    How full a memo is, and of how much use.
+
+    :ivar objects: held now.
+    :ivar octets: held now, overhead included.
+    :ivar max_octets: the most octets that it may hold.
+    :ivar hits: look-ups that found what they looked for; None where that is not counted.
+    :ivar misses: those that did not.
+    """
+
+    objects: int
+    octets: int
+    max_octets: int
+    hits: int | None = None
+    misses: int | None = None
+
+
 @define(slots=True, eq=False)
 class StoreCounters:
     """What happened at one cache store."""

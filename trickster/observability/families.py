@@ -22,6 +22,7 @@ from trickster.observability.counters import (
     CellKey,
     ConnectionCounters,
     Histogram,
+    MemoUsage,
     OriginCounters,
     ReloadCounters,
     RouteCounters,
@@ -186,6 +187,22 @@ def of_usages(
                  [(key, usage.max_objects) for key, usage in now])
     yield _gauge("cache_max_usage_bytes", "Most octets in caches; 0: no limit.", _STORE,
                  [(key, usage.max_octets) for key, usage in now])
+
+
+def of_memos(memos: list[tuple[str, Callable[[], MemoUsage]]]) -> Iterator[Metric]:
+    """Of what is remembered beside the caches."""
+    now = [((name,), read()) for name, read in memos]
+    yield _gauge("memo_usage_objects", "Answers and samples in memos.", ("memo",),
+                 [(key, usage.objects) for key, usage in now])
+    yield _gauge("memo_usage_bytes", "Octets in memos, overhead included.", ("memo",),
+                 [(key, usage.octets) for key, usage in now])
+    yield _gauge("memo_max_usage_bytes", "Most octets in memos.", ("memo",),
+                 [(key, usage.max_octets) for key, usage in now])
+    looked_up = [((*key, status), count) for key, usage in now
+                 for status, count in (("hit", usage.hits), ("miss", usage.misses))
+                 if count is not None]
+    yield _counter("memo_lookups", "Look-ups in memos, and how they went.",
+                   ("memo", "status"), looked_up)
 
 
 def of_gauges(gauges: list[tuple[GaugeKey, Gauge]]) -> Iterator[Metric]:

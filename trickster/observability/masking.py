@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from trickster.config.masking import is_secret_name
+from trickster.remembering import remembered
 
 MASK = b"*****"
 
@@ -44,7 +44,7 @@ def masked_target(target: bytes) -> str:
     return _masked(target)
 
 
-@lru_cache(maxsize=1024)
+@remembered(4 << 20)
 def _masked(target: bytes) -> str:
     path, mark, query = target.partition(b"?")
     if mark:
@@ -61,6 +61,6 @@ def _masked_pair(pair: bytes) -> bytes:
     return name + mark + _STATEMENT.sub(rb"\1" + MASK, value)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1 << 20)
 def _is_secret(name: bytes) -> bool:
     return is_secret_name(unquote_to_bytes(name).decode("latin-1").strip())

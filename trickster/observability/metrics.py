@@ -18,6 +18,7 @@ from trickster.observability.counters import (
     PROBE_BUCKETS,
     ConnectionCounters,
     Histogram,
+    MemoUsage,
     OriginCounters,
     ReloadCounters,
     RouteCounters,
@@ -51,6 +52,7 @@ class Metrics(Collector):
     _routes: dict[RouteLabels, RouteCounters] = field(factory=dict, init=False)
     _stores: dict[tuple[str, str], StoreCounters] = field(factory=dict, init=False)
     _usages: dict[tuple[str, str], Callable[[], Usage]] = field(factory=dict, init=False)
+    _memos: dict[str, Callable[[], MemoUsage]] = field(factory=dict, init=False)
     _origins: dict[tuple[str, str], OriginCounters] = field(factory=dict, init=False)
     _probes: dict[str, Histogram] = field(factory=dict, init=False)
     _gauges: dict[GaugeKey, Gauge] = field(factory=dict, init=False)
@@ -76,6 +78,14 @@ class Metrics(Collector):
         :param read: called at each scrape, maybe from another thread.
         """
         self._usages[name, provider] = read
+
+    def watch_memo(self, name: str, read: Callable[[], MemoUsage]) -> None:
+        """
+        Expose how full a memo of the process is, and how it is used.
+
+        :param read: called at each scrape, maybe from another thread.
+        """
+        self._memos[name] = read
 
     def origin(self, backend: str, provider: str) -> OriginCounters:
         """:return: the counters for the traffic with one backend's origin."""
@@ -116,6 +126,7 @@ class Metrics(Collector):
         yield from families.of_origins(list(self._origins.items()))
         yield from families.of_stores(list(self._stores.items()))
         yield from families.of_usages(list(self._usages.items()))
+        yield from families.of_memos(list(self._memos.items()))
         yield from families.of_gauges(list(self._gauges.items()))
         yield families.of_lag(self.reactor_lag)
         yield families.of_probes(list(self._probes.items()))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
 
 import msgspec
 
 from trickster.errors import Reason, Undecodable
+from trickster.remembering import remembered
 from trickster.timeseries.dataset import Dataset, Runs
 from trickster.timeseries.extents import Extents
 from trickster.timeseries.rows import SECOND_NS, IndexedRows, Rows, TextRows, decimal_ns
@@ -184,7 +184,7 @@ def relabeller(labels: Mapping[str, str]) -> Relabel:
     """:return: a function that sets labels in the octets of a label set."""
     fixed = dict(labels)
 
-    @lru_cache(maxsize=16384)
+    @remembered(8 << 20)
     def relabel(metric: bytes) -> bytes:
         return _canonical.encode({**_labels.decode(metric), **fixed})
 

@@ -139,7 +139,7 @@ def _wants_newest(request: Request, found: Facts) -> bool:
     return found.fast_forward and not found.ahead_ns and request.path.endswith(b"/query_range")
 
 
-@remembered(most=4096)
+@remembered(8 << 20)
 def _asked(path: bytes, query: bytes, form: bytes) -> _Asked:
     try:
         params = Params(Params.parse(form).pairs + Params.parse(query).pairs)

@@ -26,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_NS = (1 << 63) - SECOND_NS  # what 64 bits of nanoseconds hold, with some room
 
 
-@remembered(most=8192, longest=64)
+@remembered(4 << 20)
 def instant_ns(text: str) -> int:
     """
     :param text: Unix seconds as a decimal number, or RFC 3339.
@@ -71,7 +71,7 @@ def _from_rfc3339(text: str) -> int:
     return seconds * SECOND_NS + int((fraction or "0").ljust(9, "0"))
 
 
-@remembered(most=1024, longest=64)
+@remembered(1 << 20)
 def step_ns(text: str) -> int:
     """
     :param text: seconds as a decimal number, or a duration such as C{1h30m}.

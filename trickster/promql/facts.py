@@ -72,7 +72,7 @@ class _Refused(Exception):
     """Carries reason and detail of why an expression is not for the cache."""
 
 
-@remembered(most=4096)
+@remembered(4 << 20)
 def facts(expression: str) -> Facts:
     """
     :param expression: PromQL, possibly with Trickster's directives in comments.

@@ -17,6 +17,7 @@ from trickster.hops import (
     port_of,
 )
 from trickster.messages import Headers, Pair, Request
+from trickster.remembering import remembered
 
 
 class ForwardedMode(Enum):
@@ -144,7 +145,7 @@ def _forwarded(request: Request, server_name: str) -> bytes:
     return b"%b, %b" % (before, ours) if before else ours
 
 
-@lru_cache(maxsize=1024)
+@remembered(1 << 20)
 def _element(host: str, is_secure: bool, authority: bytes, server_name: str) -> bytes:
     parts = [b"by=_" + _pseudonym(server_name), b"for=" + _node(host.encode("latin-1", "replace"))]
     if authority:

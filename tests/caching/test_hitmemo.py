@@ -1,21 +1,27 @@
-"""Tests of C{trickster.caching.replays}, as both caches use it."""
+"""Tests of C{trickster.caching.hitmemo}, as both caches use it."""
 
 from __future__ import annotations
 
 import gc
+import random
+import tracemalloc
 from weakref import ref
 
 from attrs import evolve
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import Rig
-from tests.caching.objectworld import World
-from trickster.messages import Status
+from tests.caching.objectworld import ObjectStore, OctetStore, World
+from trickster.caching.documents import Document
+from trickster.caching.hitmemo import HitMemo
+from trickster.caching.rfc9111 import Policy
+from trickster.messages import NO_HEADERS, Octets, Response, Status, octets_of
 from trickster.testing.doubles import DictStore, at_once
 from trickster.timeseries.dataset import Dataset
 
 
-class ReplayTests(SynchronousTestCase):
+class RangeTests(SynchronousTestCase):
     """Full hits that are given again."""
 
     def setUp(self) -> None:
@@ -28,9 +34,7 @@ class ReplayTests(SynchronousTestCase):
 
     def remembered(self) -> int:
         """:return: how many answers are remembered."""
-        replays = self.rig.cache._replays
-        assert replays is not None
-        return len(replays._kept)
+        return len(self.rig.memo.kept)
 
     def test_equal(self) -> None:
         """What is given again is what was given, and each client can read it."""
@@ -81,13 +85,12 @@ class ReplayTests(SynchronousTestCase):
 
     def test_only_so_many(self) -> None:
         """The least recently used goes first."""
-        replays = self.rig.cache._replays
-        assert replays is not None
-        replays._most = 2
+        self.rig = Rig(memo=HitMemo(6000))
         for start in (-300, -360, -420):
             for _ in range(2):
                 self.rig.ask(start, 0)
         self.assertEqual(self.remembered(), 2)
+        self.assertLess(self.rig.memo.kept.octets, 6000)
 
     def test_not_remembered(self) -> None:
         """Other methods, wishes for the cache, and identities, are looked up each time."""
@@ -100,8 +103,8 @@ class ReplayTests(SynchronousTestCase):
     def test_not_where_each_request_counts(self) -> None:
         """Last uses, and stores of octets, are without."""
         for rig in (Rig(lru=True), Rig(DictStore)):
-            self.assertIsNone(rig.cache._replays)
             self.hit(rig)
+            self.assertEqual(len(rig.memo.kept), 0)
             self.assertEqual(rig.ask(-300, 0).octets, rig.direct(-300, 0))
 
     def test_newest_sample(self) -> None:
@@ -139,9 +142,7 @@ class ObjectTests(SynchronousTestCase):
 
     def remembered(self) -> int:
         """:return: how many answers are remembered."""
-        replays = self.world.cache._replays
-        assert replays is not None
-        return len(replays._kept)
+        return len(self.world.memo.kept)
 
     def test_again(self) -> None:
         """The same request is answered the same, to the field."""
@@ -180,6 +181,61 @@ class ObjectTests(SynchronousTestCase):
                       for body in (b"1", b"2")))
         for _ in range(2):
             self.assertEqual([world.ask(A=a).octets for a in "xy"], [b"1", b"2"])
-        replays = world.cache._replays
-        assert replays is not None
-        self.assertEqual(len(replays._kept), 0)
+        self.assertEqual(len(world.memo.kept), 0)
+
+
+class SharedTests(SynchronousTestCase):
+    """One memo for all caches of a process, within one bound."""
+
+    def test_caches_apart(self) -> None:
+        """Equal questions to two caches are two."""
+        memo, worlds = HitMemo(), (World.of(), World.of())
+        stores = [world.store for world in worlds]
+        caches = [memo.of(store) for store in stores]
+        for store, cache, octets in zip(stores, caches, (b"1", b"2"), strict=True):
+            assert cache is not None
+            store.put_object("k", Document(200, NO_HEADERS, (), 0, Policy(), 0.0, 0.0), 1, 60.0)
+            cache.keep("q", "k", 1e12, Response(200, body=Octets(octets)))
+        found = [cache.response("q", 0.0) for cache in caches if cache is not None]
+        self.assertEqual([octets_of(one.body) for one in found if one], [b"1", b"2"])
+        self.assertEqual((memo.hits, memo.misses, len(memo.kept)), (2, 0, 2))
+
+    def test_none(self) -> None:
+        """A memo of no octets, and one for a store of octets, is none."""
+        self.assertIsNone(HitMemo(0).of(ObjectStore(Clock())))
+        self.assertIsNone(HitMemo().of(OctetStore(Clock())))
+
+    def test_many_small(self) -> None:
+        """Thousands of small hits are remembered at a time."""
+        world, targets = World.of(), [b"/%d" % number for number in range(2000)]
+        world.given(*[world.answer(Cache_Control="max-age=60") for _ in targets])
+        for _ in range(3):
+            for target in targets:
+                world.ask(target)
+        self.assertEqual((len(world.memo.kept), world.memo.hits), (2000, 2000))
+
+    def test_bounded(self) -> None:
+        """However large hits, fields and targets are, no more memory is taken than allowed."""
+        world, sizes = World.of(memo=HitMemo(2 << 20)), random.Random(5)
+        agents = ["a" * sizes.randrange(800) for _ in range(50)]
+
+        def ask() -> None:
+            for number in range(700):
+                target = b"/%d?" % number + b"x" * sizes.randrange(900)
+                body = bytes(sizes.randrange(9000))
+                agent = sizes.choice(agents)
+                world.given(world.answer(body=body, Cache_Control="max-age=60", ETag='"1"'))
+                for _ in range(2):
+                    world.ask(target, User_Agent=agent + str(number), Accept="*/*")
+                world.origin.requests.clear()
+                world.store.entries.clear()  # what is measured is the memo's alone
+
+        tracemalloc.start()
+        try:
+            ask()
+            gc.collect()
+            taken = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        self.assertGreater(world.memo.kept.octets, 19 << 16)
+        self.assertLess(taken, (2 << 20) + (1 << 18))

@@ -1,0 +1,38 @@
+"""Tests of L{trickster.compose.memos}."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.caching.objectworld import ObjectStore
+from trickster.compose.memos import Memos
+from trickster.config.model import MainOptions
+from trickster.observability.metrics import Metrics
+
+
+class MemosTests(SynchronousTestCase):
+    """What a process remembers beside its caches."""
+
+    def test_limits(self) -> None:
+        """Each is as large as its key says, and its gauges say so."""
+        metrics = Metrics(CollectorRegistry())
+        memos = Memos.of(MainOptions(hit_memo_bytes=1000, compressed_memo_bytes=64_000,
+                                     fast_forward_memo_bytes=0))
+        memos.watch(metrics)
+        memos.coded.keep(b"gzip", b"x" * 500, b"y")
+        memos.coded.find(b"gzip", b"x" * 500)
+        self.assertFalse(memos.newest.put((self, "key"), "value", 1))
+        for memo, limit, used in (
+                ("hits", 1000, 0), ("compressed", 64_000, 501 + 1024 + 256), ("newest", 0, 0)):
+            self.assertEqual([metrics.registry.get_sample_value(
+                f"trickster_memo_{name}", {"memo": memo})
+                for name in ("max_usage_bytes", "usage_bytes")], [limit, used])
+        self.assertEqual(metrics.registry.get_sample_value(
+            "trickster_memo_lookups_total", {"memo": "compressed", "status": "hit"}), 1)
+
+    def test_none(self) -> None:
+        """0 is none."""
+        memos = Memos.of(MainOptions(hit_memo_bytes=0, compressed_memo_bytes=0))
+        self.assertIsNone(memos.hits.of(ObjectStore(None)))  # type: ignore[arg-type]
+        self.assertEqual(memos.coded.largest, 0)

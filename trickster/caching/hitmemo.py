@@ -1,0 +1,110 @@
+"""Answers that caches gave a moment ago, for requests that are the same octet for octet."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+from weakref import ReferenceType, ref
+
+from attrs import define, field, frozen
+
+from trickster.interfaces import IReferenceStore
+from trickster.messages import Headers, Octets, Outcome, Response
+from trickster.remembering import SizedLRU, octets_held
+
+_LARGEST_BODY = 128 << 10
+# About what the objects of one hit take beside its octets, its question and its fields.
+_OVERHEAD = 1024
+
+
+@frozen(slots=True)
+class Hit:
+    """
+    A full hit, ready to be given again.
+
+    :ivar key: under which the store has what it was made from.
+    :ivar stored: that, not kept alive by this; once something else stands in its place, this
+        is void.
+    :ivar until: the clock's seconds from which on the answer would be another one.
+    """
+
+    key: str
+    stored: ReferenceType[Any]
+    until: float
+    status: int
+    headers: Headers
+    octets: bytes
+    outcome: Outcome
+
+
+@define(eq=False)
+class HitMemo:
+    """
+    Small full hits of all caches of a process.  Viewers of one dashboard ask the same within
+    a step, and so does one that refreshes more often than its step; and some objects
+    everybody wants.
+
+    :ivar limit: the most octets of memory that they take; 0 to remember none.
+    :ivar hits: look-ups that found one which still held.
+    :ivar misses: those that did not.
+    """
+
+    limit: int = 64 << 20
+    hits: int = field(default=0, init=False)
+    misses: int = field(default=0, init=False)
+    kept: SizedLRU[Hashable, Hit] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.kept = SizedLRU(self.limit)
+
+    def of(self, store: Any) -> CacheHits | None:
+        """
+        :param store: where a cache keeps what its hits are made from.
+        :return: the memo for one cache, whose questions are no other one's; None where the
+            store does not give back the very object that was put, or none are remembered.
+        """
+        if not self.limit or not IReferenceStore.providedBy(store):
+            return None
+        return CacheHits(self, store)
+
+
+@define(eq=False)
+class CacheHits:
+    """The part of a L{HitMemo} that one cache has."""
+
+    _memo: HitMemo
+    _store: IReferenceStore
+
+    def response(self, question: Hashable, now: float) -> Response | None:
+        """
+        :param question: everything about a request that its answer may depend on.
+        :param now: the clock's seconds.
+        :return: the answer given before, its body unread, if it still holds.
+        """
+        memo = self._memo
+        found = memo.kept.get((self, question))
+        if found is None:
+            memo.misses += 1
+            return None
+        stored = self._store.get_object(found.key)
+        if now >= found.until or stored is None or stored is not found.stored():
+            memo.kept.pop((self, question))
+            memo.misses += 1
+            return None
+        memo.hits += 1
+        return Response(found.status, found.headers, Octets(found.octets), found.outcome)
+
+    def keep(self, question: Hashable, key: str, until: float, response: Response) -> None:
+        """
+        Remember a full hit, if it is small.
+
+        :param key: of what it was made from.
+        :param until: as in L{Hit}.
+        """
+        body, stored = response.body, self._store.get_object(key)
+        if type(body) is not Octets or len(body.octets) > _LARGEST_BODY or stored is None:
+            return
+        hit = Hit(key, ref(stored), until, response.status, response.headers, body.octets,
+                  response.outcome)
+        self._memo.kept.put((self, question), hit, _OVERHEAD + len(body.octets)
+                            + octets_held(question) + 2 * octets_held(response.headers.pairs))

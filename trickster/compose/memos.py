@@ -1,0 +1,55 @@
+"""What the whole process remembers beside its caches, each within a bound of its own."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from attrs import field, frozen
+
+from trickster.caching.fastforward import NewestMemo
+from trickster.caching.hitmemo import HitMemo
+from trickster.config.model import MainOptions
+from trickster.middleware.codedmemo import CodedMemo
+from trickster.observability.counters import MemoUsage
+from trickster.observability.metrics import Metrics
+from trickster.remembering import SizedLRU
+
+
+def _newest() -> NewestMemo:
+    return SizedLRU(MainOptions().fast_forward_memo_bytes)
+
+
+@frozen
+class Memos:
+    """
+    The memos of a process.
+
+    :ivar hits: small full hits of all caches.
+    :ivar coded: compressed forms.
+    :ivar newest: newest samples of all range queries.
+    """
+
+    hits: HitMemo = field(factory=HitMemo)
+    coded: CodedMemo = field(factory=CodedMemo)
+    newest: NewestMemo = field(factory=_newest)
+
+    @classmethod
+    def of(cls, options: MainOptions) -> Memos:
+        """:return: empty memos, as large as the configuration says."""
+        return cls(HitMemo(options.hit_memo_bytes), CodedMemo(options.compressed_memo_bytes),
+                   SizedLRU(options.fast_forward_memo_bytes))
+
+    def watch(self, metrics: Metrics) -> None:
+        """Expose how full they are, and of how much use."""
+        metrics.watch_memo("hits", partial(_looked_up, self.hits))
+        metrics.watch_memo("compressed", partial(_looked_up, self.coded))
+        metrics.watch_memo("newest", partial(_usage, self.newest))
+
+
+def _usage(memo: NewestMemo) -> MemoUsage:
+    return MemoUsage(len(memo), memo.octets, memo.limit)
+
+
+def _looked_up(memo: HitMemo | CodedMemo) -> MemoUsage:
+    kept = memo.kept
+    return MemoUsage(len(kept), kept.octets, kept.limit, memo.hits, memo.misses)
