@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.bodies import Pieces, read_all
-from trickster.errors import UpstreamTimeout
+from trickster.errors import BadRequest, RequestError, UpstreamBroke, UpstreamTimeout
 from trickster.messages import Octets, Request, Response
 from trickster.observability.counters import OriginCounters
 from trickster.observability.origins import CountedOrigin
-from trickster.testing.doubles import RecordingResponder, at_once
+from trickster.observability.outages import OutageLog
+from trickster.testing.doubles import PausedBody, RecordingResponder, at_once
+
+
+def outages() -> OutageLog:
+    """:return: a log of an origin's outages."""
+    return OutageLog("prom", "a.test:9090", Clock())
 
 
 class CountedOriginTests(SynchronousTestCase):
@@ -17,7 +25,7 @@ class CountedOriginTests(SynchronousTestCase):
 
     def ask(self, answer: Response | Exception) -> OriginCounters:
         counters = OriginCounters()
-        counted = CountedOrigin(RecordingResponder.of(answer), counters)
+        counted = CountedOrigin(RecordingResponder.of(answer), counters, outages())
         response = at_once(counted.respond(Request(b"POST", b"/", body=Octets(b"abc"))))
         at_once(read_all(response.body, 100))
         return counters
@@ -36,7 +44,47 @@ class CountedOriginTests(SynchronousTestCase):
     def test_a_failure(self) -> None:
         """An origin that gives no answer is a failure, which goes on to whoever asked."""
         counters = OriginCounters()
-        counted = CountedOrigin(RecordingResponder.of(UpstreamTimeout()), counters)
+        counted = CountedOrigin(RecordingResponder.of(UpstreamTimeout()), counters, outages())
         with self.assertRaises(UpstreamTimeout):
             at_once(counted.respond(Request(b"GET", b"/")))
         self.assertEqual((counters.requests, counters.failures), (1, 1))
+
+    def failing(self, error: RequestError) -> CountedOrigin:
+        """:return: an origin that was asked, and gave no answer."""
+        counted = CountedOrigin(RecordingResponder.of(error), OriginCounters(), outages())
+        with self.assertRaises(type(error)):
+            at_once(counted.respond(Request(b"GET", b"/")))
+        return counted
+
+    def test_an_outage(self) -> None:
+        """An origin that gives no answer is told of in the log."""
+        with capturedLogs() as events:
+            self.failing(UpstreamTimeout("too slow"))
+        self.assertEqual([formatEvent(event) for event in events],
+                         ["Origin a.test:9090 of backend prom fails: too slow"])
+
+    def test_a_fault_of_the_client(self) -> None:
+        """A request that cannot be sent on is no failure of the origin."""
+        counted = self.failing(BadRequest("the body is shorter than it was said to be"))
+        self.assertEqual((counted.counters.failures, counted.outages.is_failing), (0, False))
+
+    def test_broken_off(self) -> None:
+        """An origin that goes away within its answer fails, whatever its status was."""
+        body = PausedBody()
+        body.feed(UpstreamBroke("gone"))
+        counted = CountedOrigin(
+            RecordingResponder.of(Response(200, body=body)), OriginCounters(), outages())
+        answer = at_once(counted.respond(Request(b"GET", b"/")))
+        with self.assertRaises(UpstreamBroke):
+            at_once(answer.body.read())
+        self.assertEqual((counted.counters.failures, counted.outages.is_failing), (1, True))
+
+    def test_recovery(self) -> None:
+        """It works again once an answer is here to its end, and not with the head of one."""
+        for body in (Octets(b"x"), Pieces.of([b"x"]), Octets()):
+            counted = self.failing(UpstreamTimeout())
+            counted.inner = RecordingResponder.of(Response(503, body=body))
+            answer = at_once(counted.respond(Request(b"GET", b"/")))
+            self.assertEqual(counted.outages.is_failing, type(body) is Pieces)
+            at_once(read_all(answer.body, 100))
+            self.assertFalse(counted.outages.is_failing)

@@ -51,6 +51,7 @@ from trickster.observability.accesslog import AccessLog
 from trickster.observability.counters import RouteLabels
 from trickster.observability.metrics import Metrics
 from trickster.observability.origins import CountedOrigin
+from trickster.observability.outages import OutageLog
 from trickster.routes import ALL_METHODS, READ_METHODS, LocalAnswer, Match, Route, Serve
 from trickster.timeseries.wire import Codec
 from trickster.upstream.client import UpstreamClient
@@ -121,7 +122,8 @@ class Backend:
         if probe_origin(options) != origin:
             self.probed = self._client(probe_origin(options))
         self._origin = CountedOrigin(
-            self.upstream, self.around.metrics.origin(self.name, options.provider))
+            self.upstream, self.around.metrics.origin(self.name, options.provider),
+            OutageLog(self.name, OriginURL.parse(options.origin_url).place, self.around.clock))
         self._in_flight = InFlight(options.in_flight_bytes)
         self._watch()
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 from zope.interface import implementer
 
-from trickster.errors import RequestError
+from trickster.errors import UpstreamError
 from trickster.interfaces import IBody, IDuplex, IResponder
 from trickster.messages import Octets, Request, Response
 from trickster.observability.counters import OriginCounters
+from trickster.observability.outages import OutageLog
 
 
 @implementer(IResponder)
 @define(eq=False)
 class CountedOrigin:
-    """Counts requests to an origin, failures, and octets of bodies."""
+    """
+    Counts requests to an origin, failures, and octets of bodies.
+
+    :ivar outages: is told of failures and of whole answers.
+    """
 
     inner: IResponder
     counters: OriginCounters
+    outages: OutageLog
 
     async def respond(self, request: Request) -> Response:
         """See L{IResponder.respond}."""
@@ -26,23 +32,31 @@ class CountedOrigin:
         counters.sent_octets += request.body.length or 0
         try:
             response = await self.inner.respond(request)
-        except RequestError:
-            counters.failures += 1
+        except UpstreamError as error:
+            self.failed(error)
             raise
         body = response.body
         if type(body) is Octets:
             counters.received_octets += len(body.octets)
+            self.outages.answered()
             return response
         if IDuplex.providedBy(body):
+            self.outages.answered()
             return response
-        return evolve(response, body=_Counted(body, counters))
+        return evolve(response, body=_Counted(body, self))
+
+    def failed(self, error: UpstreamError) -> None:
+        """A request got no usable answer, or only a part of one."""
+        self.counters.failures += 1
+        self.outages.failed(error)
 
 
 @implementer(IBody)
 @define(eq=False)
 class _Counted:
     _inner: IBody
-    _counters: OriginCounters
+    _origin: CountedOrigin
+    _octets: int = field(default=0, init=False)
 
     @property
     def length(self) -> int | None:
@@ -52,8 +66,16 @@ class _Counted:
 
     async def read(self) -> bytes:
         """See L{IBody.read}."""
-        octets = await self._inner.read()
-        self._counters.received_octets += len(octets)
+        try:
+            octets = await self._inner.read()
+        except UpstreamError as error:
+            self._origin.failed(error)
+            raise
+        self._origin.counters.received_octets += len(octets)
+        self._octets += len(octets)
+        # Some readers do not ask for the end of what they know the length of.
+        if not octets or self._octets == self._inner.length:
+            self._origin.outages.answered()
         return octets
 
     def close(self) -> None:
