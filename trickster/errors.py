@@ -129,10 +129,12 @@ class RequestError(TricksterError):
     :ivar detail: a sentence for the client, in plain text.
     :ivar retry_after: seconds after which asking again may succeed, or None
         (RFC 9110 section 10.2.3).
+    :ivar fields: header fields of the answer, such as C{Allow}.
     """
 
     status = 500
     reason = Reason.INTERNAL
+    fields: tuple[tuple[bytes, bytes], ...] = ()
 
     def __init__(self, detail: str = "", reason: Reason | None = None,
                  status: int | None = None, *, retry_after: float | None = None) -> None:
@@ -152,6 +154,35 @@ class BadRequest(RequestError):
     reason = Reason.MALFORMED_REQUEST
 
 
+class NotFound(RequestError):
+    """No backend answers this host and path (RFC 9110 section 15.5.5)."""
+
+    status = 404
+    reason = Reason.NO_ROUTE
+
+
+class MethodNotAllowed(RequestError):
+    """
+    The path is known, the method is not allowed there (RFC 9110 section 15.5.6).
+
+    :ivar fields: C{Allow}, with the methods that are.
+    """
+
+    status = 405
+    reason = Reason.METHOD_NOT_ALLOWED
+
+    def __init__(self, allow: tuple[str, ...]) -> None:
+        super().__init__("method not allowed")
+        self.fields = ((b"Allow", ", ".join(allow).encode("latin-1")),)
+
+
+class NotCached(RequestError):
+    """C{only-if-cached} was asked for, and nothing stored would do (RFC 9111 section 5.2.1.7)."""
+
+    status = 504
+    reason = Reason.ONLY_IF_CACHED
+
+
 class RequestTooLarge(RequestError):
     """More octets in a request body than the listener takes (RFC 9110 section 15.5.14)."""
 
@@ -167,7 +198,12 @@ class Overloaded(RequestError):
 
 
 class UpstreamError(RequestError):
-    """The origin gave no usable answer (RFC 9110 section 15.6.3)."""
+    """
+    The origin gave no usable answer (RFC 9110 section 15.6.3).
+
+    :ivar detail: what happened, for the log only: it may name addresses and files that are
+        not for clients.
+    """
 
     status = 502
     reason = Reason.ORIGIN_BROKE

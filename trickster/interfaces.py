@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
+    from trickster.errors import Reason
     from trickster.messages import Request, Response
-    from trickster.routes import Probe, Route
+    from trickster.routes import LocalAnswer, Probe, Route
     from trickster.timeseries.dataset import Dataset
     from trickster.timeseries.query import TimeRangeQuery
 
@@ -111,6 +112,22 @@ class IOriginType(IPluginType):
     def probe(options: Any) -> Probe | None:
         """
         :return: the health check to use when the configuration names none.
+        """
+
+
+class IRefusalFormat(Interface):
+    """
+    How a kind of origin spells errors: an origin type that provides this too has refusals of
+    ours spelled so, in the form that its clients can read.
+    """
+
+    def spelled_refusal(path: bytes, status: int, reason: Reason,
+                        text: str) -> LocalAnswer | None:
+        """
+        :param path: that was asked for, as the origin knows it.
+        :param status: of the refusal, 400 to 599; the answer's is the same.
+        :param text: a sentence for people.
+        :return: the answer, or None where plain text is right.
         """
 
 

@@ -333,6 +333,15 @@ class Status(Enum):
     ERROR = "error"
 
 
+def passed_status(status: int) -> Status:
+    """
+    :param status: of an origin's answer that is passed on and not kept.
+    :return: C{proxy-error} where the origin failed (5xx).  Where it refuses a request (4xx),
+        that is the client's matter, and no failure of the origin.
+    """
+    return Status.PROXY_ERROR if status >= 500 else Status.PROXY_ONLY
+
+
 class FastForward(Enum):
     """What became of the newest sample beside a range."""
 

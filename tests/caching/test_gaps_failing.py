@@ -29,14 +29,18 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual(rig.ask(-600, 0).octets, rig.direct(-600, 0))
 
     def test_statuses(self) -> None:
-        """The origin's own refusal is passed on, with its body and its fields."""
+        """
+        The origin's own refusal is passed on, with its body and its fields; that the origin
+        failed is said of the 5xx among them.
+        """
         for code in (302, 400, 401, 404, 422, 429, 500, 503):
             rig = Rig()
             rig.origin.faults = [status(code, b'{"status":"error"}', ((b"Retry-After", b"9"),))]
             answer = rig.ask(-600, 0)
             self.assertEqual((answer.code, answer.octets), (code, b'{"status":"error"}'))
             self.assertEqual((answer.status, answer.outcome.reason),
-                             (Status.PROXY_ERROR, Reason.ORIGIN_STATUS))
+                             (Status.PROXY_ERROR if code >= 500 else Status.PROXY_ONLY,
+                              Reason.ORIGIN_STATUS))
             self.assertEqual(answer.response.headers.get(b"retry-after"), b"9")
             self._next_is_fine(rig)
 

@@ -91,11 +91,16 @@ class MissAndHitTests(SynchronousTestCase):
         self.assertEqual(world.ask().octets, b"new")
 
     def test_errors_say_so(self) -> None:
-        """An error of the origin that is not kept is told as one, not as a miss."""
-        world = World.of()
-        world.given(world.answer(status=404), world.answer(status=404, Cache_Control="max-age=9"))
-        asked = [world.ask() for _ in range(3)]
-        self.assertEqual([one.result for one in asked], ["proxy-error", "kmiss", "hit"])
+        """
+        An error of the origin that is not kept is told as one, not as a miss; one that the
+        request has caused is no failure of the origin.
+        """
+        for status, told in ((404, "proxy-only"), (500, "proxy-error")):
+            world = World.of()
+            world.given(world.answer(status=status),
+                        world.answer(status=status, Cache_Control="max-age=9"))
+            asked = [world.ask() for _ in range(3)]
+            self.assertEqual([one.result for one in asked], [told, "kmiss", "hit"])
         self.assertEqual(asked[0].outcome.reason, Reason.NO_FRESHNESS)
 
     def test_query_is_part_of_the_key(self) -> None:

@@ -46,7 +46,7 @@ FINE = answering(b"200 OK")
 _PARTIAL = b'"isPartial":true,"status":"success"'
 FAULTS: dict[str, tuple[Serve, tuple[int, ...], str]] = {
     "error 500": (answering(b"500 Internal Server Error", b"oops"), (500,), "proxy-error"),
-    "error 429": (answering(b"429 Too Many Requests", b"later"), (429,), "proxy-error"),
+    "error 429": (answering(b"429 Too Many Requests", b"later"), (429,), "proxy-only"),
     "error 503": (answering(b"503 Service Unavailable", b"{}"), (503,), "proxy-error"),
     "error 422": (answering(b"422 Unprocessable Entity", b'{"status":"error"}'), (422,),
                   "proxy-error"),

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.end_to_end.installation import exchange
 from tests.end_to_end.reporting import NOW, SECRET, Reporting
-from tests.end_to_end.servers import fetch
+from tests.end_to_end.servers import Answer, fetch
+from tests.end_to_end.talking import Talk, request
 
 _ROUTE = {"backend_name", "provider", "method", "path", "http_status"}
 
@@ -68,6 +69,39 @@ class HeaderTests(Reporting):
             answer = self.ask(query, start, end, backend)
             self.assertIn(f"reason={reason}", answer.result, (query, answer.status))
             self.assertIn(f"detail={reason}", answer.headers["Cache-Status"])
+
+
+class RefusalTests(Reporting):
+    """What clients of Prometheus's API are told where there is no answer."""
+
+    def refused(self, answer: Answer, kind: str) -> None:
+        """See that an answer is an error of the API, and gives nothing away."""
+        self.assertEqual(answer.headers["Content-Type"], "application/json")
+        told = json.loads(answer.body)
+        self.assertEqual((told["status"], told["errorType"]), ("error", kind))
+        self.assertNotIn("127.0.0.1", str(answer.body) + str(answer.headers))
+
+    def test_api(self) -> None:
+        """A refusal of ours is JSON, as Prometheus's own errors are."""
+        self.refused(self.ask("x", -90000, 0), "bad_data")
+        self.refused(self.ask("x", -600, -300, "down"), "unavailable")
+        for path in ("query?query=x", "labels", "series?match[]=x", "alerts", "no/such/thing"):
+            answer = fetch(f"{self.trickster.url}/down/api/v1/{path}")
+            self.assertEqual(answer.status, 502)
+            self.refused(answer, "unavailable")
+        self.refused(request(f"{self.trickster.url}/good/api/v1/query", method="TRACE"),
+                     "bad_data")
+        with Talk(self.trickster.port) as talk:
+            large = talk.asked("/good/api/v1/query", [("Content-Length", str(1 << 40))], "POST")
+        self.assertEqual(large.status, 413)
+        self.refused(large, "bad_data")
+
+    def test_elsewhere(self) -> None:
+        """Everywhere else it is plain text, which gives nothing away either."""
+        for answer in (fetch(f"{self.trickster.url}/down/graph"),
+                       fetch(f"{self.trickster.url}/good/%2e%2e/x")):
+            self.assertEqual(answer.headers["Content-Type"].partition(";")[0], "text/plain")
+            self.assertNotIn("127.0.0.1", str(answer.body) + str(answer.headers))
 
 
 class MetricsTests(Reporting):

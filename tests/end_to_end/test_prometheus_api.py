@@ -116,7 +116,7 @@ class EndpointTests(BothWays):
         for path, params, status in REFUSED:
             for _ in range(2):
                 answer = self.both(path, params)
-                self.assertEqual((answer.status, answer.lookup), (status, "proxy-error"), path)
+                self.assertEqual((answer.status, answer.lookup), (status, "proxy-only"), path)
                 self.assertIn("reason=origin-status", answer.result)
 
     def test_time_ranges_of_lookups(self) -> None:

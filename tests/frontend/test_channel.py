@@ -8,14 +8,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.address import IPv6Address
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.frontend.connection import NOW, Connection, Echo, Streaming, answers, get, post
+from trickster.errors import RequestError
 from trickster.frontend.headreader import HeadLimits
 from trickster.frontend.limits import ListenerLimits
+from trickster.frontend.refusals import IRefuser
+from trickster.interfaces import IResponder
 from trickster.messages import Octets, Peer, Request, Response, octets_of
 from trickster.testing.doubles import PausedOrigin, RecordingResponder
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@implementer(IResponder, IRefuser)
+class Teapot:
+    """Reads requests to their ends, and has a status of its own for what goes wrong."""
+
+    async def respond(self, request: Request) -> Response:
+        try:
+            while await request.body.read():
+                pass
+        except RequestError as error:
+            return Response(418, body=Octets(b"%d" % error.status))
+        return ok()
+
+    async def refused(self, request: Request, error: RequestError) -> Response:
+        return Response(418, body=Octets(b"%d refused" % error.status))
 
 
 def ok(body: bytes = b"") -> Response:
@@ -359,6 +379,24 @@ class BodyLimitTests(SynchronousTestCase):
         self.assertEqual(connection.received(), b"")
         [(status, _)] = answers(connection.exchange(b"1\r\nd\r\n"))
         self.assertEqual((status, connection.ending), (413, "half-closed"))
+
+    def test_told_to_the_reader(self) -> None:
+        """What reads the body when it becomes too large is told, and may say so in its way."""
+        connection = Connection(Teapot(), ListenerLimits(body=3))
+        connection.send(CHUNKED + b"3\r\nabc\r\n")
+        self.assertEqual(answers(connection.exchange(b"1\r\nd\r\n")), [(418, b"413")])
+        self.assertEqual(connection.ending, "half-closed")
+
+    def test_refused_by_the_responder(self) -> None:
+        """A body that is too large from the start is refused by what would have answered."""
+        for octets in (post(b"abcd"), post(b"").replace(b"th: 0", b"th: 4"),
+                       CHUNKED + b"4\r\nabcd\r\n0\r\n\r\n"):
+            connection = Connection(Teapot(), ListenerLimits(body=3))
+            self.assertEqual(answers(connection.exchange(octets + get())), [(418, b"413 refused")])
+            self.assertEqual(connection.ending, "half-closed")
+        for octets, answer in ((b"4\r\nabcd\r\n", b"413 refused"), (b"x\r\n", b"400 refused")):
+            connection = Connection(Teapot(), ListenerLimits(body=3))
+            self.assertEqual(answers(connection.exchange(CHUNKED + octets)), [(418, answer)])
 
     def test_truncated(self) -> None:
         """Or it is cut."""

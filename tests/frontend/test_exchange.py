@@ -11,7 +11,10 @@ from trickster.errors import Overloaded, Reason, UpstreamBroke
 from trickster.frontend.limits import ListenerLimits
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Octets, Request, Response
+from trickster.observability.refusals import SpelledRefusal
 from trickster.testing.doubles import PausedOrigin, RecordingResponder
+
+_BROKE = b"the origin went away before its answer was whole\n"
 
 
 def received(response: Response | Exception, octets: bytes | None = None) -> bytes:
@@ -253,8 +256,15 @@ class BreakTests(SynchronousTestCase):
         streaming = Streaming()
         streaming.body.feed(UpstreamBroke("it broke"))
         connection = Connection(streaming)
-        self.assertEqual(answers(connection.exchange(get())), [(502, b"it broke\n")])
+        self.assertEqual(answers(connection.exchange(get())), [(502, _BROKE)])
         self.assertEqual(connection.ending, "open")
+
+    def test_spelled(self) -> None:
+        """Where a refusal is spelled already, that is what the client gets."""
+        streaming = Streaming()
+        instead = Response(502, body=Octets(b"{}"))
+        streaming.body.feed(SpelledRefusal(UpstreamBroke("it broke"), instead))
+        self.assertEqual(answers(Connection(streaming).exchange(get())), [(502, b"{}")])
 
 
 class ErrorTests(SynchronousTestCase):

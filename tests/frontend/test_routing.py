@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from trickster.errors import Reason
+from trickster.errors import Reason, RequestError, RequestTooLarge
+from trickster.frontend.refusals import IRefuser
 from trickster.frontend.routing import (
     NO_ROUTE,
     BackendRoutes,
@@ -25,7 +26,9 @@ from trickster.frontend.routing import (
 )
 from trickster.interfaces import IResponder
 from trickster.messages import Octets, Request, Response, octets_of
+from trickster.observability.refusals import refusal
 from trickster.routes import ALL_METHODS, READ_METHODS, Match
+from trickster.testing.doubles import at_once
 
 
 @implementer(IResponder)
@@ -37,6 +40,22 @@ class Named:
 
     async def respond(self, request: Request) -> Response:
         return Response(200, body=Octets(self.name.encode() + b" " + request.target))
+
+
+@implementer(IResponder)
+@frozen
+class Caught:
+    """Answers what another raises, and says for which target."""
+
+    inner: IResponder
+
+    async def respond(self, request: Request) -> Response:
+        try:
+            return await self.inner.respond(request)
+        except RequestError as error:
+            response = refusal(error)
+            headers = response.headers.with_added((b"X-Target", request.target))
+            return evolve(response, headers=headers)
 
 
 def exact(path: str, *methods: str) -> RoutedEntry:
@@ -134,7 +153,13 @@ class PathTests(SynchronousTestCase):
     def test_wrong_method(self) -> None:
         """Where no matching entry takes the method, the answer says which would do."""
         self.assertEqual(TABLE.find(b"PUT", b"bare.example", b"/only"),
-                         WrongMethod(("GET", "HEAD")))
+                         WrongMethod(("GET", "HEAD"), "bare"))
+
+    def test_wrong_method_of_a_named_backend(self) -> None:
+        """It is known whose path it is, and where the backend's name in it ends."""
+        table = RouteTable.of([BackendRoutes("web", [exact("/only")])])
+        self.assertEqual(table.find(b"PUT", b"x", b"/web/only"),
+                         WrongMethod(("GET", "HEAD"), "web", 4))
 
     def test_trace(self) -> None:
         """TRACE is not among "all methods", and they are spelled out."""
@@ -148,7 +173,7 @@ class PathTests(SynchronousTestCase):
     def test_methods_are_case_sensitive(self) -> None:
         """RFC 9110 section 9.1: C{get} is not C{GET}."""
         self.assertEqual(TABLE.find(b"get", b"bare.example", b"/only"),
-                         WrongMethod(("GET", "HEAD")))
+                         WrongMethod(("GET", "HEAD"), "bare"))
 
 
 class ReadingTests(SynchronousTestCase):
@@ -244,14 +269,23 @@ class RouterTests(SynchronousTestCase):
     """L{Router} answers through the responder that it finds."""
 
     def answer(self, target: bytes, method: bytes = b"GET", host: bytes = b"") -> Response:
-        router = Router.of([PROM, BARE])
         request = Request(method, target, authority=host)
-        return self.successResultOf(
-            Deferred.fromCoroutine(router.respond(request)))  # type: ignore[arg-type]
+        return at_once(self.router().respond(request))  # type: ignore[no-any-return]
+
+    def router(self) -> Router:
+        """:return: one whose refusals name the backend and the path that they are told."""
+        self.around: list[tuple[str, str]] = []
+
+        def around(responder: IResponder, backend: str, path: str) -> IResponder:
+            self.around.append((backend, path))
+            return Caught(responder)
+
+        return Router.of([PROM, BARE], around)
 
     def test_interface(self) -> None:
         """It is a responder itself."""
-        verifyObject(IResponder, Router.of([]))
+        verifyObject(IResponder, self.router())
+        verifyObject(IRefuser, self.router())
 
     def test_target_rewritten(self) -> None:
         """The responder sees the target without the backend's prefix."""
@@ -267,6 +301,7 @@ class RouterTests(SynchronousTestCase):
         """404, with the reason."""
         response = self.answer(b"/other")
         self.assertEqual((response.status, response.outcome.reason), (404, Reason.NO_ROUTE))
+        self.assertEqual(self.around, [("", "")])
 
     def test_wrong_method(self) -> None:
         """405, with C{Allow}."""
@@ -274,6 +309,19 @@ class RouterTests(SynchronousTestCase):
         self.assertEqual(response.status, 405)
         self.assertEqual(response.headers.get(b"allow"), b"GET, HEAD")
         self.assertEqual(response.outcome.reason, Reason.METHOD_NOT_ALLOWED)
+        self.assertEqual(self.around, [("bare", "")])
+
+    def test_refused(self) -> None:
+        """A request may be refused as one of its route, whose own responder is not asked."""
+        for target, host, around in ((b"/prom/api/x?y", b"", ("prom", "/api/")),
+                                     (b"/only", b"bare.example", ("bare", "/only")),
+                                     (b"/other", b"", ("", ""))):
+            request = Request(b"GET", target, authority=host)
+            response = at_once(self.router().refused(request, RequestTooLarge("too large")))
+            self.assertEqual(response.status, 413)
+            self.assertEqual(self.around, [around])
+            path = target.removeprefix(b"/prom")
+            self.assertEqual(response.headers.get(b"x-target"), path)
 
     def test_unclear(self) -> None:
         """400: nothing unclear reaches an origin."""

@@ -12,14 +12,24 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from trickster.errors import BadRequest, Reason, RequestError, UpstreamBroke, UpstreamTimeout
-from trickster.interfaces import IBody, IDuplex, IResponder
+from trickster.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    Overloaded,
+    Reason,
+    RequestError,
+    UpstreamBroke,
+    UpstreamTimeout,
+)
+from trickster.interfaces import IBody, IDuplex, IRefusalFormat, IResponder
 from trickster.messages import Engine, Headers, Octets, Outcome, Request, Response, Status
 from trickster.observability.access import Observed
 from trickster.observability.accesslog import AccessLog
 from trickster.observability.counters import RouteLabels
 from trickster.observability.lines import ILineSink, logfmt
 from trickster.observability.metrics import Metrics
+from trickster.observability.refusals import SpelledRefusal
+from trickster.routes import LocalAnswer
 
 LABELS = RouteLabels("prom", "prometheus", "/api/v1/query")
 GET = Request(b"GET", b"/api/v1/query?query=up")
@@ -83,6 +93,17 @@ class Tunnel(Pieces):
         self.is_ended = True
 
 
+@implementer(IRefusalFormat)
+class Spelling:
+    """Spells path and status."""
+
+    def spelled_refusal(self, path: bytes, status: int, reason: Reason,
+                        text: str) -> LocalAnswer | None:
+        """See L{IRefusalFormat.spelled_refusal}."""
+        headers = Headers(((b"Content-Type", b"a/b"),))
+        return LocalAnswer(status, path + b" %d" % status, headers)
+
+
 @implementer(ILineSink)
 @define
 class Lines:
@@ -105,14 +126,14 @@ class ObservedTestCase(SynchronousTestCase):
         self.metrics = Metrics(self.registry)
         self.sink = Lines()
 
-    def observed(self, answer: Any) -> Observed:
+    def observed(self, answer: Any, spelling: Any = None) -> Observed:
         """:return: an observed responder that answers so."""
         log = AccessLog(self.sink, logfmt, self.clock.seconds)
-        return Observed(Answers(answer), LABELS, self.metrics, log, self.clock)
+        return Observed(Answers(answer), LABELS, self.metrics, log, self.clock, spelling)
 
-    def answer(self, answer: Any, request: Request = GET) -> Response:
+    def answer(self, answer: Any, request: Request = GET, spelling: Any = None) -> Response:
         """:return: what comes of an answer that is there at once."""
-        return self.now(self.observed(answer).respond(request))
+        return self.now(self.observed(answer, spelling).respond(request))
 
     def now(self, coroutine: Any) -> Any:
         """:return: the result of what has no need to wait."""
@@ -242,10 +263,32 @@ class ErrorTests(ObservedTestCase):
 
     def test_no_detail(self) -> None:
         """An error without words is told in those of its status."""
-        self.assertEqual(self.now(self.answer(UpstreamTimeout()).body.read()),
-                         b"Gateway Timeout\n")
+        self.assertEqual(self.now(self.answer(Overloaded()).body.read()),
+                         b"Service Unavailable\n")
         odd = self.answer(RequestError(status=599))
         self.assertEqual(self.now(odd.body.read()), b"no answer can be given\n")
+
+    def test_client_error_of_the_proxy(self) -> None:
+        """What an error brings along is in the answer."""
+        response = self.answer(MethodNotAllowed(("GET", "HEAD")))
+        self.assertEqual((response.status, response.headers.get(b"allow")), (405, b"GET, HEAD"))
+
+    def test_spelled(self) -> None:
+        """An origin type that has a form for refusals has each of them spelled so."""
+        for error, status in ((BadRequest("no"), 400), (UpstreamTimeout("where"), 504),
+                              (MethodNotAllowed(("GET",)), 405)):
+            response = self.answer(error, spelling=Spelling())
+            self.assertEqual((response.status, response.headers.get(b"content-type")),
+                             (status, b"a/b"))
+            self.assertEqual(self.now(response.body.read()), b"/api/v1/query %d" % status)
+            self.assertIn(b"x-trickster-result", response.headers)
+            self.assertEqual(b"allow" in response.headers, status == 405)
+
+    def test_unforeseen_spelled(self) -> None:
+        """So has a fault of ours."""
+        response = self.answer(ZeroDivisionError("private"), spelling=Spelling())
+        self.assertEqual(self.now(response.body.read()), b"/api/v1/query 500")
+        self.flushLoggedErrors(ZeroDivisionError)
 
     def test_unforeseen(self) -> None:
         """A fault of ours is a 500 that gives nothing away, and is logged whole."""
@@ -332,6 +375,23 @@ class BodyTests(ObservedTestCase):
         self.failureResultOf(failing, UpstreamBroke)
         self.assertEqual(self.reasons("proxy-error", "origin-broke"), 1)
         self.assertEqual(self.frontend("written_bytes_total", "2xx"), 3)
+
+    def test_broken_at_once(self) -> None:
+        """
+        Where nothing of an answer has come when it breaks, the client can still be told: in
+        the origin's form, with the fields that say how, and that is what is counted.
+        """
+        for broken, status, told in ((UpstreamBroke("gone"), 502, "proxy-error"),
+                                     (BadRequest("short"), 400, "error"),
+                                     (ZeroDivisionError("private"), 500, "error")):
+            body = self.answer(Response(200, body=Pieces([broken]), outcome=HIT),
+                               spelling=Spelling()).body
+            failing = Deferred.fromCoroutine(body.read())
+            instead = self.failureResultOf(failing, SpelledRefusal).value.response
+            self.assertEqual(self.now(instead.body.read()), b"/api/v1/query %d" % status)
+            self.assertIn(b"x-trickster-result", instead.headers)
+            self.assertEqual(self.requests(str(status), told), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_head_leaves_the_body(self) -> None:
         """The body of an answer to HEAD is nobody's to count."""

@@ -169,6 +169,13 @@ class CacheStatusTests(SynchronousTestCase):
         self.check("Trickster; fwd=miss; fwd-status=500; detail=origin-status",
                    Engine.DELTA, Status.PROXY_ERROR, Reason.ORIGIN_STATUS, origin_status=500)
 
+    def test_refused_by_the_origin(self) -> None:
+        """A question that the origin refuses went forward past a cache that had no answer."""
+        self.check("Trickster; fwd=miss; fwd-status=400; detail=origin-status",
+                   Engine.DELTA, Status.PROXY_ONLY, Reason.ORIGIN_STATUS, origin_status=400)
+        self.check("Trickster; fwd=bypass; fwd-status=400; detail=origin-status",
+                   Engine.PROXY, Status.PROXY_ONLY, Reason.ORIGIN_STATUS, origin_status=400)
+
     def test_endless_ttl(self) -> None:
         """A ttl beyond what a structured field integer holds is cut to it."""
         self.check("Trickster; hit; ttl=999999999999999", Engine.OBJECT, Status.HIT,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from trickster.interfaces import INewestDialect, IOriginType
+from trickster.errors import Reason
+from trickster.interfaces import INewestDialect, IOriginType, IRefusalFormat
 from trickster.messages import Params
 from trickster.origins.prometheus import IDENTITY, PrometheusOptions, prometheus
 from trickster.routes import Match, Route, Serve
@@ -25,6 +28,35 @@ def matches(route: Route, path: str, method: str) -> bool:
     allowed = "*" in route.methods or method in route.methods
     return allowed and (path == route.path or (
         route.match is Match.PREFIX and path.startswith(route.path)))
+
+
+class RefusalTests(SynchronousTestCase):
+    """How refusals are spelled for clients of the API."""
+
+    def test_provides(self) -> None:
+        """The origin type has a form for them."""
+        verifyObject(IRefusalFormat, prometheus)
+
+    def test_as_prometheus(self) -> None:
+        """JSON as Prometheus has it, with its error types, and the status as it is."""
+        for status, kind in ((400, "bad_data"), (404, "not_found"), (405, "bad_data"),
+                             (408, "timeout"), (413, "bad_data"), (414, "bad_data"),
+                             (422, "execution"), (500, "internal"), (501, "internal"),
+                             (502, "unavailable"), (503, "unavailable"), (504, "timeout")):
+            answer = prometheus.spelled_refusal(
+                b"/api/v1/query", status, Reason.INTERNAL, 'it "broke"')
+            assert answer is not None
+            self.assertEqual(answer.status, status)
+            self.assertEqual(answer.headers.get(b"content-type"), b"application/json")
+            self.assertEqual(json.loads(answer.body), {
+                "status": "error", "errorType": kind, "error": 'it "broke"'})
+
+    def test_elsewhere(self) -> None:
+        """Pages for people are no part of the API."""
+        for path in (b"/", b"/graph", b"/federate", b"/api", b"/api/v2/x"):
+            self.assertIsNone(prometheus.spelled_refusal(path, 400, Reason.INTERNAL, "x"))
+        self.assertIsNotNone(prometheus.spelled_refusal(
+            b"//api/v1/query", 400, Reason.INTERNAL, "x"))
 
 
 class RoutesTests(SynchronousTestCase):

@@ -32,6 +32,7 @@ from trickster.messages import (
     Request,
     Response,
     Status,
+    passed_status,
 )
 from trickster.remembering import remembered
 from trickster.timeseries.dataset import Dataset
@@ -258,7 +259,7 @@ class DeltaCache:
         if not is_own and (response.status < 500 or not_for_others(
                 response.headers, self._options.told_apart, self._options.rules)):
             return await self._pass(plan.asked.request, Reason.ORIGIN_STATUS)
-        outcome = Outcome(Engine.DELTA, Status.PROXY_ERROR, Reason.ORIGIN_STATUS,
+        outcome = Outcome(Engine.DELTA, passed_status(response.status), Reason.ORIGIN_STATUS,
                           fetched=fetched.own, failed=tuple(e for e, _ in fetched.failures),
                           origin_status=response.status)
         return evolve(response, body=Octets(refusal.octets), outcome=outcome)

@@ -24,7 +24,7 @@ from trickster.caching.rfc9111 import may_replace_error
 from trickster.caching.validation import is_conditional, still_selects
 from trickster.errors import Reason, RequestError, Undecodable, UpstreamBroke, UpstreamError
 from trickster.interfaces import IResponder
-from trickster.messages import Engine, Octets, Outcome, Response, Status
+from trickster.messages import Engine, Octets, Outcome, Response, Status, passed_status
 
 
 @define
@@ -256,7 +256,7 @@ class Fetcher:
         if errand.stored is not None and response.status < 500:
             # The origin has another answer now: the older one must not be used again.
             await self._archive.drop(errand.question, errand.stored)
-        status = Status.PROXY_ERROR if response.status >= 400 else Status.KEY_MISS
+        status = passed_status(response.status) if response.status >= 400 else Status.KEY_MISS
         outcome = outcome_of(status, reason, response)
         fill.release(evolve(response, outcome=evolve(outcome, missed=errand.reason)))
 

@@ -37,7 +37,7 @@ from trickster.caching.selecting import matches
 from trickster.caching.shelf import Found, Shelf
 from trickster.caching.validation import confirms, validators
 from trickster.caching.wishes import is_more_than_reading, purges, wished
-from trickster.errors import Reason, RequestTooLarge
+from trickster.errors import NotCached, Reason, RequestTooLarge
 from trickster.interfaces import ICacheStore, IResponder
 from trickster.messages import (
     Engine,
@@ -48,7 +48,7 @@ from trickster.messages import (
     Request,
     Response,
     Status,
-    text_response,
+    passed_status,
 )
 
 # An answer may turn out to be for other variants than ours: then we look again.
@@ -186,7 +186,7 @@ class ObjectCache:
             if response is not None:
                 return response
             if b"only-if-cached" in question.asked:
-                return _not_cached()
+                raise NotCached("not cached, and only-if-cached was asked for")
             if question.request.method == b"HEAD":
                 return await self._headed(question, found)
             response = await self._fetched(question, found)
@@ -376,7 +376,8 @@ def _told(response: Response) -> Response:
     if response.status < 400 or outcome.stored or outcome.status not in _ASKED:
         return response
     reason = Reason.ORIGIN_STATUS if outcome.reason is Reason.KEY_MISS else outcome.reason
-    return evolve(response, outcome=evolve(outcome, status=Status.PROXY_ERROR, reason=reason))
+    return evolve(response, outcome=evolve(
+        outcome, status=passed_status(response.status), reason=reason))
 
 
 def _close(verdict: Verdict) -> None:
@@ -385,8 +386,3 @@ def _close(verdict: Verdict) -> None:
         verdict.body.close()
     elif isinstance(verdict, Alone) and verdict.response is not None:
         verdict.response.body.close()
-
-
-def _not_cached() -> Response:
-    return text_response(504, "not cached, and only-if-cached was asked for\n", Outcome(
-        Engine.OBJECT, Status.KEY_MISS, Reason.ONLY_IF_CACHED))

@@ -40,6 +40,7 @@ from trickster.interfaces import (
     INewestDialect,
     IOriginType,
     IQueryDialect,
+    IRefusalFormat,
     IResponder,
 )
 from trickster.messages import Headers
@@ -178,13 +179,26 @@ class Backend:
         return BackendRoutes(self.name, entries, options.hosts, bool(options.is_default),
                              options.path_routing_disabled)
 
-    def _observed(self, plan: PathPlan, responder: IResponder) -> IResponder:
-        labels = RouteLabels(self.name, self.options.provider, plan.route.path,
-                             in_frontend=not plan.options.no_metrics)
+    def observed(self, responder: IResponder, path: str, in_frontend: bool = True) -> IResponder:
+        """
+        :param path: of the configuration or the origin type; empty for none.
+        :return: the responder, counted and logged as one of this backend.
+        """
+        labels = RouteLabels(self.name, self.options.provider, path, in_frontend)
         around = self.around
+        return Observed(responder, labels, around.metrics, around.access_log, around.clock,
+                        self._spelling)
+
+    def _observed(self, plan: PathPlan, responder: IResponder) -> IResponder:
         compressing = Compressing.around(
-            responder, self.options.compressible_types, around.compression, around.clock)
-        return Observed(compressing, labels, around.metrics, around.access_log, around.clock)
+            responder, self.options.compressible_types, self.around.compression,
+            self.around.clock)
+        return self.observed(compressing, plan.route.path, not plan.options.no_metrics)
+
+    @property
+    def _spelling(self) -> IRefusalFormat | None:
+        origin_type: Any = self.origin_type
+        return origin_type if IRefusalFormat.providedBy(origin_type) else None
 
     def _responder(self, plan: PathPlan) -> IResponder:
         route = plan.route

@@ -148,7 +148,10 @@ class _Building:
 
     def _frontend_root(self, name: str, asked: Administration,
                        around: Surroundings) -> IResource:
-        def observed(refusal: IResponder) -> IResponder:
+        def observed(refusal: IResponder, backend: str, path: str) -> IResponder:
+            known = self._backends.get(backend)
+            if known is not None:
+                return known.observed(refusal, path)
             return Observed(refusal, RouteLabels(), around.metrics, around.access_log,
                             around.clock)
 

@@ -17,7 +17,7 @@ from trickster.frontend.deadline import Deadline
 from trickster.frontend.exchange import Exchange
 from trickster.frontend.headreader import HeadReader
 from trickster.frontend.pace import Pace
-from trickster.frontend.refusals import refusal
+from trickster.frontend.refusals import IRefuser, Refused
 from trickster.frontend.request import ResourceRequest
 from trickster.frontend.requestbody import EndlessFraming, RequestBody
 from trickster.frontend.requesthead import Malformed, RequestHead
@@ -26,6 +26,7 @@ from trickster.frontend.transport import EagerServer
 from trickster.hops import FORWARDING_FIELDS
 from trickster.interfaces import IBody
 from trickster.messages import Headers, Octets, Peer, octets_of
+from trickster.observability.refusals import refusal
 
 if TYPE_CHECKING:
     from trickster.frontend.site import ProxySite
@@ -230,14 +231,14 @@ class ProxyChannel(HTTPChannel):
         limits, length = self.site.limits, head.length
         if length is not None and 0 <= limits.body < length:
             if not limits.truncate:
-                self.refuse(Malformed(413, "the request body is too large"))
+                self._refuse(head, RequestTooLarge("the request body is too large"))
                 return
             length = limits.body
         body = RequestBody(length, framing_of(head.length), self, limits.body, limits.truncate)
         try:
             self._ahead = body.arrived(rest)
         except (MalformedBody, RequestTooLarge) as error:
-            self.refuse(_as_malformed(error))
+            self._refuse(head, _as_request_error(error))
             return
         if body.is_complete:
             self._start(head, Octets(body.taken()), None)
@@ -246,6 +247,17 @@ class ProxyChannel(HTTPChannel):
         self._owes_continue = head.expects_continue and not rest
         self._pace = Pace(limits.body_timeout, limits.body_rate)
         self._start(head, body, body)
+
+    def _refuse(self, head: RequestHead, error: RequestError) -> None:
+        """Refuse a request whose head is good, in the form that its backend's clients know."""
+        responder: Any = self.site.responder(head)
+        if not IRefuser.providedBy(responder):
+            self.refuse(Malformed(error.status, error.detail))
+            return
+        # A body that never becomes complete: the connection closes after the answer.
+        unread = self._body = RequestBody(head.length, framing_of(head.length), self)
+        self._exchange = Exchange(self, head, unread, unread)
+        self._exchange.run(Refused(responder, error))
 
     def _start(self, head: RequestHead, body: IBody, streamed: RequestBody | None) -> None:
         responder = self.site.responder(head)
@@ -267,8 +279,7 @@ class ProxyChannel(HTTPChannel):
             # What comes now is no request any more: it stays unread until we close.
             self._body, self._ahead = None, data
             self._deadline.lift()
-            malformed = _as_malformed(error)
-            self._fail(BadRequest(malformed.detail, status=malformed.status))
+            self._fail(_as_request_error(error))
             return
         if body.is_complete:
             self._body = None
@@ -464,7 +475,7 @@ class ProxyChannel(HTTPChannel):
             self.transport.resumeProducing()
 
 
-def _as_malformed(error: MalformedBody | RequestTooLarge) -> Malformed:
+def _as_request_error(error: MalformedBody | RequestTooLarge) -> RequestError:
     if isinstance(error, MalformedBody):
-        return error.malformed
-    return Malformed(error.status, error.detail)
+        return BadRequest(error.malformed.detail, status=error.malformed.status)
+    return error

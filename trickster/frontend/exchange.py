@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from trickster.errors import RequestError, UpstreamBroke, UpstreamMalformed
-from trickster.frontend.refusals import refusal, refusal_of
+from trickster.frontend.refusals import refusal_of
 from trickster.frontend.requestbody import RequestBody
 from trickster.frontend.requesthead import RequestHead
 from trickster.frontend.responsehead import (
@@ -24,6 +24,7 @@ from trickster.frontend.responsehead import (
 from trickster.frontend.stepping import Suspended, first_step
 from trickster.interfaces import IBody, IDuplex, IResponder
 from trickster.messages import Headers, Octets, Peer, Request, Response
+from trickster.observability.refusals import refusal
 from trickster.upstream.forwarding import without_nominated
 
 # Up to here copying the body behind its head is cheaper than a second buffer.
@@ -128,7 +129,7 @@ class Exchange:
         if self._has_begun or self._running is None:
             self._line.cut_off(at_once=True)
             self.lost()
-        else:
+        elif self.streamed is None or not self.streamed.fail(error):
             self._failure = error
             self._running.cancel()
 

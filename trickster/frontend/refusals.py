@@ -1,19 +1,41 @@
-"""Answers that say why there is no other answer."""
+"""What a connection answers where no responder does."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from collections.abc import Awaitable
 
+from attrs import frozen
 from twisted.logger import Logger
+from zope.interface import Interface, implementer
 
-from trickster.errors import Reason, RequestError
-from trickster.messages import Outcome, Response, Status, text_response
+from trickster.errors import RequestError
+from trickster.interfaces import IResponder
+from trickster.messages import Request, Response
+from trickster.observability.refusals import SpelledRefusal, refusal
 
 
-def refusal(error: RequestError) -> Response:
-    """:return: what a client is told of an error: its status and its detail."""
-    outcome = Outcome(status=Status.ERROR, reason=error.reason, detail=error.detail)
-    return text_response(error.status, (error.detail or phrase_of(error.status)) + "\n", outcome)
+class IRefuser(Interface):
+    """A responder that can also tell a client why its request is not answered."""
+
+    def refused(request: Request, error: RequestError) -> Awaitable[Response]:
+        """
+        Refuse a request as what would have answered it does; its body is not read.
+
+        :param error: why.
+        """
+
+
+@implementer(IResponder)
+@frozen
+class Refused:
+    """Has a request refused."""
+
+    refuser: IRefuser
+    error: RequestError
+
+    def respond(self, request: Request) -> Awaitable[Response]:
+        """See L{IResponder.respond}."""
+        return self.refuser.refused(request, self.error)
 
 
 def refusal_of(error: BaseException, log: Logger) -> Response:
@@ -22,16 +44,9 @@ def refusal_of(error: BaseException, log: Logger) -> Response:
     :param log: gets the traceback of what nobody foresaw.
     :return: an answer, which tells nothing of our insides.
     """
+    if isinstance(error, SpelledRefusal):
+        return error.response
     if isinstance(error, RequestError):
         return refusal(error)
     log.failure("A request could not be answered")
-    return text_response(500, phrase_of(500) + "\n",
-                         Outcome(status=Status.ERROR, reason=Reason.INTERNAL))
-
-
-def phrase_of(status: int) -> str:
-    """:return: the registered reason phrase, or a general one."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "no answer"
+    return refusal(RequestError())

@@ -9,9 +9,9 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
 from trickster.errors import Overloaded
-from trickster.frontend.refusals import refusal
 from trickster.frontend.responsehead import response_head
 from trickster.messages import octets_of
+from trickster.observability.refusals import refusal
 
 # A client that does not go by itself in this time is not waited for.
 _LINGER = 1.0

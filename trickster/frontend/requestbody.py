@@ -9,7 +9,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from trickster.errors import RequestTooLarge
+from trickster.errors import RequestError, RequestTooLarge
 from trickster.frontend.bodyframing import Framing
 from trickster.interfaces import IBody
 
@@ -104,6 +104,18 @@ class RequestBody:
         if self._waiting is not None and (self._pieces or self._is_at_end):
             waiting, self._waiting = self._waiting, None
             waiting.callback(self._next())
+
+    def fail(self, error: RequestError) -> bool:
+        """
+        No more will come, and what has come is not all.
+
+        :return: whether there is a reader who is told so.
+        """
+        if self._waiting is None:
+            return False
+        waiting, self._waiting = self._waiting, None
+        waiting.errback(error)
+        return True
 
     def ended(self) -> None:
         """No more will come, and that is right so: a tunnel's client has said so."""

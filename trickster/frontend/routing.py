@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from urllib.parse import unquote_to_bytes
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 from zope.interface import implementer
 
-from trickster.errors import Reason
+from trickster.errors import BadRequest, MethodNotAllowed, NotFound, RequestError
+from trickster.frontend.refusals import IRefuser
 from trickster.interfaces import IResponder
-from trickster.messages import Outcome, Request, Response, Status, text_response
+from trickster.messages import Request, Response
 from trickster.routes import Match
 
 _REMEMBERED_PATHS = 1024
@@ -81,9 +82,13 @@ class WrongMethod:
     Paths match, but none of them takes the method (RFC 9110 section 15.5.6).
 
     :ivar allow: the methods that would do, sorted.
+    :ivar backend: whose paths they are.
+    :ivar strip: how many octets at the start of the target address the backend.
     """
 
     allow: tuple[str, ...]
+    backend: str = ""
+    strip: int = 0
 
 
 @frozen
@@ -236,6 +241,8 @@ class RouteTable:
             return _DIFFERENT_PLACES
         if type(routed) is Found and routed.strip:
             return Found(routed.backend, routed.entry, _first_segment_end(path))
+        if type(routed) is WrongMethod and routed.strip:
+            return evolve(routed, strip=_first_segment_end(path))
         return routed
 
     def _find(self, host: str, method: str, path: bytes) -> Routed:
@@ -244,7 +251,7 @@ class RouteTable:
             if type(result) is RoutedEntry:
                 return Found(name, result, strip)
             if type(result) is WrongMethod:
-                return result
+                return WrongMethod(result.allow, name, strip)
         return NO_ROUTE
 
     def _candidates(self, host: str, path: bytes) -> \
@@ -278,57 +285,51 @@ def stripped(target: bytes, strip: int) -> bytes:
 
 @implementer(IResponder)
 @frozen
-class _Refusal:
-    """Answers a request that has no route."""
+class _Failing:
+    """Answers nothing, and says why."""
 
-    routed: Routed
+    error: RequestError
 
     async def respond(self, request: Request) -> Response:
-        return _refused(self.routed)
+        request.body.close()
+        raise self.error
 
 
-def _refused(routed: Routed) -> Response:
+def _refusal(routed: Routed) -> RequestError:
     if type(routed) is WrongMethod:
-        allow = ", ".join(routed.allow).encode("latin-1")
-        return text_response(405, "method not allowed\n", _outcome(Reason.METHOD_NOT_ALLOWED),
-                             [(b"Allow", allow)])
+        return MethodNotAllowed(routed.allow)
     if type(routed) is Unclear:
-        return text_response(routed.status, routed.detail + "\n", _outcome(Reason.MALFORMED_REQUEST))
-    return text_response(404, "not found\n", _outcome(Reason.NO_ROUTE))
-
-
-def _outcome(reason: Reason) -> Outcome:
-    return Outcome(status=Status.PROXY_ERROR, reason=reason)
+        return BadRequest(routed.detail, status=routed.status)
+    return NotFound("not found")
 
 
 Finder = Callable[[bytes, bytes, bytes], Routed]
 
 
-def _plainly(responder: IResponder) -> IResponder:
-    return responder
+Around = Callable[[IResponder, str, str], IResponder]
 
 
-@implementer(IResponder)
+@implementer(IResponder, IRefuser)
 @define
 class Router:
     """
     Sends each request to the responder of its route, with the backend's prefix removed.
 
-    Answers 404, 405 or 400 itself where there is none.
+    Where there is none, a refusal (404, 405 or 400) is raised by a responder that is observed
+    as those of the routes are.
 
-    :ivar _around: put around the responder of such an answer, so that it is observed as
-        those of the routes are.
+    :ivar _around: put around the responder of a refusal, whose backend and path it is told;
+        empty where there are none.
     """
 
     _find: Finder
     _remembered: Finder
-    _around: Callable[[IResponder], IResponder]
+    _around: Around
 
     @classmethod
-    def of(cls, backends: Iterable[BackendRoutes],
-           around: Callable[[IResponder], IResponder] = _plainly) -> Router:
+    def of(cls, backends: Iterable[BackendRoutes], around: Around) -> Router:
         """
-        :param around: put around the responders of refusals.
+        :param around: put around the responders of refusals; what these raise, it answers.
         :return: a router over these backends.
         """
         find = partial(RouteTable.find, RouteTable.of(backends))
@@ -340,17 +341,33 @@ class Router:
 
         :return: an awaitable of the answer.
         """
-        target = request.target
-        path = target.partition(b"?")[0]
+        routed = self._routed(request)
+        if type(routed) is not Found:
+            return self._refused(request, routed, _refusal(routed))
+        if routed.strip:
+            request = _with_target(request, stripped(request.target, routed.strip))
+        return routed.entry.responder.respond(request)
+
+    def refused(self, request: Request, error: RequestError) -> Awaitable[Response]:
+        """See L{IRefuser.refused}."""
+        return self._refused(request, self._routed(request), error)
+
+    def _routed(self, request: Request) -> Routed:
+        path = request.target.partition(b"?")[0]
         authority = request.authority
         # Without the bound, hostile clients could make the lookups' memory large.
         is_short = len(path) + len(authority) <= _LONGEST_REMEMBERED
-        routed = (self._remembered if is_short else self._find)(request.method, authority, path)
-        if type(routed) is not Found:
-            return self._around(_Refusal(routed)).respond(request)
-        if routed.strip:
-            request = _with_target(request, stripped(target, routed.strip))
-        return routed.entry.responder.respond(request)
+        return (self._remembered if is_short else self._find)(request.method, authority, path)
+
+    def _refused(self, request: Request, routed: Routed,
+                 error: RequestError) -> Awaitable[Response]:
+        path = routed.entry.path if type(routed) is Found else ""
+        backend, strip = "", 0
+        if type(routed) is Found or type(routed) is WrongMethod:
+            backend, strip = routed.backend, routed.strip
+        if strip:
+            request = _with_target(request, stripped(request.target, strip))
+        return self._around(_Failing(error), backend, path).respond(request)
 
 
 def _with_target(request: Request, target: bytes) -> Request:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from http import HTTPStatus
-from math import ceil
 from typing import cast
 
 from attrs import Factory, define, evolve, field, frozen
@@ -14,45 +12,15 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from trickster.errors import Reason, RequestError, UpstreamError
-from trickster.interfaces import IBody, IDuplex, IResponder
-from trickster.messages import (
-    Headers,
-    Octets,
-    Outcome,
-    Pair,
-    Request,
-    Response,
-    Status,
-    text_response,
-)
+from trickster.interfaces import IBody, IDuplex, IRefusalFormat, IResponder
+from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
 from trickster.observability.accesslog import AccessEntry, AccessLog
 from trickster.observability.counters import CLIENT_GONE, RouteCounters, RouteLabels
 from trickster.observability.metrics import Metrics
+from trickster.observability.refusals import SpelledRefusal, defect, refusal
 from trickster.observability.resultheader import result_fields, without_result
 
 _GONE = Outcome(status=Status.ERROR, reason=Reason.CLIENT_GONE)
-_BROKEN = Outcome(status=Status.ERROR, reason=Reason.INTERNAL)
-
-
-def refusal(error: RequestError) -> Response:
-    """:return: the answer that tells a client what an error says."""
-    status = Status.PROXY_ERROR if isinstance(error, UpstreamError) else Status.ERROR
-    outcome = Outcome(status=status, reason=error.reason, detail=error.detail)
-    return text_response(error.status, (error.detail or _phrase(error.status)) + "\n", outcome,
-                         _retry_after(error))
-
-
-def _retry_after(error: RequestError) -> tuple[Pair, ...]:
-    if error.retry_after is None:
-        return ()
-    return ((b"Retry-After", b"%d" % max(1, ceil(error.retry_after))),)
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "no answer can be given"
 
 
 @frozen(slots=True)
@@ -77,6 +45,7 @@ class Observed:
 
     :ivar labels: where in the configuration the inner responder stands.
     :ivar access_log: None for no log.
+    :ivar spelling: how the origin's clients expect refusals to be spelled; None for plain text.
     """
 
     inner: IResponder
@@ -84,6 +53,7 @@ class Observed:
     metrics: Metrics
     access_log: AccessLog | None
     clock: IReactorTime
+    spelling: IRefusalFormat | None = None
     log: Logger = field(factory=Logger)
     _counters: RouteCounters = field(
         init=False, default=Factory(lambda self: self.metrics.route(self.labels),
@@ -101,11 +71,11 @@ class Observed:
             self._finish(_Exchange(request, CLIENT_GONE, _GONE, started, waited), 0, waited)
             raise
         except RequestError as error:
-            response = refusal(error)
+            response = refusal(error, request.path, self.spelling)
         except Exception:  # noqa: BLE001 - whatever stands inside, the client gets an answer
             self.log.failure("Answering {method} {path} failed", method=request.method,
                              path=self.labels.path)
-            response = text_response(500, "Internal Server Error\n", _BROKEN)
+            response = defect(request, self.spelling)
         return self._observed(request, response, started)
 
     def _observed(self, request: Request, response: Response, started: float) -> Response:
@@ -122,6 +92,12 @@ class Observed:
             body = kind(body, self, exchange)
         headers = Headers(without_result(response.headers.pairs) + result_fields(outcome))
         return Response(response.status, headers, body, outcome, response.phrase)
+
+    def instead(self, request: Request, error: RequestError) -> Response:
+        """:return: what a client is told that has seen nothing yet of an answer that broke."""
+        response = refusal(error, request.path, self.spelling)
+        headers = response.headers.with_added(*result_fields(response.outcome))
+        return evolve(response, headers=headers)
 
     def _since(self, started: float) -> float:
         # Somebody may have set the clock back meanwhile.
@@ -165,11 +141,16 @@ class _CountedBody:
             self._end(CLIENT_GONE, Reason.CLIENT_GONE)
             raise
         except RequestError as error:
-            self._end(self._exchange.status, error.reason)
+            if not self._octets:
+                raise self._broken_at_once(error) from error
+            self._end(self._exchange.status, error.reason, _status_of(error))
             raise
-        except Exception:
+        except Exception as error:
+            if not self._octets:
+                self._observed.log.failure("The body of an answer broke")
+                raise self._broken_at_once(RequestError()) from error
             # Not handled here, only noted.
-            self._end(self._exchange.status, Reason.INTERNAL)
+            self._end(self._exchange.status, Reason.INTERNAL, Status.ERROR)
             raise
         if octets:
             self._octets += len(octets)
@@ -184,17 +165,26 @@ class _CountedBody:
                   None if whole else Reason.CLIENT_GONE)
         self._inner.close()
 
-    def _end(self, status: int, reason: Reason | None) -> None:
+    def _broken_at_once(self, error: RequestError) -> SpelledRefusal:
+        # The client has had nothing yet, and can still be told.
+        instead = self._observed.instead(self._exchange.request, error)
+        self._end(instead.status, error.reason, instead.outcome.status)
+        return SpelledRefusal(error, instead)
+
+    def _end(self, status: int, reason: Reason | None, cache_status: Status | None = None) -> None:
         if self._is_over:
             return
         self._is_over = True
         exchange = self._exchange
         if reason is not None:
-            is_gone = reason is Reason.CLIENT_GONE
-            cache_status = exchange.outcome.status if is_gone else Status.PROXY_ERROR
-            outcome = evolve(exchange.outcome, reason=reason, status=cache_status)
+            outcome = evolve(exchange.outcome, reason=reason,
+                             status=cache_status or exchange.outcome.status)
             exchange = evolve(exchange, status=status, outcome=outcome)
         self._observed.ended(exchange, self._octets)
+
+
+def _status_of(error: RequestError) -> Status:
+    return Status.PROXY_ERROR if isinstance(error, UpstreamError) else Status.ERROR
 
 
 @implementer(IDuplex)

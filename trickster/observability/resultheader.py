@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from trickster.errors import Reason
-from trickster.messages import Outcome, Pair, Status
+from trickster.messages import Engine, Outcome, Pair, Status
 
 RESULT = b"X-Trickster-Result"
 CACHE_STATUS = b"Cache-Status"
@@ -129,6 +129,8 @@ def _forwarded(outcome: Outcome) -> str | None:
         found = _FORWARDED_BY_REASON.get(outcome.missed or reason)
         if found is not None:
             return found
+        if reason is Reason.ORIGIN_STATUS and outcome.engine is not Engine.PROXY:
+            return "miss"
     return _FORWARDED[outcome.status]
 
 

@@ -6,12 +6,14 @@ Prometheus, and what speaks its HTTP API: which paths there are, and how each is
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 from attrs import Factory, evolve, field, frozen
 from zope.interface import implementer
 
-from trickster.interfaces import IOriginType, IQueryDialect
+from trickster.errors import Reason
+from trickster.interfaces import IOriginType, IQueryDialect, IRefusalFormat
 from trickster.messages import Headers, Params
 from trickster.origins.promjson import (
     Relabel,
@@ -33,11 +35,27 @@ IDENTITY = (b"authorization", b"origin")
 _INSTANTS = frozenset({"time", "start", "end"})
 _NO_COUNT = frozenset({"_"})  # what browsers add to get past caches
 _FORM_METHODS = ("GET", "HEAD", "POST")
-_ADMIN_REFUSED = LocalAnswer(
-    400,
-    b'{"status":"error","errorType":"bad_data","error":"the admin API is not available '
-    b'through Trickster"}',
-    Headers(((b"Content-Type", b"application/json"),)))
+_JSON = Headers(((b"Content-Type", b"application/json"),))
+# Those of Prometheus that are not "bad_data" or, for any other status from 500, "internal".
+_ERROR_TYPES = {
+    404: "not_found", 408: "timeout", 422: "execution", 429: "unavailable", 499: "canceled",
+    502: "unavailable", 503: "unavailable", 504: "timeout",
+}
+
+
+def error_answer(status: int, text: str) -> LocalAnswer:
+    """
+    :param status: 400 to 599.
+    :param text: a sentence for people.
+    :return: an error as the API has it.
+    """
+    kind = _ERROR_TYPES.get(status) or ("bad_data" if status < 500 else "internal")
+    body = json.dumps({"status": "error", "errorType": kind, "error": text},
+                      separators=(",", ":"))
+    return LocalAnswer(status, body.encode(), _JSON)
+
+
+_ADMIN_REFUSED = error_answer(400, "the admin API is not available through Trickster")
 
 # Path, match and methods of what is kept whole for a short time.
 _OBJECTS: tuple[tuple[str, Match, tuple[str, ...], str], ...] = (
@@ -97,7 +115,7 @@ class PrometheusOptions:
             "unit": "duration"})
 
 
-@implementer(IOriginType)
+@implementer(IOriginType, IRefusalFormat)
 @frozen
 class Prometheus:
     """Prometheus, Thanos, Mimir, Cortex and VictoriaMetrics."""
@@ -132,6 +150,15 @@ class Prometheus:
         costs large installations nothing.
         """
         return Probe(b"/api/v1/query?query=vector(1)")
+
+    def spelled_refusal(self, path: bytes, status: int, reason: Reason,
+                        text: str) -> LocalAnswer | None:
+        """
+        See L{trickster.interfaces.IRefusalFormat.spelled_refusal}.  Clients of the API read
+        errors as JSON, of the types that Prometheus knows.
+        """
+        is_api = path.lstrip(b"/").startswith(b"api/v1/")
+        return error_answer(status, text) if is_api else None
 
 
 def _object(path: str, match: Match, methods: tuple[str, ...], handler: str) -> Route:

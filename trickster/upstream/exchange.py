@@ -19,7 +19,15 @@ from trickster.errors import (
     UpstreamTimeout,
 )
 from trickster.interfaces import IBody
-from trickster.messages import Engine, Headers, Octets, Outcome, Request, Response, Status
+from trickster.messages import (
+    Engine,
+    Headers,
+    Octets,
+    Outcome,
+    Request,
+    Response,
+    passed_status,
+)
 from trickster.upstream.answers import AnswerReader
 from trickster.upstream.arriving import ArrivingBody, UpgradedBody
 from trickster.upstream.deadline import Deadline
@@ -367,7 +375,5 @@ def response_of(head: ResponseHead, ending: Ending, body: IBody) -> Response:
 
 @lru_cache(maxsize=600)
 def _outcome(status: int) -> Outcome:
-    if status >= 400:
-        return Outcome(Engine.PROXY, Status.PROXY_ERROR, Reason.ORIGIN_STATUS,
-                       origin_status=status)
-    return Outcome(Engine.PROXY, Status.PROXY_ONLY, Reason.PROXY_PATH, origin_status=status)
+    reason = Reason.ORIGIN_STATUS if status >= 400 else Reason.PROXY_PATH
+    return Outcome(Engine.PROXY, passed_status(status), reason, origin_status=status)

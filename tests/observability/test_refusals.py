@@ -1,0 +1,88 @@
+"""Tests of C{trickster.observability.refusals}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from trickster.errors import (
+    NotCached,
+    Overloaded,
+    Reason,
+    RequestError,
+    UpstreamBroke,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from trickster.interfaces import IRefusalFormat
+from trickster.messages import Engine, Outcome, Status, octets_of
+from trickster.observability.refusals import phrase_of, refusal
+
+INSIDES = "10.0.0.7:9090: Connection refused, /etc/ours.pem"
+
+
+@implementer(IRefusalFormat)
+class Stumbling:
+    """Cannot spell anything."""
+
+    def spelled_refusal(self, *what: Any) -> Any:
+        """:raises ZeroDivisionError: always."""
+        raise ZeroDivisionError
+
+
+@implementer(IRefusalFormat)
+class Silent:
+    """Leaves all to plain text."""
+
+    def spelled_refusal(self, *what: Any) -> Any:
+        """:return: None."""
+
+
+class RefusalTests(SynchronousTestCase):
+    """What a client is told."""
+
+    def test_no_insides(self) -> None:
+        """Of an origin that fails, a client is told how, and not where it is."""
+        for kind in (UpstreamBroke, UpstreamError, UpstreamMalformed, UpstreamTimeout,
+                     UpstreamUnreachable):
+            for reason in (None, Reason.TOO_LARGE, Reason.INTERNAL):
+                response = refusal(kind(INSIDES, reason))
+                text = octets_of(response.body)
+                assert text is not None
+                self.assertRegex(text, rb"^[A-Za-z' ]{9,}\n$")
+                self.assertEqual(response.outcome.detail, INSIDES)
+                self.assertNotIn(INSIDES.encode(), b"".join(map(b"".join, response.headers)))
+
+    def test_own_words(self) -> None:
+        """What we refuse ourselves is told in the words of the error."""
+        self.assertEqual(octets_of(refusal(Overloaded("too many")).body), b"too many\n")
+
+    def test_outcome(self) -> None:
+        """An origin that failed, a lookup that had to do, and a refusal are three things."""
+        for error, engine, status in (
+                (UpstreamBroke(), Engine.PROXY, Status.PROXY_ERROR),
+                (NotCached(), Engine.OBJECT, Status.KEY_MISS),
+                (RequestError(), Engine.PROXY, Status.ERROR)):
+            self.assertEqual(refusal(error).outcome,
+                             Outcome(engine, status, error.reason, error.detail))
+
+    def test_plain_where_nothing_else_is_right(self) -> None:
+        """Where an origin type has no form for a path, it is plain text."""
+        response = refusal(Overloaded("too many"), b"/x", Silent())
+        self.assertEqual(octets_of(response.body), b"too many\n")
+        self.assertEqual(response.headers.get(b"content-type"), b"text/plain; charset=utf-8")
+
+    def test_stumbling(self) -> None:
+        """An origin type that fails at it costs no client the answer; the log has it."""
+        self.assertEqual(octets_of(refusal(Overloaded("too many"), b"/x", Stumbling()).body),
+                         b"too many\n")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_phrases(self) -> None:
+        """Registered statuses have their phrases, others a general one."""
+        self.assertEqual((phrase_of(503), phrase_of(599)),
+                         ("Service Unavailable", "no answer can be given"))
