@@ -12,6 +12,8 @@ from trickster.compose.backends import Surroundings, unserved
 from trickster.config.backends import BackendOptions
 from trickster.frontend.routing import Router
 from trickster.messages import Request, Response
+from trickster.observability.access import Observed
+from trickster.observability.counters import RouteLabels
 from trickster.observability.metrics import Metrics
 
 
@@ -22,7 +24,10 @@ class UnservedTests(SynchronousTestCase):
         """:return: what a router of this backend alone says."""
         around = Surroundings(Clock(), Metrics(CollectorRegistry(), "0"), None, self.unwanted,
                               self.unwanted, "here", self.unwanted)
-        router = Router.of([unserved("pool", options, around)], lambda refusal: refusal)
+        router = Router.of(
+            [unserved("pool", options, around)],
+            lambda refusal, backend, path: Observed(
+                refusal, RouteLabels(backend, "", path), around.metrics, None, around.clock))
         request = Request(b"GET", target, authority=host)
         return self.successResultOf(Deferred.fromCoroutine(router.respond(request)))
 
