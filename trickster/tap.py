@@ -179,7 +179,7 @@ def made_service(configuration: Configuration, reactor: Any, build: Build,
         into the background: what fails later reaches the operator in 100 characters.
     """
     path = numbered(configuration.logging.log_file, configuration.main.instance_id)
-    problems = [*log_problems(path), *port_problems(configuration.listeners, probe or try_port)]
+    problems = [*log_problems(path), *port_problems(configuration.opened, probe or try_port)]
     if problems:
         raise SystemExit("\n".join(problems))
     try:
@@ -210,12 +210,12 @@ def log_problems(path: str) -> Iterable[str]:
 
 def port_problems(listeners: Mapping[str, ListenerOptions], probe: Probe) -> list[str]:
     """
-    :return: a line for each open listener that cannot listen.
+    :param listeners: those that are to be opened.
+    :return: a line for each that cannot listen.
     """
     found: list[str] = []
     for name, listener in listeners.items():
-        if listener.is_open:
-            found.extend(_port_problem(name, listener, probe))
+        found.extend(_port_problem(name, listener, probe))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.doubles import ONE, PLUGINS, problems_of, reading, with_backend
+from tests.config.doubles import ONE, PLUGINS, loaded, problems_of, reading, with_backend
 from trickster.config.load import PluginOptions, Sources, load
 from trickster.errors import BrokenPlugin, ConfigurationError
 
@@ -24,11 +24,25 @@ class ListenerTests(CheckCase):
     def test_same_port(self) -> None:
         """Two listeners cannot have one port, unless their addresses differ."""
         told = "port 8480 is that of listener 'default' too; expected another port or address"
-        self.assertTold(ONE + "listeners: {other: {address: 127.0.0.1}}",
+        two = ONE.replace("}}", "}, two: {provider: reverseproxy, origin_url: 'http://a', "
+                          "listener_name: other}}")
+        self.assertTold(two + "listeners: {other: {address: 127.0.0.1}}",
                         f"listeners.other.port: {told}")
         self.assertTold(ONE + "metrics: {listen_port: 8480}", f"metrics.listen_port: {told}")
-        self.assertTold(ONE + "listeners: {default: {address: 127.0.0.1}, "
+        self.assertTold(two + "listeners: {default: {address: 127.0.0.1}, "
                         "other: {address: 127.0.0.2}}")
+
+    def test_unused(self) -> None:
+        """A listener that no backend is on is not opened, so that it has no port; it is named."""
+        text = ONE + "listeners: {other: {port: 8481}}"
+        self.assertTold(text)
+        configuration = loaded(text)
+        self.assertEqual(list(configuration.opened), ["default", "metrics", "mgmt"])
+        self.assertEqual(configuration.notices, (
+            "t.yaml:2:13: listeners.other is not opened: no backend is on it",))
+        moved = loaded(with_backend("listener_name: other") + "listeners: {other: {port: 1}}")
+        self.assertEqual(list(moved.opened), ["metrics", "mgmt", "other"])
+        self.assertEqual(moved.notices, ())
 
     def test_same_as_built_in(self) -> None:
         """A clash with a port that nobody wrote is told of the one that somebody did."""
@@ -37,10 +51,10 @@ class ListenerTests(CheckCase):
             "expected another port or address"),))
 
     def test_closed(self) -> None:
-        """Port 0 is none: it clashes with nothing, but one frontend has to be open."""
+        """Port 0 is none: it clashes with nothing, but where backends are it has to be open."""
         self.assertTold(ONE + "listeners: {metrics: {port: 0}, mgmt: {port: 0}}")
         self.assertTold(ONE + "listeners: {default: {port: 0}}",
-                        "listeners.default.port: no listener for backends is left; "
+                        "listeners.default.port: there are backends on this listener; "
                         "expected a port above 0")
 
     def test_address(self) -> None:
@@ -81,6 +95,11 @@ class ListenerTests(CheckCase):
 
 class EndpointTests(CheckCase):
     """The built-in endpoints."""
+
+    def test_none(self) -> None:
+        """An empty path is no path: that endpoint is nowhere."""
+        self.assertTold(ONE + "mgmt: {ping_handler_path: '', health_handler_path: '', "
+                        "config_handler_path: ''}")
 
     def test_paths(self) -> None:
         """Each has a path of its own."""

@@ -88,9 +88,11 @@ class PluginBlockTests(SynchronousTestCase):
              "t.yaml:6:4: backends.one.prometheus.lables: unknown key; did you mean 'labels'?"))
 
     def test_other_provider(self) -> None:
-        """The block of another provider is an unknown key."""
-        (problem,) = problems_of(with_backend("influxdb: {}"))
-        self.assertIn("backends.one.influxdb: unknown key", problem)
+        """The block of another provider is an unknown key, but for those of the original."""
+        (problem,) = problems_of(with_backend("graphite: {}"))
+        self.assertIn("backends.one.graphite: unknown key", problem)
+        self.assertIn("backends.one.influxdb is ignored",
+                      loaded(with_backend("influxdb: {}")).notices[0])
 
     def test_unknown_provider(self) -> None:
         """A provider that is not installed is told where it is named; its block is not."""

@@ -28,6 +28,7 @@ GUARDING = {
         "tls: {full_chain_cert_path: /c, private_key_path: /k}"),
     "listeners.<name>.tls_port": ONE + "listeners: {default: {tls_port: 8443}}",
     "listeners.<name>.tls_address": ONE + "listeners: {default: {tls_address: '::'}}",
+    "main.config_include_directory": ONE + "main: {config_include_directory: more}",
     "backends.<name>.sigv4": with_backend("sigv4: {}"),
     "backends.<name>.cors": with_backend("cors: {mode: disable}"),
     "backends.<name>.paths[].cors": with_backend("paths: [{path: /a, cors: {}}]"),
@@ -41,7 +42,6 @@ GUARDING = {
 # shown or measured.
 HARMLESS = {
     "": {"tracing", "rules", "request_rewriters", "authenticators"},
-    "main": {"config_include_directory"},
     "mgmt": {"purge_by_key_path", "purge_by_path_path", "pprof_listener", "reload_handler_path",
              "reload_drain_timeout", "reload_rate_limit", "auto_reload_interval"},
     "caches.<name>": {"use_cache_chunking", "timeseries_chunk_factor", "byterange_chunk_size",

@@ -58,14 +58,41 @@ origins:
         self.assertIn("origins.one.latency_max", notices[0])
 
     def test_both_names(self) -> None:
-        """Saying one thing by both names is refused: nobody knows which is meant."""
-        problems = problems_of(ONE + "origins: {}\nfrontend: {listen_port: 1}\n"
-                               "listeners: {default: {port: 2}}\n")
+        """Saying one thing by both names is refused: it is not known which is meant."""
+        problems = problems_of(ONE + "origins: {}\n")
         self.assertEqual(problems, (
             ("t.yaml:2:1: origins: is an older name of backends, which is given too "
-            "(t.yaml:1:1); keep one of them"),
-            ("t.yaml:3:12: frontend.listen_port: is an older name of listeners.default.port, "
-            "which is given too (t.yaml:4:23); keep one of them")))
+            "(t.yaml:1:1); keep one of them"),))
+
+    def test_listeners_win(self) -> None:
+        """What a listener says stands, key by key, over the older block; a line says so."""
+        configuration = loaded(ONE + "frontend: {listen_port: 1, connections_limit: 7}\n"
+                               "listeners: {default: {port: 2}}\nmgmt: {listen_port: 8484}\n")
+        default = configuration.listeners["default"]
+        self.assertEqual((default.port, default.connections_limit), (2, 7))
+        self.assertEqual(configuration.notices, ((
+            "t.yaml:2:12: frontend.listen_port is an older name of listeners.default.port, "
+            "which is given too (t.yaml:3:23) and wins; leave it out"),))
+
+    def test_equal(self) -> None:
+        """Where both say the same, as in what Trickster 2.0 shows, there is nothing to say."""
+        configuration = loaded(ONE + "metrics: {listen_port: 8482, listen_address: ''}\n"
+                               "listeners: {metrics: {port: 8482, address: ''}}\n")
+        self.assertEqual((configuration.listeners["metrics"].port, configuration.notices),
+                         (8482, ()))
+
+    def test_moved(self) -> None:
+        """What stood in other blocks before is read where it stands now, and a line says so."""
+        configuration = loaded(ONE + "main: {ping_handler_path: /alive, instance_id: 3}\n"
+                               "reloading: {listen_port: 9, rate_limit: 3s}\n")
+        self.assertEqual((configuration.mgmt.ping_handler_path, configuration.main.instance_id,
+                          configuration.listeners["mgmt"].port), ("/alive", 3, 9))
+        self.assertEqual(configuration.notices[0], (
+            "t.yaml:2:8: main.ping_handler_path is read as mgmt.ping_handler_path; write that"))
+        (problem,) = problems_of(ONE + "main: {ping_handler_path: 'a b'}")
+        self.assertIn("main.ping_handler_path: ", problem)
+        (problem,) = problems_of(ONE + "reloading: {nonsense: 1}")
+        self.assertIn("reloading: unknown key", problem)
 
     def test_unknown(self) -> None:
         """Unknown keys of the older blocks are told with near names."""

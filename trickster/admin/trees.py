@@ -37,17 +37,19 @@ class Administration:
 
     def on_frontend(self) -> Mapping[str, IResponder]:
         """:return: what every frontend listener answers itself, by path."""
-        return {self.paths.ping_handler_path: ReadOnly(Ping())}
+        path = self.paths.ping_handler_path
+        return {path: ReadOnly(Ping())} if path else {}
 
     def on_metrics(self) -> Endpoints:
         """:return: what the metrics listener answers."""
         health = _bare(self.paths.health_handler_path)
-        of_all = ReadOnly(self.health)
-        exact = {_METRICS_PATH: ReadOnly(self.metrics), health: of_all, f"{health}/": of_all,
-                 **self.on_frontend()}
+        exact: dict[str, IResponder] = {_METRICS_PATH: ReadOnly(self.metrics),
+                                        **self.on_frontend()}
+        if health:
+            exact |= dict.fromkeys((health, f"{health}/"), ReadOnly(self.health))
         if self.paths.config_handler_listener in ("metrics", "both"):
             exact |= self._configuration()
-        return Endpoints(exact, {health: ReadOnly(self.probes)})
+        return Endpoints(exact, {health: ReadOnly(self.probes)} if health else {})
 
     def on_mgmt(self) -> Endpoints:
         """:return: what the mgmt listener answers."""
@@ -58,6 +60,8 @@ class Administration:
 
     def _configuration(self) -> dict[str, IResponder]:
         path = _bare(self.paths.config_handler_path)
+        if not path:
+            return {}
         shown = ReadOnly(ConfigurationText(self.configuration))
         return {path: shown, f"{path}/sanitized": shown}
 

@@ -103,9 +103,7 @@ class _Building:
 
     def _listeners(self, asked: Administration, around: Surroundings) -> Iterator[IService]:
         own: dict[str, IResponder] = {"metrics": asked.on_metrics(), "mgmt": asked.on_mgmt()}
-        for name, options in self._configuration.listeners.items():
-            if not options.is_open:
-                continue
+        for name, options in self._configuration.opened.items():
             if name in own:
                 made = listener(options, ResponderResource(own[name]), self._reactor,
                                 wall=self._wall)

@@ -55,7 +55,8 @@ class HealthCheckOptions:
         None, "Host, and port, to connect to; those of origin_url where not given.")
     path: str | None = setting(None, "Path, without the prefix of origin_url.")
     query: str | None = setting(None, "Query, without the question mark.")
-    headers: dict[str, str] = setting(Factory(dict), "Request headers.")
+    headers: dict[str, str] = setting(
+        Factory(dict), "Request headers.", variables=True)
     body: str | None = setting(None, "Request body.")
     timeout: float = setting(
         3.0, "Longest time for an answer; between 100ms and 30s.", unit="duration")
@@ -134,7 +135,8 @@ class BackendOptions:
         choices=("standard", "x", "both", "none"))
     request_headers: dict[str, str] = setting(
         Factory(dict), "Headers to set in every request to the origin, health checks "
-        "included; +name adds, -name removes. Those of a path lie over them.", secret=True)
+        "included; +name adds, -name removes. Those of a path lie over them.", secret=True,
+        variables=True)
     tls: TlsOptions = setting(TlsOptions(), "Encryption.")
     healthcheck: HealthCheckOptions = setting(HealthCheckOptions(), "Health.")
 

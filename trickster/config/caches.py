@@ -74,7 +74,7 @@ class RedisOptions:
         ("redis:6379",), "The servers, for client_type cluster and sentinel.")
     sentinel_master: str = later("", "Name of the master, for client_type sentinel.")
     username: str = later("", "User to authenticate as.")
-    password: str = later("", "Password of that user.", secret=True)
+    password: str = later("", "Password of that user.", secret=True, variables=True)
     db: int = later(0, "Number of the database.", minimum=0)
     max_retries: int = later(0, "How often a failed command is tried again.", minimum=-1)
     min_retry_backoff: float = later(

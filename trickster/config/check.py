@@ -59,6 +59,8 @@ class _Checks:
 
     def check_listeners(self) -> None:
         taken: list[tuple[str, ListenerOptions]] = []
+        opened = self.configuration.opened
+        self._remark_unused(opened)
         for name, listener in self.configuration.listeners.items():
             fault = address_fault(listener.address)
             if fault:
@@ -67,16 +69,26 @@ class _Checks:
                 fault = network_fault(network)
                 if fault:
                     self.problems.at(f"listeners.{name}.trusted_proxies[{number}]", fault)
-            if not listener.is_open or self.problems.is_unread(f"listeners.{name}.port"):
+            if name not in opened or self.problems.is_unread(f"listeners.{name}.port"):
                 continue
             for other, before in taken:
                 if _is_same(listener, before):
                     self._tell_same(name, other, listener.port)
                     break
             taken.append((name, listener))
-        if not any(each.is_open for each in self.configuration.frontends.values()):
-            self.problems.at("listeners.default.port",
-                             "no listener for backends is left; expected a port above 0")
+        closed = [name for name, each in self.configuration.frontends.items()
+                  if not each.is_open and name in {
+                      b.listener_name for b in self.configuration.backends.values()}]
+        for name in closed:
+            self.problems.at(f"listeners.{name}.port",
+                             "there are backends on this listener; expected a port above 0")
+
+    def _remark_unused(self, opened: Collection[str]) -> None:
+        for name, listener in self.configuration.frontends.items():
+            path = f"listeners.{name}"
+            is_said = self.problems.place_of(f"{path}.port") != BUILT_IN
+            if listener.is_open and name not in opened and is_said:
+                self.problems.remark(path, "is not opened: no backend is on it")
 
     def _tell_same(self, name: str, other: str, port: int) -> None:
         # Of the two, the one that somebody wrote.
@@ -90,6 +102,8 @@ class _Checks:
         used = {"/metrics": "the metrics"}
         for key in ("config_handler_path", "ping_handler_path", "health_handler_path"):
             path = getattr(mgmt, key)
+            if not path:
+                continue
             if not _is_path(path):
                 self.problems.at(
                     f"mgmt.{key}", f"{shown(path)} is not a path; expected one that begins with /")

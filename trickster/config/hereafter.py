@@ -93,7 +93,8 @@ class AuthenticatorOptions:
 
     provider: str = later("", "How.", choices=("basic", "clickhouse"))
     users: dict[str, str] = later(
-        Factory(dict), "Passwords, or their hashes, by user.", secret=True)
+        Factory(dict), "Passwords, or their hashes, by user.", secret=True,
+        variables=True)
     users_file: str = later("", "File of users and hashes.")
     users_file_format: str = later(
         "htpasswd", "Form of that file.", choices=("csv", "csvNoHeader", "htpasswd"))
@@ -109,7 +110,7 @@ class CorsOptions:
     mode: str = later(
         "replace", "What becomes of the origin's.",
         choices=("preserve", "merge", "replace", "disable"))
-    headers: dict[str, str] = later(Factory(dict), "Headers to set.")
+    headers: dict[str, str] = later(Factory(dict), "Headers to set.", variables=True)
 
 
 def authenticator_exposes(name: str | None) -> str | None:
@@ -178,7 +179,7 @@ class RoutedUserOptions:
 
     to_backend: str = later("", "Backend to go on with.")
     to_user: str = later("", "User that the origin sees.")
-    to_credential: str = later("", "Password of that user.", secret=True)
+    to_credential: str = later("", "Password of that user.", secret=True, variables=True)
 
 
 @frozen(kw_only=True)

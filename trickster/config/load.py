@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,16 @@ from trickster.config.backends import (
 from trickster.config.caches import KNOWN_STORES, CacheOptions
 from trickster.config.check import check
 from trickster.config.hereafter import TracingOptions
+from trickster.config.leftovers import LEFTOVERS
 from trickster.config.listeners import BUILT_IN_PORTS
 from trickster.config.model import Configuration
-from trickster.config.notices import allows_ineffective, notices, refuse_exposed, unprotected
+from trickster.config.notices import (
+    allows_ineffective,
+    notices,
+    refuse_exposed,
+    refuse_masked,
+    unprotected,
+)
 from trickster.config.overlay import overlaid
 from trickster.config.problems import Place, Problems, shown
 from trickster.config.reading import Reader, joined
@@ -85,21 +93,40 @@ def read_file(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def load(sources: Sources, plugins: PluginOptions,
-         read: Callable[[str], bytes] = read_file) -> Configuration:
+def files_beside(path: str) -> Sequence[str]:
     """
-    Make a configuration.  Pure but for C{read}.
+    :return: names of the configuration files in the directory C{conf.d} beside a file; none
+        where there is no such directory, or it cannot be looked into.
+    """
+    try:
+        found = sorted(os.listdir(Path(path).parent / "conf.d"))
+    except OSError:
+        return ()
+    return [name for name in found if name.endswith((".conf", ".yaml", ".yml"))]
+
+
+def load(sources: Sources, plugins: PluginOptions,
+         read: Callable[[str], bytes] = read_file,
+         beside: Callable[[str], Sequence[str]] = files_beside) -> Configuration:
+    """
+    Make a configuration.  Pure but for C{read} and C{beside}.
 
     :param read: from a path to the octets of the file; raises L{OSError}.
+    :param beside: from a path to the names of the files in C{conf.d} in the same directory.
     :raises ConfigurationError: with every problem there is.
     """
     problems = Problems()
     source, tree = _file(sources, problems, read)
+    others = beside(source) if source else ()
+    if others:
+        problems.exposed["conf.d"] = f"{', '.join(others[:5])} beside this file is not read"
     tree = overlaid(shaped(tree, problems), sources.environ, sources.flags, problems)
-    configuration = _Loading(Reader(problems), plugins).configuration(tree)
+    reader = Reader(problems, sources.environ, LEFTOVERS)
+    configuration = _Loading(reader, plugins).configuration(tree)
     check(configuration, plugins.routes, problems)
     _check_stores(configuration, plugins, problems)
     _check_files(configuration, read, problems)
+    refuse_masked(problems)
     if not (allows_ineffective(sources.environ, problems) or sources.allows_ineffective):
         refuse_exposed(problems)
     problems.raise_any()

@@ -15,6 +15,7 @@ _SECRET_NAME = re.compile(
     r"|^(?:jwt|key|session|session[-_]?id|code[-_]verifier))$",
     re.IGNORECASE,
 )
+_MASKED = re.compile(r"(?:^|[=:])\*{5}(?:$|[@&;\s])|\"\*{5}\"")
 # A member of a JSON object.
 _MEMBER = re.compile(r'"([^"\\]{1,64})"(\s*:\s*)"(?:[^"\\]|\\.)+"')
 _USER_INFO = re.compile(r"(?<=://)([^/?#\s@]*?)(:[^/?#\s]*)?@")
@@ -27,6 +28,11 @@ def is_secret_name(name: str) -> bool:
     :return: whether values of that name are usually secret.
     """
     return _SECRET_NAME.search(name.lstrip("+-")) is not None
+
+
+def is_masked(text: str) -> bool:
+    """:return: whether the text, or a part of it, was replaced by L{MASK} where it was shown."""
+    return MASK in text and _MASKED.search(text) is not None
 
 
 def masked_text(text: str) -> str:

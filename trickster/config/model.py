@@ -14,7 +14,7 @@ from trickster.config.hereafter import (
 )
 from trickster.config.listeners import ListenerOptions
 from trickster.config.paths import PathOptions
-from trickster.config.settings import later, setting
+from trickster.config.settings import guarding, later, setting
 
 __all__ = [
     "BackendOptions",
@@ -48,8 +48,9 @@ class MainOptions:
     fast_forward_memo_bytes: int = setting(
         16 << 20, "Most memory for the newest samples of range queries; 0 for none.",
         unit="size")
-    config_include_directory: str = later(
-        "", "Directory of further configuration files, beside the main one.")
+    config_include_directory: str = guarding(
+        "", "Directory of further configuration files, beside the main one.",
+        "the files in it are not read")
 
 
 @frozen(kw_only=True)
@@ -57,13 +58,15 @@ class MgmtOptions:
     """The paths of the built-in endpoints, and on which listeners they are."""
 
     config_handler_path: str = setting(
-        "/trickster/config", "Where the running configuration is shown, secrets masked.")
+        "/trickster/config", "Where the running configuration is shown, secrets masked; nowhere "
+        "where empty.")
     config_handler_listener: str = setting(
         "mgmt", "Which listeners show the configuration.", choices=_WHERE)
     ping_handler_path: str = setting(
-        "/trickster/ping", "Answers 200 on every frontend listener while the process lives.")
+        "/trickster/ping", "Answers 200 on every frontend listener while the process lives; nowhere "
+        "where empty.")
     health_handler_path: str = setting(
-        "/trickster/health", "Health of all backends, on the metrics listener.")
+        "/trickster/health", "Health of all backends, on the metrics listener; nowhere where empty.")
     purge_by_key_path: str = later(
         "/trickster/purge/key/", "Removes one cache entry by backend and key.")
     purge_by_path_path: str = later(
@@ -129,6 +132,12 @@ class Configuration:
         :return: seconds that an answer of each status code is kept.
         """
         return {int(code): ttl for code, ttl in self.negative_caches.get(name, {}).items()}
+
+    @property
+    def opened(self) -> dict[str, ListenerOptions]:
+        """The listeners that are opened: those that have a port, and something to serve."""
+        used = {"metrics", "mgmt", *(each.listener_name for each in self.backends.values())}
+        return {k: v for k, v in self.listeners.items() if v.is_open and k in used}
 
     @property
     def frontends(self) -> dict[str, ListenerOptions]:

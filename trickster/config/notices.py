@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from trickster.config.masking import MASK
 from trickster.config.model import Configuration
-from trickster.config.problems import Place, Problems, bounded
+from trickster.config.problems import Place, Problems, bounded, containers
 
 ALLOW_FLAG = "allow-ineffective-security"
 ALLOW_VARIABLE = "TRK_ALLOW_INEFFECTIVE_SECURITY"
@@ -32,6 +33,18 @@ def refuse_exposed(problems: Problems) -> None:
                     "protects")
 
 
+def refuse_masked(problems: Problems) -> None:
+    """
+    Add a problem for each secret that is only shown masked, as in what C{/trickster/config}
+    says: but not where nothing is done with it.
+    """
+    idle = {*problems.unused, *problems.exposed}
+    for place, path in problems.masked:
+        if idle.isdisjoint(containers(path)):
+            problems.add(place, path, f"{MASK} stands for a secret that was not shown; write the "
+                         "value itself, or ${NAME} for an environment variable")
+
+
 def unprotected(problems: Problems) -> tuple[str, ...]:
     """:return: a line for each key that protects nothing, though it was asked to."""
     said = [f"NOT PROTECTED: {problems.place_of(path)}: {problems.spelled(path)} is not yet "
@@ -42,10 +55,17 @@ def unprotected(problems: Problems) -> tuple[str, ...]:
 
 def notices(configuration: Configuration, problems: Problems) -> tuple[str, ...]:
     """:return: what else the operator should read once."""
-    said = [problems.spelled(path) for path in problems.unused]
+    said = [problems.spelled(path) for path in problems.unused
+            if not _is_own_name(configuration, path)]
     said += _stand_ins(configuration, problems)
     without_effect: Sequence[str] = [_NOT_YET + ", ".join(bounded(said))] if said else []
     return (*without_effect, *bounded(problems.remarks))
+
+
+def _is_own_name(configuration: Configuration, path: str) -> bool:
+    """Whether it is what the original shows where nothing was said: a group of one's own."""
+    return any(path == f"backends.{name}.replica_group" and backend.replica_group == name
+               for name, backend in configuration.backends.items())
 
 
 def _stand_ins(configuration: Configuration, problems: Problems) -> Iterator[str]:

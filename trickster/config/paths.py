@@ -32,22 +32,24 @@ class PathOptions:
     methods: tuple[str, ...] | None = setting(
         None, "Request methods; * for all, GET and HEAD where not given.")
     cache_key_params: tuple[str, ...] | None = setting(
-        None, "Query parameters that are part of the cache key; * for all.")
+        None, "Query parameters that are part of the cache key; * for all.", blank=True)
     cache_key_headers: tuple[str, ...] | None = setting(
         None, "Request headers that are part of the cache key.", are_names=True)
     cache_key_form_fields: tuple[str, ...] | None = setting(
         None, "Fields of a form, or slash-separated paths in a JSON body, that are part of "
         "the cache key.")
     request_headers: dict[str, str] | None = setting(
-        None, "Headers to set in the request to the origin; +name adds, -name removes.")
+        None, "Headers to set in the request to the origin; +name adds, -name removes.",
+        variables=True)
     request_params: dict[str, str] | None = setting(
         None, "Query parameters to set in the request to the origin; +name adds, -name "
-        "removes.")
+        "removes.", variables=True)
     response_headers: dict[str, str] | None = setting(
-        None, "Headers to set in the origin's answer; +name adds, -name removes.")
+        None, "Headers to set in the origin's answer; +name adds, -name removes.",
+        variables=True)
     response_code: int | None = setting(
         None, "Status code of a localresponse; 200 where not given.", minimum=0, maximum=599)
-    response_body: str | None = setting(None, "Body of a localresponse.")
+    response_body: str | None = setting(None, "Body of a localresponse.", blank=True)
     cors: CorsOptions | None = guarding(
         None, "Cross-origin headers, as in the backend.", cors_exposes)
     collapsed_forwarding: str | None = setting(

@@ -40,6 +40,7 @@ class Problems:
     :ivar places: where each key of the configuration was said, by its path.
     :ivar unused: paths of keys that were given, but are not yet effective.
     :ivar exposed: the same for keys that protect something: what is open meanwhile, by path.
+    :ivar masked: places and paths of values that are no values, but masks of secrets.
     :ivar remarks: what should be said, and is no problem.
     :ivar spellings: how a path was written in the file, where that is not its present name.
     """
@@ -48,6 +49,7 @@ class Problems:
     unused: list[str] = field(default=Factory(list))
     exposed: dict[str, str] = field(default=Factory(dict))
     spellings: dict[str, str] = field(default=Factory(dict))
+    masked: list[tuple[Place, str]] = field(default=Factory(list))
     remarks: list[str] = field(default=Factory(list))
     _unread: set[str] = field(default=Factory(set))
     _found: list[tuple[Place, str]] = field(default=Factory(list))

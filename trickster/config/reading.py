@@ -9,10 +9,13 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
-from attrs import define, evolve
+from attrs import Factory, define, evolve
 
+from trickster.config.leftovers import Leftover
+from trickster.config.masking import is_masked
 from trickster.config.problems import Problems, meant, one_of, shown
 from trickster.config.settings import Facts, Key, keys_of
+from trickster.config.variables import has_variable, substituted, unset
 from trickster.config.yamlmap import Listing, Scalar, Table, Tree
 from trickster.units import UnitError, format_duration, format_size, parse_duration, parse_size
 
@@ -38,9 +41,13 @@ class Reader:
     Reads blocks by what their options classes say of their keys.
 
     :ivar problems: is told of all mistakes, and of the place of every key.
+    :ivar environ: environment variables, for values that may refer to them.
+    :ivar leftovers: keys that are no keys and not refused, by options class.
     """
 
     problems: Problems
+    environ: Mapping[str, str] = Factory(dict)
+    leftovers: Mapping[type, Mapping[str, Leftover]] = Factory(dict)
 
     def block(self, options: type, tree: Tree, path: str) -> Any:
         """
@@ -53,12 +60,35 @@ class Reader:
         for name, entry in table.entries.items():
             within = joined(path, name)
             self.problems.places[within] = entry.place
-            if name not in keys:
+            if name in keys:
+                self._read_key(given, keys[name], entry.value, within)
+                continue
+            leftover = self.leftovers.get(options, {}).get(name)
+            if leftover is None:
                 self._refuse_key(name, within, keys)
-            elif not _is_null(entry.value):
-                self._keep(given, keys[name], entry.value, within)
-                self._note_without_effect(keys[name], given.get(name), within)
+            elif self._is_meant(leftover, within, table, path):
+                self._read_key(given, keys[leftover.meant], entry.value,
+                               joined(path, leftover.meant))
         return self._made(options, given, path)
+
+    def _read_key(self, given: dict[str, Any], key: Key, value: Tree, path: str) -> None:
+        if not _says_nothing(key, value):
+            self._keep(given, key, value, path)
+            self._note_without_effect(key, given.get(key.name), path)
+
+    def _is_meant(self, leftover: Leftover, within: str, table: Table, path: str) -> bool:
+        """Say what becomes of a leftover; and whether it is read as another key."""
+        new = joined(path, leftover.meant)
+        if not leftover.meant:
+            self.problems.remark(within, leftover.text)
+        elif leftover.meant in table.entries:
+            self.problems.remark(within, f"is ignored: {leftover.meant} is given too")
+        else:
+            self.problems.remark(within, f"is read as {leftover.meant}; write that")
+            self.problems.spellings[new] = within
+            self.problems.places[new] = self.problems.places[within]
+            return True
+        return False
 
     def table(self, tree: Tree, path: str, expected: str = "a mapping of keys") -> Table:
         """:return: the tree, if it is a mapping; else an empty one, with a problem told."""
@@ -108,10 +138,26 @@ class Reader:
             return _text(tree, evolve(facts, choices=get_args(hint)))
         if isinstance(origin, type) and attrs.has(origin):
             return self.block(origin, tree, path)
+        if origin is str:
+            return self._text(tree, facts, path)
         read = _SIMPLE.get(origin)
         if read is not None:
             return read(tree, facts)
         return self._many(hint, facts, tree, path)
+
+    def _text(self, tree: Tree, facts: Facts, path: str) -> str:
+        text = _text(tree, facts)
+        if is_masked(text):
+            self.problems.masked.append((tree.place, path))
+        if not facts.variables:
+            if has_variable(text):
+                self.problems.remark(path, "has a ${NAME} that is taken as it is: variables are "
+                                     "put into headers, parameters and passwords only")
+            return text
+        name = unset(text, self.environ)
+        if name:
+            raise _Wrong(f"the environment variable {name} is not set")
+        return substituted(text, self.environ)
 
     def _many(self, hint: Any, facts: Facts, tree: Tree, path: str) -> Any:
         origin, inner = get_origin(hint) or hint, get_args(hint) or (Any,)
@@ -127,7 +173,7 @@ class Reader:
         for name, entry in self.table(tree, path).entries.items():
             within = joined(path, name)
             self.problems.places[within] = entry.place
-            if _is_null(entry.value) and _without_none(inner) in _SIMPLE:
+            if _is_null(entry.value) and _without_none(inner) in (str, *_SIMPLE):
                 self.problems.unread(entry.place, within, "no value is given")
                 continue
             self._keep(found, Key(name, inner, None, facts), entry.value, within)
@@ -152,6 +198,19 @@ class Reader:
             self.problems.places[within] = entry.place
             found.append(evolve(self.block(inner, entry.value, within), name=name))
         return found
+
+
+def _says_nothing(key: Key, tree: Tree) -> bool:
+    """Whether what is given is what files say that spell everything out, the unsaid too."""
+    if _is_null(tree):
+        return True
+    is_unsaid = key.default is None and not key.facts.blank
+    if isinstance(tree, Listing):
+        return is_unsaid and not tree.items
+    if not isinstance(tree, Scalar) or tree.text or tree.kind != "str":
+        return False
+    choices = key.facts.choices
+    return "" not in choices if choices else is_unsaid
 
 
 def _asks_nothing(value: Any, default: Any) -> bool:
@@ -303,5 +362,5 @@ def _guessed(scalar: Scalar) -> Any:
 
 
 _SIMPLE: dict[Any, Callable[[Tree, Facts], Any]] = {
-    str: _text, bool: _flag, int: _integer, float: _number,
+    bool: _flag, int: _integer, float: _number,
 }

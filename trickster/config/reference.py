@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin
 
 import attrs
 
+from trickster.config.leftovers import MOVED
 from trickster.config.model import Configuration
 from trickster.config.settings import Key, keys_of
 from trickster.config.shaping import OLDER_NAMES
@@ -38,8 +39,9 @@ def _placed(blocks: Mapping[str, type],
 
 
 def _older_names() -> str:
-    rows = [f"| `{old}` | `{new}` |" for old, new in OLDER_NAMES.items()]
-    about = "They are read as the names beside them; only one of the two may be given."
+    moved = {".".join(old): ".".join(new) for old, new in MOVED.items()}
+    rows = [f"| `{old}` | `{new}` |" for old, new in {**OLDER_NAMES, **moved}.items()]
+    about = "They are read as the names beside them."
     return "\n".join([
         "## Older names", "", about, "", "| Older | Present |", "|---|---|", *rows, ""])
 

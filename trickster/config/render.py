@@ -13,6 +13,7 @@ from trickster.config.caches import KNOWN_STORES, CacheOptions
 from trickster.config.masking import MASK, is_secret_name, masked_text
 from trickster.config.model import Configuration
 from trickster.config.settings import Facts, keys_of
+from trickster.config.variables import Substituted
 from trickster.units import format_duration
 
 
@@ -88,6 +89,8 @@ def _items(name: str, values: list[Any], facts: Facts) -> Any:
 
 
 def _single(name: str, value: Any, facts: Facts) -> Any:
+    if isinstance(value, Substituted):
+        return value.written
     if isinstance(value, str):
         is_secret = facts.secret or (is_secret_name(name) and not name.endswith("_path"))
         return MASK if is_secret and value else masked_text(value)

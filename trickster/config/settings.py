@@ -27,6 +27,10 @@ class Facts:
     :ivar exposes: of such a key and a value of it, what is open as long as it is not acted on
         (L{guarding}): empty for nothing, None where the value asks for nothing at all.
     :ivar hidden: not a key of the file; filled in by the loader.
+    :ivar variables: whether the values of environment variables are put in the place of
+        C{${NAME}}.
+    :ivar blank: whether an empty text or list says something where otherwise nothing is said
+        (the default is None): in files that spell everything out it does not.
     :ivar are_names: a list of names of fields, which are no secrets whatever they are called.
     :ivar named: a list whose entries may also stand in a mapping, by name.
     """
@@ -42,6 +46,8 @@ class Facts:
     hidden: bool = False
     named: bool = False
     are_names: bool = False
+    variables: bool = False
+    blank: bool = False
 
 
 @frozen

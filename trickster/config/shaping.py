@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import define
 
+from trickster.config.leftovers import MOVED
 from trickster.config.listeners import BUILT_IN_ADDRESSES, BUILT_IN_PORTS
 from trickster.config.problems import Place, Problems, meant, one_of
 from trickster.config.reading import joined
@@ -40,12 +41,17 @@ def shaped(tree: Table, problems: Problems) -> Table:
 
     :return: a tree with C{listeners}, C{backends} and C{caches} in their present form.
     """
-    shaper = _Shaper(tree, problems)
+    # Where YAML's anchors are put down, as Compose files do it too.
+    extensions = [name for name in tree.entries if name.startswith("x-")]
+    shaper = _Shaper(tree.without(*extensions), problems)
     shaper.rename("origins", "backends")
     shaper.rename_within("backends", "origin_type", "provider")
     shaper.rename_within("caches", "cache_type", "provider")
     for block, listener, names in _MOVED:
         shaper.move(block, listener, names)
+    for (block, old), new in MOVED.items():
+        shaper.move_leftover(block, old, new)
+    shaper.forget("reloading")
     shaper.tree = shaper.tree.without("frontend", "metrics")
     shaper.add_listeners()
     shaper.add_cache()
@@ -128,10 +134,34 @@ class _Shaper:
             inner = table.entries.get(name) if isinstance(table, Table) else None
             table = inner.value if inner else Table({}, entry.place)
         if isinstance(table, Table) and new[-1] in table.entries:
-            self._told_twice(entry, old, ".".join(new), table.entries[new[-1]])
+            self._give_way(entry, old, ".".join(new), table.entries[new[-1]])
             return
         self.problems.spellings[".".join(new)] = old
         self.tree = with_value(self.tree, new, entry.value)
+
+    def move_leftover(self, block: str, old: str, new: tuple[str, ...]) -> None:
+        """Move a key that the original has given up to its present place, and say so."""
+        outer = self.tree.entries.get(block)
+        if outer is None or not isinstance(outer.value, Table) or old not in outer.value.entries:
+            return
+        entry, path = outer.value.entries[old], f"{block}.{old}"
+        self.tree = self.tree.with_entry(block, Entry(outer.place, outer.value.without(old)))
+        self.problems.places[path] = entry.place
+        self.problems.remark(path, f"is read as {'.'.join(new)}; write that")
+        self._move(path, new, entry)
+
+    def forget(self, block: str) -> None:
+        """Take a block away that has to be empty by now."""
+        entry = self.tree.entries.get(block)
+        if entry is not None and isinstance(entry.value, Table) and not entry.value.entries:
+            self.tree = self.tree.without(block)
+
+    def _give_way(self, entry: Entry, old: str, new: str, other: Entry) -> None:
+        """The present name wins, and a line says so where that makes a difference."""
+        if _text(entry.value) is None or _text(entry.value) != _text(other.value):
+            self.problems.places[old] = entry.place
+            self.problems.remark(old, f"is an older name of {new}, which is given too "
+                                 f"({other.place}) and wins; leave it out")
 
     def _told_twice(self, entry: Entry, old: str, new: str, other: Entry) -> None:
         self.problems.add(
@@ -157,6 +187,10 @@ class _Shaper:
     def _inner(self, block: str, name: str) -> Tree:
         outer = _value(self.tree, block)
         return _value(outer, name) if isinstance(outer, Table) else outer
+
+
+def _text(tree: Tree) -> str | None:
+    return tree.text if isinstance(tree, Scalar) else None
 
 
 def _value(table: Table, name: str) -> Tree:
