@@ -6,7 +6,7 @@ import random
 import zlib
 from typing import ClassVar
 
-from tests.end_to_end.proxying import ProxyCase
+from tests.end_to_end.proxying import BACKENDS, ProxyCase
 from tests.end_to_end.talking import PATIENCE, Growth, eventually, sent_until_full
 
 MIB = 1 << 20
@@ -77,6 +77,31 @@ class UploadTests(ProxyCase):
             talk.send(b"hello")
             self.assertTrue(talk.answer().body.startswith(b"5 "))
             self.assertEqual(talk.asked("/proxied/said").status, 200)
+
+    def test_expectation_refused(self) -> None:
+        """The origin is asked first; its refusal comes instead of a 100, and ends the connection."""
+        for backend in BACKENDS:
+            for framing in ("Content-Length: 5000000", "Transfer-Encoding: chunked"):
+                talk = self.talk()
+                talk.send(f"PUT /{backend}/early HTTP/1.1\r\nHost: a\r\n{framing}\r\n"
+                          "Expect: 100-continue\r\n\r\n".encode())
+                answer = talk.rest()
+                self.assertTrue(answer.startswith(b"HTTP/1.1 403 "), answer)
+                self.assertIn(b"\r\nConnection: close\r\n", answer)
+                self.assertTrue(answer.endswith(b"\r\n\r\nno"), answer)
+                self.assertIn(b"\r\nExpect: 100-continue\r\n", self.origin.heads[-1])
+                self.assertTrue(self.origin.is_left.wait(PATIENCE))
+                self.origin.renew()
+
+    def test_expectation_of_an_old_client(self) -> None:
+        """HTTP/1.0 has no interim answers: nobody waits for one."""
+        talk = self.talk()
+        talk.send(b"PUT /proxied/upload HTTP/1.0\r\nExpect: 100-continue\r\n"
+                  b"Content-Length: 5\r\n\r\n")
+        self.assertTrue(eventually(lambda: bool(self.origin.heads)))
+        self.assertNotIn(b"Expect", self.origin.heads[-1])
+        talk.send(b"hello")
+        self.assertTrue(talk.answer().body.startswith(b"5 "))
 
     def test_expectation_not_needed(self) -> None:
         """Who has sent the body already need not be told."""

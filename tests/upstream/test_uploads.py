@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+from twisted.internet.defer import CancelledError, Deferred
+
 from tests.upstream.scripted import (
     OK,
     ClientCase,
     PausedBody,
+    a_client,
     a_request,
     reading,
 )
@@ -16,7 +20,7 @@ from trickster.errors import (
     UpstreamBroke,
     UpstreamTimeout,
 )
-from trickster.messages import Octets
+from trickster.messages import Octets, Response
 
 
 class UploadTests(ClientCase):
@@ -159,3 +163,122 @@ class UploadTests(ClientCase):
         """The frontend answers expectations; the origin is not asked."""
         self.asked(a_request(b"POST", b"/", (b"Expect", b"100-continue"), body=Octets(b"a")))
         self.assertNotIn(b"Expect", self.origin.wire.asked())
+
+
+class ExpectationTests(ClientCase):
+    """C{Expect: 100-continue} (RFC 9110 section 10.1.1)."""
+
+    def expecting(self, method: bytes = b"PUT", *, version: bytes = b"HTTP/1.1",
+                  ) -> tuple[PausedBody, Deferred[Response]]:
+        body = PausedBody(4)
+        request = a_request(method, b"/", (b"Expect", b"100-Continue"), body=body)
+        return body, self.asked(evolve(request, version=version))
+
+    def sent_whole(self, body: PausedBody) -> None:
+        body.gives(b"abcd")
+        body.gives(b"")
+        self.assertEqual(self.origin.wire.asked(), b"abcd")
+
+    def test_asked_first(self) -> None:
+        """The origin is asked, and the body read once it wants it."""
+        body, asked = self.expecting()
+        self.assertTrue(self.origin.wire.asked().endswith(
+            b"\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"))
+        self.assertIsNone(body.waiting)
+        self.origin.wire.sends(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        self.assertIsNone(body.waiting)
+        self.origin.wire.sends(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.assertIsNotNone(body.waiting)
+        self.sent_whole(body)
+        self.origin.wire.sends(OK)
+        self.assertEqual(self.successResultOf(asked).status, 200)
+        self.at_rest(idle=1)
+
+    def test_refused(self) -> None:
+        """A final answer means that the body is not wanted; the connection is of no more use."""
+        for answer in (b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\nno",
+                       b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"):
+            body, asked = self.expecting()
+            self.origin.wire.sends(answer)
+            self.successResultOf(asked)
+            self.assertIsNone(body.waiting)
+            self.assertEqual(body.closed, 1)
+            self.assertTrue(self.origin.wire.aborted)
+            self.at_rest()
+
+    def test_refused_bit_by_bit(self) -> None:
+        """Nor is it read while such an answer is on its way, and the answer is timed."""
+        body, asked = self.expecting()
+        self.origin.wire.sends(b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n")
+        answer = self.successResultOf(asked).body
+        self.clock.advance(30)
+        self.assertIsNone(body.waiting)
+        rest = reading(answer)
+        self.clock.advance(31)
+        self.failureResultOf(rest, UpstreamTimeout)
+        self.at_rest()
+
+    def test_silence(self) -> None:
+        """An origin that says nothing for a second gets the body."""
+        body, asked = self.expecting()
+        self.origin.wire.asked()
+        self.clock.advance(0.9)
+        self.assertIsNone(body.waiting)
+        self.clock.advance(0.1)
+        self.sent_whole(body)
+        self.origin.wire.sends(b"HTTP/1.1 100 Continue\r\n\r\n" + OK)
+        self.assertEqual(self.successResultOf(asked).status, 200)
+        self.at_rest(idle=1)
+
+    def test_total_timeout(self) -> None:
+        """The time for the whole exchange goes on meanwhile."""
+        self.client = a_client(self.origin, self.clock, total_timeout=0.5)
+        _, asked = self.expecting()
+        self.clock.advance(1)
+        self.clock.advance(0)
+        self.failureResultOf(asked, UpstreamTimeout)
+        self.at_rest()
+
+    def test_old_client(self) -> None:
+        """Of HTTP/1.0 it means nothing."""
+        body, _ = self.expecting(version=b"HTTP/1.0")
+        self.assertNotIn(b"Expect", self.origin.wire.asked())
+        self.assertIsNotNone(body.waiting)
+
+    def test_body_is_here(self) -> None:
+        """Whoever has the body does not ask whether to send it."""
+        for octets in (b"", b"ab", b"x" * 100_000):
+            self.asked(a_request(b"PUT", b"/", (b"Expect", b"100-continue"), body=Octets(octets)))
+            self.assertNotIn(b"Expect", self.origin.wire.asked())
+
+    def test_stale_connection(self) -> None:
+        """A kept connection that was closed costs nothing as long as nothing was read."""
+        self.answered(OK)
+        body, asked = self.expecting()
+        self.origin.wire.closes()
+        self.assertEqual(len(self.origin.wires), 2)
+        self.assertEqual(body.closed, 0)
+        self.origin.wire.asked()
+        self.origin.wire.sends(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.sent_whole(body)
+        self.origin.wire.sends(OK)
+        self.assertEqual(self.successResultOf(asked).status, 200)
+
+    def test_stale_connection_of_what_is_not_idempotent(self) -> None:
+        """A POST might have been done: it is not asked again."""
+        self.answered(OK)
+        body, asked = self.expecting(b"POST")
+        self.origin.wire.closes()
+        self.failureResultOf(asked, UpstreamBroke)
+        self.assertEqual(body.closed, 1)
+        self.at_rest()
+
+    def test_cancelled(self) -> None:
+        """A client that goes away takes all with it."""
+        body, asked = self.expecting()
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.assertEqual(body.closed, 1)
+        self.clock.advance(2)
+        self.assertIsNone(body.waiting)
+        self.at_rest()

@@ -12,7 +12,13 @@ _HEAD_END = b"\r\n\r\n"
 
 
 class NothingCame(UpstreamBroke):
-    """The connection was closed before the first octet of an answer."""
+    """
+    The connection was closed before the first octet of an answer.
+
+    :ivar is_body_unread: whether nothing of a streamed request body has been read yet.
+    """
+
+    is_body_unread = False
 
 
 class AnswerReader:

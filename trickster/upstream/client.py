@@ -76,8 +76,10 @@ class UpstreamClient:
         was_reused = connection.is_reused
         try:
             return await connection.exchange(order)
-        except NothingCame:
-            if not (was_reused and self._may_retry(request)):
+        except NothingCame as error:
+            if not (was_reused and self._may_retry(request, error.is_body_unread)):
+                if error.is_body_unread:
+                    request.body.close()
                 raise
         connection = await self._pool.acquire(is_fresh=True)
         return await connection.exchange(self._order(request, latest))
@@ -98,10 +100,11 @@ class UpstreamClient:
         total = self.options.total_timeout
         return None if total is None else self.clock.seconds() + total
 
-    def _may_retry(self, request: Request) -> bool:
+    def _may_retry(self, request: Request, is_body_unread: bool) -> bool:
         # RFC 9112 section 9.3.1: on a connection that was kept, silence may only mean that
         # the origin had closed it.
-        is_repeatable = is_idempotent(request.method) and octets_of(request.body) is not None
+        is_repeatable = is_idempotent(request.method) and (
+            is_body_unread or octets_of(request.body) is not None)
         return is_repeatable and self._budget.take()
 
     def _order(self, request: Request, latest: float | None) -> Order:
@@ -109,12 +112,15 @@ class UpstreamClient:
         fields = request_fields(request, self.origin.authority, self.options.forwarded_headers,
                                 self.options.server_name)
         fields += body_fields
+        is_asking = body is not None and _is_asking(request)
+        if is_asking:
+            fields.append((b"Expect", b"100-continue"))
         upgrade = upgrade_of(request)
         if not upgrade and not self.options.max_idle_conns:
             fields.append((b"Connection", b"close"))
         head = encode_head(request.method, self._target(request), fields) + octets
         offered = tuple(upgrade.lower().split(b", ")) if upgrade else ()
-        return Order(request, head, body, offered, latest)
+        return Order(request, head, body, offered, latest, is_asking)
 
     def _target(self, request: Request) -> bytes:
         if request.method == b"CONNECT":
@@ -125,6 +131,13 @@ class UpstreamClient:
         if request.target == b"*" and request.method == b"OPTIONS":
             return request.target
         raise BadRequest("the target of a request begins with a slash")
+
+
+def _is_asking(request: Request) -> bool:
+    """:return: whether the client has sent nothing of the body, and waits to be asked for it."""
+    said = request.headers.joined(b"expect")
+    return (said is not None and said.lower() == b"100-continue"
+            and request.version != b"HTTP/1.0" and octets_of(request.body) is None)
 
 
 def _framed(request: Request) -> tuple[list[Pair], bytes, IBody | None]:

@@ -28,7 +28,7 @@ from trickster.messages import (
     Response,
     passed_status,
 )
-from trickster.upstream.answers import AnswerReader
+from trickster.upstream.answers import AnswerReader, NothingCame
 from trickster.upstream.arriving import ArrivingBody, UpgradedBody
 from trickster.upstream.deadline import Deadline
 from trickster.upstream.forwarding import connection_options, response_headers
@@ -44,6 +44,8 @@ _STREAM_TYPES = frozenset((
     b"application/ndjson", b"application/jsonl", b"application/x-json-stream",
     b"application/stream+json", b"application/json-seq", b"application/grpc",
     b"application/grpc-web", b"application/grpc-web-text"))
+# Seconds that an origin has to say whether it wants a body; many never say.
+_CONTINUE_WAIT = 1.0
 
 
 @frozen(slots=True)
@@ -56,6 +58,7 @@ class Order:
     :ivar body: what is to be streamed after the head, or None.
     :ivar upgrade: the protocols that C{head} offers, in lower case.
     :ivar latest: the time of the clock by which all must be over, or None.
+    :ivar is_asking: whether C{head} asks the origin to say if it wants C{body}.
     """
 
     request: Request
@@ -63,6 +66,7 @@ class Order:
     body: IBody | None = None
     upgrade: tuple[bytes, ...] = ()
     latest: float | None = None
+    is_asking: bool = False
 
 
 class Link(Protocol):
@@ -110,6 +114,7 @@ class Exchange:
     _uploading: Deferred[None] | None = field(default=None, init=False)
     _is_stream: bool = field(default=False, init=False)
     _is_sent: bool = field(default=False, init=False)
+    _is_asking: bool = field(default=False, init=False)
     _is_paused: bool = field(default=False, init=False)
     _is_over: bool = field(default=False, init=False)
 
@@ -123,6 +128,9 @@ class Exchange:
         if self._order.body is None:
             self._is_sent = True
             self._await_more()
+        elif self._order.is_asking:
+            self._is_asking = True
+            self._link.deadline.move(_CONTINUE_WAIT)
         else:
             self._start_upload(self._order.body)
 
@@ -141,6 +149,8 @@ class Exchange:
             return
         if self._is_over or self._reader.head is None:
             return
+        # A final answer says that the body is not wanted (RFC 9110 section 10.1.1).
+        self._is_asking = False
         if self._reader.is_complete:
             self._complete()
         else:
@@ -164,6 +174,10 @@ class Exchange:
 
     def expired(self) -> None:
         """The time for whatever is awaited is over."""
+        if self._is_asking and self._order.body is not None:
+            # RFC 9110 section 10.1.1: nobody has to wait for ever to be asked for a body.
+            self._start_upload(self._order.body)
+            return
         stage = "to answer" if self._body is None else "within its answer"
         self.fail(UpstreamTimeout(f"the origin took too long {stage}"))
 
@@ -175,7 +189,10 @@ class Exchange:
         """
         if self._is_over:
             return
-        self._leave(False)
+        is_unread = self._is_asking and isinstance(error, NothingCame)
+        if isinstance(error, NothingCame):
+            error.is_body_unread = is_unread
+        self._leave(False, keeps_body=is_unread)
         if self._body is None:
             self.answer.errback(error)
             return
@@ -212,6 +229,9 @@ class Exchange:
 
     def _relay_interims(self) -> None:
         interims, relay = self._reader.take_interims(), self._order.request.interim
+        if self._is_asking and any(head.status == 100 for head in interims):
+            assert self._order.body is not None
+            self._start_upload(self._order.body)
         if relay is not None:
             for head in interims:
                 relay(head.status, response_headers(head.headers, True))
@@ -268,6 +288,7 @@ class Exchange:
     # The request's body.
 
     def _start_upload(self, body: IBody) -> None:
+        self._is_asking = False
         self._await_nothing()
         self._outlet = self._link.outlet(self._blocked)
         self._outlet.open()
@@ -296,7 +317,8 @@ class Exchange:
 
     def _await_more(self) -> None:
         # While a request body is on its way, its sender decides how long that takes.
-        if not self._is_sent or isinstance(self._body, UpgradedBody):
+        is_sending = self._uploading is not None and not self._is_sent
+        if is_sending or isinstance(self._body, UpgradedBody):
             return
         if self._is_stream and self._options.stream_idle_timeout is None:
             self._await_nothing()
@@ -318,14 +340,14 @@ class Exchange:
     def _cancelled(self, _: Deferred[Response]) -> None:
         self._leave(False)
 
-    def _leave(self, is_reusable: bool) -> None:
+    def _leave(self, is_reusable: bool, keeps_body: bool = False) -> None:
         if self._is_over:
             return
         self._is_over = True
         self._close_outlet()
         if self._uploading is not None and not self._is_sent:
             self._uploading.cancel()
-        if self._order.body is not None:
+        if self._order.body is not None and not keeps_body:
             self._order.body.close()
         if is_reusable:
             self._read_on()
