@@ -18,6 +18,7 @@ class Reason(Enum):
     PROXY_ONLY = "proxy-only-backend"
     METHOD = "method"
     OVERRIDE_HEADER = "override-header"
+    AMBIGUOUS_PATH = "ambiguous-path"
     REQUEST_NO_CACHE = "request-no-cache"
     REQUEST_NO_STORE = "request-no-store"
     ONLY_IF_CACHED = "only-if-cached"

@@ -10,6 +10,8 @@ MEANINGS = {
     Reason.METHOD: "Requests with this method are not cached.",
     Reason.OVERRIDE_HEADER: "A request field may ask for something else than the URL does "
     "(`override_headers`).",
+    Reason.AMBIGUOUS_PATH: "Servers read this path in different ways (repeated or encoded "
+    "slashes, dot segments); it was passed on as it is.",
     Reason.REQUEST_NO_CACHE: "The client asked for a fresh answer (`no-cache`).",
     Reason.REQUEST_NO_STORE: "The client forbade storing (`no-store`).",
     Reason.ONLY_IF_CACHED: "The client wanted an answer only if it was cached, and it was not.",

@@ -35,7 +35,7 @@ LINES = [
     (b"GET\t/\tHTTP/1.1\r\n\r\n", 400), (b"GE\x00T / HTTP/1.1\r\n\r\n", 400),
     (b"G@T / HTTP/1.1\r\n\r\n", 400), (b"/ HTTP/1.1\r\n\r\n", 400), (b"\x16\x03\x01\x02\x00", 400),
     (b"GET / HTTP/1.1\nHost: h\n\n", 400), (b"GET / HTTP/1.1\rHost: h\r\r", 400),
-    (b"GET /\xc3\xa9 HTTP/1.1\r\n\r\n", 400), (b"GET /#x HTTP/1.1\r\n\r\n", 400),
+    (b"GET /\xc3\xa9\x7f HTTP/1.1\r\n\r\n", 400), (b"GET /#x HTTP/1.1\r\n\r\n", 400),
     (b"GET * HTTP/1.1\r\n\r\n", 400), (b"GET x HTTP/1.1\r\n\r\n", 400),
     (b"CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n", 501), (b"\r\n\r\nGET / HTTP/1.1\r\n", 400),
     (b"GET gopher://h/ HTTP/1.1\r\n\r\n", 400), (b"GET http://u:p@h/ HTTP/1.1\r\n\r\n", 400),

@@ -293,12 +293,19 @@ class EndpointTests(BothWays):
         self.assertFalse(list((self.installation.root / "prometheus/data").glob("snapshots/*")))
 
     def test_methods(self) -> None:
-        """Methods that a path has not are the origin's to refuse."""
+        """Methods that a path has not are refused as the origin does; it is asked where it may know more."""
+        for path in ("/api/v1/query?query=1", "/api/v1/query_range", "/api/v1/series",
+                     "/api/v1/targets", "/api/v1/label/a/values"):
+            self.send(path, "OPTIONS")
+            for method in ("PUT", "PATCH", "BREW"):
+                got, want = (exchange(method, where + path) for where in (self.through, self.direct))
+                self.assertEqual((got.status, want.status), (405, 405), (method, path))
+                theirs = set(want.headers["Allow"].split(", "))
+                self.assertLessEqual(theirs - {"DELETE"}, set(got.headers["Allow"].split(", ")))
         for method in ("OPTIONS", "PUT", "DELETE", "PATCH", "BREW"):
-            for path in ("/api/v1/query?query=1", "/api/v1/query_range", "/api/v1/series",
-                         "/api/v1/targets", "/api/v1/alerts", "/api/v1/label/a/values",
-                         "/graph"):
+            for path in ("/api/v1/alerts", "/graph"):
                 self.send(path, method)
+        self.send("/api/v1/series", "DELETE")
 
     def test_head(self) -> None:
         """HEAD is answered as the origin does, or from what a GET has stored; never a body."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
+from urllib.parse import unquote_to_bytes
+
 from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +25,6 @@ from trickster.frontend.routing import (
     Unclear,
     WrongMethod,
     host_of,
-    readings,
     stripped,
 )
 from trickster.interfaces import IResponder
@@ -69,7 +72,7 @@ def prefix(path: str, *methods: str) -> RoutedEntry:
 PROM = BackendRoutes("prom", [
     exact("/api/v1/query", "GET", "POST"),
     exact("/api/v1/delete", "DELETE"),
-    prefix("/api/v1/admin", "*"),
+    RoutedEntry("/api/v1/admin", Match.PREFIX, ("*",), Named("^/api/v1/admin"), is_local=True),
     prefix("/api/", "GET"),
     prefix("/"),
 ], hosts=("prom.example", "[::1]"))
@@ -143,8 +146,35 @@ class PathTests(SynchronousTestCase):
         self.assertEqual(find(b"/prom/api/x")[1], "/api/")
 
     def test_method_elsewhere(self) -> None:
-        """An entry that does not take the method gives way to another that does."""
-        self.assertEqual(find(b"/prom/api/v1/query", b"PUT")[1], "/")
+        """A path that is there takes its own methods only, whatever shorter ones would take."""
+        self.assertEqual(TABLE.find(b"PUT", b"x", b"/prom/api/v1/query"),
+                         WrongMethod(("GET", "HEAD", "OPTIONS", "POST"), "prom", 5))
+        self.assertEqual(TABLE.find(b"POST", b"x", b"/prom/api/x"),
+                         WrongMethod(("GET", "HEAD", "OPTIONS"), "prom", 5))
+
+    def test_methods_of_one_path(self) -> None:
+        """Entries of one path take methods together."""
+        table = RouteTable.of([BackendRoutes("a", [
+            exact("/x", "GET"), exact("/x", "PUT"), prefix("/x", "POST"), prefix("/")],
+            is_default=True)])
+        self.assertEqual(table.find(b"POST", b"", b"/x"), WrongMethod(("GET", "HEAD", "OPTIONS", "PUT"), "a"))
+        self.assertIsInstance(table.find(b"PUT", b"", b"/x"), Found)
+        self.assertEqual(table.find(b"PUT", b"", b"/xy"), WrongMethod(("OPTIONS", "POST"), "a"))
+
+    def test_preflight(self) -> None:
+        """What scripts may do is the origin's to say."""
+        self.assertEqual(find(b"/prom/api/v1/query", b"OPTIONS")[1], "/")
+        self.assertEqual(TABLE.find(b"OPTIONS", b"bare.example", b"/only"),
+                         WrongMethod(("GET", "HEAD"), "bare"))
+
+    def test_local(self) -> None:
+        """What is answered here is 405 for all other methods, preflights too, in any spelling."""
+        blocked = RoutedEntry("/x", Match.PREFIX, ("GET",), Named("x"), is_local=True)
+        table = RouteTable.of([BackendRoutes("z", [blocked, prefix("/")], is_default=True)])
+        for path in (b"/x", b"//x", b"/a/../x", b"/%78"):
+            for method in (b"PUT", b"OPTIONS", b"TRACE", b"FOO"):
+                self.assertEqual(table.find(method, b"", path),
+                                 WrongMethod(("GET", "HEAD"), "z", is_local=True))
 
     def test_get_is_head(self) -> None:
         """An entry for GET takes HEAD."""
@@ -179,45 +209,78 @@ class PathTests(SynchronousTestCase):
 class ReadingTests(SynchronousTestCase):
     """A path that servers read in different ways."""
 
-    def unclear(self, path: bytes) -> None:
-        self.assertIsInstance(TABLE.find(b"GET", b"x", path), Unclear, path)
+    def passed(self, path: bytes, entry: str = "/", strip: int = 5) -> None:
+        """It is passed on as it is, uncached."""
+        routed = TABLE.find(b"GET", b"x", path)
+        assert isinstance(routed, Found), (path, routed)
+        self.assertEqual((routed.entry.path, routed.strip, routed.is_clear), (entry, strip, False),
+                         path)
 
     def test_dot_segments(self) -> None:
-        """Dot segments are refused, however they are spelled."""
-        for path in (b"/prom/../x", b"/prom/%2e%2e/x", b"/prom/.%2E/x", b"/prom/..", b"/./x",
-                     b"/x/..%2fy", b"/x/..%5cy", b"/x/..\\y", b"/prom/%2e"):
-            self.unclear(path)
+        """Dot segments are for the origin to resolve, however they are spelled."""
+        for path in (b"/prom/../x", b"/prom/%2e%2e/x", b"/prom/.%2E/x", b"/prom/..", b"/prom/./x",
+                     b"/prom/x/..%2fy", b"/prom/x/..%5cy", b"/prom/x/..\\y", b"/prom/%2e"):
+            self.passed(path)
+        self.passed(b"/./x", strip=0)
 
     def test_dots_in_names(self) -> None:
         """Other dots are nothing special."""
-        self.assertEqual(find(b"/prom/...")[1], "/")
+        for path in (b"/prom/...", b"/prom/.well-known/x", b"/prom/..x"):
+            routed = TABLE.find(b"GET", b"x", path)
+            assert isinstance(routed, Found)
+            self.assertTrue(routed.is_clear)
         self.assertEqual(find(b"/favicon.ico")[0], "files")
 
     def test_nul(self) -> None:
-        """An encoded NUL, at which some servers stop reading, is refused."""
-        self.unclear(b"/prom/x%00y")
+        """An encoded NUL, at which some servers stop reading, makes no key."""
+        self.passed(b"/prom/x%00y")
 
-    def test_encoded_slash_hides_a_path(self) -> None:
-        """An encoded slash must not lead around an entry."""
-        self.unclear(b"/prom/api%2Fv1%2fadmin/tsdb")
-        self.unclear(b"/prom%2Fapi/v1/admin")
+    def test_double_slash(self) -> None:
+        """What is cached under one spelling is passed on under another."""
+        self.passed(b"/prom//api/v1/query")
+        self.passed(b"/prom/api//v1/query", "/api/")
+        self.passed(b"/prom/api%2fv1/query")
+        self.passed(b"/prom/api/v1/%2571uery", "/api/")
 
-    def test_double_slash_hides_a_path(self) -> None:
-        """Nor a repeated one."""
-        self.unclear(b"/prom//api/v1/admin/tsdb")
-        self.unclear(b"//prom/x")
+    def test_first_segment(self) -> None:
+        """Whose first segment is empty, or no name as it stands, is for the default backend."""
+        for path in (b"//prom/x", b"/prom%2Fapi/v1/admin", b"/x/../prom/api/v1/admin"):
+            routed = TABLE.find(b"GET", b"x", path)
+            assert isinstance(routed, Found)
+            self.assertEqual((routed.backend, routed.strip), ("files", 0))
+
+    def test_never_to_what_is_blocked(self) -> None:
+        """What is kept from the origin is so in every spelling that one may take for it."""
+        for path in (
+                b"/api%2Fv1%2fadmin/tsdb", b"//api/v1/admin/tsdb", b"/api/v1/./admin",
+                b"/api/v1/%61dmin", b"/x/../api/v1/admin/tsdb/delete_series", b"/%2e%2e/api/v1/admin",
+                b"/../api/v1/admin", b"/api/v1/%2e/admin", b"/api\\v1\\admin", b"/api%5Cv1/admin",
+                b"/api;a=b/v1;/admin", b"/api/v1/x/%2e%2e%2fadmin", b"/api/v1/%2561dmin",
+                b"/api//x/../v1/admin", b"/x//../../api/v1//admin", b"/api/v1/admin%00",
+                b"/api/v1/admin%2f..%2Fadmin", b"/api%3bx/v1/admin", b"/.//api/v1/admin"):
+            for method in (b"GET", b"POST", b"DELETE", b"PURGE"):
+                routed = TABLE.find(method, b"x", b"/prom" + path)
+                assert isinstance(routed, Found), path
+                self.assertEqual(routed.entry.path, "/api/v1/admin", path)
+                self.assertEqual(TABLE.find(method, b"prom.example", path), Found(
+                    "prom", routed.entry), path)
+
+    def test_never_out_of_a_prefix(self) -> None:
+        """Where an origin has a prefix, no path leads out of it."""
+        table = RouteTable.of([BackendRoutes("a", [prefix("/")], is_within=True, is_default=True)])
+        for path in (b"/../x", b"/%2e%2e/x", b"/x/../../y", b"/a/../x", b"/x/..%2f..%2fy",
+                     b"/x/%252e%252e/%252e%252e", b"/..\\x", b"/..;/x"):
+            self.assertIsInstance(table.find(b"GET", b"x", path), Unclear, path)
+        for path in (b"/x/../y", b"/x//y", b"/x/./y"):
+            self.assertIsInstance(table.find(b"GET", b"x", path), Found, path)
 
     def test_harmless_slashes(self) -> None:
-        """Where all readings lead to one entry, the path passes."""
+        """Where all readings lead to one entry, the path is as clear as any."""
         self.assertEqual(find(b"/prom/wiki//x%2Fy"), ("prom", "/", 5))
 
     def test_escapes_are_equal(self) -> None:
         """An escape that need not be one leads to the same entry (RFC 3986 section 6.2.2.2)."""
         self.assertEqual(find(b"/pr%6fm/api/v1/%71uery"), ("prom", "/api/v1/query", 7))
-
-    def test_double_escape(self) -> None:
-        """Decoding is done once."""
-        self.assertEqual(find(b"/prom/%252e%252e/x"), ("prom", "/", 5))
 
     def test_broken_escape(self) -> None:
         """A broken escape is what it is: the origin decides."""
@@ -228,26 +291,59 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(TABLE.find(b"GET", b"x", b"/" + b"%" * 20000),
                          Unclear("the path is too long", 414))
 
-    def test_readings(self) -> None:
-        """Slashes kept, all decoded, repeated ones merged."""
-        self.assertEqual(readings(b"/a%2fb//%63"), [b"/a%2Fb//c", b"/a/b//c", b"/a/b/c"])
+    def test_too_many_readings(self) -> None:
+        """Nor is one that nobody can mean."""
+        for path in (b"/%" + b"25" * 60 + b"2e", b"/" + b"/.;a\\%2f" * 1700,
+                     b"/" + b";%2500//..\\%255c%2e%252e" * 20):
+            self.assertIsInstance(TABLE.find(b"GET", b"x", path), Unclear)
+        self.assertEqual(find(b"/prom/%25252525252525"), ("prom", "/", 5))
+        self.assertEqual(find(b"/prom/" + b"%C3%B6" * 2000), ("prom", "/", 5))
 
     @settings(max_examples=300, deadline=None)
     @given(st.lists(st.sampled_from(
-        ["prom", "api", "v1", "admin", "/", "/", "%2F", "%2f", "..", ".", "%2e", "%61dmin", "x"]
-    ), max_size=8))
+        ["api", "v1", "admin", "/", "/", "%2F", "%252f", "..", ".", "%2e", "%61dmin", "x", "\\", ";",
+         "%5C", "%00"]
+    ), max_size=9))
     def test_never_around_a_rule(self, pieces: list[str]) -> None:
-        """Whatever finds a route finds the one that its fully decoded path has."""
+        """Whatever reaches the origin leads nowhere else by any server's reading."""
         path = ("/" + "".join(pieces)).encode()
-        routed = TABLE.find(b"GET", b"x", path)
-        if isinstance(routed, Found):
-            plain = path.replace(b"%2F", b"/").replace(b"%2f", b"/").replace(b"%61", b"a")
-            plain = plain.replace(b"%2e", b".")
-            naive = [p for p in plain.split(b"/") if p]
-            self.assertNotIn(b"..", naive)
-            inner = b"/" + b"/".join(naive[1:])
-            is_admin = naive[:1] == [b"prom"] and inner.startswith(b"/api/v1/admin")
-            self.assertEqual(routed.entry.path == "/api/v1/admin", is_admin)
+        routed = TABLE.find(b"GET", b"prom.example", path)
+        if isinstance(routed, Found) and not routed.entry.is_local:
+            for server in SERVERS:
+                self.assertFalse(server(path).startswith(b"/api/v1/admin"), server)
+
+
+def go(path: bytes) -> bytes:
+    """How Go's C{ServeMux} reads a path: decoded, then cleaned."""
+    return posixpath.normpath(b"/" + unquote_to_bytes(path).lstrip(b"/"))
+
+
+def nginx(path: bytes) -> bytes:
+    """nginx decodes, merges slashes, and resolves dot segments."""
+    return posixpath.normpath(re.sub(b"/+", b"/", unquote_to_bytes(path)))
+
+
+def victoria(path: bytes) -> bytes:
+    """VictoriaMetrics decodes, and merges slashes."""
+    return unquote_to_bytes(path).replace(b"//", b"/")
+
+
+def windows(path: bytes) -> bytes:
+    """Some take backslashes for slashes."""
+    return nginx(unquote_to_bytes(path).replace(b"\\", b"/"))
+
+
+def java(path: bytes) -> bytes:
+    """Servlets leave out parameters, then decode."""
+    return nginx(re.sub(rb";[^/]*", b"", path))
+
+
+def twice(path: bytes) -> bytes:
+    """Two servers in a row decode twice."""
+    return nginx(unquote_to_bytes(path))
+
+
+SERVERS = (go, nginx, victoria, windows, java, twice)
 
 
 class PieceTests(SynchronousTestCase):
@@ -324,10 +420,21 @@ class RouterTests(SynchronousTestCase):
             self.assertEqual(response.headers.get(b"x-target"), path)
 
     def test_unclear(self) -> None:
-        """400: nothing unclear reaches an origin."""
-        response = self.answer(b"/prom/../x")
+        """400 where nothing sensible can be meant."""
+        response = self.answer(b"/prom/" + b"%" + b"25" * 60 + b"2e")
         self.assertEqual(response.status, 400)
         self.assertEqual(response.outcome.reason, Reason.MALFORMED_REQUEST)
+
+    def test_passing(self) -> None:
+        """What is not clear goes to the responder that stores nothing, as it is."""
+        entry = RoutedEntry("/", Match.PREFIX, ALL_METHODS, Named("caching"),
+                            passing=Named("passing"))
+        router = Router.of([BackendRoutes("a", [entry, exact("/x")], is_default=True)],
+                           lambda responder, backend, path: responder)
+        for target, body in ((b"/y?a=//", b"caching /y?a=//"), (b"//x?a", b"passing //x?a"),
+                             (b"/a/b/../x", b"passing /b/../x")):
+            response = at_once(router.respond(Request(b"GET", target)))
+            self.assertEqual(octets_of(response.body), body)
 
     def test_long_paths(self) -> None:
         """A path too long to be remembered is routed all the same."""

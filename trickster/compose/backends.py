@@ -172,12 +172,22 @@ class Backend:
         plans = overlaid(self.origin_type.routes(options.plugin), options.paths)
         responders = [self._responder(plan) for plan in plans]
         caches = [one for one in responders if isinstance(one, ObjectCache)]
-        entries = [
-            RoutedEntry(plan.route.path, plan.route.match, plan.route.methods,
-                        self._observed(plan, _invalidating(plan.route, responder, caches)))
-            for plan, responder in zip(plans, responders, strict=True)]
+        entries = [self._entry(plan, responder, caches)
+                   for plan, responder in zip(plans, responders, strict=True)]
         return BackendRoutes(self.name, entries, options.hosts, bool(options.is_default),
-                             options.path_routing_disabled)
+                             options.path_routing_disabled,
+                             is_within=bool(OriginURL.parse(options.origin_url).prefix))
+
+    def _entry(self, plan: PathPlan, responder: IResponder, caches: Sequence[ObjectCache]
+               ) -> RoutedEntry:
+        route = plan.route
+        passing = Reasoned(_rewriting(self._origin, self.options, plan.options),
+                           Reason.AMBIGUOUS_PATH)
+        return RoutedEntry(
+            route.path, route.match, route.methods,
+            self._observed(plan, _invalidating(route, responder, caches)),
+            passing=self._observed(plan, InvalidatingProxy(passing, caches)),
+            is_local=isinstance(responder, LocalResponder))
 
     def observed(self, responder: IResponder, path: str, in_frontend: bool = True) -> IResponder:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 
 from attrs import frozen
 
@@ -11,6 +12,7 @@ from trickster.messages import Headers, Pair
 TOKEN_OCTETS = (b"!#$%&'*+-.^_`|~0123456789"
                 b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _VISIBLE = bytes(range(0x21, 0x7F))
+_ESCAPES = MappingProxyType({octet: f"%{octet:02X}" for octet in range(0x80, 0x100)})
 # What a field block consists of: text, horizontal tabs, obs-text and line ends.
 _BLOCK_OCTETS = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)])
 
@@ -131,8 +133,11 @@ def parse_request_line(line: bytes) -> RequestLine | Malformed:
 
 
 def _with_target(method: bytes, target: bytes, version: bytes) -> RequestLine | Malformed:
-    if not target or target.translate(None, _VISIBLE) or b"#" in target:
+    raw = target.translate(None, _VISIBLE)
+    if not target or b"#" in target or (raw and min(raw) < 0x80):
         return Malformed(400, "invalid request target")
+    if raw:
+        target = _escaped(target)
     if method == b"CONNECT":
         return Malformed(501, "CONNECT is not supported")
     if target[0] == 0x2F:
@@ -142,6 +147,15 @@ def _with_target(method: bytes, target: bytes, version: bytes) -> RequestLine | 
             return RequestLine(method, target, b"", version)
         return Malformed(400, "invalid request target")
     return _from_absolute(method, target, version)
+
+
+def _escaped(target: bytes) -> bytes:
+    """
+    :return: a target in which all octets that are not ASCII are percent-encoded, which is
+        what their sender should have done (RFC 3986 section 2.1): servers that take them
+        take them for the same.
+    """
+    return target.decode("latin-1").translate(_ESCAPES).encode("ascii")
 
 
 def _from_absolute(method: bytes, target: bytes, version: bytes) -> RequestLine | Malformed:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from itertools import chain
 from urllib.parse import unquote_to_bytes
 
 from attrs import Factory, define, evolve, field, frozen
 from zope.interface import implementer
 
 from trickster.errors import BadRequest, MethodNotAllowed, NotFound, RequestError
+from trickster.frontend.readings import Readings, readings
 from trickster.frontend.refusals import IRefuser
 from trickster.interfaces import IResponder
 from trickster.messages import Request, Response
@@ -21,9 +22,6 @@ _LONGEST_REMEMBERED = 512
 # Decoding more takes milliseconds.  Queries may be longer.
 _LONGEST_PATH = 16 * 1024
 _USUAL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_SLASHES = re.compile(rb"//+")
-_SEPARATORS = re.compile(rb"[/\\]")
-_ENCODED_SLASH = re.compile(rb"%2[fF]")
 
 
 @frozen
@@ -33,12 +31,19 @@ class RoutedEntry:
 
     :ivar path: without the backend's prefix.
     :ivar methods: upper case; C{"*"} for all but TRACE.  GET includes HEAD.
+    :ivar passing: what answers where a path may be taken for another one: it passes
+        requests on, and stores nothing.
+    :ivar is_local: whether it keeps requests from the origin: then it answers every path that
+        an origin may take for its own.
     """
 
     path: str
     match: Match
     methods: tuple[str, ...]
     responder: IResponder = field(eq=False)
+    passing: IResponder = field(eq=False, kw_only=True, default=Factory(
+        lambda self: self.responder, takes_self=True))
+    is_local: bool = False
 
 
 @frozen
@@ -49,6 +54,8 @@ class BackendRoutes:
     :ivar name: the first path segment that addresses it, unless C{path_routing_disabled}.
     :ivar hosts: names that address it, without ports, in any case.
     :ivar is_default: whether it gets what nothing else matches.
+    :ivar is_within: whether all its paths are within one of the origin's, which none may
+        lead out of.
     """
 
     name: str
@@ -56,6 +63,7 @@ class BackendRoutes:
     hosts: Sequence[str] = ()
     is_default: bool = False
     path_routing_disabled: bool = False
+    is_within: bool = False
 
 
 @frozen
@@ -64,11 +72,13 @@ class Found:
     A request has a place to go.
 
     :ivar strip: how many octets at the start of the target address the backend.
+    :ivar is_clear: whether all servers read the path alike; else it is passed on as it is.
     """
 
     backend: str
     entry: RoutedEntry
     strip: int = 0
+    is_clear: bool = True
 
 
 @frozen
@@ -84,17 +94,19 @@ class WrongMethod:
     :ivar allow: the methods that would do, sorted.
     :ivar backend: whose paths they are.
     :ivar strip: how many octets at the start of the target address the backend.
+    :ivar is_local: as for L{RoutedEntry}.
     """
 
     allow: tuple[str, ...]
     backend: str = ""
     strip: int = 0
+    is_local: bool = False
 
 
 @frozen
 class Unclear:
     """
-    Receivers may read the path in different ways that lead to different places.
+    Nobody can say where the path leads.
 
     :ivar detail: what is unclear, for the client.
     """
@@ -106,10 +118,9 @@ class Unclear:
 Routed = Found | NoRoute | WrongMethod | Unclear
 
 NO_ROUTE = NoRoute()
-_DOT_SEGMENTS = Unclear("dot segments in the path")
-_NUL = Unclear("an encoded NUL in the path")
 _TOO_LONG = Unclear("the path is too long", 414)
-_DIFFERENT_PLACES = Unclear("encoded or repeated slashes make the path ambiguous")
+_TOO_MANY = Unclear("the path can be read in too many ways")
+_OUTSIDE = Unclear("the path leads out of what is served here")
 
 
 def _takes(entry: RoutedEntry, method: str) -> bool:
@@ -119,8 +130,12 @@ def _takes(entry: RoutedEntry, method: str) -> bool:
     return is_any or method in methods or (method == "HEAD" and "GET" in methods)
 
 
-def _allowed(entries: Iterable[RoutedEntry]) -> tuple[str, ...]:
-    methods = {method for entry in entries for method in entry.methods}
+def _taking(entries: Iterable[RoutedEntry], method: str) -> RoutedEntry | None:
+    return next((entry for entry in entries if _takes(entry, method)), None)
+
+
+def _allowed(entries: Iterable[RoutedEntry], *more: str) -> tuple[str, ...]:
+    methods = {method for entry in entries for method in entry.methods}.union(more)
     if "*" in methods:
         methods = (methods - {"*"}).union(_USUAL_METHODS)
     if "GET" in methods:
@@ -130,37 +145,78 @@ def _allowed(entries: Iterable[RoutedEntry]) -> tuple[str, ...]:
 
 @define
 class _PathTable:
-    """The entries of one backend, by decoded path."""
+    """
+    The entries of one backend, by decoded path.
 
+    :ivar name: the backend's.
+    """
+
+    name: str
+    is_within: bool = False
     _exact: dict[bytes, list[RoutedEntry]] = Factory(dict)
-    _prefixes: list[tuple[bytes, RoutedEntry]] = Factory(list)
+    _prefixes: dict[bytes, list[RoutedEntry]] = Factory(dict)
 
     @classmethod
-    def of(cls, entries: Iterable[RoutedEntry]) -> _PathTable:
-        table = cls()
-        for entry in entries:
-            path = unquote_to_bytes(entry.path)
-            if entry.match is Match.EXACT:
-                table._exact.setdefault(path, []).append(entry)
-            else:
-                table._prefixes.append((path, entry))
-        # The sort is stable: of equal prefixes, the one named first stays first.
-        table._prefixes.sort(key=lambda pair: -len(pair[0]))
+    def of(cls, backend: BackendRoutes) -> _PathTable:
+        table = cls(backend.name, backend.is_within)
+        for entry in backend.entries:
+            is_exact = entry.match is Match.EXACT
+            entries = table._exact if is_exact else table._prefixes
+            entries.setdefault(unquote_to_bytes(entry.path), []).append(entry)
+        longest = sorted(table._prefixes.items(), key=lambda item: -len(item[0]))
+        table._prefixes = dict(longest)
         return table
 
-    def matching(self, path: bytes) -> list[RoutedEntry]:
-        """:return: the best first: exact ones, then from the longest prefix down."""
-        longer = [entry for prefix, entry in self._prefixes if path.startswith(prefix)]
-        return [*self._exact.get(path, ()), *longer]
+    def matching(self, path: bytes) -> Iterator[list[RoutedEntry]]:
+        """:return: entries of equal paths, the best first: exact, then from the longest down."""
+        exact = self._exact.get(path)
+        if exact is not None:
+            yield exact
+        for prefix, entries in self._prefixes.items():
+            if path.startswith(prefix):
+                yield entries
 
     def find(self, path: bytes, method: str) -> RoutedEntry | NoRoute | WrongMethod:
-        matching = self.matching(path)
-        if not matching:
+        """
+        :return: an entry of the best path; others do not matter, whatever their methods.
+            Only preflights go to whichever entry takes them, since origins decide about
+            what scripts may do.
+        """
+        groups = list(self.matching(path))
+        if not groups:
             return NO_ROUTE
-        for entry in matching:
-            if _takes(entry, method):
-                return entry
-        return WrongMethod(_allowed(matching))
+        best = groups[0]
+        found = _taking(best, method)
+        if found is not None:
+            return found
+        is_local = any(entry.is_local for entry in best)
+        preflight = None if is_local else _taking(chain.from_iterable(groups), "OPTIONS")
+        if preflight is None:
+            return WrongMethod(_allowed(best), self.name, is_local=is_local)
+        if method == "OPTIONS":
+            return preflight
+        return WrongMethod(_allowed(best, "OPTIONS"), self.name)
+
+    def find_any(self, read: Readings, method: str) -> Found | NoRoute | WrongMethod | Unclear:
+        """
+        :param read: what an origin may take the path for.
+        :return: where it leads by its first reading; but what is kept from the origin is so
+            in every reading.
+        """
+        if self.is_within and read.climbs:
+            return _OUTSIDE
+        first, *others = [self.find(path, method) for path in read.paths]
+        if isinstance(first, NoRoute):
+            return first
+        for one in (first, *others):
+            if isinstance(one, RoutedEntry) and one.is_local:
+                return Found(self.name, one)
+            if isinstance(one, WrongMethod) and one.is_local:
+                return one
+        if isinstance(first, WrongMethod):
+            return first
+        is_clear = not read.is_odd and all(other is first for other in others)
+        return Found(self.name, first, is_clear=is_clear)
 
 
 def host_of(authority: bytes) -> str:
@@ -174,28 +230,6 @@ def host_of(authority: bytes) -> str:
     return text.partition(":")[0].removesuffix(".")
 
 
-def _trouble(decoded: bytes) -> Unclear | None:
-    if b"\0" in decoded:
-        return _NUL
-    if b"." in decoded and not {b".", b".."}.isdisjoint(_SEPARATORS.split(decoded)):
-        return _DOT_SEGMENTS
-    return None
-
-
-def readings(path: bytes) -> list[bytes]:
-    """
-    :param path: as on the wire.
-    :return: the paths that different servers may take it for: escaped slashes kept, all
-        decoded, repeated slashes merged.  The first is the one to go by.
-    """
-    if b"%" not in path and b"//" not in path:
-        return [path]
-    whole = unquote_to_bytes(path)
-    pieces = _ENCODED_SLASH.split(path)
-    kept = whole if len(pieces) == 1 else b"%2F".join(map(unquote_to_bytes, pieces))
-    return [kept, whole, _SLASHES.sub(b"/", whole)]
-
-
 @define
 class RouteTable:
     """
@@ -205,16 +239,16 @@ class RouteTable:
     one; the first of these in which some path matches decides.
     """
 
-    _hosts: dict[str, tuple[str, _PathTable]]
-    _names: dict[bytes, tuple[str, _PathTable]]
-    _default: tuple[str, _PathTable] | None
+    _hosts: dict[str, _PathTable]
+    _names: dict[bytes, _PathTable]
+    _default: _PathTable | None
 
     @classmethod
     def of(cls, backends: Iterable[BackendRoutes]) -> RouteTable:
         """:return: the table; of several that claim one host, the first has it."""
         table = cls({}, {}, None)
         for backend in backends:
-            paths = (backend.name, _PathTable.of(backend.entries))
+            paths = _PathTable.of(backend)
             for host in backend.hosts:
                 table._hosts.setdefault(host_of(host.encode()), paths)
             if not backend.path_routing_disabled:
@@ -231,41 +265,28 @@ class RouteTable:
         """
         if len(path) > _LONGEST_PATH:
             return _TOO_LONG
-        found = readings(path)
-        trouble = _trouble(found[-1])
-        if trouble is not None:
-            return trouble
         host, verb = host_of(authority), method.decode("latin-1")
-        routed, *others = [self._find(host, verb, reading) for reading in found]
-        if any(other != routed for other in others):
-            return _DIFFERENT_PLACES
-        if type(routed) is Found and routed.strip:
-            return Found(routed.backend, routed.entry, _first_segment_end(path))
-        if type(routed) is WrongMethod and routed.strip:
-            return evolve(routed, strip=_first_segment_end(path))
-        return routed
-
-    def _find(self, host: str, method: str, path: bytes) -> Routed:
-        for (name, table), inner, strip in self._candidates(host, path):
-            result = table.find(inner, method)
-            if type(result) is RoutedEntry:
-                return Found(name, result, strip)
-            if type(result) is WrongMethod:
-                return WrongMethod(result.allow, name, strip)
+        for table, strip in self._candidates(host, path):
+            read = readings(path[strip:] or b"/")
+            if read is None:
+                return _TOO_MANY
+            found = table.find_any(read, verb)
+            if isinstance(found, Found | WrongMethod) and strip:
+                return evolve(found, strip=strip)
+            if type(found) is not NoRoute:
+                return found
         return NO_ROUTE
 
-    def _candidates(self, host: str, path: bytes) -> \
-            Iterable[tuple[tuple[str, _PathTable], bytes, int]]:
+    def _candidates(self, host: str, path: bytes) -> Iterable[tuple[_PathTable, int]]:
         by_host = self._hosts.get(host)
         if by_host is not None:
-            yield by_host, path, 0
+            yield by_host, 0
         end = _first_segment_end(path)
-        by_name = self._names.get(path[1:end])
+        by_name = self._names.get(unquote_to_bytes(path[1:end]))
         if by_name is not None:
-            # Not the length: readings of one path must compare equal.
-            yield by_name, path[end:] or b"/", 1
+            yield by_name, end
         if self._default is not None:
-            yield self._default, path, 0
+            yield self._default, 0
 
 
 def _first_segment_end(path: bytes) -> int:
@@ -346,7 +367,8 @@ class Router:
             return self._refused(request, routed, _refusal(routed))
         if routed.strip:
             request = _with_target(request, stripped(request.target, routed.strip))
-        return routed.entry.responder.respond(request)
+        entry = routed.entry
+        return (entry.responder if routed.is_clear else entry.passing).respond(request)
 
     def refused(self, request: Request, error: RequestError) -> Awaitable[Response]:
         """See L{IRefuser.refused}."""

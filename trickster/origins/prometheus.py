@@ -134,6 +134,8 @@ class Prometheus:
             *_label_routes(options),
             *(_object(path, match, methods, handler)
               for path, match, methods, handler in _OBJECTS),
+            # Prometheus has a word of its own for it.
+            Route("/api/v1/series", Serve.PROXY, methods=("DELETE",), handler="drop_series"),
             Route("/api/v1/admin", Serve.LOCAL, Match.PREFIX, ("*",), "admin",
                   local=_ADMIN_REFUSED),
             *(Route(path, Serve.PROXY, match, ("*",), handler)
