@@ -77,8 +77,10 @@ setup(
     zip_safe=False,
     install_requires=[
         "attrs>=24.2",
+        "http-sfv>=0.9.9",
         "httptools>=0.6.4",
         "msgspec>=0.20",
+        "multipart>=2",
         "prometheus-client>=0.21",
         "PyYAML>=6.0.2",
         "treq>=26.7",

@@ -102,6 +102,23 @@ class Headers:
 
 NO_HEADERS = Headers()
 
+_PLAIN_TYPE = re.compile(
+    rb"([!#$&^_.+\-0-9A-Za-z]+/[!#$&^_.+\-0-9A-Za-z]+)"
+    rb'(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?[ \t]*;?', re.IGNORECASE)
+
+
+def media_type(headers: Headers) -> bytes | None:
+    """
+    :return: what C{Content-Type} says (RFC 9110 section 8.3.1), in lower case; empty where
+        there is none, None where there are several, or where it has parameters that change
+        how a body is to be read.
+    """
+    said = headers.get_all(b"content-type")
+    if not said:
+        return b""
+    found = _PLAIN_TYPE.fullmatch(said[0]) if len(said) == 1 else None
+    return None if found is None else found[1].lower()
+
 
 #: What is read of parameters at most, in octets and in number: reading more would hold the
 #: event loop for longer than a cache may.

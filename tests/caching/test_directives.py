@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.caching.directives import (
     SATURATED,
+    Directives,
     parse_cache_control,
     parse_targeted,
     split_list,
 )
-from trickster.caching.structured import Date, InnerList, Token, parse_dictionary
 
 NAMES = st.sampled_from(["max-age", "Max-Age", "no-store", "s-maxage", "foo", "PRIVATE"])
 TOKENS = st.text("abc019-.", min_size=1, max_size=4)
@@ -126,35 +124,41 @@ class TargetedTests(SynchronousTestCase):
             self.assertIsNone(parse_targeted([line]), line)
         self.assertIsNone(parse_targeted([]))
 
-
-class StructuredTests(SynchronousTestCase):
-    """Dictionaries (RFC 9651)."""
-
     def test_types(self) -> None:
-        """Each type of item."""
-        self.assertEqual(
-            parse_dictionary([b'a=1, b=-2.5;x;y="z", c="q\\"\\\\", d=t/x*, e=:AQI=:, f, g=?0',
-                              b'h=@-5, i=(1 a;b  "c");d, *j=()']),
-            {"a": 1, "b": Decimal("-2.5"), "c": 'q"\\', "d": Token("t/x*"), "e": b"\1\2",
-             "f": True, "g": False, "h": Date(-5), "i": InnerList((1, Token("a"), "c")),
-             "*j": InnerList(())})
+        """Extensions may have values of any type, and parameters."""
+        found = parse_targeted([b'a=1, b=-2.5;x;y="z", c="q\\"\\\\", d=t/x*, e=:AQI=:, f, g=?0',
+                                b'i=(1 a;b  "c");d, *j=(), max-age=3'])
+        assert found is not None
+        self.assertEqual(found.seconds(b"max-age"), 3)
+
+    def test_words(self) -> None:
+        """A bare word is no text."""
+        for line in (b"private=x", b"no-cache=x"):
+            self.assertIsNone(parse_targeted([line]))
 
     def test_several_lines(self) -> None:
-        """Lines are one dictionary, the last of a name counts and moves to the end."""
-        found = parse_dictionary([b"a=1, b=2", b"a=3"])
+        """Lines are one dictionary, in which the last of a name counts."""
+        found = parse_targeted([b"max-age=1, s-maxage=2", b"max-age=3"])
         assert found is not None
-        self.assertEqual(list(found.items()), [("b", 2), ("a", 3)])
+        self.assertEqual((found.seconds(b"max-age"), found.seconds(b"s-maxage")), (3, 2))
 
     def test_malformed(self) -> None:
         """One mistake spoils all of it."""
         for line in (b"a=", b"a=1,", b",a", b"a b", b"A=1", b"1=1", b'a="', b'a="\\x"', b"a='x'",
-                     b"a=1.", b"a=.5", b"a=1.2345", b"a=1234567890123456", b"a=1x1=", b"a=?2",
+                     b"a=.5", b"a=1.2345", b"a=1234567890123456", b"a=1x1=", b"a=?2",
                      b"a=:?:", b"a=:AQ", b"a=(1", b"a=(1,2)", b"a=(1(2))", b"a=@1.5", b"a=@",
-                     b"a;=1", b"a; A", b"a=\xe4", b'a="\xe4"', b"a=--1", b"a=:A:", b"\ta"):
-            self.assertIsNone(parse_dictionary([line]), line)
+                     b"a;=1", b"a; A", b"a=\xe4", b'a="\xe4"', b"a=--1", b"a=:A:"):
+            self.assertIsNone(parse_targeted([b"max-age=1, " + line]), line)
+
+    def test_long(self) -> None:
+        """What one that is absurdly long may forbid is forbidden."""
+        long, longer = (parse_targeted([b"max-age=1, " * n + b"a"]) for n in (180, 200))
+        assert long is not None and longer is not None
+        self.assertNotIn(b"no-store", long)
+        self.assertIn(b"no-store", longer)
 
     @settings(max_examples=300, deadline=None)
     @given(st.text('ab=,;"()?:@1. -\\*', max_size=20))
     def test_never_raises(self, line: str) -> None:
-        """Rubbish is None, or a dictionary."""
-        self.assertIsInstance(parse_dictionary([line.encode()]), dict | None)
+        """Rubbish is None, or directives."""
+        self.assertIsInstance(parse_targeted([line.encode()]), Directives | None)

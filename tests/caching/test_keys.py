@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.caching.formfields import field_values
+from trickster.caching.formfields import UnreadableBody
 from trickster.caching.keys import (
     KeyRules,
     aligned_extent,
@@ -73,8 +73,8 @@ class PlainKeyTests(SynchronousTestCase):
         self.assertNotEqual(key(b"/a?b=1"), key(b"/a?b=%31"))
         self.assertEqual(counted_query(KeyRules("p", params=("b",)), b"a=1&b=2&c&b=%33"),
                          b"b=2&b=%33")
-        self.assertEqual(counted_query(KeyRules("p", ignored_params=frozenset({"u v"})),
-                                       b"a=1&u+v=2&u%20v&b"), b"a=1&b")
+        self.assertEqual(counted_query(KeyRules("p", ignored_params=frozenset({"u"})),
+                                       b"a=1&u=2&u&b&&"), b"a=1&b")
         self.assertEqual(counted_query(KeyRules("p", params=()), b"a=1"), b"")
 
     def test_body(self) -> None:
@@ -86,7 +86,8 @@ class PlainKeyTests(SynchronousTestCase):
         self.assertEqual(key(body=b'{"q": 1, "t": 2}', **json),
                          key(body=b'{"t":3,"q":1}', **json))
         self.assertNotEqual(key(body=b'{"q": 1}', **json), key(body=b'{"q": "1"}', **json))
-        self.assertNotEqual(key(body=b"{", **json), key(body=b"[", **json))
+        with self.assertRaises(UnreadableBody):
+            key(body=b"{", **json)
 
 
 class FormKeyTests(SynchronousTestCase):
@@ -146,55 +147,3 @@ class FormKeyTests(SynchronousTestCase):
         keys = [key(b"/a?" + Params(tuple(pairs)).encode(), form=True) for pairs in (one, two)]
         models = [{n: [v for m, v in pairs if m == n] for n, _ in pairs} for pairs in (one, two)]
         self.assertEqual(keys[0] == keys[1], models[0] == models[1])
-
-
-class FormFieldTests(SynchronousTestCase):
-    """Fields in bodies."""
-
-    MULTIPART = (b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
-                 b"--B\r\nContent-Disposition: form-data; name=b; filename=x\r\n\r\n2\r\n"
-                 b"--B--\r\n")
-
-    def test_urlencoded(self) -> None:
-        """All values of a name, unambiguously."""
-        kind = b"application/x-www-form-urlencoded; charset=utf-8"
-        self.assertEqual(field_values(kind, b"a=1&b=2&a=3", ["a", "c"]), [b"1:11:3", None])
-        self.assertIsNone(field_values(kind, b"a=%zz", ["a"]))
-
-    def test_multipart(self) -> None:
-        """Parts by name."""
-        for kind in (b"multipart/form-data; boundary=B", b'Multipart/Form-Data; Boundary="B"'):
-            self.assertEqual(field_values(kind, self.MULTIPART, ["b", "a", "c"]),
-                             [b"1:2", b"1:1", None])
-
-    def test_broken_multipart(self) -> None:
-        """What is cut short or has no names is not read."""
-        kind = b"multipart/form-data; boundary=B"
-        for body in (b"", self.MULTIPART[:-6], b"--B\r\n\r\n1\r\n--B--", b"--C--",
-                     b"--B\r\nname=a\r\n--B--"):
-            self.assertIsNone(field_values(kind, body, ["a"]), body)
-        self.assertIsNone(field_values(b"multipart/form-data", self.MULTIPART, ["a"]))
-
-    def test_json(self) -> None:
-        """Deep paths, with types, in a canonical spelling."""
-        body = b'{"a": {"b": [1, {"c": "x"}]}, "n": null, "t": true, "f": 1.5, "a/b": 1}'
-        self.assertEqual(
-            field_values(b"application/json", body, ["a/b/1/c", "a/b", "n", "t", "f", "x", "a/x",
-                                                     "a/b/9", "a/b/-1", "t/x"]),
-            [b'"x"', b'[1,{"c":"x"}]', b"null", b"true", b"1.5", None, None, None, None, None])
-        self.assertEqual(field_values(b"application/x+json", b"[5]", ["0"]), [b"5"])
-
-    def test_unreadable(self) -> None:
-        """Anything else is not read."""
-        self.assertIsNone(field_values(b"application/json", b"{", ["a"]))
-        self.assertIsNone(field_values(b"application/json", b"[" * 100_000, ["a"]))
-        self.assertIsNone(field_values(b"text/plain", b"a=1", ["a"]))
-        self.assertIsNone(field_values(b"", b"a=1", ["a"]))
-
-    @settings(max_examples=200, deadline=None)
-    @given(st.binary(max_size=60), st.sampled_from([
-        b"application/json", b"multipart/form-data; boundary=-", b"multipart/form-data",
-        b"application/x-www-form-urlencoded"]))
-    def test_never_raises(self, body: bytes, kind: bytes) -> None:
-        """Rubbish is None."""
-        self.assertIsInstance(field_values(kind, body, ["a"]), list | None)

@@ -27,6 +27,9 @@ class _NginxCase(WebCase):
 class StoringTests(_NginxCase):
     """What is stored, and for how long."""
 
+    backend: ClassVar = {"paths": [{"path": "/cookie-kept/", "match_type": "prefix",
+                                    "handler": "proxycache", "cache_set_cookie": True}]}
+
     def test_hit(self) -> None:
         """A stored answer is the origin's, field for field, and says how old it is."""
         first, second = self.ask("/fresh/a.bin?hit"), self.ask("/fresh/a.bin?hit")
@@ -48,14 +51,14 @@ class StoringTests(_NginxCase):
             self.assertEqual((cached.status, cached.body), (direct.status, direct.body), target)
 
     def test_not_stored(self) -> None:
-        """Answers without any lifetime, and cookies that nobody said were for everybody."""
+        """Answers without any lifetime, and those that set a cookie."""
         for target in ("/plain/a.bin", "/cookie/a.bin"):
             first, second = self.ask(target), self.ask(target)
             self.assertEqual((first.lookup, second.lookup), ("kmiss", "kmiss"), target)
             self.assertNotEqual(first.headers["X-Made"], second.headers["X-Made"], target)
 
     def test_cookies(self) -> None:
-        """A cookie is another one for each answer, unless the origin lets it be stored."""
+        """A cookie is another one for each answer, unless the path lets it be shared."""
         first, second = (self.ask("/cookie/one.bin").headers["Set-Cookie"] for _ in range(2))
         self.assertNotEqual(first, second)
         kept = [self.ask("/cookie-kept/one.bin").headers["Set-Cookie"] for _ in range(2)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from attrs import field, frozen
-
-from trickster.caching.structured import InnerList, Item, parse_dictionary
+from http_sfv import Dictionary, Item
+from http_sfv.types import DisplayString, Token
 
 # RFC 9111 section 1.2.2: a value too great to hold means this many seconds.
 SATURATED = 2**31 - 1
@@ -16,6 +17,8 @@ _SECONDS = (b"max-age", b"s-maxage", b"stale-while-revalidate", b"stale-if-error
 _FLAGS = (b"no-store", b"must-revalidate", b"proxy-revalidate", b"must-understand",
           b"public", b"no-transform", b"immutable")
 _FLAGS_WITH_FIELDS = (b"private", b"no-cache")
+# The time that the structured field takes to read grows with its square.
+_LONGEST_TARGETED = 2048
 
 _ELEMENT = re.compile(rb'(?:"(?:\\.|[^"\\])*(?:"|\\?$)|[^",])*', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
@@ -101,28 +104,35 @@ def parse_targeted(lines: Sequence[bytes]) -> Directives | None:
     :param lines: every C{CDN-Cache-Control} line, in order.
     :return: None where the field is absent, empty, malformed, or gives a known directive a
         value of a type that it cannot have: then C{Cache-Control} decides
-        (RFC 9213 section 2.1).
+        (RFC 9213 section 2.1).  One that is absurdly long forbids everything.
     """
-    members = parse_dictionary(lines) if lines else None
-    if not members:
-        return None
+    if sum(map(len, lines)) > _LONGEST_TARGETED:
+        return parse_cache_control((b"no-store",))
     values: dict[bytes, tuple[bytes | None, ...]] = {}
-    for key, item in members.items():
+    for key, member in _dictionary(lines).items():
         name = key.encode("ascii")
-        if not _is_fitting(name, item):
+        value = member.value if isinstance(member, Item) else member
+        if not _is_fitting(name, value):
             return None
-        if item is not False:
-            values[name] = (_as_value(item),)
-    return Directives(values)
+        if value is not False:
+            values[name] = (None if value is True else str(value).encode(),)
+    return Directives(values) if values else None
 
 
-def _is_fitting(name: bytes, item: Item | InnerList) -> bool:
+def _dictionary(lines: Sequence[bytes]) -> Mapping[str, Any]:
+    """:return: the members of a structured field (RFC 9651); none where it is malformed."""
+    members = Dictionary()
+    try:
+        members.parse(b", ".join(lines))
+    except ValueError:
+        return {}
+    return members
+
+
+def _is_fitting(name: bytes, value: Any) -> bool:
     if name in _SECONDS:
-        return isinstance(item, int) and not isinstance(item, bool)
+        return isinstance(value, int) and not isinstance(value, bool)
     if name in _FLAGS:
-        return isinstance(item, bool)
-    return name not in _FLAGS_WITH_FIELDS or isinstance(item, bool | str)
-
-
-def _as_value(item: Item | InnerList) -> bytes | None:
-    return None if item is True else str(item).encode()
+        return isinstance(value, bool)
+    is_text = isinstance(value, str) and not isinstance(value, Token | DisplayString)
+    return name not in _FLAGS_WITH_FIELDS or isinstance(value, bool) or is_text

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from urllib.parse import unquote_to_bytes
 
 from attrs import frozen
 
 from trickster.caching.formfields import field_values
+from trickster.caching.parameters import counted_pairs, counted_pieces
 from trickster.messages import Params, Request, parsed_query
 from trickster.routes import Aligned
 
@@ -73,6 +73,8 @@ def key_of(rules: KeyRules, request: Request, body: bytes | None = None) -> str:
         select among its variants.
     :raises trickster.messages.MalformedParams: the parameters of a route with C{form}
         cannot be read in one way only.
+    :raises trickster.caching.formfields.UnreadableBody: neither can the body of one with
+        C{form_fields}.
     """
     authority = request.authority if rules.with_authority else b""
     if body is None and not rules.form:
@@ -97,9 +99,9 @@ _read_key = lru_cache(maxsize=4096)(_new_read_key)
 
 
 def _canonical_params(rules: KeyRules, request: Request, body: bytes | None) -> Iterable[bytes]:
-    params = merged_params(rules, request, body)
-    counted = sorted((p for p in params.pairs if _counts(rules, p[0])), key=lambda p: p[0])
-    for name, value in counted:
+    pairs = merged_params(rules, request, body).pairs
+    counted = counted_pairs(pairs, lambda name: _counts(rules, name), rules.params)
+    for name, value in sorted(counted, key=lambda p: p[0]):
         yield name.encode("utf-8", "surrogateescape")
         yield value.encode("utf-8", "surrogateescape")
 
@@ -147,22 +149,16 @@ def _raw_question(rules: KeyRules, request: Request, body: bytes | None
 
 
 def _body_parts(rules: KeyRules, request: Request, body: bytes) -> Iterable[bytes | None]:
-    content_type = request.headers.get(b"content-type") or b""
     if not rules.form_fields:
-        return (content_type, body)
-    values = field_values(content_type, body, rules.form_fields)
-    return (content_type, body) if values is None else values
+        return (request.headers.get(b"content-type"), body)
+    return field_values(request.headers, body, rules.form_fields)
 
 
 def counted_query(rules: KeyRules, query: bytes) -> bytes:
     """
-    :return: what of a plain query string counts, spelled and ordered as it came.
+    :return: what of a plain query string counts, spelled and ordered as it came; all of it
+        where a piece that does not count may count for some origins.
     """
     if rules.params == ALL_PARAMS and not rules.ignored_params:
         return query
-    return b"&".join(piece for piece in query.split(b"&") if _counts(rules, _name(piece)))
-
-
-def _name(piece: bytes) -> str:
-    name = piece.partition(b"=")[0].replace(b"+", b" ")
-    return unquote_to_bytes(name).decode("utf-8", "surrogateescape")
+    return counted_pieces(query, lambda name: _counts(rules, name), rules.params)

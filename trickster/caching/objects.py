@@ -26,7 +26,7 @@ from trickster.caching.documents import Document, Span
 from trickster.caching.errands import Errand
 from trickster.caching.fetching import Fetcher
 from trickster.caching.fills import Alone, Fill, FillTable, Landed, Live, Verdict
-from trickster.caching.formfields import is_form
+from trickster.caching.formfields import UnreadableBody, is_form
 from trickster.caching.hitmemo import CacheHits, HitMemo
 from trickster.caching.identifying import Identity, Overrides
 from trickster.caching.invalidation import invalidated
@@ -130,6 +130,8 @@ class ObjectCache:
             extent = aligned_extent(self._asking.key, request, body)
         except MalformedParams:
             return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
+        except UnreadableBody:
+            return await self._passed(request, Reason.UNPARSABLE_BODY)
         response = await self._ask(Question(key, request, body, self._honoured(request)))
         if extent is not None:
             response = evolve(response, outcome=evolve(response.outcome, aligned=extent))
@@ -162,9 +164,8 @@ class ObjectCache:
 
     def _is_question(self, headers: Headers) -> bool:
         """Whether a request's body says what is asked; origins read only forms that say so."""
-        return bool(self.options.key_form_fields) or (
-            self.options.route.form and is_form(headers.get(b"content-type") or b"")
-            and b"content-encoding" not in headers)
+        return is_form(headers) if self.options.route.form else bool(
+            self.options.key_form_fields)
 
     async def _read(self, request: Request) -> bytes:
         try:

@@ -19,6 +19,7 @@ from trickster.messages import (
     Params,
     Request,
     Response,
+    media_type,
 )
 from trickster.origins.promjson import Relabel, decode_matrix, decode_vector, encode_matrix
 from trickster.origins.promtime import instant_ns, seconds_text, step_ns
@@ -126,8 +127,8 @@ def _form(request: Request) -> bytes:
         return b""
     body = request.body
     assert isinstance(body, Octets)
-    kind = (request.headers.get(b"content-type") or b"").partition(b";")[0].strip().lower()
-    if body.octets and kind != FORM:
+    if body.octets and media_type(request.headers) != FORM:
+        kind = request.headers.joined(b"content-type") or b""
         raise NotATimeRange(Reason.UNPARSABLE_BODY, kind.decode("ascii", "replace"))
     if b"content-encoding" in request.headers:
         raise NotATimeRange(Reason.UNPARSABLE_BODY, "content-encoding")
