@@ -41,13 +41,32 @@ LINT = [
 ]
 DOCS = ["furo>=2025.7", "myst-parser>=4", "sphinx>=8"]
 
+# Not decided yet; a name that is kept free for such cases (RFC 2606), so that no link leads to
+# people who have nothing to do with this project.  CONTRIBUTING.md: "Releasing".
+HOME = "https://txtrickster.example"
+MAINTAINERS = "The maintainers of Trickster for Python"
+
 setup(
-    name="trickster",
+    # "trickster" is another project's in the index; package, command and twistd's name are ours.
+    name="txtrickster",
     version=version(),
     description="An event-driven HTTP reverse proxy cache and time-series dashboard accelerator",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    project_urls={
+        "Homepage": HOME,
+        "Source": f"{HOME}/source",
+        "Documentation": f"{HOME}/docs",
+        "Changelog": f"{HOME}/source/CHANGELOG.md",
+        "Issues": f"{HOME}/issues",
+        "Security": f"{HOME}/source/SECURITY.md",
+        "Trickster in Go": "https://github.com/trickstercache/trickster",
+    },
+    author=MAINTAINERS,
+    author_email="maintainers@txtrickster.example",
+    maintainer=MAINTAINERS,
+    maintainer_email="maintainers@txtrickster.example",
+    license_expression="Apache-2.0",
     license_files=["LICENSE"],
     keywords="twisted proxy cache prometheus grafana dashboard time-series",
     classifiers=[

@@ -145,8 +145,8 @@ class LoadTests(SynchronousTestCase):
 
     def test_built_in_too(self) -> None:
         """Ours is not preferred: nobody could tell which one runs."""
-        ours = Entry("graphite", dist=Dist("trickster", "1"))
-        self.assertIn("trickster 1", self.assertRefused(UnknownPlugin, Entry("graphite"), ours))
+        ours = Entry("graphite", dist=Dist("txtrickster", "1"))
+        self.assertIn("txtrickster 1", self.assertRefused(UnknownPlugin, Entry("graphite"), ours))
 
     def test_same_twice(self) -> None:
         """One distribution that is found by two ways is one."""

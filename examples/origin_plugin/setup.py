@@ -6,9 +6,9 @@ setup(
     name="trickster-graphite",
     version="1.0",
     description="Graphite behind Trickster",
-    license="Apache-2.0",
+    license_expression="Apache-2.0",
     python_requires=">=3.11",
     py_modules=["trickster_graphite"],
-    install_requires=["attrs", "msgspec", "trickster", "zope.interface"],
+    install_requires=["attrs", "msgspec", "txtrickster", "zope.interface"],
     entry_points={"trickster.origins": ["graphite = trickster_graphite:graphite"]},
 )
