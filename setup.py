@@ -96,6 +96,7 @@ setup(
     zip_safe=False,
     install_requires=[
         "attrs>=24.2",
+        "google-re2>=1.1.20250805",
         "http-sfv>=0.9.9",
         "httptools>=0.6.4",
         "msgspec>=0.21",

@@ -8,7 +8,7 @@ from enum import Enum
 from attrs import frozen
 
 from trickster.errors import Reason
-from trickster.messages import NO_HEADERS, Headers, Params
+from trickster.messages import NO_HEADERS, Headers, Params, Request
 
 ALL_METHODS = ("*",)
 READ_METHODS = ("GET", "HEAD")
@@ -54,6 +54,27 @@ class Aligned:
 
 
 @frozen
+class Translation:
+    """
+    A question in the words of an origin that does not know all that clients see.
+
+    :ivar path: of the origin that answers it.
+    :ivar params: of query and form together.
+    :ivar accept: what the client takes, less what cannot be translated back; None for all.
+    :ivar answer: puts the octets of a whole 200 answer into the client's words; None where
+        they are.  It may raise a L{trickster.errors.RequestError}.
+    """
+
+    path: bytes
+    params: Params
+    accept: bytes | None = None
+    answer: Callable[[bytes], bytes] | None = None
+
+
+Translate = Callable[[Request, Params], Translation]
+
+
+@frozen
 class Route:
     """
     One path of an origin type, and how it is served.
@@ -77,6 +98,9 @@ class Route:
     :ivar unkept: looks at the octets of a whole 200 answer, as the origin sent them, and says
         why they must not be stored although status and headers would allow it; None where
         they may be.
+    :ivar translate: puts every question that is sent to the origin, be it for a cache or past
+        it, into other words; its second argument are the parameters of query and form.  The
+        key is made of the client's.  It may raise a L{trickster.errors.RequestError}.
     :ivar local: the answer of a C{Serve.LOCAL} route.
     """
 
@@ -93,6 +117,7 @@ class Route:
     align: Callable[[Params], Aligned | None] | None = None
     transform: Callable[[bytes], bytes] | None = None
     unkept: Callable[[bytes], Reason | None] | None = None
+    translate: Translate | None = None
     local: LocalAnswer | None = None
 
 

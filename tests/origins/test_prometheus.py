@@ -199,28 +199,27 @@ class RoundingTests(SynchronousTestCase):
 
 
 class LabelsTests(SynchronousTestCase):
-    """Labels that are set on everything."""
+    """Labels that are added."""
 
-    def transformed(self, path: str, octets: bytes) -> bytes:
-        transform = route_of(path, options=LABELLED).transform
-        return octets if transform is None else transform(octets)
-
-    def test_samples(self) -> None:
-        """On the samples of instant queries, and of range queries that are not decoded."""
-        for path in ("/api/v1/query", "/api/v1/query_range"):
-            self.assertIn(b'{"dc":"x","env":"y"}', self.transformed(
-                path, b'{"data":{"resultType":"vector","result":[{"metric":{}}]}}'))
-
-    def test_names_and_values(self) -> None:
-        """Among the names, and among the values of the name, and of no other."""
-        octets = b'{"status":"success","data":["a","z"]}'
-        self.assertIn(b'["a","dc","env","z"]', self.transformed("/api/v1/labels", octets))
-        self.assertIn(b'["a","x","z"]', self.transformed("/api/v1/label/dc/values", octets))
-        self.assertEqual(self.transformed("/api/v1/label/job/values", octets), octets)
+    def test_translated(self) -> None:
+        """Wherever series are shown or selected, they are understood."""
+        translated = ("/api/v1/query_range", "/api/v1/query", "/api/v1/query_exemplars",
+                      "/api/v1/series", "/api/v1/labels", "/api/v1/label/dc/values", "/federate")
+        for path in translated:
+            self.assertIsNotNone(route_of(path, options=LABELLED).translate, path)
+        for path in ("/api/v1/rules", "/api/v1/alerts", "/api/v1/targets", "/api/v1/read",
+                     "/api/v1/write", "/api/v1/format_query", "/api/v1/metadata", "/graph"):
+            self.assertIsNone(route_of(path, options=LABELLED).translate, path)
 
     def test_none(self) -> None:
-        """Without any, no answer is touched."""
-        self.assertTrue(all(r.transform is None for r in prometheus.routes(PLAIN)))
+        """Without any, no question is touched."""
+        self.assertTrue(all(r.translate is None for r in prometheus.routes(PLAIN)))
+
+    def test_checked(self) -> None:
+        """Names are names of labels, and values are not empty."""
+        for labels in ({"a-b": "c"}, {"": "c"}, {"1a": "c"}, {"__name__": "c"}, {"a": ""}):
+            with self.assertRaises(ValueError):
+                PrometheusOptions(labels=labels)
 
 
 class TypeTests(SynchronousTestCase):

@@ -15,10 +15,13 @@ from trickster.origins.promjson import (
     decode_vector,
     encode_matrix,
     label_order,
+    relabelled_exemplars,
     relabelled_samples,
+    relabelled_series,
     relabeller,
+    value_if_any,
     why_unkept,
-    with_values,
+    with_names,
 )
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
@@ -83,7 +86,7 @@ class MatrixTests(SynchronousTestCase):
     def test_to_the_octet(self, answer: dict[str, Any]) -> None:
         """What Prometheus wrote is encoded as Prometheus wrote it."""
         octets = compact(answer)
-        self.assertEqual(encoded(decode_matrix(octets, ALL, None)), octets)
+        self.assertEqual(encoded(decode_matrix(octets, ALL)), octets)
 
     @settings(max_examples=150)
     @given(answers(), st.data())
@@ -94,8 +97,8 @@ class MatrixTests(SynchronousTestCase):
             lambda a: json.dumps(a, indent=1), lambda a: json.dumps(a, indent="\t"),
             lambda a: json.dumps(a, separators=(" ,\r\n", "\t:"))]))
         octets = spelled(answer).encode()
-        plain = decode_matrix(compact(answer), ALL, None)
-        other = decode_matrix(octets, ALL, None)
+        plain = decode_matrix(compact(answer), ALL)
+        other = decode_matrix(octets, ALL)
         self.assertEqual(samples(other), samples(plain))
         self.assertEqual(json.loads(encoded(other)), json.loads(octets))
         self.assertEqual([[type(r) for r in runs] for runs in other.series.values()],
@@ -105,7 +108,7 @@ class MatrixTests(SynchronousTestCase):
     def test_window(self, answer: dict[str, Any], start: int, count: int) -> None:
         """A window of what was decoded is what the origin would have answered for it."""
         extent = Extent((START + 15 * start) * SECOND_NS, (START + 15 * (start + count)) * SECOND_NS)
-        found = json.loads(encoded(decode_matrix(compact(answer), ALL, None).restricted(
+        found = json.loads(encoded(decode_matrix(compact(answer), ALL).restricted(
             Extents(STEP, (extent,)))))
         for one in (series := answer["data"]["result"]):
             for column in ("values", "histograms"):
@@ -122,7 +125,7 @@ class MatrixTests(SynchronousTestCase):
         octets = compact(matrix([])).replace(
             b"[]", b'[{"metric":{},"values":[[1700000000.001,"1"],[1700000000.500,"2"]]}]')
         second = Extents(1_000_000, (Extent(START * SECOND_NS, (START + 1) * SECOND_NS),))
-        dataset = decode_matrix(octets, second, None)
+        dataset = decode_matrix(octets, second)
         [identity] = dataset.series
         self.assertEqual([t for t, _ in dataset.rows(identity)],
                          [1_700_000_000_001_000_000, 1_700_000_000_500_000_000])
@@ -131,7 +134,7 @@ class MatrixTests(SynchronousTestCase):
     def test_empty(self) -> None:
         """No series is an answer too."""
         octets = compact(matrix([]))
-        dataset = decode_matrix(octets, ALL, None)
+        dataset = decode_matrix(octets, ALL)
         self.assertEqual((dataset.series, dataset.extents), ({}, ALL))
         self.assertEqual(encoded(dataset), octets)
 
@@ -141,7 +144,7 @@ class MatrixTests(SynchronousTestCase):
             octets = (b'{"status":"success","data":{"resultType":"matrix","result":'
                       b'[{"metric":{},"values":%b},{"metric":{"a":"b"},"histograms":%b}]}}'
                       % (nothing, nothing))
-            self.assertEqual(decode_matrix(octets, ALL, None).series, {})
+            self.assertEqual(decode_matrix(octets, ALL).series, {})
 
     @given(answers(), st.data())
     def test_any_octet(self, answer: dict[str, Any], data: st.DataObject) -> None:
@@ -150,22 +153,22 @@ class MatrixTests(SynchronousTestCase):
         octets[data.draw(st.integers(0, len(octets) - 1))] = ord(data.draw(
             st.sampled_from('"[]{},:.1eN \\x')))
         try:
-            dataset = decode_matrix(bytes(octets), ALL, None)
+            dataset = decode_matrix(bytes(octets), ALL)
         except Undecodable:
             return
         said = json.loads(octets)
-        expected = decode_matrix(json.dumps(said, ensure_ascii=False).encode(), ALL, None)
+        expected = decode_matrix(json.dumps(said, ensure_ascii=False).encode(), ALL)
         self.assertEqual(samples(dataset), samples(expected))
 
     def test_outside(self) -> None:
         """Samples outside of what was asked for are left out."""
-        dataset = decode_matrix(compact(matrix([floats({}, -1, 0, 99, 100)])), ALL, None)
+        dataset = decode_matrix(compact(matrix([floats({}, -1, 0, 99, 100)])), ALL)
         [rows] = samples(dataset).values()
         self.assertEqual([t // SECOND_NS for t, _ in rows], [START, START + 15 * 99])
 
     def test_plain_is_not_taken_apart(self) -> None:
         """Rows of numbers are kept as they came."""
-        dataset = decode_matrix(compact(matrix([floats({}, 1, 2)])), ALL, None)
+        dataset = decode_matrix(compact(matrix([floats({}, 1, 2)])), ALL)
         self.assertIsInstance(next(iter(dataset.series.values()))[0], TextRows)
 
     def test_victoria(self) -> None:
@@ -173,17 +176,17 @@ class MatrixTests(SynchronousTestCase):
         octets = compact({"status": "success", "isPartial": False, "data": {
             "resultType": "matrix", "result": [floats({"a": "b"}, 1)]},
             "stats": {"seriesFetched": "1", "executionTimeMsec": 2}})
-        self.assertEqual(len(decode_matrix(octets, ALL, None).series), 1)
+        self.assertEqual(len(decode_matrix(octets, ALL).series), 1)
 
     def test_thanos(self) -> None:
         """Thanos has room for an analysis in every answer, also where nobody asked for one."""
         answer = matrix([floats({"a": "b"}, 1)])
         answer["data"]["analysis"] = {}
-        self.assertEqual(len(decode_matrix(compact(answer), ALL, None).series), 1)
+        self.assertEqual(len(decode_matrix(compact(answer), ALL).series), 1)
 
     def test_warnings(self) -> None:
         """What the client should know stands where Prometheus puts it."""
-        dataset = decode_matrix(compact(matrix([floats({}, 1)])), ALL, None)
+        dataset = decode_matrix(compact(matrix([floats({}, 1)])), ALL)
         self.assertEqual(json.loads(encoded(dataset, ('a "b"', "é"))),
                          matrix([floats({}, 1)], warnings=['a "b"', "é"]))
 
@@ -193,7 +196,7 @@ class UndecodableTests(SynchronousTestCase):
 
     def assert_refused(self, octets: bytes, reason: Reason = Reason.UNDECODABLE) -> None:
         with self.assertRaises(Undecodable) as caught:
-            decode_matrix(octets, ALL, None)
+            decode_matrix(octets, ALL)
         self.assertIs(caught.exception.reason, reason)
 
     def test_told(self) -> None:
@@ -201,7 +204,7 @@ class UndecodableTests(SynchronousTestCase):
         for name in ("warnings", "infos"):
             self.assert_refused(compact(matrix([], **{name: ["hm"]})), Reason.ORIGIN_WARNINGS)
             for nothing in ([], None):
-                decode_matrix(compact(matrix([], **{name: nothing})), ALL, None)
+                decode_matrix(compact(matrix([], **{name: nothing})), ALL)
 
     def test_partial(self) -> None:
         """An answer that says itself that it is not whole."""
@@ -212,9 +215,9 @@ class UndecodableTests(SynchronousTestCase):
         grid = Extents(15 * SECOND_NS, (Extent((START + 7) * SECOND_NS,
                                                (START + 67) * SECOND_NS),))
         with self.assertRaises(Undecodable):
-            decode_matrix(compact(matrix([floats({}, 1, 2)])), grid, None)
+            decode_matrix(compact(matrix([floats({}, 1, 2)])), grid)
         with self.assertRaises(Undecodable):
-            decode_matrix(compact(matrix([floats({}, -3, 9)])), grid, None)
+            decode_matrix(compact(matrix([floats({}, -3, 9)])), grid)
 
     def test_stats(self) -> None:
         """Statistics are of the very request."""
@@ -287,7 +290,7 @@ class UndecodableTests(SynchronousTestCase):
         """Values that are strings like rows are not mistaken for rows."""
         rows = [[START, '"],[1'], [START + 15, "],["], [START + 30, "é"]]
         octets = compact(matrix([{"metric": {}, "values": rows}]))
-        dataset = decode_matrix(octets, ALL, None)
+        dataset = decode_matrix(octets, ALL)
         [found] = samples(dataset).values()
         self.assertEqual([json.loads(r) for _, r in found], rows)
         self.assertEqual(encoded(dataset), octets)
@@ -320,7 +323,7 @@ class OrderTests(SynchronousTestCase):
             at = (START + 15 * tick) * SECOND_NS
             return decode_matrix(
                 compact(matrix([{"metric": {"a": "b"}, column: [[START + 15 * tick, value]]}])),
-                Extents(STEP, (Extent(at, at),)), None)
+                Extents(STEP, (Extent(at, at),)))
 
         merged = part(0, "histograms", HISTOGRAM).merged(part(1, "values", "1"))
         self.assertEqual(json.loads(encoded(merged)), matrix([{
@@ -339,7 +342,7 @@ class VectorTests(SynchronousTestCase):
         """One row a series, under the identity that it has in a matrix."""
         found = decode_vector(self.vector("vector", [
             {"metric": {"a": "b"}, "value": [START + 0.5, "1"]},
-            {"metric": {"a": "c"}, "histogram": [START, HISTOGRAM]}]), None)
+            {"metric": {"a": "c"}, "histogram": [START, HISTOGRAM]}]))
         self.assertEqual({i: [t for t, _ in found.rows(i)] for i in found.series}, {
             b'{"metric":{"a":"b"},"values":[': [START * SECOND_NS + SECOND_NS // 2],
             b'{"metric":{"a":"c"},"histograms":[': [START * SECOND_NS]})
@@ -348,9 +351,7 @@ class VectorTests(SynchronousTestCase):
     def test_scalar(self) -> None:
         """A scalar is the series without labels, which in a range it is too."""
         octets = self.vector("scalar", [START, "1"])
-        self.assertEqual(list(decode_vector(octets, None).series), [b'{"metric":{},"values":['])
-        self.assertEqual(list(decode_vector(octets, relabeller({"x": "y"})).series),
-                         [b'{"metric":{"x":"y"},"values":['])
+        self.assertEqual(list(decode_vector(octets).series), [b'{"metric":{},"values":['])
 
     def test_refused(self) -> None:
         """Anything that is not clean."""
@@ -360,24 +361,38 @@ class VectorTests(SynchronousTestCase):
                        self.vector("vector", [{"metric": {}, "value": []}]),
                        self.vector("vector", [{"metric": [], "value": [START, "1"]}]), b"", b"["):
             with self.subTest(octets=octets), self.assertRaises(Undecodable):
-                decode_vector(octets, None)
+                decode_vector(octets)
 
 
 class RelabelTests(SynchronousTestCase):
     """Labels that Trickster sets."""
 
+    def relabelled(self, answer: Any, **labels: str) -> Any:
+        """:return: an answer with other labels; the canonical form and another one agree."""
+        found, other = (json.loads(relabelled_samples(octets, relabeller(labels))) for octets in (
+            compact(answer), json.dumps(answer, ensure_ascii=False).encode()))
+        self.assertEqual(found, other)
+        return found
+
     def test_matrix(self) -> None:
         """They are set on every series, and take the place of the origin's own."""
-        dataset = decode_matrix(compact(matrix([floats({"z": "1", "dc": "a"}, 1),
-                                                floats({}, 2)])), ALL, relabeller({"dc": "é"}))
-        self.assertEqual(json.loads(encoded(dataset)), matrix([
-            floats({"dc": "é", "z": "1"}, 1), floats({"dc": "é"}, 2)]))
+        both = {**floats({"z": "1", "dc": "a"}, 1), "histograms": [[START, HISTOGRAM]]}
+        only = {"metric": {"q": '},"values":[]},{"metric":'}, "histograms": [[START, HISTOGRAM]]}
+        found = self.relabelled(matrix([both, floats({}, 2), only, floats({"é": "]},"}, 3)]), dc="é")
+        self.assertEqual(found, matrix([
+            {**both, "metric": {"dc": "é", "z": "1"}}, floats({"dc": "é"}, 2),
+            {**only, "metric": {**only["metric"], "dc": "é"}},
+            floats({"dc": "é", "é": "]},"}, 3)]))
 
-    def test_same(self) -> None:
-        """Two series that are one then are none of ours."""
-        with self.assertRaises(Undecodable):
-            decode_matrix(compact(matrix([floats({"dc": "a"}, 1), floats({"dc": "b"}, 1)])), ALL,
-                          relabeller({"dc": "x"}))
+    def test_rows(self) -> None:
+        """Rows stay as they are, octet for octet."""
+        octets = compact(matrix([floats({"a": "b"}, 1, 2), floats({}, 1, 5)]))
+        self.assertEqual(relabelled_samples(octets, relabeller({"z": "y"})), octets.replace(
+            b'"a":"b"', b'"a":"b","z":"y"').replace(b"{},", b'{"z":"y"},'))
+
+    def test_nothing(self) -> None:
+        """An answer without series stays as it is."""
+        self.assertEqual(self.relabelled(matrix([]), a="b"), matrix([]))
 
     def test_samples(self) -> None:
         """Instant answers get them too, and keep everything else."""
@@ -395,15 +410,35 @@ class RelabelTests(SynchronousTestCase):
                        b'{"data":{"resultType":"vector","result":[{"metric":[]}]}}',
                        b'{"data":{"resultType":"vector"}}', b'{"data":' + b"[" * 9999):
             self.assertEqual(relabelled_samples(octets, relabeller({"a": "b"})), octets)
+            self.assertEqual(relabelled_exemplars(octets, relabeller({"a": "b"})), octets)
+            self.assertEqual(relabelled_series(octets, relabeller({"a": "b"})), octets)
+            self.assertEqual(with_names(octets, ["a"]), octets)
+            self.assertEqual(value_if_any(octets, "a"), octets)
 
-    def test_values(self) -> None:
-        """Names and values are listed among the origin's, in order."""
-        self.assertEqual(json.loads(with_values(
-            b'{"status":"success","data":["b","z"],"warnings":["hm"]}', ["c", "b"])),
-            {"status": "success", "data": ["b", "c", "z"], "warnings": ["hm"]})
-        for octets in (b"", b"[]", b'{"status":"error"}', b'{"data":[1]}', b'{"data":{}}', b'{"data":' + b"[" * 9999):
-            self.assertEqual(with_values(octets, ["a"]), octets)
+    def test_exemplars(self) -> None:
+        """Exemplars get them on the labels of their series, not on their own."""
+        one = {"seriesLabels": {"a": "b"}, "exemplars": [{"labels": {"t": "1"}, "value": "1"}]}
+        found = relabelled_exemplars(compact({"data": [one]}), relabeller({"dc": "x"}))
+        self.assertEqual(json.loads(found), {"data": [
+            {**one, "seriesLabels": {"a": "b", "dc": "x"}}]})
 
+    def test_series(self) -> None:
+        """Series get them."""
+        found = relabelled_series(compact({"data": [{"a": "b"}, {}]}), relabeller({"dc": "x"}))
+        self.assertEqual(json.loads(found), {"data": [{"a": "b", "dc": "x"}, {"dc": "x"}]})
+
+    def test_names(self) -> None:
+        """Names are listed among the origin's, in order, and as many as are wanted."""
+        for known, most, names in (["b", "z"], 0, ["b", "dc", "z"]), (["b", "z"], 2, ["b", "dc"]), (
+                ["dc"], 0, ["dc"]), ([], 0, []):
+            found = with_names(compact({"data": known}), ["dc"], most)
+            self.assertEqual(json.loads(found), {"data": names})
+
+    def test_value(self) -> None:
+        """The value is there where any series is."""
+        for known, values in (["__name__"], ["x"]), ([], []):
+            found = value_if_any(compact({"status": "success", "data": known}), "x")
+            self.assertEqual(json.loads(found), {"status": "success", "data": values})
 
 class WhyUnkeptTests(SynchronousTestCase):
     """Answers of the API that are 200, and yet not to be stored."""

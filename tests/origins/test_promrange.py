@@ -14,7 +14,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.bodies import Pieces
 from trickster.errors import NotATimeRange, Reason, Undecodable
 from trickster.messages import Headers, Octets, Params, Request, Response
-from trickster.origins.promjson import relabeller
 from trickster.origins.promrange import MOST_POINTS, PrometheusRange
 from trickster.timeseries.extents import Extent
 from trickster.timeseries.query import TimeRangeQuery
@@ -335,12 +334,6 @@ class ResponseTests(SynchronousTestCase):
         with self.assertRaises(Undecodable):
             PrometheusRange().decode_response(
                 decoded(get(ASKED)), Response(200, body=Octets(b'{"status":"error"}')))
-
-    def test_relabelled(self) -> None:
-        """Labels that are configured are set."""
-        dataset = PrometheusRange(relabeller({"dc": "x"})).decode_response(
-            decoded(get(ASKED)), Response(200, body=Octets(self.answer())))
-        self.assertIn(b'"dc":"x"', next(iter(dataset.series)))
 
 
 async def _octets(response: Response) -> bytes:

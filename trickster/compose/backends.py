@@ -9,7 +9,7 @@ from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
-from trickster.caching.budget import InFlight
+from trickster.caching.budget import InFlight, OverBudget
 from trickster.caching.deltaplan import DeltaOptions
 from trickster.caching.deltas import DeltaCache
 from trickster.caching.entries import Entries
@@ -33,9 +33,10 @@ from trickster.compose.settings import (
     upstream_options,
 )
 from trickster.config.model import BackendOptions, PathOptions
-from trickster.errors import BrokenPlugin, Reason
+from trickster.errors import BrokenPlugin, Reason, UpstreamError
 from trickster.frontend.routing import BackendRoutes, RoutedEntry
 from trickster.interfaces import (
+    IBody,
     ICacheStore,
     INewestDialect,
     IOriginType,
@@ -47,6 +48,7 @@ from trickster.messages import Headers
 from trickster.middleware.compression import Compressing, Compression
 from trickster.middleware.rewriting import Rewriting, RewritingResponder, changes
 from trickster.middleware.standing import LocalResponder, Reasoned
+from trickster.middleware.translating import TranslatingResponder
 from trickster.observability.access import Observed
 from trickster.observability.accesslog import AccessLog
 from trickster.observability.counters import RouteLabels
@@ -214,7 +216,7 @@ class Backend:
         route = plan.route
         if route.serve is Serve.LOCAL and route.local is not None:
             return LocalResponder(route.local)
-        inner = _rewriting(self._origin, self.options, plan.options)
+        inner = self._translating(route, _rewriting(self._origin, self.options, plan.options))
         if self.options.proxy_only:
             return Reasoned(inner, Reason.PROXY_ONLY)
         if route.serve is Serve.DELTA:
@@ -224,6 +226,20 @@ class Backend:
         if plan.options.is_progressive:
             return self._progressive_proxy(plan, inner)
         return inner
+
+    def _translating(self, route: Route, inner: IResponder) -> IResponder:
+        """:return: the inner responder, asked in the origin's words where these are others."""
+        if route.translate is None:
+            return inner
+        most = self.options.max_timeseries_bytes
+
+        async def collect(body: IBody) -> bytes:
+            try:
+                return bytes(await self._in_flight.collected(body, most))
+            except OverBudget as error:
+                raise UpstreamError("too much to be given labels", error.reason) from error
+
+        return TranslatingResponder(inner, route.translate, collect, self.around.offload)
 
     # The caches
 

@@ -7,7 +7,8 @@ Prometheus, and what speaks its HTTP API: which paths there are, and how each is
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 
 from attrs import Factory, evolve, field, frozen
 from zope.interface import implementer
@@ -15,13 +16,8 @@ from zope.interface import implementer
 from trickster.errors import Reason
 from trickster.interfaces import IOriginType, IQueryDialect, IRefusalFormat
 from trickster.messages import Headers, Params
-from trickster.origins.promjson import (
-    Relabel,
-    relabelled_samples,
-    relabeller,
-    why_unkept,
-    with_values,
-)
+from trickster.origins.promjson import why_unkept
+from trickster.origins.promlabels import Labelling
 from trickster.origins.promrange import PrometheusRange
 from trickster.origins.promtime import instant_ns, instant_text, rounded_ns, seconds_text
 from trickster.promql.facts import SECOND_NS
@@ -31,8 +27,10 @@ OBJECT_TTL = 30.0
 # Beside what tells users and tenants of any origin apart: credentials, even where an answer is
 # said to be public, and the site, which CORS fields name.
 IDENTITY = (b"authorization", b"origin")
+_LABEL_VALUES = "/api/v1/label/"
 # Parameters that name an instant.
 _INSTANTS = frozenset({"time", "start", "end"})
+_LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NO_COUNT = frozenset({"_"})  # what browsers add to get past caches
 _FORM_METHODS = ("GET", "HEAD", "POST")
 _JSON = Headers(((b"Content-Type", b"application/json"),))
@@ -83,13 +81,23 @@ _PROXIED: tuple[tuple[str, Match, str], ...] = (
 )
 
 
+def _are_labels(_: object, __: object, labels: dict[str, str]) -> None:
+    for name, value in labels.items():
+        if not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
+            raise ValueError(f"labels has no label name: {name!r}")
+        if not value:
+            raise ValueError(f"labels.{name} is empty, which is to have no such label")
+
+
 @frozen
 class PrometheusOptions:
     """
     The C{prometheus} block of a backend.
 
-    :ivar labels: set on every series, in answers to range and instant queries, and among
-        the labels and their values.
+    :ivar labels: that all series have, as if the origin had them: shown on samples, series
+        and exemplars, among label names and values, and understood in every selector and
+        expression (L{trickster.origins.promlabels}).  The origin must not have labels of
+        these names itself.
     :ivar instant_round: seconds whose multiples the instants of C{query} are rounded down to,
         so that dashboards share answers; 0 leaves them alone.  An instant with a fraction of
         a second is never rounded.
@@ -101,7 +109,10 @@ class PrometheusOptions:
     """
 
     labels: dict[str, str] = field(
-        default=Factory(dict), metadata={"doc": "Labels to set on every series."})
+        default=Factory(dict), validator=_are_labels, metadata={
+            "doc": "Labels that all series have, as if the origin had them: shown wherever "
+                   "series are, and understood in every selector and expression. The origin "
+                   "must not have labels of these names itself."})
     instant_round: float = field(
         default=15.0, metadata={
             "doc": "Instants of instant queries are rounded down to multiples of this, and "
@@ -125,13 +136,12 @@ class Prometheus:
 
     def routes(self, options: PrometheusOptions) -> Sequence[Route]:
         """See L{trickster.interfaces.IOriginType.routes}."""
-        relabel = relabeller(options.labels) if options.labels else None
-        return (
+        found = (
             Route("/api/v1/query_range", Serve.DELTA, methods=("GET", "POST"),
                   handler="query_range", ignored_params=_NO_COUNT, key_headers=IDENTITY,
-                  form=True, transform=_samples_transform(relabel)),
-            _query_route(options, relabel),
-            *_label_routes(options),
+                  form=True),
+            _query_route(options),
+            *_lookup_routes(options),
             *(_object(path, match, methods, handler)
               for path, match, methods, handler in _OBJECTS),
             # Prometheus has a word of its own for it.
@@ -141,10 +151,12 @@ class Prometheus:
             *(Route(path, Serve.PROXY, match, ("*",), handler)
               for path, match, handler in _PROXIED),
         )
+        return [_labelled(route, Labelling(options.labels)) for route in found] if (
+            options.labels) else found
 
     def dialect(self, options: PrometheusOptions) -> IQueryDialect | None:
         """See L{trickster.interfaces.IOriginType.dialect}."""
-        return PrometheusRange(relabeller(options.labels) if options.labels else None)
+        return PrometheusRange()
 
     def probe(self, options: PrometheusOptions) -> Probe | None:
         """
@@ -168,40 +180,33 @@ def _object(path: str, match: Match, methods: tuple[str, ...], handler: str) -> 
                  form=True, unkept=why_unkept)
 
 
-def _query_route(options: PrometheusOptions, relabel: Relabel | None) -> Route:
+def _labelled(route: Route, labelling: Labelling) -> Route:
+    """:return: the route, with labels that are added to what it shows and asks."""
+    translations = {
+        "query_range": labelling.samples, "query": labelling.samples,
+        "query_exemplars": labelling.exemplars, "series": labelling.series,
+        "labels": labelling.names, "label_values": labelling.values,
+        "federate": labelling.federated}
+    name = "label_values" if route.path == _LABEL_VALUES else route.handler
+    return evolve(route, translate=translations.get(name))
+
+
+def _query_route(options: PrometheusOptions) -> Route:
     to_ns = int(options.instant_round * SECOND_NS)
     return evolve(_object("/api/v1/query", Match.EXACT, _FORM_METHODS, "query"),
                   normalise=_spelled_alike,
-                  align=(lambda params: _rounded(params, to_ns)) if to_ns else None,
-                  transform=_samples_transform(relabel))
+                  align=(lambda params: _rounded(params, to_ns)) if to_ns else None)
 
 
-def _samples_transform(relabel: Relabel | None) -> Callable[[bytes], bytes] | None:
-    if relabel is None:
-        return None
-    return lambda octets: relabelled_samples(octets, relabel)
-
-
-def _label_routes(options: PrometheusOptions) -> list[Route]:
+def _lookup_routes(options: PrometheusOptions) -> list[Route]:
     """Series, label names and label values, so that dashboards share them."""
     to_ns = int(options.metadata_round * SECOND_NS)
-
-    def shared(path: str, match: Match, methods: tuple[str, ...], handler: str) -> Route:
-        return evolve(_object(path, match, methods, handler), normalise=_spelled_alike,
-                      align=(lambda params: _widened(params, to_ns)) if to_ns else None)
-
-    series = shared("/api/v1/series", Match.EXACT, _FORM_METHODS, "series")
-    names = evolve(shared("/api/v1/labels", Match.EXACT, _FORM_METHODS, "labels"),
-                   transform=_adding(list(options.labels)))
-    values = [evolve(shared(f"/api/v1/label/{name}/values", Match.EXACT, ("GET", "HEAD"),
-                            "labels"), transform=_adding([value]))
-              for name, value in options.labels.items()]
-    rest = shared("/api/v1/label/", Match.PREFIX, ("GET", "HEAD"), "labels")
-    return [series, names, *values, rest]
-
-
-def _adding(values: list[str]) -> Callable[[bytes], bytes] | None:
-    return (lambda octets: with_values(octets, values)) if values else None
+    found = (_object("/api/v1/series", Match.EXACT, _FORM_METHODS, "series"),
+             _object("/api/v1/labels", Match.EXACT, _FORM_METHODS, "labels"),
+             _object(_LABEL_VALUES, Match.PREFIX, ("GET", "HEAD"), "labels"))
+    return [evolve(route, normalise=_spelled_alike,
+                   align=(lambda params: _widened(params, to_ns)) if to_ns else None)
+            for route in found]
 
 
 def _spelled_alike(params: Params) -> Params:

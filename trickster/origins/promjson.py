@@ -84,17 +84,16 @@ def label_order(identity: bytes) -> tuple[tuple[tuple[bytes, bytes], ...], bool]
     return tuple(labels), column is _HISTOGRAMS
 
 
-def decode_matrix(octets: bytes, extents: Extents, relabel: Relabel | None) -> Dataset:
+def decode_matrix(octets: bytes, extents: Extents) -> Dataset:
     """
     :param octets: the whole answer to C{query_range}.
     :param extents: what was asked for; samples outside it are left out.
-    :param relabel: changes the octets of each series' labels, or None.
     :raises Undecodable: it is not a complete and clean matrix.
     """
     try:
-        series = _distinct(_columns(_scanned(octets), relabel))
+        series = _distinct(_columns(_scanned(octets)))
     except _MALFORMED:
-        series = _parsed(octets, relabel)
+        series = _parsed(octets)
     if not _is_on_grid(series, extents):
         raise Undecodable("samples off the step's grid")
     whole = Dataset(extents, series, label_order, "matrix")
@@ -121,10 +120,10 @@ def _scanned(octets: bytes) -> Iterator[_Series]:
         start = after + len(b",")
 
 
-def _parsed(octets: bytes, relabel: Relabel | None) -> dict[bytes, Runs]:
+def _parsed(octets: bytes) -> dict[bytes, Runs]:
     data = _complete(octets, "matrix")
     try:
-        return _distinct(_columns(_matrix.decode(data.result), relabel))
+        return _distinct(_columns(_matrix.decode(data.result)))
     except _MALFORMED as error:
         raise Undecodable(str(error)) from error
 
@@ -138,7 +137,7 @@ def _distinct(columns: Iterable[tuple[bytes, Rows]]) -> dict[bytes, Runs]:
     return series
 
 
-def decode_vector(octets: bytes, relabel: Relabel | None) -> Dataset:
+def decode_vector(octets: bytes) -> Dataset:
     """
     :param octets: the whole answer to C{query} for a vector or a scalar.
     :return: a dataset that covers nothing, with one row a series.
@@ -153,7 +152,7 @@ def decode_vector(octets: bytes, relabel: Relabel | None) -> Dataset:
             column, row = ((_VALUES, bytes(one.value)) if bytes(one.value) else
                            (_HISTOGRAMS, bytes(one.histogram)))
             rows = _text_rows(row) if column is _VALUES else _indexed(b"[%b]" % row)
-            series[_METRIC + _metric(one.metric, relabel) + column] = (rows,)
+            series[_METRIC + _metric(one.metric) + column] = (rows,)
     except _MALFORMED as error:
         raise Undecodable(str(error)) from error
     return Dataset(Extents(1), series, label_order, "matrix")
@@ -193,40 +192,109 @@ def relabeller(labels: Mapping[str, str]) -> Relabel:
 
 def relabelled_samples(octets: bytes, relabel: Relabel) -> bytes:
     """
-    :param octets: the answer to an instant query.
+    :param octets: the answer to an instant query or a range query.
     :return: the same with each series' labels changed; anything that is no such answer as
         it is.
     """
+    try:
+        return b"".join(_relabelled(octets, relabel))
+    except _MALFORMED:
+        pass  # it has another form
     try:
         answer: dict[str, msgspec.Raw] = _fields.decode(octets)
         data = _fields.decode(answer["data"])
         if bytes(data["resultType"]) not in (b'"vector"', b'"matrix"'):
             return octets
-        series = [_fields.decode(one) for one in _pairs.decode(data["result"])]
-        for one in series:
-            one["metric"] = msgspec.Raw(relabel(bytes(one["metric"])))
+        data["result"] = _each_relabelled(data["result"], "metric", relabel)
     except (*_MALFORMED, KeyError, TypeError):
         return octets
-    data["result"] = msgspec.Raw(msgspec.json.encode(series))
     answer["data"] = msgspec.Raw(msgspec.json.encode(data))
     return msgspec.json.encode(answer)
 
 
-def with_values(octets: bytes, values: Iterable[str]) -> bytes:
+def _relabelled(octets: bytes, relabel: Relabel) -> Iterator[bytes | memoryview]:
     """
-    :param octets: the answer to C{labels} or C{label values}.
-    :return: the same with more names or values in it, in order; anything that is no such
-        answer as it is.
+    Find the labels of each series of a matrix as L{_scanned} does, and leave its samples alone.
+
+    :raises ValueError: it has another form.
     """
+    if not octets.startswith(_HEAD + _METRIC) or not octets.endswith(_TAIL):
+        raise ValueError("another form")
+    view = memoryview(octets)
+    at, border = 0, len(_HEAD) - len(b"]},")
+    while border >= 0:
+        start = border + len(_NEXT)
+        border = octets.find(_NEXT, start)
+        until = border if border >= 0 else len(octets)
+        end = octets.find(_VALUES, start, until)
+        if end < 0:
+            end = octets.index(_HISTOGRAMS, start, until)
+        yield view[at:start]
+        yield relabel(octets[start:end])
+        at = end
+    yield view[at:]
+
+
+def _each_relabelled(series: msgspec.Raw, member: str, relabel: Relabel) -> msgspec.Raw:
+    found = [_fields.decode(one) for one in _pairs.decode(series)]
+    for one in found:
+        one[member] = msgspec.Raw(relabel(bytes(one[member])))
+    return msgspec.Raw(msgspec.json.encode(found))
+
+
+def relabelled_exemplars(octets: bytes, relabel: Relabel) -> bytes:
+    """
+    :param octets: the answer to C{query_exemplars}.
+    :return: the same with each series' labels changed; anything that is no such answer as
+        it is.
+    """
+    return _with_data(octets, lambda data: _each_relabelled(data, "seriesLabels", relabel))
+
+
+def relabelled_series(octets: bytes, relabel: Relabel) -> bytes:
+    """
+    :param octets: the answer to C{series}.
+    :return: the same with each series' labels changed; anything that is no such answer as
+        it is.
+    """
+    return _with_data(octets, lambda data: msgspec.Raw(msgspec.json.encode(
+        [msgspec.Raw(relabel(bytes(one))) for one in _pairs.decode(data)])))
+
+
+def with_names(octets: bytes, names: Iterable[str], most: int = 0) -> bytes:
+    """
+    :param octets: the answer to C{labels}.
+    :param most: how many the client wants; 0 for all.
+    :return: the same with more names in it, in order, where there are any: no series, no names;
+        anything that is no such answer as it is.
+    """
+    def added(data: msgspec.Raw) -> msgspec.Raw:
+        known = _texts.decode(data)
+        every = sorted({*known, *names}) if known else known
+        return msgspec.Raw(msgspec.json.encode(every[:most] if most else every))
+
+    return _with_data(octets, added)
+
+
+def value_if_any(octets: bytes, value: str) -> bytes:
+    """
+    :param octets: the answer to C{labels}.
+    :return: the answer to C{label values} of a label that every series has with this value.
+    """
+    return _with_data(octets, lambda data: msgspec.Raw(msgspec.json.encode(
+        [value] if _texts.decode(data) else [])))
+
+
+def _with_data(octets: bytes, change: Callable[[msgspec.Raw], msgspec.Raw]) -> bytes:
     try:
         answer: dict[str, msgspec.Raw] = _fields.decode(octets)
-        known = msgspec.json.decode(answer["data"], type=list[str])
-    except (*_MALFORMED, KeyError):
+        answer["data"] = change(answer["data"])
+    except (*_MALFORMED, KeyError, TypeError):
         return octets
-    answer["data"] = msgspec.Raw(msgspec.json.encode(sorted({*known, *values})))
     return msgspec.json.encode(answer)
 
 
+_texts = msgspec.json.Decoder(list[str])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -266,19 +334,17 @@ def _complete(octets: bytes, *types: str) -> _Data:
     return data
 
 
-def _metric(raw: msgspec.Raw, relabel: Relabel | None) -> bytes:
+def _metric(raw: msgspec.Raw) -> bytes:
     """:return: the octets of a label set, whose form has been looked at."""
     metric = bytes(raw)
-    if relabel is not None:
-        return relabel(metric)
     _labels.decode(metric)
     return _compact(metric)
 
 
-def _columns(found: Iterable[_Series], relabel: Relabel | None) -> Iterator[tuple[bytes, Rows]]:
+def _columns(found: Iterable[_Series]) -> Iterator[tuple[bytes, Rows]]:
     """:return: identity and rows of each series, numbers and histograms apart."""
     for one in found:
-        labels = _METRIC + _metric(one.metric, relabel)
+        labels = _METRIC + _metric(one.metric)
         values, histograms = _inside(one.values), _inside(one.histograms)
         if values:
             yield labels + _VALUES, _text_rows(values)

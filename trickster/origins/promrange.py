@@ -21,7 +21,7 @@ from trickster.messages import (
     Response,
     media_type,
 )
-from trickster.origins.promjson import Relabel, decode_matrix, decode_vector, encode_matrix
+from trickster.origins.promjson import decode_matrix, decode_vector, encode_matrix
 from trickster.origins.promtime import instant_ns, seconds_text, step_ns
 from trickster.promql.facts import MILLISECOND_NS, SECOND_NS, Facts, facts
 from trickster.remembering import remembered
@@ -54,13 +54,7 @@ class _Asked:
 @implementer(INewestDialect)
 @frozen
 class PrometheusRange:
-    """
-    Range queries of Prometheus and of what speaks its API.
-
-    :ivar relabel: changes the labels of every series (C{prometheus.labels}), or None.
-    """
-
-    relabel: Relabel | None = None
+    """Range queries of Prometheus and of what speaks its API."""
 
     def decode_request(self, request: Request, now_ns: int) -> TimeRangeQuery:
         """
@@ -93,7 +87,7 @@ class PrometheusRange:
         body = response.body
         assert isinstance(body, Octets)
         extents = Extents(query.step_ns, (query.extent,))
-        return decode_matrix(body.octets, extents, self.relabel)
+        return decode_matrix(body.octets, extents)
 
     def encode_response(self, query: TimeRangeQuery, dataset: Dataset,
                         warnings: Sequence[str] = ()) -> Response:
@@ -116,7 +110,7 @@ class PrometheusRange:
         """See L{trickster.interfaces.INewestDialect.decode_newest}."""
         body = response.body
         assert isinstance(body, Octets)
-        return decode_vector(body.octets, self.relabel)
+        return decode_vector(body.octets)
 
 
 _UNTOLD = Outcome()
