@@ -65,7 +65,7 @@ class PostTests(dialect_contract(prometheus, FORM), SynchronousTestCase):  # typ
 
 
 class LabelledTests(  # type: ignore[misc]
-        dialect_contract(prometheus, EXAMPLE, PrometheusOptions(labels={"z": "1", "": "2"})),
+        dialect_contract(prometheus, EXAMPLE, PrometheusOptions(labels={"z": "1", "A": "2"})),
         SynchronousTestCase):
     """Prometheus, with labels of ours."""
 
