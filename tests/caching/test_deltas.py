@@ -153,6 +153,24 @@ class LongTests(SynchronousTestCase):
                 self.assertIs(rig.ask(-600, 0, query=query, method=method).status, status)
             self.assertEqual(called, [planned] * reads)
 
+    def test_many_series(self) -> None:
+        """Thousands of series are put together in a thread, to the same answer."""
+        called: list[str] = []
+
+        async def offload(function: Any, *args: Any) -> Any:
+            called.append(function.__name__)
+            return function(*args)
+
+        rig = Rig(offload=offload, tolerance=120.0)
+        rig.origin.series = 1200
+        for start, end in ((-900, -300), (-600, 0), (-900, 0)):
+            self.assertEqual(rig.ask(start, end).octets, rig.direct(start, end))
+        self.assertEqual(called.count("_assembled"), 2)  # the first is wholly kept
+        called.clear()
+        rig.origin.series = 3
+        rig.ask(-600, 0, query="few")
+        self.assertEqual(called, [])
+
     def test_passed_on(self) -> None:
         """What is too long to be read is passed on unread, and says why."""
         rig = Rig()

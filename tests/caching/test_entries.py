@@ -220,7 +220,48 @@ class SlowTests(SynchronousTestCase):
 
 
 class ThreadTests(SynchronousTestCase):
-    """Large entries."""
+    """Large entries, and changes that take long."""
+
+    def changing(self) -> tuple[Entries, list[Deferred[Any]]]:
+        """:return: entries with three instants, and what is done in threads."""
+        threads: list[Deferred[Any]] = []
+
+        def offload(function: Any, *args: Any) -> Deferred[Any]:
+            threads.append(Deferred())
+            return threads[-1].addCallback(lambda _: function(*args))
+
+        entries = Entries(MemoryStore(Clock()), Codec(), 60.0, offload)
+        at_once(entries.change("a", lambda entry: _entry(1, 2, 3)))
+        return entries, threads
+
+    def test_long_change(self) -> None:
+        """A change that takes long is made in a thread, and then put."""
+        entries, threads = self.changing()
+        changed = Deferred.fromCoroutine(entries.change("a", _one_more, lambda: True))
+        self.assertEqual(at_once(entries.get("a")).dataset.extents.count(), 3)
+        threads[0].callback(None)
+        self.assertTrue(self.successResultOf(changed))
+        self.assertEqual(at_once(entries.get("a")).dataset.extents.count(), 4)
+
+    def test_overtaken(self) -> None:
+        """Where another change came in between, it is made anew of what is there then."""
+        entries, threads = self.changing()
+        changed = Deferred.fromCoroutine(entries.change("a", _one_more, lambda: True))
+        for turn in range(5):
+            at_once(entries.change("a", _one_more))
+            if turn < len(threads):
+                threads[turn].callback(None)
+        self.assertTrue(self.successResultOf(changed))
+        self.assertEqual(at_once(entries.get("a")).dataset.extents.count(), 9)
+
+    def test_no_more(self) -> None:
+        """What is no longer wanted when it is made is not put."""
+        entries, threads = self.changing()
+        changed = Deferred.fromCoroutine(entries.change("a", _one_more, lambda: False))
+        at_once(entries.remove("a"))
+        threads[0].callback(None)
+        self.assertFalse(self.successResultOf(changed))
+        self.assertIsNone(at_once(entries.get("a")))
 
     def test_offloaded(self) -> None:
         """They are made and read in a thread, where there is one; small ones never."""

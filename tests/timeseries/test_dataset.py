@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -203,6 +203,28 @@ class OrderTests(SynchronousTestCase):
     def test_sorted_stay_sorted(self, old: list[bytes], new: list[bytes]) -> None:
         """Answers in the collation's order make one in that order."""
         self.assertEqual(self.order(sorted(old), sorted(new)), sorted({*old, *new}))
+
+    @given(st.lists(st.sampled_from([*NAMES, *(n.upper() for n in NAMES)]), unique_by=bytes.lower),
+           st.lists(st.sampled_from([*NAMES, *(n.upper() for n in NAMES)]), unique_by=bytes.lower))
+    def test_any_order(self, old: list[bytes], new: list[bytes]) -> None:
+        """In whatever order they stand and are spelled, each series is there once, spelled anew."""
+        spelled = {n.lower(): n for n in [*old, *new]}
+        found = self.order(old, new)
+        self.assertEqual(sorted(found), sorted(spelled.values()))
+
+    def test_few_are_collated(self) -> None:
+        """Of thousands that stay, those that come and go are put in their places alone."""
+        collated: list[bytes] = []
+
+        def collation(name: bytes) -> bytes:
+            collated.append(name)
+            return name
+
+        names = [b"%05d" % i for i in range(5000)]
+        old = one_row_each(names[:2000] + names[2003:], 0)
+        new = evolve(one_row_each(names[:1000] + names[1002:], 1), collation=collation)
+        self.assertEqual(list(old.merged(new).series), names)
+        self.assertLess(len(collated), 100)
 
     def test_spelled_anew(self) -> None:
         """A series spelled in another way is the same series, and has the newer spelling."""

@@ -15,7 +15,7 @@ from trickster.caching.budget import OverBudget
 from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan, planned
 from trickster.caching.entries import Entries, Entry
 from trickster.caching.fastforward import NewestSamples, instant_wanted, never_wanted
-from trickster.caching.gaps import Fetched, GapFetcher, Refused, Unkept
+from trickster.caching.gaps import MANY_SERIES, Fetched, GapFetcher, Refused, Unkept
 from trickster.caching.hitmemo import CacheHits, HitMemo
 from trickster.caching.lastuses import LastUses
 from trickster.caching.passed import PassedKeys
@@ -173,12 +173,21 @@ class DeltaCache:
         if entry is not None and entry.dataset.extents.covers(plan.wanted):
             dataset, headers = entry.dataset.window(plan.wanted), entry.headers
         else:
-            joined = _assembled(plan, before, fetched)
+            joined = await self._assembled(plan, before, fetched)
             if joined is None:
                 return await self._not_one(plan)
             dataset, headers = joined, fetched.headers
         outcome = self._outcome(plan, before, fetched, len(dataset.series))
         return await self._encoded(plan, dataset, headers, (outcome, newest))
+
+    async def _assembled(self, plan: Plan, before: Entry | None, fetched: Fetched
+                         ) -> Dataset | None:
+        parts = [*([] if before is None else [before.dataset]), *fetched.datasets]
+        if sum(len(part.series) for part in parts) > MANY_SERIES:
+            joined: Dataset | None = await self._fetcher.in_thread(
+                _assembled, plan, before, fetched)
+            return joined
+        return _assembled(plan, before, fetched)
 
     async def _not_one(self, plan: Plan) -> Response:
         """The parts of an answer are none of one whole: forget them."""
@@ -195,7 +204,9 @@ class DeltaCache:
             samples, fast_forward = await newest
             outcome = evolve(outcome, fast_forward=fast_forward)
             if samples is not None:
-                dataset = dataset.followed_by(samples)
+                few = len(samples.series) <= MANY_SERIES
+                dataset = dataset.followed_by(samples) if few else await self._fetcher.in_thread(
+                    dataset.followed_by, samples)
         warnings = [f"trickster: the origin failed to answer for {start // SECOND_NS} to "
                     f"{end // SECOND_NS}" for start, end in outcome.failed]
         response = self._dialect.encode_response(plan.query, dataset, warnings)

@@ -120,22 +120,40 @@ class Entries:
             if not reading.waiting and self._reads.get(key) is reading:
                 del self._reads[key]
 
-    async def change(self, key: str, change: Change) -> bool:
+    async def change(self, key: str, change: Change,
+                     still: Callable[[], bool] | None = None) -> bool:
         """
         Put something else in an entry's place, with no other change in between.
 
         :param change: makes the new entry of the one that is there; None removes it.
+        :param still: given where that takes long: it is done in a thread, and what it makes is
+            put only if this is true then.
         :return: whether the store keeps the new entry.
         """
-        if self._by_reference:
-            entry = change(self.peek(key))
-            if entry is None:
-                await self._store.delete([key])
+        if not self._by_reference:
+            return await self._alone(key, change)
+        if still is not None and self._offload is not None:
+            return await self._changed_meanwhile(key, change, still)
+        return await self._put(key, change(self.peek(key)))
+
+    async def _changed_meanwhile(self, key: str, change: Change, still: Callable[[], bool]) -> bool:
+        assert self._offload is not None
+        for _ in range(_MOST_READS):
+            before = self.peek(key)
+            entry = await self._offload(change, before)
+            if not still():
                 return False
-            kept: bool = self._store.put_object(  # type: ignore[attr-defined]
-                key, entry, entry.nbytes, self._ttl)
-            return kept
-        return await self._alone(key, change)
+            if self.peek(key) is before:
+                return await self._put(key, entry)
+        return await self._put(key, change(self.peek(key)))
+
+    async def _put(self, key: str, entry: Entry | None) -> bool:
+        if entry is None:
+            await self._store.delete([key])
+            return False
+        kept: bool = self._store.put_object(  # type: ignore[attr-defined]
+            key, entry, entry.nbytes, self._ttl)
+        return kept
 
     @property
     def is_failing(self) -> bool:

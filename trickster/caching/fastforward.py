@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -29,6 +30,7 @@ from trickster.timeseries.query import TimeRangeQuery
 
 _OVERHEAD = 1024  # about what the objects of one take beside its octets
 _LARGEST = 16 << 20
+_LONG = 128 << 10  # octets whose decoding would hold the reactor too long
 _PATIENCE = 5.0  # seconds, at least, that an origin has for its answer
 
 
@@ -89,6 +91,7 @@ class NewestSamples:
 
     :ivar _options: of the cache beside whose answers they are.
     :ivar _memo: of samples, shared with other queries' origins.
+    :ivar _offload: calls a function with arguments in a thread; None to do without.
     """
 
     _dialect: INewestDialect
@@ -96,6 +99,7 @@ class NewestSamples:
     _clock: IReactorTime
     _options: DeltaOptions
     _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
+    _offload: Callable[..., Awaitable[Any]] | None = None
     _log: Logger = field(factory=Logger)
     _flights: dict[str, tuple[int, Flight[_Newest]]] = field(factory=dict, init=False)
 
@@ -161,7 +165,10 @@ class NewestSamples:
         finally:
             response.body.close()
         response = evolve(response, body=Octets(octets))
-        dataset = decoded(self._dialect.decode_newest, query, response)
+        decode = self._dialect.decode_newest
+        dataset = (decoded(decode, query, response) if len(octets) <= _LONG
+                   or self._offload is None else await self._offload(
+                       decoded, decode, query, response))
         is_for_all = not_for_others(response.headers, self._options.told_apart, self._options.rules) is None
         found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until, is_for_all)
         if is_for_all:

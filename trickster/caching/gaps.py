@@ -25,6 +25,7 @@ from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.query import TimeRangeQuery
 
 _MOST_ERROR_OCTETS = 1 << 20
+MANY_SERIES = 1000  # merging and cutting as many would hold the reactor too long
 _THREAD_OVER = 128 << 10  # octets from which decoding would hold the reactor too long
 # What belongs to one answer, and not to every answer of a query.
 _NOT_KEPT = (
@@ -203,7 +204,9 @@ class GapFetcher:
         if self._under_way.get(plan.key) is not others:
             final = None  # it was asked for before the key was purged
         stored = final is not None and await self._entries.change(
-            plan.key, lambda entry: with_more(entry, final, headers, plan, self._options))
+            plan.key, lambda entry: with_more(entry, final, headers, plan, self._options),
+            (lambda: self._under_way.get(plan.key) is others) if (
+                len(final.series) > MANY_SERIES) else None)
         return Landed(dataset, headers, stored)
 
     async def _decoded(self, query: TimeRangeQuery, response: Response) -> Dataset:

@@ -285,7 +285,7 @@ class Backend:
         if not INewestDialect.providedBy(dialect):
             return None
         return NewestSamples(dialect, inner, self.around.clock, delta,
-                             self.around.memos.newest)
+                             self.around.memos.newest, self.around.offload)
 
 
 def unserved(name: str, options: BackendOptions, around: Surroundings) -> BackendRoutes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -172,10 +173,52 @@ def _paired(old: Mapping[bytes, Runs], newer: Dataset) -> Iterable[tuple[bytes, 
         return ((i, i) for i in fresh)
     if fresh.keys() <= old.keys():
         return ((i, i) for i in old)
-    spelled = {newer.collation(i): [i, i] for i in old}
+    # Of thousands of series a few come and go, and those that stay are in one order: only what
+    # stands between two of them has to be collated.
+    pairs: list[tuple[bytes, bytes]] = []
+    alone: list[tuple[bytes, bytes]] = []
+    ours, theirs = iter(old), iter(fresh)
+    while True:
+        gone, left = _until_common(ours, fresh)
+        come, right = _until_common(theirs, old)
+        if left != right:
+            break  # they are in two orders
+        if gone or come:
+            between = _collated(gone, come, newer.collation)
+            border = [*pairs[-1:], between[0], between[-1], *([] if left is None else [(left, left)])]
+            if not _is_in_order([newer.collation(new) for _, new in border]):
+                break
+            alone += between
+            pairs += between
+        if left is None:
+            if len({newer.collation(new) for _, new in alone}) < len(alone):
+                break  # one is spelled in two ways, and stands in two places
+            return pairs
+        pairs.append((left, left))
+    return _collated(old, fresh, newer.collation)
+
+
+def _is_in_order(keys: Sequence[Any]) -> bool:
+    return all(one <= other for one, other in pairwise(keys))
+
+
+def _until_common(identities: Iterator[bytes], others: Mapping[bytes, Runs]
+                  ) -> tuple[list[bytes], bytes | None]:
+    """:return: what comes before the next identity that both sides have; and that, or None."""
+    alone: list[bytes] = []
+    for identity in identities:
+        if identity in others:
+            return alone, identity
+        alone.append(identity)
+    return alone, None
+
+
+def _collated(old: Iterable[bytes], fresh: Iterable[bytes], collation: Collation
+              ) -> list[tuple[bytes, bytes]]:
+    spelled = {collation(i): [i, i] for i in old}
     for i in fresh:
-        spelled.setdefault(newer.collation(i), [i, i])[1] = i
-    return ((pair[0], pair[1]) for _, pair in sorted(spelled.items(), key=_first_of))
+        spelled.setdefault(collation(i), [i, i])[1] = i
+    return [(pair[0], pair[1]) for _, pair in sorted(spelled.items(), key=_first_of)]
 
 
 def _first_of(item: tuple[Any, Any]) -> Any:
