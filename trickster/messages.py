@@ -282,6 +282,8 @@ class Request:
     :ivar is_collected: whether its answer is read whole before any client gets it: in that
         case an origin that falls silent in the middle hangs, and does not just have nothing to
         tell yet.
+    :ivar noted: called with name and value of what is decided on the way, for the log; None
+        where that is not logged.
     """
 
     method: bytes
@@ -294,6 +296,7 @@ class Request:
     interim: Callable[[int, Headers], None] | None = field(default=None, eq=False, repr=False)
     configured: frozenset[bytes] = frozenset()
     is_collected: bool = field(default=False, eq=False, repr=False)
+    noted: Callable[[str, object], None] | None = field(default=None, eq=False, repr=False)
 
     @property
     def path(self) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -77,6 +78,29 @@ class OutcomeTests(SynchronousTestCase):
         rig.ask(-300, 0)
         outcome = rig.ask(-300, 0).outcome
         self.assertEqual((outcome.reason, outcome.fetched, outcome.stored), (None, (), False))
+
+    def test_noted(self) -> None:
+        """What it goes by is noted where that is wanted: key, range asked for, ranges held."""
+        rig, seen = Rig(), []
+        for end in (0, 60):
+            noted: dict[str, object] = {}
+            seen.append(noted)
+            request = range_request(NOW - 290, NOW + end - 290)
+            at_once(rig.cache.respond(evolve(request, noted=noted.__setitem__)))
+        first, second = seen
+        start, end = (NOW - 290) * 1000 * MS, (NOW - 230) * 1000 * MS
+        self.assertEqual((second["key"], second["asked"]), (first["key"], ((start, end),)))
+        grid = (NOW - 300) * 1000 * MS
+        self.assertEqual((first.get("held"), second["held"]), (None, ((grid, grid),)))
+
+    def test_noted_for_the_origin(self) -> None:
+        """What is noted of requests to the origin goes to the request that they are made for."""
+        rig = Rig()
+        noted: dict[str, object] = {}
+        at_once(rig.cache.respond(evolve(
+            range_request(NOW - 300, NOW), noted=noted.__setitem__)))
+        (fetch,) = rig.origin.requests
+        self.assertEqual(fetch.noted, noted.__setitem__)
 
     def test_points(self) -> None:
         """Points are counted before anything is cropped: cached and fetched make the whole."""

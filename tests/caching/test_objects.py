@@ -16,6 +16,7 @@ from tests.caching.objectworld import (
     date,
     web_route,
 )
+from trickster.bodies import read_all
 from trickster.caching.budget import InFlight
 from trickster.caching.guard import guarded
 from trickster.caching.invalidating import InvalidatingProxy
@@ -45,6 +46,22 @@ class SlowStore(OctetStore):
         if self.is_slow:
             await Deferred()
         return await OctetStore.delete(self, keys)
+
+
+class NotedTests(SynchronousTestCase):
+    """What is noted for the log."""
+
+    def test_key(self) -> None:
+        """The key is noted where that is wanted, for hits that are remembered too."""
+        world, keys = World.of(), []
+        world.given(world.answer(Cache_Control="max-age=60"))
+        for _ in range(3):
+            noted: dict[str, object] = {}
+            request = Request(b"GET", b"/x", authority=b"example.org", noted=noted.__setitem__)
+            response = at_once(world.cache.respond(request))
+            at_once(read_all(response.body, 99))
+            keys.append(noted["key"])
+        self.assertEqual((len(set(keys)), world.asked), (1, 1))
 
 
 class MissAndHitTests(SynchronousTestCase):

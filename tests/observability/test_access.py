@@ -26,6 +26,7 @@ from trickster.messages import Engine, Headers, Octets, Outcome, Request, Respon
 from trickster.observability.access import Observed
 from trickster.observability.accesslog import AccessLog
 from trickster.observability.counters import RouteLabels
+from trickster.observability.decisionlog import DecisionLog
 from trickster.observability.lines import ILineSink, logfmt
 from trickster.observability.metrics import Metrics
 from trickster.observability.refusals import SpelledRefusal
@@ -51,6 +52,31 @@ class Answers:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+@implementer(IResponder)
+class Reading:
+    """Reads requests."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        while await request.body.read():
+            pass
+        return Response(200, outcome=HIT)
+
+
+@implementer(IResponder)
+class Noting:
+    """Notes down a key."""
+
+    was_asked = False
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        self.was_asked = request.noted is not None
+        if request.noted is not None:
+            request.noted("key", "k")
+        return Response(200, outcome=HIT)
 
 
 @implementer(IBody)
@@ -235,6 +261,40 @@ class AnswerTests(ObservedTestCase):
         for piece in ("method=GET", 'uri="/api/v1/query?query=up"', "status=200", "bytes=3",
                       "backendName=prom", "cacheStatus=hit"):
             self.assertIn(piece, line)
+
+
+class FormTests(ObservedTestCase):
+    """What a POST asks."""
+
+    def line(self, asks_by_form: bool, body: IBody) -> str:
+        """:return: the line about a form."""
+        headers = Headers(((b"Content-Type", b"application/x-www-form-urlencoded"),))
+        observed = self.observed(Response(200, outcome=HIT))
+        observed.inner, observed.asks_by_form = Reading(), asks_by_form
+        self.now(observed.respond(Request(b"POST", b"/api/v1/query", headers, body)))
+        return self.sink.lines[-1]
+
+    def test_shown(self) -> None:
+        """Where forms are questions, the log has them, secrets masked."""
+        for body in (Octets(b"query=up&token=s3cret"), Pieces([b"query=up&tok", b"en=s3cret"])):
+            line = self.line(True, body)
+            self.assertIn('query="query=up&token=*****"', line)
+            self.assertNotIn("s3cret", line)
+
+    def test_not_shown(self) -> None:
+        """Elsewhere they may be anything, and are not for the log."""
+        self.assertNotIn("query=", self.line(False, Octets(b"query=up")))
+
+    def test_notes(self) -> None:
+        """Parts on the path are asked for notes only where a log shows them."""
+        for wanted in (False, True):
+            observed = self.observed(None)
+            noting = observed.inner = Noting()
+            if wanted:
+                observed.access_log = DecisionLog(self.sink, logfmt, self.clock.seconds)
+            self.now(observed.respond(GET))
+            self.assertEqual(noting.was_asked, wanted)
+        self.assertIn("key=k", self.sink.lines[-1])
 
 
 class ErrorTests(ObservedTestCase):

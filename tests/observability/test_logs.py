@@ -186,6 +186,17 @@ class LogsTests(SynchronousTestCase):
         """Requests are logged only where that is asked for."""
         self.assertIsNone(self.made().access)
 
+    def test_decisions(self) -> None:
+        """At level debug, each request makes a line about what was decided."""
+        for level, is_told in (("debug", True), ("trace", True), ("info", False), ("none", False)):
+            made = self.made(log_level=level)
+            self.assertEqual(made.access is not None, is_told)
+        made = self.made(log_level="debug", access_log=True)
+        assert made.access is not None
+        with capturedLogs() as events:
+            made.access.write(ENTRY)
+        self.assertEqual(["event=decision" in event["line"] for event in events], [False, True])
+
     def test_stream(self) -> None:
         """A program of its own logs to standard output; nothing is opened before its start."""
         made = stream_logs(LoggingOptions(log_level="warn"), self.clock, self.publisher)

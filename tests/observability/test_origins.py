@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,9 +11,10 @@ from trickster.bodies import Pieces, read_all
 from trickster.errors import BadRequest, RequestError, UpstreamBroke, UpstreamTimeout
 from trickster.messages import Octets, Request, Response
 from trickster.observability.counters import OriginCounters
+from trickster.observability.decisionlog import Notes
 from trickster.observability.origins import CountedOrigin
 from trickster.observability.outages import OutageLog
-from trickster.testing.doubles import PausedBody, RecordingResponder, at_once
+from trickster.testing.doubles import PausedBody, PausedOrigin, RecordingResponder, at_once
 
 
 def outages() -> OutageLog:
@@ -55,6 +57,22 @@ class CountedOriginTests(SynchronousTestCase):
         with self.assertRaises(type(error)):
             at_once(counted.respond(Request(b"GET", b"/")))
         return counted
+
+    def test_noted(self) -> None:
+        """Where it is logged, the origin and the milliseconds that it took are noted."""
+        for answer in (Response(200), UpstreamTimeout()):
+            clock, notes = Clock(), Notes()
+            paused = PausedOrigin()
+            counted = CountedOrigin(paused, OriginCounters(), OutageLog("b", "a:1", clock))
+            asking = Deferred.fromCoroutine(counted.respond(Request(
+                b"GET", b"/", noted=notes)))
+            clock.advance(0.25)
+            if isinstance(answer, Response):
+                paused.asked[0].answer(answer)
+            else:
+                paused.asked[0].fail(answer)
+            asking.addErrback(lambda _: None)
+            self.assertEqual(notes.values, {"origin": ["a:1"], "originMS": [250.0]})
 
     def test_an_outage(self) -> None:
         """An origin that gives no answer is told of in the log."""

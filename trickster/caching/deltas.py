@@ -87,7 +87,7 @@ class DeltaCache:
         """See L{trickster.interfaces.IResponder.respond}."""
         now_ns = int(self._wall() * SECOND_NS)
         question = self._question(request)
-        if question is not None and self._hits is not None:
+        if question is not None and self._hits is not None and request.noted is None:
             again = self._hits.response(question, now_ns / SECOND_NS)
             if again is not None:
                 request.body.close()
@@ -104,6 +104,9 @@ class DeltaCache:
             if unfit.fallback == "object":
                 return await self._objects.respond(request)
             return await self._pass(request, unfit.reason, unfit.detail)
+        if request.noted is not None:
+            request.noted("key", plan.key)
+            request.noted("asked", (plan.asked.extent,))
         if _asks_for_no_cache(request.headers):
             return await self._purge(plan)
         passed = self._passed.reason(plan.key)
@@ -123,6 +126,9 @@ class DeltaCache:
 
     async def _answer(self, plan: Plan, question: Hashable | None) -> Response:
         entry = await self._entries.get(plan.key)
+        noted = plan.asked.request.noted
+        if noted is not None and entry is not None:
+            noted("held", entry.dataset.extents.spans)
         newest = self._start_newest(plan)
         try:
             if entry is not None and entry.dataset.extents.covers(plan.wanted):

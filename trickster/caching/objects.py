@@ -106,7 +106,7 @@ class ObjectCache:
             take its place.
         """
         question = _remembered_as(request)
-        if question is not None and self._hits is not None:
+        if question is not None and self._hits is not None and request.noted is None:
             again = self._hits.response(question, self._clock.seconds())
             if again is not None:
                 return again
@@ -132,6 +132,8 @@ class ObjectCache:
             return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
         except UnreadableBody:
             return await self._passed(request, Reason.UNPARSABLE_BODY)
+        if request.noted is not None:
+            request.noted("key", key)
         response = await self._ask(Question(key, request, body, self._honoured(request)))
         if extent is not None:
             response = evolve(response, outcome=evolve(response.outcome, aligned=extent))

@@ -50,7 +50,7 @@ from trickster.middleware.rewriting import Rewriting, RewritingResponder, change
 from trickster.middleware.standing import LocalResponder, Reasoned
 from trickster.middleware.translating import TranslatingResponder
 from trickster.observability.access import Observed
-from trickster.observability.accesslog import AccessLog
+from trickster.observability.accesslog import EntryLog
 from trickster.observability.counters import RouteLabels
 from trickster.observability.metrics import Metrics
 from trickster.observability.origins import CountedOrigin
@@ -84,7 +84,7 @@ class Surroundings:
 
     clock: IReactorTime
     metrics: Metrics
-    access_log: AccessLog | None
+    access_log: EntryLog | None
     connector: Callable[[OriginURL, BackendOptions], Any]
     offload: Callable[..., Awaitable[Any]]
     server_name: str
@@ -191,21 +191,24 @@ class Backend:
             passing=self._observed(plan, InvalidatingProxy(passing, caches)),
             is_local=isinstance(responder, LocalResponder))
 
-    def observed(self, responder: IResponder, path: str, in_frontend: bool = True) -> IResponder:
+    def observed(self, responder: IResponder, path: str, in_frontend: bool = True,
+                 asks_by_form: bool = False) -> IResponder:
         """
         :param path: of the configuration or the origin type; empty for none.
+        :param asks_by_form: whether the log shows forms.
         :return: the responder, counted and logged as one of this backend.
         """
         labels = RouteLabels(self.name, self.options.provider, path, in_frontend)
         around = self.around
         return Observed(responder, labels, around.metrics, around.access_log, around.clock,
-                        self._spelling)
+                        self._spelling, asks_by_form)
 
     def _observed(self, plan: PathPlan, responder: IResponder) -> IResponder:
         compressing = Compressing.around(
             responder, self.options.compressible_types, self.around.compression,
             self.around.clock)
-        return self.observed(compressing, plan.route.path, not plan.options.no_metrics)
+        return self.observed(compressing, plan.route.path, not plan.options.no_metrics,
+                             plan.route.form)
 
     @property
     def _spelling(self) -> IRefusalFormat | None:

@@ -14,8 +14,10 @@ from zope.interface import implementer
 from trickster.errors import Reason, RequestError, UpstreamError
 from trickster.interfaces import IBody, IDuplex, IRefusalFormat, IResponder
 from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
-from trickster.observability.accesslog import AccessEntry, AccessLog
+from trickster.observability.accesslog import AccessEntry, EntryLog
 from trickster.observability.counters import CLIENT_GONE, RouteCounters, RouteLabels
+from trickster.observability.decisionlog import Notes
+from trickster.observability.forms import form_of, with_form_kept
 from trickster.observability.metrics import Metrics
 from trickster.observability.refusals import SpelledRefusal, defect, refusal
 from trickster.observability.resultheader import result_fields, without_result
@@ -45,15 +47,17 @@ class Observed:
 
     :ivar labels: where in the configuration the inner responder stands.
     :ivar access_log: None for no log.
+    :ivar asks_by_form: whether forms are questions here, and so are logged.
     :ivar spelling: how the origin's clients expect refusals to be spelled; None for plain text.
     """
 
     inner: IResponder
     labels: RouteLabels
     metrics: Metrics
-    access_log: AccessLog | None
+    access_log: EntryLog | None
     clock: IReactorTime
     spelling: IRefusalFormat | None = None
+    asks_by_form: bool = False
     log: Logger = field(factory=Logger)
     _counters: RouteCounters = field(
         init=False, default=Factory(lambda self: self.metrics.route(self.labels),
@@ -64,6 +68,8 @@ class Observed:
     async def respond(self, request: Request) -> Response:
         """Answer as the inner responder does; see L{IResponder.respond}."""
         started = self._seconds()
+        if self.access_log is not None:
+            request = self._to_be_logged(request, self.access_log)
         try:
             response = await self.inner.respond(request)
         except CancelledError:
@@ -77,6 +83,11 @@ class Observed:
                              path=self.labels.path)
             response = defect(request, self.spelling)
         return self._observed(request, response, started)
+
+    def _to_be_logged(self, request: Request, access_log: EntryLog) -> Request:
+        if access_log.wants_notes:
+            request = evolve(request, noted=Notes())
+        return with_form_kept(request) if self.asks_by_form else request
 
     def _observed(self, request: Request, response: Response, started: float) -> Response:
         outcome = response.outcome
@@ -113,7 +124,8 @@ class Observed:
         if self.access_log is not None:
             self.access_log.write(AccessEntry(
                 exchange.request, self.labels, exchange.status, exchange.outcome, octets,
-                exchange.to_headers, to_end))
+                exchange.to_headers, to_end,
+                form_of(exchange.request) if self.asks_by_form else b""))
 
 
 @implementer(IBody)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar, Protocol
 
 from attrs import define, frozen
 
 from trickster.messages import Outcome, Request
 from trickster.observability.counters import RouteLabels
 from trickster.observability.lines import Fields, ILineSink, timestamp
-from trickster.observability.masking import masked_target
+from trickster.observability.masking import masked_form, masked_target
 
 _LONGEST_AGENT = 256
 
@@ -19,6 +20,8 @@ class AccessEntry:
     """
     A request, and how it was answered.
 
+    :ivar form: the beginning of the form that the request has for a body, if it has one and
+        was asked with it.
     :ivar status: that the client saw; 499 where it did not wait.
     :ivar octets: of the body, handed over.
     :ivar to_headers: seconds until there was an answer.
@@ -32,6 +35,20 @@ class AccessEntry:
     octets: int
     to_headers: float
     to_end: float
+    form: bytes = b""
+
+
+class EntryLog(Protocol):
+    """
+    Takes what there is to say of each request.
+
+    :ivar wants_notes: whether it also shows what the parts on a request's path decide.
+    """
+
+    wants_notes: ClassVar[bool]
+
+    def write(self, entry: AccessEntry) -> None:
+        """Log one request."""
 
 
 @define(eq=False)
@@ -45,6 +62,7 @@ class AccessLog:
     :ivar wall: seconds since the epoch.
     """
 
+    wants_notes: ClassVar[bool] = False
     sink: ILineSink
     spell: Callable[[Fields], str]
     wall: Callable[[], float]
@@ -67,6 +85,7 @@ def access_fields(entry: AccessEntry, now: float) -> Fields:
         ("event", "access"),
         ("method", _text(request.method[:32])),
         ("uri", masked_target(request.target)),
+        *form_fields(entry),
         ("status", entry.status),
         ("bytes", entry.octets),
         ("durationMS", round(entry.to_end * 1000, 3)),
@@ -86,6 +105,11 @@ def access_fields(entry: AccessEntry, now: float) -> Fields:
     if agent is not None:
         fields.append(("userAgent", _text(agent[:_LONGEST_AGENT])))
     return fields
+
+
+def form_fields(entry: AccessEntry) -> Fields:
+    """:return: what the request's form asks, where it has one, secrets masked."""
+    return [("query", masked_form(entry.form))] if entry.form else []
 
 
 def _text(octets: bytes) -> str:

@@ -12,7 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, LogEvent, LogLevel, LogPublisher, formatEvent
 from zope.interface import implementer
 
-from trickster.observability.accesslog import AccessLog
+from trickster.observability.accesslog import AccessLog, EntryLog
+from trickster.observability.decisionlog import DecisionLog, Several
 from trickster.observability.lines import SPELLINGS, Fields, ILineSink, logfmt, timestamp
 from trickster.observability.masking import masked_text
 from trickster.observability.sinks import ACCESS_NAMESPACE, BufferedSink, PublisherSink, destination
@@ -143,12 +144,13 @@ class Logs(MultiService):
 
     As a service it opens what it writes to, and listens to the publisher.
 
-    :ivar access: the log of requests, or None where there is to be none.
+    :ivar access: the log of requests and, at level C{debug}, of what was decided for them;
+        None where there is to be neither.
     :ivar observer: makes lines of events, or None where that is left to C{twistd}.
     """
 
     publisher: LogPublisher
-    access: AccessLog | None
+    access: EntryLog | None
     observer: ProgramLog | None
     sink: BufferedSink | None
 
@@ -208,6 +210,10 @@ def stream_logs(settings: LogSettings, clock: IReactorTime, publisher: LogPublis
 
 
 def _access(settings: LogSettings, sink: ILineSink,
-            wall: Callable[[], float]) -> AccessLog | None:
+            wall: Callable[[], float]) -> EntryLog | None:
     spell = SPELLINGS[settings.format]
-    return AccessLog(sink, spell, wall) if settings.access_log else None
+    access = AccessLog(sink, spell, wall) if settings.access_log else None
+    if _THRESHOLDS[settings.log_level.lower()] > _RANKS[LogLevel.debug]:
+        return access
+    decisions = DecisionLog(sink, spell, wall)
+    return decisions if access is None else Several((access, decisions))

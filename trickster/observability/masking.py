@@ -33,6 +33,15 @@ def _masked_parameter(found: re.Match[str]) -> str:
     return f"{found[1]}={MASK.decode()}" if is_secret_name(found[1]) else found[0]
 
 
+def masked_form(octets: bytes) -> str:
+    """
+    :param octets: parameters as in a query or an urlencoded form, perhaps cut off.
+    :return: the same for a log, as L{masked_target} has it.
+    """
+    text = masked_target(b"?" + octets)
+    return text[1:]
+
+
 def masked_target(target: bytes) -> str:
     """
     :param target: path and query.

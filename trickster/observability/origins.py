@@ -30,11 +30,16 @@ class CountedOrigin:
         counters = self.counters
         counters.requests += 1
         counters.sent_octets += request.body.length or 0
+        started = self._begun(request)
         try:
             response = await self.inner.respond(request)
         except UpstreamError as error:
             self.failed(error)
             raise
+        finally:
+            if request.noted is not None:
+                took = self.outages.clock.seconds() - started
+                request.noted("originMS", round(took * 1000, 3))
         body = response.body
         if type(body) is Octets:
             counters.received_octets += len(body.octets)
@@ -44,6 +49,12 @@ class CountedOrigin:
             self.outages.answered()
             return response
         return evolve(response, body=_Counted(body, self))
+
+    def _begun(self, request: Request) -> float:
+        if request.noted is None:
+            return 0.0
+        request.noted("origin", self.outages.origin)
+        return self.outages.clock.seconds()
 
     def failed(self, error: UpstreamError) -> None:
         """A request got no usable answer, or only a part of one."""

@@ -51,14 +51,13 @@ def result_value(outcome: Outcome) -> bytes:
     # every answer.
     text = f"engine={outcome.engine._value_}; status={outcome.status._value_}"
     if outcome.fetched:
-        text += f"; fetched=[{_extents(outcome.fetched)}]"
+        text += f"; fetched=[{extents_text(outcome.fetched)}]"
     if outcome.fast_forward is not None:
         text += f"; ffstatus={outcome.fast_forward._value_}"
     if outcome.failed:
-        text += f"; failed=[{_extents(outcome.failed)}]"
+        text += f"; failed=[{extents_text(outcome.failed)}]"
     if outcome.aligned is not None:
-        start_ns, end_ns = outcome.aligned
-        text += f"; aligned=[{_milliseconds(start_ns)}-{_milliseconds(end_ns)}]"
+        text += f"; aligned=[{aligned_text(*outcome.aligned)}]"
     if outcome.reason is not None and outcome.status is not Status.HIT:
         text += f"; reason={outcome.reason._value_}"
     return text.encode("ascii")
@@ -95,7 +94,20 @@ def without_result(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
     return pairs
 
 
-def _extents(extents: Iterable[tuple[int, int]]) -> str:
+def aligned_text(start_ns: int | None, end_ns: int | None) -> str:
+    """
+    :param start_ns: first nanosecond that was answered, where it was another one asked for.
+    :param end_ns: the last one.
+    :return: both in milliseconds.
+    """
+    return f"{_milliseconds(start_ns)}-{_milliseconds(end_ns)}"
+
+
+def extents_text(extents: Iterable[tuple[int, int]]) -> str:
+    """
+    :param extents: first and last nanosecond of each.
+    :return: the same in milliseconds, for people.
+    """
     return ";".join(f"{start // _NS_PER_MS}-{end // _NS_PER_MS}" for start, end in extents)
 
 

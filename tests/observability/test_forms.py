@@ -1,0 +1,60 @@
+"""Tests of C{trickster.observability.forms}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from trickster.bodies import Pieces, read_all
+from trickster.interfaces import IBody
+from trickster.messages import Headers, Octets, Request
+from trickster.observability.forms import ReadForm, form_of, with_form_kept
+from trickster.testing.doubles import at_once
+
+FORM = ((b"Content-Type", b"Application/X-WWW-Form-Urlencoded; charset=utf-8"),)
+
+
+def post(body: IBody, *fields: tuple[bytes, bytes], method: bytes = b"POST") -> Request:
+    """:return: a request with a body."""
+    return Request(method, b"/api/v1/query", Headers(fields or FORM), body)
+
+
+class FormTests(SynchronousTestCase):
+    """A form is kept for the log as it is read by what needs it."""
+
+    def test_here(self) -> None:
+        """Of a form that is here whole, nothing needs to be kept; it is read only once."""
+        request = with_form_kept(post(Octets(b"query=up")))
+        self.assertIs(type(request.body), Octets)
+        self.assertEqual(at_once(request.body.read()), b"query=up")
+        self.assertEqual(form_of(request), b"query=up")
+
+    def test_on_its_way(self) -> None:
+        """Of one that is still coming, the log has what was read."""
+        request = with_form_kept(post(Pieces.of([b"query", b"=up"])))
+        verifyObject(IBody, request.body)
+        self.assertEqual((request.body.length, form_of(request)), (8, b""))
+        self.assertEqual(bytes(at_once(read_all(request.body, 99))), b"query=up")
+        self.assertEqual(form_of(request), b"query=up")
+
+    def test_bounded(self) -> None:
+        """Of a long one it is the beginning, however it comes."""
+        for body in (Octets(b"x" * 9999), Pieces.of([b"x" * 2000, b"x" * 7999])):
+            request = with_form_kept(post(body))
+            self.assertEqual(len(bytes(at_once(read_all(request.body, 99999)))), 9999)
+            self.assertEqual(form_of(request), b"x" * 2049)
+
+    def test_no_form(self) -> None:
+        """What is no form, or coded, is not for the log."""
+        for request in (post(Octets(b"a=b"), method=b"PUT"),
+                        post(Octets(b"a=b"), (b"Content-Type", b"text/plain")),
+                        post(Octets(b"a=b"), *FORM, (b"Content-Encoding", b"gzip")),
+                        post(Pieces.of([b"a"]), (b"Content-Type", b"application/json"))):
+            self.assertIs(with_form_kept(request), request)
+            self.assertEqual(form_of(request), b"")
+
+    def test_closed(self) -> None:
+        """Closing it closes what is within."""
+        inner = Pieces.of([b"a", b"b"])
+        ReadForm(inner).close()
+        self.assertEqual(at_once(inner.read()), b"")

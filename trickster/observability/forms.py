@@ -1,0 +1,69 @@
+"""The forms that requests have for bodies, as far as a log shows them."""
+
+from __future__ import annotations
+
+from attrs import define, evolve, field
+from zope.interface import implementer
+
+from trickster.interfaces import IBody
+from trickster.messages import Octets, Request
+
+# More than a log shows, so that it can be seen that something was cut off.
+_SHOWN = 2049
+
+
+@implementer(IBody)
+@define(eq=False)
+class ReadForm:
+    """
+    A body whose beginning is kept as it is read.
+
+    :ivar beginning: what was read first.
+    """
+
+    _inner: IBody
+    beginning: bytes = field(default=b"", init=False)
+
+    @property
+    def length(self) -> int | None:
+        """Octets in all, where known."""
+        length: int | None = self._inner.length
+        return length
+
+    async def read(self) -> bytes:
+        """See L{IBody.read}."""
+        octets = await self._inner.read()
+        if len(self.beginning) < _SHOWN:
+            self.beginning += bytes(octets[:_SHOWN - len(self.beginning)])
+        return octets
+
+    def close(self) -> None:
+        """See L{IBody.close}."""
+        self._inner.close()
+
+
+def with_form_kept(request: Request) -> Request:
+    """:return: the request; where it has a form that is still coming, with that noted down."""
+    if not _has_form(request) or type(request.body) is Octets:
+        return request
+    return evolve(request, body=ReadForm(request.body))
+
+
+def form_of(request: Request) -> bytes:
+    """
+    :param request: from L{with_form_kept}.
+    :return: the beginning of its form, as far as it was read; empty where it has none.
+    """
+    body = request.body
+    if type(body) is ReadForm:
+        return body.beginning
+    if type(body) is Octets and _has_form(request):
+        return body.octets[:_SHOWN]
+    return b""
+
+
+def _has_form(request: Request) -> bool:
+    if request.method != b"POST" or b"content-encoding" in request.headers:
+        return False
+    kind = request.headers.get(b"content-type") or b""
+    return kind.partition(b";")[0].strip().lower() == b"application/x-www-form-urlencoded"
