@@ -9,7 +9,7 @@ import yaml
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.admin.health import HealthOfAll, HealthOfOne
+from trickster.admin.health import HealthOfAll, HealthOfOne, ProcessState, Ready
 from trickster.admin.healthreport import BackendHealth, PoolMembers, Situation, as_text
 from trickster.messages import Headers, Request, Response, octets_of
 from trickster.testing.doubles import at_once
@@ -34,7 +34,7 @@ class HealthOfAllTests(SynchronousTestCase):
         clock = Clock()
         clock.advance(1_700_000_060)
         request = Request(b"GET", target, Headers(((b"Accept", accept),)))
-        response: Response = at_once(HealthOfAll(lambda: BOARD, clock.seconds).respond(request))
+        response: Response = at_once(HealthOfAll(lambda: BOARD, ProcessState(clock.seconds)).respond(request))
         return response
 
     def json(self, *args: bytes) -> Any:
@@ -97,13 +97,34 @@ class HealthOfAllTests(SynchronousTestCase):
         for form in (b"?json", b"?yaml", b""):
             request = Request(b"GET", b"/h" + form)
             for failing in ((), ("cold",)):
-                responder = HealthOfAll(lambda: BOARD, Clock().seconds, lambda names=failing: names)
+                responder = HealthOfAll(lambda: BOARD, ProcessState(
+                    Clock().seconds, lambda names=failing: names))
                 body = octets_of(at_once(responder.respond(request)).body) or b""
                 self.assertEqual((b"cold" in body, b"ailing" in body), (bool(failing),) * 2)
+
+    def test_draining(self) -> None:
+        """That the process is about to end is told in every form; else it is no news."""
+        for is_draining in (False, True):
+            responder = HealthOfAll(lambda: BOARD, ProcessState(
+                Clock().seconds, is_draining=lambda now=is_draining: now))
+            for form in (b"?json", b"?yaml", b""):
+                body = octets_of(at_once(responder.respond(Request(b"GET", b"/h" + form))).body)
+                self.assertEqual(b"draining" in (body or b""), is_draining)
 
     def test_not_kept(self) -> None:
         """No cache should keep it."""
         self.assertEqual(self.got().headers.get(b"cache-control"), b"no-cache")
+
+
+class ReadyTests(SynchronousTestCase):
+    """Whether requests are taken."""
+
+    def test_ready(self) -> None:
+        """200 as long as they are, and 503 when the process is about to end."""
+        for is_draining, expected in ((False, (200, b"ready\n")), (True, (503, b"draining\n"))):
+            state = ProcessState(Clock().seconds, is_draining=lambda now=is_draining: now)
+            response = at_once(Ready(state).respond(Request(b"GET", b"/-/ready")))
+            self.assertEqual((response.status, octets_of(response.body)), expected)
 
 
 class HealthOfOneTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.admin.health import HealthOfAll, HealthOfOne
+from trickster.admin.health import HealthOfAll, HealthOfOne, ProcessState
 from trickster.admin.metricspage import MetricsPage
 from trickster.admin.trees import Administration
 from trickster.config.model import MgmtOptions
@@ -34,7 +34,7 @@ def _administration(**paths: Any) -> Administration:
     clock, registry = Clock(), CollectorRegistry()
     Metrics(registry, "1.2.3")
     return Administration(
-        MgmtOptions(**paths), lambda: "backends: {}\n", HealthOfAll(list, clock.seconds),
+        MgmtOptions(**paths), lambda: "backends: {}\n", HealthOfAll(list, ProcessState(clock.seconds)),
         HealthOfOne(lambda: {"prom": _good}),
         MetricsPage(Exposition(registry, clock, _in_thread)),
         {"/trickster/config/reload": RecordingResponder.of(text_response(200, "reloaded"))})
@@ -52,8 +52,8 @@ class ListenerTests(SynchronousTestCase):
         tree = _administration().on_metrics()
         self.assertEqual(self.statuses(
             tree, b"/metrics", b"/trickster/health", b"/trickster/health/", b"/trickster/health/prom",
-            b"/trickster/health/x", b"/trickster/ping", b"/trickster/config", b"/"),
-            [200, 200, 200, 200, 404, 200, 404, 404])
+            b"/trickster/health/x", b"/trickster/ping", b"/-/ready", b"/trickster/config", b"/"),
+            [200, 200, 200, 200, 404, 200, 200, 404, 404])
 
     def test_mgmt_listener(self) -> None:
         """It has the configuration, and what else it is given."""

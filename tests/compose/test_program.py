@@ -9,7 +9,6 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose import build
-from trickster.compose.running import Program
 from trickster.config.load import Sources, load
 from trickster.config.model import Configuration
 from trickster.errors import ConfigurationError
@@ -46,12 +45,6 @@ class BuildTests(SynchronousTestCase):
         self.assertTrue(IService.providedBy(program))
         self.assertEqual((self.reactor.tcpServers, self.reactor.tcpClients,
                           self.reactor.getDelayedCalls()), ([], [], []))
-
-    def test_notices(self) -> None:
-        """What is accepted and not yet effective is told in one line."""
-        program: Program = self.built()
-        self.assertEqual([n for n in program.notices if "tracing" in n], list(program.notices))
-        self.assertEqual(len(program.notices), 1)
 
     def test_missing_certificate(self) -> None:
         """A file that the configuration names and that is not there is a problem of it."""

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
-from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.compose.running import HangUps, Program
+from trickster.compose.running import HangUps, Parts, Phase, Program, StopSignals
 
 
 @define
@@ -74,18 +76,173 @@ class HangUpTests(LoggedTestCase):
             self.assertEqual(signals.handlers, {signal.SIGHUP: before or signal.SIG_DFL})
 
 
-class NoticeTests(LoggedTestCase):
-    """What is said at the start."""
+@define
+class Thing(Service):
+    """Something that is started and stopped; stopping waits for the test."""
 
-    def test_said_once(self) -> None:
-        """A notice is a line of its own, whatever is in it, and in no other field."""
-        Program((), (), ["a notice with {braces}"]).startService()
-        self.assertEqual(self.logged(), ["a notice with {braces}"])
-        (event,) = self.events
-        self.assertNotIn("notice", event)
+    name: str
+    events: list[str]
+    stopping: Deferred[None] = field(factory=Deferred)
 
-    def test_unprotected(self) -> None:
-        """What is open although the configuration says otherwise is told first, and loudest."""
-        Program((), (), ["a notice"], ["{open}"]).startService()
-        self.assertEqual(self.logged(), ["{open}", "a notice"])
-        self.assertEqual(self.events[0]["log_level"], LogLevel.critical)
+    def startService(self) -> None:
+        """Say so."""
+        self.events.append(f"{self.name} starts")
+
+    def stopService(self) -> Deferred[None]:
+        """Say so, and wait."""
+        self.events.append(f"{self.name} stops")
+        return self.stopping
+
+    def abort(self) -> None:
+        """Wait no more."""
+        self.events.append(f"{self.name} aborts")
+        if not self.stopping.called:
+            self.stopping.callback(None)
+
+
+class ProgramTests(SynchronousTestCase):
+    """The order in which things start and end."""
+
+    def setUp(self) -> None:
+        """Make a program of a store, a listener of backends, and one of its own."""
+        self.events: list[str] = []
+        self.store, self.front, self.own = (
+            Thing(name, self.events) for name in ("store", "front", "own"))
+        self.phase = Phase()
+        self.program = Program(
+            Parts([self.store], [self.front], [self.own]), self.phase,  # type: ignore[list-item]
+            lambda: self.events.append("announced"), lambda: self.events.append("origins abort"))
+        self.program.startService()
+
+    def test_start(self) -> None:
+        """What is needed comes before the listeners, and all before it is announced."""
+        self.assertEqual(self.events[0], "store starts")
+        self.assertEqual(self.events[-1], "announced")
+        self.assertFalse(self.phase.is_draining)
+
+    def test_stop(self) -> None:
+        """Health and metrics are there until the last request has ended, the store longer."""
+        self.events.clear()
+        stopped = self.program.stopService()
+        self.assertEqual((self.events, self.phase.is_draining), (["front stops"], True))
+        self.front.stopping.callback(None)
+        self.assertEqual(self.events[1:], ["own stops"])
+        self.own.stopping.callback(None)
+        self.assertEqual(self.events[2:], ["store stops"])
+        self.assertNoResult(stopped)
+        self.store.stopping.callback(None)
+        self.successResultOf(stopped)
+
+    def test_hurry(self) -> None:
+        """Told to hurry, it waits for no request and no origin any more."""
+        stopped = self.program.stopService()
+        self.events.clear()
+        self.program.hurry()
+        self.assertEqual(self.events[:3], ["front aborts", "own stops", "front aborts"])
+        self.assertIn("origins abort", self.events)
+        self.assertIn("store stops", self.events)
+        self.store.stopping.callback(None)
+        self.successResultOf(stopped)
+
+    def test_too_early(self) -> None:
+        """While it does not stop yet, there is nothing to hurry; when it does, it is at once."""
+        self.program.hurry()
+        self.assertNotIn("front aborts", self.events)
+        self.program.stopService()
+        self.assertIn("front aborts", self.events)
+
+
+@define
+class StoppingReactor(Calls):
+    """A reactor that can be told to end, once."""
+
+    triggers: list[Callable[[], None]] = field(factory=list)
+    running: list[Callable[[], None]] = field(factory=list)
+
+    def addSystemEventTrigger(self, phase: str, event: str, function: Callable[[], None]) -> None:
+        """Remember what is to be done before it ends."""
+        assert (phase, event) == ("before", "shutdown")
+        self.triggers.append(function)
+
+    def callWhenRunning(self, function: Callable[[], None]) -> None:
+        """Remember what is to be done when it runs."""
+        self.running.append(function)
+
+    def call_all(self) -> None:
+        """Make the calls that wait."""
+        calls, self.waiting = self.waiting, []
+        for call in calls:
+            call()
+
+
+@define
+class SignalModule(Signals):
+    """The module C{signal}."""
+
+    def getsignal(self, number: int) -> Any:
+        """:return: the handler."""
+        return self.handlers.get(number)
+
+    def signal(self, number: int, handler: Any) -> Any:
+        """Set the handler."""
+        return self.handle(number, handler)
+
+
+class StopSignalTests(LoggedTestCase):
+    """The signals that end a process."""
+
+    def setUp(self) -> None:
+        """Start, with the reactor's handlers in place."""
+        super().setUp()
+        self.reactor, self.events_heard = StoppingReactor(), []
+        self.signals = SignalModule({signal.SIGTERM: self.reactors, signal.SIGINT: self.reactors})
+        self.service = StopSignals(
+            self.reactor, lambda: self.events_heard.append("hurry"), self.signals)
+        self.service.startService()
+        self.assertEqual(self.signals.handlers[signal.SIGTERM], self.reactors)
+        for call in self.reactor.running:
+            call()
+
+    def reactors(self, number: int, frame: object) -> None:
+        """The reactor's own handler."""
+        self.events_heard.append(f"reactor {number}")
+
+    def send(self, number: int) -> None:
+        """Send a signal."""
+        self.signals.handlers[number](number, None)
+        self.reactor.call_all()
+
+    def test_once(self) -> None:
+        """The first signal is for the reactor."""
+        self.send(signal.SIGTERM)
+        self.assertEqual(self.events_heard, [f"reactor {signal.SIGTERM:d}"])
+
+    def test_again(self) -> None:
+        """Any further one, of either kind, means at once, and is no more for the reactor."""
+        self.send(signal.SIGINT)
+        self.send(signal.SIGTERM)
+        self.send(signal.SIGINT)
+        self.assertEqual(self.events_heard, [f"reactor {signal.SIGINT:d}", "hurry", "hurry"])
+        self.assertIn("Told to end once more", str(self.logged()[0]))
+
+    def test_while_it_ends(self) -> None:
+        """Where the reactor ends for another cause, the first signal means at once."""
+        for trigger in self.reactor.triggers:
+            trigger()
+        self.service.stopService()
+        self.send(signal.SIGTERM)
+        self.assertEqual(self.events_heard, ["hurry"])
+
+    def test_given_back(self) -> None:
+        """Where the service ends and the reactor goes on, the signals are the reactor's again."""
+        self.service.stopService()
+        self.assertEqual(self.signals.handlers[signal.SIGTERM], self.reactors)
+
+    def test_ignored(self) -> None:
+        """A signal that is ignored stays so."""
+        signals = SignalModule({signal.SIGTERM: self.reactors, signal.SIGINT: signal.SIG_IGN})
+        reactor = StoppingReactor()
+        StopSignals(reactor, lambda: None, signals).startService()
+        for call in reactor.running:
+            call()
+        self.assertEqual(signals.handlers[signal.SIGINT], signal.SIG_IGN)

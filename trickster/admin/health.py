@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
-from attrs import define
+from attrs import define, frozen
 from zope.interface import implementer
 
 from trickster.admin.endpoints import NO_CACHE, own_text
@@ -29,25 +29,53 @@ _FORMS: Mapping[str, tuple[bytes, Report]] = {
 _LONGEST_DETAIL = 200
 
 
+@frozen
+class ProcessState:
+    """
+    How the process stands, now.
+
+    :ivar wall: seconds since the epoch.
+    :ivar failing_caches: names of the caches whose stores do not work.
+    :ivar is_draining: whether it takes no more requests, and ends those that there are.
+    """
+
+    wall: Callable[[], float]
+    failing_caches: Callable[[], Sequence[str]] = tuple
+    is_draining: Callable[[], bool] = bool
+
+
+@implementer(IResponder)
+@define
+class Ready:
+    """Answers 200 as long as requests are taken, then 503."""
+
+    state: ProcessState
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        if self.state.is_draining():
+            return own_text(503, "draining\n")
+        return own_text(200, "ready\n")
+
+
 @implementer(IResponder)
 @define
 class HealthOfAll:
     """
-    Tells what is thought of all backends.
+    Tells what is thought of all backends, and how the process itself stands.
 
-    :ivar board: them, now.
-    :ivar wall: seconds since the epoch.
-    :ivar failing_caches: names of the caches whose stores do not work, now.
+    :ivar board: the backends, now.
     """
 
     board: Callable[[], Sequence[BackendHealth]]
-    wall: Callable[[], float]
-    failing_caches: Callable[[], Sequence[str]] = tuple
+    state: ProcessState
 
     async def respond(self, request: Request) -> Response:
         """See L{IResponder.respond}."""
         content_type, report = _FORMS[_form(request)]
-        text = report(Situation(self.board(), self.wall(), self.failing_caches()))
+        state = self.state
+        text = report(Situation(self.board(), state.wall(), state.failing_caches(),
+                                state.is_draining()))
         headers = Headers(((b"Content-Type", content_type), NO_CACHE))
         return Response(200, headers, Octets(text.encode("utf-8", "replace")))
 

@@ -52,11 +52,13 @@ class Situation:
 
     :ivar now: seconds since the epoch.
     :ivar failing_caches: names of the caches whose stores do not work.
+    :ivar is_draining: whether the process ends when the last request has ended.
     """
 
     backends: Sequence[BackendHealth]
     now: float
     failing_caches: Sequence[str] = ()
+    is_draining: bool = False
 
 
 Report = Callable[[Situation], str]
@@ -79,6 +81,8 @@ def as_text(situation: Situation) -> str:
     names = max((len(backend.name) for backend in backends), default=0)
     providers = max((len(backend.provider) for backend in backends), default=0)
     lines = [f"{_TITLE:<48}as of {_told(situation.now)}", _RULE]
+    if situation.is_draining:
+        lines += ["", "draining: it takes no more requests, and ends when those under way have"]
     for section in _sections(backends).values():
         if section:
             lines.append("")
@@ -107,6 +111,8 @@ def _section(backend: BackendHealth) -> str:
 
 def _report(situation: Situation) -> dict[str, Any]:
     report: dict[str, Any] = {"title": _TITLE, "updateTime": _told(situation.now)}
+    if situation.is_draining:
+        report["draining"] = True
     for name, section in _sections(situation.backends).items():
         report[name] = [_entry(backend) for backend in section]
     if situation.failing_caches:

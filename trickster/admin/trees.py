@@ -9,12 +9,13 @@ from attrs import field, frozen
 
 from trickster.admin.configuration import ConfigurationText
 from trickster.admin.endpoints import Endpoints, ReadOnly
-from trickster.admin.health import HealthOfAll, HealthOfOne
+from trickster.admin.health import HealthOfAll, HealthOfOne, Ready
 from trickster.admin.metricspage import MetricsPage
 from trickster.admin.ping import Ping
 from trickster.interfaces import IResponder
 
 _METRICS_PATH = "/metrics"
+_READY_PATH = "/-/ready"
 
 
 @frozen
@@ -43,8 +44,9 @@ class Administration:
     def on_metrics(self) -> Endpoints:
         """:return: what the metrics listener answers."""
         health = _bare(self.paths.health_handler_path)
-        exact: dict[str, IResponder] = {_METRICS_PATH: ReadOnly(self.metrics),
-                                        **self.on_frontend()}
+        exact: dict[str, IResponder] = {
+            _METRICS_PATH: ReadOnly(self.metrics),
+            _READY_PATH: ReadOnly(Ready(self.health.state)), **self.on_frontend()}
         if health:
             exact |= dict.fromkeys((health, f"{health}/"), ReadOnly(self.health))
         if self.paths.config_handler_listener in ("metrics", "both"):

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 
-from trickster.admin.health import HealthOfAll, HealthOfOne
+from trickster.admin.health import HealthOfAll, HealthOfOne, ProcessState
 from trickster.admin.healthreport import BackendHealth
 from trickster.admin.metricspage import MetricsPage
 from trickster.admin.trees import Administration
@@ -40,12 +40,10 @@ def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:
 
 
 def administration(configuration: Configuration, checks: Mapping[str, HealthCheck],
-                   failing_caches: Callable[[], Sequence[str]], registry: CollectorRegistry,
-                   reactor: Any, wall: Callable[[], float]) -> Administration:
+                   state: ProcessState, registry: CollectorRegistry,
+                   reactor: Any) -> Administration:
     """
     :param checks: by backend.
-    :param failing_caches: names of the caches whose stores do not work.
-    :param wall: seconds since the epoch, for dates.
     :return: all there is to ask about the process.
     """
     clock: IReactorTime = reactor
@@ -62,5 +60,5 @@ def administration(configuration: Configuration, checks: Mapping[str, HealthChec
 
     page = MetricsPage(Exposition(registry, clock, in_thread))
     return Administration(configuration.mgmt, lambda: rendered(configuration),
-                          HealthOfAll(board, wall, failing_caches), HealthOfOne(probes),
+                          HealthOfAll(board, state), HealthOfOne(probes),
                           page)

@@ -147,6 +147,10 @@ class Backend:
         return UpstreamClient(origin, upstream_options(options, self.around.server_name),
                               self.around.connector(origin, options), self.around.clock)
 
+    def abort(self) -> None:
+        """Close the connections to the origin, whatever they are at."""
+        self.upstream.abort()
+
     def _watch(self) -> None:
         watch, labels = self.around.metrics.watch, {"backend_name": self.name}
         upstream, in_flight = self.upstream, self._in_flight

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from random import SystemRandom
 from tempfile import TemporaryFile
@@ -17,15 +17,18 @@ from twisted.logger import globalLogPublisher
 from twisted.web.resource import IResource
 
 from trickster import __version__
+from trickster.admin.health import ProcessState
 from trickster.admin.trees import Administration
 from trickster.caching.spool import FileSpool
 from trickster.compose.administration import administration, health_check
+from trickster.compose.announcement import Announcement
 from trickster.compose.backends import Backend, Surroundings, unserved
 from trickster.compose.listeners import listener
 from trickster.compose.memos import Memos
-from trickster.compose.running import HangUps, Origins, Program
+from trickster.compose.running import HangUps, Origins, Parts, Phase, Program, StopSignals
 from trickster.compose.stores import Cache, caches
 from trickster.config.model import BackendOptions, Configuration
+from trickster.frontend.listeners import Listener
 from trickster.frontend.resource import ListenerRoot, ResponderResource
 from trickster.frontend.routing import Router
 from trickster.interfaces import IOriginType, IResponder
@@ -37,6 +40,7 @@ from trickster.observability.metrics import Metrics, add_process_metrics
 from trickster.plugins import ORIGINS, Plugins
 from trickster.upstream.connecting import connector
 from trickster.upstream.origin import OriginURL
+from trickster.upstream.probing import HealthCheck
 from trickster.upstream.resolving import Names, shared_resolver
 from trickster.upstream.tls import TLSOptions
 
@@ -69,6 +73,7 @@ class _Building:
     _logs: Logs = field(init=False)
     _caches: dict[str, Cache] = field(init=False)
     _backends: dict[str, Backend] = field(factory=dict, init=False)
+    _phase: Phase = field(factory=Phase, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._metrics = Metrics(self._registry, __version__)
@@ -86,33 +91,49 @@ class _Building:
                 self._backends[name] = self._backend(name, options, around)
         checks = {name: health_check(backend, SystemRandom().random)
                   for name, backend in self._backends.items()}
-        asked = administration(self._configuration, checks, self._failing_caches, self._registry,
-                               self._reactor, self._wall)
+        asked = self._administration(checks)
         stores = [cache.service for cache in self._caches.values() if cache.service is not None]
         origins = Origins([backend.stop for backend in self._backends.values()])
         lag = ReactorLag(self._reactor, self._metrics.reactor_lag)
         self._metrics.reloads.succeeded(self._wall(), 0.0)
         names = Names(self._reactor, shared_resolver(self._reactor))
-        needed = [self._logs, HangUps(self._reactor), lag, names, *stores, origins,
+        signals = StopSignals(self._reactor, lambda: program.hurry())
+        needed = [self._logs, HangUps(self._reactor), signals, lag, names, *stores, origins,
                   *checks.values()]
-        return Program(needed, list(self._listeners(asked, around)), self._configuration.notices,
-                       self._configuration.unprotected)
+        frontends, own = list(self._frontends(asked, around)), list(self._own(asked))
+        listeners = {str(one.name): one for one in (*frontends, *own)}
+        program = Program(Parts(needed, frontends, own), self._phase,
+                          Announcement(self._configuration, listeners).make, self._abort)
+        return program
+
+    def _administration(self, checks: Mapping[str, HealthCheck]) -> Administration:
+        state = ProcessState(self._wall, self._failing_caches, lambda: self._phase.is_draining)
+        return administration(self._configuration, checks, state, self._registry, self._reactor)
+
+    def _abort(self) -> None:
+        for backend in self._backends.values():
+            backend.abort()
 
     def _failing_caches(self) -> Sequence[str]:
         return [name for name, cache in self._caches.items() if cache.store.is_failing]
 
-    def _listeners(self, asked: Administration, around: Surroundings) -> Iterator[IService]:
-        own: dict[str, IResponder] = {"metrics": asked.on_metrics(), "mgmt": asked.on_mgmt()}
+    def _own(self, asked: Administration) -> Iterator[Listener]:
+        roots: dict[str, IResponder] = {"metrics": asked.on_metrics(), "mgmt": asked.on_mgmt()}
         for name, options in self._configuration.opened.items():
-            if name in own:
-                made = listener(options, ResponderResource(own[name]), self._reactor,
+            if name in roots:
+                made = listener(options, ResponderResource(roots[name]), self._reactor,
                                 wall=self._wall)
-            else:
+                made.setName(name)
+                yield made
+
+    def _frontends(self, asked: Administration, around: Surroundings) -> Iterator[Listener]:
+        for name, options in self._configuration.opened.items():
+            if name in self._configuration.frontends:
                 self._metrics.connections.limit += options.connections_limit
                 made = listener(options, self._frontend_root(name, asked, around), self._reactor,
                                 self._metrics.connections, self._wall)
-            made.setName(name)
-            yield made
+                made.setName(name)
+                yield made
 
     def _surroundings(self) -> Surroundings:
         reactor = self._reactor

@@ -7,57 +7,97 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from attrs import define, frozen
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
+from trickster.frontend.listeners import Listener
+
 _GC_THRESHOLDS = (50_000, 20, 50)
+
+
+@frozen
+class Parts:
+    """
+    What a program is made of.
+
+    :ivar needed: by the listeners, in the order in which they are to be started.
+    :ivar frontends: listeners of the backends.
+    :ivar own: listeners of the endpoints of the process.
+    """
+
+    needed: Sequence[IService]
+    frontends: Sequence[Listener] = ()
+    own: Sequence[Listener] = ()
+
+
+@define
+class Phase:
+    """
+    Where a program stands.
+
+    :ivar is_draining: whether it takes no more requests, and ends those that there are.
+    """
+
+    is_draining: bool = False
 
 
 class Program(MultiService):
     """
     Starts what listeners need before the listeners, and stops it only after the last request.
 
-    :ivar notices: what the operator should read once, at the start.
-    :ivar unprotected: the same, for what is open although the configuration says otherwise.
+    The listeners of its own endpoints are stopped after those of the backends, so that
+    health and metrics can be asked while the last requests end.
+
+    :ivar phase: where it stands.
     """
 
-    _log = Logger()
-
-    def __init__(self, needed: Sequence[IService], listeners: Sequence[IService],
-                 notices: Sequence[str] = (), unprotected: Sequence[str] = ()) -> None:
+    def __init__(self, parts: Parts, phase: Phase, announce: Callable[[], None],
+                 abort: Callable[[], None]) -> None:
+        """
+        :param announce: says in the log that all is started.
+        :param abort: gives up all that goes on with origins.
+        """
         super().__init__()
-        self._needed = needed
-        self._listeners = listeners
-        self.notices = notices
-        self.unprotected = unprotected
-        for service in (*needed, *listeners):
+        self.phase = phase
+        self._parts = parts
+        self._announce = announce
+        self._abort = abort
+        self._is_hurried = False
+        for service in (*parts.needed, *parts.own, *parts.frontends):
             service.setServiceParent(self)
 
     def startService(self) -> None:
-        """Start everything."""
-        for line in self.unprotected:
-            self._log.critical(_literal(line))
-        for notice in self.notices:
-            self._log.warn(_literal(notice))
+        """Start everything, and say so."""
         # Caches hold many small objects for long, which a full collection would walk through
-        # again and again while nobody is answered.
+        # again and again while nothing is answered.
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
         super().startService()
+        self._announce()
 
     def stopService(self) -> Deferred[Any]:
         """:return: fires when the last request has ended and everything is closed."""
+        self.phase.is_draining = True
         Service.stopService(self)
         return Deferred.fromCoroutine(self._stop())
 
+    def hurry(self) -> None:
+        """While it stops: wait for no request any more."""
+        self._is_hurried = True
+        if self.phase.is_draining:
+            for listener in (*self._parts.frontends, *self._parts.own):
+                listener.abort()
+            self._abort()
+
     async def _stop(self) -> None:
-        await _stopped(self._listeners)
-        await _stopped(self._needed[::-1])
-
-
-def _literal(line: str) -> str:
-    return line.replace("{", "{{").replace("}", "}}")
+        parts = self._parts
+        for services in (parts.frontends, parts.own, parts.needed[::-1]):
+            stopped = _stopped(services)
+            if self._is_hurried:
+                self.hurry()
+            await stopped
 
 
 def _stopped(services: Sequence[IService]) -> Deferred[Any]:
@@ -96,6 +136,64 @@ class HangUps(Service):
         self._reactor.callFromThread(
             self._log.warn, "SIGHUP: reloading is not yet effective in this release; restart to "
             "read the configuration again")
+
+
+class StopSignals(Service):
+    """
+    Hears of the second signal to end: it means at once.
+
+    The first one is for the reactor, which would stumble over another.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, hurry: Callable[[], None],
+                 signals: Any = signal) -> None:
+        """
+        :param reactor: takes calls from signal handlers.
+        :param hurry: ends what goes on.
+        :param signals: the module C{signal}, or what behaves so.
+        """
+        self._reactor = reactor
+        self._hurry = hurry
+        self._signals = signals
+        self._is_ending = False
+        self._before: dict[int, Any] = {}
+
+    def startService(self) -> None:
+        """Handle the signals, once the reactor does."""
+        super().startService()
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._ending)
+        self._reactor.callWhenRunning(self._handle)
+
+    def stopService(self) -> None:
+        """Leave the signals to the reactor again, unless it is what stops."""
+        super().stopService()
+        if not self._is_ending:
+            for number, before in self._before.items():
+                self._signals.signal(number, before)
+
+    def _handle(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = self._signals.getsignal(number)
+            # What is ignored, as SIGINT is behind nohup, stays so.
+            if callable(before):
+                self._before[number] = before
+                self._signals.signal(number, self._heard)
+
+    def _ending(self) -> None:
+        self._is_ending = True
+
+    def _heard(self, number: int, frame: object) -> None:
+        if self._is_ending:
+            self._reactor.callFromThread(self._again)
+        else:
+            self._is_ending = True
+            self._before[number](number, frame)
+
+    def _again(self) -> None:
+        self._log.warn("Told to end once more: what is under way is given up")
+        self._hurry()
 
 
 class Origins(Service):

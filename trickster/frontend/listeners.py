@@ -82,6 +82,10 @@ class Listener(Service):
         self._stopping.chainDeferred(stopped)
         return stopped
 
+    def abort(self) -> None:
+        """Close all connections, whatever they are at."""
+        self.site.abort()
+
     def _bind(self) -> IListeningPort:
         self.site.title = f"Listener {self.name}" if self.name else ""
         kind: type[Port] = EagerPort

@@ -70,10 +70,10 @@ class OutageLog:
 
     def _tell(self, error: UpstreamError, now: float) -> None:
         failures, self._untold = self._untold, 0
-        text = "Origin {origin} of backend {backend} fails: {why}"
+        text = "Origin {origin} of backend {backend} fails: {cause}"
         if failures > 1:
             text += " ({failures} failed requests since the last such line)"
         self._is_told, self._last_told = True, now
         self.log.error(text, origin=self.origin, backend=self.backend,
-                       why=error.detail or error.reason.value, reason=error.reason.value,
+                       cause=error.detail or error.reason.value, reason=error.reason.value,
                        failures=failures)
