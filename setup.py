@@ -26,6 +26,7 @@ TEST = [
     *FAST,
     "build>=1.2",
     "coverage[toml]>=7.6",
+    "httptools>=0.6.4",  # llhttp, a reading of HTTP that is not ours
     "hypothesis>=6.120",
     "pytest>=9",
     "pytest-xdist>=3.6",
@@ -98,7 +99,6 @@ setup(
         "attrs>=24.2",
         "google-re2>=1.1.20250805",
         "http-sfv>=0.9.9",
-        "httptools>=0.6.4",
         "msgspec>=0.21",
         "multipart>=2",
         "prometheus-client>=0.23",

@@ -56,6 +56,7 @@ class Reason(Enum):
     ORIGIN_TIMEOUT = "origin-timeout"
     ORIGIN_BROKE = "origin-broke"
     ORIGIN_MALFORMED = "origin-malformed"
+    ORIGIN_DOUBTFUL = "origin-doubtful"
     UNDECODABLE = "undecodable"
     PARTIAL_FAILURE = "partial-failure"
 

@@ -421,6 +421,7 @@ class Response:
         (RFC 9110 section 8.6) and is kept.
     :ivar body: read at most once, by whoever holds the response.
     :ivar phrase: the reason phrase, where the origin's own is to be kept.
+    :ivar is_doubtful: whether servers may differ about what it is: then no cache keeps it.
     """
 
     status: int
@@ -428,6 +429,7 @@ class Response:
     body: IBody = field(factory=empty_body, eq=False)
     outcome: Outcome = PROXIED
     phrase: bytes = b""
+    is_doubtful: bool = False
 
 
 def text_response(status: int, text: str, outcome: Outcome = PROXIED,

@@ -43,6 +43,8 @@ MEANINGS = {
     Reason.ORIGIN_TIMEOUT: "The origin took longer than the backend's `timeout` (504).",
     Reason.ORIGIN_BROKE: "The origin went away before its answer was whole.",
     Reason.ORIGIN_MALFORMED: "What the origin sent is not unambiguous HTTP (502).",
+    Reason.ORIGIN_DOUBTFUL: "The origin's answer is not quite HTTP, and servers may differ about "
+    "what it is; passed on, not stored.",
     Reason.UNDECODABLE: "The origin's answer could not be read; passed on, not stored.",
     Reason.PARTIAL_FAILURE: "Some missing ranges could not be had; `failed` names them.",
     Reason.NO_STORE: "The origin forbids storing (`no-store`).",

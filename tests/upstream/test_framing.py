@@ -8,6 +8,7 @@ from trickster.errors import UpstreamMalformed
 from trickster.messages import Headers, Pair
 from trickster.upstream.framing import Ending, Framing, framing_of, kept_for
 from trickster.upstream.heads import ResponseHead
+from trickster.upstream.leniency import Leniency
 
 LENGTH = (b"Content-Length", b"5")
 CHUNKED = (b"Transfer-Encoding", b"chunked")
@@ -41,10 +42,22 @@ class EndingTests(SynchronousTestCase):
     def test_malformed_wherever_it_stands(self) -> None:
         """Framing that is unclear is refused even where there is no body to frame."""
         for status, method in ((200, b"GET"), (204, b"GET"), (304, b"GET"), (200, b"HEAD")):
-            for fields in ((LENGTH, LENGTH), (LENGTH, CHUNKED), ((b"Content-Length", b"a"),),
-                           ((b"Transfer-Encoding", b"gzip"),), (CHUNKED, CHUNKED)):
+            for fields in ((LENGTH, (b"Content-Length", b"6")), ((b"Content-Length", b"a"),),
+                           ((b"Transfer-Encoding", b"gzip"),),
+                           (CHUNKED, (b"Transfer-Encoding", b"gzip"))):
                 self.assertRaises(UpstreamMalformed, framed, *fields, status=status,
                                   method=method)
+
+
+    def test_lenient(self) -> None:
+        """What can be taken for one thing only is taken, and its connection not kept."""
+        for fields, kinds, ending in (
+                ((LENGTH, LENGTH), {Leniency.REPEATED_LENGTH}, Ending.LENGTH),
+                ((LENGTH, CHUNKED), {Leniency.LENGTH_AND_CODING}, Ending.CHUNKED),
+                ((CHUNKED, CHUNKED), {Leniency.REPEATED_CODING}, Ending.CHUNKED)):
+            found = framed(*fields)
+            self.assertEqual((found.ending, found.leniencies, found.is_persistent),
+                             (ending, kinds, False))
 
 
 class PersistenceTests(SynchronousTestCase):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import capturedLogs
 
 from tests.upstream.scripted import (
     OK,
@@ -23,56 +24,44 @@ from trickster.messages import Headers, Request, Response, octets_of
 
 class StrictTests(ClientCase):
     MALFORMED = (
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2, \r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n 2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nok",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n",
-        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chun\r\n ked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\nok\n0\n\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokk\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n 2\r\nok\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x2\r\nok\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11111111111111111\r\nok",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nbad trailer\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nA: b\x00c\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nA: b\x01c\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nA: b\x7fc\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nA: b\nc: d\r\n\r\n",
-        b"HTTP/1.1 200 OK\nA: b\n\n",
         b"HTTP/1.1 200 OK\r\nA b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA b: c\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n: b\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nA\xe4: b\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nA(: b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA\x01: b\r\n\r\n",
         b"HTTP/1.1 200 O\x00K\r\n\r\n",
         b"HTTP/1.1 20 OK\r\n\r\n",
         b"HTTP/1.1 2000 OK\r\n\r\n",
         b"HTTP/1.1 099 OK\r\n\r\n",
-        b"HTTP/1.1 600 OK\r\n\r\n",
+        b"HTTP/1.1 000 OK\r\n\r\n",
         b"HTTP/1.1 abc OK\r\n\r\n",
-        b"HTTP/1.1  200 OK\r\n\r\n",
         b"HTTP/1.1 200OK\r\n\r\n",
-        b"HTTP/2.0 200 OK\r\n\r\n",
-        b"HTTP/1.10 200 OK\r\n\r\n",
-        b"HTTP/0.9 200 OK\r\n\r\n",
-        b"http/1.1 200 OK\r\n\r\n",
-        b"\r\nHTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1\r\n\r\n",
+        b"HTTP/2 200 OK\r\n\r\n",
         b" HTTP/1.1 200 OK\r\n\r\n",
+        b"\r\n\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
         b"<html>hello</html>",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"\x15\x03\x01\x00\x02\x02\x50",
@@ -111,6 +100,12 @@ class StrictTests(ClientCase):
             if not isinstance(read.result, bytes):
                 return self.failureResultOf(read).value
             self.assertTrue(read.result)
+
+    def test_content_lengths_that_differ_in_spelling(self) -> None:
+        """Numbers that are spelled in different ways are not taken for one."""
+        asked = self.asked()
+        self.origin.wire.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2, 02\r\n\r\nok")
+        self.failureResultOf(asked, UpstreamMalformed)
 
     def test_short_body(self) -> None:
         """A body shorter than announced is an error, after what has come."""
@@ -202,6 +197,122 @@ class StrictTests(ClientCase):
         """White space before the colon is removed, as it must be of a response."""
         response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\nA\t:\tb \r\n\r\nok")
         self.assertEqual(response.headers.pairs, ((b"A", b"b"),))
+        self.assertTrue(self.origin.wire.aborted)
+
+
+HELLO = b"Content-Length: 5\r\n\r\nhello"
+OK_LINE = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+CHUNKS = b"\r\n5\r\nhello\r\n0\r\n\r\n"
+
+
+class LenientTests(ClientCase):
+    """Answers that are not quite HTTP, and can be taken for one thing only."""
+
+    # What came, and what is said about it; where servers differ about what it is, no cache
+    # keeps it.
+    TAKEN = (
+        (b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "line-feed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\n\r\nhello", "line-feed"),
+        (b"HTTP/1.1 200 OK\nContent-Length: 5\r\n\nhello", "line-feed"),
+        (b"\r\n" + OK_LINE + HELLO, "blank-line"),
+        (b"HTTP/1.10 200 OK\r\n" + HELLO, "version"),
+        (b"HTTP/2.0 200 OK\r\n" + HELLO, "version"),
+        (b"HTTP/0.9 200 OK\r\n" + HELLO, "version"),
+        (b"http/1.1 200 OK\r\n" + HELLO, "version"),
+        (b"HTTP/1.1  200 OK\r\n" + HELLO, "status-line"),
+        (b"HTTP/1.1\t200 OK\r\n" + HELLO, "status-line"),
+        (b"HTTP/1.1 200\tOK\r\n" + HELLO, "status-line"),
+        (b"HTTP/1.1 999 Odd\r\n" + HELLO, "status"),
+        (b"HTTP/1.1 600 Odd\r\n" + HELLO, "status"),
+        (OK_LINE + b"Content-Length : 5\r\n\r\nhello", "space-before-colon"),
+        (OK_LINE + b"A: b\r\n c\r\n\td \r\n" + HELLO, "fold"),
+        (OK_LINE + b"A(: b\r\n" + HELLO, "field-name"),
+        (OK_LINE + b"A\xe4: b\r\n" + HELLO, "field-name"),
+        (OK_LINE + b"nothing\r\n" + HELLO, "field-name"),
+        (OK_LINE + b"A: b\x01c\x7f\r\n" + HELLO, "control-octet"),
+        (b"HTTP/1.1 200 O\x01K\r\n" + HELLO, "control-octet"),
+        (OK_LINE + b"Content-Length: 5\r\n" + HELLO, "repeated-length"),
+        (OK_LINE + b"Content-Length: 5, 5\r\n\r\nhello", "repeated-length"),
+        (OK_LINE + b"Content-Length: 9\r\n" + CHUNKED + CHUNKS, "length-and-coding"),
+        (OK_LINE + CHUNKED + b"Content-Length: 5\r\n" + CHUNKS, "length-and-coding"),
+        (OK_LINE + CHUNKED + CHUNKED + CHUNKS, "repeated-coding"),
+        (OK_LINE + b"Transfer-Encoding: chunked, Chunked\r\n" + CHUNKS, "repeated-coding"),
+        (OK_LINE + b"Transfer-Encoding: identity\r\n" + HELLO, "identity-coding"),
+        (OK_LINE + b"Transfer-Encoding:\r\n" + HELLO, "identity-coding"),
+        (b"HTTP/1.0 200 OK\r\n" + CHUNKED + CHUNKS, "coding-in-http-1.0"),
+        (OK_LINE + CHUNKED + b"\r\n5  \r\nhello\r\n0\r\n\r\n", "chunk-padding"),
+        (OK_LINE + CHUNKED + b"\r\n5\nhello\n0\n\n", "line-feed"),
+        (OK_LINE + CHUNKED + b"\r\n5\r\nhello\r\n0\r\nbad trailer\r\n\r\n", "trailer"),
+    )
+    NOT_KEPT: ClassVar = {
+        "version", "status", "field-name", "length-and-coding", "repeated-coding",
+        "identity-coding", "coding-in-http-1.0"}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.counted: list[str] = []
+        self.client = a_client(self.origin, self.clock)
+        self.client.on_lenient = self.counted.append
+        self.client.__attrs_post_init__()
+
+    def test_taken(self) -> None:
+        """The body is read, the connection not used again, and the kind told, once."""
+        for octets, kind in self.TAKEN:
+            for portions in ((octets,), tuple(octets[i:i + 1] for i in range(len(octets)))):
+                self.counted.clear()
+                response = self.answered(*portions)
+                self.assertEqual(self.whole(response.body), b"hello", octets)
+                self.assertEqual(self.counted, [kind], octets)
+                self.assertTrue(self.origin.wire.aborted)
+                self.at_rest()
+                self.assertEqual(response.is_doubtful, kind in self.NOT_KEPT, octets)
+                self.assertNotIn(b"content-length", response.headers)
+
+    def test_nothing_to_tell(self) -> None:
+        """What RFC 9112 knows keeps its connection."""
+        for octets in (OK_LINE + HELLO, b"HTTP/1.1 200\r\n" + HELLO, b"HTTP/1.1 200 \r\n" + HELLO,
+                       b"HTTP/1.2 200 OK\r\n" + HELLO, OK_LINE + b"A:\r\nB: \xff\r\n" + HELLO,
+                       OK_LINE + CHUNKED + CHUNKS, OK_LINE + b"Content-Length: 05\r\n\r\nhello",
+                       OK_LINE + b"transfer-encoding: CHUNKED\r\n" + CHUNKS,
+                       b"HTTP/1.1 599 Odd\r\n" + HELLO):
+            response = self.answered(octets)
+            self.assertEqual(self.whole(response.body), b"hello")
+            self.assertFalse(response.is_doubtful)
+        self.assertEqual(self.counted, [])
+        self.assertEqual(len(self.origin.wires), 1)
+        self.at_rest(idle=1)
+
+    def test_what_is_passed_on(self) -> None:
+        """Folds and control octets become spaces; what has no name is left out."""
+        response = self.answered(
+            OK_LINE + b"A: b\r\n  c\r\n\td \r\nB(: x\r\nC: e\x01f\r\n" + HELLO)
+        self.assertEqual(response.headers.pairs, ((b"A", b"b c d"), (b"C", b"e f")))
+        self.assertEqual(sorted(self.counted), ["control-octet", "field-name", "fold"])
+
+    def test_interim(self) -> None:
+        """An interim answer that is not quite HTTP costs the connection too."""
+        self.answered(b"HTTP/1.1 103 Hints\n\n" + OK)
+        self.assertEqual(self.counted, ["line-feed"])
+        self.assertTrue(self.origin.wire.aborted)
+
+    def test_no_second_answer(self) -> None:
+        """What follows such an answer is nobody's."""
+        for octets, _ in self.TAKEN:
+            self.answered(octets + OK_LINE + b"Content-Length: 4\r\n\r\nevil")
+            self.assertTrue(self.origin.wire.aborted)
+            self.at_rest()
+
+    def test_told_once_a_minute(self) -> None:
+        """The log is told at once, and then at most once a minute, with how many there were."""
+        with capturedLogs() as logs:
+            for _ in range(3):
+                self.answered(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n")
+            self.assertEqual([log["kinds"] for log in logs], ["line-feed: 1"])
+            self.assertEqual(logs[0]["log_level"].name, "warn")
+            self.clock.advance(61)
+            self.answered(b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n")
+            self.assertEqual(logs[1]["kinds"], "line-feed: 2, status: 1")
 
 
 class InterimTests(ClientCase):

@@ -90,6 +90,8 @@ class Archive:
     def why_not_stored(self, question: Question, response: Response, policy: Policy
                        ) -> Reason | None:
         """:return: why a whole answer is not stored, whatever its size; None if it is."""
+        if response.is_doubtful:
+            return Reason.ORIGIN_DOUBTFUL
         if response.status in _NEVER_STORED:
             return Reason.STATUS_NOT_STORABLE
         if b"no-store" in question.asked:
@@ -112,6 +114,8 @@ class Archive:
     def why_not_partial(self, sent: Request, response: Response, policy: Policy
                         ) -> Reason | None:
         """:return: why a 206 answer is not stored; None if it is."""
+        if response.is_doubtful:
+            return Reason.ORIGIN_DOUBTFUL
         if b"range" not in sent.headers:
             return Reason.STATUS_NOT_STORABLE
         length = response.body.length

@@ -169,7 +169,8 @@ class NewestSamples:
         dataset = (decoded(decode, query, response) if len(octets) <= _LONG
                    or self._offload is None else await self._offload(
                        decoded, decode, query, response))
-        is_for_all = not_for_others(response.headers, self._options.told_apart, self._options.rules) is None
+        is_for_all = not response.is_doubtful and not_for_others(
+            response.headers, self._options.told_apart, self._options.rules) is None
         found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until, is_for_all)
         if is_for_all:
             # Its rows are cuts of the answer, which stays as long as they do.

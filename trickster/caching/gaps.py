@@ -189,7 +189,7 @@ class GapFetcher:
             response.body, _MOST_ERROR_OCTETS if refused else self._options.max_answer_bytes)
         if refused:
             raise Refused(response, bytes(octets))
-        personal = not_for_others(
+        personal = Reason.ORIGIN_DOUBTFUL if response.is_doubtful else not_for_others(
             response.headers, self._options.told_apart, self._options.rules)
         if personal is not None:
             raise Unkept(response, octets, Undecodable(personal.value, personal))

@@ -143,9 +143,11 @@ class Backend:
         return gatherResults([each.stop() for each in clients]).addCallback(lambda _: None)
 
     def _client(self, origin: OriginURL) -> UpstreamClient:
-        options = self.options
-        return UpstreamClient(origin, upstream_options(options, self.around.server_name),
-                              self.around.connector(origin, options), self.around.clock)
+        options, around = self.options, self.around
+        counters = around.metrics.origin(self.name, options.provider)
+        return UpstreamClient(origin, upstream_options(options, around.server_name),
+                              around.connector(origin, options), around.clock,
+                              on_lenient=counters.lenient)
 
     def abort(self) -> None:
         """Close the connections to the origin, whatever they are at."""

@@ -8,6 +8,7 @@ as it was at some instant of the scrape.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from http import HTTPStatus
 
 from attrs import Factory, define, field, frozen
@@ -176,6 +177,11 @@ class OriginCounters:
     failures: int = 0
     sent_octets: int = 0
     received_octets: int = 0
+    leniencies: Counter[str] = field(factory=Counter)
+
+    def lenient(self, kind: str) -> None:
+        """An answer was taken that is not quite HTTP."""
+        self.leniencies[kind] += 1
 
 
 @frozen

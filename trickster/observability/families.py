@@ -156,6 +156,10 @@ def of_origins(
                    [(key, counters.sent_octets) for key, counters in origins])
     yield _counter("origin_received_bytes", "Octets of bodies received from origins.", _ROUTE,
                    [(key, counters.received_octets) for key, counters in origins])
+    yield _counter("origin_leniencies", "Answers taken that are not quite HTTP/1.1, by what is "
+                   "wrong with them.", ("backend_name", "kind"),
+                   [((key[0], kind), number) for key, counters in origins
+                    for kind, number in list(counters.leniencies.items())])
 
 
 def of_stores(

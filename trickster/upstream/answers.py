@@ -5,10 +5,9 @@ from __future__ import annotations
 from trickster.errors import UpstreamBroke, UpstreamMalformed
 from trickster.upstream.chunks import ChunkedReader
 from trickster.upstream.framing import Ending, Framing, framing_of
-from trickster.upstream.heads import ResponseHead, check_beginning, parse_head
+from trickster.upstream.heads import ResponseHead, take_head
+from trickster.upstream.leniency import Leniency
 from trickster.upstream.options import Limits
-
-_HEAD_END = b"\r\n\r\n"
 
 
 class NothingCame(UpstreamBroke):
@@ -29,10 +28,12 @@ class AnswerReader:
     :ivar framing: how its body ends, once the head is here.
     :ivar is_complete: whether the last octet of the response has come.
     :ivar is_reusable: whether the connection can serve another request after that.
+    :ivar leniencies: what there was about it that RFC 9112 does not know.
     """
 
     __slots__ = ("_chunks", "_interims", "_interims_left", "_left", "_limits", "_method",
-                 "_partial", "_pieces", "framing", "head", "is_complete", "is_reusable")
+                 "_partial", "_pieces", "framing", "head", "is_complete", "is_reusable",
+                 "leniencies")
 
     def __init__(self, method: bytes, limits: Limits) -> None:
         """
@@ -42,6 +43,7 @@ class AnswerReader:
         self.framing: Framing | None = None
         self.is_complete = False
         self.is_reusable = False
+        self.leniencies: set[Leniency] = set()
         self._method = method
         self._limits = limits
         self._interims: list[ResponseHead] = []
@@ -103,15 +105,16 @@ class AnswerReader:
     def _feed_head(self, octets: bytes) -> bytes | None:
         seen = len(self._partial)
         octets = self._partial + octets if seen else octets
-        end = octets.find(_HEAD_END, max(0, seen - 3)) + 4
-        if (end if end > 3 else len(octets)) > self._limits.head_octets:
+        taken = take_head(octets, seen, self._limits.head_fields)
+        if (taken[1] if taken else len(octets)) > self._limits.head_octets:
             raise UpstreamMalformed("a response head larger than can be taken")
-        if end <= 3:
-            check_beginning(octets, seen)
+        if taken is None:
             self._partial = octets
             return None
+        head, end = taken
         self._partial = b""
-        self._take_head(parse_head(octets[:end], self._limits.head_fields))
+        self.leniencies |= head.leniencies
+        self._take_head(head)
         return octets[end:]
 
     def _take_head(self, head: ResponseHead) -> None:
@@ -128,7 +131,8 @@ class AnswerReader:
         self.head = head
         self.framing = framing
         self._left = framing.length or 0
-        self.is_reusable = framing.is_persistent
+        self.leniencies |= framing.leniencies
+        self.is_reusable = framing.is_persistent and not self.leniencies
         self.is_complete = framing.ending is Ending.NO_BODY or framing.length == 0
         if framing.ending is Ending.CHUNKED:
             self._chunks = ChunkedReader(self._limits.head_octets)
@@ -146,7 +150,9 @@ class AnswerReader:
     def _feed_chunks(self, chunks: ChunkedReader, octets: bytes) -> None:
         self._pieces += chunks.feed(octets)
         self.is_complete = chunks.is_complete
-        self.is_reusable = self.is_reusable and not chunks.has_extra
+        if chunks.has_extra or chunks.leniencies:
+            self.leniencies |= chunks.leniencies
+            self.is_reusable = False
 
     def _feed_counted(self, octets: bytes) -> None:
         body = octets[:self._left]

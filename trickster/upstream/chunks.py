@@ -1,15 +1,33 @@
-"""Chunked bodies (RFC 9112 section 7.1), read by llhttp."""
+"""Chunked bodies of answers (RFC 9112 section 7.1)."""
 
 from __future__ import annotations
 
-from httptools import HttpParserError, HttpResponseParser
+import re
+from enum import Enum
 
 from trickster.errors import UpstreamMalformed
+from trickster.upstream.leniency import Leniency
 
-# llhttp reads whole messages, so it is given a head that says only what matters here; our
-# own reading of heads is stricter than its.
-_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+_SIZE = re.compile(
+    rb"([0-9A-Fa-f]{1,16})"
+    rb"(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*"
+    rb"([ \t]*)")
+_TRAILER = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*")
+_UNTAKEN = re.compile(rb"[\0\r]")
+_UNTAKEN_YET = re.compile(rb"\0|\r(?!\Z)")
 _OVERHEAD_PER_OCTET = 16
+_MOST_SIZE = 2 ** 63
+_MOST_KNOWN = 64
+
+
+class _Next(Enum):
+    SIZE = "the line with a size"
+    DATA = "octets of a chunk"
+    DATA_END = "the line end after them"
+    TRAILER = "a field after the last chunk, or the end"
+    NOTHING = "this was the end"
 
 
 class ChunkedReader:
@@ -18,7 +36,11 @@ class ChunkedReader:
 
     :ivar is_complete: whether the last chunk and the trailers have come.
     :ivar has_extra: whether more octets came after that.
+    :ivar leniencies: what was taken although RFC 9112 does not know it.
     """
+
+    __slots__ = ("_kept", "_left", "_next", "_overhead_left", "_sizes", "has_extra",
+                 "is_complete", "leniencies")
 
     def __init__(self, overhead_limit: int) -> None:
         """
@@ -27,39 +49,115 @@ class ChunkedReader:
         """
         self.is_complete = False
         self.has_extra = False
-        self._pieces: list[bytes] = []
+        self.leniencies: set[Leniency] = set()
         self._overhead_left = overhead_limit
-        self._parser = HttpResponseParser(self)
-        self._parser.feed_data(_HEAD)
+        self._next = _Next.SIZE
+        self._left = 0
+        self._kept = b""
+        self._sizes: dict[bytes, int] = {}
 
     def feed(self, octets: bytes) -> list[bytes]:
         """
         :return: the pieces of the body in these octets.
         :raises UpstreamMalformed: they are not chunks.
         """
+        if self.is_complete:
+            self.has_extra = self.has_extra or bool(octets)
+            return []
+        new = len(octets)
+        if self._kept:
+            octets, self._kept = self._kept + octets, b""
         pieces: list[bytes] = []
-        self._pieces = pieces
-        try:
-            self._parser.feed_data(octets)
-        except HttpParserError as error:
-            if not self.is_complete:
-                raise UpstreamMalformed(f"malformed chunks: {error}") from error
-            self.has_extra = True
+        at = self._read(octets, pieces)
+        self._kept = octets[at:]
+        if self._next is _Next.NOTHING:
+            self.is_complete, self.has_extra = True, bool(self._kept)
+            return pieces
         body = sum(map(len, pieces))
-        self._overhead_left -= len(octets) - body - _OVERHEAD_PER_OCTET * body
-        if self._overhead_left < 0 and not self.is_complete:
+        self._overhead_left -= new - body - _OVERHEAD_PER_OCTET * body
+        if self._overhead_left < 0:
             raise UpstreamMalformed("more chunk extensions or trailers than can be taken")
         return pieces
 
-    def on_message_begin(self) -> None:
-        """Called by the parser, for the second time if there is more after the end."""
-        self.has_extra = self.is_complete
+    def _read(self, octets: bytes, pieces: list[bytes]) -> int:
+        """:return: up to where they have been read."""
+        at, end = 0, len(octets)
+        while at < end and self._next is not _Next.NOTHING:
+            if self._next is _Next.DATA:
+                piece = octets[at:at + self._left]
+                pieces.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                if not self._left:
+                    self._next = _Next.DATA_END
+                continue
+            if self._next is _Next.SIZE:
+                at = self._plain_chunks(octets, at, pieces)
+            line_end = octets.find(b"\n", at)
+            if line_end < 0:
+                self._check_beginning(octets[at:])
+                break
+            self._take_line(self._line(octets[at:line_end]))
+            at = line_end + 1
+        return at
 
-    def on_body(self, octets: bytes) -> None:
-        """Called by the parser, also for a second message."""
-        if not self.is_complete:
-            self._pieces.append(octets)
+    def _plain_chunks(self, octets: bytes, at: int, pieces: list[bytes]) -> int:
+        """
+        Read as many as there are of whole chunks, in the form that senders usually write.
 
-    def on_message_complete(self) -> None:
-        """Called by the parser."""
-        self.is_complete = True
+        :return: where the first begins that is not such.
+        """
+        size_of, last = self._sizes.get, len(octets) - 2
+        while True:
+            start = octets.find(b"\r\n", at) + 2
+            size = size_of(octets[at:start])
+            if size is None:
+                return at
+            stop = start + size
+            if stop > last or octets[stop:stop + 2] != b"\r\n":
+                return at
+            pieces.append(octets[start:stop])
+            at = stop + 2
+
+    def _line(self, line: bytes) -> bytes:
+        if line[-1:] == b"\r":
+            return line[:-1]
+        self.leniencies.add(Leniency.LINE_FEED)
+        return line
+
+    def _check_beginning(self, line: bytes) -> None:
+        """Refuse as soon as no good line can come of it."""
+        if self._next is _Next.DATA_END and line != b"\r":
+            raise UpstreamMalformed("a chunk is longer than its size")
+        if _UNTAKEN_YET.search(line):
+            raise UpstreamMalformed("malformed chunks: a bare CR or NUL")
+
+    def _take_line(self, line: bytes) -> None:
+        if self._next is _Next.SIZE:
+            self._take_size(line)
+        elif self._next is _Next.TRAILER:
+            self._take_trailer(line)
+        elif line:
+            raise UpstreamMalformed("a chunk is longer than its size")
+        else:
+            self._next = _Next.SIZE
+
+    def _take_size(self, line: bytes) -> None:
+        found = _SIZE.fullmatch(line)
+        size = int(found[1], 16) if found else _MOST_SIZE
+        if found is None or size >= _MOST_SIZE:
+            raise UpstreamMalformed("malformed chunks: a line that is no size")
+        if found[2]:
+            self.leniencies.add(Leniency.CHUNK_PADDING)
+        elif size and found[1] == line and len(self._sizes) < _MOST_KNOWN:
+            self._sizes[line + b"\r\n"] = size
+        self._left = size
+        self._next = _Next.DATA if size else _Next.TRAILER
+
+    def _take_trailer(self, line: bytes) -> None:
+        if not line:
+            self._next = _Next.NOTHING
+        elif _UNTAKEN.search(line):
+            raise UpstreamMalformed("malformed chunks: a bare CR or NUL in a trailer")
+        elif _TRAILER.fullmatch(line) is None:
+            self.leniencies.add(Leniency.TRAILER)

@@ -18,6 +18,7 @@ from trickster.upstream.exchange import Order
 from trickster.upstream.forwarding import request_fields, upgrade_of
 from trickster.upstream.heads import encode_head
 from trickster.upstream.last_hop import counted_down
+from trickster.upstream.leniency import LeniencyLog, not_counted
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.origin import OriginURL
 from trickster.upstream.pool import Connector, Pool, PoolStats
@@ -36,6 +37,8 @@ class UpstreamClient:
 
     :ivar connector: makes an endpoint of the origin; called for each connection.
     :ivar random: numbers between 0 and 1, which keep connections from ending all at once.
+    :ivar on_lenient: called with each kind of deviation from HTTP/1.1 in each answer that was
+        taken all the same.
     """
 
     origin: OriginURL
@@ -43,11 +46,14 @@ class UpstreamClient:
     connector: Connector
     clock: IReactorTime
     random: Callable[[], float] = SystemRandom().random
+    on_lenient: Callable[[str], None] = not_counted
+    _leniencies: LeniencyLog = field(init=False)
     _pool: Pool = field(init=False)
     _budget: RetryBudget = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._pool = Pool(self.origin, self.options, self.connector, self.clock, self.random)
+        self._leniencies = LeniencyLog(self.origin.place, self.clock, self.on_lenient)
         self._budget = RetryBudget(self.options.limits.retry_ratio)
 
     @property
@@ -120,7 +126,7 @@ class UpstreamClient:
             fields.append((b"Connection", b"close"))
         head = encode_head(request.method, self._target(request), fields) + octets
         offered = tuple(upgrade.lower().split(b", ")) if upgrade else ()
-        return Order(request, head, body, offered, latest, is_asking)
+        return Order(request, head, body, offered, latest, is_asking, self._leniencies.note)
 
     def _target(self, request: Request) -> bytes:
         if request.method == b"CONNECT":

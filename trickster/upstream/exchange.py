@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Protocol
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -34,6 +34,7 @@ from trickster.upstream.deadline import Deadline
 from trickster.upstream.forwarding import connection_options, response_headers
 from trickster.upstream.framing import Ending, kept_for
 from trickster.upstream.heads import ResponseHead
+from trickster.upstream.leniency import DOUBTFUL, Leniency, not_counted
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.outlet import Outlet
 from trickster.upstream.uploads import upload
@@ -59,6 +60,7 @@ class Order:
     :ivar upgrade: the protocols that C{head} offers, in lower case.
     :ivar latest: the time of the clock by which all must be over, or None.
     :ivar is_asking: whether C{head} asks the origin to say if it wants C{body}.
+    :ivar on_lenient: told once of each answer that was not quite HTTP/1.1.
     """
 
     request: Request
@@ -67,6 +69,8 @@ class Order:
     upgrade: tuple[bytes, ...] = ()
     latest: float | None = None
     is_asking: bool = False
+    on_lenient: Callable[[Iterable[Leniency]], None] = field(
+        default=not_counted, eq=False, repr=False)
 
 
 class Link(Protocol):
@@ -261,7 +265,7 @@ class Exchange:
         self._await_more()
         self._body = self._upgraded() if head.status == 101 else self._arriving()
         self._body.push(self._reader.take())
-        self.answer.callback(response_of(head, self._reader.ending, self._body))
+        self.answer.callback(self._response(head, self._body))
 
     def _arriving(self) -> ArrivingBody:
         return ArrivingBody(self, self._reader.length, self._options.limits.buffered_octets)
@@ -283,7 +287,13 @@ class Exchange:
             self._body.finish()
         elif head is not None:
             body = Octets(b"".join(pieces))
-            self.answer.callback(response_of(head, self._reader.ending, body))
+            self.answer.callback(self._response(head, body))
+
+    def _response(self, head: ResponseHead, body: IBody) -> Response:
+        response = response_of(head, self._reader.ending, body)
+        if DOUBTFUL.isdisjoint(self._reader.leniencies):
+            return response
+        return evolve(response, is_doubtful=True)
 
     # The request's body.
 
@@ -344,6 +354,8 @@ class Exchange:
         if self._is_over:
             return
         self._is_over = True
+        if self._reader.leniencies:
+            self._order.on_lenient(self._reader.leniencies)
         self._close_outlet()
         if self._uploading is not None and not self._is_sent:
             self._uploading.cancel()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from trickster.errors import UpstreamMalformed
 from trickster.messages import Headers
 from trickster.upstream.heads import ResponseHead
+from trickster.upstream.leniency import NO_LENIENCIES, Leniency
 
 _MAX_LENGTH = 2 ** 63
 _KEEP_ALIVE = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
@@ -30,11 +31,13 @@ class Framing:
     """
     :ivar length: octets in the body, for C{Ending.LENGTH}.
     :ivar is_persistent: whether the connection can be used again after it.
+    :ivar leniencies: what there is about head and framing that RFC 9112 does not know.
     """
 
     ending: Ending
     length: int | None
     is_persistent: bool
+    leniencies: frozenset[Leniency] = NO_LENIENCIES
 
 
 def framing_of(head: ResponseHead, method: bytes) -> Framing:
@@ -44,44 +47,64 @@ def framing_of(head: ResponseHead, method: bytes) -> Framing:
     """
     headers = head.headers
     codings = headers.get_all(b"transfer-encoding")
-    length = _content_length(headers)
-    if codings:
-        _check_codings(codings, length, head.minor)
-    is_persistent = _stays_open(head)
+    lengths = headers.get_all(b"content-length")
+    kinds = set(head.leniencies)
+    length = _content_length(lengths, kinds) if lengths else None
+    is_chunked = bool(codings) and _is_chunked(codings, length, head.minor, kinds)
+    is_persistent = not kinds and _stays_open(head)
+    framing = _ended(head, method, length, is_chunked, is_persistent)
+    return evolve(framing, leniencies=frozenset(kinds)) if kinds else framing
+
+
+def _ended(head: ResponseHead, method: bytes, length: int | None, is_chunked: bool,
+           is_persistent: bool) -> Framing:
     if head.status == 101:
         return Framing(Ending.UPGRADED, None, False)
     if head.status == 204:
         # RFC 9110 section 15.3.5: it has no body; one that claims to is not to be trusted.
-        return Framing(Ending.NO_BODY, None, is_persistent and not (codings or length))
+        return Framing(Ending.NO_BODY, None, is_persistent and not (is_chunked or length))
     if method == b"HEAD" or head.status == 304:
         return Framing(Ending.NO_BODY, None, is_persistent)
-    if codings:
+    if is_chunked:
         return Framing(Ending.CHUNKED, None, is_persistent)
     if length is not None:
         return Framing(Ending.LENGTH, length, is_persistent)
     return Framing(Ending.CLOSE, None, False)
 
 
-def _content_length(headers: Headers) -> int | None:
-    values = headers.get_all(b"content-length")
-    if not values:
-        return None
-    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > 4096:
+def _content_length(values: list[bytes], kinds: set[Leniency]) -> int:
+    # RFC 9112 section 6.3: a list of equal numbers may be taken for that number.
+    numbers = {number.strip(b" \t") for value in values for number in value.split(b",")}
+    if len(values) > 1 or b"," in values[0]:
+        kinds.add(Leniency.REPEATED_LENGTH)
+    number = numbers.pop()
+    if numbers or not number.isdigit() or len(number) > 4096:
         raise UpstreamMalformed("a Content-Length that is not one number")
-    length = int(values[0])
+    length = int(number)
     if length > _MAX_LENGTH:
         raise UpstreamMalformed("a Content-Length that nobody can send")
     return length
 
 
-def _check_codings(codings: list[bytes], length: int | None, minor: int) -> None:
-    if length is not None:
-        raise UpstreamMalformed("both Content-Length and Transfer-Encoding")
-    if len(codings) > 1 or codings[0].lower() != b"chunked":
+def _is_chunked(values: list[bytes], length: int | None, minor: int, kinds: set[Leniency]) -> bool:
+    """
+    :param values: of C{Transfer-Encoding}.
+    :return: whether the body is in chunks, whatever else is said (RFC 9112 section 6.3).
+    """
+    codings = {coding.strip(b" \t").lower() for value in values for coding in value.split(b",")}
+    if codings <= {b"", b"identity"}:
+        # Of HTTP/1.1 as it once was (RFC 2616 section 3.6): no coding.
+        kinds.add(Leniency.IDENTITY_CODING)
+        return False
+    if codings != {b"chunked"}:
         raise UpstreamMalformed("a Transfer-Encoding other than chunked")
+    if len(values) > 1 or b"," in values[0]:
+        kinds.add(Leniency.REPEATED_CODING)
+    if length is not None:
+        kinds.add(Leniency.LENGTH_AND_CODING)
     if minor == 0:
-        # RFC 9112 section 6.1: such a message's framing is faulty.
-        raise UpstreamMalformed("a Transfer-Encoding in HTTP/1.0")
+        kinds.add(Leniency.OLD_CODING)
+    return True
 
 
 def _stays_open(head: ResponseHead) -> bool:
