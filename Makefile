@@ -10,6 +10,8 @@ VENV ?= .venv
 WORKERS ?= 2
 TESTS ?= tests
 PYTHON ?=
+# Where the unit tests, and those of the ways to run it, are repeated by "make test".
+OTHERS ?= /usr/bin/python3 3.13
 SECONDS ?=
 ARGS ?=
 
@@ -18,7 +20,10 @@ export VENV PYTHON
 export PATH := $(PATH):/usr/sbin:/sbin
 
 PY = $(VENV)/bin/python
-PYTEST = $(PY) -m pytest -n $(WORKERS) --dist loadfile --hypothesis-profile ci
+PYTEST_ARGS = -n $(WORKERS) --dist loadfile --hypothesis-profile ci
+PYTEST = $(PY) -m pytest $(PYTEST_ARGS)
+OTHER_TESTS = $(filter-out %/end_to_end %/conftest.py %/__pycache__,$(wildcard tests/*)) \
+	tests/end_to_end/test_run_forms.py
 SERVERS = prometheus:prometheus victoria-metrics:victoria-metrics nginx-light:nginx chromium:chromium
 BENCHED = prometheus:prometheus nginx-light:nginx varnish:varnishd wrk:wrk
 
@@ -33,6 +38,7 @@ help:
 	@echo "make bench   the benchmarks"
 	@echo "make docs    the documentation, in docs/_build/html"
 	@echo "make cover   which lines the unit tests reach"
+	@echo "make lock    the newest releases of what is needed, into requirements/"
 	@echo "make clean   away with all that was made"
 
 .PHONY: demo
@@ -40,7 +46,7 @@ demo: run-environment
 	@$(PY) -m trickster.demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 .PHONY: test
-test: servers lint types all-tests
+test: servers lint types all-tests other-pythons
 
 .PHONY: check
 check: lint types unit
@@ -63,6 +69,10 @@ unit: environment
 .PHONY: all-tests
 all-tests: servers environment
 	TRICKSTER_REQUIRE_SERVERS=1 $(PYTEST) $(TESTS)
+
+.PHONY: other-pythons
+other-pythons: environment
+	@scripts/other_pythons.sh "$(OTHERS)" pytest $(PYTEST_ARGS) -q $(OTHER_TESTS)
 
 .PHONY: bench
 bench: environment
@@ -92,8 +102,12 @@ environment:
 run-environment:
 	@scripts/environment.sh
 
+.PHONY: lock
+lock: environment
+	scripts/lock.sh $(VENV)/bin/uv
+
 .PHONY: clean
 clean:
-	rm -rf $(VENV) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-* build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache .coverage* _trial_temp* *.egg-info
 	find trickster tests twisted bench examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -40,6 +40,7 @@ LINT = [
     "towncrier>=24.8",
     "types-PyYAML",
 ]
+LOCK = ["uv>=0.9"]
 DOCS = ["furo>=2025.7", "myst-parser>=4", "sphinx>=8"]
 
 # Not decided yet; a name that is kept free for such cases (RFC 2606), so that no link leads to
@@ -113,7 +114,7 @@ setup(
         "test": TEST,
         "lint": LINT,
         "docs": DOCS,
-        "dev": [*TEST, *LINT, *DOCS],
+        "dev": [*TEST, *LINT, *DOCS, *LOCK],
     },
     entry_points={
         "console_scripts": ["trickster = trickster.console:main"],

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Make a virtual environment with Trickster in it: once, and again when what it needs changes.
 #
-#   scripts/environment.sh [extra]      for instance: scripts/environment.sh dev
+#   scripts/environment.sh [run|test|dev]
 #
+# What is installed stands in requirements/, version by version, with hashes.
 # PYTHON names the interpreter (default: the first in PATH that is new enough), VENV the directory.
 set -eu
 cd "$(dirname "$0")/.."
 
-extra=${1:-}
+purpose=${1:-run}
+lock="requirements/$purpose.txt"
 venv=${VENV:-.venv}
-stamp="$venv/.trickster-${extra:-run}"
+made="$venv/.trickster"
+stamp="$venv/.trickster-$purpose"
 
 die() {
     echo "$*" >&2
@@ -50,21 +53,35 @@ make_venv() {
     "$python" -m venv --clear "$venv"
 }
 
-# With PYTHON given, an environment of another version will not do.
+# With PYTHON given, an environment of another version will not do.  Nor will one for other
+# versions of what is needed: it would keep what nothing needs any more.
 is_usable() {
     is_new_enough "$venv/bin/python" || return 1
-    [ -z "${PYTHON:-}" ] || [ "$("$PYTHON" --version 2>&1)" = "$("$venv/bin/python" --version)" ]
+    [ -z "${PYTHON:-}" ] || [ "$("$PYTHON" --version 2>&1)" = "$("$venv/bin/python" --version)" ] \
+        || return 1
+    [ "$(cat "$made" 2>/dev/null)" = "$(digest requirements/*.txt)" ]
 }
 
 digest() {
-    { cat setup.py trickster/__init__.py; pwd; "$venv/bin/python" --version; } | cksum
+    { cat "$@"; pwd; "$venv/bin/python" --version; } | cksum
 }
 
-is_usable || make_venv
-if [ "$(cat "$stamp" 2>/dev/null)" != "$(digest)" ]; then
-    echo "Installing Trickster${extra:+ and its tools ($extra)} into $venv; this is done once."
+pip_install() {
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input "$@" </dev/null
+}
+
+[ -e "$lock" ] || die "There is no $lock."
+if ! is_usable; then
+    make_venv
+    digest requirements/*.txt >"$made"
+fi
+wanted=$(digest setup.py trickster/__init__.py "$lock")
+if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    echo "Installing Trickster and what $lock names into $venv; this is done once."
     rm -f "$stamp"
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
-        --editable ".${extra:+[$extra]}" </dev/null
-    digest >"$stamp"
+    pip_install --require-hashes --requirement "$lock"
+    # What was left there under the name that the distribution had would be found beside it.
+    rm -rf trickster.egg-info
+    pip_install --no-index --no-deps --no-build-isolation --editable .
+    echo "$wanted" >"$stamp"
 fi
