@@ -264,6 +264,21 @@ class Peer:
     local_port: int = 0
 
 
+@define(eq=False, slots=True)
+class Collecting:
+    """
+    Says whether an answer is read whole before any client gets it.
+
+    :ivar is_on: whether it is still.
+    """
+
+    is_on: bool = True
+
+    def end(self) -> None:
+        """From now on it is passed to a client as it comes."""
+        self.is_on = False
+
+
 @frozen(slots=True)
 class Request:
     """
@@ -279,7 +294,7 @@ class Request:
         should be relayed, or None where the client could not take one.
     :ivar configured: names, in lower case, of fields that the configuration decides about:
         they go to the origin as they stand in C{headers}, or do not go at all.
-    :ivar is_collected: whether its answer is read whole before any client gets it: in that
+    :ivar collecting: where its answer is read whole before any client gets it, says so: in that
         case an origin that falls silent in the middle hangs, and does not just have nothing to
         tell yet.
     :ivar noted: called with name and value of what is decided on the way, for the log; None
@@ -295,7 +310,7 @@ class Request:
     version: bytes = b"HTTP/1.1"
     interim: Callable[[int, Headers], None] | None = field(default=None, eq=False, repr=False)
     configured: frozenset[bytes] = frozenset()
-    is_collected: bool = field(default=False, eq=False, repr=False)
+    collecting: Collecting | None = field(default=None, eq=False, repr=False)
     noted: Callable[[str, object], None] | None = field(default=None, eq=False, repr=False)
 
     @property

@@ -143,6 +143,13 @@ class AnsweringOrigin:
         self.go_on.wait(PATIENCE)
         peer.sendall(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
 
+    def do_lines(self, peer: socket.socket, head: bytes) -> None:
+        """Send a line of plain text, and another one later; nothing says that it goes on."""
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+                     b"Transfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n")
+        self.go_on.wait(PATIENCE)
+        peer.sendall(b"4\r\ntwo\n\r\n0\r\n\r\n")
+
     def do_echo(self, peer: socket.socket, head: bytes) -> None:
         """Change to a protocol in which everything is sent back, until the other's end."""
         rest = self._switched(peer, head)

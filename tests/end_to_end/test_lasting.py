@@ -30,6 +30,8 @@ class LastingTests(Standing):
         cls.trickster = cls.kept(Trickster(root / "trickster", {
             "web": {"provider": "reverseproxycache", "origin_url": url, "is_default": True},
             "brief": {"provider": "reverseproxy", "origin_url": url, "timeout": "1s"},
+            "kept": {"provider": "reverseproxycache", "origin_url": url, "timeout": "1s"},
+            "cut": {"provider": "reverseproxy", "origin_url": url, "stream_idle_timeout": "1s"},
             "few": {"provider": "reverseproxy", "origin_url": url, "max_streaming_conns": 1},
         }))
 
@@ -68,6 +70,23 @@ class LastingTests(Standing):
         time.sleep(2.5)
         self.origin.go_on.set()
         talk.until(b"data: 2\n\n\r\n")
+
+    def test_quiet_answer(self) -> None:
+        """So does an answer of any type that may go on, behind a cache that does not keep it."""
+        for backend in ("brief", "kept"):
+            self.origin.renew()
+            talk, = self.streams(f"/{backend}/lines", 1)
+            time.sleep(2.5)
+            self.origin.go_on.set()
+            talk.until(b"two\n\r\n0\r\n\r\n")
+
+    def test_cut(self) -> None:
+        """Where a longest silence is set, a client sees that its stream was cut."""
+        for page, headers in (("events", []), ("lines", []), ("echo", HANDSHAKE)):
+            talk, = self.streams(f"/cut/{page}", 1, *headers)
+            began = time.monotonic()
+            self.assertFalse(talk.rest().endswith(b"0\r\n\r\n"))
+            self.assertLess(time.monotonic() - began, 5.0)
 
     def test_bound(self) -> None:
         """One stream too many is refused at once."""

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from attrs import evolve
+from typing import Any
 
-from tests.upstream.scripted import OK, ClientCase, a_client, a_request, reading
+from attrs import evolve
+from twisted.internet.defer import Deferred
+
+from tests.upstream.scripted import (
+    OK,
+    ClientCase,
+    PausedBody,
+    a_client,
+    a_request,
+    reading,
+)
 from trickster.errors import Overloaded, UpstreamTimeout
-from trickster.messages import Request, Response
+from trickster.messages import Collecting, Request, Response
 
 SWITCH = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
           b"Upgrade: websocket\r\n\r\n")
@@ -15,6 +25,7 @@ EVENTS = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\
 CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+LARGE = b"HTTP/1.1 200 OK\r\nContent-Length: 600000\r\n\r\n"
 
 
 def upgrading() -> Request:
@@ -84,6 +95,49 @@ class ApartTests(ClientCase):
         self.assertEqual((self.client.stats.active, self.client.stats.lasting,
                           self.client.stats.idle), (0, 0, 2))
 
+    def test_slow_reader(self) -> None:
+        """An answer whose reader keeps it waiting is set apart after a moment."""
+        self.begun(LARGE + b"x" * 300_000)
+        self.assertFalse(self.origin.wire.is_read)
+        self.clock.advance(1)
+        self.assertEqual(self.answered(OK).status, 200)
+        self.assertEqual(self.client.stats.lasting, 1)
+
+    def test_reader_that_goes_on(self) -> None:
+        """One whose reader has gone on is not."""
+        response = self.begun(LARGE + b"x" * 300_000)
+        self.successResultOf(reading(response.body))
+        self.clock.advance(1)
+        self.assertNoResult(self.asked())
+        self.assertEqual(self.client.stats.lasting, 0)
+
+    def test_slow_upload(self) -> None:
+        """A request whose body takes long is set apart likewise."""
+        body = PausedBody()
+        uploading = self.asked(a_request(b"POST", body=body))
+        self.clock.advance(6)
+        self.assertEqual(self.answered(OK).status, 200)
+        self.assertEqual(self.client.stats.lasting, 1)
+        body.gives(b"")
+        self.origin.wires[0].sends(OK)
+        self.assertEqual(self.successResultOf(uploading).status, 200)
+        self.assertEqual((self.client.stats.active, self.client.stats.lasting), (0, 0))
+
+    def test_upload_that_is_over(self) -> None:
+        """Once the body is sent, the origin is at work, and that is not apart."""
+        body = PausedBody()
+        self.asked(a_request(b"POST", body=body))
+        self.clock.advance(4)
+        body.gives(b"")
+        self.clock.advance(6)
+        self.assertNoResult(self.asked())
+        self.assertEqual(self.client.stats.lasting, 0)
+
+    def test_announced_length(self) -> None:
+        """An answer of a stream's type whose length is known is like any other."""
+        self.begun(EVENTS.replace(b"Transfer-Encoding: chunked", b"Content-Length: 9"))
+        self.assertEqual((self.client.stats.active, self.client.stats.lasting), (1, 0))
+
     def test_no_answer_is_not_lasting(self) -> None:
         """An origin that does not answer keeps its place: that is what bounds its load."""
         self.asked()
@@ -116,7 +170,7 @@ class SilenceTests(ClientCase):
 
     def test_events_for_a_cache(self) -> None:
         """Events are a stream whoever asks for them."""
-        response = self.answered(EVENTS, request=evolve(a_request(), is_collected=True))
+        response = self.answered(EVENTS, request=evolve(a_request(), collecting=Collecting()))
         read = reading(response.body)
         self.clock.advance(86400)
         self.assertNoResult(read)
@@ -126,7 +180,8 @@ class SilenceTests(ClientCase):
         """An answer of known length, or one that is read whole first, has to come on."""
         for head, collected in ((SIZED, False), (SIZED, True), (CHUNKS, True),
                                 (UNTIL_CLOSED, True)):
-            response = self.answered(head, request=evolve(a_request(), is_collected=collected))
+            response = self.answered(head, request=evolve(
+                a_request(), collecting=Collecting() if collected else None))
             read = reading(response.body)
             self.clock.advance(60)
             self.failureResultOf(read, UpstreamTimeout)
@@ -143,6 +198,46 @@ class SilenceTests(ClientCase):
         self.assertNoResult(read)
         self.clock.advance(1)
         self.failureResultOf(read, UpstreamTimeout)
+
+    def test_upgrades(self) -> None:
+        """That bound holds for upgraded connections over which neither side says anything."""
+        self.client = a_client(self.origin, self.clock, stream_idle_timeout=30.0)
+        body: Any = self.answered(SWITCH, request=upgrading()).body
+        for _ in range(3):
+            self.clock.advance(20)
+            self.successResultOf(Deferred.fromCoroutine(body.write(b"x")))
+            self.clock.advance(20)
+            self.origin.wire.sends(b"y")
+        self.assertEqual(self.successResultOf(reading(body)), b"yyy")
+        self.clock.advance(30)
+        self.failureResultOf(reading(body), UpstreamTimeout)
+        self.assertEqual(self.client.stats.lasting, 0)
+
+    def test_upgrade_that_blocks(self) -> None:
+        """Where the origin reads no more, that is timed as ever, and the silence after it too."""
+        self.client = a_client(self.origin, self.clock, timeout=10.0, stream_idle_timeout=30.0)
+        body: Any = self.answered(SWITCH, request=upgrading()).body
+        self.origin.wire.producer.pauseProducing()
+        writing = Deferred.fromCoroutine(body.write(b"x"))
+        self.clock.advance(9)
+        self.origin.wire.producer.resumeProducing()
+        self.successResultOf(writing)
+        read = reading(body)
+        self.clock.advance(29)
+        self.assertNoResult(read)
+        self.clock.advance(1)
+        self.failureResultOf(read, UpstreamTimeout)
+
+    def test_let_go_by_a_cache(self) -> None:
+        """An answer that a cache has let go of is a stream from then on."""
+        request = evolve(a_request(), collecting=Collecting())
+        response = self.answered(CHUNKS, request=request)
+        request.collecting.end()
+        read = reading(response.body)
+        self.clock.advance(86400)
+        self.assertNoResult(read)
+        self.origin.wire.sends(b"3\r\nnew\r\n")
+        self.assertEqual(self.successResultOf(read), b"new")
 
     def test_total_time(self) -> None:
         """A total time is one for streams as well."""

@@ -11,7 +11,7 @@ from trickster.caching.documents import Document, Span
 from trickster.caching.keys import KeyRules, digest, merged_params
 from trickster.caching.ranges import parse_range, range_field
 from trickster.caching.validation import CONDITIONS, strong_validator, validators
-from trickster.messages import Headers, Octets, Request
+from trickster.messages import Collecting, Headers, Octets, Request
 
 # What origins that are asked for whole answers only never see.
 UNSENT_WHEN_WHOLE = (*CONDITIONS, b"range", b"accept-encoding")
@@ -65,7 +65,7 @@ def asked_anew(question: Question, rules: AskingRules) -> Request:
         headers = headers.without(*UNSENT_WHEN_WHOLE)
     elif b"range" in headers and not parse_range(headers, rules.range_limit):
         headers = headers.without(b"range", b"if-range")
-    return evolve(request, headers=headers, is_collected=True)
+    return evolve(request, headers=headers, collecting=Collecting())
 
 
 def asked_conditionally(question: Question, stored: Document, rules: AskingRules) -> Request:

@@ -11,7 +11,7 @@ from trickster.caching.keys import digest
 from trickster.caching.rfc9111 import Rules
 from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
 from trickster.interfaces import IQueryDialect
-from trickster.messages import Headers, Request, Response, Status
+from trickster.messages import Collecting, Headers, Request, Response, Status
 from trickster.remembering import remembered
 from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
@@ -178,7 +178,8 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
 
 def fetchable(request: Request) -> Request:
     """:return: the request without what only makes sense in a client's own."""
-    return evolve(request, headers=request.headers.without(*_NOT_FETCHED), is_collected=True)
+    return evolve(request, headers=request.headers.without(*_NOT_FETCHED),
+                  collecting=Collecting())
 
 
 def is_plain(headers: Headers) -> bool:

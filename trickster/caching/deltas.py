@@ -24,6 +24,7 @@ from trickster.caching.rfc9111 import not_for_others
 from trickster.errors import NotATimeRange, Reason, RequestTooLarge, UpstreamError
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import (
+    Collecting,
     Engine,
     FastForward,
     Headers,
@@ -302,7 +303,8 @@ class DeltaCache:
         """Ask the origin what the client asked, and pass on what it says."""
         transform = self._options.transform
         if transform is not None:
-            request = evolve(request, headers=request.headers.without(b"accept-encoding"))
+            request = evolve(request, headers=request.headers.without(b"accept-encoding"),
+                             collecting=Collecting())
         body = request.body
         assert isinstance(body, Octets)
         response = await self._upstream.respond(evolve(request, body=Octets(body.octets)))

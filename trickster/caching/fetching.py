@@ -252,6 +252,7 @@ class Fetcher:
     async def _release(self, fill: Fill, errand: Errand, response: Response,
                        reason: Reason) -> None:
         """Give an answer to the one who asked first, and let the others ask themselves."""
+        _let_go(errand)
         self._pass(errand)
         if errand.stored is not None and response.status < 500:
             # The origin has another answer now: the older one must not be used again.
@@ -297,6 +298,7 @@ class Fetcher:
         return None if unkept is None else unkept(octets)
 
     def _too_large(self, fill: Fill, errand: Errand, go_live: Callable[[], None]) -> None:
+        _let_go(errand)
         fill.is_detached = False
         if fill.body is None:
             go_live()
@@ -354,3 +356,9 @@ class Fetcher:
         fill.land(Landed(document, outcome, first_hand))
         if fits and fill.may_be_kept:
             await self._archive.keep(errand.question, document)
+
+
+def _let_go(errand: Errand) -> None:
+    """What is not kept is a client's to read, for as long as it may last."""
+    if errand.sent.collecting is not None:
+        errand.sent.collecting.end()

@@ -160,6 +160,8 @@ class Backend:
               lambda: upstream.stats.active, **labels)
         watch("origin_lasting_connections", "Connections with an upgrade, a stream or an answer "
               "that takes long, beside those in use.", lambda: upstream.stats.lasting, **labels)
+        watch("origin_max_lasting_connections", "Most of those that last; 0 for no limit.",
+              lambda: self.options.max_streaming_conns, **labels)
         watch("origin_max_connections", "Most connections in use at a time; 0 for no limit.",
               lambda: self.options.max_concurrent_conns, **labels)
         watch("origin_idle_connections", "Connections to the origin kept for later.",

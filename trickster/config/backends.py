@@ -108,8 +108,9 @@ class BackendOptions:
         60.0, "Longest time until an answer begins, and between two pieces of one that is no "
         "stream.", unit="duration")
     stream_idle_timeout: float = setting(
-        0.0, "Longest silence in a stream: an event stream, or an answer of unknown length "
-        "that is passed on as it comes; 0 for no limit.", unit="duration")
+        0.0, "Longest silence in a stream: an event stream, an answer of unknown length that "
+        "is passed on as it comes, or both ways after an upgrade; 0 for no limit.",
+        unit="duration")
     connect_timeout: float = setting(
         10.0, "Longest time to connect, encryption included.", unit="duration")
     total_timeout: float = setting(
@@ -120,8 +121,9 @@ class BackendOptions:
     max_concurrent_conns: int = setting(
         20, "Most connections with an answer that is awaited; 0 for no limit.", minimum=0)
     max_streaming_conns: int = setting(
-        512, "Most connections beside those that last: upgrades, event streams, and answers "
-        "that take longer than five seconds; 0 for no limit.", minimum=0)
+        512, "Most connections beside those that last: upgrades, event streams, answers and "
+        "uploads that take longer than five seconds, or whose reader takes nothing for one; 0 "
+        "for no limit.", minimum=0)
     max_queued_requests: int = setting(
         1024, "Most requests that wait for a connection.", minimum=0)
     queue_timeout: float = setting(

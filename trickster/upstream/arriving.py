@@ -20,6 +20,9 @@ class Source(Protocol):
     def resume_reading(self) -> None:
         """There is room again."""
 
+    def written_to(self) -> None:
+        """The other direction has brought something."""
+
     def abandon(self) -> None:
         """Nobody wants the rest."""
 
@@ -130,6 +133,7 @@ class UpgradedBody(ArrivingBody):
         """
         :raises UpstreamBroke: the origin is gone.
         """
+        self._source.written_to()
         await self._outlet.write(octets)
 
     def close(self) -> None:

@@ -81,7 +81,12 @@ class UpstreamClient:
         connection = self._pool.take_idle() or await self._pool.acquire()
         was_reused = connection.is_reused
         try:
-            return await connection.exchange(order)
+            response = await connection.exchange(order)
+            if not (response.status == 408 and was_reused and self._may_retry(request, False)):
+                return response
+            # What an origin says on a connection that has been idle for too long, and which
+            # has crossed the request on its way (RFC 9110 section 15.5.9).
+            response.body.close()
         except NothingCame as error:
             if not (was_reused and self._may_retry(request, error.is_body_unread)):
                 if error.is_body_unread:

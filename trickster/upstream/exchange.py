@@ -86,8 +86,17 @@ class Link(Protocol):
     def outlet(self, on_blocked: Callable[[bool], None]) -> Outlet:
         """More is to go out, bit by bit."""
 
+    def now(self) -> float:
+        """The clock's seconds."""
+
     def answering(self) -> None:
         """The head of the answer is here, and the body is on its way."""
+
+    def uploading(self, is_on_its_way: bool) -> None:
+        """The body of the request is on its way, or is sent."""
+
+    def held(self, is_held: bool) -> None:
+        """The reader of the body wants no more for now, or does again."""
 
     def set_apart(self) -> bool:
         """The answer lasts; :return: whether there is room for one more of that kind."""
@@ -120,6 +129,7 @@ class Exchange:
     _is_sent: bool = field(default=False, init=False)
     _is_asking: bool = field(default=False, init=False)
     _is_paused: bool = field(default=False, init=False)
+    _is_blocked: bool = field(default=False, init=False)
     _is_over: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -182,6 +192,12 @@ class Exchange:
             # RFC 9110 section 10.1.1: nobody has to wait for ever to be asked for a body.
             self._start_upload(self._order.body)
             return
+        if self._body is not None and not self._is_stream and self._is_passed_on \
+                and not self._is_late():
+            # A cache has let go of it since its time was measured.
+            self._is_stream = True
+            self._await_more()
+            return
         stage = "to answer" if self._body is None else "within its answer"
         self.fail(UpstreamTimeout(f"the origin took too long {stage}"))
 
@@ -209,14 +225,21 @@ class Exchange:
         """The reader of the body is slow; the origin cannot be blamed."""
         if not self._is_over:
             self._is_paused = True
+            self._link.held(True)
             self._await_nothing()
             self._link.transport.pauseProducing()
 
     def resume_reading(self) -> None:
         """The reader of the body wants more."""
         if not self._is_over:
+            self._link.held(False)
             self._await_more()
             self._read_on()
+
+    def written_to(self) -> None:
+        """The client of an upgraded connection says something."""
+        if not self._is_over and not self._is_blocked:
+            self._await_more()
 
     def abandon(self) -> None:
         """Nobody reads the body; what was written after an upgrade is still sent."""
@@ -256,22 +279,29 @@ class Exchange:
     def _begin(self, head: ResponseHead) -> None:
         """Give the answer out, while its body is still on its way."""
         self._link.answering()
-        is_lasting = head.status == 101 or is_event_stream(head.headers)
+        is_lasting = head.status == 101 or (
+            self._reader.length is None and is_event_stream(head.headers))
         if is_lasting and not self._link.set_apart():
             self.fail(Overloaded("there are too many streams from the origin"))
             return
-        self._is_stream = is_lasting or (
-            self._reader.length is None and not self._order.request.is_collected)
-        self._await_more()
+        self._is_stream = is_lasting or self._is_passed_on
         self._body = self._upgraded() if head.status == 101 else self._arriving()
+        self._await_more()
         self._body.push(self._reader.take())
         self.answer.callback(self._response(head, self._body))
+
+    @property
+    def _is_passed_on(self) -> bool:
+        """Whether the answer has an end that nobody knows, and goes to a client as it comes."""
+        collecting = self._order.request.collecting
+        return self._reader.length is None and (collecting is None or not collecting.is_on)
 
     def _arriving(self) -> ArrivingBody:
         return ArrivingBody(self, self._reader.length, self._options.limits.buffered_octets)
 
     def _upgraded(self) -> UpgradedBody:
-        # Who talks when is now for the two ends to know; only a full pipe is timed.
+        # Who talks when is now for the two ends to know; a full pipe is timed, and silence
+        # only where that is configured.
         self._link.deadline.lift()
         self._outlet = self._link.outlet(self._blocked)
         self._outlet.open()
@@ -300,6 +330,7 @@ class Exchange:
     def _start_upload(self, body: IBody) -> None:
         self._is_asking = False
         self._await_nothing()
+        self._link.uploading(True)
         self._outlet = self._link.outlet(self._blocked)
         self._outlet.open()
         self._uploading = Deferred.fromCoroutine(upload(body, self._outlet))
@@ -309,6 +340,8 @@ class Exchange:
         self._is_sent = True
         self._close_outlet()
         if not self._is_over:
+            if self._body is None:
+                self._link.uploading(False)
             self._await_more()
 
     def _upload_failed(self, failure: Failure) -> None:
@@ -318,8 +351,11 @@ class Exchange:
     def _blocked(self, is_blocked: bool) -> None:
         if self._is_over:
             return
+        self._is_blocked = is_blocked
         if is_blocked:
-            self._link.deadline.move(self._options.timeout, self._order.latest)
+            self._link.deadline.move(self._options.timeout, self._latest)
+        elif isinstance(self._body, UpgradedBody):
+            self._await_more()
         else:
             self._await_nothing()
 
@@ -328,12 +364,12 @@ class Exchange:
     def _await_more(self) -> None:
         # While a request body is on its way, its sender decides how long that takes.
         is_sending = self._uploading is not None and not self._is_sent
-        if is_sending or isinstance(self._body, UpgradedBody):
+        if is_sending:
             return
         if self._is_stream and self._options.stream_idle_timeout is None:
             self._await_nothing()
         else:
-            self._link.deadline.move(self._patience, self._order.latest)
+            self._link.deadline.move(self._patience, self._latest)
 
     @property
     def _patience(self) -> float:
@@ -342,10 +378,18 @@ class Exchange:
         return idle if self._is_stream and idle is not None else self._options.timeout
 
     def _await_nothing(self) -> None:
-        if self._order.latest is None or isinstance(self._body, UpgradedBody):
+        if self._latest is None:
             self._link.deadline.lift()
         else:
-            self._link.deadline.move(float("inf"), self._order.latest)
+            self._link.deadline.move(float("inf"), self._latest)
+
+    @property
+    def _latest(self) -> float | None:
+        # How long an upgraded connection lasts in all is for its two ends to know.
+        return None if isinstance(self._body, UpgradedBody) else self._order.latest
+
+    def _is_late(self) -> bool:
+        return self._latest is not None and self._link.now() >= self._latest
 
     def _cancelled(self, _: Deferred[Response]) -> None:
         self._leave(False)

@@ -30,8 +30,10 @@ from trickster.upstream.slots import Slots
 
 Connector = Callable[[], IStreamClientEndpoint]
 
-# Seconds after which an answer that is not over counts as one that lasts.
+# Seconds after which a body that is not over counts as one that lasts, and after which one
+# does whose reader keeps it waiting.
 _LASTING_AFTER = 5.0
+_HELD_FOR = 1.0
 _LOOK_EVERY = 1.0
 _TELL_EVERY = 60.0
 
@@ -148,9 +150,9 @@ class Pool:
     # What lasts.
 
     def _set_slow_apart(self) -> None:
-        """Count apart what has been answering for long; look again while requests wait."""
-        since = self.clock.seconds() - _LASTING_AFTER
-        for connection in [one for one in self._open if one.answers_since < since]:
+        """Count apart what takes long at another's pace; look again while requests wait."""
+        now = self.clock.seconds()
+        for connection in [one for one in self._open if _lasts(one, now)]:
             self.set_apart(connection)
         if self._looking is None and self._slots.taken >= self._slots.limit > 0:
             self._looking = self.clock.callLater(_LOOK_EVERY, self._look)
@@ -276,6 +278,11 @@ class Pool:
     def _tell_if_over(self) -> None:
         while self._stopping and self._is_over():
             self._stopping.pop().callback(None)
+
+
+def _lasts(connection: Connection, now: float) -> bool:
+    return (now - connection.flows_since > _LASTING_AFTER
+            or now - connection.held_since >= _HELD_FOR)
 
 
 class _ConnectionFactory(Factory):

@@ -58,8 +58,10 @@ class Connection(Protocol):
     :ivar is_reused: whether an exchange has gone over it before.
     :ivar kept_for: seconds for which the origin will keep it idle, by its own word.
     :ivar deadline: after which the exchange, or the waiting for one, ends.
-    :ivar answers_since: the clock's seconds when the answer began whose body is on its way;
-        infinity where there is none.
+    :ivar flows_since: the clock's seconds when the body began that is on its way, that of the
+        request or that of the answer; infinity where there is none.
+    :ivar held_since: the clock's seconds when the reader of that body wanted no more for now;
+        infinity where it does.
     :ivar ends_at: the clock's seconds after which no exchange is begun on it.
     """
 
@@ -73,7 +75,8 @@ class Connection(Protocol):
         self.established: Deferred[Connection] = Deferred(self._given_up)
         self.is_reused = False
         self.kept_for = float("inf")
-        self.answers_since = float("inf")
+        self.flows_since = float("inf")
+        self.held_since = float("inf")
         self.ends_at = float("inf")
         self._clock = clock
         self.deadline = Deadline(clock, self._expired)
@@ -124,9 +127,21 @@ class Connection(Protocol):
 
     # What an exchange says.
 
+    def now(self) -> float:
+        """:return: the clock's seconds."""
+        return self._clock.seconds()
+
     def answering(self) -> None:
         """The head of an answer is here, and its body is on its way."""
-        self.answers_since = self._clock.seconds()
+        self.flows_since = self._clock.seconds()
+
+    def uploading(self, is_on_its_way: bool) -> None:
+        """The body of a request is on its way, or is sent and the origin at work."""
+        self.flows_since = self._clock.seconds() if is_on_its_way else float("inf")
+
+    def held(self, is_held: bool) -> None:
+        """The reader of the body wants no more for now, or does again."""
+        self.held_since = self._clock.seconds() if is_held else float("inf")
 
     def set_apart(self) -> bool:
         """:return: whether the exchange counts among those that last from now on."""
@@ -154,7 +169,7 @@ class Connection(Protocol):
     def over(self, is_reusable: bool) -> None:
         """The exchange is over."""
         self._exchange = None
-        self.answers_since = float("inf")
+        self.flows_since = self.held_since = float("inf")
         if is_reusable and not self._is_closing:
             self.deadline.lift()
             self._read_narrowly()

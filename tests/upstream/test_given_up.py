@@ -1,0 +1,58 @@
+"""Tests for connections that an origin has given up."""
+
+from __future__ import annotations
+
+from tests.upstream.scripted import OK, ClientCase, a_request
+
+
+class GivenUpTests(ClientCase):
+    LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+    def test_while_idle(self) -> None:
+        """A 408 to nothing in particular means that the connection is closed."""
+        self.answered(OK)
+        self.origin.wire.sends(self.LATE)
+        self.at_rest()
+        self.answered(OK)
+        self.assertEqual(len(self.origin.wires), 2)
+
+    def test_crossed(self) -> None:
+        """One that crosses a request on its way is no answer to it."""
+        self.answered(OK)
+        asked = self.asked()
+        self.origin.wires[0].sends(self.LATE)
+        self.assertNoResult(asked)
+        self.origin.wires[1].sends(OK)
+        self.assertEqual(self.successResultOf(asked).status, 200)
+
+    def test_crossed_unsafe(self) -> None:
+        """What may not be sent twice is answered by it."""
+        self.answered(OK)
+        self.assertEqual(self.answered(self.LATE, request=a_request(b"POST")).status, 408)
+
+    def test_first(self) -> None:
+        """On a connection that was never used it is an answer."""
+        self.assertEqual(self.answered(self.LATE).status, 408)
+
+    def test_said_to_close(self) -> None:
+        """After an answer that says so, whatever its status, a connection is not used again."""
+        for status in (b"408", b"503", b"200"):
+            self.answered(b"HTTP/1.1 " + status + b" X\r\nConnection: close\r\n"
+                          b"Content-Length: 0\r\n\r\n", request=a_request(b"POST"))
+            self.assertTrue(self.origin.wire.aborted)
+            self.at_rest()
+
+    def test_all_dead(self) -> None:
+        """A pool full of connections that have died is no obstacle."""
+        asked = [self.asked() for _ in range(20)]
+        for wire, waiting in zip(self.origin.wires, asked, strict=True):
+            wire.sends(OK)
+            self.successResultOf(waiting)
+        for wire in list(self.origin.wires):
+            wire.is_open = False  # and nobody has told us
+        again = self.asked()
+        self.origin.wires[19].is_open = True
+        self.origin.wires[19].resets()
+        self.origin.wire.sends(OK)
+        self.assertEqual(self.successResultOf(again).status, 200)
+        self.assertEqual(self.client.stats.active, 0)
