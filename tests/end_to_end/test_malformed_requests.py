@@ -262,14 +262,29 @@ class ListenerTests(ListenerCase):
         self.assertRaises(CannotListenError, other.privilegedStartService)
 
     async def test_connections_limit(self) -> None:
-        """One connection too many is told so; when there is room again, it is served."""
+        """One connection too many waits in the backlog; when there is room, it is served."""
         listener = self.listening(ListenerLimits(connections=1))
         first = await self.connect(listener)
-        refused = await self.sent(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", listener)
-        self.assertTrue(refused.received.startswith(b"HTTP/1.1 503 "))
+        waiting = await self.connect(listener)
+        waiting.transport.write(b"GET / HTTP/1.0\r\n\r\n")
+        await deferLater(reactor, 0.1)
+        self.assertEqual((waiting.received, listener.site.connections), (b"", 1))
         first.transport.loseConnection()
         await first.ended
-        await deferLater(reactor, 0.02)
+        await waiting.ended
+        self.assertTrue(waiting.received.startswith(b"HTTP/1.1 200 "))
+
+    async def test_stopped_at_the_limit(self) -> None:
+        """A listener at its limit stops like any other, and can be started again."""
+        listener = self.listening(ListenerLimits(connections=1), drain_timeout=0.1)
+        first = await self.connect(listener)
+        waiting = await self.connect(listener)
+        await deferLater(reactor, 0.1)
+        await listener.stopService()
+        await first.ended
+        await waiting.ended
+        self.assertEqual(waiting.received, b"")
+        listener.startService()
         served = await self.sent(b"GET / HTTP/1.0\r\n\r\n", listener)
         self.assertTrue(served.received.startswith(b"HTTP/1.1 200 "))
 

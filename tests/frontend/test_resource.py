@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.resource}, C{.request}, C{.site} and C{.refusing}."""
+"""Tests for L{trickster.frontend.resource}, C{.request} and C{.site}."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.frontend.connection import Connection, Counted, Echo, FakeTransport, answers, get, post
-from trickster.frontend.limits import ListenerLimits
-from trickster.frontend.refusing import RefusingProtocol
+from tests.frontend.connection import Connection, Echo, answers, get, post
+from trickster.errors import RequestError
+from trickster.frontend.overload import Lateness, Overload
+from trickster.frontend.refusals import IRefuser
 from trickster.frontend.resource import ListenerRoot, ResponderResource
 from trickster.frontend.site import ProxySite
+from trickster.interfaces import IResponder
+from trickster.messages import Request as RequestValue
+from trickster.messages import Response, text_response
 
 
 class Page(Resource):
@@ -163,61 +168,90 @@ class NestedTests(SynchronousTestCase):
         self.assertIs(leaf.getChildWithDefault(b"a", None), leaf)  # type: ignore[arg-type]
 
 
-class LimitTests(SynchronousTestCase):
-    """C{connections_limit}."""
+class IdleTests(SynchronousTestCase):
+    """Idle connections make room where a listener has as many as it may have."""
 
     def setUp(self) -> None:
-        self.clock, self.counted = Clock(), Counted()
-        self.site = ProxySite(ResponderResource(Echo()), self.clock,
-                              ListenerLimits(connections=1), self.counted)
-        self.first = Connection(Echo(), clock=self.clock, site=self.site)
+        self.clock, self.ended = Clock(), 0
+        self.site = ProxySite(ResponderResource(Echo()), self.clock)
+        self.site.ended = self.note
+        self.connections = []
+        for _ in range(3):
+            self.clock.advance(1)
+            self.connections.append(Connection(Echo(), clock=self.clock, site=self.site))
+            self.connections[-1].exchange(get())
 
-    def refused(self) -> tuple[RefusingProtocol, FakeTransport]:
-        protocol = self.site.buildProtocol(None)
-        assert isinstance(protocol, RefusingProtocol)
-        transport = FakeTransport()
-        protocol.makeConnection(transport)
-        return protocol, transport
+    def note(self) -> None:
+        self.ended += 1
+
+    def endings(self) -> list[str]:
+        return [connection.ending for connection in self.connections]
+
+    def test_longest(self) -> None:
+        """Those go first that have been idle for longest."""
+        self.assertEqual(self.site.close_idle(2), 2)
+        self.assertEqual(self.endings(), ["closed", "closed", "open"])
+
+    def test_all(self) -> None:
+        """There may be fewer than are wanted, and none is closed twice."""
+        self.assertEqual((self.site.close_idle(9), self.site.close_idle(9)), (3, 0))
+
+    def test_not_idle(self) -> None:
+        """A request on its way, or its beginning, or the first still to come, is not idle."""
+        first, second, third = self.connections
+        first.send(b"GET")
+        second.send(post(b"x")[:-1])
+        third.leave()
+        new = Connection(Echo(), clock=self.clock, site=self.site)
+        self.assertEqual(self.site.close_idle(9), 0)
+        self.assertEqual((first.ending, second.ending, new.ending), ("open",) * 3)
 
     def test_told(self) -> None:
-        """A connection too many is told so, and ended without a reset."""
-        _, transport = self.refused()
-        self.assertEqual(answers(transport.value()), [(503, b"too many connections\n")])
-        self.assertEqual(transport.ending, "half-closed")
-        self.assertEqual(self.counted.events, ["opened", "refused"])
+        """The port is told when a connection is gone."""
+        self.connections[0].leave()
+        self.assertEqual(self.ended, 1)
 
-    def test_does_not_go(self) -> None:
-        """It is not waited for long."""
-        _, transport = self.refused()
-        self.clock.advance(1)
-        self.assertEqual(transport.ending, "aborted")
 
-    def test_goes(self) -> None:
-        """When it has gone, nothing is left."""
-        protocol, _ = self.refused()
-        protocol.dataReceived(get())
-        protocol.connectionLost(None)  # type: ignore[arg-type]
-        before = len(self.clock.getDelayedCalls())
-        self.assertEqual(before, 1)
+@implementer(IResponder, IRefuser)
+class Refusable(Echo):
+    """Answers, or refuses."""
 
-    def test_bounded(self) -> None:
-        """Very many at once are just closed."""
+    async def refused(self, request: RequestValue, error: RequestError) -> Response:
+        return text_response(error.status, error.detail)
+
+
+class OverloadedTests(SynchronousTestCase):
+    """A listener of a process that has too much to do."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        lateness = Lateness(0.25)
+        lateness.ended(5.0, 0.0)
+        overload = Overload(self.clock, lateness)
+        root = ListenerRoot(ResponderResource(Refusable()),
+                            {b"/ping": ResponderResource(Echo())})
+        self.connection = Connection(root, clock=self.clock)
+        self.connection.site.overload = overload
         for _ in range(64):
-            self.refused()
-        self.assertIsNone(self.site.buildProtocol(None))
+            overload.refuses()
+        self.clock.rightNow += 1.0
 
-    def test_room_again(self) -> None:
-        """When one leaves, another may come."""
-        self.first.leave()
-        Connection(Echo(), clock=self.clock, site=self.site)
-        self.assertEqual(self.counted.events, ["opened", "ended", "opened"])
-        self.assertEqual(self.site.connections, 1)
+    def statuses(self, *requests: bytes) -> list[int]:
+        return [status for status, _ in answers(self.connection.exchange(*requests))]
 
-    def test_abort(self) -> None:
-        """Stopping ends these, too."""
-        _, transport = self.refused()
-        self.site.abort()
-        self.assertEqual(transport.ending, "aborted")
+    def test_refused(self) -> None:
+        """Requests are refused, and the connection is still good."""
+        self.assertEqual(self.statuses(get(), post(b"body"), get()), [503] * 3)
+        self.assertEqual(self.connection.ending, "open")
+
+    def test_own(self) -> None:
+        """The listener's own endpoints answer whatever there is to do."""
+        self.assertEqual(self.statuses(get(b"/ping")), [200])
+
+    def test_over(self) -> None:
+        """So does everything once it is over."""
+        self.clock.advance(0)
+        self.assertEqual(self.statuses(get()), [200])
 
 
 class SiteTests(SynchronousTestCase):

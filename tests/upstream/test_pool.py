@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from errno import EMFILE, ENFILE
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import defer, error
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectBindError, ConnectError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.upstream.scripted import ScriptedOrigin, a_client, a_request, answering, reading
-from trickster.errors import RequestError, UpstreamTimeout, UpstreamUnreachable
+from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
 from trickster.messages import Octets, Response
 from trickster.upstream.origin import OriginURL
 from trickster.upstream.pool import unreachable
@@ -147,6 +148,11 @@ class WordsTests(SynchronousTestCase):
             found = unreachable(origin, reason)
             self.assertIs(type(found), kind)
             self.assertIn(words, found.detail)
+
+    def test_descriptors(self) -> None:
+        """That we have no descriptor left is our own overload, and not the origin's fault."""
+        for reason in (ConnectBindError(EMFILE, "too many"), OSError(ENFILE, "too many")):
+            self.assertIsInstance(unreachable(OriginURL.parse("http://a:1"), reason), Overloaded)
 
     def test_timeouts(self) -> None:
         """A connection that is not made in time is the origin's slowness."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
 from twisted.web.resource import IResource
 
 from trickster.config.listeners import ListenerOptions
@@ -14,17 +15,25 @@ from trickster.frontend.listeners import Listener
 from trickster.frontend.site import ProxySite
 from trickster.hops import Trusted
 
+# One in so many descriptors is left to others than the listeners of metrics and management; of
+# what is left to others than clients, half.
+_OWN_RESERVE = 16
+
 
 def listener(options: ListenerOptions, root: IResource, reactor: Any,
              events: ConnectionEvents | None = None,
              wall: Callable[[], float] | None = None) -> Listener:
     """
     :param root: what is served.
-    :param events: is told of connections.
+    :param events: is told of connections; None for a listener of our own endpoints, which has
+        descriptors where clients have taken all of theirs.
     :param wall: seconds since the epoch, for dates; the reactor's where None.
     :return: a service; it listens once it is started.
     """
-    site = ProxySite(root, reactor, _limits(options), events or NoEvents(), wall)
+    limits = _limits(options)
+    if events is None:
+        limits = evolve(limits, reserve=_OWN_RESERVE)
+    site = ProxySite(root, reactor, limits, events or NoEvents(), wall)
     return Listener(reactor, site, options.port, _interface(options.address),
                     options.drain_timeout)
 

@@ -29,6 +29,7 @@ from trickster.compose.running import HangUps, Origins, Parts, Phase, Program, S
 from trickster.compose.stores import Cache, caches
 from trickster.config.model import BackendOptions, Configuration
 from trickster.frontend.listeners import Listener
+from trickster.frontend.overload import Lateness, Overload
 from trickster.frontend.resource import ListenerRoot, ResponderResource
 from trickster.frontend.routing import Router
 from trickster.interfaces import IOriginType, IResponder
@@ -126,12 +127,18 @@ class _Building:
                 made.setName(name)
                 yield made
 
+    def _overload(self) -> Overload | None:
+        target = self._configuration.main.overload_target
+        return Overload(self._reactor, Lateness(target)) if target else None
+
     def _frontends(self, asked: Administration, around: Surroundings) -> Iterator[Listener]:
+        overload = self._overload()
         for name, options in self._configuration.opened.items():
             if name in self._configuration.frontends:
                 self._metrics.connections.limit += options.connections_limit
                 made = listener(options, self._frontend_root(name, asked, around), self._reactor,
                                 self._metrics.connections, self._wall)
+                made.site.overload = overload
                 made.setName(name)
                 yield made
 

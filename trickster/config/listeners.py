@@ -32,7 +32,8 @@ class ListenerOptions:
     tls_port: int = guarding(8483, "TCP port for TLS; 0 for none.", _tls_port_exposes,
                              minimum=0, maximum=65535)
     connections_limit: int = setting(
-        0, "Most connections at one time; 0 for no limit.", minimum=0)
+        0, "Most connections at one time; 0 for no limit. At the limit, idle ones make room, and "
+        "new ones wait until they are accepted.", minimum=0)
     read_header_timeout: float = setting(
         10.0, "Longest time for a request line and its headers, in all; 0 for ever.",
         unit="duration")

@@ -39,6 +39,11 @@ class MainOptions:
         0, "Number of this process; above 0 it becomes part of the log file's name.", minimum=0)
     server_name: str = setting(
         "", "Identity in Via and Forwarded; the host's name where empty.")
+    overload_target: float = setting(
+        0.25, "How long a request may wait for its turn in a process that has too much to do; "
+        "those that would wait longer, for half a second or more, are answered 503 at once. 0 "
+        "to answer all, however late. The metrics and mgmt listeners never refuse.",
+        unit="duration")
     hit_memo_bytes: int = setting(
         64 << 20, "Most memory for small answers that were just given whole from a cache and "
         "may be given again as they are; 0 for none.", unit="size")

@@ -391,6 +391,20 @@ class ProxyChannel(HTTPChannel):
 
     # Ending.
 
+    @property
+    def idle_until(self) -> float | None:
+        """
+        The clock's seconds until which the connection is kept for a next request; None where
+        there is one on its way, or there has been none yet.
+        """
+        is_idle = (self._exchange is None and not self._is_closing and not self._is_head_due
+                   and not self._reader.has_begun and not self._ahead and not self.is_full)
+        return (self._deadline.at or 0.0) if is_idle else None
+
+    def close_idle(self) -> None:
+        """Close a connection that is idle, as if it had been for long enough."""
+        self._close()
+
     def drain(self) -> None:
         """Close as soon as no request is on its way."""
         self.is_draining = True

@@ -22,6 +22,11 @@ class Deadline:
     _at: float | None = field(default=None, init=False)
     _call: IDelayedCall | None = field(default=None, init=False)
 
+    @property
+    def at(self) -> float | None:
+        """The clock's seconds at which it is reached; None where it is lifted."""
+        return self._at
+
     def set(self, delay: float) -> None:
         """
         :param delay: seconds from now; 0 lifts the deadline.

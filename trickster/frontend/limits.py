@@ -17,6 +17,7 @@ class ListenerLimits:
 
     :ivar head: how large a request head may be.
     :ivar connections: most connections at once; 0 for no limit.
+    :ivar reserve: one in so many of the process's descriptors is left to others.
     :ivar body: most octets in a request body; 0 for none at all, below 0 for no limit.
     :ivar truncate: whether a larger body is cut there instead of refused.
     :ivar header_timeout: for a whole head, from its first octet (for the first head of a
@@ -30,6 +31,7 @@ class ListenerLimits:
 
     head: HeadLimits = field(factory=HeadLimits)
     connections: int = 0
+    reserve: int = 8
     body: int = 10 << 20
     truncate: bool = False
     header_timeout: float = 10.0
@@ -50,7 +52,7 @@ class ConnectionEvents(Protocol):
         """A connection that was taken is over."""
 
     def refused(self) -> None:
-        """A connection was asked for, and not taken."""
+        """A connection was asked for, and could not be taken."""
 
 
 @frozen

@@ -7,9 +7,10 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.tcp import Port
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from trickster.frontend.accepting import Acceptance, ceiling, descriptors
+from trickster.frontend.ports import HeldPort
 from trickster.frontend.site import ProxySite
 from trickster.frontend.transport import EagerPort
 
@@ -39,6 +40,7 @@ class Listener(Service):
         self._drain_timeout = drain_timeout
         self._tls = tls
         self._listening: IListeningPort | None = None
+        self._acceptance: Acceptance | None = None
         self._stopping: Deferred[None] | None = None
 
     @property
@@ -88,17 +90,24 @@ class Listener(Service):
 
     def _bind(self) -> IListeningPort:
         self.site.title = f"Listener {self.name}" if self.name else ""
-        kind: type[Port] = EagerPort
+        kind: type[HeldPort] = EagerPort
         factory: Any = self.site
         if self._tls is not None:
-            kind = Port
+            kind = HeldPort
             factory = TLSMemoryBIOFactory(self._tls, False, self.site)
         port = kind(self._port, factory, _BACKLOG, self._interface, self._reactor)
+        limits = self.site.limits
+        port.acceptance = self._acceptance = Acceptance(
+            self._reactor, self.site, limits.connections, ceiling(descriptors(), limits.reserve),
+            self.site.events, port)
+        self.site.ended = self._acceptance.ended
         port.startListening()
         return port
 
     async def _stop(self) -> None:
         listening, self._listening = self._listening, None
+        if self._acceptance is not None:
+            self._acceptance.stop()
         if listening is not None:
             stopped = listening.stopListening()
             if stopped is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 
 from attrs import define
 from twisted.internet.defer import Deferred
@@ -12,17 +13,17 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
+from trickster.errors import Overloaded
 from trickster.frontend.channel import ProxyChannel
 from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
-from trickster.frontend.refusing import RefusingProtocol
+from trickster.frontend.overload import Overload
+from trickster.frontend.refusals import IRefuser, Refused
 from trickster.frontend.requesthead import RequestHead
 from trickster.frontend.resource import ListenerRoot, ResponderResource
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Response
 from trickster.messages import Request as RequestValue
 
-# Refused connections that are told so at one time; any more are just closed.
-_MOST_REFUSALS = 64
 _ALLOWED = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
@@ -40,11 +41,16 @@ class ProxySite(Site):
     Makes a channel of each connection, and knows those that there are.
 
     :ivar limits: what clients may do.
+    :ivar events: is told of connections.
     :ivar title: what logs call it, if anything in particular.
+    :ivar ended: called when a connection is gone.
+    :ivar overload: tells when the process has too much to do; None to answer all the same.
     """
 
     noisy = False
     title = ""
+    ended: Callable[[], None] | None = None
+    overload: Overload | None = None
 
     def __init__(self, resource: IResource, reactor: IReactorTime,
                  limits: ListenerLimits | None = None,
@@ -57,9 +63,8 @@ class ProxySite(Site):
         """
         super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
         self.limits = limits or ListenerLimits()
-        self._events = events or NoEvents()
+        self.events = events or NoEvents()
         self._channels: set[ProxyChannel] = set()
-        self._refusals: set[RefusingProtocol] = set()
         self._wall = wall or reactor.seconds
         self._asterisk = _Asterisk()
         self._second = -1
@@ -73,14 +78,8 @@ class ProxySite(Site):
         return len(self._channels)
 
     def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:  # type: ignore[override]
-        """:return: a channel, or what tells the client that there are too many."""
-        limit = self.limits.connections
-        if not limit or len(self._channels) < limit:
-            return ProxyChannel(self)
-        self._events.refused()
-        if len(self._refusals) >= _MOST_REFUSALS:
-            return None
-        return RefusingProtocol(self.reactor, self._refusals)
+        """:return: a channel; whether there is room for one is for the port to see to."""
+        return ProxyChannel(self)
 
     def acceptableProtocols(self) -> list[bytes]:
         """:return: what may be spoken over TLS."""
@@ -104,10 +103,21 @@ class ProxySite(Site):
         target = head.target
         if target == b"*":
             return self._asterisk
-        resource = self.resource
-        if isinstance(resource, ListenerRoot):
-            resource = resource.leaf(target.partition(b"?")[0])
-        return resource.responder if type(resource) is ResponderResource else None
+        resource = root = self.resource
+        if isinstance(root, ListenerRoot):
+            resource = root.leaf(target.partition(b"?")[0])
+        if type(resource) is not ResponderResource:
+            return None
+        responder = resource.responder
+        if self.overload is not None and self.overload.refuses():
+            return self._refusing(responder)
+        return responder
+
+    def _refusing(self, responder: IResponder) -> IResponder:
+        """:return: what refuses; a listener's own endpoints never do."""
+        if not IRefuser.providedBy(responder):
+            return responder
+        return Refused(responder, Overloaded("there is too much to do", retry_after=1))
 
     def date(self) -> bytes:
         """:return: the present, as an HTTP date; made once a second."""
@@ -120,7 +130,7 @@ class ProxySite(Site):
     def channel_opened(self, channel: ProxyChannel) -> None:
         """A connection is there."""
         self._channels.add(channel)
-        self._events.opened()
+        self.events.opened()
         if self._is_draining:
             channel.drain()
 
@@ -128,11 +138,22 @@ class ProxySite(Site):
         """A connection is gone."""
         if channel in self._channels:
             self._channels.remove(channel)
-            self._events.ended()
+            self.events.ended()
+            if self.ended is not None:
+                self.ended()
         if not self._channels:
             waiting, self._all_gone = self._all_gone, []
             for gone in waiting:
                 gone.callback(None)
+
+    def close_idle(self, most: int) -> int:
+        """See L{trickster.frontend.accepting.Connected.close_idle}."""
+        idle = [(until, channel) for channel in self._channels
+                if (until := channel.idle_until) is not None]
+        idle.sort(key=itemgetter(0))
+        for _, channel in idle[:most]:
+            channel.close_idle()
+        return len(idle[:most])
 
     def drain(self) -> Deferred[None]:
         """
@@ -158,5 +179,3 @@ class ProxySite(Site):
         """Close all connections, whatever they are at."""
         for channel in list(self._channels):
             channel.abort()
-        for refusal in list(self._refusals):
-            refusal.abort()

@@ -12,6 +12,8 @@ from twisted.internet import main, tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.python.failure import Failure
 
+from trickster.frontend.ports import HeldPort
+
 _NOT_NOW = frozenset([EAGAIN, EWOULDBLOCK, ENOBUFS])
 # The kernel's IOV_MAX.
 _MOST_BUFFERS = 1024
@@ -151,7 +153,7 @@ class EagerServer(tcp.Server):
         self._unsent = 0
 
 
-class EagerPort(tcp.Port):
+class EagerPort(HeldPort):
     """Accepts connections as L{EagerServer}s."""
 
     transport = EagerServer

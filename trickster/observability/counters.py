@@ -164,7 +164,7 @@ class ConnectionCounters:
         self.active -= 1
 
     def refused(self) -> None:
-        """A connection was asked for, and not taken."""
+        """A connection was asked for, and could not be taken: no descriptor was free."""
         self.requested += 1
         self.failed += 1
 

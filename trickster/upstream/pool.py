@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import EMFILE, ENFILE
 from typing import cast
 
 from attrs import define, field, frozen
 from service_identity import VerificationError
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.error import ConnectingCancelledError, TCPTimedOutError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, TCPTimedOutError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import (
     IAddress,
@@ -22,7 +23,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from trickster.errors import Overloaded, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.origin import OriginURL
 from trickster.upstream.protocol import Connection
@@ -36,6 +37,7 @@ _LASTING_AFTER = 5.0
 _HELD_FOR = 1.0
 _LOOK_EVERY = 1.0
 _TELL_EVERY = 60.0
+_NO_DESCRIPTORS = frozenset((EMFILE, ENFILE))
 
 
 @frozen(slots=True)
@@ -317,11 +319,18 @@ def _cancellable(connecting: Deferred[IProtocol]) -> Deferred[IProtocol]:
     return told
 
 
-def unreachable(origin: OriginURL, error: Exception) -> UpstreamError:
+def unreachable(origin: OriginURL, error: Exception) -> RequestError:
     """:return: the failure to connect, in words that say where to and why."""
+    if isinstance(error, ConnectError | OSError) and _errno(error) in _NO_DESCRIPTORS:
+        # Ours, and not the origin's.
+        return Overloaded("there is no descriptor for a connection to the origin", retry_after=1)
     if isinstance(error, (DeferredTimeout, ConnectTimeout, TCPTimedOutError)):
         return UpstreamTimeout(f"{origin.place}: no connection in time")
     return UpstreamUnreachable(f"{origin.place}: {_why(error)}")
+
+
+def _errno(error: ConnectError | OSError) -> int | None:
+    return error.osError if isinstance(error, ConnectError) else error.errno
 
 
 def _why(error: Exception) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket as socket_module
 from collections.abc import Callable
-from contextlib import suppress
 from socket import socket
 from typing import Any
 from typing import Protocol as Structural
@@ -23,6 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from trickster.errors import UpstreamBroke
+from trickster.keepalive import find_the_dead
 from trickster.messages import Response
 from trickster.upstream.deadline import Deadline
 from trickster.upstream.exchange import Exchange, Order
@@ -123,7 +122,7 @@ class Connection(Protocol):
         if ITCPTransport.providedBy(transport):
             transport.setTcpKeepAlive(True)
         if self._is_plain:
-            probe_in_time(transport.getHandle())
+            find_the_dead(transport.getHandle())
 
     # What an exchange says.
 
@@ -265,17 +264,6 @@ class Connection(Protocol):
         if self._is_owned:
             self._is_owned = False
             self._owner.dropped(self)
-
-
-def probe_in_time(handle: socket) -> None:
-    """
-    :param handle: of a connection that is kept alive: probed after a minute of silence, and
-        given up when three probes more, fifteen seconds apart, are not answered.
-    """
-    with suppress(OSError, AttributeError):
-        for option, value in ((socket_module.TCP_KEEPIDLE, 60), (socket_module.TCP_KEEPINTVL, 15),
-                              (socket_module.TCP_KEEPCNT, 4)):
-            handle.setsockopt(socket_module.IPPROTO_TCP, option, value)
 
 
 def _send_now(handle: socket, octets: bytes) -> int:

@@ -1,0 +1,125 @@
+"""More than there is room for: clients, descriptors, work."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from tests.end_to_end.answering import AnsweringOrigin
+from tests.end_to_end.servers import Trickster, fetch
+from tests.end_to_end.standing import Standing
+from tests.end_to_end.talking import Talk, eventually, gauges, request
+
+DESCRIPTORS = 64
+CLIENTS = 120
+
+
+class DescriptorTests(Standing):
+    """A process that may open few files, and more clients than that."""
+
+    origin: ClassVar[AnsweringOrigin]
+    trickster: ClassVar[Trickster]
+
+    @classmethod
+    def started(cls, root: Path) -> None:
+        """Start the origin and Trickster."""
+        cls.origin = cls.kept(AnsweringOrigin())
+        cls.trickster = cls.kept(Trickster(
+            root / "trickster", {"web": {"provider": "rp", "origin_url": cls.origin.url}},
+            prefix=("prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}")))
+
+    def test_wait(self) -> None:
+        """Clients wait; origins and the metrics are still reached; all are served in the end."""
+        talks = []
+        for _ in range(CLIENTS):
+            talks.append(Talk(self.trickster.port))
+            self.addCleanup(talks[-1].close)
+        for talk in talks:
+            talk.send(b"GET /said HTTP/1.1\r\nHost: a\r\n")
+        self.assertTrue(eventually(lambda: gauges(
+            self.trickster.metrics_url, "proxy_active_connections")[
+                "proxy_active_connections"] > DESCRIPTORS // 4))
+        time.sleep(1.5)
+        active = gauges(self.trickster.metrics_url, "proxy_active_connections")
+        self.assertLess(active["proxy_active_connections"], DESCRIPTORS - 8)
+        for talk in talks:
+            talk.send(b"Connection: close\r\n\r\n")
+        for talk in talks:
+            self.assertEqual(talk.answer().status, 200)
+        lines = self.trickster.log.read_text().splitlines()
+        self.assertEqual(sum("descriptors" in line or "EMFILE" in line for line in lines), 1)
+
+    def test_idle(self) -> None:
+        """Idle clients make room for others."""
+        for _ in range(CLIENTS):
+            talk = Talk(self.trickster.port)
+            self.addCleanup(talk.close)
+            self.assertEqual(talk.asked("/said").status, 200)
+
+
+class Crowd:
+    """
+    Clients that ask again as soon as they are answered, each on a connection of its own.
+
+    :ivar answers: status, and seconds until it came, of each answer.
+    """
+
+    def __init__(self, port: int, target: str, number: int) -> None:
+        self._asked = f"GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n".encode()
+        self._port, self._number = port, number
+        self.answers: list[tuple[int, float]] = []
+
+    def run(self, seconds: float) -> None:
+        """Ask for so long."""
+        import selectors
+        selector, until = selectors.DefaultSelector(), time.monotonic() + seconds
+        for _ in range(self._number):
+            client = socket.create_connection(("127.0.0.1", self._port))
+            client.sendall(self._asked)
+            selector.register(client, selectors.EVENT_READ, [time.monotonic()])
+        while time.monotonic() < until:
+            for key, _ in selector.select(0.1):
+                received = key.fileobj.recv(65536)
+                assert received, "a connection was closed"
+                now = time.monotonic()
+                self.answers.append((int(received[9:12]), now - key.data[0]))
+                key.data[0] = now
+                key.fileobj.sendall(self._asked)
+        for key in list(selector.get_map().values()):
+            key.fileobj.close()
+
+
+class WorkTests(Standing):
+    """More requests than one process can answer in time."""
+
+    origin: ClassVar[AnsweringOrigin]
+    trickster: ClassVar[Trickster]
+    main: ClassVar[Mapping[str, object]] = {"overload_target": "10ms"}
+
+    @classmethod
+    def started(cls, root: Path) -> None:
+        """Start the origin and Trickster, which is easily asked too much."""
+        cls.origin = cls.kept(AnsweringOrigin())
+        cls.trickster = cls.kept(Trickster(
+            root / "trickster", {"web": {"provider": "rpc", "origin_url": cls.origin.url}},
+            {"main": dict(cls.main)}))
+
+    def test_shed(self) -> None:
+        """Part is answered, the rest refused at once; then all is as before."""
+        crowd = Crowd(self.trickster.port, "/said", 600)
+        asking = threading.Thread(target=crowd.run, args=(4.0,))
+        asking.start()
+        time.sleep(2.0)
+        self.assertEqual(fetch(f"{self.trickster.metrics_url}/metrics").status, 200)
+        self.assertEqual(fetch(f"{self.trickster.url}/trickster/ping").status, 200)
+        asking.join()
+        statuses = {status for status, _ in crowd.answers}
+        self.assertEqual(statuses, {200, 503})
+        self.assertTrue(eventually(
+            lambda: request(f"{self.trickster.url}/said").status == 200, 1.0))
+        lines = self.trickster.log.read_text().splitlines()
+        self.assertEqual(sum("Overloaded" in line for line in lines), 1)
