@@ -18,7 +18,8 @@ from trickster.frontend.resource import ListenerRoot, ResponderResource
 from trickster.frontend.site import ProxySite
 from trickster.interfaces import IResponder
 from trickster.messages import Request as RequestValue
-from trickster.messages import Response, text_response
+from trickster.messages import Response
+from trickster.observability.refusals import refusal
 
 
 class Page(Resource):
@@ -217,7 +218,7 @@ class Refusable(Echo):
     """Answers, or refuses."""
 
     async def refused(self, request: RequestValue, error: RequestError) -> Response:
-        return text_response(error.status, error.detail)
+        return refusal(error)
 
 
 class OverloadedTests(SynchronousTestCase):
@@ -227,7 +228,7 @@ class OverloadedTests(SynchronousTestCase):
         self.clock = Clock()
         lateness = Lateness(0.25)
         lateness.ended(5.0, 0.0)
-        overload = Overload(self.clock, lateness)
+        self.overload = overload = Overload(self.clock, lateness)
         root = ListenerRoot(ResponderResource(Refusable()),
                             {b"/ping": ResponderResource(Echo())})
         self.connection = Connection(root, clock=self.clock)
@@ -240,9 +241,67 @@ class OverloadedTests(SynchronousTestCase):
         return [status for status, _ in answers(self.connection.exchange(*requests))]
 
     def test_refused(self) -> None:
-        """Requests are refused, and the connection is still good."""
-        self.assertEqual(self.statuses(get(), post(b"body"), get()), [503] * 3)
-        self.assertEqual(self.connection.ending, "open")
+        """Requests are refused once they are read, and the connection is still good."""
+        for asked in (get(), post(b"body"), get(b"/?a=b")):
+            received = self.connection.exchange(asked)
+            self.assertEqual(answers(received), [(503, b"there is too much to do\n")])
+            self.assertIn(b"\r\nRetry-After: 1\r\n", received)
+            self.assertIn(b"\r\nDate: ", received)
+            self.clock.rightNow += 0.6
+            self.connection.channel._expired()
+        self.assertEqual((self.connection.ending, self.overload.refused_total), ("open", 3))
+
+    def test_head(self) -> None:
+        """A refusal of HEAD has no body."""
+        received = self.connection.exchange(get().replace(b"GET", b"HEAD"))
+        self.assertTrue(received.startswith(b"HTTP/1.1 503 "))
+        self.assertTrue(received.endswith(b"\r\n\r\n"))
+
+    def test_last(self) -> None:
+        """A client that wants to close after it may."""
+        received = self.connection.exchange(get(b"/", b"Connection: close"))
+        self.assertIn(b"Connection: close", received)
+        self.assertEqual(self.connection.ending, "closed")
+
+    def test_unread_body(self) -> None:
+        """A body that is still on its way is not waited for."""
+        received = self.connection.exchange(post(b"body")[:-1])
+        self.assertTrue(received.startswith(b"HTTP/1.1 503 "))
+        self.assertEqual(self.connection.ending, "half-closed")
+
+    def test_held(self) -> None:
+        """What a client asks at once after a refusal is not read for a moment."""
+        self.assertEqual(self.statuses(get(), get(), get()), [503])
+        self.assertFalse(self.connection.is_reading)
+        self.clock.advance(0.5)
+        self.assertEqual([status for status, _ in answers(self.connection.received())],
+                         [200, 200])
+        self.assertTrue(self.connection.is_reading)
+
+    def test_gone_while_held(self) -> None:
+        """A client that goes meanwhile leaves nothing behind."""
+        self.statuses(get())
+        self.connection.leave()
+        self.clock.advance(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_drained_while_held(self) -> None:
+        """Stopping does not wait for it."""
+        self.statuses(get())
+        self.connection.channel.drain()
+        self.assertEqual(self.connection.ending, "closed")
+
+    def test_remembered(self) -> None:
+        """Refusals are made once a second for each path, and as many are remembered as fit."""
+        first = self.connection.exchange(get(b"/a"))
+        self.clock.rightNow += 5.0
+        self.connection.channel._expired()
+        second = self.connection.exchange(get(b"/a"))
+        self.assertNotEqual(first, second)  # another date
+        for number in range(3000):
+            self.connection.channel._expired()
+            self.connection.send(get(b"/%d" % number))
+        self.assertLessEqual(len(self.connection.site._refused), 1024)
 
     def test_own(self) -> None:
         """The listener's own endpoints answer whatever there is to do."""

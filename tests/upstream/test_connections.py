@@ -214,3 +214,12 @@ class StopTests(ClientCase):
         self.failureResultOf(reading(response.body), UpstreamBroke)
         self.successResultOf(stopping)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_abort_while_connecting(self) -> None:
+        """A connection in the making is given up with the others."""
+        self.origin.hesitates = True
+        asked = self.asked()
+        self.client.abort()
+        self.failureResultOf(asked, Overloaded)
+        self.assertEqual((self.origin.cancelled, self.clock.getDelayedCalls()), (1, []))
+        self.at_rest()

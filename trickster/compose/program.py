@@ -129,7 +129,13 @@ class _Building:
 
     def _overload(self) -> Overload | None:
         target = self._configuration.main.overload_target
-        return Overload(self._reactor, Lateness(target)) if target else None
+        if not target:
+            return None
+        overload = Overload(self._reactor, Lateness(target))
+        self._metrics.watch("frontend_shed_requests", "Requests refused since the process had "
+                            "too much to do, so far; in no other metric and no access log.",
+                            lambda: overload.refused_total)
+        return overload
 
     def _frontends(self, asked: Administration, around: Surroundings) -> Iterator[Listener]:
         overload = self._overload()

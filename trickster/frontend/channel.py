@@ -17,7 +17,7 @@ from trickster.frontend.deadline import Deadline
 from trickster.frontend.exchange import Exchange
 from trickster.frontend.headreader import HeadReader
 from trickster.frontend.pace import Pace
-from trickster.frontend.refusals import IRefuser, Refused
+from trickster.frontend.refusals import IRefuser, Refused, too_much
 from trickster.frontend.request import ResourceRequest
 from trickster.frontend.requestbody import EndlessFraming, RequestBody
 from trickster.frontend.requesthead import Malformed, RequestHead
@@ -41,6 +41,8 @@ _MOST_AT_ONCE = 16
 _LINGER = 2.0
 _SOON = 0.001
 _MOST_DISCARDED = 1 << 20
+# Seconds that a connection is not read from after a refusal for overload.
+_HOLD = 0.5
 # Seconds that a request head which has begun may still take once the listener is to stop.
 _LAST_HEAD = 1.0
 
@@ -71,6 +73,7 @@ class ProxyChannel(HTTPChannel):
     _is_reading = False
     _is_paused = False
     _is_closing = False
+    _is_held = False
     _takes_views = False
     _ahead = b""
     _discarded = 0
@@ -107,7 +110,7 @@ class ProxyChannel(HTTPChannel):
             self._discard(len(data))
         elif self._body is not None:
             self._body_arrived(self._body, data)
-        elif self._exchange is not None or self._ahead:
+        elif self._exchange is not None or self._ahead or self._is_held:
             self._ahead += data
             if len(self._ahead) > _READ_AHEAD:
                 self._pause_reading()
@@ -177,7 +180,7 @@ class ProxyChannel(HTTPChannel):
                 break
             self._is_head_due = False
             self._serve(found, self._reader.rest)
-            if self._exchange is not None or self._is_closing:
+            if self._exchange is not None or self._is_closing or self._is_held:
                 break
             if not self._ahead or self.is_full:
                 self._await_request()
@@ -191,7 +194,7 @@ class ProxyChannel(HTTPChannel):
 
     def _next(self) -> None:
         """Go on with what has come meanwhile."""
-        if self._is_closing or self._exchange is not None:
+        if self._is_closing or self._exchange is not None or self._is_held:
             return
         if self.is_full:
             self._await_request()
@@ -260,6 +263,10 @@ class ProxyChannel(HTTPChannel):
         self._exchange.run(Refused(responder, error))
 
     def _start(self, head: RequestHead, body: IBody, streamed: RequestBody | None) -> None:
+        overload = self.site.overload
+        if overload is not None and overload.refuses() and self._is_shed(head, streamed):
+            overload.refused()
+            return
         responder = self.site.responder(head)
         if responder is not None:
             exchange = self._exchange = Exchange(self, head, body, streamed)
@@ -267,6 +274,35 @@ class ProxyChannel(HTTPChannel):
         else:
             request = self._exchange = ResourceRequest(self, head, streamed)
             request.run(body)
+
+    def _is_shed(self, head: RequestHead, streamed: RequestBody | None) -> bool:
+        """:return: whether a request was refused, at little cost, instead of being answered."""
+        if streamed is not None:
+            self._refuse(head, too_much())
+            return True
+        octets = self.site.refused(head)
+        if octets is None:
+            return False
+        self.send(octets)
+        if self.is_draining or not head.persistent:
+            self._close(bool(self._ahead))
+        else:
+            self.hold()
+        return True
+
+    def hold(self) -> None:
+        """
+        Read no next request for a moment: a client that asks again at once, though it was told
+        to come back later, must not keep the process busy with refusals.
+        """
+        self._is_held = True
+        self._pause_reading()
+        self._deadline.set(_HOLD)
+
+    def _held_enough(self) -> None:
+        self._is_held = False
+        self._deadline.lift()
+        self._next()
 
     # Reading bodies.
 
@@ -371,7 +407,8 @@ class ProxyChannel(HTTPChannel):
         is_unread = self._body is not None
         self._exchange = self._body = self._pace = None
         self._owes_continue = False
-        self._deadline.lift()
+        if not self._is_held:
+            self._deadline.lift()
         if closing:
             self._close(is_unread or bool(self._ahead))
         elif not self._is_reading:
@@ -458,6 +495,8 @@ class ProxyChannel(HTTPChannel):
     def _expired(self) -> None:
         if self._is_closing:
             self._not_taken(self._deadline)
+        elif self._is_held:
+            self._held_enough()
         elif self._exchange is not None:
             self._body_due()
         elif self._reader.has_begun:

@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from trickster.errors import RequestError, UpstreamBroke, UpstreamMalformed
+from trickster.errors import Reason, RequestError, UpstreamBroke, UpstreamMalformed
 from trickster.frontend.refusals import refusal_of
 from trickster.frontend.requestbody import RequestBody
 from trickster.frontend.requesthead import RequestHead
@@ -57,6 +57,9 @@ class Line(Protocol):
 
     def tunnel(self) -> RequestBody:
         """From now on all that the client sends goes there."""
+
+    def hold(self) -> None:
+        """What comes next is not read for a moment."""
 
     def exchange_ended(self, closing: bool) -> None:
         """The answer is whole; the connection closes, or is ready for the next request."""
@@ -212,6 +215,9 @@ class Exchange:
             self._line.send(head.octets + octets)
         else:
             self._line.send(head.octets, octets)
+        if response.status == 503 and not closing and (
+                response.outcome.reason is Reason.OVERLOADED):
+            self._line.hold()
         self._line.exchange_ended(closing)
 
     def _send_instead(self) -> None:

@@ -93,11 +93,17 @@ class Overload:
                 self.clock.callLater(0, self._ended)
             return False
         now = self._seconds()
-        if not self.lateness.refuses(now - self._began, now):
-            return False
+        return self.lateness.refuses(now - self._began, now)
+
+    def refused(self) -> None:
+        """A request was refused."""
         self.refused_total += 1
-        self._tell(now)
-        return True
+        now = self._seconds()
+        if now - self._told_at >= _TELL:
+            self._told_at = now
+            self._log.warn("Overloaded: requests wait for more than {target} s for their turn, "
+                           "and are refused ({count} so far)", target=self.lateness.target,
+                           count=self.refused_total)
 
     def _ended(self) -> None:
         began, self._began = self._began, None
@@ -105,10 +111,3 @@ class Overload:
         took = 0.0 if began is None else now - began
         self.lateness.ended(took, now)
         self._until_look = 1 if took > _CALM else _SELDOM
-
-    def _tell(self, now: float) -> None:
-        if now - self._told_at >= _TELL:
-            self._told_at = now
-            self._log.warn("Overloaded: requests wait for more than {target} s for their turn, "
-                           "and are refused ({count} so far)", target=self.lateness.target,
-                           count=self.refused_total)

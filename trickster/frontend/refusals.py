@@ -8,9 +8,12 @@ from attrs import frozen
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
-from trickster.errors import RequestError
+from trickster.errors import Overloaded, RequestError
+from trickster.frontend.requesthead import RequestHead
+from trickster.frontend.responsehead import BodyFraming, response_head
+from trickster.frontend.stepping import first_step
 from trickster.interfaces import IResponder
-from trickster.messages import Request, Response
+from trickster.messages import Request, Response, octets_of
 from trickster.observability.refusals import SpelledRefusal, refusal
 
 
@@ -36,6 +39,31 @@ class Refused:
     def respond(self, request: Request) -> Awaitable[Response]:
         """See L{IResponder.respond}."""
         return self.refuser.refused(request, self.error)
+
+
+def too_much() -> Overloaded:
+    """:return: why requests are refused in a process that has too much to do."""
+    return Overloaded("there is too much to do", retry_after=1)
+
+
+def refused_octets(refuser: IRefuser, head: RequestHead, date: bytes) -> bytes:
+    """
+    :param head: of a request that is refused as there is too much to do; it has no body, or
+        one that has been read.
+    :param date: as an HTTP date.
+    :return: the whole answer.
+    """
+    request = Request(head.method, head.target, head.headers, authority=head.authority,
+                      version=head.version)
+    try:
+        first_step(refuser.refused(request, too_much()))
+    except StopIteration as done:
+        response: Response = done.value
+    else:
+        raise AssertionError("a refusal does not wait")
+    framed = response_head(head.method, head.version, response, date, not head.persistent)
+    body = octets_of(response.body) or b""
+    return framed.octets + (body if framed.framing is BodyFraming.LENGTH else b"")
 
 
 def refusal_of(error: BaseException, log: Logger) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import itemgetter
+from typing import Any
 
 from attrs import define
 from twisted.internet.defer import Deferred
@@ -13,17 +14,18 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
-from trickster.errors import Overloaded
 from trickster.frontend.channel import ProxyChannel
 from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
 from trickster.frontend.overload import Overload
-from trickster.frontend.refusals import IRefuser, Refused
+from trickster.frontend.refusals import IRefuser, refused_octets
 from trickster.frontend.requesthead import RequestHead
 from trickster.frontend.resource import ListenerRoot, ResponderResource
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Response
 from trickster.messages import Request as RequestValue
 
+# Different refusals that are remembered for a second.
+_MOST_REFUSALS = 1024
 _ALLOWED = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
@@ -71,6 +73,8 @@ class ProxySite(Site):
         self._date = b""
         self._all_gone: list[Deferred[None]] = []
         self._is_draining = False
+        self._refused_at = b""
+        self._refused: dict[object, bytes] = {}
 
     @property
     def connections(self) -> int:
@@ -108,16 +112,27 @@ class ProxySite(Site):
             resource = root.leaf(target.partition(b"?")[0])
         if type(resource) is not ResponderResource:
             return None
-        responder = resource.responder
-        if self.overload is not None and self.overload.refuses():
-            return self._refusing(responder)
-        return responder
+        return resource.responder
 
-    def _refusing(self, responder: IResponder) -> IResponder:
-        """:return: what refuses; a listener's own endpoints never do."""
-        if not IRefuser.providedBy(responder):
-            return responder
-        return Refused(responder, Overloaded("there is too much to do", retry_after=1))
+    def refused(self, head: RequestHead) -> bytes | None:
+        """
+        Refuse a request as there is too much to do.  The answers to equal paths are made once a
+        second, lest refusing be as much work as answering.
+
+        :return: the answer, as it is sent; None where the request is to be answered all the
+            same, as it is for one of the listener's own endpoints.
+        """
+        date, key = self.date(), (head.method, head.authority, head.target.partition(b"?")[0],
+                                  head.version, head.persistent)
+        if date != self._refused_at or len(self._refused) >= _MOST_REFUSALS:
+            self._refused_at, self._refused = date, {}
+        octets = self._refused.get(key)
+        if octets is None:
+            responder: Any = self.responder(head)
+            if not IRefuser.providedBy(responder):
+                return None
+            octets = self._refused[key] = refused_octets(responder, head, date)
+        return octets
 
     def date(self) -> bytes:
         """:return: the present, as an HTTP date; made once a second."""

@@ -84,7 +84,9 @@ class Pool:
     _idle: list[Connection] = field(factory=list, init=False)
     _open: set[Connection] = field(factory=set, init=False)
     _stopping: list[Deferred[None]] = field(factory=list, init=False)
+    _connecting: set[Deferred[Connection]] = field(factory=set, init=False)
     _is_stopped: bool = field(default=False, init=False)
+    _is_aborted: bool = field(default=False, init=False)
     _opened: int = field(default=0, init=False)
     _failed: int = field(default=0, init=False)
 
@@ -201,8 +203,10 @@ class Pool:
 
     def abort(self) -> None:
         """Close all connections, also those in use, and turn away whoever waits for one."""
-        self._is_stopped = True
+        self._is_stopped = self._is_aborted = True
         self._slots.turn_away()
+        for connecting in list(self._connecting):
+            connecting.cancel()
         for connection in list(self._open):
             connection.abort()
 
@@ -237,13 +241,18 @@ class Pool:
     async def _connect(self) -> Connection:
         establishing = Deferred.fromCoroutine(self._establish())
         establishing.addTimeout(self.options.connect_timeout, self.clock)
+        self._connecting.add(establishing)
         try:
             connection = await establishing
-        except CancelledError:
+        except CancelledError as error:
+            if self._is_aborted:
+                raise Overloaded("the proxy is being stopped") from error
             raise
         except Exception as error:  # endpoints and resolvers raise what they like
             self._failed += 1
             raise unreachable(self.origin, error) from error
+        finally:
+            self._connecting.discard(establishing)
         self._opened += 1
         return connection
 
