@@ -14,6 +14,7 @@ from trickster.hops import (
     Trusted,
     addresses,
     asked,
+    client_of,
     counted_value,
     elements,
 )
@@ -98,6 +99,31 @@ class AskedTests(SynchronousTestCase):
         self.assertEqual(addresses(Headers(((b"Forwarded", b"for=c, proto=x"),))),
                          [b"c", b"unknown"])
         self.assertEqual(addresses(Headers()), [])
+
+
+class ClientTests(SynchronousTestCase):
+    """Who asked the first proxy."""
+
+    def client(self, *pairs: tuple[bytes, bytes], peer: str = "10.0.0.1") -> str:
+        return client_of(Headers(pairs), peer, Trusted.of(PRIVATE_NETWORKS))
+
+    def test_last_that_is_not_trusted(self) -> None:
+        """What stands before it may be made up."""
+        self.assertEqual(self.client((b"X-Forwarded-For", b"1.1.1.1, 203.0.113.9, 10.0.0.2")),
+                         "203.0.113.9")
+        self.assertEqual(self.client((b"Forwarded", b'for="[2001:db8::1]:80";proto=https')),
+                         "2001:db8::1")
+
+    def test_all_trusted(self) -> None:
+        """Within trusted networks, the first hop's."""
+        self.assertEqual(self.client((b"X-Forwarded-For", b"10.0.0.3, 10.0.0.2")), "10.0.0.3")
+
+    def test_unclear(self) -> None:
+        """What is no address ends the chain."""
+        self.assertEqual(self.client((b"X-Forwarded-For", b"1.1.1.1, unknown, 10.0.0.2")), "10.0.0.2")
+        for said in (b"unknown", b"_hidden", b"10.0.0.1"):
+            self.assertEqual(self.client((b"X-Forwarded-For", said)), "")
+        self.assertEqual(self.client((b"X-Forwarded-Proto", b"https")), "")
 
 
 class CountedTests(SynchronousTestCase):

@@ -201,6 +201,23 @@ def addresses(headers: Headers) -> list[bytes]:
     return [dict(each).get(b"for", b"unknown") for each in known]
 
 
+def client_of(headers: Headers, peer: str, trusted: Trusted) -> str:
+    """
+    :param headers: of a request that came from a trusted peer.
+    :return: the client's address: the last in the chain of hops that is not trusted itself,
+        since all before it may be made up; empty where it is the peer's.
+    """
+    client = ""
+    for hop in reversed(addresses(headers)):
+        address = address_of(hop)
+        if address is None:
+            break
+        client = str(address)
+        if not trusted.has(client):
+            break
+    return "" if client == peer else client
+
+
 def address_of(node: bytes) -> IPv4Address | IPv6Address | None:
     """
     :param node: an address, in brackets or not, with a port or not (RFC 7239 section 6).

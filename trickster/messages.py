@@ -256,12 +256,15 @@ class Peer:
     :ivar port: the client's port, 0 where there is none.
     :ivar secure: whether it came over TLS.
     :ivar local_port: the port it came in on.
+    :ivar client: the address of the client that asked the first proxy in front of us, as far
+        as trusted ones tell it; empty where the peer is the client.
     """
 
     host: str = ""
     port: int = 0
     secure: bool = False
     local_port: int = 0
+    client: str = ""
 
 
 @define(eq=False, slots=True)

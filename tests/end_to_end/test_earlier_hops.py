@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.echoing import EchoingOrigin
 from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.talking import eventually
 
 CHAIN = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "dash.example",
          "X-Forwarded-For": "203.0.113.9"}
@@ -36,7 +37,7 @@ class EchoCase(SynchronousTestCase):
         cls.trickster = Trickster(
             Path(cls.directory.name),
             {name: {"origin_url": cls.origin.url, **more} for name, more in cls.backends.items()},
-            listener=cls.listener)
+            {"logging": {"access_log": True}}, listener=cls.listener)
 
     @classmethod
     def tearDownClass(cls) -> None:
@@ -105,6 +106,16 @@ class TrustedTests(EchoCase):
             self.assertEqual((again.lookup, b"evil.test" in again.body), ("hit", True),
                              (path, again.result))
             self.assertEqual(self.asked(path).lookup, "hit", path)
+
+    def test_log(self) -> None:
+        """The access log names the client, as far as trusted hops tell who it is."""
+        self.asked("x/logged", {"X-Forwarded-For": "1.1.1.1, 203.0.113.77, 10.0.0.1"})
+        self.asked("x/logged")
+        log = self.trickster.log
+        self.assertTrue(eventually(lambda: log.read_text().count("uri=/logged") == 2))
+        first, second = (line for line in log.read_text().splitlines() if "uri=/logged" in line)
+        self.assertIn(" client=203.0.113.77 ", first)
+        self.assertIn(" client=127.0.0.1 ", second)
 
     def test_clients_share(self) -> None:
         """Who the client is makes no other answer."""

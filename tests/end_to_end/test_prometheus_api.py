@@ -10,6 +10,7 @@ from typing import Any
 from tests.end_to_end.bothways import BothWays
 from tests.end_to_end.installation import exchange, spelled
 from tests.end_to_end.servers import Answer, fetch
+from tests.end_to_end.talking import Talk
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CACHED: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -316,6 +317,19 @@ class EndpointTests(BothWays):
         self.assertEqual((answer.status, answer.lookup, answer.body), (200, "hit", b""))
         self.assertEqual(int(answer.headers["Content-Length"]), len(stored.body))
 
+    def test_targets_that_are_not_quite_urls(self) -> None:
+        """Raw UTF-8, repeated slashes and dot segments: what the origin says to them."""
+        for target in ('/api/v1/query?query=vector(1)+or+x{city="köln"}', "//api/v1/query?query=1",
+                       '/plain//api/v1/labels', "/api/v1/./query?query=1", "/x/../api/v1/labels",
+                       "/api%2Fv1/query?query=1", '/api/v1/label/köln/values', "/graph//x"):
+            raw = target.encode()
+            got = _raw(self.through, raw)
+            want = _raw(self.direct, raw.removeprefix(b"/plain"))
+            self.assertEqual((got.status, got.headers["Location"]),
+                             (want.status, want.headers["Location"]), target)
+            if want.body.startswith(b"{"):
+                self.assertEqual(json.loads(got.body)["status"], json.loads(want.body)["status"])
+
     def test_long_urls(self) -> None:
         """An expression of 64 KiB may be asked with GET."""
         rooms = "|".join(f"r{i}" for i in range(9000))
@@ -329,3 +343,10 @@ class EndpointTests(BothWays):
             "query": query, "start": self.now - 600, "end": self.now, "step": 60})
         for status in ("kmiss", "hit"):
             self.assertEqual(self.send(ranged).lookup, status)
+
+
+def _raw(url: str, target: bytes) -> Answer:
+    """:return: the answer to a target that libraries would not send as it is."""
+    with Talk(int(url.rpartition(":")[2])) as talk:
+        talk.send(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target)
+        return talk.answer()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport, ITCPTransport
 from twisted.internet.task import deferLater
@@ -20,12 +21,12 @@ from trickster.frontend.pace import Pace
 from trickster.frontend.refusals import IRefuser, Refused, too_much
 from trickster.frontend.request import ResourceRequest
 from trickster.frontend.requestbody import EndlessFraming, RequestBody
-from trickster.frontend.requesthead import Malformed, RequestHead
+from trickster.frontend.requesthead import Fields, Malformed, RequestHead
 from trickster.frontend.responsehead import response_head
 from trickster.frontend.transport import EagerServer
-from trickster.hops import FORWARDING_FIELDS
+from trickster.hops import FORWARDING_FIELDS, client_of
 from trickster.interfaces import IBody
-from trickster.messages import Headers, Octets, Peer, octets_of
+from trickster.messages import Octets, Peer, octets_of
 from trickster.observability.refusals import refusal
 
 if TYPE_CHECKING:
@@ -162,11 +163,14 @@ class ProxyChannel(HTTPChannel):
 
     # Reading heads.
 
-    def _believed(self, headers: Headers) -> Headers:
+    def _believed(self, fields: Fields) -> Fields:
         """What others than trusted proxies say about earlier hops is not passed on."""
-        if not headers.has_any(FORWARDING_FIELDS) or self.site.limits.trusted.has(self.peer.host):
-            return headers
-        return headers.without(*FORWARDING_FIELDS)
+        headers, trusted, host = fields.headers, self.site.limits.trusted, self.peer.host
+        if not headers.has_any(FORWARDING_FIELDS):
+            return fields
+        if trusted.has(host):
+            return evolve(fields, client=client_of(headers, host, trusted))
+        return evolve(fields, headers=headers.without(*FORWARDING_FIELDS))
 
     def _read(self, data: bytes) -> None:
         self._is_reading = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, ClassVar, Protocol
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -107,10 +107,12 @@ class Exchange:
 
     def run(self, responder: IResponder) -> None:
         """Ask for the answer, and send it when it is there."""
-        head = self._head
+        head, peer = self._head, self._line.peer
+        if head.client:
+            peer = evolve(peer, client=head.client)
         request = Request(
             head.method, head.target, without_nominated(head.headers), self._body,
-            head.authority, self._line.peer, head.version,
+            head.authority, peer, head.version,
             self.interim if head.version == b"HTTP/1.1" else None)
         try:
             suspended = first_step(responder.respond(request))

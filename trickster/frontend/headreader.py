@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from trickster.frontend.requesthead import (
     TOKEN_OCTETS,
@@ -16,7 +16,6 @@ from trickster.frontend.requesthead import (
     parse_fields,
     parse_request_line,
 )
-from trickster.messages import Headers
 
 _CR, _LF = 0x0D, 0x0A
 _TOKEN_STARTS = frozenset(TOKEN_OCTETS)
@@ -37,8 +36,8 @@ class HeadLimits:
     fields: int = 256
 
 
-def _everything(headers: Headers) -> Headers:
-    return headers
+def _everything(fields: Fields) -> Fields:
+    return fields
 
 
 @define
@@ -49,14 +48,14 @@ class HeadReader:
     What it finds does not depend on how the octets are cut into pieces.  Time and memory
     are linear in what is fed.
 
-    :ivar sieve: takes out what this client may not say.
+    :ivar sieve: takes out what this client may not say, and adds what is known about it.
     :ivar rest: octets after the head found last; for whoever reads the body, and to be
         fed again when the next head is due.
     """
 
     _limits: HeadLimits
     rest: bytes = b""
-    _sieve: Callable[[Headers], Headers] = field(default=_everything, kw_only=True)
+    _sieve: Callable[[Fields], Fields] = field(default=_everything, kw_only=True)
     _pending: bytearray = field(factory=bytearray, init=False)
     _scanned: int = field(default=0, init=False)
     _start: int = field(default=0, init=False)
@@ -101,7 +100,7 @@ class HeadReader:
             parsed = parse_fields(block)
             if isinstance(parsed, Malformed):
                 return parsed
-            fields = self._last_fields = evolve(parsed, headers=self._sieve(parsed.headers))
+            fields = self._last_fields = self._sieve(parsed)
             self._last_block = block
         return assemble(line, fields)
 

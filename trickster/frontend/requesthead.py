@@ -65,6 +65,7 @@ class Fields:
     :ivar are_hosts: whether each of them is one.
     :ivar tokens: of C{Connection}, in lower case.
     :ivar expectation: the value of C{Expect} in lower case; empty where there is none.
+    :ivar client: the address of the first proxy's client, as far as it is known.
     """
 
     headers: Headers
@@ -73,6 +74,7 @@ class Fields:
     are_hosts: bool
     tokens: frozenset[bytes]
     expectation: bytes
+    client: str = ""
 
 
 @frozen
@@ -85,6 +87,7 @@ class RequestHead:
     :ivar length: octets of the body, None where it is chunked.
     :ivar persistent: whether the client is ready to go on after the answer.
     :ivar expects_continue: whether it waits for a 100 before it sends the body.
+    :ivar client: as in L{Fields}.
     """
 
     method: bytes
@@ -95,6 +98,7 @@ class RequestHead:
     length: int | None
     persistent: bool
     expects_continue: bool
+    client: str = ""
 
 
 def is_token(octets: bytes) -> bool:
@@ -279,4 +283,4 @@ def assemble(line: RequestLine, fields: Fields) -> RequestHead | Malformed:
     return RequestHead(
         line.method, line.target, line.version, headers, authority, fields.framing,
         not is_old and b"close" not in fields.tokens,
-        bool(fields.expectation) and not is_old and fields.framing != 0)
+        bool(fields.expectation) and not is_old and fields.framing != 0, fields.client)

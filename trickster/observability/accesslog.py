@@ -100,7 +100,7 @@ def access_fields(entry: AccessEntry, now: float) -> Fields:
         fields.append(("reason", outcome.reason.value))
     if outcome.detail:
         fields.append(("detail", outcome.detail[:_LONGEST_AGENT]))
-    fields.append(("client", request.peer.host))
+    fields.append(("client", request.peer.client or request.peer.host))
     agent = request.headers.get(b"user-agent")
     if agent is not None:
         fields.append(("userAgent", _text(agent[:_LONGEST_AGENT])))

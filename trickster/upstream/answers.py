@@ -113,7 +113,8 @@ class AnswerReader:
             return None
         head, end = taken
         self._partial = b""
-        self.leniencies |= head.leniencies
+        if head.leniencies:
+            self.leniencies |= head.leniencies
         self._take_head(head)
         return octets[end:]
 
@@ -131,7 +132,8 @@ class AnswerReader:
         self.head = head
         self.framing = framing
         self._left = framing.length or 0
-        self.leniencies |= framing.leniencies
+        if framing.leniencies:
+            self.leniencies |= framing.leniencies
         self.is_reusable = framing.is_persistent and not self.leniencies
         self.is_complete = framing.ending is Ending.NO_BODY or framing.length == 0
         if framing.ending is Ending.CHUNKED:

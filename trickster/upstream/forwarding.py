@@ -76,7 +76,9 @@ def request_fields(request: Request, authority: bytes, mode: ForwardedMode,
     headers = request.headers
     ours = _OURS_UNSAID if mode is ForwardedMode.NONE else _OURS
     # What is configured is sent, even where a client's Connection names it.
-    gone = _gone(headers, ours) - request.configured
+    gone = _gone(headers, ours)
+    if request.configured:
+        gone = gone - request.configured
     fields = [(b"Host", authority)]
     fields += [pair for pair in headers.pairs if pair[0].lower() not in gone]
     if b"via" not in request.configured:
@@ -135,6 +137,8 @@ def _about_client(request: Request, mode: ForwardedMode, server_name: str) -> li
         fields.append((b"Forwarded", _forwarded(request, server_name)))
     if mode in (ForwardedMode.X, ForwardedMode.BOTH):
         fields += _x_forwarded(request)
+    if not request.configured:
+        return fields
     return [pair for pair in fields if pair[0].lower() not in request.configured]
 
 
