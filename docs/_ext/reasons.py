@@ -12,7 +12,8 @@ MEANINGS = {
     "(`override_headers`).",
     Reason.AMBIGUOUS_PATH: "Servers read this path in different ways (repeated or encoded "
     "slashes, dot segments); it was passed on as it is.",
-    Reason.REQUEST_NO_CACHE: "The client asked for a fresh answer (`no-cache`).",
+    Reason.REQUEST_NO_CACHE: "The client asked for a fresh answer (`no-cache`), or for a fresher "
+    "one than is stored.",
     Reason.REQUEST_NO_STORE: "The client forbade storing (`no-store`).",
     Reason.ONLY_IF_CACHED: "The client wanted an answer only if it was cached, and it was not.",
     Reason.MISSING_PARAMETER: "A parameter of range queries is missing; the origin says so itself.",
@@ -26,7 +27,7 @@ MEANINGS = {
     Reason.UNKNOWN_FUNCTION: "The query calls a function not known to be safe to cut by time.",
     Reason.STATS_ASKED: "Statistics were asked for; they describe one evaluation only.",
     Reason.NOT_A_TIME_RANGE: "The request does not ask for a time range.",
-    Reason.TOO_OLD: "The whole range is older than what the backend retains.",
+    Reason.TOO_OLD: "The whole range is older than what the backend retains, and not all of it is held.",
     Reason.NOT_FINAL: "The data asked for may still change, whatever its age.",
     Reason.RANGE_REFUSED: "The range is longer than `max_query_range`.",
     Reason.KEY_MISS: "Nothing was stored under this key.",

@@ -123,6 +123,7 @@ class FakePrometheus:
     :ivar settle_ms: samples younger than this still change with the clock.
     :ivar faults: what becomes of the next answers, one each; None for nothing.
     :ivar always: what becomes of every other answer.
+    :ivar salt: what all values depend on.
     :ivar is_paused: whether answers wait for the test (L{release}).
     :ivar requests: everything that was asked.
     :ivar ranges: start, end and step of each range asked for, in milliseconds.
@@ -136,6 +137,7 @@ class FakePrometheus:
     faults: list[Fault | None] = field(factory=list)
     always: Fault | None = None
     newest_fault: Fault | None = None
+    salt: str = ""
     is_paused: bool = False
     requests: list[Request] = field(factory=list, init=False)
     ranges: list[tuple[int, int, int]] = field(factory=list, init=False)
@@ -205,7 +207,7 @@ class FakePrometheus:
     def _row(self, query: str, number: int, t: int) -> list[Any]:
         age = self.clock.seconds() * 1000 - t
         moment = f".{int(self.clock.seconds() * 1000)}" if age < self.settle_ms else ""
-        value = f"{(t * 7919 + number * 104729 + len(query)) % 1_000_003}{moment}"
+        value = f"{(t * 7919 + number * 104729 + len(query) + sum(self.salt.encode())) % 1_000_003}{moment}"
         return [t // 1000 if t % 1000 == 0 else t / 1000, value]
 
 

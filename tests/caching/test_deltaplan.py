@@ -139,12 +139,8 @@ class RefusedTests(SynchronousTestCase):
     def test_too_old(self) -> None:
         """A range that ends before what is kept; none is too old for C{lru}."""
         for end, refused in ((539, True), (540, False), (900, False)):
-            if refused:
-                error = self.assertRaises(NotATimeRange, _plan, 60, end, now=1000, retention=7)
-                self.assertEqual(error.reason, Reason.TOO_OLD)
-            else:
-                _plan(60, end, now=1000, retention=7)
-            _plan(60, end, now=1000, retention=7, lru=True)
+            self.assertIs(_plan(60, end, now=1000, retention=7).is_too_old, refused)
+            self.assertFalse(_plan(60, end, now=1000, retention=7, lru=True).is_too_old)
 
     def test_length(self) -> None:
         """A range longer than allowed; to the nanosecond, as the client asked."""

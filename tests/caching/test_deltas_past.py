@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.caching.deltarig import NOW, Rig, range_request
 from tests.caching.fakeprometheus import having, saying, status, truncated
 from trickster.errors import BadRequest, NotATimeRange, Reason, RequestTooLarge
-from trickster.messages import Engine, Headers, Octets, Request, Status
+from trickster.messages import Headers, Octets, Request, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.testing.doubles import PausedBody, at_once
 from trickster.timeseries.planning import Sharding
@@ -104,33 +104,6 @@ class PastTests(SynchronousTestCase):
 
 class NoCacheTests(SynchronousTestCase):
     """Requests that want nothing from the cache."""
-
-    def test_purge(self) -> None:
-        """The entry is removed, the origin's own answer passed on and not stored."""
-        for headers in (((b"Cache-Control", b"max-age=0, No-Cache"),), ((b"Pragma", b"no-cache"),),
-                        ((b"cache-control", b"no-store"),), ((b"cache-control", b"private"),)):
-            rig = Rig()
-            rig.ask(-300, 0)
-            answer = rig.ask(-290, 0, headers=headers)
-            self.assertEqual((answer.status, answer.outcome.reason, answer.outcome.engine),
-                             (Status.PURGE, Reason.REQUEST_NO_CACHE, Engine.DELTA))
-            self.assertEqual(answer.octets, rig.direct(-290, 0))
-            self.assertEqual(rig.held(), [])
-
-    def test_purge_under_way(self) -> None:
-        """What was asked for before a purge answers those who wait, and is not stored."""
-        rig = Rig()
-        rig.origin.is_paused = True
-        before = rig.start(-300, 0)
-        rig.start(-300, 0, headers=((b"Cache-Control", b"no-cache"),))
-        after = rig.start(-300, 0)
-        self.assertEqual(len(rig.origin.waiting), 3)
-        rig.origin.release(0)
-        self.assertEqual(self.successResultOf(before).octets, rig.direct(-300, 0))
-        self.assertEqual(rig.held(), [])
-        rig.origin.release()
-        self.assertEqual(self.successResultOf(after).status, Status.KEY_MISS)
-        self.assertEqual((rig.held(), rig.left_over()), ([(-300, 0)], (0, 0, 0)))
 
     def test_other_directives(self) -> None:
         """Other words in the same fields do not count."""

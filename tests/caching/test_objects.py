@@ -333,12 +333,13 @@ class ForcedTtlTests(SynchronousTestCase):
                          [b"WARNED", b"FINE", b"FINE"])
 
     def test_transformed_though_not_stored(self) -> None:
-        """Answers that are not stored are changed as well, and so are those to a purge."""
+        """Answers that are not stored are changed as well."""
         world = self.world(transform=lambda octets: octets.upper())
         world.given(world.answer(Set_Cookie="a=b"), world.answer(), world.answer())
         self.assertEqual(world.ask(b"/l").octets, b"HELLO")
-        client = world.ask(b"/l", Cache_Control="no-cache")
-        self.assertEqual((client.octets, client.result), (b"HELLO", "purge"))
+        client = world.ask(b"/l", Cache_Control="no-store")
+        self.assertEqual((client.octets, client.outcome.reason),
+                         (b"HELLO", Reason.REQUEST_NO_STORE))
         self.assertEqual(world.store.entries, {})
 
     def test_post_has_no_conditions(self) -> None:
@@ -722,24 +723,16 @@ class ValidationTests(SynchronousTestCase):
         self.assertEqual(world.ask().octets, b"new")
 
 
-class PurgeTests(SynchronousTestCase):
-    """Trickster takes a client's no-cache for a purge."""
-
-    def test_purge(self) -> None:
-        """The entry is removed, the answer fetched, and not stored."""
-        world = World.of()
-        world.given(world.answer(Cache_Control="max-age=60"), world.answer(body=b"2"),
-                    world.answer(body=b"3", Cache_Control="max-age=60"))
-        world.ask()
-        self.assertEqual(world.ask(Cache_Control="no-cache").result, "purge")
-        self.assertEqual(world.ask().octets, b"3")
+class DirectiveTests(SynchronousTestCase):
+    """What clients say in Cache-Control."""
 
     def test_unknown_directives(self) -> None:
-        """Anything else in Cache-Control and Pragma means nothing."""
+        """Anything but a wish for a fresh answer means nothing."""
         world = World.of(route=web_route())
         world.given(world.answer(Cache_Control="max-age=60"))
         world.ask()
-        self.assertEqual(world.ask(Cache_Control="nothing", Pragma="foo").result, "hit")
+        for said in ({"Cache_Control": "nothing", "Pragma": "foo"}, {"Cache_Control": "private"}):
+            self.assertEqual(world.ask(**said).result, "hit")
 
 
 class PostTests(SynchronousTestCase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.objectworld import SlowBody, fields
-from trickster.caching.wishes import is_more_than_reading, purges, wished
+from trickster.caching.wishes import heeded, is_more_than_reading, wished
 from trickster.messages import Octets, Request
 
 
@@ -18,13 +18,20 @@ class WishTests(SynchronousTestCase):
         self.assertNotIn(b"no-cache", wished(fields(Pragma="no-cache", Cache_Control="x")))
         self.assertNotIn(b"no-cache", wished(fields(Pragma="foo")))
 
-    def test_purges(self) -> None:
-        """Whatever says that no stored answer is wanted."""
-        for said in ("no-cache", "NO-STORE", "max-age=0, private", 'x="a, b"\nno-cache'):
-            self.assertTrue(purges(fields(Cache_Control=said)), said)
-        for said in ("max-age=0", 'x="no-cache"', "nothing", ""):
-            self.assertFalse(purges(fields(Cache_Control=said)), said)
-        self.assertFalse(purges(fields()))
+    def test_heeded(self) -> None:
+        """By default only a wish for a fresh answer is, which no-store is too."""
+        for said, expected in (
+                ("no-cache", {b"no-cache"}), ("NO-STORE", {b"no-cache", b"no-store"}),
+                ("max-age=0, no-cache", {b"no-cache"}), ('x="a, b"\nno-cache', {b"no-cache"}),
+                ("max-age=0", set()), ('x="no-cache"', set()), ("private", set()), ("", set())):
+            self.assertEqual(heeded(fields(Cache_Control=said), False).values.keys(), expected)
+        self.assertEqual(heeded(fields(Pragma="no-cache"), False).values.keys(), {b"no-cache"})
+        self.assertEqual(heeded(fields(), True).values, {})
+
+    def test_heeded_in_full(self) -> None:
+        """Else all are, as they are said."""
+        self.assertEqual(heeded(fields(Cache_Control="no-store, max-age=3"), True).values,
+                         {b"no-store": (None,), b"max-age": (b"3",)})
 
 
 class ReadingTests(SynchronousTestCase):

@@ -220,9 +220,10 @@ class ForgettingTests(_NginxCase):
             self.assertEqual(answer.status, 405, method)
         self.assertEqual(self.ask("/fresh/a.bin?kept").lookup, "hit")
 
-    def test_purge(self) -> None:
-        """A client's no-cache forgets the object, as ever in Trickster."""
-        self.assertEqual(self.lookups("/fresh/a.bin?purge"), ["kmiss", "hit"])
-        answer = self.ask("/fresh/a.bin?purge", ("Cache-Control", "no-cache"))
-        self.assertEqual((answer.lookup, answer.body), ("purge", octets_of("a.bin")))
-        self.assertEqual(self.lookups("/fresh/a.bin?purge"), ["kmiss", "hit"])
+    def test_no_cache(self) -> None:
+        """A client's no-cache has the object validated, for all."""
+        self.assertEqual(self.lookups("/fresh/a.bin?anew"), ["kmiss", "hit"])
+        answer = self.ask("/fresh/a.bin?anew", ("Cache-Control", "no-cache"))
+        self.assertEqual((answer.lookup, answer.body), ("rhit", octets_of("a.bin")))
+        self.assertIn("reason=request-no-cache", answer.result)
+        self.assertEqual(self.lookups("/fresh/a.bin?anew"), ["hit", "hit"])

@@ -111,13 +111,15 @@ class Archive:
         reason = not_storable(question.request.headers, 200, head.headers, head.policy)
         return reason if reason in _FOR_ONE else None
 
-    def why_not_partial(self, sent: Request, response: Response, policy: Policy
-                        ) -> Reason | None:
+    def why_not_partial(self, question: Question, sent: Request, response: Response,
+                        policy: Policy) -> Reason | None:
         """:return: why a 206 answer is not stored; None if it is."""
         if response.is_doubtful:
             return Reason.ORIGIN_DOUBTFUL
         if b"range" not in sent.headers:
             return Reason.STATUS_NOT_STORABLE
+        if b"no-store" in question.asked:
+            return Reason.REQUEST_NO_STORE
         length = response.body.length
         if length is None or length > self._options.max_object_size_bytes:
             return Reason.TOO_LARGE

@@ -55,6 +55,7 @@ class DeltaOptions:
     :ivar max_query_range: longest range that is answered at all; 0 for any.
     :ivar max_answer_bytes: largest answer of the origin that is held in memory.
     :ivar transform: applied to answers that are passed on past the cache.
+    :ivar honours: whether all directives of a client's C{Cache-Control} are obeyed.
     :ivar rules: what decides whether an answer is for all who ask alike.
     :ivar told_apart: request fields by which answers may vary, since they are part of the key
         or not sent on.
@@ -76,6 +77,7 @@ class DeltaOptions:
     max_query_range: float = 0.0
     max_answer_bytes: int = 256 << 20
     transform: Callable[[bytes], bytes] | None = None
+    honours: bool = False
     rules: Rules = NO_RULES
     told_apart: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: _NEVER_ASKED | self.identity.names, takes_self=True))
@@ -91,7 +93,9 @@ class Plan:
     :ivar key: of its entry in the store.
     :ivar now_ns: when it came.
     :ivar final_ns: the newest instant that may be stored, or None.
+    :ivar is_too_old: whether so old a range is not stored.
     :ivar uses: which extents were asked for when, this one last (C{lru} only).
+    :ivar anew: whether the client wants it as the origin has it now.
     """
 
     asked: TimeRangeQuery
@@ -99,7 +103,9 @@ class Plan:
     key: str
     now_ns: int
     final_ns: int | None
+    is_too_old: bool = False
     uses: planning.Uses = ()
+    anew: bool = False
 
     @property
     def wanted(self) -> Extent:
@@ -122,15 +128,6 @@ class Plan:
         step = self.query.step_ns
         return self.query.extent.count(step) > self.asked.extent.count(step)
 
-    def until(self, retention: int) -> float:
-        """
-        :param retention: timestamps before now that a range may lie back to be cached.
-        :return: the clock's seconds at which this range will be too old for that.
-        """
-        step = self.query.step_ns
-        last = self.wanted.end_ns + step * retention
-        return (last // step + 1) * step / SECOND_NS
-
     def status(self, held: Extents | None) -> Status:
         """
         :param held: what the cache has of the query, or None where it has nothing.
@@ -138,11 +135,15 @@ class Plan:
         """
         if held is None:
             return Status.KEY_MISS
+        if self.anew:
+            return Status.RANGE_MISS
         wanted = Extents(self.query.step_ns, (self.wanted,))
         return Status.PARTIAL_HIT if held & wanted else Status.RANGE_MISS
 
     def reason(self, status: Status, missing: Extents) -> Reason:
         """:return: why the origin had to be asked."""
+        if self.anew:
+            return Reason.REQUEST_NO_CACHE
         if status is Status.KEY_MISS:
             return Reason.KEY_MISS
         if status is Status.PROXY_HIT:
@@ -167,13 +168,12 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
         raise NotATimeRange(Reason.INVERTED_RANGE)
     _check_length(asked, options.max_query_range)
     query = planning.in_phase(asked) if options.phase else planning.aligned(asked)
-    if not options.lru and query.extent.end_ns < planning.oldest_kept(
-            query.step_ns, now_ns, options.retention):
-        raise NotATimeRange(Reason.TOO_OLD)
+    is_too_old = not options.lru and query.extent.end_ns < planning.oldest_kept(
+        query.step_ns, now_ns, options.retention)
     phase = str(query.extent.start_ns % query.step_ns) if options.phase else ""
     identity = options.identity.of(request.headers) or b""
     return Plan(asked, query, _entry_key(options.prefix, asked.key, phase, identity), now_ns,
-                planning.newest_final(query, now_ns, _tolerance_ns(query, options)))
+                planning.newest_final(query, now_ns, _tolerance_ns(query, options)), is_too_old)
 
 
 def fetchable(request: Request) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from math import inf
 from typing import Any
 
 from attrs import Factory, define, evolve, field
@@ -13,6 +14,7 @@ from zope.interface import implementer
 from trickster.bodies import BodyTooLarge, read_all
 from trickster.caching.budget import OverBudget
 from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan, planned
+from trickster.caching.directives import Directives
 from trickster.caching.entries import Entries, Entry
 from trickster.caching.fastforward import NewestSamples, instant_wanted, never_wanted
 from trickster.caching.gaps import MANY_SERIES, Fetched, GapFetcher, Refused, Unkept
@@ -21,7 +23,8 @@ from trickster.caching.lastuses import LastUses
 from trickster.caching.passed import PassedKeys
 from trickster.caching.retention import mergeable
 from trickster.caching.rfc9111 import not_for_others
-from trickster.errors import NotATimeRange, Reason, RequestTooLarge, UpstreamError
+from trickster.caching.wishes import heeded, wished
+from trickster.errors import NotATimeRange, NotCached, Reason, RequestTooLarge, UpstreamError
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import (
     Collecting,
@@ -40,10 +43,11 @@ from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
 
 _MOST_REQUEST_OCTETS = 10 << 20
-_NO_CACHE = (b"no-cache", b"no-store", b"private")
+_ANEW = frozenset((b"no-cache", b"max-age"))
 # What asks for something else than the answer that is there.
 _WISHES = frozenset((b"cache-control", b"pragma"))
 _LONGEST_REMEMBERED = 4096
+_ONLY_IF_CACHED = "not cached, and only-if-cached was asked for"
 _LONGEST_AT_ONCE = 16 << 10  # octets of a request; what is longer is read in a thread
 _RETRIED = (408, 429)  # refusals that are not the client's fault
 # After these, what was stored before may no longer be for all who ask alike.
@@ -108,36 +112,37 @@ class DeltaCache:
         if request.noted is not None:
             request.noted("key", plan.key)
             request.noted("asked", (plan.asked.extent,))
-        if _asks_for_no_cache(request.headers):
-            return await self._purge(plan)
+        asked = heeded(request.headers, self._options.honours)
+        # How old what is held is, nobody knows: no limit that a client sets is kept by it.
+        plan = evolve(plan, anew=True) if _ANEW & asked.values.keys() else plan
         passed = self._passed.reason(plan.key)
         if passed is not None:
             return await self._pass(request, passed)
         if self._options.lru:
             uses = self._uses.noted(plan.key, plan.wanted, self._clock.seconds())
             plan = evolve(plan, uses=uses)
-        return await self._answer(plan, question)
+        return await self._answer(plan, question, asked)
 
-    async def _purge(self, plan: Plan) -> Response:
-        self._fetcher.outdate(plan.key)
-        await self._entries.remove(plan.key)
-        response = await self._pass(plan.asked.request, Reason.REQUEST_NO_CACHE,
-                                    status=Status.PURGE)
-        return evolve(response, outcome=evolve(response.outcome, engine=Engine.DELTA))
-
-    async def _answer(self, plan: Plan, question: Hashable | None) -> Response:
+    async def _answer(self, plan: Plan, question: Hashable | None, asked: Directives) -> Response:
         entry = await self._entries.get(plan.key)
         noted = plan.asked.request.noted
         if noted is not None and entry is not None:
             noted("held", entry.dataset.extents.spans)
+        is_held = entry is not None and entry.dataset.extents.covers(plan.wanted)
+        if not is_held or plan.anew:
+            if b"only-if-cached" in asked:
+                raise NotCached(_ONLY_IF_CACHED)
+            unkept = self._why_unkept(plan, asked)
+            if unkept is not None:
+                return await self._pass(plan.asked.request, unkept)
         newest = self._start_newest(plan)
         try:
-            if entry is not None and entry.dataset.extents.covers(plan.wanted):
+            if entry is not None and is_held and not plan.anew:
                 response = await self._hit(plan, entry, newest)
                 self._keep_hit(question, plan, response)
                 return response
             missing = Extents(plan.query.step_ns, (plan.wanted,))
-            if entry is not None:
+            if entry is not None and not plan.anew:
                 missing = missing - entry.dataset.extents
             fetched = await self._fetcher.fetch(plan, missing)
             return await self._completed(plan, entry, fetched, newest)
@@ -145,6 +150,12 @@ class DeltaCache:
             if newest is not None:
                 newest.addErrback(_forget)
                 newest.cancel()
+
+    def _why_unkept(self, plan: Plan, asked: Directives) -> Reason | None:
+        """:return: why nothing is stored of an answer, whatever it is; None if it may be."""
+        if b"no-store" in asked:
+            return Reason.REQUEST_NO_STORE
+        return Reason.TOO_OLD if plan.is_too_old else None
 
     def _question(self, request: Request) -> Hashable | None:
         """:return: what is the same for the same question, or None for one not remembered."""
@@ -161,7 +172,7 @@ class DeltaCache:
         if self._newest is not None and not never_wanted(
                 plan.query, plan.now_ns, options.fast_forward_ttl):
             return
-        self._hits.keep(question, plan.key, plan.until(options.retention), response)
+        self._hits.keep(question, plan.key, inf, response)
 
     async def _hit(self, plan: Plan, entry: Entry, newest: Newest | None) -> Response:
         dataset = entry.dataset.window(plan.wanted)
@@ -176,11 +187,11 @@ class DeltaCache:
             instead = await self._instead(plan, fetched)
             if instead is not None:
                 return instead
-        entry = self._entries.peek(plan.key)
+        entry = None if plan.anew else self._entries.peek(plan.key)
         if entry is not None and entry.dataset.extents.covers(plan.wanted):
             dataset, headers = entry.dataset.window(plan.wanted), entry.headers
         else:
-            joined = await self._assembled(plan, before, fetched)
+            joined = await self._assembled(plan, None if plan.anew else before, fetched)
             if joined is None:
                 return await self._not_one(plan)
             dataset, headers = joined, fetched.headers
@@ -300,7 +311,13 @@ class DeltaCache:
 
     async def _pass(self, request: Request, reason: Reason, detail: str = "",
                     status: Status = Status.PROXY_ONLY) -> Response:
-        """Ask the origin what the client asked, and pass on what it says."""
+        """
+        Ask the origin what the client asked, and pass on what it says.
+
+        :raises NotCached: the client wants nothing of the origin's.
+        """
+        if self._options.honours and b"only-if-cached" in wished(request.headers):
+            raise NotCached(_ONLY_IF_CACHED)
         transform = self._options.transform
         if transform is not None:
             request = evolve(request, headers=request.headers.without(b"accept-encoding"),
@@ -333,7 +350,7 @@ class DeltaCache:
                                self._options.fast_forward_ttl)
         if at_ns is None:
             return None
-        return Deferred.fromCoroutine(self._newest.newest(plan.key, plan.query, at_ns))
+        return Deferred.fromCoroutine(self._newest.newest(plan.key, plan.query, at_ns, plan.anew))
 
 
 @remembered(1 << 20)
@@ -353,15 +370,6 @@ async def _whole(request: Request) -> Request:
 def _is_short(request: Request) -> bool:
     """:return: whether what a request asks is read in no time."""
     return len(request.target) + (request.body.length or 0) <= _LONGEST_AT_ONCE
-
-
-def _asks_for_no_cache(headers: Headers) -> bool:
-    control = headers.joined(b"cache-control")
-    if control is not None:
-        words = {word.strip().lower() for word in control.split(b",")}
-        return any(word in words for word in _NO_CACHE)
-    pragma = headers.get(b"pragma")
-    return pragma is not None and b"no-cache" in pragma.lower()
 
 
 def _assembled(plan: Plan, before: Entry | None, fetched: Fetched) -> Dataset | None:

@@ -103,8 +103,8 @@ class NewestSamples:
     _log: Logger = field(factory=Logger)
     _flights: dict[str, tuple[int, Flight[_Newest]]] = field(factory=dict, init=False)
 
-    async def newest(self, key: str, query: TimeRangeQuery,
-                     at_ns: int) -> tuple[Dataset | None, FastForward]:
+    async def newest(self, key: str, query: TimeRangeQuery, at_ns: int, anew: bool = False
+                     ) -> tuple[Dataset | None, FastForward]:
         """
         :param query: on the step's grid.
         :param at_ns: the instant wanted; one remembered serves if it is later than the
@@ -112,11 +112,11 @@ class NewestSamples:
         :return: one row a series, or None where the origin would not say.
         """
         last = query.extent.end_ns
-        found = self._remembered(key)
+        found = None if anew else self._remembered(key)
         if found is not None and found.serves(last, at_ns):
             return found.dataset, FastForward.HIT
         try:
-            fetched = await self._joined(key, query, at_ns)
+            fetched = await self._joined(key, query, at_ns, anew)
         except (TricksterError, TimeoutError) as error:
             if isinstance(error, Stumbled):
                 self._log.failure("A dialect failed to decode a newest sample")
@@ -132,9 +132,9 @@ class NewestSamples:
             return None
         return found
 
-    async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest | None:
+    async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int, anew: bool) -> _Newest | None:
         """:return: what was fetched; None where another's is not for this request."""
-        under_way = self._flights.get(key)
+        under_way = None if anew else self._flights.get(key)
         if under_way is not None:
             theirs_ns, flight = under_way
             if query.extent.end_ns < theirs_ns <= at_ns and not flight.is_abandoned:

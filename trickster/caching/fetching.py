@@ -78,8 +78,10 @@ class Fetcher:
                      status: int | None = None) -> bool:
         """Use what is stored in the place of an error, if that is allowed (RFC 5861)."""
         stored = errand.stored
-        if stored is None or not stored.is_whole or not may_replace_error(
-                stored.policy, stored.age(self._clock.seconds()), self._options.stale_if_error):
+        if stored is None or not stored.is_whole or _is_wished_fresh(errand):
+            return False
+        if not may_replace_error(stored.policy, stored.age(self._clock.seconds()),
+                                 self._options.stale_if_error):
             return False
         fill.land(Landed(stored, Outcome(
             Engine.OBJECT, Status.HIT, reason, "stale-if-error", origin_status=status)))
@@ -116,7 +118,9 @@ class Fetcher:
         if missing:
             await self._fetch_missing(fill, errand, fresh, missing)
             return
-        outcome = outcome_of(Status.REVALIDATED, Reason.REVALIDATED, response)
+        is_wished = errand.reason is Reason.REQUEST_NO_CACHE
+        outcome = outcome_of(
+            Status.REVALIDATED, errand.reason if is_wished else Reason.REVALIDATED, response)
         reason = self._archive.why_personal(question, fresh)
         if reason is not None:
             reply = Reply(fresh, question.request, self._clock.seconds(), outcome,
@@ -124,7 +128,7 @@ class Fetcher:
             await self._release(fill, errand, answer(reply), reason)
             return
         fill.land(Landed(fresh, evolve(outcome, stored=True)))
-        if fill.may_be_kept:
+        if fill.is_to_be_kept():
             await self._archive.keep_renewed(question, fresh, stored)
 
     async def _anew(self, fill: Fill, errand: Errand) -> None:
@@ -150,7 +154,8 @@ class Fetcher:
     async def _partial(self, fill: Fill, errand: Errand, response: Response,
                        sent: float) -> None:
         head = self._archive.head(errand.question, response, sent)
-        reason = self._archive.why_not_partial(errand.sent, response, head.policy)
+        reason = self._archive.why_not_partial(
+            errand.question, errand.sent, response, head.policy)
         if reason is not None:
             await self._not_kept(fill, errand, response, reason)
             return
@@ -217,7 +222,7 @@ class Fetcher:
         try:
             head = self._archive.head(errand.question, response, sent)
             if response.status != 206 or self._archive.why_not_partial(
-                    request, response, head.policy):
+                    errand.question, request, response, head.policy):
                 return response, None
             octets = await self._whole(response)
             return response, partial_document(head, response.headers, octets)
@@ -253,8 +258,9 @@ class Fetcher:
                        reason: Reason) -> None:
         """Give an answer to the one who asked first, and let the others ask themselves."""
         _let_go(errand)
-        self._pass(errand)
-        if errand.stored is not None and response.status < 500:
+        if reason is not Reason.REQUEST_NO_STORE:
+            self._pass(errand)
+        if errand.stored is not None and _outdates(errand, response, reason):
             # The origin has another answer now: the older one must not be used again.
             await self._archive.drop(errand.question, errand.stored)
         status = passed_status(response.status) if response.status >= 400 else Status.KEY_MISS
@@ -354,7 +360,7 @@ class Fetcher:
         if not fits:
             outcome = evolve(outcome, reason=Reason.TOO_LARGE)
         fill.land(Landed(document, outcome, first_hand))
-        if fits and fill.may_be_kept:
+        if fits and fill.is_to_be_kept():
             await self._archive.keep(errand.question, document)
 
 
@@ -362,3 +368,20 @@ def _let_go(errand: Errand) -> None:
     """What is not kept is a client's to read, for as long as it may last."""
     if errand.sent.collecting is not None:
         errand.sent.collecting.end()
+
+
+def _is_wished_fresh(errand: Errand) -> bool:
+    return errand.reason is Reason.REQUEST_NO_CACHE or b"no-cache" in errand.question.asked
+
+
+def _outdates(errand: Errand, response: Response, reason: Reason) -> bool:
+    """
+    :param reason: why an answer is not stored.
+    :return: whether what is stored must not be used any more because of it.
+    """
+    if errand.reason is not Reason.REQUEST_NO_CACHE:
+        return response.status < 500
+    # It is fresh still.  What the origin has against this request, or has for this client
+    # alone, says nothing about it.
+    return (response.status < 400 or response.status in (404, 410)) and (
+        reason not in (Reason.SET_COOKIE, Reason.AUTHORIZATION))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -80,6 +80,7 @@ class Fill:
     is_progressive: bool = False
     is_detached: bool = False
     may_be_kept: bool = True
+    _older: Sequence[Fill] = field(default=(), init=False)
     _seats: list[Deferred[Verdict]] = field(factory=list, init=False)
     _work: Deferred[None] | None = field(default=None, init=False)
     _head: tuple[Document, Outcome, bool] | None = field(default=None, init=False)
@@ -95,6 +96,25 @@ class Fill:
         self._work = Deferred.fromCoroutine(work)
         self._work.addErrback(self._fail)
         self._work.addBoth(lambda _: ended())
+
+    def follows(self, older: Sequence[Fill]) -> None:
+        """
+        :param older: exchanges for the same that have begun earlier, and may end later.
+        """
+        self._older = older
+
+    def is_to_be_kept(self) -> bool:
+        """
+        Ask once, just before storing.
+
+        :return: whether what it brought may be stored; then what older exchanges bring from
+            now on may not.
+        """
+        if self.may_be_kept:
+            for older in self._older:
+                older.may_be_kept = False
+        self._older = ()
+        return self.may_be_kept
 
     @property
     def is_open(self) -> bool:
@@ -225,10 +245,11 @@ class FillTable:
 
     most_passes: int = 4096
     _fills: dict[str, Fill] = field(factory=dict, init=False)
+    _alone: dict[Fill, str] = field(factory=dict, init=False)
     _passes: dict[str, float] = field(factory=dict, init=False)
 
     def __len__(self) -> int:
-        return len(self._fills)
+        return len(self._fills) + len(self._alone)
 
     def find(self, slot: str) -> Fill | None:
         """:return: the exchange that somebody may still join."""
@@ -240,6 +261,17 @@ class FillTable:
         self._fills[slot] = fill
         fill.start(work, lambda: self._forget(slot, fill))
 
+    def begin_alone(self, slot: str, fill: Fill, work: Coroutine[Any, Any, None]) -> None:
+        """Run an exchange that nobody else joins, beside those that others wait for."""
+        shared = self._fills.get(slot)
+        older = [other for other, others_slot in self._alone.items() if others_slot == slot]
+        fill.follows(older if shared is None else [*older, shared])
+        self._alone[fill] = slot
+        fill.start(work, lambda: self._end_alone(fill))
+
+    def _end_alone(self, fill: Fill) -> None:
+        del self._alone[fill]
+
     def _forget(self, slot: str, fill: Fill) -> None:
         if self._fills.get(slot) is fill:
             del self._fills[slot]
@@ -248,6 +280,9 @@ class FillTable:
         """What is on its way for a key was asked for before it changed: nobody joins it."""
         for slot in [slot for slot in self._fills if slot.startswith(key)]:
             self._fills.pop(slot).may_be_kept = False
+        for fill, slot in self._alone.items():
+            if slot.startswith(key):
+                fill.may_be_kept = False
 
     def pass_until(self, slot: str, until: float) -> None:
         """
@@ -275,5 +310,5 @@ class FillTable:
 
     def cancel_all(self) -> None:
         """Give up everything, at the end of the program."""
-        for fill in list(self._fills.values()):
+        for fill in [*self._fills.values(), *self._alone]:
             fill.cancel()

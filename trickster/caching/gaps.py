@@ -37,6 +37,8 @@ _NOT_KEPT = (
     b"signature-input", b"retry-after", b"authentication-info", b"clear-site-data",
 )
 
+_ANEW = (b"Cache-Control", b"no-cache")
+
 Offload = Callable[..., Awaitable[Any]]
 E_ = TypeVar("E_", bound=Exception)
 
@@ -72,6 +74,27 @@ class Landed:
     dataset: Dataset
     headers: Headers
     stored: bool
+
+
+@define(eq=False)
+class _Fetch:
+    """
+    A fetch under way.
+
+    :ivar superseded: what of it a fetch that began later has brought already.
+    """
+
+    extent: Extent
+    flight: Flight[Landed] = field(factory=Flight)
+    superseded: list[Extent] = field(factory=list)
+
+    def supersede(self, all_under_way: Sequence[_Fetch]) -> None:
+        """What those bring that began earlier is older than what this one has brought."""
+        for other in all_under_way:
+            if other is self:
+                return
+            if other.extent.overlaps(self.extent):
+                other.superseded.append(self.extent)
 
 
 @frozen
@@ -118,7 +141,7 @@ class GapFetcher:
     _in_flight: InFlight
     _offload: Offload
     _log: Logger = field(factory=Logger)
-    _under_way: dict[str, list[tuple[Extent, Flight[Landed]]]] = field(factory=dict, init=False)
+    _under_way: dict[str, list[_Fetch]] = field(factory=dict, init=False)
 
     @property
     def flights(self) -> int:
@@ -134,6 +157,9 @@ class GapFetcher:
 
         :param missing: not empty.
         """
+        if plan.anew:
+            # What others fetch was asked for before this client came.
+            return await self._fetched(plan, missing, lambda _: False)
         fetched = await self._fetched(plan, missing, lambda _: True)
         wider = [extent for extent, _ in fetched.failures if not _within(extent, plan.wanted)]
         if not wider:
@@ -149,9 +175,9 @@ class GapFetcher:
     async def _fetched(self, plan: Plan, missing: Extents,
                        joinable: Callable[[Extent], bool]) -> Fetched:
         step = plan.query.step_ns
-        waits = [(extent, flight.seat()) for extent, flight in self._under_way.get(plan.key, ())
-                 if not flight.is_abandoned and joinable(extent)
-                 and any(extent.overlaps(span) for span in missing.spans)]
+        waits = [(other.extent, other.flight.seat()) for other in self._under_way.get(plan.key, ())
+                 if not other.flight.is_abandoned and joinable(other.extent)
+                 and any(other.extent.overlaps(span) for span in missing.spans)]
         left = missing - Extents.of(step, (extent for extent, _ in waits))
         own = tuple(piece for span in left.spans
                     for piece in planning.shards(span, step, self._options.sharding))
@@ -161,27 +187,30 @@ class GapFetcher:
         return _sorted_out(missing, own, [extent for extent, _ in waits], results)
 
     def _start(self, plan: Plan, piece: Extent, gate: DeferredSemaphore) -> Flight[Landed]:
-        record: tuple[Extent, Flight[Landed]] = (piece, Flight())
+        fetch = _Fetch(piece)
         others = self._under_way.setdefault(plan.key, [])
-        others.append(record)
+        others.append(fetch)
 
         def landed() -> None:
-            others.remove(record)
+            others.remove(fetch)
             if not others and self._under_way.get(plan.key) is others:
                 del self._under_way[plan.key]
 
-        record[1].start(self._fetch_in_turn(plan, piece, gate), landed)
-        return record[1]
+        fetch.flight.start(self._fetch_in_turn(plan, fetch, gate), landed)
+        return fetch.flight
 
-    async def _fetch_in_turn(self, plan: Plan, piece: Extent, gate: DeferredSemaphore) -> Landed:
+    async def _fetch_in_turn(self, plan: Plan, fetch: _Fetch, gate: DeferredSemaphore) -> Landed:
         await gate.acquire()
         try:
-            return await self._fetch(plan, evolve(plan.query, extent=piece))
+            return await self._fetch(plan, evolve(plan.query, extent=fetch.extent), fetch)
         finally:
             gate.release()
 
-    async def _fetch(self, plan: Plan, query: TimeRangeQuery) -> Landed:
+    async def _fetch(self, plan: Plan, query: TimeRangeQuery, fetch: _Fetch) -> Landed:
         request = fetchable(self._dialect.encode_request(query))
+        if plan.anew:
+            # RFC 9111 section 5.2: caches on the way to the origin are meant too.
+            request = evolve(request, headers=request.headers.with_added(_ANEW))
         others = self._under_way.get(plan.key)
         response = await self._upstream.respond(request)
         refused = response.status != 200
@@ -203,6 +232,11 @@ class GapFetcher:
         final = storable(plan, dataset, response.headers.get(b"date"))
         if self._under_way.get(plan.key) is not others:
             final = None  # it was asked for before the key was purged
+        if final is not None and plan.anew:
+            fetch.supersede(others or ())
+        if final is not None and fetch.superseded:
+            left = final.extents - Extents.of(query.step_ns, fetch.superseded)
+            final = final.restricted(left) if left else None
         stored = final is not None and await self._entries.change(
             plan.key, lambda entry: with_more(entry, final, headers, plan, self._options),
             (lambda: self._under_way.get(plan.key) is others) if (

@@ -21,7 +21,7 @@ from trickster.caching.asking import (
     asked_for_missing,
     slot_of,
 )
-from trickster.caching.directives import NO_DIRECTIVES, Directives, parse_cache_control
+from trickster.caching.directives import NO_DIRECTIVES
 from trickster.caching.documents import Document, Span
 from trickster.caching.errands import Errand
 from trickster.caching.fetching import Fetcher
@@ -36,7 +36,7 @@ from trickster.caching.rfc9111 import Use, use_of
 from trickster.caching.selecting import matches
 from trickster.caching.shelf import Found, Shelf
 from trickster.caching.validation import confirms, validators
-from trickster.caching.wishes import is_more_than_reading, purges, wished
+from trickster.caching.wishes import heeded, is_more_than_reading
 from trickster.errors import NotCached, Reason, RequestTooLarge
 from trickster.interfaces import ICacheStore, IResponder
 from trickster.messages import (
@@ -56,7 +56,6 @@ _MOST_LOOKS = 3
 _LONGEST_REMEMBERED = 4096
 # How a lookup went when the origin was asked for a whole new answer.
 _ASKED = frozenset((Status.KEY_MISS, Status.PROXY_ONLY))
-_NOT_TO_BE_STORED = parse_cache_control((b"no-store",))
 
 
 @implementer(IResponder)
@@ -134,7 +133,8 @@ class ObjectCache:
             return await self._passed(request, Reason.UNPARSABLE_BODY)
         if request.noted is not None:
             request.noted("key", key)
-        response = await self._ask(Question(key, request, body, self._honoured(request)))
+        response = await self._ask(Question(
+            key, request, body, heeded(request.headers, self.options.honour_request_directives)))
         if extent is not None:
             response = evolve(response, outcome=evolve(response.outcome, aligned=extent))
         if question is not None:
@@ -175,14 +175,7 @@ class ObjectCache:
         except BodyTooLarge as error:
             raise RequestTooLarge(str(error)) from error
 
-    def _honoured(self, request: Request) -> Directives:
-        if not self.options.honour_request_directives:
-            return NO_DIRECTIVES
-        return wished(request.headers)
-
     async def _ask(self, question: Question) -> Response:
-        if not self.options.honour_request_directives and purges(question.request.headers):
-            return await self._purge(question)
         found = await self._shelf.find(question.key, question.request.headers)
         for _ in range(_MOST_LOOKS):
             response = self._from(found, question)
@@ -190,6 +183,8 @@ class ObjectCache:
                 return response
             if b"only-if-cached" in question.asked:
                 raise NotCached("not cached, and only-if-cached was asked for")
+            if b"no-store" in question.asked:
+                return await self._unstored(question)
             if question.request.method == b"HEAD":
                 return await self._headed(question, found)
             response = await self._fetched(question, found)
@@ -197,6 +192,15 @@ class ObjectCache:
                 return response
             found = await self._shelf.find(question.key, question.request.headers)
         return await self._asked_alone(question, found)
+
+    async def _unstored(self, question: Question) -> Response:
+        """Ask the origin for one client, without a trace in what others get."""
+        if question.request.method != b"HEAD":
+            return await self._asked_alone(question, Found(None, question.key))
+        response = await self._inner.respond(asked_alike(question, self._asking))
+        return evolve(response, outcome=Outcome(
+            Engine.OBJECT, Status.KEY_MISS, Reason.REQUEST_NO_STORE,
+            origin_status=response.status))
 
     def _from(self, found: Found, question: Question) -> Response | None:
         """Answer from what is stored, if that is allowed and everything is here."""
@@ -234,6 +238,9 @@ class ObjectCache:
         if self._table.is_passed(errand.slot, self._clock.seconds()):
             return await self._asked_alone(question, found)
         fill = self._table.find(errand.slot) or self._with_part(question, found)
+        if fill is not None and b"no-cache" in question.asked:
+            # What it brings was asked for before this client came.
+            return await self._asked_alone(question, found)
         if fill is not None:
             return await self._told(question, await fill.seat(), False, found)
         fill = Fill(is_progressive=self.options.collapse is Collapse.PROGRESSIVE)
@@ -267,7 +274,7 @@ class ObjectCache:
             await self._archive.keep_renewed(question, fresh, stored)
         elif stored is not None and response.status in (200, 404, 410):
             await self._archive.drop(question, stored)
-        reason = Reason.KEY_MISS if stored is None else Reason.STALE
+        reason = Reason.KEY_MISS if stored is None else self._why_validated(stored, question)
         return evolve(response, outcome=Outcome(
             Engine.OBJECT, Status.KEY_MISS, reason, origin_status=response.status))
 
@@ -300,7 +307,7 @@ class ObjectCache:
         errand = self._errand(question, found)
         fill = Fill()
         seat = fill.seat()
-        fill.start(self._fetcher.fetch(fill, errand), lambda: None)
+        self._table.begin_alone(errand.slot, fill, self._fetcher.fetch(fill, errand))
         response = await self._told(question, await seat, True, found)
         assert response is not None  # whoever leads is answered
         return response
@@ -310,8 +317,10 @@ class ObjectCache:
         sent = None
         missing: tuple[Span, ...] = ()
         reason = Reason.VARY_MISS if found.others else Reason.KEY_MISS
+        if b"no-store" in question.asked:
+            reason = Reason.REQUEST_NO_STORE
         if stored is not None:
-            reason = Reason.STALE
+            reason = self._why_validated(stored, question)
             if self._use(stored, question) is not Use.VALIDATE:
                 missing = self._archive.missing(stored, question.request)
                 sent = asked_for_missing(question, stored, missing, self._asking)
@@ -326,20 +335,15 @@ class ObjectCache:
         return use_of(stored.policy, stored.age(self._clock.seconds()), question.asked,
                       self.options.stale_while_revalidate)
 
+    def _why_validated(self, stored: Document, question: Question) -> Reason:
+        """:return: why the origin is asked about what is stored."""
+        if not question.asked.values:
+            return Reason.STALE
+        use = self._use(stored, evolve(question, asked=NO_DIRECTIVES))
+        return Reason.STALE if use is Use.VALIDATE else Reason.REQUEST_NO_CACHE
+
     def _begin(self, errand: Errand, fill: Fill) -> None:
         self._table.begin(errand.slot, fill, self._fetcher.fetch(fill, errand))
-
-    async def _purge(self, question: Question) -> Response:
-        """What a client's no-cache means to Trickster: forget it, and ask the origin."""
-        await self.forget(question.key)
-        if self.options.route.transform is None:
-            response = await self._inner.respond(asked_alike(question, self._asking))
-        else:
-            response = await self._asked_alone(
-                evolve(question, asked=_NOT_TO_BE_STORED), Found(None, question.key))
-        return evolve(response, outcome=Outcome(
-            Engine.OBJECT, Status.PURGE, Reason.REQUEST_NO_CACHE,
-            origin_status=response.status))
 
     async def _passed(self, request: Request, reason: Reason) -> Response:
         response = await self._inner.respond(request)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from trickster.caching.directives import Directives, parse_cache_control
+from trickster.caching.directives import NO_DIRECTIVES, Directives, parse_cache_control
 from trickster.messages import Headers, Request
 
-_NO_CACHE = frozenset((b"no-cache", b"no-store", b"private"))
+_FRESH = parse_cache_control([b"no-cache"])
+_FRESH_UNSTORED = parse_cache_control([b"no-cache, no-store"])
 
 
 def wished(headers: Headers) -> Directives:
     """:return: the directives of a request; C{Pragma} counts where there are no others."""
     lines = headers.get_all(b"cache-control")
     if not lines and b"no-cache" in (headers.joined(b"pragma") or b"").lower():
-        return parse_cache_control([b"no-cache"])  # RFC 9111 section 5.4
+        return _FRESH  # RFC 9111 section 5.4
     return parse_cache_control(lines)
 
 
-def purges(headers: Headers) -> bool:
-    """:return: whether a request wants what is stored forgotten, as Trickster takes it."""
+def heeded(headers: Headers, in_full: bool) -> Directives:
+    """
+    :param in_full: whether all directives of a request are obeyed, as RFC 9111 section 5.2.1
+        has them.
+    :return: those that are obeyed; else the wish for a fresh answer alone, which C{no-store}
+        is too.  It is about the answer to the one who asks: nothing is taken from others.
+    """
     if b"cache-control" not in headers and b"pragma" not in headers:
-        return False
-    return not _NO_CACHE.isdisjoint(wished(headers).values)
+        return NO_DIRECTIVES
+    said = wished(headers)
+    if in_full:
+        return said
+    if b"no-store" in said:
+        return _FRESH_UNSTORED
+    return _FRESH if b"no-cache" in said else NO_DIRECTIVES
 
 
 def is_more_than_reading(request: Request) -> bool:

@@ -57,7 +57,14 @@ def delta_options(prefix: str, options: BackendOptions, plan: PathPlan) -> Delta
         fast_forward_ttl=options.fastforward_ttl, sharding=sharding,
         concurrency=options.fetch_concurrency_limit,
         max_query_range=options.max_query_range,
-        max_answer_bytes=options.max_timeseries_bytes, transform=plan.route.transform)
+        max_answer_bytes=options.max_timeseries_bytes, transform=plan.route.transform,
+        honours=honours(options, plan))
+
+
+def honours(options: BackendOptions, plan: PathPlan) -> bool:
+    """:return: whether all directives of clients' C{Cache-Control} are obeyed on a path."""
+    said = plan.options.honour_request_directives
+    return options.honour_request_directives if said is None else said
 
 
 def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
@@ -72,9 +79,7 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
         key_prefix=prefix, route=_exact(plan.route, options), negative=negative,
         max_ttl=options.max_ttl, revalidation_factor=options.revalidation_factor,
         max_object_size_bytes=options.max_object_size_bytes,
-        honour_request_directives=(
-            options.honour_request_directives if said.honour_request_directives is None
-            else said.honour_request_directives),
+        honour_request_directives=honours(options, plan),
         stale_while_revalidate=options.stale_while_revalidate,
         stale_if_error=options.stale_if_error,
         collapse=Collapse.PROGRESSIVE if said.is_progressive else Collapse.BASIC,
