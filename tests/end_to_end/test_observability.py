@@ -99,7 +99,7 @@ class RefusalTests(Reporting):
     def test_elsewhere(self) -> None:
         """Everywhere else it is plain text, which gives nothing away either."""
         for answer in (fetch(f"{self.trickster.url}/down/graph"),
-                       fetch(f"{self.trickster.url}/good/%2e%2e/x")):
+                       fetch(f"{self.trickster.url}/down/%2e%2e/x")):
             self.assertEqual(answer.headers["Content-Type"].partition(";")[0], "text/plain")
             self.assertNotIn("127.0.0.1", str(answer.body) + str(answer.headers))
 
