@@ -247,8 +247,7 @@ class OverloadedTests(SynchronousTestCase):
             self.assertEqual(answers(received), [(503, b"there is too much to do\n")])
             self.assertIn(b"\r\nRetry-After: 1\r\n", received)
             self.assertIn(b"\r\nDate: ", received)
-            self.clock.rightNow += 0.6
-            self.connection.channel._expired()
+            self.connection.channel.held_enough()
         self.assertEqual((self.connection.ending, self.overload.refused_total), ("open", 3))
 
     def test_head(self) -> None:
@@ -282,7 +281,7 @@ class OverloadedTests(SynchronousTestCase):
         """A client that goes meanwhile leaves nothing behind."""
         self.statuses(get())
         self.connection.leave()
-        self.clock.advance(0)
+        self.clock.advance(0.5)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_drained_while_held(self) -> None:
@@ -295,11 +294,11 @@ class OverloadedTests(SynchronousTestCase):
         """Refusals are made once a second for each path, and as many are remembered as fit."""
         first = self.connection.exchange(get(b"/a"))
         self.clock.rightNow += 5.0
-        self.connection.channel._expired()
+        self.connection.channel.held_enough()
         second = self.connection.exchange(get(b"/a"))
         self.assertNotEqual(first, second)  # another date
         for number in range(3000):
-            self.connection.channel._expired()
+            self.connection.channel.held_enough()
             self.connection.send(get(b"/%d" % number))
         self.assertLessEqual(len(self.connection.site._refused), 1024)
 

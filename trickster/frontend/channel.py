@@ -42,8 +42,6 @@ _MOST_AT_ONCE = 16
 _LINGER = 2.0
 _SOON = 0.001
 _MOST_DISCARDED = 1 << 20
-# Seconds that a connection is not read from after a refusal for overload.
-_HOLD = 0.5
 # Seconds that a request head which has begun may still take once the listener is to stop.
 _LAST_HEAD = 1.0
 
@@ -301,11 +299,11 @@ class ProxyChannel(HTTPChannel):
         """
         self._is_held = True
         self._pause_reading()
-        self._deadline.set(_HOLD)
+        self.site.hold(self)
 
-    def _held_enough(self) -> None:
+    def held_enough(self) -> None:
+        """Go on with the next request."""
         self._is_held = False
-        self._deadline.lift()
         self._next()
 
     # Reading bodies.
@@ -411,8 +409,7 @@ class ProxyChannel(HTTPChannel):
         is_unread = self._body is not None
         self._exchange = self._body = self._pace = None
         self._owes_continue = False
-        if not self._is_held:
-            self._deadline.lift()
+        self._deadline.lift()
         if closing:
             self._close(is_unread or bool(self._ahead))
         elif not self._is_reading:
@@ -499,8 +496,6 @@ class ProxyChannel(HTTPChannel):
     def _expired(self) -> None:
         if self._is_closing:
             self._not_taken(self._deadline)
-        elif self._is_held:
-            self._held_enough()
         elif self._exchange is not None:
             self._body_due()
         elif self._reader.has_begun:
