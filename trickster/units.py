@@ -72,12 +72,13 @@ def _nanoseconds(unsigned: str, text: str) -> Decimal:
     if _BARE_NUMBER.fullmatch(text) and len(text) <= _MAX_TEXT:
         raise UnitError(f"{text} has no unit; for seconds write {text}s")
     total, position = Decimal(0), 0
-    for term in _TERM.finditer(unsigned):
+    # What is longer is no duration, and would be looked through from each of its digits.
+    for term in _TERM.finditer(unsigned) if len(unsigned) <= _MAX_TEXT else ():
         if term.start() != position:
             break
         total += Decimal(term[1]) * _NANOSECONDS[term[2]]
         position = term.end()
-    if not unsigned or position != len(unsigned) or len(unsigned) > _MAX_TEXT:
+    if not unsigned or position != len(unsigned):
         raise UnitError(
             f"{_shown(text)} is not a duration; write one like 90s, 1h30m or 14d "
             "(units ns us ms s m h d w mo y)"

@@ -53,3 +53,16 @@ class TextTests(SynchronousTestCase):
         shown = masked_text(f"http://joe:7{password}7@host/path")
         self.assertNotIn(f"7{password}7", shown)
         self.assertTrue(shown.endswith("@host/path"))
+
+
+class LongTests(SynchronousTestCase):
+    """Texts that look like the beginning of something, again and again."""
+
+    def test_linear(self) -> None:
+        """Each is looked through once, and not from each of its characters."""
+        for piece in ("a", "a:", "//", "://", "a=", "&", '"a": "'):
+            self.assertLessEqual(len(masked_text(piece * 100_000)), 2_000_000)
+
+    def test_at_in_names(self) -> None:
+        """What stands before the last @ of a URL's authority is hidden from its first colon."""
+        self.assertEqual(masked_text("http://a@b:c@h/@x"), "http://a@b:*****@h/@x")

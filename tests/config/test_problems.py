@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.config.problems import Place, Problems, containers, meant, one_of, shown
+from trickster.config.problems import Place, Problems, Text, containers, meant, one_of, shown
 from trickster.errors import ConfigurationError
 
 
@@ -74,3 +74,38 @@ class WordTests(SynchronousTestCase):
         self.assertEqual(shown("a\nb"), "'a\\nb'")
         self.assertEqual(len(shown("x" * 500)), 65)
         self.assertNotIn("hunter2", shown("http://joe:hunter2@h"))
+
+
+class ManyTests(SynchronousTestCase):
+    """More problems than can be read."""
+
+    def test_bounded(self) -> None:
+        """The first ones of the file are told, and how many more there are; no more is done."""
+        asked: list[int] = []
+
+        def saying(number: int) -> Text:
+            def said() -> str:
+                asked.append(number)
+                return f"problem {number}"
+            return said
+
+        problems = Problems()
+        for number in range(5000, 0, -1):
+            problems.add(Place("f", number, 1), "a", saying(number))
+        told = self.assertRaises(ConfigurationError, problems.raise_any).problems
+        self.assertEqual((len(told), told[0], told[-1]),
+                         (101, "f:1:1: a: problem 1", "... and 4900 more"))
+        self.assertLessEqual(len(asked), 200)
+
+    def test_same(self) -> None:
+        """What is told twice counts once."""
+        problems = Problems()
+        for number in range(150):
+            problems.add(Place("f", number // 3 + 1, 1), "a", "wrong")
+        told = self.assertRaises(ConfigurationError, problems.raise_any).problems
+        self.assertEqual(len(told), 50)
+
+    def test_long(self) -> None:
+        """A long text is not shown at all: a part of it could be a part of a secret."""
+        self.assertEqual(shown("x" * 5000), "a text of 5000 characters")
+        self.assertEqual(meant("x" * 5000, ["x" * 4999]), "")

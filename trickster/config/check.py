@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
 from trickster.config.checkcaching import check_caching
@@ -56,6 +56,7 @@ def check(configuration: Configuration, routes: Routes, problems: Problems) -> N
 class _Checks:
     configuration: Configuration
     problems: Problems
+    _known: dict[str, Collection[str]] = field(init=False)
 
     def check_listeners(self) -> None:
         taken: list[tuple[str, ListenerOptions]] = []
@@ -270,26 +271,26 @@ class _Checks:
                 self._refer(f"{within}.req_rewriter_name", case.req_rewriter_name, "rewriter")
 
     def _refer(self, path: str, name: str | None, what: str) -> None:
-        known = self._known(what)
+        known = self._known[what]
         if not name or name in known or (what == "authenticator" and name == "none"):
             return
         what = "backend" if what == "route" else what
         if what == "listener" and name in self.configuration.listeners:
-            self.problems.at(path, f"listener {name!r} serves no backends; expected one of "
-                             f"{one_of(known)}")
+            self.problems.at(path, lambda: f"listener {name!r} serves no backends; expected "
+                             f"one of {one_of(known)}")
             return
-        self.problems.at(path, f"there is no {what} {shown(name)}; expected one of "
+        self.problems.at(path, lambda: f"there is no {what} {shown(name)}; expected one of "
                          f"{one_of(known)}{meant(name, known)}")
 
-    def _known(self, what: str) -> Collection[str]:
+    @_known.default
+    def _names(self) -> dict[str, Collection[str]]:
         it = self.configuration
-        known: dict[str, Collection[str]] = {
+        return {
             "cache": it.caches, "negative cache": it.negative_caches, "tracer": it.tracing,
             "listener": it.frontends, "authenticator": it.authenticators, "rule": it.rules,
             "rewriter": it.request_rewriters, "backend": it.backends,
-            "route": [*it.backends, "frontend"],
+            "route": dict.fromkeys((*it.backends, "frontend")),
         }
-        return known[what]
 
 
 def _is_path(path: str) -> bool:

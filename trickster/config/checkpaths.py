@@ -82,7 +82,7 @@ def _check_handler(at: str, each: PathOptions, handlers: Collection[str],
     name = each.handler
     if name is None or not handlers or name in handlers:
         return
-    problems.at(f"{at}.handler", f"{shown(name)} is not known here; expected one of "
+    problems.at(f"{at}.handler", lambda: f"{shown(name)} is not known here; expected one of "
                 f"{one_of(sorted(handlers))}{meant(name, handlers)}")
 
 

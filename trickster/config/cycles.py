@@ -27,16 +27,18 @@ def cycles(graph: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     done: set[str] = set()
     for start in graph:
-        trail, left = [start], [iter(graph[start])]
+        # An ordered set of the names on the way.
+        trail, left = {start: None}, [iter(graph[start])]
         while trail:
             step = next(left[-1], None)
             if step is None:
-                done.add(trail.pop())
+                done.add(trail.popitem()[0])
                 left.pop()
             elif step in trail:
-                found.append((*trail[trail.index(step):], step))
+                way = [*trail]
+                found.append((*way[way.index(step):], step))
             elif step in graph and step not in done:
-                trail.append(step)
+                trail[step] = None
                 left.append(iter(graph[step]))
     return list(dict.fromkeys(found))
 

@@ -18,8 +18,8 @@ _SECRET_NAME = re.compile(
 _MASKED = re.compile(r"(?:^|[=:])\*{5}(?:$|[@&;\s])|\"\*{5}\"")
 # A member of a JSON object.
 _MEMBER = re.compile(r'"([^"\\]{1,64})"(\s*:\s*)"(?:[^"\\]|\\.)+"')
-_USER_INFO = re.compile(r"(?<=://)([^/?#\s@]*?)(:[^/?#\s]*)?@")
-_PARAMETER = re.compile(r"([^?&;\s=]+)=([^&;\s#]*)")
+_USER_INFO = re.compile(r"(?<=://)([^/?#\s]*)@")
+_PARAMETER = re.compile(r"([^?&;\s=]{1,256})=([^&;\s#]*)")
 
 
 def is_secret_name(name: str) -> bool:
@@ -45,7 +45,8 @@ def masked_text(text: str) -> str:
 
 def _masked_user(found: re.Match[str]) -> str:
     # Some services take a token as the user name, with no password.
-    return f"{found[1]}:{MASK}@" if found[2] else f"{MASK}@"
+    user, colon, _ = found[1].partition(":")
+    return f"{user}:{MASK}@" if colon else f"{MASK}@"
 
 
 def _masked_parameter(found: re.Match[str]) -> str:

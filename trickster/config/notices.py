@@ -55,17 +55,17 @@ def unprotected(problems: Problems) -> tuple[str, ...]:
 
 def notices(configuration: Configuration, problems: Problems) -> tuple[str, ...]:
     """:return: what else the operator should read once."""
-    said = [problems.spelled(path) for path in problems.unused
-            if not _is_own_name(configuration, path)]
+    own = _own_groups(configuration)
+    said = [problems.spelled(path) for path in problems.unused if path not in own]
     said += _stand_ins(configuration, problems)
     without_effect: Sequence[str] = [_NOT_YET + ", ".join(bounded(said))] if said else []
     return (*without_effect, *bounded(problems.remarks))
 
 
-def _is_own_name(configuration: Configuration, path: str) -> bool:
-    """Whether it is what the original shows where nothing was said: a group of one's own."""
-    return any(path == f"backends.{name}.replica_group" and backend.replica_group == name
-               for name, backend in configuration.backends.items())
+def _own_groups(configuration: Configuration) -> set[str]:
+    """:return: what the original shows where nothing was said: groups of backends' own names."""
+    return {f"backends.{name}.replica_group"
+            for name, backend in configuration.backends.items() if backend.replica_group == name}
 
 
 def _stand_ins(configuration: Configuration, problems: Problems) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from itertools import islice
 
 from attrs import Factory, define, field, frozen
 
@@ -12,6 +13,11 @@ from trickster.errors import ConfigurationError
 
 MAX_REPORTED = 100
 _MAX_SHOWN = 60
+_MAX_MASKED = 1000
+_MAX_NEAR = 1000
+
+# What is said of a problem; a function, where it takes work that few problems are worth.
+Text = str | Callable[[], str]
 
 
 @frozen(order=True)
@@ -52,27 +58,27 @@ class Problems:
     masked: list[tuple[Place, str]] = field(default=Factory(list))
     remarks: list[str] = field(default=Factory(list))
     _unread: set[str] = field(default=Factory(set))
-    _found: list[tuple[Place, str]] = field(default=Factory(list))
+    _found: list[tuple[Place, str, Text]] = field(default=Factory(list))
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
-    def add(self, place: Place, path: str, text: str) -> None:
+    def add(self, place: Place, path: str, text: Text) -> None:
         """
         :param path: of the key, dotted; empty for the whole file.
         :param text: what is wrong, what was expected.
         """
-        where = f"{place}: {self.spelled(path)}" if path else str(place)
-        self._found.append((place, f"{where}: {text}"))
+        self._found.append((place, self.spelled(path), text))
 
-    def unread(self, place: Place, path: str, text: str) -> None:
+    def unread(self, place: Place, path: str, text: Text) -> None:
         """Add a problem because of which a default stands where a value should."""
         self._unread.add(path)
         self.add(place, path, text)
 
     def is_unread(self, path: str) -> bool:
         """:return: whether the value there, or what contains it, is not what was said."""
-        return any(outer in self._unread for outer in containers(path) if outer)
+        return bool(self._unread) and any(
+            outer in self._unread for outer in containers(path) if outer)
 
     def remark(self, path: str, text: str) -> None:
         """Say something of the key at a path that is no problem."""
@@ -85,12 +91,12 @@ class Problems:
 
     def spelled(self, path: str) -> str:
         """:return: the path as it was written in the file."""
-        for outer in containers(path):
+        for outer in containers(path) if self.spellings else ():
             if outer in self.spellings:
                 return self.spellings[outer] + path[len(outer):]
         return path
 
-    def at(self, path: str, text: str) -> None:
+    def at(self, path: str, text: Text) -> None:
         """
         Add a problem at the place where that path, or what contains it, was said; but not of
         a value that could not be read, which would be told twice.
@@ -109,14 +115,32 @@ class Problems:
         """
         if not self._found:
             return
-        lines = dict.fromkeys(line for _, line in sorted(self._found))
-        raise ConfigurationError(tuple(bounded(list(lines))))
+        # What a line says is worked out for those only that are told.
+        ordered = sorted(self._found, key=_order)
+        lines = list(islice(dict.fromkeys(map(_line, ordered[:2 * MAX_REPORTED])), MAX_REPORTED))
+        more = len(ordered) - MAX_REPORTED if len(ordered) > 2 * MAX_REPORTED else (
+            len(set(map(_line, ordered))) - MAX_REPORTED)
+        raise ConfigurationError((*lines, *_more(more)))
+
+
+def _order(found: tuple[Place, str, Text]) -> tuple[Place, str]:
+    return found[:2]
+
+
+def _line(found: tuple[Place, str, Text]) -> str:
+    place, path, text = found
+    where = f"{place}: {path}" if path else str(place)
+    return f"{where}: {text if isinstance(text, str) else text()}"
+
+
+def _more(count: int) -> Iterator[str]:
+    if count > 0:
+        yield f"... and {count} more"
 
 
 def bounded(lines: Sequence[str]) -> list[str]:
     """:return: as many of the lines as can be read, and how many more there are."""
-    more = len(lines) - MAX_REPORTED
-    return [*lines[:MAX_REPORTED], *([f"... and {more} more"] if more > 0 else [])]
+    return [*lines[:MAX_REPORTED], *_more(len(lines) - MAX_REPORTED)]
 
 
 def containers(path: str) -> Iterator[str]:
@@ -132,18 +156,23 @@ def meant(name: str, known: Iterable[str]) -> str:
     """
     :return: C{"; did you mean 'x'?"} where a known name is near, else nothing.
     """
-    by_lower = {each.lower(): each for each in known if each}
+    by_lower = {each.lower(): each for each in islice(known, _MAX_NEAR) if each}
+    if len(name) > _MAX_SHOWN:
+        return ""
     near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
 
 
 def one_of(names: Iterable[str]) -> str:
     """:return: the names for "expected one of ...", in order and not too many."""
-    known = [each or "''" for each in names]
+    known = [each or "''" for each in islice(names, 41)]
     return ", ".join(known[:40]) + (", ..." if len(known) > 40 else "") if known else "(none)"
 
 
 def shown(text: str) -> str:
     """:return: a text from a file, quoted and short, without credentials."""
+    if len(text) > _MAX_MASKED:
+        # A part of it could be the part of a secret.
+        return f"a text of {len(text)} characters"
     visible = masked_text(text)
     return repr(visible if len(visible) <= _MAX_SHOWN else visible[:_MAX_SHOWN] + "...")

@@ -13,7 +13,7 @@ from attrs import Factory, define, evolve
 
 from trickster.config.leftovers import Leftover
 from trickster.config.masking import is_masked
-from trickster.config.problems import Problems, meant, one_of, shown
+from trickster.config.problems import Problems, Text, meant, one_of, shown
 from trickster.config.settings import Facts, Key, keys_of
 from trickster.config.variables import has_variable, substituted, unset
 from trickster.config.yamlmap import Listing, Scalar, Table, Tree
@@ -27,7 +27,11 @@ _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 
 
 class _Wrong(Exception):
-    """A value cannot be used; the text says why and what could."""
+    """A value cannot be used; C{text} says why and what could."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__()
+        self.text = text
 
 
 def joined(path: str, name: str) -> str:
@@ -102,9 +106,10 @@ class Reader:
         older = _NUMBERED.fullmatch(name)
         if older and older[1] in keys:
             text = f"; write {older[1]}, with the unit in the value, such as {_UNITS[older[2]]}"
+            self.problems.at(path, f"unknown key{text}")
         else:
-            text = meant(name, keys) or f"; expected one of {one_of(sorted(keys))}"
-        self.problems.at(path, f"unknown key{text}")
+            self.problems.at(path, lambda: "unknown key" + (
+                meant(name, keys) or f"; expected one of {one_of(sorted(keys))}"))
 
     def _note_without_effect(self, key: Key, value: Any, path: str) -> None:
         if key.facts.effective:
@@ -122,7 +127,7 @@ class Reader:
         try:
             given[key.name] = self._value(key.hint, key.facts, value, path)
         except _Wrong as wrong:
-            self.problems.unread(value.place, path, str(wrong))
+            self.problems.unread(value.place, path, wrong.text)
 
     def _made(self, options: type, given: dict[str, Any], path: str) -> Any:
         try:
@@ -258,9 +263,8 @@ def _text(tree: Tree, facts: Facts) -> str:
     for choice in facts.choices:
         if scalar.text.lower() == choice.lower():
             return choice
-    near = meant(scalar.text, facts.choices)
-    raise _Wrong(f"{_quoted(scalar, facts)} is not possible; expected one of "
-                 f"{one_of(facts.choices)}{near}")
+    raise _Wrong(lambda: f"{_quoted(scalar, facts)} is not possible; expected one of "
+                 f"{one_of(facts.choices)}{meant(scalar.text, facts.choices)}")
 
 
 def _flag(tree: Tree, facts: Facts) -> bool:

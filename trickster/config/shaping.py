@@ -85,18 +85,15 @@ class _Shaper:
         outer = self.tree.entries.get(block)
         if outer is None or not isinstance(outer.value, Table):
             return
-        for name, entry in outer.value.entries.items():
-            if isinstance(entry.value, Table):
-                within = self._renamed(entry.value, f"{block}.{name}", old, new)
-                self.tree = with_value(self.tree, (block, name), within)
-                self._keep_place(block, name, entry)
-
-    def _keep_place(self, block: str, name: str, entry: Entry) -> None:
-        outer = self.tree.entries[block]
-        assert isinstance(outer.value, Table)
-        inner = outer.value.entries[name]
-        table = outer.value.with_entry(name, Entry(entry.place, inner.value))
+        entries = {name: self._entry_renamed(entry, f"{block}.{name}", old, new)
+                   for name, entry in outer.value.entries.items()}
+        table = Table(entries, outer.value.place)
         self.tree = self.tree.with_entry(block, Entry(outer.place, table))
+
+    def _entry_renamed(self, entry: Entry, path: str, old: str, new: str) -> Entry:
+        if not isinstance(entry.value, Table):
+            return entry
+        return Entry(entry.place, self._renamed(entry.value, path, old, new))
 
     def _renamed(self, table: Table, path: str, old: str, new: str) -> Table:
         entry = table.entries.get(old)
