@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import Factory, define
 from twisted.application.service import IService, Service
+from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -126,6 +127,16 @@ class OptionsTests(SynchronousTestCase):
         """Unknown flags, words and missing values are misuse."""
         for words in (["--frob"], ["word"], ["-config"], ["-version=maybe"]):
             self.assertRaises(UsageError, options_of, *words)
+
+    def test_misuse_of_a_command(self) -> None:
+        """As a command of twistd, misuse is told on standard error, and the status is 2."""
+        errors = StringIO()
+        self.patch(sys, "stderr", errors)
+        options = Options({}, lambda path: b"", Plugins(_find))
+        options.parent = UsageOptions()
+        error = self.assertRaises(SystemExit, options.parseOptions, ["-frob"])
+        self.assertEqual(error.code, 2)
+        self.assertIn("trickster: there is no flag -frob", errors.getvalue())
 
     def test_help(self) -> None:
         """Every flag of the original is explained."""

@@ -26,14 +26,12 @@ from trickster.config.model import Configuration
 from trickster.config.notices import ALLOW_FLAG
 from trickster.contracts import checked_routes, checked_store
 from trickster.errors import ConfigurationError, PluginError
+from trickster.frontend.addresses import interface_of, take_both
 from trickster.interfaces import IOriginType, IStoreType
 from trickster.observability.logs import numbered
 from trickster.plugins import ORIGINS, STORES, Plugins
 from trickster.routes import Route
 from trickster.steadyclock import elapsed, keep_steady
-
-# Where a port on all addresses is tried.
-_WILDCARDS = ("", "*")
 
 Probe = Callable[[str, int], None]
 Build = Callable[[Configuration, Any], IService]
@@ -78,9 +76,20 @@ class Options(UsageOptions):
 
         :param options: its words; flags may begin with one dash, as the original's do.
         :raises UsageError: it makes no sense.
+        :raises SystemExit: with 2, for the same, as a command of C{twistd} or C{twist}: they
+            have pages of help for it on standard output, and statuses of their own.
         """
         try:
-            words = normalised(sys.argv[1:] if options is None else options)
+            self._parse(sys.argv[1:] if options is None else options)
+        except UsageError as error:
+            if self.parent is None:
+                raise
+            print(f"trickster: {error}\nTry 'twistd trickster --help'.", file=sys.stderr)
+            raise SystemExit(2) from error
+
+    def _parse(self, words: Sequence[str]) -> None:
+        try:
+            words = normalised(words)
         except MisspeltFlag as error:
             raise UsageError(str(error)) from error
         super().parseOptions(words)
@@ -235,8 +244,10 @@ def try_port(address: str, port: int) -> None:
     :param address: of an interface, or empty for all of them.
     :raises OSError: it is taken, forbidden, or not an address of this machine.
     """
-    host = "0.0.0.0" if address in _WILDCARDS else address
+    host = interface_of(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if host == "::":
+            take_both(trial)
         trial.bind((host, port))

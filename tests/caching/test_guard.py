@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -12,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from trickster.caching.guard import GuardedReferences, GuardLimits, guarded
 from trickster.errors import StoreError
 from trickster.interfaces import ICacheStore, IReferenceStore
+from trickster.observability.counters import StoreCounters
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import BrokenStore, DictStore, PausedStore, at_once
 from trickster.testing.stores import cache_store_contract, reference_store_contract
@@ -316,3 +319,43 @@ class LogTests(GuardTestCase):
             at_once(self.guard.get("a"))
         self.assertEqual([event["log_format"] for event in events],
                          ["Cache {cache} works again"])
+
+
+class WordTests(SynchronousTestCase):
+    """What is counted, and what the page on operations says of it."""
+
+    def documented(self) -> dict[str, set[str]]:
+        """:return: the statuses of each operation, from the page's table."""
+        page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+        table = page.split("| `operation` |")[1].split("\n\n")[0]
+        rows = re.findall(r"^\| `(\w+)` \|[^|]*\|(.*)\|$", table, re.MULTILINE)
+        return {operation: set(re.findall("`([a-z]+)`", rest)) for operation, rest in rows}
+
+    def counted(self) -> dict[str, set[str]]:
+        """:return: what the guard tells of stores that work, fail, and are left alone."""
+        found: dict[str, set[str]] = {}
+
+        def note(operation: str, status: str, octets: int) -> None:
+            found.setdefault(operation, set()).add(status)
+
+        clock = Clock()
+        small = MemoryStore(clock, max_octets=500)
+        for store in (DictStore(clock), BrokenStore(), small):
+            for ask in (lambda guard: guard.get("k"), lambda guard: guard.put("k", b"v", 9.0),
+                        lambda guard: guard.get("k"), lambda guard: guard.delete(["k"]),
+                        lambda guard: guard.keys("")):
+                guard = guarded(store, "c", clock, note, LIMITS)
+                for _ in range(LIMITS.failures + 1):
+                    self.successResultOf(Deferred.fromCoroutine(ask(guard)))
+        self.assertFalse(guarded(small, "c", clock, note).put_object("k", "v", 1000, 9.0))
+        return found
+
+    def test_documented(self) -> None:
+        """Every word that is counted is documented, and no other."""
+        self.assertEqual(self.counted(), self.documented())
+
+    def test_in_docstrings(self) -> None:
+        """The words are the same where the counters and the guard describe them."""
+        words = {*self.documented(), *set().union(*self.documented().values())}
+        for documented in (guarded.__doc__, StoreCounters.operation.__doc__):
+            self.assertEqual(set(re.findall(r"C\{(\w+)\}", documented or "")), words)

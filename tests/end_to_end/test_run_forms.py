@@ -16,6 +16,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.servers import fetch, free_port
+from trickster.frontend.addresses import has_ipv6
 
 BIN = Path(sys.executable).parent
 
@@ -165,9 +166,42 @@ class RunFormTests(SynchronousTestCase):
 
     def assert_refused(self, command: Sequence[str], told: str) -> str:
         code, _, err = self.run_to_end(*command)
-        self.assertNotEqual(code, 0)
+        self.assertEqual(code, 1, err)
         self.assertIn(told, err)
         return err
+
+    def test_misuse(self) -> None:
+        """A flag that there is not is misuse, by every form, in a line of standard error."""
+        for form in (["trickster"], ["twistd", "-n", "--pidfile=", "trickster"],
+                     ["twist", "trickster"]):
+            for words in (["-frob"], ["--config"], ["word"]):
+                code, out, err = self.run_to_end(*form, *words)
+                self.assertEqual((code, out), (2, ""), err)
+                self.assertIn("trickster: ", err)
+                self.assertNotIn("Traceback", err)
+
+    def test_good_ends(self) -> None:
+        """Help, the version and a valid configuration end with 0, by every form."""
+        for form in (["trickster"], ["twistd", "-n", "--pidfile=", "trickster"],
+                     ["twist", "trickster"]):
+            for words, told in ((["--help"], "--validate-config"), (["--version"], "trickster "),
+                                (["--validate-config", "--config", str(self.file)], "is valid")):
+                code, out, err = self.run_to_end(*form, *words)
+                self.assertEqual(code, 0, err)
+                self.assertIn(told, out)
+
+    def test_all_addresses(self) -> None:
+        """An empty address is all of IPv4 and, where there is IPv6, of that too."""
+        self.file.write_text(self.file.read_text().replace(
+            f"{{listen_address: 127.0.0.1, listen_port: {self.port}}}",
+            f"{{listen_address: '', listen_port: {self.port}}}"))
+        process = self.start("trickster", "-config", str(self.file))
+        self.wait_for_ping(self.port)
+        if has_ipv6():
+            answer = fetch(f"http://[::1]:{self.port}/trickster/ping")
+            self.assertEqual(answer.body, b"pong")
+        self.assert_refused(["trickster", "-config", str(self.file)], str(self.port))
+        self.assert_ended_well(process)
 
     def test_validate_and_version(self) -> None:
         """A good file validates; the version is told."""

@@ -34,12 +34,8 @@ def listener(options: ListenerOptions, root: IResource, reactor: Any,
     if events is None:
         limits = evolve(limits, reserve=_OWN_RESERVE)
     site = ProxySite(root, reactor, limits, events or NoEvents(), wall)
-    return Listener(reactor, site, options.port, _interface(options.address),
+    return Listener(reactor, site, options.port, options.address,
                     options.drain_timeout)
-
-
-def _interface(address: str) -> str:
-    return "" if address == "*" else address
 
 
 def _limits(options: ListenerOptions) -> ListenerLimits:

@@ -25,7 +25,7 @@ class ListenerOptions:
 
     protocol: str = setting("http", "What is spoken.", choices=("http",))
     address: str = setting(
-        "", "IP address to listen on; all of them where empty (127.0.0.1 for mgmt).")
+        "", "IP address to listen on; all of IPv6 and IPv4 where empty (127.0.0.1 for mgmt).")
     port: int = setting(
         8480, "TCP port; 0 for none (metrics 8481, mgmt 8484).", minimum=0, maximum=65535)
     tls_address: str = guarding("", "IP address to listen on for TLS.", _NO_TLS)

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from trickster.frontend.accepting import Acceptance, ceiling, descriptors
+from trickster.frontend.addresses import interface_of
 from trickster.frontend.ports import HeldPort
 from trickster.frontend.site import ProxySite
 from trickster.frontend.transport import EagerPort
@@ -29,7 +30,7 @@ class Listener(Service):
         """
         :param reactor: with descriptors and time.
         :param port: 0 for any that is free.
-        :param interface: an IP address; empty for all of IPv4.
+        :param interface: an IP address; empty for all of them, of IPv6 and IPv4.
         :param drain_timeout: seconds that open requests have to end on stopping.
         :param tls: an C{IOpenSSLContextFactory}, or None for plain connections.
         """
@@ -95,7 +96,7 @@ class Listener(Service):
         if self._tls is not None:
             kind = HeldPort
             factory = TLSMemoryBIOFactory(self._tls, False, self.site)
-        port = kind(self._port, factory, _BACKLOG, self._interface, self._reactor)
+        port = kind(self._port, factory, _BACKLOG, interface_of(self._interface), self._reactor)
         limits = self.site.limits
         port.acceptance = self._acceptance = Acceptance(
             self._reactor, self.site, limits.connections, ceiling(descriptors(), limits.reserve),

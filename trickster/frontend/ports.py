@@ -11,6 +11,7 @@ from twisted.internet import tcp
 from twisted.logger import Logger
 
 from trickster.frontend.accepting import Acceptance
+from trickster.frontend.addresses import take_both
 from trickster.keepalive import find_the_dead
 
 _NO_MORE = frozenset((EAGAIN, EWOULDBLOCK))
@@ -36,6 +37,8 @@ class HeldPort(tcp.Port):
         """:return: a socket whose options every accepted connection has from it."""
         made = super().createInternetSocket()
         find_the_dead(made)
+        if self.interface == "::":
+            take_both(made)
         return made
 
     def doRead(self) -> None:

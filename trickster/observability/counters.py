@@ -229,8 +229,8 @@ class StoreCounters:
 
     def operation(self, operation: str, status: str, octets: int = 0) -> None:
         """
-        :param operation: C{get}, C{put}, C{delete} or C{keys}.
-        :param status: C{hit}, C{miss}, C{ok}, C{error}, ...
+        :param operation: C{get}, C{set}, C{del} or C{keys}.
+        :param status: C{hit}, C{miss}, C{none}, C{error} or C{skipped}.
         """
         counts = self.operations.get((operation, status))
         if counts is None:
