@@ -69,6 +69,7 @@ class Reason(Enum):
     AUTHORIZATION = "authorization"
     VARY = "vary"
     VARY_STAR = "vary-star"
+    REQUEST_FAULT = "request-fault"
     STATUS_NOT_STORABLE = "status-not-storable"
     TOO_LARGE = "too-large"
 

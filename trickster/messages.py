@@ -19,6 +19,13 @@ from trickster.remembering import remembered
 
 Pair = tuple[bytes, bytes]
 
+# Statuses of answers that no cache stores: those to a request's own condition, range, body,
+# credentials or pace, and those of which RFC 6585 says so (428, 429, 431, 511).  494 to 497 are
+# nginx's.
+NEVER_STORED = frozenset((
+    206, 304, 407, 408, 411, 412, 413, 415, 416, 417, 421, 425, 426, 428, 429, 431, 494, 495,
+    496, 497, 505, 511))
+
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _LONG = 4096
 _UNRESERVED = "-._~"

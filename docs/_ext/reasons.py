@@ -56,6 +56,8 @@ MEANINGS = {
     Reason.AUTHORIZATION: "The request was authorised, and the origin does not allow sharing.",
     Reason.VARY: "The answer depends on request fields (`Vary`) that are not part of the key.",
     Reason.VARY_STAR: "The answer depends on more than the request (`Vary: *`).",
+    Reason.REQUEST_FAULT: "The error may be the fault of this one request, and is not kept for "
+    "others.",
     Reason.STATUS_NOT_STORABLE: "Answers with this status are not stored.",
     Reason.TOO_LARGE: "The body is larger than may be stored; it was streamed through.",
     Reason.NO_ROUTE: "No backend answers this host and path (404).",

@@ -227,6 +227,11 @@ class NegativeCacheTests(CheckCase):
             ONE + "negative_caches: {n: {404: 3s, '599': 3s, 200: 3s, 600: 3s, x: 3s}}",
             f"negative_caches.n.200: '200' {told}", f"negative_caches.n.600: '600' {told}",
             f"negative_caches.n.x: 'x' {told}")
+        for code in (413, 429, 431):
+            self.assertTold(
+                ONE + f"negative_caches: {{n: {{{code}: 3s, 400: 3s}}}}",
+                f"negative_caches.n.{code}: answers with status {code} are about one request, "
+                "and are never kept (RFC 6585, RFC 9110); leave it out")
 
 
 class ReferenceTests(CheckCase):

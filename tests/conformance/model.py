@@ -184,6 +184,6 @@ def reused(rule: str, *fields: str) -> Case:
     return required(rule, first(*fields), cached())
 
 
-def not_reused(rule: str, *fields: str) -> Case:
+def not_reused(rule: str, *fields: str, status: int = 200) -> Case:
     """:return: the required case that an answer with these fields is not used again."""
-    return required(rule, first(*fields), fetched())
+    return required(rule, first(*fields, status=status), fetched())

@@ -10,6 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 from trickster.caching.answers import wanted_spans
 from trickster.caching.asking import UNSENT_WHEN_WHOLE, Question
 from trickster.caching.documents import Arrival, Document, Span, aged
+from trickster.caching.faults import COMPARED, is_about_request, is_unremarkable
+from trickster.caching.keys import counts_whole
 from trickster.caching.objectoptions import ObjectOptions, ttl_of
 from trickster.caching.partials import missing_of
 from trickster.caching.rfc9111 import (
@@ -19,15 +21,13 @@ from trickster.caching.rfc9111 import (
     policy_of,
     vary_names,
 )
-from trickster.caching.selecting import WHO, Selecting, selecting_values
+from trickster.caching.selecting import ALL_FIELDS, WHO, Selecting, selecting_values
 from trickster.caching.shelf import Shelf
 from trickster.caching.validation import updated
 from trickster.caching.wire import revised
 from trickster.errors import Reason
-from trickster.messages import NO_HEADERS, Headers, Request, Response
+from trickster.messages import NEVER_STORED, NO_HEADERS, Headers, Request, Response
 
-# They answer a request's own conditions, range or expectation, not its target.
-_NEVER_STORED = frozenset((206, 304, 412, 416, 417))
 # Without a validator, what may not be used unasked is still for all who ask at the same time.
 _FOR_ONE = NOT_FOR_OTHERS - {Reason.NO_CACHE} | {Reason.AUTHORIZATION}
 
@@ -60,7 +60,8 @@ class Archive:
         policy = policy_of(response.status, response.headers, arrival.date, self._options.rules)
         head = Document(
             response.status, NO_HEADERS, (), response.body.length, policy, 0.0, arrival.at,
-            self._selecting(question, response.headers, policy), response.phrase)
+            self._selecting(question, response.status, response.headers, policy),
+            response.phrase)
         return aged(head, response.headers, arrival)
 
     def renewed(self, question: Question, stored: Document, response: Response,
@@ -74,25 +75,34 @@ class Archive:
             headers = headers.without(b"date")
         arrival = self._arrival(sent)
         fresh = revised(aged(stored, headers, arrival), self._options.rules, arrival.date)
-        return evolve(fresh, selecting=self._selecting(question, fresh.headers, fresh.policy))
+        return evolve(fresh, selecting=self._selecting(
+            question, fresh.status, fresh.headers, fresh.policy))
 
     def _arrival(self, sent: float) -> Arrival:
         at = self._clock.seconds()
         return Arrival(at, self._wall(), max(0.0, at - sent))
 
-    def _selecting(self, question: Question, headers: Headers, policy: Policy) -> Selecting:
-        # The origin may say that it is for all of them (RFC 9111 section 3.5).
-        names = frozenset() if policy.public else self._options.unless_public
-        names = names | {WHO} | (vary_names(headers) - self._unsent)
-        return selecting_values(
-            names, question.request.headers, headers, self._options.identity)
+    def _selecting(self, question: Question, status: int, headers: Headers, policy: Policy
+                   ) -> Selecting:
+        return selecting_values(self._selectors(status, headers, policy),
+                                question.request.headers, headers, self._options.identity)
+
+    def _selectors(self, status: int, headers: Headers, policy: Policy) -> frozenset[bytes]:
+        """:return: what has to be equal in requests that are answered alike."""
+        if is_about_request(status):
+            # Nothing that the origin says makes an error everybody's.
+            names = frozenset((ALL_FIELDS,)) if policy.forced else COMPARED
+        else:
+            # The origin may say that it is for all of them (RFC 9111 section 3.5).
+            names = frozenset() if policy.public else self._options.unless_public
+        return names | {WHO} | (vary_names(headers) - self._unsent)
 
     def why_not_stored(self, question: Question, response: Response, policy: Policy
                        ) -> Reason | None:
         """:return: why a whole answer is not stored, whatever its size; None if it is."""
         if response.is_doubtful:
             return Reason.ORIGIN_DOUBTFUL
-        if response.status in _NEVER_STORED:
+        if response.status in NEVER_STORED:
             return Reason.STATUS_NOT_STORABLE
         if b"no-store" in question.asked:
             return Reason.REQUEST_NO_STORE
@@ -101,7 +111,22 @@ class Archive:
             return Reason.UNDECODABLE
         if route.ttl is not None and not policy.forced:
             return Reason.ORIGIN_STATUS
+        if response.status >= 400 and self._is_fault(question, response, policy):
+            return Reason.REQUEST_FAULT
         return not_storable(question.request.headers, response.status, response.headers, policy)
+
+    def _is_fault(self, question: Question, response: Response, policy: Policy) -> bool:
+        """:return: whether an error may be about something that is not compared."""
+        request = question.request
+        if request.method != b"GET" and is_about_request(response.status):
+            return True
+        if not counts_whole(self._options.key_rules, request, question.body):
+            return True
+        selectors = self._selectors(response.status, response.headers, policy)
+        if ALL_FIELDS in selectors:
+            return False
+        names = selectors | self._options.identity.names
+        return not is_unremarkable(response.status, request.headers, names)
 
     def why_personal(self, question: Question, head: Document) -> Reason | None:
         """

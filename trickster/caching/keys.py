@@ -154,6 +154,18 @@ def _body_parts(rules: KeyRules, request: Request, body: bytes) -> Iterable[byte
     return field_values(request.headers, body, rules.form_fields)
 
 
+def counts_whole(rules: KeyRules, request: Request, body: bytes | None) -> bool:
+    """:return: whether nothing of a request's parameters and body is left out of its key."""
+    if body and rules.form_fields:
+        return False
+    if rules.params == ALL_PARAMS and not rules.ignored_params:
+        return True
+    if not rules.form:
+        return counted_query(rules, request.query) == request.query
+    pairs = merged_params(rules, request, body).pairs
+    return len(counted_pairs(pairs, lambda name: _counts(rules, name), rules.params)) == len(pairs)
+
+
 def counted_query(rules: KeyRules, query: bytes) -> bytes:
     """
     :return: what of a plain query string counts, spelled and ordered as it came; all of it

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 from trickster.caching.directives import split_list
 from trickster.caching.identifying import Identity
+from trickster.caching.keys import digest
 from trickster.messages import NO_HEADERS, Headers
 
-# Not a field, as no field's name has a colon: who asks.
+# No fields, as no field's name has a colon: who asks, and the request's fields altogether.
 WHO = b":identity"
+ALL_FIELDS = b":fields"
 NOBODY = Identity()
 
 Selecting = tuple[tuple[bytes, bytes | None], ...]
@@ -25,7 +27,8 @@ _WEIGHT = re.compile(rb";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*$", re.IGNORECASE)
 def selecting_values(names: Iterable[bytes], request: Headers,
                      response: Headers = NO_HEADERS, identity: Identity = NOBODY) -> Selecting:
     """
-    :param names: of fields, in lower case; L{WHO} for what C{identity} says of the request.
+    :param names: of fields, in lower case; L{WHO} for what C{identity} says of the request,
+        L{ALL_FIELDS} for all that it has.
     :param response: the fields of the answer; one in the language that the request likes
         best is for everybody who likes that best.
     :return: each name, sorted, with the request's value in a form in which values that mean
@@ -34,8 +37,7 @@ def selecting_values(names: Iterable[bytes], request: Headers,
     best = _best(request)
     is_best = best is not None and best == _language(response)
     return tuple(
-        (name, best if is_best and name == _ACCEPT_LANGUAGE
-         else identity.of(request) if name == WHO else _normalised(name, request))
+        (name, best if is_best and name == _ACCEPT_LANGUAGE else _value(name, request, identity))
         for name in sorted(names))
 
 
@@ -58,8 +60,7 @@ def matches(selecting: Selecting, request: Headers, response: Headers = NO_HEADE
     :return: whether a request has equal values in all those fields.
     """
     for name, value in selecting:
-        found = identity.of(request) if name == WHO else _normalised(name, request)
-        if found != value and not (
+        if _value(name, request, identity) != value and not (
                 name == _ACCEPT_LANGUAGE and _likes(request, value, response)):
             return False
     return True
@@ -83,6 +84,17 @@ def _best(request: Headers) -> bytes | None:
 def _language(response: Headers) -> bytes | None:
     value = response.joined(b"content-language")
     return None if value is None else _weighted((value.strip().lower(), 1.0))
+
+
+def _value(name: bytes, request: Headers, identity: Identity) -> bytes | None:
+    if name == WHO:
+        return identity.of(request)
+    return _digest(request) if name == ALL_FIELDS else _normalised(name, request)
+
+
+def _digest(request: Headers) -> bytes:
+    pairs = sorted((name.lower(), value) for name, value in request.pairs)
+    return digest(piece for pair in pairs for piece in pair).encode("ascii")
 
 
 def _normalised(name: bytes, request: Headers) -> bytes | None:

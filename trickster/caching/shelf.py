@@ -10,6 +10,7 @@ from trickster.caching.identifying import Identity
 from trickster.caching.keys import digest
 from trickster.caching.rfc9111 import Rules
 from trickster.caching.selecting import (
+    ALL_FIELDS,
     WHO,
     Selecting,
     best_language,
@@ -26,6 +27,8 @@ from trickster.messages import Headers
 _MOST_FIELD_SETS = 4
 # What keeps requests from waiting for one another before anything is known of the answer.
 _SLOTTED = frozenset((WHO, AUTHORIZATION))
+# What is not known to matter for anything but an error.
+_UNSLOTTED = frozenset((ALL_FIELDS,))
 
 
 @frozen
@@ -83,7 +86,7 @@ class Shelf:
                     found.append(entry)
         newest = max(found, key=_made, default=None)
         every = frozenset(name for names in variants.fields for name in names)
-        return Found(newest, self._slot(key, every | _SLOTTED, request), others=True)
+        return Found(newest, self._slot(key, every - _UNSLOTTED | _SLOTTED, request), others=True)
 
     def _matches(self, document: Document, request: Headers) -> bool:
         return matches(document.selecting, request, document.headers, self.identity)

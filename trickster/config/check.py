@@ -19,6 +19,7 @@ from trickster.config.problems import Problems, meant, one_of, shown
 from trickster.config.shaping import BUILT_IN
 from trickster.config.urls import address_fault, authority_fault, network_fault, origin_fault
 from trickster.errors import PluginError
+from trickster.messages import NEVER_STORED
 from trickster.routes import Route
 from trickster.units import format_duration
 
@@ -121,6 +122,10 @@ class _Checks:
                         f"negative_caches.{name}.{code}",
                         f"{shown(code)} is not a status code of a failure; "
                         "expected one from 400 to 599")
+                elif int(code) in NEVER_STORED:
+                    self.problems.at(
+                        f"negative_caches.{name}.{code}", f"answers with status {code} are about "
+                        "one request, and are never kept (RFC 6585, RFC 9110); leave it out")
 
     def check_backends(self) -> None:
         backends = self.configuration.backends

@@ -28,7 +28,7 @@ CC, FRESH, STALE = "Cache-Control: ", "Cache-Control: max-age=3600", "Cache-Cont
 AUTHORISED = ("Authorization: Basic eDp5",)
 
 _STATUSES = (200, 201, 202, 203, 204, 299, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405,
-             410, 414, 429, 451, 499, 500, 501, 502, 503, 504, 599)
+             410, 414, 451, 499, 500, 501, 502, 503, 504, 599)
 
 
 def _by_status() -> Iterator[Case]:
@@ -38,6 +38,14 @@ def _by_status() -> Iterator[Case]:
                     first(FRESH, status=status), cached())
         yield required(f"the status {status} is not used stale",
                        first(STALE, status=status), fetched())
+    for status in (407, 411, 412, 413, 415, 416, 417, 421, 425, 426, 428, 429, 431, 511):
+        yield not_reused(f"the status {status} is about one request, and not stored",
+                         FRESH, status=status)
+    for status in (400, 403, 405, 414, 500):
+        yield required(f"the status {status} is not stored where a field is very long",
+                       first(FRESH, status=status, asks=("X-Long: " + "a" * 4000,)), fetched())
+        yield required(f"the status {status} is not stored where a field is odd",
+                       first(FRESH, status=status, asks=("X-Odd: ../<a>",)), fetched())
     yield required("the phrase and the body of a failure are stored with it",
                    first(FRESH, status=404, body="nothing here"),
                    evolve(cached(), text="nothing here"))
