@@ -60,10 +60,10 @@ class Rig:
     def __init__(self, store: Any = None, newest: bool = False, limit: int = 1 << 30,
                  offload: Callable[..., Awaitable[Any]] = inline, dialect: Any = None,
                  ttl: float = 3600.0, wall: Callable[[], float] | None = None,
-                 memo: HitMemo | None = None, **options: Any) -> None:
+                 memo: HitMemo | None = None, origin: Any = None, **options: Any) -> None:
         self.now = Clock()
         self.now.advance(NOW)
-        self.origin = FakePrometheus(self.now)
+        self.origin: Any = origin or FakePrometheus(self.now)
         self.store: ICacheStore = MemoryStore(self.now) if store is None else store(self.now)
         self.options = DeltaOptions("b", **{
             "identity": Identity(frozenset((b"authorization",))), **options})

@@ -269,23 +269,22 @@ class DeltaCache:
             if over.reason is Reason.TOO_LARGE:
                 self._passed.add(plan.key, over.reason)
             return await self._pass(plan.asked.request, over.reason)
-        refusals = fetched.refusals
-        for refusal, is_own in refusals:
+        refusals = [e for _, e in fetched.failures if isinstance(e, Refused)]
+        for refusal in refusals:
             if 400 <= refusal.response.status < 500 and refusal.response.status not in _RETRIED:
                 if plan.is_longer:
                     return await self._pass(plan.asked.request, Reason.ORIGIN_STATUS)
-                return await self._refused(plan, fetched, refusal, is_own)
+                return await self._refused(plan, fetched, refusal)
         if fetched.datasets:
             return None
         if refusals:
-            return await self._refused(plan, fetched, *refusals[0])
+            return await self._refused(plan, fetched, refusals[0])
         raise fetched.failures[0][1]
 
-    async def _refused(self, plan: Plan, fetched: Fetched, refusal: Refused, is_own: bool
-                       ) -> Response:
+    async def _refused(self, plan: Plan, fetched: Fetched, refusal: Refused) -> Response:
         """Pass a refusal on, unless it may be about another request, or only for its sender."""
         response = refusal.response
-        if not is_own and (response.status < 500 or not_for_others(
+        if not fetched.is_own(refusal) and (response.status < 500 or not_for_others(
                 response.headers, self._options.told_apart, self._options.rules)):
             return await self._pass(plan.asked.request, Reason.ORIGIN_STATUS)
         outcome = Outcome(Engine.DELTA, passed_status(response.status), Reason.ORIGIN_STATUS,
@@ -300,7 +299,7 @@ class DeltaCache:
         """
         is_all = plan.asked.extent == plan.wanted and (
             [e for e, _ in fetched.failures] == [plan.wanted])
-        if not is_all or not (unkept.is_for_all or plan.wanted in fetched.own):
+        if not is_all or not (unkept.is_for_all or fetched.is_own(unkept)):
             return await self._pass(plan.asked.request, unkept.reason, str(unkept))
         outcome = Outcome(Engine.DELTA, Status.PROXY_ONLY, unkept.reason, str(unkept),
                           fetched=fetched.own, origin_status=200)

@@ -107,6 +107,7 @@ class Fetched:
     :ivar failures: extents that there is no answer for, and why.
     :ivar headers: of one of the answers.
     :ivar stored: whether the store keeps any of it.
+    :ivar theirs: those of the failures that were answers to others.
     """
 
     missing: Extents
@@ -115,15 +116,15 @@ class Fetched:
     failures: tuple[tuple[Extent, Exception], ...] = ()
     headers: Headers = NO_HEADERS
     stored: bool = False
+    theirs: tuple[Exception, ...] = ()
 
     def first(self, kind: type[E_]) -> E_ | None:
         """:return: the first failure of a kind, or None."""
         return next((e for _, e in self.failures if isinstance(e, kind)), None)
 
-    @property
-    def refusals(self) -> list[tuple[Refused, bool]]:
-        """The refusals, and of each whether this request itself was refused."""
-        return [(e, extent in self.own) for extent, e in self.failures if isinstance(e, Refused)]
+    def is_own(self, failure: Exception) -> bool:
+        """:return: whether this request itself had that failure for an answer."""
+        return all(failure is not each for each in self.theirs)
 
 
 @define
@@ -269,14 +270,17 @@ def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Ext
                 results: Sequence[Landed | Failure]) -> Fetched:
     failures = []
     landed = []
+    theirs = []
     for extent, result in zip(extents, results, strict=True):
         if isinstance(result, Failure):
             failures.append((extent, _expected(result)))
+            if extent not in own:
+                theirs.append(failures[-1][1])
         else:
             landed.append(result)
     return Fetched(missing, own, tuple(one.dataset for one in landed), tuple(failures),
                    landed[-1].headers if landed else NO_HEADERS,
-                   any(one.stored for one in landed))
+                   any(one.stored for one in landed), tuple(theirs))
 
 
 def _both(first: Fetched, again: Fetched, wanted: Extent) -> Fetched:
@@ -284,7 +288,7 @@ def _both(first: Fetched, again: Fetched, wanted: Extent) -> Fetched:
     kept = tuple(failure for failure in first.failures if _within(failure[0], wanted))
     return Fetched(first.missing, first.own + again.own, first.datasets + again.datasets,
                    kept + again.failures, again.headers if again.datasets else first.headers,
-                   first.stored or again.stored)
+                   first.stored or again.stored, first.theirs + again.theirs)
 
 
 def _within(extent: Extent, wanted: Extent) -> bool:
