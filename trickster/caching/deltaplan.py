@@ -22,6 +22,8 @@ from trickster.units import format_duration
 
 SECOND_NS = 1_000_000_000
 NOT_SHARDED = Sharding()
+# What asks for something else than the answer that is there.
+WISHES = frozenset((b"cache-control", b"pragma"))
 NO_RULES = Rules()
 NOBODY = Identity()
 NO_OVERRIDES = Overrides()
@@ -59,6 +61,7 @@ class DeltaOptions:
     :ivar rules: what decides whether an answer is for all who ask alike.
     :ivar told_apart: request fields by which answers may vary, since they are part of the key
         or not sent on.
+    :ivar noted: request fields for which a request is looked at more closely.
     """
 
     prefix: str
@@ -81,6 +84,8 @@ class DeltaOptions:
     rules: Rules = NO_RULES
     told_apart: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: _NEVER_ASKED | self.identity.names, takes_self=True))
+    noted: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
+        lambda self: WISHES | self.overrides.watched | self.identity.names, takes_self=True))
 
 
 @frozen(slots=True)

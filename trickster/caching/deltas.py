@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from trickster.bodies import BodyTooLarge, read_all
 from trickster.caching.budget import OverBudget
-from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan, planned
+from trickster.caching.deltaplan import SECOND_NS, WISHES, DeltaOptions, Plan, planned
 from trickster.caching.directives import Directives
 from trickster.caching.entries import Entries, Entry
 from trickster.caching.fastforward import NewestSamples, instant_wanted, never_wanted
@@ -44,8 +44,6 @@ from trickster.timeseries.extents import Extents
 
 _MOST_REQUEST_OCTETS = 10 << 20
 _ANEW = frozenset((b"no-cache", b"max-age"))
-# What asks for something else than the answer that is there.
-_WISHES = frozenset((b"cache-control", b"pragma"))
 _LONGEST_REMEMBERED = 4096
 _ONLY_IF_CACHED = "not cached, and only-if-cached was asked for"
 _LONGEST_AT_ONCE = 16 << 10  # octets of a request; what is longer is read in a thread
@@ -160,10 +158,14 @@ class DeltaCache:
     def _question(self, request: Request) -> Hashable | None:
         """:return: what is the same for the same question, or None for one not remembered."""
         headers = request.headers
-        if (request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED
-                or headers.has_any(_WISHES) or self._options.overrides.are_in(headers)):
+        options = self._options
+        if request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED:
             return None
-        return request.target, headers.joined(b"accept"), self._options.identity.of(headers)
+        if not headers.has_any(options.noted):
+            return request.target, headers.get(b"accept"), None
+        if headers.has_any(WISHES) or options.overrides.are_in(headers):
+            return None
+        return request.target, headers.get(b"accept"), options.identity.of(headers)
 
     def _keep_hit(self, question: Hashable | None, plan: Plan, response: Response) -> None:
         if question is None or self._hits is None:

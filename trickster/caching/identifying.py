@@ -63,15 +63,16 @@ class Overrides:
     Tells requests that may ask for something else than their request line says.
 
     :ivar names: of fields that do so whatever their value is, in lower case.
+    :ivar watched: these, and those that do so with some values.
     """
 
     names: frozenset[bytes] = frozenset()
-    _watched: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
+    watched: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: self.names | _ADDRESSES | {_FORWARDED}, takes_self=True))
 
     def are_in(self, request: Headers) -> bool:
         """:return: whether an answer to such a request is for that request only."""
-        found = request.among(self._watched) if request.has_any(self._watched) else frozenset()
+        found = request.among(self.watched) if request.has_any(self.watched) else frozenset()
         return any(name in self.names or not _is_plain(name, request.joined(name) or b"")
                    for name in found)
 

@@ -59,8 +59,10 @@ class Shelf:
     _rules: Rules
     identity: Identity
     _references: IReferenceStore | None = field(init=False)
+    _telling: frozenset[bytes] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._telling = self.identity.names | {AUTHORIZATION}
         is_reference = IReferenceStore.providedBy(self._store)
         self._references = self._store if is_reference else None  # type: ignore[assignment]
 
@@ -71,7 +73,9 @@ class Shelf:
         entry = await self._load(key)
         if isinstance(entry, Variants):
             return await self._variant(key, entry, request)
-        slot = self._slot(key, _SLOTTED, request)
+        slot = key
+        if request.has_any(self._telling):
+            slot = self._slot(key, _SLOTTED, request)
         if entry is None or self._matches(entry, request):
             return Found(entry, slot)
         return Found(None, slot, others=True)
