@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.end_to_end.expressions import EXPRESSIONS
+from tests.end_to_end.noise import near
 from tests.end_to_end.servers import Answer, Trickster, fetch
 from tests.end_to_end.standing import BesidePrometheus
 
@@ -21,6 +22,7 @@ _STEPS = ("15", "30s", "60", "1m", "7", "13.5", "0.5", "300", "2m30s", "1000ms")
 _SPANS = (0, 1, 30, 299, 600, 1800, 3600)
 # Asked the same again and again, Prometheus names now these series and now those.
 _PICKED = "found duplicate series for the match group"
+_NEAR = 1e-10
 _settings = settings(
     max_examples=EXAMPLES, deadline=None, print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
@@ -62,7 +64,8 @@ class DifferentialTests(BesidePrometheus):
             return got
         # In which order Prometheus adds up floats depends on the range that it is asked for.
         adds_up = any(word in params["query"] for word in ("sum", "avg", "stddev"))
-        self.assertEqual(comparable(got.body, adds_up), comparable(want.body, adds_up), told)
+        if not (adds_up and got.status == 200 and near(got.body, want.body, _NEAR)):
+            self.assertEqual(comparable(got.body), comparable(want.body), told)
         return got
 
     @_settings
@@ -120,18 +123,14 @@ def spelled(seconds: float) -> str:
     return f"{seconds:.3f}" if seconds % 1 else str(int(seconds))
 
 
-def comparable(body: bytes, rounded: bool) -> Any:
+def comparable(body: bytes) -> Any:
     """
-    :param rounded: whether values may differ in their last digits.
-    :return: what equal answers have in common: every octet, but for those digits, and for
-        which of the series that cannot be matched an error names.
+    :return: what equal answers have in common: every octet, but for which of the series that
+        cannot be matched an error names.
     """
     answer = json.loads(body)
     if answer.get("status") == "error":
         if answer["error"].startswith(_PICKED):
             answer["error"] = re.sub(r"\{[^}]*\}", "{}", answer["error"])
         return answer
-    if not rounded:
-        return body
-    return [(series["metric"], [(at, f"{float(value):.11g}") for at, value in series["values"]])
-            for series in answer["data"]["result"]]
+    return body
