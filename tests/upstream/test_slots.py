@@ -105,17 +105,24 @@ class ShedTests(SynchronousTestCase):
         self.assertEqual(self.slots.waiting, 98)
 
     def test_long_queue(self) -> None:
-        """A queue of a fast origin is bounded by the time that it takes, not by its length."""
-        self.busy(0.05)
-        taken = [self.take() for _ in range(100)]
-        self.assertEqual(self.slots.waiting, 15)
+        """A long queue is bounded by the time that it takes, not by its length."""
+        self.busy(0.01)
+        taken = [self.take() for _ in range(400)]
+        self.assertEqual(self.slots.waiting, 256)
         error = self.failureResultOf(taken[-1], Overloaded).value
-        for refused in taken[15:-1]:
+        for refused in taken[256:-1]:
             self.failureResultOf(refused, Overloaded)
-        self.assertAlmostEqual(error.retry_after, 0.8, 3)
+        self.assertAlmostEqual(error.retry_after, 2.57, 2)
+
+    def test_short_queue(self) -> None:
+        """A short one is not, even where slots seemed to come free slowly."""
+        self.busy(0.05)
+        for _ in range(100):
+            self.take()
+        self.assertEqual(self.slots.waiting, 100)
 
     def test_slow_origin(self) -> None:
-        """An origin whose answers take long has a queue that takes long."""
+        """A queue that would take longer than any request waits is refused at once."""
         self.busy(2.0)
         taken = [self.take() for _ in range(10)]
         self.assertEqual(self.slots.waiting, 5)
@@ -134,3 +141,70 @@ class ShedTests(SynchronousTestCase):
         while self.slots.taken:
             self.slots.give_back()
         self.successResultOf(self.take())
+
+
+class StandingQueueTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.slots = Slots(self.clock, 1, 1024, 5.0)
+        self.served: list[float] = []
+        self.refused: list[Overloaded] = []
+
+    def come(self, number: int) -> None:
+        for _ in range(number):
+            came = self.clock.seconds()
+            taking = Deferred.fromCoroutine(self.slots.take())
+            taking.addCallback(lambda _, came=came: self.served.append(
+                self.clock.seconds() - came))
+            taking.addErrback(lambda failure: self.refused.append(failure.value))
+
+    def overload(self, seconds: int) -> None:
+        """Three times as many come as are served: one in 10 ms."""
+        for _ in range(seconds * 100):
+            self.come(3)
+            self.clock.advance(0.01)
+            self.slots.give_back()
+
+    def test_latency(self) -> None:
+        """At three times the capacity what is served has waited for less than a second."""
+        self.overload(30)
+        self.assertLess(max(self.served), 1.0)
+        self.assertLess(max(self.served[-1000:]), 0.8)
+        self.assertGreater(len(self.served), 2900)
+
+    def test_refused(self) -> None:
+        """The rest is refused, nearly all at once, and told when to come again."""
+        self.overload(10)
+        self.assertGreater(len(self.refused), 1700)
+
+    def test_recovery(self) -> None:
+        """As soon as fewer come, all are served."""
+        self.overload(10)
+        while self.slots.taken:
+            self.clock.advance(0.01)
+            self.slots.give_back()
+        refused = len(self.refused)
+        for _ in range(100):
+            self.come(1)
+            self.clock.advance(0.01)
+            self.slots.give_back()
+        self.assertEqual((len(self.refused), self.slots.taken), (refused, 0))
+
+    def test_hanging(self) -> None:
+        """Where none comes free for longer than is waited, nobody waits in vain again."""
+        self.come(3)
+        self.clock.advance(5)
+        self.assertEqual(len(self.refused), 2)
+        self.come(2)
+        self.clock.advance(4)
+        self.assertEqual(len(self.refused), 2)
+        self.clock.advance(1)
+        self.assertEqual(len(self.refused), 4)
+
+    def test_burst(self) -> None:
+        """A burst that can be served in time is served."""
+        self.come(70)
+        for _ in range(70):
+            self.clock.advance(0.01)
+            self.slots.give_back()
+        self.assertEqual((len(self.served), self.refused), (70, []))

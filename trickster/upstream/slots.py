@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -16,6 +16,23 @@ _WEIGHT = 0.1
 # after the other, is no burst but overload: it would stay as long for as long as the load does.
 _PROMPT = 0.75
 _ROUNDS = 4
+# A queue of fewer requests is not refused by what it will probably take, but by what it has
+# taken: where this process is what is slow, connections seem to come free slowly, and requests
+# that are refused, and asked again at once, would keep it so.
+_SHORT = 256
+
+
+@frozen(eq=False)
+class _Waiting:
+    """
+    One in the queue.
+
+    :ivar since: the clock's seconds at which it came.
+    :ivar turn: fires when a slot is its own.
+    """
+
+    since: float
+    turn: Deferred[None]
 
 
 @define(eq=False)
@@ -37,7 +54,8 @@ class Slots:
     queue_limit: int
     patience: float
     taken: int = field(default=0, init=False)
-    _queue: deque[Deferred[None]] = field(factory=deque, init=False)
+    _queue: deque[_Waiting] = field(factory=deque, init=False)
+    _standing_since: float | None = field(default=None, init=False)
     _interval: float = field(default=0.0, init=False)
     _changed_at: float = field(default=0.0, init=False)
 
@@ -87,29 +105,48 @@ class Slots:
         expected = self.expected_wait
         if len(self._queue) >= self.queue_limit:
             raise Overloaded("too many requests wait for the origin", retry_after=expected)
-        if expected > self.patience or self._queueing > self._bearable:
+        is_long = len(self._queue) >= _SHORT and self._queueing > self._bearable
+        if expected > self.patience or is_long:
             raise Overloaded("the origin will have no connection free in time",
                              retry_after=expected)
         await self._wait()
 
     async def _wait(self) -> None:
-        waiting: Deferred[None] = Deferred(self._queue.remove)
+        waiting = _Waiting(self.clock.seconds(), Deferred(self._leave))
         self._queue.append(waiting)
         giving_up = self.clock.callLater(self.patience, self._give_up, waiting)
         try:
-            await waiting
+            await waiting.turn
         finally:
             if giving_up.active():
                 giving_up.cancel()
 
     def give_back(self) -> None:
-        """One is free; it goes to the request that has waited longest."""
+        """One is free; it goes to the request that has waited longest, if not for too long."""
         if self.taken == self.limit:
             self._note_interval()
+        if self._is_standing():
+            self._refuse_late()
         if self._queue:
-            self._queue.popleft().callback(None)
+            self._queue.popleft().turn.callback(None)
         else:
+            self._standing_since = None
             self.taken -= 1
+
+    def _is_standing(self) -> bool:
+        """:return: whether the queue has been there for so long that it is no burst."""
+        now = self.clock.seconds()
+        if not self._queue:
+            self._standing_since = None
+        elif self._standing_since is None:
+            self._standing_since = now
+        return self._standing_since is not None and now - self._standing_since > _PROMPT
+
+    def _refuse_late(self) -> None:
+        """Who has waited for too long in a queue that stays makes all others wait as long."""
+        since = self.clock.seconds() - self._bearable
+        while self._queue and self._queue[0].since < since:
+            self._queue.popleft().turn.errback(self._too_late())
 
     def _note_interval(self) -> None:
         now = self.clock.seconds()
@@ -120,9 +157,15 @@ class Slots:
     def turn_away(self) -> None:
         """Let none wait any longer."""
         while self._queue:
-            self._queue.popleft().errback(Overloaded("the proxy is being stopped"))
+            self._queue.popleft().turn.errback(Overloaded("the proxy is being stopped"))
 
-    def _give_up(self, waiting: Deferred[None]) -> None:
+    def _leave(self, turn: Deferred[None]) -> None:
+        self._queue.remove(next(waiting for waiting in self._queue if waiting.turn is turn))
+
+    def _give_up(self, waiting: _Waiting) -> None:
         self._queue.remove(waiting)
-        waiting.errback(Overloaded("the origin had no connection free in time",
-                                   retry_after=self.expected_wait))
+        waiting.turn.errback(self._too_late())
+
+    def _too_late(self) -> Overloaded:
+        return Overloaded("the origin had no connection free in time",
+                          retry_after=self.expected_wait)
