@@ -403,6 +403,7 @@ class Outcome:
 
     :ivar reason: why it is not a full hit; None for a full hit.
     :ivar missed: why nothing stored did, where C{reason} is about something else.
+    :ivar cause: what the origin did instead of answering, where an answer is stale for that.
     :ivar detail: a few words more, where C{reason} alone would puzzle.
     :ivar fetched: extents asked of the origin, as (start, end) in nanoseconds, inclusive.
     :ivar failed: those of them that the origin failed to answer.
@@ -430,6 +431,7 @@ class Outcome:
     age: float | None = None
     origin_status: int | None = None
     missed: Reason | None = None
+    cause: Reason | None = None
 
 
 PROXIED = Outcome(reason=Reason.PROXY_PATH)

@@ -353,10 +353,38 @@ class StaleUseTests(SynchronousTestCase):
         world = self.stale("stale-if-error=9")
         world.given(world.answer(503))
         client = world.ask()
-        self.assertEqual((client.outcome.reason, client.outcome.detail,
+        self.assertEqual((client.outcome.reason, client.outcome.cause, client.outcome.detail,
                           client.outcome.origin_status),
-                         (Reason.ORIGIN_STATUS, "stale-if-error", 503))
+                         (Reason.STALE, Reason.ORIGIN_STATUS, "stale-if-error", 503))
         self.assertEqual(client.header(b"age"), b"7")
+
+    def test_if_error_for_all(self) -> None:
+        """So does that of those who waited for the same."""
+        for error in (UpstreamUnreachable("gone"), UpstreamTimeout("late")):
+            world = self.stale("stale-if-error=9")
+            clients = [world.ask() for _ in range(3)]
+            world.origin.answer(error)
+            self.assertEqual({(one.result, one.outcome.reason, one.outcome.cause)
+                              for one in clients}, {("hit", Reason.STALE, error.reason)})
+
+    def test_max_stale_outcome(self) -> None:
+        """And that of one who takes stale answers; not where it is fresh after all."""
+        world = World.of(honour_request_directives=True)
+        world.given(world.answer(Cache_Control="max-age=5", ETag='"a"'))
+        world.ask()
+        client = world.ask(Cache_Control="max-stale")
+        self.assertEqual((client.result, client.outcome.reason), ("hit", None))
+        world.clock.advance(7)
+        client = world.ask(Cache_Control="max-stale")
+        self.assertEqual((client.result, client.outcome.reason, client.outcome.detail),
+                         ("hit", Reason.STALE, "max-stale"))
+
+    def test_again(self) -> None:
+        """Each time that it is used."""
+        world = self.stale("stale-if-error=9")
+        for _ in range(3):
+            world.given(world.answer(503))
+            self.assertEqual(world.ask().outcome.reason, Reason.STALE)
 
     def test_client_error_is_no_error(self) -> None:
         """A 4xx is an answer."""

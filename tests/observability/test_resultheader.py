@@ -44,10 +44,14 @@ class ResultValueTests(SynchronousTestCase):
         value = result_value(Outcome(Engine.DELTA, Status.HIT, fast_forward=FastForward.HIT))
         self.assertEqual(value, b"engine=DeltaProxyCache; status=hit; ffstatus=hit")
 
-    def test_hit_never_has_a_reason(self) -> None:
-        """A hit does not say why it is not one, even when something is noted."""
+    def test_stale_hit(self) -> None:
+        """A stale answer says that it is, and what the origin did, if that is why."""
         value = result_value(Outcome(Engine.OBJECT, Status.HIT, Reason.STALE))
-        self.assertEqual(value, b"engine=ObjectProxyCache; status=hit")
+        self.assertEqual(value, b"engine=ObjectProxyCache; status=hit; reason=stale")
+        value = result_value(Outcome(Engine.OBJECT, Status.HIT, Reason.STALE,
+                                     cause=Reason.ORIGIN_UNREACHABLE))
+        self.assertEqual(value, b"engine=ObjectProxyCache; status=hit; reason=stale; "
+                                b"cause=origin-unreachable")
 
     def test_partial_hit(self) -> None:
         """Every field has its place, and extents are in epoch milliseconds."""
@@ -105,6 +109,9 @@ class CacheStatusTests(SynchronousTestCase):
         """A stale answer has a negative ttl (RFC 9211 section 2.4)."""
         self.check("Trickster; hit; ttl=-30; detail=stale",
                    Engine.OBJECT, Status.HIT, Reason.STALE, ttl=-30.5)
+        self.check("Trickster; hit; ttl=-30; detail=stale/origin-status",
+                   Engine.OBJECT, Status.HIT, Reason.STALE, ttl=-30.5,
+                   cause=Reason.ORIGIN_STATUS)
 
     def test_negative_hit(self) -> None:
         """An answer from the negative cache is a hit."""

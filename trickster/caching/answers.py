@@ -118,7 +118,7 @@ def _response(reply: Reply, body: IBody) -> Response:
     outcome = Outcome(
         was.engine, was.status, was.reason, was.detail, stored=was.stored,
         ttl=document.policy.lifetime - age, age=age if reply.is_reused else None,
-        origin_status=was.origin_status)
+        origin_status=was.origin_status, missed=was.missed, cause=was.cause)
     return Response(document.status, headers, body, outcome, document.phrase)
 
 

@@ -84,7 +84,8 @@ class Fetcher:
                                  self._options.stale_if_error):
             return False
         fill.land(Landed(stored, Outcome(
-            Engine.OBJECT, Status.HIT, reason, "stale-if-error", origin_status=status)))
+            Engine.OBJECT, Status.HIT, Reason.STALE, "stale-if-error", origin_status=status,
+            cause=reason)))
         return True
 
     # What a 304 may mean.

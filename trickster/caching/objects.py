@@ -215,7 +215,13 @@ class ObjectCache:
             return self._answer(stored, question, Outcome(
                 Engine.OBJECT, Status.HIT, Reason.STALE, "stale-while-revalidate"))
         status = Status.NEGATIVE_HIT if stored.status in self.options.negative else Status.HIT
+        if b"max-stale" in question.asked and self._is_stale(stored):
+            return self._answer(stored, question, Outcome(
+                Engine.OBJECT, status, Reason.STALE, "max-stale"))
         return self._answer(stored, question, Outcome(Engine.OBJECT, status))
+
+    def _is_stale(self, stored: Document) -> bool:
+        return stored.age(self._clock.seconds()) >= stored.policy.lifetime
 
     def _answer(self, document: Document, question: Question, outcome: Outcome,
                 is_reused: bool = True) -> Response:
@@ -295,8 +301,9 @@ class ObjectCache:
             _close(verdict)
             held = document if isinstance(verdict, Landed) else found.document
             return await self._asked_alone(question, evolve(found, document=held))
-        outcome = verdict.outcome if leads else evolve(
-            verdict.outcome, status=Status.PROXY_HIT, reason=Reason.COLLAPSED)
+        outcome = verdict.outcome
+        if not leads and outcome.cause is None:  # what is stored and stale is so for all
+            outcome = evolve(outcome, status=Status.PROXY_HIT, reason=Reason.COLLAPSED)
         is_reused = not (leads and verdict.first_hand)
         if isinstance(verdict, Live):
             return live_answer(verdict.body, self._reply(document, question, outcome, is_reused))

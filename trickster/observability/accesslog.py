@@ -98,6 +98,8 @@ def access_fields(entry: AccessEntry, now: float) -> Fields:
     ]
     if outcome.reason is not None:
         fields.append(("reason", outcome.reason.value))
+    if outcome.cause is not None:
+        fields.append(("cause", outcome.cause.value))
     if outcome.detail:
         fields.append(("detail", outcome.detail[:_LONGEST_AGENT]))
     fields.append(("client", request.peer.client or request.peer.host))

@@ -99,6 +99,7 @@ def _known(outcome: Outcome) -> Fields:
     return [
         ("reason", _value(outcome.reason)),
         ("missed", _value(outcome.missed)),
+        ("cause", _value(outcome.cause)),
         ("detail", outcome.detail[:256]),
         ("answered", aligned_text(*outcome.aligned) if outcome.aligned else ""),
         ("fetched", extents_text(outcome.fetched)),

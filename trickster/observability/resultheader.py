@@ -45,7 +45,7 @@ _OURS_ALONE = frozenset({
 def result_value(outcome: Outcome) -> bytes:
     """
     :return: the value of C{X-Trickster-Result}: fields separated by C{"; "}, extents in
-        milliseconds since the epoch, a reason unless it was a full hit.
+        milliseconds since the epoch, a reason unless it was a full hit that is fresh.
     """
     # _value_ is the plain attribute behind value, a sixth of the price; this runs for
     # every answer.
@@ -58,8 +58,10 @@ def result_value(outcome: Outcome) -> bytes:
         text += f"; failed=[{extents_text(outcome.failed)}]"
     if outcome.aligned is not None:
         text += f"; aligned=[{aligned_text(*outcome.aligned)}]"
-    if outcome.reason is not None and outcome.status is not Status.HIT:
+    if outcome.reason is not None:
         text += f"; reason={outcome.reason._value_}"
+    if outcome.cause is not None:
+        text += f"; cause={outcome.cause._value_}"
     return text.encode("ascii")
 
 
@@ -69,7 +71,10 @@ def cache_status_value(outcome: Outcome) -> bytes:
     if outcome.ttl is not None and outcome.ttl == outcome.ttl:
         text += f"; ttl={_whole_seconds(outcome.ttl)}"
     if outcome.reason is not None:
+        # A token may have a slash in it (RFC 8941 section 3.3.4).
         text += f"; detail={outcome.reason._value_}"
+        if outcome.cause is not None:
+            text += f"/{outcome.cause._value_}"
     return text.encode("ascii")
 
 
