@@ -131,6 +131,7 @@ class Fetcher:
         fill.land(Landed(fresh, evolve(outcome, stored=True)))
         if fill.is_to_be_kept():
             await self._archive.keep_renewed(question, fresh, stored)
+            self._table.stored(question.key)
 
     async def _anew(self, fill: Fill, errand: Errand) -> None:
         """What is stored is of no use: ask as if there were nothing."""
@@ -363,6 +364,7 @@ class Fetcher:
         fill.land(Landed(document, outcome, first_hand))
         if fits and fill.is_to_be_kept():
             await self._archive.keep(errand.question, document)
+            self._table.stored(errand.question.key)
 
 
 def _let_go(errand: Errand) -> None:

@@ -80,6 +80,7 @@ class Fill:
     is_progressive: bool = False
     is_detached: bool = False
     may_be_kept: bool = True
+    _is_abandoned: bool = field(default=False, init=False)
     _older: Sequence[Fill] = field(default=(), init=False)
     _seats: list[Deferred[Verdict]] = field(factory=list, init=False)
     _work: Deferred[None] | None = field(default=None, init=False)
@@ -119,7 +120,7 @@ class Fill:
     @property
     def is_open(self) -> bool:
         """Whether somebody who comes now will be told something of use."""
-        return not isinstance(self._end, Alone | Failure) and (
+        return not self._is_abandoned and not isinstance(self._end, Alone | Failure) and (
             self._body is None or not self.is_progressive or self._body.can_be_joined)
 
     @property
@@ -224,7 +225,8 @@ class Fill:
             self.cancel()
 
     def cancel(self) -> None:
-        """Give up."""
+        """Give up; it may take its time to end, but nobody joins it any more."""
+        self._is_abandoned = True
         if self._body is not None:
             self._body.give_up()
         elif self._end is None and self._work is not None:
@@ -233,6 +235,17 @@ class Fill:
     def _wake(self) -> None:
         if self._body is not None:
             self._body.wake()
+
+
+@define(eq=False)
+class Look:
+    """
+    A look into a store that takes its time.
+
+    :ivar is_outdated: whether what is there has been changed since it began.
+    """
+
+    is_outdated: bool = False
 
 
 @define
@@ -247,6 +260,7 @@ class FillTable:
     _fills: dict[str, Fill] = field(factory=dict, init=False)
     _alone: dict[Fill, str] = field(factory=dict, init=False)
     _passes: dict[str, float] = field(factory=dict, init=False)
+    _looks: dict[str, list[Look]] = field(factory=dict, init=False)
 
     def __len__(self) -> int:
         return len(self._fills) + len(self._alone)
@@ -283,6 +297,24 @@ class FillTable:
         for fill, slot in self._alone.items():
             if slot.startswith(key):
                 fill.may_be_kept = False
+
+    def look(self, key: str) -> Look:
+        """:return: a look that begins; it ends with L{looked}."""
+        look = Look()
+        self._looks.setdefault(key, []).append(look)
+        return look
+
+    def looked(self, key: str, look: Look) -> None:
+        """A look has ended."""
+        looks = self._looks[key]
+        looks.remove(look)
+        if not looks:
+            del self._looks[key]
+
+    def stored(self, key: str) -> None:
+        """An exchange has stored what it brought: who looks now may have missed it."""
+        for look in self._looks.get(key, ()):
+            look.is_outdated = True
 
     def pass_until(self, slot: str, until: float) -> None:
         """

@@ -175,8 +175,25 @@ class ObjectCache:
         except BodyTooLarge as error:
             raise RequestTooLarge(str(error)) from error
 
+    async def _found(self, question: Question) -> Found:
+        """:return: what is stored; not less than what was when this was called, nor when it ends."""
+        found, is_outdated = await self._look(question)
+        for _ in range(_MOST_LOOKS):
+            if not is_outdated:
+                break
+            found, is_outdated = await self._look(question)
+        return found
+
+    async def _look(self, question: Question) -> tuple[Found, bool]:
+        look = self._table.look(question.key)
+        try:
+            found = await self._shelf.find(question.key, question.request.headers)
+        finally:
+            self._table.looked(question.key, look)
+        return found, look.is_outdated
+
     async def _ask(self, question: Question) -> Response:
-        found = await self._shelf.find(question.key, question.request.headers)
+        found = await self._found(question)
         for _ in range(_MOST_LOOKS):
             response = self._from(found, question)
             if response is not None:
@@ -190,7 +207,7 @@ class ObjectCache:
             response = await self._fetched(question, found)
             if response is not None:
                 return response
-            found = await self._shelf.find(question.key, question.request.headers)
+            found = await self._found(question)
         return await self._asked_alone(question, found)
 
     async def _unstored(self, question: Question) -> Response:
