@@ -61,7 +61,7 @@ class DeltaOptions:
     :ivar rules: what decides whether an answer is for all who ask alike.
     :ivar told_apart: request fields by which answers may vary, since they are part of the key
         or not sent on.
-    :ivar noted: request fields for which a request is looked at more closely.
+    :ivar telling: request fields for which a request is looked at more closely.
     """
 
     prefix: str
@@ -84,7 +84,7 @@ class DeltaOptions:
     rules: Rules = NO_RULES
     told_apart: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: _NEVER_ASKED | self.identity.names, takes_self=True))
-    noted: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
+    telling: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: WISHES | self.overrides.watched | self.identity.names, takes_self=True))
 
 

@@ -161,7 +161,7 @@ class DeltaCache:
         options = self._options
         if request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED:
             return None
-        if not headers.has_any(options.noted):
+        if not headers.has_any(options.telling):
             return request.target, headers.get(b"accept"), None
         if headers.has_any(WISHES) or options.overrides.are_in(headers):
             return None
