@@ -34,7 +34,7 @@ MEANINGS = {
     Reason.RANGE_MISS: "Something was stored under this key, but not all of what was asked for.",
     Reason.VOLATILE: "The newest points, inside the backfill tolerance, were asked for again.",
     Reason.STALE: "What was stored is no longer fresh.",
-    Reason.VARY_MISS: "What was stored is for requests with other header fields (`Vary`).",
+    Reason.VARY_MISS: "What was stored is for requests with other header fields (`Vary`, or who asks).",
     Reason.REVALIDATED: "The origin said that what was stored is still right (304).",
     Reason.COLLAPSED: "The answer came from a request that somebody else had under way.",
     Reason.ORIGIN_WARNINGS: "The origin answered with warnings; passed on, not stored.",
