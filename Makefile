@@ -36,6 +36,7 @@ help:
 	@echo "make test    everything that has to pass: lint, types, all tests"
 	@echo "make check   the same without the tests that need real servers"
 	@echo "make bench   the benchmarks"
+	@echo "make soak    mixed load for ten minutes (or SECONDS=60), and what it leaves"
 	@echo "make docs    the documentation, in docs/_build/html"
 	@echo "make cover   which lines the unit tests reach"
 	@echo "make lock    the newest releases of what is needed, into requirements/"
@@ -78,6 +79,10 @@ other-pythons: environment
 bench: environment
 	@scripts/debian_packages.sh $(BENCHED)
 	$(PY) -m bench $(ARGS)
+
+.PHONY: soak
+soak: servers environment
+	$(PY) -m bench.soak $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 .PHONY: docs
 docs: environment
