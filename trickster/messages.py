@@ -129,8 +129,8 @@ def media_type(headers: Headers) -> bytes | None:
 
 #: What is read of parameters at most, in octets and in number: reading more would hold the
 #: event loop for longer than a cache may.
-LONGEST_PARAMS = 262_144
-MOST_PARAMS = 2000
+LONGEST_PARAMS = 131_072
+MOST_PARAMS = 1000
 
 
 class MalformedParams(ValueError):

@@ -205,7 +205,7 @@ class LongTests(SynchronousTestCase):
                     Status.PROXY_ONLY, Reason.UNPARSABLE_PARAMETER))
         outcome = rig.ask(-600, 0, query="up or " * MOST_TOKENS + "up").outcome
         self.assertIs(outcome.reason, Reason.UNPARSABLE_PARAMETER)
-        outcome = rig.ask(-600, 0, query="(" * (MOST_TOKENS + 1)).outcome
+        outcome = rig.ask(-600, 0, query="-" * (MOST_TOKENS + 1)).outcome
         self.assertIs(outcome.reason, Reason.UNPARSABLE_QUERY)
 
 

@@ -11,11 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.caching.formfields import UnreadableBody
 from trickster.caching.keys import (
     KeyRules,
-    aligned_extent,
     counted_query,
     digest,
     framed,
     key_of,
+    merged,
     path_prefix,
 )
 from trickster.messages import Headers, MalformedParams, Params, Request
@@ -128,10 +128,9 @@ class FormKeyTests(SynchronousTestCase):
         self.assertEqual(key(b"/a?t=4", form=True, align=align),
                          key(b"/a?t=0", form=True, align=align))
         rules = KeyRules("p", form=True, align=align)
-        self.assertEqual(aligned_extent(rules, Request(b"GET", b"/a?t=4"), None), (0, 0))
-        self.assertEqual(aligned_extent(rules, Request(b"POST", b"/a"), b"t=4"), (0, 0))
-        self.assertIsNone(aligned_extent(rules, Request(b"GET", b"/a?t=0"), None))
-        self.assertIsNone(aligned_extent(KeyRules("p"), Request(b"GET", b"/a?t=4"), None))
+        self.assertEqual(merged(rules, Request(b"GET", b"/a?t=4"), None).extent, (0, 0))
+        self.assertEqual(merged(rules, Request(b"POST", b"/a"), b"t=4").extent, (0, 0))
+        self.assertIsNone(merged(rules, Request(b"GET", b"/a?t=0"), None).extent)
 
     def test_malformed(self) -> None:
         """What may be read in several ways is no question."""

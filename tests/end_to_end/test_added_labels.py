@@ -68,7 +68,7 @@ EXPRESSIONS = [
     ('label_replace(sum by (job) (requests_total), "region", "eu-1", "", "")'
     ' * on (region) group_left sum by (region) (temperature)'),
 ]
-_SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+ \S+)$")
+_SAMPLE = re.compile(r"^([\w:]+)(?:\{(.*)\})? (\S+ \S+)$")
 _settings = settings(max_examples=EXAMPLES, deadline=None, print_blob=True,
                      suppress_health_check=[HealthCheck.too_slow])
 

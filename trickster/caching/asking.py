@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from trickster.caching.directives import NO_DIRECTIVES, Directives
 from trickster.caching.documents import Document, Span
-from trickster.caching.keys import KeyRules, digest, merged_params
+from trickster.caching.keys import KeyRules, Merged, digest, merged
 from trickster.caching.ranges import parse_range, range_field
 from trickster.caching.validation import CONDITIONS, strong_validator, validators
 from trickster.messages import Collecting, Headers, Octets, Request
@@ -25,12 +25,14 @@ class Question:
     :ivar key: of the entries that may answer it.
     :ivar body: of the request, whole; None for GET and HEAD.
     :ivar asked: the client's directives, as far as they are honoured.
+    :ivar merged: its parameters, where the route has a C{form}.
     """
 
     key: str
     request: Request
     body: bytes | None = None
     asked: Directives = NO_DIRECTIVES
+    merged: Merged | None = None
 
 
 @frozen
@@ -103,7 +105,8 @@ def _canonical(question: Question, rules: AskingRules) -> Request:
 
 def _normalised(question: Question, method: bytes, rules: AskingRules) -> Request:
     request = question.request
-    encoded = merged_params(rules.key, request, question.body).encode()
+    asked = question.merged or merged(rules.key, request, question.body)
+    encoded = asked.params.encode()
     if question.body:
         return evolve(request, method=method, target=request.path, body=Octets(encoded))
     target = request.path + b"?" + encoded if encoded else request.path

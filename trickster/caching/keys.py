@@ -66,9 +66,11 @@ def path_prefix(prefix: str, path: bytes, authority: bytes = b"") -> str:
     return f"{prefix}.opc.{digest((authority.lower(), path))}."
 
 
-def key_of(rules: KeyRules, request: Request, body: bytes | None = None) -> str:
+def key_of(rules: KeyRules, request: Request, body: bytes | None = None,
+           asked: Merged | None = None) -> str:
     """
     :param body: the request's body, whole, where the method is not GET or HEAD.
+    :param asked: L{merged} of the request, where it is known already.
     :return: the key of the entry that answers this request, leaving aside the fields that
         select among its variants.
     :raises trickster.messages.MalformedParams: the parameters of a route with C{form}
@@ -81,7 +83,7 @@ def key_of(rules: KeyRules, request: Request, body: bytes | None = None) -> str:
         is_short = len(request.target) <= _LONGEST_REMEMBERED
         return (_read_key if is_short else _new_read_key)(rules, authority, request.target)
     method = b"GET" if request.method in READ_ONLY or rules.form else request.method
-    question = (_canonical_params(rules, request, body) if rules.form
+    question = (_canonical_params(rules, asked or merged(rules, request, body)) if rules.form
                 else _raw_question(rules, request, body))
     return path_prefix(rules.prefix, request.path, authority) + digest((method, *question))
 
@@ -98,42 +100,37 @@ def _new_read_key(rules: KeyRules, authority: bytes, target: bytes) -> str:
 _read_key = lru_cache(maxsize=4096)(_new_read_key)
 
 
-def _canonical_params(rules: KeyRules, request: Request, body: bytes | None) -> Iterable[bytes]:
-    pairs = merged_params(rules, request, body).pairs
-    counted = counted_pairs(pairs, lambda name: _counts(rules, name), rules.params)
+def _canonical_params(rules: KeyRules, asked: Merged) -> Iterable[bytes]:
+    counted = counted_pairs(asked.params.pairs, lambda name: _counts(rules, name), rules.params)
     for name, value in sorted(counted, key=lambda p: p[0]):
         yield name.encode("utf-8", "surrogateescape")
         yield value.encode("utf-8", "surrogateescape")
 
 
-def merged_params(rules: KeyRules, request: Request, body: bytes | None) -> Params:
+@frozen
+class Merged:
     """
-    :return: the parameters of query and form as one, normalised and aligned as the rules say.
+    What a request of a route with C{form} asks.
+
+    :ivar params: those of query and form as one, normalised and aligned as the rules say.
+    :ivar extent: what they ask for, where alignment made it another than the client's.
+    """
+
+    params: Params
+    extent: tuple[int | None, int | None] | None = None
+
+
+def merged(rules: KeyRules, request: Request, body: bytes | None) -> Merged:
+    """
     :raises trickster.messages.MalformedParams: as for L{key_of}.
     """
-    params = _normalised(rules, request, body)
-    aligned = rules.align(params) if rules.align is not None else None
-    return params if aligned is None else aligned.params
-
-
-def aligned_extent(rules: KeyRules, request: Request, body: bytes | None
-                   ) -> tuple[int | None, int | None] | None:
-    """
-    :return: the extent that is answered, where the rules make it another than the one that
-        the request asks for; else None.
-    :raises trickster.messages.MalformedParams: as for L{key_of}.
-    """
-    if rules.align is None or not rules.form:
-        return None
-    aligned = rules.align(_normalised(rules, request, body))
-    return None if aligned is None else aligned.extent
-
-
-def _normalised(rules: KeyRules, request: Request, body: bytes | None) -> Params:
     params = parsed_query(request.query)
     if body:
         params = Params(Params.parse(body).pairs + params.pairs)
-    return rules.normalise(params) if rules.normalise is not None else params
+    if rules.normalise is not None:
+        params = rules.normalise(params)
+    aligned = rules.align(params) if rules.align is not None else None
+    return Merged(params) if aligned is None else Merged(aligned.params, aligned.extent)
 
 
 def _counts(rules: KeyRules, name: str) -> bool:

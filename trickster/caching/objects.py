@@ -30,7 +30,7 @@ from trickster.caching.formfields import UnreadableBody, is_form
 from trickster.caching.hitmemo import CacheHits, HitMemo
 from trickster.caching.identifying import Identity, Overrides
 from trickster.caching.invalidation import invalidated
-from trickster.caching.keys import READ_ONLY, aligned_extent, key_of
+from trickster.caching.keys import READ_ONLY, key_of, merged
 from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.rfc9111 import Use, use_of
 from trickster.caching.selecting import matches
@@ -125,8 +125,9 @@ class ObjectCache:
         elif is_more_than_reading(request):
             return await self._passed(request, Reason.PROXY_PATH)
         try:
-            key = key_of(self._asking.key, request, body)
-            extent = aligned_extent(self._asking.key, request, body)
+            asked = (merged(self._asking.key, request, body)
+                     if self._asking.key.form else None)
+            key = key_of(self._asking.key, request, body, asked)
         except MalformedParams:
             return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
         except UnreadableBody:
@@ -134,9 +135,10 @@ class ObjectCache:
         if request.noted is not None:
             request.noted("key", key)
         response = await self._ask(Question(
-            key, request, body, heeded(request.headers, self.options.honour_request_directives)))
-        if extent is not None:
-            response = evolve(response, outcome=evolve(response.outcome, aligned=extent))
+            key, request, body, heeded(request.headers, self.options.honour_request_directives),
+            asked))
+        if asked is not None and asked.extent is not None:
+            response = evolve(response, outcome=evolve(response.outcome, aligned=asked.extent))
         if question is not None:
             self._keep_hit(question, key, response)
         if response.outcome.reason is not Reason.KEY_MISS or not self._is_store_failing:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 #: Characters, and words with comments, of one expression that are looked at.  What has more of
 #: them takes longer than a cache may, and is the origin's alone to read.
-LONGEST = 262_144
+LONGEST = 131_072
 MOST_TOKENS = 65_536
 
 _TOKEN = re.compile(r"""
