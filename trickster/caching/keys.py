@@ -159,7 +159,7 @@ def counts_whole(rules: KeyRules, request: Request, body: bytes | None) -> bool:
         return True
     if not rules.form:
         return counted_query(rules, request.query) == request.query
-    pairs = merged_params(rules, request, body).pairs
+    pairs = merged(rules, request, body).params.pairs
     return len(counted_pairs(pairs, lambda name: _counts(rules, name), rules.params)) == len(pairs)
 
 
