@@ -7,10 +7,12 @@ import socket
 import sys
 from errno import EADDRINUSE, EISDIR, ENOENT
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from attrs import Factory, define
 from twisted.application.service import IService, Service
+from twisted.internet.task import Clock
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,10 +25,18 @@ from trickster import __version__
 from trickster.config.model import Configuration
 from trickster.errors import BrokenPlugin, ConfigurationError
 from trickster.interfaces import IStoreType
+from trickster.observability.unblocked import UnblockedFile
 from trickster.plugins import ORIGINS, Plugins
 from trickster.routes import Route, Serve
 from trickster.stores.memory import MemoryStore
-from trickster.tap import Options, log_problems, made_service, plugin_options, try_port
+from trickster.tap import (
+    Options,
+    log_problems,
+    made_service,
+    plugin_options,
+    try_port,
+    unblock_log,
+)
 
 
 @define
@@ -241,6 +251,35 @@ class ServiceTests(SynchronousTestCase):
         error = self.assertRaises(
             SystemExit, made_service, loaded(ONE), None, build, lambda address, port: None)
         self.assertEqual(error.code, "trickster: backends.one.tls: no such file")
+
+
+class UnblockedLogTests(SynchronousTestCase):
+    """The logs of C{twistd} and C{twist}."""
+
+    def test_twist(self) -> None:
+        """Whatever file C{twist} logs to never makes the reactor wait."""
+        with Path(self.mktemp()).open("w") as file:
+            parent = {"logFile": file}
+            unblock_log(parent, Clock())
+        self.assertIsInstance(parent["logFile"], UnblockedFile)
+
+    def test_twistd(self) -> None:
+        """Nor does standard output, where that is what C{twistd} logs to."""
+        with Path(self.mktemp()).open("w") as file:
+            for parent, is_stdout in (
+                    ({"nodaemon": True, "logfile": None}, True),
+                    ({"nodaemon": True, "logfile": "-"}, True),
+                    ({"nodaemon": True, "logfile": "x.log"}, False),
+                    ({"nodaemon": False, "logfile": None}, False)):
+                self.patch(sys, "stdout", file)
+                unblock_log(parent, Clock())
+                self.assertEqual(isinstance(sys.stdout, UnblockedFile), is_stdout, parent)
+
+    def test_alone(self) -> None:
+        """A program of its own sees to that itself."""
+        before = sys.stdout
+        unblock_log(None, Clock())
+        self.assertIs(sys.stdout, before)
 
 
 class LogFileTests(SynchronousTestCase):

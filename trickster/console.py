@@ -32,20 +32,18 @@ def application_of(configuration: Configuration, service: Any, clock: Any,
         names a file, the service writes that, and nothing goes to standard output.
     """
     application: Any = Application("trickster")
-    if configuration.logging.log_file:
-        application.setComponent(ILogObserver, _unheard)
-    else:
+    application.setComponent(ILogObserver, _unheard)
+    if not configuration.logging.log_file:
         logs: Any = stream_logs(configuration.logging, clock, globalLogPublisher, wall)
         # The first to start is the last to stop: it tells of all the others.
         logs.setServiceParent(IService(application))
-        application.setComponent(ILogObserver, logs.observer)
     service.setServiceParent(IService(application))
     return application
 
 
 @provider(ILogObserver)
 def _unheard(event: LogEvent) -> None:
-    """The service's own log tells."""
+    """The logs that are services tell, and what C{twistd} says of itself is not for them."""
 
 
 class _Foreground(UnixApplicationRunner):

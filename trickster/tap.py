@@ -29,6 +29,7 @@ from trickster.errors import ConfigurationError, PluginError
 from trickster.frontend.addresses import interface_of, take_both
 from trickster.interfaces import IOriginType, IStoreType
 from trickster.observability.logs import numbered
+from trickster.observability.unblocked import unblocked
 from trickster.plugins import ORIGINS, STORES, Plugins
 from trickster.routes import Route
 from trickster.steadyclock import elapsed, keep_steady
@@ -175,7 +176,25 @@ def makeService(options: Options) -> IService:
 
     # Before anything is scheduled; the clock is the machine's, and so outlives a fork.
     keep_steady(reactor, time, elapsed())
+    unblock_log(options.parent, reactor)
     return made_service(options.configuration, reactor, partial(build, wall=time))
+
+
+def unblock_log(parent: Any, reactor: Any) -> None:
+    """
+    See that what C{twistd} and C{twist} log to never makes the reactor wait: a pipe that is
+    not read would stop everything.
+
+    Both make their logs only after the service, of what is found here.
+
+    :param parent: their options; None where the program is another one.
+    """
+    if parent is None:
+        return
+    if "logFile" in parent:
+        parent["logFile"] = unblocked(parent["logFile"], reactor)
+    elif parent.get("nodaemon") and parent.get("logfile") in (None, "", "-"):
+        sys.stdout = unblocked(sys.stdout, reactor)
 
 
 def made_service(configuration: Configuration, reactor: Any, build: Build,

@@ -218,6 +218,41 @@ class DrainTests(_SlowTests):
         for connection in idle:
             self.addCleanup(connection.close)
 
+    def test_health_while_it_drains(self) -> None:
+        """Metrics and health can be asked meanwhile; the process says that it is not ready."""
+        origin = SlowOrigin(_LENGTH)
+        trickster = self.start(origin)
+        waiting, answers = self.fetching(trickster, "/api/v1/alerts")
+        self.assertTrue(origin.asked.wait(_PATIENCE))
+        self.assertEqual(fetch(f"{trickster.metrics_url}/-/ready").status, 200)
+        trickster.process.send_signal(signal.SIGTERM)
+        self.await_refusal(trickster)
+        self.assertEqual(fetch(f"{trickster.metrics_url}/-/ready").status, 503)
+        self.assertIn(b"trickster_build_info", fetch(f"{trickster.metrics_url}/metrics").body)
+        self.assertIn(b'"draining": true',
+                      fetch(f"{trickster.metrics_url}/trickster/health?json").body)
+        self.assertEqual(fetch(f"{trickster.mgmt_url}/trickster/config").status, 200)
+        origin.go_on.set()
+        waiting.join(_PATIENCE)
+        self.assertEqual(answers[0].body, PLAIN)
+        trickster.process.wait(5)
+
+    def test_told_twice(self) -> None:
+        """A second signal ends what is under way at once, of whichever kind it is."""
+        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM),
+                              (signal.SIGTERM, signal.SIGINT)):
+            origin = SlowOrigin(_LENGTH)
+            trickster = self.start(origin, drain="60s")
+            self.fetching(trickster, "/api/v1/alerts")
+            self.assertTrue(origin.asked.wait(_PATIENCE))
+            trickster.process.send_signal(first)
+            self.await_refusal(trickster)
+            self.assertIsNone(trickster.process.poll())
+            trickster.process.send_signal(second)
+            self.assertIn(trickster.process.wait(5), (0, -first, -second))
+            self.assertTrue(origin.is_left.wait(5))
+            self.assertNotIn("Traceback", trickster.log.read_text())
+
     def test_patience_ends(self) -> None:
         """An answer that does not come to an end is cut off after the time to drain."""
         origin = SlowOrigin(_LENGTH)

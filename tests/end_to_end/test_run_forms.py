@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.servers import fetch, free_port
+from tests.end_to_end.talking import Talk
 from trickster.frontend.addresses import has_ipv6
 
 BIN = Path(sys.executable).parent
@@ -97,6 +99,85 @@ class RunFormTests(SynchronousTestCase):
     def test_twist(self) -> None:
         """So does C{twist trickster}."""
         self.assert_serves("twist", "trickster", "--config", str(self.file))
+
+    def test_first_line(self) -> None:
+        """The log says first what runs, of which file, for which backends, and where."""
+        told = (rf"Trickster \S+ serves; configuration: {re.escape(str(self.file))}; "
+                rf"backends: p \(prometheus, http://127.0.0.1:1\); listeners: "
+                rf"default 127.0.0.1:{self.port}, metrics 127.0.0.1:{self.metrics}")
+        own = self.root / "own.log"
+        for command in (("twistd", "-n", "--pidfile=", "trickster", "-c"),
+                        ("twist", "--log-format=text", "trickster", "-c"),
+                        ("trickster", "-config")):
+            with self.subTest(command=command):
+                process = self.start(*command, str(self.file))
+                self.wait_for_ping(self.port)
+                self.assert_ended_well(process)
+                log = (self.root / "log").read_text()
+                self.assertRegex(log, told)
+                if command[0] == "trickster":
+                    self.assertRegex(log.splitlines()[0], told)
+        with self.file.open("a") as file:
+            file.write(f"logging: {{log_file: {own}}}\n")
+        for command in (("twistd", "-n", "--pidfile=", "trickster", "-c"),
+                        ("twist", "trickster", "-c"), ("trickster", "-config")):
+            with self.subTest(command=command, log_file=own):
+                own.unlink(missing_ok=True)
+                process = self.start(*command, str(self.file))
+                self.wait_for_ping(self.port)
+                self.assert_ended_well(process)
+                self.assertRegex(own.read_text().splitlines()[0], told)
+
+    def test_a_log_that_is_not_read(self) -> None:
+        """Lines are dropped and counted where they go to a pipe that is not read."""
+        with self.file.open("a") as file:
+            file.write("logging: {access_log: true}\n")
+        for command in (("twistd", "-n", "--pidfile=", "trickster", "-c"),
+                        ("twistd", "-n", "--pidfile=", "--logfile=-", "trickster", "-c"),
+                        ("twist", "trickster", "-c"), ("trickster", "-config")):
+            with self.subTest(command=command):
+                self.unread(str(BIN / command[0]), *command[1:], str(self.file))
+
+    def unread(self, *command: str) -> None:
+        process = subprocess.Popen(command, cwd=self.root, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(self.end, process)
+        assert process.stdout is not None
+        self.addCleanup(process.stdout.close)
+        self.wait_for_ping(self.port)
+        talk = Talk(self.port)
+        self.addCleanup(talk.close)
+        # More than the pipe holds, and than what is kept for later.
+        for _ in range(2500):
+            talk.asked("/p/x?" + "y" * 2000)
+        read = bytearray()
+        deadline = time.monotonic() + 20
+        while b"log lines were dropped" not in read and time.monotonic() < deadline:
+            if select.select([process.stdout], [], [], 0.5)[0]:
+                read += os.read(process.stdout.fileno(), 1 << 20)
+        self.assertTrue(b"log lines were dropped" in read, read[-300:])
+        self.wait_for_ping(self.port)
+        process.send_signal(signal.SIGTERM)
+        while os.read(process.stdout.fileno(), 1 << 20):
+            pass
+        process.wait(30)
+
+    def test_a_log_file_that_is_emptied(self) -> None:
+        """After C{copytruncate}, the log file has no hole in it."""
+        own = self.root / "own.log"
+        with self.file.open("a") as file:
+            file.write(f"logging: {{log_file: {own}, access_log: true}}\n")
+        process = self.start("trickster", "-config", str(self.file))
+        self.wait_for_ping(self.port)
+        for _ in range(2):
+            fetch(f"http://127.0.0.1:{self.port}/p/marked")
+            deadline = time.monotonic() + 10
+            while "marked" not in own.read_text() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self.assertIn("marked", own.read_text())
+            self.assertNotIn("\0", own.read_text())
+            os.truncate(own, 0)
+        self.assert_ended_well(process)
 
     def test_hang_up(self) -> None:
         """SIGHUP ends nothing, and a line of the log says that it changes nothing."""

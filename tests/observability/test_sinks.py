@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from attrs import define, field
 from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel, capturedLogs
@@ -12,15 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from trickster.observability.destinations import IDestination, RotatedFile, Stream
 from trickster.observability.lines import ILineSink
-from trickster.observability.sinks import (
-    BufferedSink,
-    IDestination,
-    PublisherSink,
-    RotatedFile,
-    Stream,
-    destination,
-)
+from trickster.observability.sinks import BufferedSink, PublisherSink
 
 MIB = 1 << 20
 
@@ -137,6 +128,16 @@ class BufferedSinkTests(SynchronousTestCase):
                       b'event="log lines were dropped" count=6\n',
                       self.paper.written[-1].replace(b"00.000Z", b"01.000Z"))
 
+    def test_dropped_is_told(self) -> None:
+        """That lines were dropped is told as soon as there is room, whether others come or not."""
+        self.paper.room = 0
+        for _ in range(5):
+            self.sink.write("x" * MIB)
+        self.paper.room = 1 << 40
+        self.clock.pump([1.0, 1.0])
+        self.assertIn(b'event="log lines were dropped" count=1\n', self.paper.written[-1])
+        self.assertEqual((self.sink.dropped, self.clock.getDelayedCalls()), (0, []))
+
     def test_full_disk(self) -> None:
         """Lines that cannot be written are lost and counted; the program goes on."""
         self.paper.error = OSError(28, "No space left on device")
@@ -148,85 +149,17 @@ class BufferedSinkTests(SynchronousTestCase):
         self.clock.advance(1)
         self.assertIn(b"count=1", self.paper.written[0])
 
-
-class RotatedFileTests(SynchronousTestCase):
-    """A log file."""
-
-    def setUp(self) -> None:
-        """Open one that is put aside after ten octets."""
-        self.path = Path(self.mktemp())
-        self.file = RotatedFile(str(self.path), 10, 2)
-        self.file.open()
-        self.addCleanup(self.file.close)
-
-    def test_appends(self) -> None:
-        """What there was before is kept."""
-        self.file.write(b"1\n")
-        self.file.close()
-        self.file.open()
-        self.file.write(b"2\n")
-        self.assertEqual(self.path.read_bytes(), b"1\n2\n")
-
-    def test_put_aside(self) -> None:
-        """Large files are put aside, and only so many of them are kept."""
-        for digit in b"1234":
-            self.file.write(bytes([digit]) * 11)
-        names = sorted(path.name for path in self.path.parent.iterdir())
-        name = self.path.name
-        self.assertEqual(names, [name, f"{name}.1", f"{name}.2"])
-        self.assertEqual(self.path.read_bytes(), b"4" * 11)
-
-    def test_moved_away(self) -> None:
-        """When somebody else moves the file away, a new one is begun."""
-        self.file.write(b"1\n")
-        self.path.rename(f"{self.path}.moved")
-        self.file.write(b"2\n")
-        self.assertEqual(self.path.read_bytes(), b"2\n")
-
-    def test_cannot_be_opened(self) -> None:
-        """A directory that is not there is found out at the start."""
-        self.assertRaises(OSError, RotatedFile("/nonexistent/x.log").open)
-
-
-class StreamTests(SynchronousTestCase):
-    """A pipe that somebody reads, or not."""
-
-    def setUp(self) -> None:
-        """Make a pipe."""
-        self.reader, writer = os.pipe()
-        self.addCleanup(os.close, self.reader)
-        self.stream = Stream(writer)
-        self.stream.open()
-        os.close(writer)
-        self.addCleanup(self.stream.close)
-
-    def test_written(self) -> None:
-        """What is written can be read."""
-        self.assertEqual(self.stream.write(b"abc\n"), b"")
-        self.assertEqual(os.read(self.reader, 99), b"abc\n")
-
-    def test_full(self) -> None:
-        """A full pipe takes what it has room for, and nobody waits for it."""
-        octets = os.urandom(MIB)
-        rest = self.stream.write(octets)
-        taken = os.read(self.reader, MIB)
-        self.assertTrue(0 < len(rest) < MIB)
-        self.assertEqual(taken + rest, octets)
-
-    def test_file(self) -> None:
-        """A file takes everything."""
-        path = Path(self.mktemp())
-        with path.open("wb") as file:
-            stream = Stream(file.fileno())
-            stream.open()
-        self.assertEqual(stream.write(b"x" * MIB), b"")
-        stream.close()
-        self.assertEqual(path.stat().st_size, MIB)
-
-    def test_closed_twice(self) -> None:
-        """Closing again does nothing."""
-        self.stream.close()
-        self.stream.close()
+    def test_full_disk_for_long(self) -> None:
+        """The number stays right, however long that lasts; nothing waits once it is told."""
+        self.paper.error = OSError(28, "No space left on device")
+        for _ in range(3):
+            self.sink.write("a")
+            self.clock.pump([1.0] * 5)
+        self.assertEqual(self.sink.dropped, 3)
+        self.paper.error = None
+        self.clock.advance(1)
+        self.assertIn(b"count=3", self.paper.written[0])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class OtherTests(SynchronousTestCase):
@@ -237,9 +170,3 @@ class OtherTests(SynchronousTestCase):
         with capturedLogs() as events:
             PublisherSink(Logger("trickster.access")).write("uri=/{x}")
         self.assertEqual((events[0]["log_level"], events[0]["line"]), (LogLevel.info, "uri=/{x}"))
-
-    def test_destination(self) -> None:
-        """Standard output and error are streams, all else is a file."""
-        self.assertEqual([getattr(destination(path), "number", None)
-                          for path in ("", "-", "/dev/stdout", "/dev/stderr", "/x.log")],
-                         [1, 1, 1, 2, None])

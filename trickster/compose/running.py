@@ -74,6 +74,10 @@ class Program(MultiService):
         # again and again while nothing is answered.
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
+        # What the reactor says when ports are bound is not to come before the announcement
+        # in a log file of our own, which is opened next.
+        for listener in (*self._parts.own, *self._parts.frontends):
+            listener.privilegedStartService()
         super().startService()
         self._announce()
 

@@ -2,124 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import select
-import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import Factory, define, field
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
-from twisted.python.logfile import LogFile
-from zope.interface import Interface, implementer
+from zope.interface import implementer
 
+from trickster.observability.destinations import IDestination
 from trickster.observability.lines import Fields, ILineSink, logfmt, timestamp
 
-ROTATE_OCTETS = 256 << 20
-KEPT_FILES = 8
-
 _FLUSH_PAUSE = 1.0
+_SHORT_PAUSE = 0.05  # where there was room for a part of it
 _FLUSH_OCTETS = 256 << 10
 _MOST_BUFFERED = 4 << 20
-
-
-class IDestination(Interface):
-    """Something that takes octets without delay."""
-
-    def open() -> None:
-        """
-        Get ready to be written to.
-
-        :raises OSError: it cannot be opened.
-        """
-
-    def write(octets: bytes) -> bytes:
-        """
-        :return: what could not be written without waiting.
-        :raises OSError: it cannot be written to, maybe only now.
-        """
-
-    def close() -> None:
-        """Write no more.  Idempotent."""
-
-
-@implementer(IDestination)
-@define(eq=False)
-class RotatedFile:
-    """
-    A file that is put aside when it is large, and opened anew when somebody else has done
-    that.
-
-    :ivar rotate_octets: size at which it is put aside.
-    :ivar kept: how many such files are kept.
-    """
-
-    path: str
-    rotate_octets: int = ROTATE_OCTETS
-    kept: int = KEPT_FILES
-    _file: LogFile | None = field(default=None, init=False)
-
-    def open(self) -> None:
-        """See L{IDestination.open}."""
-        self._file = LogFile.fromFullPath(
-            self.path, rotateLength=self.rotate_octets, maxRotatedFiles=self.kept)
-
-    def write(self, octets: bytes) -> bytes:
-        """See L{IDestination.write}."""
-        if self._file is None or self._file.closed or not self._is_in_place(self._file):
-            self.close()
-            self.open()
-        assert self._file is not None
-        self._file.write(octets)
-        return b""
-
-    def close(self) -> None:
-        """See L{IDestination.close}."""
-        if self._file is not None and not self._file.closed:
-            self._file.close()
-
-    def _is_in_place(self, file: LogFile) -> bool:
-        try:
-            there, here = os.stat(self.path), os.fstat(file._file.fileno())
-        except OSError:
-            return False
-        return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
-
-
-@implementer(IDestination)
-@define(eq=False)
-class Stream:
-    """
-    A file descriptor that somebody else has opened, such as standard output.
-
-    A pipe is written to only as far as it has room, so that a reader which has stopped
-    reading does not stop the reactor.
-    """
-
-    number: int
-    _fd: int = field(default=-1, init=False)
-    _is_file: bool = field(default=False, init=False)
-
-    def open(self) -> None:
-        """See L{IDestination.open}."""
-        self._fd = os.dup(self.number)
-        self._is_file = stat.S_ISREG(os.fstat(self._fd).st_mode)
-
-    def write(self, octets: bytes) -> bytes:
-        """See L{IDestination.write}."""
-        rest = memoryview(octets)
-        # A pipe that counts as writable takes at least PIPE_BUF octets without waiting.
-        size = len(octets) if self._is_file else select.PIPE_BUF
-        while rest and select.select((), (self._fd,), (), 0)[1]:
-            rest = rest[os.write(self._fd, rest[:size]):]
-        return bytes(rest)
-
-    def close(self) -> None:
-        """See L{IDestination.close}."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
 
 @implementer(ILineSink)
@@ -179,9 +76,12 @@ class BufferedSink(Service):
         if not self.running:
             return
         self._cancel()
+        before = self._size + len(self._unsent)
         self._flush_now()
-        if self._unsent:
-            self._flushing = self.clock.callLater(_FLUSH_PAUSE, self.flush)
+        if self._unsent or self.dropped:
+            has_room = len(self._unsent) < before
+            self._flushing = self.clock.callLater(
+                _SHORT_PAUSE if has_room else _FLUSH_PAUSE, self.flush)
 
     def _cancel(self) -> None:
         if self._flushing is not None and self._flushing.active():
@@ -189,26 +89,28 @@ class BufferedSink(Service):
         self._flushing = None
 
     def _flush_now(self) -> None:
-        if not self._lines and not self._unsent:
+        lines, self._lines, self._size = self._lines, [], 0
+        told = 0
+        if self.dropped and not self._unsent:
+            told, self.dropped = self.dropped, 0
+        octets = self._unsent + _encoded([*lines, self._of_dropped(told)] if told else lines)
+        if not octets:
             return
-        count, octets = len(self._lines), self._taken()
         try:
             self._unsent = self.destination.write(octets)
         except OSError:
             # A full disk, say.  There is nowhere to complain but here, later.
             self._unsent = b""
-            self.dropped += count
+            self.dropped += len(lines) + told
 
-    def _taken(self) -> bytes:
-        lines, self._lines, self._size = self._lines, [], 0
-        if self.dropped and not self._unsent:
-            lines.append(self.spell([
-                ("time", timestamp(self.wall())), ("app", "trickster"),
-                ("level", "warn"), ("event", "log lines were dropped"),
-                ("count", self.dropped)]))
-            self.dropped = 0
-        text = "".join([line + "\n" for line in lines])
-        return self._unsent + text.encode("utf-8", "backslashreplace")
+    def _of_dropped(self, count: int) -> str:
+        return self.spell([
+            ("time", timestamp(self.wall())), ("app", "trickster"), ("level", "warn"),
+            ("event", "log lines were dropped"), ("count", count)])
+
+
+def _encoded(lines: Sequence[str]) -> bytes:
+    return "".join([line + "\n" for line in lines]).encode("utf-8", "backslashreplace")
 
 
 # Of events that are whole lines already.
@@ -225,12 +127,3 @@ class PublisherSink:
     def write(self, line: str) -> None:
         """See L{ILineSink.write}."""
         self.log.info("{line}", line=line)
-
-
-def destination(path: str) -> IDestination:
-    """
-    :param path: of a file, or C{""} or C{"-"} for standard output.
-    """
-    if path in ("", "-", "/dev/stdout"):
-        return Stream(1)
-    return Stream(2) if path == "/dev/stderr" else RotatedFile(path)
