@@ -17,7 +17,7 @@ from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]+")
 _PATH = re.compile(r"/[^\x00-\x20\x7f?#]*")
-_OPTIONAL_CALLS = ("normalise", "transform", "unkept")
+_OPTIONAL_CALLS = ("normalise", "transform", "unkept", "align", "translate")
 
 
 def checked_routes(origin_type: Any, options: Any) -> tuple[Route, ...]:

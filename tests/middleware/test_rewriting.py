@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.messages import Headers, Params, Request, Response
 from trickster.middleware.rewriting import (
+    AnswerHeaders,
     Rewriting,
     RewritingResponder,
     changed_headers,
@@ -119,3 +120,24 @@ class LocalAnswerTests(SynchronousTestCase):
         """Without anything it is an empty success."""
         answer = local_answer(None, None, {})
         self.assertEqual((answer.status, answer.body, answer.headers.pairs), (200, b"", ()))
+
+
+class AnswerHeadersTests(SynchronousTestCase):
+    """Answers that are made of what the origin said before."""
+
+    def answered(self, *pairs: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+        """:return: the fields of an answer that had these."""
+        todo = changes({"X-Set": "1", "+X-More": "2", "-Server": ""})
+        inner = RecordingResponder([Response(200, Headers(pairs))])
+        response = at_once(AnswerHeaders(inner, todo).respond(Request(b"GET", b"/")))
+        return sorted(response.headers.pairs)
+
+    def test_made(self) -> None:
+        """Each change is made."""
+        self.assertEqual(self.answered((b"Server", b"s"), (b"X-More", b"1")),
+                         [(b"X-More", b"1"), (b"X-More", b"2"), (b"X-Set", b"1")])
+
+    def test_made_already(self) -> None:
+        """Where the origin's own answer comes, which has them already, nothing is there twice."""
+        changed = [(b"X-More", b"2"), (b"X-Set", b"1")]
+        self.assertEqual(self.answered(*changed), changed)

@@ -46,7 +46,7 @@ from trickster.interfaces import (
 )
 from trickster.messages import Headers
 from trickster.middleware.compression import Compressing, Compression
-from trickster.middleware.rewriting import Rewriting, RewritingResponder, changes
+from trickster.middleware.rewriting import AnswerHeaders, Rewriting, RewritingResponder, changes
 from trickster.middleware.standing import LocalResponder, Reasoned
 from trickster.middleware.translating import TranslatingResponder
 from trickster.observability.access import Observed
@@ -231,7 +231,9 @@ class Backend:
         if self.options.proxy_only:
             return Reasoned(inner, Reason.PROXY_ONLY)
         if route.serve is Serve.DELTA:
-            return self._delta_cache(plan, inner)
+            ranges = self._delta_cache(plan, inner)
+            todo = changes(plan.options.response_headers or {})
+            return AnswerHeaders(ranges, todo) if todo else ranges
         if route.serve is Serve.OBJECT:
             return self._object_cache(plan, inner)
         if plan.options.is_progressive:

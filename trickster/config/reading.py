@@ -215,6 +215,8 @@ def _says_nothing(key: Key, tree: Tree) -> bool:
     if not isinstance(tree, Scalar) or tree.text or tree.kind != "str":
         return False
     choices = key.facts.choices
+    # An empty name of something is not the name of anything.
+    is_unsaid = is_unsaid or (key.name.endswith("_name") and bool(key.default))
     return "" not in choices if choices else is_unsaid
 
 

@@ -156,6 +156,30 @@ class RewritingResponder:
         return self.rewriting.response(response)
 
 
+@implementer(IResponder)
+@frozen
+class AnswerHeaders:
+    """
+    Changes the fields of answers that are not the origin's own, but made of its data: to those
+    that are and have the changes already, it adds nothing twice.
+    """
+
+    inner: IResponder
+    todo: tuple[Change, ...]
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        response = await self.inner.respond(request)
+        headers = response.headers
+        missing = tuple(change for change in self.todo if not _is_there(change, headers))
+        return evolve(response, headers=changed_headers(headers, missing))
+
+
+def _is_there(change: Change, headers: Headers) -> bool:
+    name = change.name.lower().encode("latin-1")
+    return change.sign == "+" and change.value.encode("utf-8") in headers.get_all(name)
+
+
 def local_answer(code: int | None, body: str | None, headers: Mapping[str, str]) -> LocalAnswer:
     """
     :param code: C{response_code}; 200 if there is none.
