@@ -44,12 +44,13 @@ class FakeSite:
 class AcceptanceCase(SynchronousTestCase):
     limit = 0
     ceiling = 0
+    free: int | None = 10
 
     def setUp(self) -> None:
         self.clock, self.port, self.site = Clock(), FakePort(), FakeSite()
         self.counted = Counted()
         self.acceptance = Acceptance(self.clock, self.site, self.limit, self.ceiling,
-                                     self.counted, self.port)
+                                     self.counted, self.port, lambda: self.free)
 
     def come(self, number: int, descriptor: int = 0) -> int:
         """:return: how many of so many were accepted."""
@@ -146,6 +147,25 @@ class DescriptorTests(AcceptanceCase):
         self.assertEqual(self.come(10, 50), 1)
         self.assertFalse(self.port.is_reading)
         self.go()
+        self.assertTrue(self.port.is_reading)
+
+    def test_taken_by_others(self) -> None:
+        """As long as others have those that are for clients, clients wait, unless there are none."""
+        self.come(2, 50)
+        self.free = 50
+        self.go()
+        self.clock.pump([0.05] * 40)
+        self.assertTrue(self.port.is_reading)  # none is left
+        self.come(3, 49)
+        self.come(1, 50)
+        self.go()
+        self.clock.pump([0.05] * 40)
+        self.assertFalse(self.port.is_reading)
+        self.free = None
+        self.clock.pump([0.05] * 40)
+        self.assertFalse(self.port.is_reading)
+        self.free = 49
+        self.clock.advance(0.05)
         self.assertTrue(self.port.is_reading)
 
     def test_none_left(self) -> None:

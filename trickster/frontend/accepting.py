@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+from collections.abc import Callable
 from typing import Protocol
 
 from attrs import define, field
@@ -56,6 +58,16 @@ def descriptors() -> int | None:
     return None if limit == resource.RLIM_INFINITY else limit
 
 
+def lowest_free() -> int | None:
+    """:return: the lowest descriptor that is free; None where none is."""
+    try:
+        descriptor = os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return None
+    os.close(descriptor)
+    return descriptor
+
+
 def ceiling(limit: int | None, reserve: int) -> int:
     """
     :param limit: descriptors of the process; None for any number.
@@ -80,6 +92,7 @@ class Acceptance:
     :ivar limit: most connections at one time; 0 for any number.
     :ivar ceiling: the first descriptor that is not for clients, so that there are some for
         origins, files and other listeners; 0 for none.
+    :ivar free: tells the lowest descriptor that is free, or None where none is.
     """
 
     clock: IReactorTime
@@ -88,6 +101,7 @@ class Acceptance:
     ceiling: int = 0
     events: ConnectionEvents = field(factory=NoEvents)
     port: Accepting | None = None
+    free: Callable[[], int | None] = lowest_free
     _log: Logger = field(factory=Logger)
     _is_paused: bool = field(default=False, init=False)
     _is_scarce: bool = field(default=False, init=False)
@@ -123,7 +137,7 @@ class Acceptance:
 
     def ended(self) -> None:
         """A connection is over."""
-        if self._is_paused and (self.room(1) > 0):
+        if self._is_paused and self._may_resume():
             self._resume()
 
     def stop(self) -> None:
@@ -161,6 +175,15 @@ class Acceptance:
         self._looking = self.clock.callLater(_LOOK, self._look)
         if self.port.is_waited_for():
             self.connected.close_idle(max(_LEAST_CLOSED, self.connected.connections // 8))
-        if self._is_scarce and self.clock.seconds() >= self._retry_at and self.room(1) > 0:
+        if self._is_scarce and self.clock.seconds() >= self._retry_at and self._may_resume():
             # Descriptors come free elsewhere, too.
             self._resume()
+
+    def _may_resume(self) -> bool:
+        if self.room(1) <= 0:
+            return False
+        if not self._is_scarce or not self.connected.connections:
+            return True
+        # The next connection would get the lowest descriptor that is free.
+        free = self.free()
+        return free is not None and (not self.ceiling or free < self.ceiling)
