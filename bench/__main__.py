@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import objects, progressive, timeseries
+from bench import objects, overload, progressive, timeseries
 from bench.measuring import Row
 
 GROUPS = {"timeseries": timeseries.rows, "objects": objects.rows,
-          "progressive": progressive.rows}
+          "progressive": progressive.rows, "overload": overload.rows}
 
 
 def main(wanted: Sequence[str]) -> int:
