@@ -37,6 +37,7 @@ help:
 	@echo "make check   the same without the tests that need real servers"
 	@echo "make bench   the benchmarks"
 	@echo "make soak    mixed load for ten minutes (or SECONDS=60), and what it leaves"
+	@echo "make reference   what docs/ says of settings, reasons, metrics, endpoints, made anew"
 	@echo "make docs    the documentation, in docs/_build/html"
 	@echo "make cover   which lines the unit tests reach"
 	@echo "make lock    the newest releases of what is needed, into requirements/"
@@ -56,6 +57,7 @@ check: lint types unit
 lint: environment
 	$(PY) -m ruff check .
 	$(VENV)/bin/lint-imports
+	$(PY) docs/_writers --check
 	$(PY) -m towncrier build --draft --version next >/dev/null
 
 .PHONY: types
@@ -84,8 +86,13 @@ bench: environment
 soak: servers environment
 	$(PY) -m bench.soak $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
+# The parts of the pages that the code itself knows; they are committed.
+.PHONY: reference
+reference: environment
+	$(PY) docs/_writers
+
 .PHONY: docs
-docs: environment
+docs: reference
 	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import trickster
 from trickster.errors import Reason
+from trickster.origins.prometheus import prometheus
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,20 +26,56 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-class ReasonTable(SynchronousTestCase):
-    """The page on operations explains every reason that an answer can carry."""
+class GeneratedTests(SynchronousTestCase):
+    """What pages say that the code itself knows is committed, and current."""
 
     def setUp(self) -> None:
-        self.reasons = load(ROOT / "docs" / "_ext" / "reasons.py")
+        self.patch(sys, "path", [str(ROOT / "docs" / "_writers"), *sys.path])
+        self.addCleanup(self.forget, set(sys.modules))
+        self.writers = load(ROOT / "docs" / "_writers" / "pages.py")
 
-    def test_each_reason_has_a_meaning(self) -> None:
-        """Whoever adds a reason writes its meaning into docs/_ext/reasons.py."""
-        self.assertEqual(set(self.reasons.MEANINGS), set(Reason))
+    def forget(self, before: set[str]) -> None:
+        """Leave no module behind that is named as one of somewhere else may be."""
+        for name in {"metrics", "plugins", "prometheus", "reasons"} - before:
+            sys.modules.pop(name, None)
 
-    def test_each_reason_has_a_row(self) -> None:
-        """The table spells reasons as the header does, one a row."""
-        spelled = re.findall(r"^\| `([a-z-]+)` \|", self.reasons.render(), re.MULTILINE)
+    def test_current(self) -> None:
+        """Where this fails, C{make reference} writes the pages anew."""
+        self.assertEqual([path.name for path in self.writers.outdated()], [])
+
+    def test_each_is_used(self) -> None:
+        """All that can be generated stands in some page, filled."""
+        text = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
+        self.assertEqual(set(re.findall(r"<!-- generated: (\w+) -->", text)),
+                         set(self.writers.WRITERS))
+
+    def test_filled(self) -> None:
+        """Only what stands between the marks is replaced, and filling again changes nothing."""
+        page = "a\n<!-- generated: x -->\nold\n<!-- end of generated -->\nb\n"
+        once = self.writers.filled(page, {"x": lambda: "| new \\1 |"})
+        self.assertEqual(once, "a\n<!-- generated: x -->\n\n| new \\1 |\n\n"
+                               "<!-- end of generated -->\nb\n")
+        self.assertEqual(self.writers.filled(once, {"x": lambda: "| new \\1 |"}), once)
+
+    def test_reasons(self) -> None:
+        """Each reason has a meaning, and a row, spelled as the header does."""
+        reasons = sys.modules["reasons"]
+        self.assertEqual(set(reasons.MEANINGS), set(Reason))
+        spelled = re.findall(r"^\| `([a-z-]+)` \|", reasons.render(), re.MULTILINE)
         self.assertEqual(spelled, [reason.value for reason in Reason])
+
+    def test_endpoints(self) -> None:
+        """Each endpoint of Prometheus says why it is served as it is, and nothing else does."""
+        meanings = sys.modules["prometheus"].MEANINGS
+        self.assertEqual(set(meanings),
+                         {route.handler for route in prometheus.routes(prometheus.options())})
+
+    def test_metrics(self) -> None:
+        """Metrics that are read at each scrape are in the table as well."""
+        table = sys.modules["metrics"].render()
+        for name in ("build_info", "proxy_requests_total", "origin_active_connections",
+                     "in_flight_bytes", "cache_up", "cache_usage_bytes"):
+            self.assertIn(f"`trickster_{name}`", table)
 
 
 class Links(SynchronousTestCase):

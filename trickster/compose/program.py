@@ -61,6 +61,13 @@ def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = 
     return _Building(configuration, reactor, plugins or Plugins(), wall or reactor.seconds).program()
 
 
+def metrics_of(configuration: Configuration, reactor: Any) -> Metrics:
+    """:return: the metrics that a program would have, for its documentation."""
+    building = _Building(configuration, reactor, Plugins(), reactor.seconds)
+    building.program()
+    return building.metrics
+
+
 @define
 class _Building:
     """One configuration on its way to a program."""
@@ -70,18 +77,18 @@ class _Building:
     _plugins: Plugins
     _wall: Callable[[], float]
     _registry: CollectorRegistry = field(factory=CollectorRegistry, init=False)
-    _metrics: Metrics = field(init=False)
+    metrics: Metrics = field(init=False)
     _logs: Logs = field(init=False)
     _caches: dict[str, Cache] = field(init=False)
     _backends: dict[str, Backend] = field(factory=dict, init=False)
     _phase: Phase = field(factory=Phase, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._metrics = Metrics(self._registry, __version__)
+        self.metrics = Metrics(self._registry, __version__)
         add_process_metrics(self._registry)
         self._logs = logs(self._configuration.logging, self._configuration.main.instance_id,
                           self._reactor, globalLogPublisher, self._wall)
-        self._caches = caches(self._configuration.caches, self._plugins, self._metrics,
+        self._caches = caches(self._configuration.caches, self._plugins, self.metrics,
                               self._reactor)
 
     def program(self) -> IService:
@@ -95,8 +102,8 @@ class _Building:
         asked = self._administration(checks)
         stores = [cache.service for cache in self._caches.values() if cache.service is not None]
         origins = Origins([backend.stop for backend in self._backends.values()])
-        lag = ReactorLag(self._reactor, self._metrics.reactor_lag)
-        self._metrics.reloads.succeeded(self._wall(), 0.0)
+        lag = ReactorLag(self._reactor, self.metrics.reactor_lag)
+        self.metrics.reloads.succeeded(self._wall(), 0.0)
         names = Names(self._reactor, shared_resolver(self._reactor))
         signals = StopSignals(self._reactor, lambda: program.hurry())
         needed = [self._logs, HangUps(self._reactor), signals, lag, names, *stores, origins,
@@ -132,7 +139,7 @@ class _Building:
         if not target:
             return None
         overload = Overload(self._reactor, Lateness(target))
-        self._metrics.watch("frontend_shed_requests", "Requests refused since the process had "
+        self.metrics.watch("frontend_shed_requests", "Requests refused since the process had "
                             "too much to do, so far; in no other metric and no access log.",
                             lambda: overload.refused_total)
         return overload
@@ -141,9 +148,9 @@ class _Building:
         overload = self._overload()
         for name, options in self._configuration.opened.items():
             if name in self._configuration.frontends:
-                self._metrics.connections.limit += options.connections_limit
+                self.metrics.connections.limit += options.connections_limit
                 made = listener(options, self._frontend_root(name, asked, around), self._reactor,
-                                self._metrics.connections, self._wall)
+                                self.metrics.connections, self._wall)
                 made.site.overload = overload
                 made.setName(name)
                 yield made
@@ -167,9 +174,9 @@ class _Building:
 
         main = self._configuration.main
         memos = Memos.of(main)
-        memos.watch(self._metrics)
+        memos.watch(self.metrics)
         server_name = main.server_name or socket.gethostname()
-        return Surroundings(reactor, self._metrics, self._logs.access, connect, offload,
+        return Surroundings(reactor, self.metrics, self._logs.access, connect, offload,
                             server_name, spool, memos, self._wall)
 
     def _backend(self, name: str, options: BackendOptions, around: Surroundings) -> Backend:

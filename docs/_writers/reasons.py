@@ -36,7 +36,7 @@ MEANINGS = {
     Reason.STALE: "What was stored is no longer fresh.",
     Reason.VARY_MISS: "What was stored is for requests with other header fields (`Vary`, or who asks).",
     Reason.REVALIDATED: "The origin said that what was stored is still right (304).",
-    Reason.COLLAPSED: "The answer came from a request that somebody else had under way.",
+    Reason.COLLAPSED: "The answer came from an equal request that another client had under way.",
     Reason.ORIGIN_WARNINGS: "The origin answered with warnings; passed on, not stored.",
     Reason.ORIGIN_PARTIAL: "The origin calls its answer incomplete; passed on, not stored.",
     Reason.ORIGIN_STATUS: "The origin answered with an error; it was passed on.",
@@ -77,7 +77,7 @@ MEANINGS = {
 def render() -> str:
     """
     :return: a Markdown table, in the order of the enumeration.
-    :raises KeyError: a reason whose meaning nobody has written down.
+    :raises KeyError: a reason whose meaning is not written down.
     """
     rows = [f"| `{reason.value}` | {MEANINGS[reason]} |" for reason in Reason]
     return "\n".join(["| Reason | Meaning |", "|---|---|", *rows])
