@@ -112,6 +112,18 @@ class Server:
             new = [int(child) for parent in new for child in _children(parent)]
         return found
 
+    def listens_on(self, port: int) -> bool:
+        """
+        :return: whether it takes connections on a port.  That the port answers would not say
+            so: once it is free, another server may have got it.
+        """
+        sockets = {f"socket:[{inode}]" for inode in _listening(port)}
+        try:
+            files = list(Path(f"/proc/{self.process.pid}/fd").iterdir())
+        except OSError:  # it has ended
+            return False
+        return not sockets.isdisjoint(map(_link, files))
+
     def cpu_seconds(self) -> float:
         """:return: user and system time that its processes have taken."""
         return sum(map(_ticks, self.processes())) / os.sysconf("SC_CLK_TCK")
@@ -143,6 +155,19 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
         return self.process.wait()
+
+
+def _listening(port: int) -> list[str]:
+    rows = [line.split() for table in ("tcp", "tcp6")
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+    return [row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port]
+
+
+def _link(file: Path) -> str:
+    try:
+        return str(file.readlink())
+    except OSError:  # it has been closed meanwhile
+        return ""
 
 
 def _children(pid: int) -> list[str]:
