@@ -15,6 +15,8 @@ from urllib.request import urlopen
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.end_to_end.servers import heeding_interrupts
+
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds, on a machine that has much else to do.
 PATIENCE = 120
@@ -28,14 +30,12 @@ def command(*arguments: str) -> list[str]:
 @contextmanager
 def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run the demonstration, and kill it in the end if it is still there."""
-    # What is run in the background of a script ignores SIGINT, and so do its children.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(command(*arguments), cwd=ROOT, text=True, env=environment(),
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with heeding_interrupts(), subprocess.Popen(
+            command(*arguments), cwd=ROOT, text=True, env=environment(),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
             yield process
         finally:
-            signal.signal(signal.SIGINT, before)
             if process.poll() is None:
                 process.terminate()
                 process.communicate(timeout=PATIENCE)

@@ -14,7 +14,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.counting import ScriptedOrigin
-from tests.end_to_end.servers import Trickster, fetch
+from tests.end_to_end.servers import Trickster, fetch, heeding_interrupts
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n%b\r\n"
 _PATIENCE = 15.0
@@ -240,7 +240,8 @@ class DrainTests(_SlowTests):
         for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM),
                               (signal.SIGTERM, signal.SIGINT)):
             origin = SlowOrigin(_LENGTH)
-            trickster = self.start(origin, drain="60s")
+            with heeding_interrupts():
+                trickster = self.start(origin, drain="60s")
             self.fetching(trickster, "/api/v1/alerts")
             self.assertTrue(origin.asked.wait(_PATIENCE))
             trickster.process.send_signal(first)
