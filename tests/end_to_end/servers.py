@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ import unittest
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,22 @@ def program(name: str) -> str:
     return found
 
 
+# Below the ports that the system gives to connections, and to those that ask for any port;
+# and each worker of a parallel run has its own, so that none gets what another has just let go.
+_FIRST_PORT, _PORTS_A_WORKER, _MOST_WORKERS = 12_000, 2_400, 8
+_ports = itertools.count()
+
+
 def free_port() -> int:
-    """:return: a TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """:return: a TCP port that is free, and that no other test will take."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _FIRST_PORT + worker % _MOST_WORKERS * _PORTS_A_WORKER
+    for _ in range(_PORTS_A_WORKER):
+        port = first + next(_ports) % _PORTS_A_WORKER
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("there is no free port")
 
 
 @contextmanager

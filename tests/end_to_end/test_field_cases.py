@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import threading
@@ -13,7 +14,7 @@ from urllib.parse import quote, urlencode
 from tests.end_to_end.obeying import Asked, ObeyingOrigin
 from tests.end_to_end.servers import Answer, Trickster
 from tests.end_to_end.standing import Standing
-from tests.end_to_end.talking import Talk, request
+from tests.end_to_end.talking import PATIENCE, Talk, request
 
 IDENTITY = (
     ("X-Scope-OrgID", "a"), ("THANOS-TENANT", "a"), ("X-Grafana-User", "a"),
@@ -251,6 +252,7 @@ class AskedAsItIsTests(EchoCase):
             with Talk(trickster.port) as talk:
                 talk.send(b"PUT /k HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
                           b"Content-Length: 5000000\r\n\r\n")
+                listening.settimeout(PATIENCE)
                 peer, _ = listening.accept()
                 with peer:
                     head = peer.recv(65536)
@@ -279,3 +281,46 @@ class RequestHeadersTests(EchoCase):
         request(f"{self.trickster.metrics_url}/trickster/health/secret")
         self.assertEqual({one.header("Authorization") for one in self.origin.asked[before:]},
                          {"Basic eA=="})
+
+
+class SloppyOriginTests(Standing):
+    """Answers that are odd, and can be read in one way only once the connection is closed."""
+
+    ANSWERS: ClassVar[dict[str, bytes]] = {
+        "lines end with LF": b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello",
+        "an equal length twice":
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+        "a length beside chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "padded chunk sizes": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"5  \r\nhello\r\n0\r\n\r\n",
+        "status 999": b"HTTP/1.1 999 Odd\r\nContent-Length: 5\r\n\r\nhello",
+    }
+
+    root: ClassVar[Path]
+
+    @classmethod
+    def started(cls, root: Path) -> None:
+        """Remember where to write."""
+        cls.root = root
+
+    def test_sloppy_answers(self) -> None:
+        """Each is passed on, and its connection is not used again."""
+        for name, octets in self.ANSWERS.items():
+            with socket.create_server(("127.0.0.1", 0)) as listening:
+                origin = listening.getsockname()[1]
+                trickster = Trickster(self.root / name.replace(" ", "-"), {"o": {
+                    "provider": "reverseproxy", "origin_url": f"http://127.0.0.1:{origin}"}})
+                self.addCleanup(trickster.stop)
+                with Talk(trickster.port) as talk:
+                    talk.ask("/x")
+                    listening.settimeout(PATIENCE)
+                    peer, _ = listening.accept()
+                    with peer:
+                        peer.recv(65536)
+                        peer.sendall(octets)
+                        answer = talk.answer()
+                        self.assertEqual(answer.body, b"hello", name)
+                        peer.settimeout(10)
+                        with contextlib.suppress(ConnectionResetError):
+                            self.assertEqual(peer.recv(1), b"", name)
