@@ -161,7 +161,7 @@ class LifeTests(ProtocolCase):
 
     def test_established(self) -> None:
         """A plain connection can be used at once, one with TLS after the handshake."""
-        self.assertIs(self.successResultOf(self.connection.established), self.connection)
+        self.assertIsNone(self.successResultOf(self.connection.established))
         secure = Connection(self.keeper, self.clock, UpstreamOptions(), True)
         secure.makeConnection(Wire())
         self.assertNoResult(secure.established)

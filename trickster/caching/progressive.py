@@ -22,6 +22,14 @@ def as_deferred(awaited: Awaitable[bytes]) -> Deferred[bytes]:
     return Deferred.fromCoroutine(awaited)  # type: ignore[arg-type]
 
 
+def _nothing() -> None:
+    """Nobody is to be told any more."""
+
+
+def _never() -> bool:
+    return False
+
+
 @frozen
 class Spread:
     """
@@ -131,6 +139,9 @@ class SharedBody:
             self._give_back()
             self._tell_followers()
             self._close_if_unused()
+            # Whoever is told has this: both would wait for the collector of cycles.
+            self.overflowed = self.left = _nothing
+            self.in_haste = _never
 
     async def _pump(self) -> None:
         announced = self._source.length

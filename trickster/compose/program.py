@@ -27,6 +27,7 @@ from trickster.compose.listeners import listener
 from trickster.compose.memos import Memos
 from trickster.compose.running import HangUps, Origins, Parts, Phase, Program, StopSignals
 from trickster.compose.stores import Cache, caches
+from trickster.compose.trimming import MemoryTrim, resident, trimmer
 from trickster.config.model import BackendOptions, Configuration
 from trickster.frontend.listeners import Listener
 from trickster.frontend.overload import Lateness, Overload
@@ -106,13 +107,19 @@ class _Building:
         self.metrics.reloads.succeeded(self._wall(), 0.0)
         names = Names(self._reactor, shared_resolver(self._reactor))
         signals = StopSignals(self._reactor, lambda: program.hurry())
-        needed = [self._logs, HangUps(self._reactor), signals, lag, names, *stores, origins,
-                  *checks.values()]
+        needed = [self._logs, HangUps(self._reactor), signals, lag, *self._trims(), names,
+                  *stores, origins, *checks.values()]
         frontends, own = list(self._frontends(asked, around)), list(self._own(asked))
         listeners = {str(one.name): one for one in (*frontends, *own)}
         program = Program(Parts(needed, frontends, own), self._phase,
                           Announcement(self._configuration, listeners).make, self._abort)
         return program
+
+    def _trims(self) -> Iterator[MemoryTrim]:
+        trim, reactor = trimmer(), self._reactor
+        if trim is not None:
+            yield MemoryTrim(reactor, resident, trim, lambda function: deferToThreadPool(
+                reactor, reactor.getThreadPool(), function))
 
     def _administration(self, checks: Mapping[str, HealthCheck]) -> Administration:
         state = ProcessState(self._wall, self._failing_caches, lambda: self._phase.is_draining)

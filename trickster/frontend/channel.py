@@ -136,6 +136,7 @@ class ProxyChannel(HTTPChannel):
         self._is_closing = True
         self._deadline.stop()
         self._write_deadline.stop()
+        self._reader.stop()
         exchange, self._exchange, self._body = self._exchange, None, None
         self.site.channel_lost(self)
         if exchange is not None:

@@ -8,6 +8,10 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
+def _nothing() -> None:
+    """Nobody is to be called back."""
+
+
 @define
 class Deadline:
     """
@@ -45,8 +49,10 @@ class Deadline:
         self._at = None
 
     def stop(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind, and never call back any more."""
         self._at = None
+        # What is called back most often has this: it would wait for the collector of cycles.
+        self._expired = _nothing
         if self._call is not None:
             self._call.cancel()
             self._call = None

@@ -70,6 +70,10 @@ class HeadReader:
         """Whether something of the next head is here already."""
         return self._skipped or bool(self._pending) or self._line is not None
 
+    def stop(self) -> None:
+        """Nothing is read any more; let go of who sieves."""
+        self._sieve = _everything
+
     def feed(self, data: bytes) -> RequestHead | Malformed | None:
         """
         :param data: what came after that which was fed before.

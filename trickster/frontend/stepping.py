@@ -39,6 +39,9 @@ class Suspended(Awaitable[T]):
                 awaited = relay(value)
             except StopIteration as done:
                 return done.value
+            finally:
+                # What was raised has this frame in its traceback: a cycle otherwise.
+                del value, relay
 
 
 async def _awaiting(awaitable: Awaitable[T]) -> T:

@@ -27,6 +27,25 @@ class Source(Protocol):
         """Nobody wants the rest."""
 
 
+class _Nowhere:
+    """What a body comes from that is over: it would else keep the whole exchange in a cycle."""
+
+    def pause_reading(self) -> None:
+        """Nothing comes."""
+
+    def resume_reading(self) -> None:
+        """Nothing comes."""
+
+    def written_to(self) -> None:
+        """Nobody listens."""
+
+    def abandon(self) -> None:
+        """That is so already."""
+
+
+_NOWHERE = _Nowhere()
+
+
 @implementer(IBody)
 class ArrivingBody:
     """
@@ -43,7 +62,7 @@ class ArrivingBody:
         :param most: octets after which the source is paused.
         """
         self.length = length
-        self._source = source
+        self._source: Source = source
         self._most = most
         self._pieces: list[bytes] = []
         self._held = 0
@@ -73,6 +92,7 @@ class ArrivingBody:
         if not self._is_ended:
             self._is_ended = True
             self._source.abandon()
+            self._forget_source()
 
     def push(self, pieces: list[bytes]) -> None:
         """
@@ -95,7 +115,11 @@ class ArrivingBody:
         if not self._is_ended:
             self._is_ended = True
             self._error = error
+            self._forget_source()
             self._wake()
+
+    def _forget_source(self) -> None:
+        self._source = _NOWHERE
 
     def _taken(self) -> bytes:
         pieces, self._pieces, self._held = self._pieces, [], 0
@@ -140,6 +164,10 @@ class UpgradedBody(ArrivingBody):
         """Neither direction is of use any more, even if the origin's had ended."""
         super().close()
         self._source.abandon()
+        self._source = _NOWHERE
+
+    def _forget_source(self) -> None:
+        """What the client says goes on to the origin still."""
 
     def end(self) -> None:
         """Say that nothing more will be written."""

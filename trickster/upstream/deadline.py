@@ -8,6 +8,10 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
+def _nothing() -> None:
+    """Nothing is to be done."""
+
+
 @define(eq=False)
 class Deadline:
     """
@@ -40,8 +44,10 @@ class Deadline:
         self._due = None
 
     def stop(self) -> None:
-        """There is no limit any more, and nothing is left with the clock."""
+        """There is no limit any more, ever, and nothing is left with the clock."""
         self._due = None
+        # What is called most often has this: it would wait for the collector of cycles.
+        self.on_expiry = _nothing
         self._cancel()
 
     def _cancel(self) -> None:

@@ -262,7 +262,9 @@ class Pool:
             connection = await _cancellable(connecting)
         except ConnectingCancelledError as error:
             raise CancelledError from error
-        return await cast(Connection, connection).established
+        made = cast(Connection, connection)
+        await made.established
+        return made
 
     def build(self) -> Connection:
         """:return: a connection of this pool, for a transport still to come."""

@@ -53,7 +53,7 @@ class Connection(Protocol):
     """
     Sends requests and reads the answers to them, one after the other.
 
-    :ivar established: fires with the connection when it can be used; cancelling closes it.
+    :ivar established: fires when the connection can be used; cancelling closes it.
     :ivar is_reused: whether an exchange has gone over it before.
     :ivar kept_for: seconds for which the origin will keep it idle, by its own word.
     :ivar deadline: after which the exchange, or the waiting for one, ends.
@@ -71,7 +71,7 @@ class Connection(Protocol):
         """
         :param is_secure: whether to wait for a TLS handshake.
         """
-        self.established: Deferred[Connection] = Deferred(self._given_up)
+        self.established: Deferred[None] = Deferred(self._given_up)
         self.is_reused = False
         self.kept_for = float("inf")
         self.flows_since = float("inf")
@@ -193,12 +193,12 @@ class Connection(Protocol):
             self._is_plain = True
             self._socket = self.transport.getHandle()
         if not self._is_secure:
-            self.established.callback(self)
+            self.established.callback(None)
 
     def handshakeCompleted(self) -> None:
         """The origin is who it should be."""
         if not self.established.called:
-            self.established.callback(self)
+            self.established.callback(None)
 
     def dataReceived(self, data: bytes) -> None:
         """Octets from the origin; where nothing was asked they are no answer."""
@@ -232,6 +232,9 @@ class Connection(Protocol):
             self._exchange.fail(UpstreamBroke("the origin closed the connection"))
         self._disown()
         self._owner.closed(self)
+        if self._is_plain:
+            # Twisted's connector and its transport know each other for ever.
+            self.transport.connector.transport = None
 
     # A large body is cheaper in large portions, which would be a waste for small answers.
 
@@ -250,7 +253,7 @@ class Connection(Protocol):
         else:
             self._drop()
 
-    def _given_up(self, _: Deferred[Connection]) -> None:
+    def _given_up(self, _: Deferred[None]) -> None:
         self._drop()
 
     def _drop(self) -> None:

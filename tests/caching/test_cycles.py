@@ -1,0 +1,44 @@
+"""Memory of exchanges is given back when they end, not when the collector comes."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.caching.deltarig import Rig
+from tests.caching.objectworld import SlowBody, World
+from tests.cycles import left_in_cycles
+from trickster.caching.objectoptions import Collapse
+
+
+class CycleTests(SynchronousTestCase):
+    """However an exchange ends."""
+
+    def test_objects(self) -> None:
+        """After misses, hits, and bodies that came in pieces, for one and for several."""
+        for collapse in Collapse:
+            world = World.of(collapse=collapse)
+            targets = iter((b"/1", b"/2"))
+
+            def act(world: World = world, targets: object = targets) -> None:
+                target, body = next(targets), SlowBody(length=9)  # type: ignore[call-overload]
+                clients = [world.ask(target) for _ in range(3)]
+                world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
+                body.send(b"abcde", b"fghi", b"")
+                assert all(client.octets == b"abcdefghi" for client in clients)
+                world.ask(target)
+                world.origin.requests.clear()
+
+            self.assertEqual(left_in_cycles(act), Counter(), collapse)
+
+    def test_ranges(self) -> None:
+        """After misses, partial hits and hits of ranges."""
+        rig = Rig()
+
+        def act() -> None:
+            for start in (-300, -600, -600):
+                rig.ask(start, 0)
+            rig.origin.requests.clear()
+
+        self.assertEqual(left_in_cycles(act), Counter())

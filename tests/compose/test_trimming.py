@@ -1,0 +1,88 @@
+"""Tests of L{trickster.compose.trimming}."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.compose.trimming import MemoryTrim, resident, trimmer
+
+MIB = 1 << 20
+
+
+class MemoryTrimTests(SynchronousTestCase):
+    """Memory is given back once, after a peak."""
+
+    def setUp(self) -> None:
+        self.clock, self.now, self.trims = Clock(), 50 * MIB, 0
+        self.waiting: Deferred[None] | None = None
+        self.service = MemoryTrim(self.clock, lambda: self.now, self.trim, self.in_thread)
+        self.service.startService()
+
+    def trim(self) -> None:
+        """Give back all but what is needed."""
+        self.trims += 1
+        self.now = 60 * MIB
+
+    def in_thread(self, function: object) -> Deferred[None]:
+        """:return: at once, unless the test has something else to wait for."""
+        assert callable(function)
+        if self.waiting is not None:
+            return self.waiting
+        return succeed(function())  # type: ignore[arg-type]
+
+    def seen(self, *mebibytes: int) -> int:
+        """:return: how often memory was given back while so much was in use at each look."""
+        for number in mebibytes:
+            self.now = number * MIB
+            self.clock.advance(self.service.interval)
+        return self.trims
+
+    def test_after_a_peak(self) -> None:
+        """Not while more and more is in use, but once it is no more."""
+        self.assertEqual(self.seen(70, 200, 300), 0)
+        self.assertEqual(self.seen(300), 1)
+
+    def test_not_for_little(self) -> None:
+        """A few MiB are not worth it, nor what was in use after the last time."""
+        self.assertEqual(self.seen(80, 80, 70, 80, 81), 0)
+        self.assertEqual(self.seen(90, 90), 1)
+        self.assertEqual(self.seen(91, 91, 90, 85), 1)
+
+    def test_again(self) -> None:
+        """After each peak."""
+        self.assertEqual(self.seen(200, 200, 60, 200, 150, 60), 2)
+
+    def test_stopped(self) -> None:
+        """Nothing is left with the clock, also where a thread is still at it."""
+        self.waiting = Deferred()
+        self.seen(200, 200)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.service.stopService()
+        self.waiting.callback(None)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_failure(self) -> None:
+        """One that fails is logged, and the next comes all the same."""
+        self.waiting = Deferred()
+        self.seen(200, 200)
+        self.waiting.errback(OSError("no"))
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.waiting = None
+        self.assertEqual(self.seen(200, 200), 1)
+
+    def tearDown(self) -> None:
+        if self.service.running:
+            self.service.stopService()
+
+
+class SystemTests(SynchronousTestCase):
+    """The system's own numbers."""
+
+    def test_resident(self) -> None:
+        """This process takes more than an interpreter does, and giving back does no harm."""
+        trim = trimmer()
+        assert trim is not None  # Linux with glibc is what we run on
+        self.assertGreater(resident(), 8 * MIB)
+        trim()
