@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.messages import Headers, Params
+from trickster.caching.identifying import Identity
+from trickster.caching.keys import KeyRules, key_of
+from trickster.messages import Headers, Params, Request
+from trickster.origins.promjson import relabeller
 from trickster.remembering import OVERHEAD, SizedLRU, octets_held, remembered
 
 
@@ -136,3 +139,41 @@ class RememberedTests(SynchronousTestCase):
         _, octets = taken(ask)
         self.assertLess(octets, 1 << 20)
         self.assertGreater(octets, 1 << 18)
+
+
+class StrangersTests(SynchronousTestCase):
+    """Memos over what clients and origins send, which may be as long as a head may be."""
+
+    def assert_bounded(self, ask: Callable[[int], object], octets: int) -> None:
+        """Fail if answers to many different questions leave more memory taken than that."""
+        ask(-1)
+
+        def act() -> None:
+            for number in range(300):
+                ask(number)
+
+        self.assertLess(taken(act)[1], octets)
+
+    def test_identities(self) -> None:
+        """However many clients name themselves at length, little of it is remembered."""
+        identity = Identity(frozenset((b"cookie",)))
+        self.assert_bounded(
+            lambda n: identity.of(Headers(((b"Cookie", b"%060000d" % n),))), 2 << 20)
+
+    def test_authorities(self) -> None:
+        """Nor is much of the hosts they ask for."""
+        rules = KeyRules("p", with_authority=True)
+        self.assert_bounded(
+            lambda n: key_of(rules, Request(b"GET", b"/", authority=b"%060000d" % n)), 2 << 20)
+
+    def test_relabelled(self) -> None:
+        """Nor of the label sets of many databases, each of which gets other labels."""
+        found = [relabeller({"dc": str(n)}) for n in range(20)]
+        metrics = [b'{"a":"%0999d"}' % n for n in range(1000)]
+
+        def act() -> None:
+            for relabel in found:
+                for metric in metrics:
+                    relabel(metric)
+
+        self.assertLess(taken(act)[1], 20 << 20)

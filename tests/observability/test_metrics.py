@@ -22,6 +22,7 @@ from trickster.observability.counters import (
     RouteLabels,
     Usage,
     class_label,
+    folded_status,
     method_label,
     status_label,
 )
@@ -45,6 +46,15 @@ class LabelTests(SynchronousTestCase):
                          ["200", "404", "499", "2xx", "5xx", "other", "other", "other"])
         self.assertEqual([class_label(c) for c in (101, 499, 599, 600)],
                          ["1xx", "4xx", "5xx", "other"])
+
+
+    def test_folded(self) -> None:
+        """Codes that have the same label are counted as one, of which there are few."""
+        codes = range(-1, 1100)
+        for label in (status_label, class_label):
+            self.assertEqual([label(folded_status(code)) for code in codes],
+                             [label(code) for code in codes])
+        self.assertLess(len({folded_status(code) for code in codes}), 80)
 
 
 class HistogramTests(SynchronousTestCase):
@@ -174,6 +184,13 @@ class RouteTests(MetricsTestCase):
         for number in range(100):
             route.count(b"X%d" % number, 200, HIT, 0, 0, 0)
         self.assertEqual(self.text().count("trickster_proxy_requests_total{"), 1)
+
+    def test_bounded_origins(self) -> None:
+        """Nor does anything that an origin invents, which is not kept apart in memory either."""
+        route = self.metrics.route(RANGE)
+        for status in range(600, 1000):
+            route.count(b"GET", status, HIT, 0, 0, 0)
+        self.assertEqual(len(route.cells()), 1)
 
 
 class OtherTests(MetricsTestCase):

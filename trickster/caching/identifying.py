@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from attrs import Factory, field, frozen
 
@@ -12,6 +11,7 @@ from trickster.caching.keys import digest
 from trickster.hops import counted_value, elements
 from trickster.identity import ADDRESS_HEADERS
 from trickster.messages import Headers
+from trickster.remembering import remembered
 
 _FORWARDED = b"forwarded"
 _ADDRESSES = frozenset(name.encode("ascii") for name in ADDRESS_HEADERS)
@@ -52,7 +52,7 @@ class Identity:
         return _digest(tuple([pair for pair in said if pair[1] is not None]))
 
 
-@lru_cache(maxsize=1024)
+@remembered(1 << 20)
 def _digest(pairs: tuple[tuple[bytes, bytes | None], ...]) -> bytes | None:
     return digest(piece for pair in pairs for piece in pair).encode("ascii") if pairs else None
 

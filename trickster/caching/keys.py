@@ -80,7 +80,7 @@ def key_of(rules: KeyRules, request: Request, body: bytes | None = None,
     """
     authority = request.authority if rules.with_authority else b""
     if body is None and not rules.form:
-        is_short = len(request.target) <= _LONGEST_REMEMBERED
+        is_short = len(request.target) + len(authority) <= _LONGEST_REMEMBERED
         return (_read_key if is_short else _new_read_key)(rules, authority, request.target)
     method = b"GET" if request.method in READ_ONLY or rules.form else request.method
     question = (_canonical_params(rules, asked or merged(rules, request, body)) if rules.form

@@ -20,6 +20,8 @@ PROBE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
 CLIENT_GONE = 499
+# No class has a registered status code that ends so.
+_UNREGISTERED = 98
 
 _METHODS = {
     name.encode(): name
@@ -42,6 +44,16 @@ def status_label(status: int) -> str:
 def class_label(status: int) -> str:
     """:return: the class of a status code, as C{"2xx"}."""
     return f"{status // 100}xx" if 100 <= status <= 599 else "other"
+
+
+def folded_status(status: int) -> int:
+    """
+    :return: the status code itself where it is registered, else one that stands for all others
+        of its class: origins may invent as many as they like.
+    """
+    if status in _CODES:
+        return status
+    return status // 100 * 100 + _UNREGISTERED if 100 <= status <= 599 else 0
 
 
 @define(slots=True, eq=False)
@@ -125,7 +137,7 @@ class RouteCounters:
                None if reason is None else reason._value_)
         cell = self._cells.get(key)
         if cell is None:
-            cell = self._cells[key] = Cell()
+            cell = self._cells.setdefault((key[0], folded_status(status), *key[2:]), Cell())
         cell.to_headers.observe(to_headers)
         cell.to_end.observe(to_end)
         cell.octets += octets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 import msgspec
 
@@ -181,13 +182,12 @@ def encode_matrix(dataset: Dataset, warnings: Iterable[str] = ()) -> Iterator[by
 
 def relabeller(labels: Mapping[str, str]) -> Relabel:
     """:return: a function that sets labels in the octets of a label set."""
-    fixed = dict(labels)
+    return partial(_relabelled_set, frozenset(labels.items()))
 
-    @remembered(8 << 20)
-    def relabel(metric: bytes) -> bytes:
-        return _canonical.encode({**_labels.decode(metric), **fixed})
 
-    return relabel
+@remembered(16 << 20)
+def _relabelled_set(fixed: frozenset[tuple[str, str]], metric: bytes) -> bytes:
+    return _canonical.encode({**_labels.decode(metric), **dict(fixed)})
 
 
 def relabelled_samples(octets: bytes, relabel: Relabel) -> bytes:
