@@ -74,7 +74,8 @@ class Rig:
                                   self.in_flight, offload)
         self.objects = RecordingResponder()
         self.memo = memo or HitMemo()
-        fast = NewestSamples(self.dialect, self.origin, self.now, self.options) if newest else None
+        fast = NewestSamples(self.dialect, self.origin, self.now, self.options,
+                             self.in_flight) if newest else None
         self.cache = DeltaCache(self.dialect, self.origin, self.objects, self.entries,
                                 self.fetcher, fast, PassedKeys(self.now), self.now, self.options,
                                 wall or self.now.seconds, self.memo)

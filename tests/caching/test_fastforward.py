@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -12,7 +13,7 @@ from trickster.caching.fastforward import NewestSamples, instant_wanted
 from trickster.errors import UpstreamTimeout
 from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
 from trickster.origins.promrange import PrometheusRange
-from trickster.testing.doubles import PausedOrigin
+from trickster.testing.doubles import PausedBody, PausedOrigin, at_once
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.planning import aligned
 from trickster.timeseries.query import TimeRangeQuery
@@ -194,7 +195,7 @@ class NewestSamplesTests(SynchronousTestCase):
         self.rig = Rig()
         self.paused = PausedOrigin()
         self.newest = NewestSamples(PrometheusRange(), self.paused, self.rig.now,
-                                     self.rig.options)
+                                     self.rig.options, self.rig.in_flight)
         asked = PrometheusRange().decode_request(range_request(NOW - 60, NOW + 40),
                                                  NOW * SECOND_NS)
         self.query: TimeRangeQuery = aligned(asked)
@@ -269,6 +270,20 @@ class NewestSamplesTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self._ask(30))[1], FastForward.HIT)
         self.rig.now.advance(1)
         self.assertNoResult(self._ask(30))
+
+    def test_in_flight(self) -> None:
+        """It counts while it is fetched and decoded; without room there is none."""
+        for limit, expected in ((1000, FastForward.MISS), (9, FastForward.ERROR)):
+            self.rig.in_flight.limit = limit
+            answer = _at(NOW + 30)(Response(200))
+            body, octets = PausedBody(), at_once(answer.body.read())
+            seat = self._ask(30, str(limit))
+            self.paused.asked[-1].answer(evolve(answer, body=body))
+            body.feed(octets[:5])
+            self.assertEqual(self.rig.in_flight.held, 5)
+            body.feed(octets[5:], b"")
+            self.assertEqual((self.successResultOf(seat)[1], self.rig.in_flight.held),
+                             (expected, 0))
 
     def test_post(self) -> None:
         """A question by POST is asked by POST."""

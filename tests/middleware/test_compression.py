@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
@@ -232,6 +233,21 @@ class CompressingTests(SynchronousTestCase):
             if not piece:
                 return b"".join(octets)
             octets.append(piece)
+
+    def test_held_while_it_is_read(self) -> None:
+        """A large body exists for as long as its coded form is read, and so is counted."""
+        for make in (lambda: Octets(TEXT * 2000), lambda: Pieces.of([TEXT] * 2000)):
+            body: IBody = make()
+            seen = ref(body)
+            response = self.asked(Response(200, headers(), body))
+            del body
+            reading = Deferred.fromCoroutine(read_all(response.body, 1 << 30))
+            self.assertNoResult(reading)
+            self.assertIsNotNone(seen())
+            self.clock.advance(0)
+            self.successResultOf(reading)
+            del response, reading
+            self.assertIsNone(seen())
 
     def test_closed_where_coding_fails(self) -> None:
         """Whoever fails to code a body closes it."""

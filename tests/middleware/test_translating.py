@@ -19,7 +19,7 @@ from trickster.messages import (
     Request,
     Response,
 )
-from trickster.middleware.translating import TranslatingResponder
+from trickster.middleware.translating import Change, TranslatingResponder
 from trickster.routes import Translation
 from trickster.testing.doubles import RecordingResponder, at_once
 
@@ -29,6 +29,11 @@ FORM = (b"Content-Type", b"application/x-www-form-urlencoded")
 async def whole(body: IBody) -> bytes:
     """:return: all of a body."""
     return bytes(await read_all(body, 1 << 30))
+
+
+async def collected(body: IBody, change: Change) -> IBody:
+    """:return: a body of what is made of all of another."""
+    return Octets(await change(await whole(body)))
 
 
 def shouted(request: Request, params: Params) -> Translation:
@@ -52,7 +57,7 @@ class TranslatingTests(SynchronousTestCase):
             return function(*args)
 
         origin = RecordingResponder.of(response or Response(200, body=Octets(b"YES")))
-        answer = at_once(TranslatingResponder(origin, translate, whole, offload).respond(request))
+        answer = at_once(TranslatingResponder(origin, translate, collected, offload).respond(request))
         return origin.requests[0], answer
 
     def test_query(self) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Hashable
 from math import inf
 from typing import Any
 
-from attrs import Factory, define, evolve, field
+from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from trickster.bodies import BodyTooLarge, read_all
-from trickster.caching.budget import OverBudget
+from trickster.caching.budget import SMALL, OverBudget
 from trickster.caching.deltaplan import SECOND_NS, WISHES, DeltaOptions, Plan, planned
 from trickster.caching.directives import Directives
 from trickster.caching.entries import Entries, Entry
@@ -24,7 +23,7 @@ from trickster.caching.passed import PassedKeys
 from trickster.caching.retention import mergeable
 from trickster.caching.rfc9111 import not_for_others
 from trickster.caching.wishes import heeded, wished
-from trickster.errors import NotATimeRange, NotCached, Reason, RequestTooLarge, UpstreamError
+from trickster.errors import NotATimeRange, NotCached, Reason, UpstreamError
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import (
     Collecting,
@@ -52,6 +51,19 @@ _RETRIED = (408, 429)  # refusals that are not the client's fault
 _NO_LONGER_SHARED = frozenset((Reason.PRIVATE, Reason.VARY, Reason.VARY_STAR))
 
 Newest = Deferred[tuple[Dataset | None, FastForward]]
+
+
+@frozen
+class _Shown:
+    """
+    What is answered.
+
+    :ivar of: what holds its samples.
+    """
+
+    dataset: Dataset
+    headers: Headers
+    of: Entry | Dataset
 
 
 @implementer(IResponder)
@@ -96,7 +108,8 @@ class DeltaCache:
                 request.body.close()
                 return again
         if type(request.body) is not Octets:
-            request = await _whole(request)
+            request = evolve(request, body=await self._fetcher.in_flight.request_body(
+                request.body, _MOST_REQUEST_OCTETS))
         if self._options.overrides.are_in(request.headers):
             return await self._pass(request, Reason.OVERRIDE_HEADER)
         try:
@@ -181,7 +194,8 @@ class DeltaCache:
         points = plan.wanted.count(plan.query.step_ns) * len(dataset.series)
         outcome = Outcome(Engine.DELTA, Status.HIT, aligned=plan.changed, points_cached=points,
                           fast_forward=FastForward.OFF)
-        return await self._encoded(plan, dataset, entry.headers, (outcome, newest))
+        return await self._encoded(
+            plan, _Shown(dataset, entry.headers, entry), outcome, newest)
 
     async def _completed(self, plan: Plan, before: Entry | None, fetched: Fetched,
                          newest: Newest | None) -> Response:
@@ -191,14 +205,14 @@ class DeltaCache:
                 return instead
         entry = None if plan.anew else self._entries.peek(plan.key)
         if entry is not None and entry.dataset.extents.covers(plan.wanted):
-            dataset, headers = entry.dataset.window(plan.wanted), entry.headers
+            shown = _Shown(entry.dataset.window(plan.wanted), entry.headers, entry)
         else:
             joined = await self._assembled(plan, None if plan.anew else before, fetched)
             if joined is None:
                 return await self._not_one(plan)
-            dataset, headers = joined, fetched.headers
-        outcome = self._outcome(plan, before, fetched, len(dataset.series))
-        return await self._encoded(plan, dataset, headers, (outcome, newest))
+            shown = _Shown(joined, fetched.headers, joined)
+        outcome = self._outcome(plan, before, fetched, len(shown.dataset.series))
+        return await self._encoded(plan, shown, outcome, newest)
 
     async def _assembled(self, plan: Plan, before: Entry | None, fetched: Fetched
                          ) -> Dataset | None:
@@ -217,9 +231,9 @@ class DeltaCache:
         self._passed.add(plan.key, Reason.RANGE_DEPENDENT)
         return await self._pass(plan.asked.request, Reason.RANGE_DEPENDENT, "limit")
 
-    async def _encoded(self, plan: Plan, dataset: Dataset, headers: Headers,
-                       how: tuple[Outcome, Newest | None]) -> Response:
-        outcome, newest = how
+    async def _encoded(self, plan: Plan, shown: _Shown, outcome: Outcome,
+                       newest: Newest | None) -> Response:
+        dataset, headers = shown.dataset, shown.headers
         if newest is not None:
             samples, fast_forward = await newest
             outcome = evolve(outcome, fast_forward=fast_forward)
@@ -230,8 +244,15 @@ class DeltaCache:
         warnings = [f"trickster: the origin failed to answer for {start // SECOND_NS} to "
                     f"{end // SECOND_NS}" for start, end in outcome.failed]
         response = self._dialect.encode_response(plan.query, dataset, warnings)
+        body = response.body
+        if type(body) is not Octets or len(body.octets) > SMALL:
+            try:
+                self._fetcher.in_flight.count(body, shown.of, shown.of.nbytes)
+            except OverBudget as over:
+                body.close()
+                return await self._pass(plan.asked.request, over.reason)
         fields = _joined(response.headers, headers) if headers.pairs else response.headers
-        return Response(response.status, fields, response.body, outcome)
+        return Response(response.status, fields, body, outcome)
 
     def _outcome(self, plan: Plan, before: Entry | None, fetched: Fetched,
                  series: int) -> Outcome:
@@ -308,7 +329,12 @@ class DeltaCache:
         octets = unkept.octets
         if self._options.transform is not None:
             octets = await self._fetcher.computed(len(octets), self._options.transform, octets)
-        return evolve(unkept.response, body=Octets(octets), outcome=outcome)
+        body = Octets(octets)
+        try:
+            self._fetcher.in_flight.count(body)
+        except OverBudget as over:
+            return await self._pass(plan.asked.request, over.reason)
+        return evolve(unkept.response, body=body, outcome=outcome)
 
     async def _pass(self, request: Request, reason: Reason, detail: str = "",
                     status: Status = Status.PROXY_ONLY) -> Response:
@@ -329,18 +355,23 @@ class DeltaCache:
         if response.outcome.status is Status.PROXY_ERROR:
             status = Status.PROXY_ERROR
         if transform is not None and response.status == 200:
-            octets = await self._read_whole(response)
-            octets = await self._fetcher.computed(len(octets), transform, octets)
-            response = evolve(response, body=Octets(octets))
+            response = evolve(response, body=await self._transformed(response, transform))
         told = "" if detail == reason.value else detail
         return evolve(response, outcome=evolve(
             response.outcome, status=status, reason=reason, detail=told))
 
-    async def _read_whole(self, response: Response) -> bytes:
+    async def _transformed(self, response: Response, transform: Callable[[bytes], bytes]
+                           ) -> Octets:
+        in_flight = self._fetcher.in_flight
         try:
-            return bytes(await read_all(response.body, self._options.max_answer_bytes))
-        except BodyTooLarge as error:
-            raise UpstreamError(str(error), Reason.TOO_LARGE) from error
+            with in_flight.loan() as loan:
+                octets = await loan.collected(response.body, self._options.max_answer_bytes)
+                octets = await self._fetcher.computed(len(octets), transform, bytes(octets))
+            body = Octets(octets)
+            in_flight.count(body)
+        except OverBudget as error:
+            raise UpstreamError("too much to be changed", error.reason) from error
+        return body
 
     # Fast forward
 
@@ -358,14 +389,6 @@ class DeltaCache:
 def _joined(first: Headers, more: Headers) -> Headers:
     # The fields of a query's answers are the same each time, and so is what is known of them.
     return first.with_added(*more.pairs)
-
-
-async def _whole(request: Request) -> Request:
-    try:
-        octets = await read_all(request.body, _MOST_REQUEST_OCTETS)
-    except BodyTooLarge as error:
-        raise RequestTooLarge(str(error)) from error
-    return evolve(request, body=Octets(bytes(octets)))
 
 
 def _is_short(request: Request) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from twisted.internet.defer import DeferredLock
 
 from trickster.caching.flights import Flight
@@ -24,17 +24,19 @@ class Entry:
     :ivar dataset: the samples, and what they cover.
     :ivar headers: the origin's header fields that go with every answer.
     :ivar span: the most timestamps before now that anybody asked for.
+    :ivar nbytes: octets that it counts for, in a store and on its way to clients.
     """
 
     dataset: Dataset
     headers: Headers = NO_HEADERS
     span: int = 0
+    nbytes: int = field(init=False, eq=False, default=Factory(
+        lambda self: _octets_of(self), takes_self=True))
 
-    @property
-    def nbytes(self) -> int:
-        """Octets that it counts for in a store."""
-        fields = sum(len(name) + len(value) + 100 for name, value in self.headers.pairs)
-        return self.dataset.nbytes + fields + 256
+
+def _octets_of(entry: Entry) -> int:
+    fields = sum(len(name) + len(value) + 100 for name, value in entry.headers.pairs)
+    return entry.dataset.nbytes + fields + 256
 
 
 Change = Callable[[Entry | None], Entry | None]

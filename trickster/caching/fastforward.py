@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from trickster.bodies import read_all
+from trickster.caching.budget import InFlight, Loan
 from trickster.caching.deltaplan import (
     SECOND_NS,
     DeltaOptions,
@@ -91,6 +91,7 @@ class NewestSamples:
 
     :ivar _options: of the cache beside whose answers they are.
     :ivar _memo: of samples, shared with other queries' origins.
+    :ivar _in_flight: bounds what is held of answers on their way.
     :ivar _offload: calls a function with arguments in a thread; None to do without.
     """
 
@@ -98,6 +99,7 @@ class NewestSamples:
     _upstream: IResponder
     _clock: IReactorTime
     _options: DeltaOptions
+    _in_flight: InFlight
     _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
     _offload: Callable[..., Awaitable[Any]] | None = None
     _log: Logger = field(factory=Logger)
@@ -155,13 +157,17 @@ class NewestSamples:
         return flight.seat().addTimeout(max(self._options.fast_forward_ttl, _PATIENCE), self._clock)
 
     async def _fetch(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
+        with self._in_flight.loan() as loan:
+            return await self._brought(key, query, at_ns, loan)
+
+    async def _brought(self, key: str, query: TimeRangeQuery, at_ns: int, loan: Loan) -> _Newest:
         until = self._clock.seconds() + self._options.fast_forward_ttl
         response = await self._upstream.respond(
             fetchable(self._dialect.encode_newest(query, at_ns)))
         try:
             if response.status != 200 or not is_plain(response.headers):
                 raise Undecodable(f"status {response.status}")
-            octets: Any = await read_all(response.body, _LARGEST)
+            octets: Any = await loan.collected(response.body, _LARGEST)
         finally:
             response.body.close()
         response = evolve(response, body=Octets(octets))

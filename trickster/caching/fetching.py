@@ -9,10 +9,10 @@ from attrs import define, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from trickster.bodies import BodyTooLarge, read_all
 from trickster.caching.answers import Reply, answer, needs_all
 from trickster.caching.archive import Archive
 from trickster.caching.asking import AskingRules, asked_anew, asked_for_missing
+from trickster.caching.budget import OverBudget
 from trickster.caching.documents import Document, Span, whole_part
 from trickster.caching.errands import Errand, is_first_hand, outcome_of
 from trickster.caching.fills import Fill, FillTable, Landed
@@ -346,10 +346,10 @@ class Fetcher:
     async def _whole(self, response: Response) -> bytes:
         expected = response.body.length
         try:
-            octets = bytes(await read_all(response.body, self._options.max_capture_bytes))
-        except BodyTooLarge as error:
-            raise UpstreamError("too large to be changed as configured",
-                                Reason.TOO_LARGE) from error
+            octets = bytes(await self._options.in_flight.collected(
+                response.body, self._options.max_capture_bytes))
+        except OverBudget as error:
+            raise UpstreamError("too large to be changed as configured", error.reason) from error
         if expected is not None and len(octets) != expected:
             raise UpstreamBroke(f"{len(octets)} octets of a body of {expected}")
         return octets

@@ -69,6 +69,7 @@ class Follower:
             if piece is not None:
                 return self._taken(piece)
             if self._shared.failure is not None:
+                self._shared.leave(self)
                 raise UpstreamBroke(self._shared.failure.detail)
             if self._shared.has_ended:
                 break

@@ -10,7 +10,7 @@ from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from trickster.caching.budget import InFlight
+from trickster.caching.budget import InFlight, Loan
 from trickster.caching.deltaplan import DeltaOptions, Plan, Stumbled, decoded, fetchable, is_plain
 from trickster.caching.entries import Entries
 from trickster.caching.flights import Flight, settled
@@ -132,6 +132,7 @@ class GapFetcher:
     """
     Fetches extents of queries, and merges them into what is stored.
 
+    :ivar in_flight: bounds what is held of answers and requests on their way.
     :ivar _offload: calls a function with arguments in a thread, for long computations.
     """
 
@@ -139,7 +140,7 @@ class GapFetcher:
     _upstream: IResponder
     _entries: Entries
     _options: DeltaOptions
-    _in_flight: InFlight
+    in_flight: InFlight
     _offload: Offload
     _log: Logger = field(factory=Logger)
     _under_way: dict[str, list[_Fetch]] = field(factory=dict, init=False)
@@ -208,6 +209,12 @@ class GapFetcher:
             gate.release()
 
     async def _fetch(self, plan: Plan, query: TimeRangeQuery, fetch: _Fetch) -> Landed:
+        # Until it is stored, what it is decoded into holds on to it.
+        with self.in_flight.loan() as loan:
+            return await self._brought(plan, query, fetch, loan)
+
+    async def _brought(self, plan: Plan, query: TimeRangeQuery, fetch: _Fetch,
+                       loan: Loan) -> Landed:
         request = fetchable(self._dialect.encode_request(query))
         if plan.anew:
             # RFC 9111 section 5.2: caches on the way to the origin are meant too.
@@ -215,7 +222,7 @@ class GapFetcher:
         others = self._under_way.get(plan.key)
         response = await self._upstream.respond(request)
         refused = response.status != 200
-        octets: Any = await self._in_flight.collected(
+        octets: Any = await loan.collected(
             response.body, _MOST_ERROR_OCTETS if refused else self._options.max_answer_bytes)
         if refused:
             raise Refused(response, bytes(octets))

@@ -67,8 +67,8 @@ class ObjectOptions:
     :ivar max_ranges: that a client may ask for in one request.
     :ivar place: where the origin is, in its own words.
     :ivar spool: makes a place for large bodies of progressive forwarding.
-    :ivar in_flight: what all answers together may hold until they are stored; what finds no
-        room streams through.
+    :ivar in_flight: what all answers together may hold until they are stored and sent; what
+        finds no room streams through.
     :ivar boundary: makes unpredictable texts between the parts of an answer.
     """
 
@@ -98,7 +98,7 @@ class ObjectOptions:
     dearticulate_upstream_ranges: bool = False
     place: Place = NOWHERE_ELSE
     spool: Callable[[], ISpool] | None = None
-    in_flight: InFlight | None = None
+    in_flight: InFlight = field(factory=lambda: InFlight(1 << 30))
     boundary: Callable[[], bytes] = _boundary
 
     @property

@@ -9,7 +9,6 @@ from attrs import Factory, define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from trickster.bodies import BodyTooLarge, read_all
 from trickster.caching.answers import RangeRules, Reply, answer, live_answer
 from trickster.caching.archive import Archive
 from trickster.caching.asking import (
@@ -21,6 +20,7 @@ from trickster.caching.asking import (
     asked_for_missing,
     slot_of,
 )
+from trickster.caching.budget import SMALL, OverBudget
 from trickster.caching.directives import NO_DIRECTIVES
 from trickster.caching.documents import Document, Span
 from trickster.caching.errands import Errand
@@ -37,7 +37,7 @@ from trickster.caching.selecting import matches
 from trickster.caching.shelf import Found, Shelf
 from trickster.caching.validation import confirms, validators
 from trickster.caching.wishes import heeded, is_more_than_reading
-from trickster.errors import NotCached, Reason, RequestTooLarge
+from trickster.errors import NotCached, Reason
 from trickster.interfaces import ICacheStore, IResponder
 from trickster.messages import (
     Engine,
@@ -120,8 +120,9 @@ class ObjectCache:
                 return await self._passed(request, Reason.METHOD)
             if request.body.length != 0 and not self._is_question(request.headers):
                 return await self._passed(request, Reason.UNPARSABLE_BODY)
-            body = await self._read(request)
-            request = evolve(request, body=Octets(body))
+            whole = await self.options.in_flight.request_body(
+                request.body, self.options.max_request_body_bytes)
+            body, request = whole.octets, evolve(request, body=whole)
         elif is_more_than_reading(request):
             return await self._passed(request, Reason.PROXY_PATH)
         try:
@@ -134,9 +135,12 @@ class ObjectCache:
             return await self._passed(request, Reason.UNPARSABLE_BODY)
         if request.noted is not None:
             request.noted("key", key)
-        response = await self._ask(Question(
-            key, request, body, heeded(request.headers, self.options.honour_request_directives),
-            asked))
+        try:
+            response = await self._ask(Question(
+                key, request, body, heeded(
+                    request.headers, self.options.honour_request_directives), asked))
+        except OverBudget as over:
+            return await self._passed(request, over.reason)
         if asked is not None and asked.extent is not None:
             response = evolve(response, outcome=evolve(response.outcome, aligned=asked.extent))
         if question is not None:
@@ -170,12 +174,6 @@ class ObjectCache:
         """Whether a request's body says what is asked; origins read only forms that say so."""
         return is_form(headers) if self.options.route.form else bool(
             self.options.key_form_fields)
-
-    async def _read(self, request: Request) -> bytes:
-        try:
-            return bytes(await read_all(request.body, self.options.max_request_body_bytes))
-        except BodyTooLarge as error:
-            raise RequestTooLarge(str(error)) from error
 
     async def _found(self, question: Question) -> Found:
         """:return: what is stored; not less than what was when this was called, nor when it ends."""
@@ -244,7 +242,11 @@ class ObjectCache:
 
     def _answer(self, document: Document, question: Question, outcome: Outcome,
                 is_reused: bool = True) -> Response:
-        return answer(self._reply(document, question, outcome, is_reused))
+        response = answer(self._reply(document, question, outcome, is_reused))
+        body = response.body
+        if type(body) is not Octets or len(body.octets) > SMALL:
+            self.options.in_flight.count(body, document, document.held)
+        return response
 
     def _reply(self, document: Document, question: Question, outcome: Outcome,
                is_reused: bool) -> Reply:

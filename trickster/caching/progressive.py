@@ -8,7 +8,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 
 from trickster.caching.blocks import PIECE, Blocks
-from trickster.caching.budget import InFlight
+from trickster.caching.budget import InFlight, Loan
 from trickster.caching.following import Follower
 from trickster.caching.spool import ISpool
 from trickster.errors import UpstreamBroke
@@ -40,8 +40,8 @@ class Spread:
     :ivar ahead: octets that are read before any reader wants them.
     :ivar spool: makes the place for what no longer fits, for readers that lag behind and
         those that come late; None to read no faster than the slowest reader instead.
-    :ivar in_flight: what all bodies together may hold until they are stored; one for which
-        there is no room is not kept.
+    :ivar in_flight: what all bodies together may hold until they are stored and read; one for
+        which there is no room is not kept.
     """
 
     keep: int
@@ -74,7 +74,7 @@ class SharedBody:
     has_ended: bool = field(default=False, init=False)
     failure: UpstreamBroke | None = field(default=None, init=False)
     _blocks: Blocks = field(factory=Blocks, init=False)
-    _taken: int = field(default=0, init=False)
+    _loan: Loan | None = field(default=None, init=False)
     _followers: list[Follower] = field(factory=list, init=False)
     _gate: Deferred[None] | None = field(default=None, init=False)
     _spool: ISpool | None = field(default=None, init=False)
@@ -136,7 +136,6 @@ class SharedBody:
             raise
         finally:
             self._source.close()
-            self._give_back()
             self._tell_followers()
             self._close_if_unused()
             # Whoever is told has this: both would wait for the collector of cycles.
@@ -209,18 +208,13 @@ class SharedBody:
 
     def _take(self, octets: int) -> bool:
         in_flight = self._spread.in_flight
-        if in_flight is None:
-            return True
-        if in_flight.held + octets > in_flight.limit:
-            return False
-        in_flight.held += octets
-        self._taken += octets
-        return True
+        if self._loan is None and in_flight is not None:
+            self._loan = in_flight.loan()
+        return self._loan is None or self._loan.take(octets)
 
     def _give_back(self) -> None:
-        if self._spread.in_flight is not None:
-            self._spread.in_flight.held -= self._taken
-            self._taken = 0
+        if self._loan is not None:
+            self._loan.give_back()
 
     def _overflow(self) -> None:
         self._give_back()
@@ -297,6 +291,10 @@ class SharedBody:
 
     def _close_if_unused(self) -> None:
         has_stopped = self.has_ended or self.failure is not None
-        if has_stopped and not self._followers and self._spool is not None:
+        if not has_stopped or self._followers:
+            return
+        # Not before: slow readers hold on to it, also after a store has forgotten it.
+        self._give_back()
+        if self._spool is not None:
             self._spool.close()
             self._spool = None

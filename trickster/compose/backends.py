@@ -44,11 +44,11 @@ from trickster.interfaces import (
     IRefusalFormat,
     IResponder,
 )
-from trickster.messages import Headers
+from trickster.messages import Headers, Octets
 from trickster.middleware.compression import Compressing, Compression
 from trickster.middleware.rewriting import AnswerHeaders, Rewriting, RewritingResponder, changes
 from trickster.middleware.standing import LocalResponder, Reasoned
-from trickster.middleware.translating import TranslatingResponder
+from trickster.middleware.translating import Change, TranslatingResponder
 from trickster.observability.access import Observed
 from trickster.observability.accesslog import EntryLog
 from trickster.observability.counters import RouteLabels
@@ -168,8 +168,9 @@ class Backend:
               lambda: upstream.stats.idle, **labels)
         watch("origin_waiting_requests", "Requests that wait for a connection.",
               lambda: upstream.stats.waiting, **labels)
-        watch("in_flight_bytes", "Octets of answers held while they are fetched.",
-              lambda: in_flight.held, **labels)
+        watch("in_flight_bytes", "Octets of answers held while they are fetched and sent, and "
+              "of request bodies.", lambda: in_flight.held, **labels)
+        watch("in_flight_max_bytes", "Most of those octets.", lambda: in_flight.limit, **labels)
 
     @property
     def _prefix(self) -> str:
@@ -246,9 +247,12 @@ class Backend:
             return inner
         most = self.options.max_timeseries_bytes
 
-        async def collect(body: IBody) -> bytes:
+        async def collect(body: IBody, change: Change) -> IBody:
             try:
-                return bytes(await self._in_flight.collected(body, most))
+                with self._in_flight.loan() as loan:
+                    changed = Octets(await change(bytes(await loan.collected(body, most))))
+                self._in_flight.count(changed)
+                return changed
             except OverBudget as error:
                 raise UpstreamError("too much to be given labels", error.reason) from error
 
@@ -297,7 +301,7 @@ class Backend:
             return None
         if not INewestDialect.providedBy(dialect):
             return None
-        return NewestSamples(dialect, inner, self.around.clock, delta,
+        return NewestSamples(dialect, inner, self.around.clock, delta, self._in_flight,
                              self.around.memos.newest, self.around.offload)
 
 

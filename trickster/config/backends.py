@@ -189,7 +189,8 @@ class BackendOptions:
         256 << 20, "Largest answer to a range query that is held in memory.", unit="size",
         minimum=1)
     in_flight_bytes: int = setting(
-        1 << 30, "Most octets of all answers held while they are fetched.", unit="size",
+        1 << 30, "Most octets of answers held while they are fetched and sent, and of request "
+        "bodies; what finds no room passes through and is not stored.", unit="size",
         minimum=1)
     fastforward_ttl: float = setting(
         15.0, "How long the newest sample is kept.", unit="duration")

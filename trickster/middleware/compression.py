@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from trickster.bodies import Pieces
 from trickster.interfaces import IBody, IResponder
-from trickster.messages import Headers, Octets, Request, Response, Status, octets_of
+from trickster.messages import Headers, Octets, Request, Response, Status
 from trickster.middleware.codedbody import PIECE, CodedBody, Resumed, next_turn
 from trickster.middleware.codedmemo import CodedMemo
 from trickster.middleware.coders import Coding, codings
@@ -166,33 +166,33 @@ class Compressing:
         body = response.body
         if type(body) is Pieces:
             body = await _gathered(body, self.shared.memo.largest if is_repeated else PIECE)
-        here = octets_of(body)
-        is_head = request.method == b"HEAD"
-        if here is not None and len(here) < SMALLEST and not (is_head and not here):
+        is_here, is_head = type(body) is Octets, request.method == b"HEAD"
+        if is_here and body.length < SMALLEST and not (is_head and not body.length):
             return _with(response, response.headers, body)
         if is_head:
             body.close()
             body = Octets()  # the length of one that is not coded would be stated
-        elif here is None:
-            body = self._coded_body(body, coding)
+        elif type(body) is Octets:
+            body = self._coded_octets(body, coding, is_repeated)
         else:
-            body = self._coded_octets(here, coding, is_repeated)
+            body = self._coded_body(body, coding)
         return _with(response, coded_headers(response.headers, coding.name), body)
 
-    def _coded_octets(self, octets: bytes, coding: Coding, is_repeated: bool) -> IBody:
-        memo = self.shared.memo
+    def _coded_octets(self, body: Octets, coding: Coding, is_repeated: bool) -> IBody:
+        octets, memo = body.octets, self.shared.memo
         if not is_repeated or type(octets) is not bytes or len(octets) > memo.largest:
-            return self._coded_here(octets, coding)
+            return self._coded_here(body, coding)
         coded = memo.find(coding.name, octets)
         if coded is not None:
             return Octets(coded)
-        return self._coded_here(octets, coding, partial(memo.keep, coding.name, octets))
+        return self._coded_here(body, coding, partial(memo.keep, coding.name, octets))
 
-    def _coded_here(self, octets: bytes, coding: Coding,
+    def _coded_here(self, body: Octets, coding: Coding,
                     keep: Callable[[bytes], None] | None = None) -> IBody:
-        if len(octets) > PIECE:
-            return self._coded_body(Octets(octets), coding, keep)
-        coded = coding.whole(octets)
+        if len(body.octets) > PIECE:
+            # The very body: its octets count for as long as it exists.
+            return self._coded_body(body, coding, keep)
+        coded = coding.whole(body.octets)
         if keep is not None:
             keep(coded)
         return Octets(coded)

@@ -33,6 +33,9 @@ _OF_OCTETS = (b"content-length", b"etag", b"last-modified", b"accept-ranges", b"
 _LONG = 128 << 10  # octets that would hold the reactor for too long
 
 
+Change = Callable[[bytes], Awaitable[bytes]]
+
+
 @implementer(IResponder)
 @frozen
 class TranslatingResponder:
@@ -44,14 +47,14 @@ class TranslatingResponder:
 
     :ivar inner: where the origin is.
     :ivar translate: of the route.
-    :ivar collect: reads a body to its end, within a bound; raises a
-        L{trickster.errors.RequestError} above it.
+    :ivar collect: reads a body to its end, within a bound, and makes another of what is made of
+        its octets; raises a L{trickster.errors.RequestError} above the bound.
     :ivar offload: calls a function with arguments in a thread.
     """
 
     inner: IResponder
     translate: Translate
-    collect: Callable[[IBody], Awaitable[bytes]]
+    collect: Callable[[IBody, Change], Awaitable[IBody]]
     offload: Callable[..., Awaitable[Any]]
 
     async def respond(self, request: Request) -> Response:
@@ -84,9 +87,11 @@ class TranslatingResponder:
             response.body.close()
             raise UpstreamBroke("the origin's answer has a content coding that was not asked for",
                                 Reason.UNDECODABLE)
-        octets = await self.collect(response.body)
-        changed = (await self.offload(answer, octets) if len(octets) > _LONG else answer(octets))
-        return _changed(response, Octets(changed))
+
+        async def changed(octets: bytes) -> bytes:
+            return await self.offload(answer, octets) if len(octets) > _LONG else answer(octets)
+
+        return _changed(response, await self.collect(response.body, changed))
 
 
 def _changed(response: Response, body: IBody) -> Response:

@@ -1,0 +1,239 @@
+"""What is held for answers counts from the first octet fetched to the last one sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.caching.deltarig import FORM, NOW, Rig, range_request
+from tests.caching.fakeprometheus import in_pieces
+from tests.caching.objectworld import SlowBody, World
+from trickster.bodies import Pieces, read_all
+from trickster.caching.budget import SMALL, InFlight, OverBudget
+from trickster.caching.objectoptions import Collapse
+from trickster.errors import Overloaded, Reason, RequestTooLarge
+from trickster.messages import Headers, Octets, Request, Response, Status
+from trickster.testing.doubles import PausedBody, at_once
+
+LARGE = 200_000  # seconds of one minute's step: some 250 KiB of the fake's samples
+
+
+class CountTests(SynchronousTestCase):
+    """Bodies that are read slowly."""
+
+    def setUp(self) -> None:
+        self.budget = InFlight(10 * SMALL)
+
+    def test_as_long_as_it_exists(self) -> None:
+        """A body counts until nothing holds on to it, closed or not."""
+        body = Octets(b"x" * (SMALL + 1))
+        self.budget.count(body)
+        self.assertEqual(self.budget.held, SMALL + 1)
+        del body
+        self.assertEqual(self.budget.held, 0)
+
+    def test_once(self) -> None:
+        """What several bodies are made of counts once, until the last of them is gone."""
+        made_of = object()
+        bodies = [Pieces.of([b"x"]) for _ in range(3)]
+        for body in bodies:
+            self.budget.count(body, made_of, 4 * SMALL)
+        other = Pieces.of([b"y"])
+        self.budget.count(other, object(), 2 * SMALL)
+        self.assertEqual(self.budget.held, 6 * SMALL)
+        del body, bodies[1:]
+        self.assertEqual(self.budget.held, 6 * SMALL)
+        bodies.clear()
+        self.assertEqual(self.budget.held, 2 * SMALL)
+
+    def test_no_room(self) -> None:
+        """What finds no room beside what is held is refused, and does not count."""
+        first, second = Pieces.of([b"x"]), Pieces.of([b"y"])
+        self.budget.count(first, object(), 6 * SMALL)
+        error = self.assertRaises(OverBudget, self.budget.count, second, object(), 5 * SMALL)
+        self.assertEqual((error.reason, self.budget.held), (Reason.IN_FLIGHT_BUDGET, 6 * SMALL))
+
+    def test_alone(self) -> None:
+        """One alone always finds room: it could else never be answered from a cache."""
+        body = Pieces.of([b"x"])
+        self.budget.count(body, object(), 11 * SMALL)
+        self.assertEqual(self.budget.held, 11 * SMALL)
+
+    def test_small(self) -> None:
+        """Small ones do not count: their number is bounded by that of the connections."""
+        body = Octets(b"x" * SMALL)
+        self.budget.count(body)
+        self.assertEqual(self.budget.held, 0)
+
+
+class RequestBodyTests(SynchronousTestCase):
+    """Bodies of requests that are read whole."""
+
+    def _asked(self, budget: InFlight, body: Any, most: int = 1 << 20) -> Deferred[Octets]:
+        return Deferred.fromCoroutine(budget.request_body(body, most))
+
+    def test_counts(self) -> None:
+        """It counts while it comes, and as long as it is used."""
+        budget, body = InFlight(1 << 20), PausedBody()
+        asked = self._asked(budget, body)
+        body.feed(b"x" * 1000)
+        self.assertEqual(budget.held, 1000)
+        body.feed(b"x" * SMALL, b"")
+        found = self.successResultOf(asked)
+        self.assertEqual((budget.held, found.length), (SMALL + 1000, SMALL + 1000))
+        del found, asked
+        self.assertEqual(budget.held, 0)
+
+    def test_too_large(self) -> None:
+        """One that is too large by itself is refused as such."""
+        self.failureResultOf(self._asked(InFlight(99), Octets(b"12345"), 4), RequestTooLarge)
+
+    def test_no_room(self) -> None:
+        """One for which there is no room is refused for now (RFC 9110 section 15.6.4)."""
+        self.failureResultOf(self._asked(InFlight(3), Pieces.streamed([b"1234"])), Overloaded)
+
+    def test_caches(self) -> None:
+        """Both caches read the bodies of their requests so."""
+        post = evolve(range_request(NOW - 600, NOW, method=b"POST"),
+                      body=Pieces.streamed([b"x" * 900]))
+        rig = Rig(limit=500)
+        self.failureResultOf(rig.send(post), Overloaded)
+        world = World.of(in_flight=InFlight(500), key_form_fields=("a",))
+        asked = world.cache.respond(Request(b"POST", b"/a", Headers(FORM),
+                                            Pieces.streamed([b"a=" + b"x" * 900])))
+        self.failureResultOf(Deferred.fromCoroutine(asked), Overloaded)
+
+
+class RangeTests(SynchronousTestCase):
+    """Answers to range queries."""
+
+    def response(self, rig: Rig, end: float = 0, query: str = "up") -> Response:
+        """:return: an answer that is not read yet."""
+        return at_once(rig.cache.respond(range_request(NOW - LARGE, NOW + end, 60, query)))
+
+    def test_until_stored(self) -> None:
+        """What was fetched counts while it is decoded."""
+        waiting: Deferred[None] = Deferred()
+
+        async def offload(function: Callable[..., Any], *args: Any) -> Any:
+            await waiting
+            return function(*args)
+
+        rig = Rig(offload=offload)
+        rig.origin.always = in_pieces(10_000)
+        asked = rig.start(-LARGE, 0)
+        self.assertGreater(rig.in_flight.held, SMALL)
+        waiting.callback(None)
+        size = len(self.successResultOf(asked).octets)
+        self.assertGreater(size, SMALL)
+        del asked
+        self.assertEqual(rig.left_over(), (0, 0, 0))
+
+    def test_until_sent(self) -> None:
+        """An answer counts until it is read, also after the store has forgotten it."""
+        rig = Rig()
+        rig.ask(-LARGE, 0)
+        for response in (self.response(rig), self.response(rig, query="other")):
+            entry = rig.in_flight.held
+            self.assertGreater(entry, SMALL)
+            at_once(rig.store.delete(at_once(rig.store.keys(""))))
+            self.assertEqual(rig.in_flight.held, entry)
+            at_once(read_all(response.body, 1 << 30))
+            del response
+        self.assertEqual(rig.in_flight.held, 0)
+
+    def test_of_one_entry(self) -> None:
+        """Readers of one entry hold it together."""
+        rig = Rig()
+        rig.ask(-LARGE, 0)
+        first = self.response(rig)
+        held = rig.in_flight.held
+        second, third = self.response(rig), self.response(rig, -60)
+        self.assertEqual(rig.in_flight.held, held)
+        del first, second, third
+        self.assertEqual(rig.in_flight.held, 0)
+
+    def test_no_room(self) -> None:
+        """Where slow readers hold too much, the next answer passes through, however it is held."""
+        rig = Rig(limit=1_000_000)
+        rig.ask(-LARGE, 0)
+        rig.ask(-LARGE, 0, query="other")
+        slow = Pieces.of([b"x"])
+        rig.in_flight.count(slow, self, 900_000)
+        rig.asked()
+        for query in ("up", "other", "up"):
+            answer = rig.ask(-LARGE, 0, query=query)
+            self.assertEqual((answer.status, answer.outcome.reason, answer.octets),
+                             (Status.PROXY_ONLY, Reason.IN_FLIGHT_BUDGET,
+                              rig.direct(-LARGE, 0, query=query)))
+            self.assertEqual(len(rig.asked()), 1)
+        del slow
+        self.assertEqual(rig.ask(-LARGE, 0).status, Status.HIT)
+
+    def test_small(self) -> None:
+        """Small answers are served from the cache however much is held."""
+        rig = Rig(limit=1000)
+        rig.ask(-600, 0)
+        rig.in_flight.held = 1000
+        self.assertEqual(rig.ask(-600, 0).status, Status.HIT)
+
+
+class ObjectTests(SynchronousTestCase):
+    """Objects."""
+
+    def world(self, limit: int = 1 << 30, **options: Any) -> World:
+        """:return: an object cache for large ones."""
+        self.in_flight = InFlight(limit)
+        return World.of(in_flight=self.in_flight, max_object_size_bytes=1 << 30, **options)
+
+    def test_followed(self) -> None:
+        """What has arrived counts until the last of those who follow it has read it."""
+        for collapse in Collapse:
+            world = self.world(collapse=collapse)
+            slow, body = world.ask(reads=False), SlowBody()
+            quick = world.ask()
+            world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+            body.send(b"x" * 1000, b"y" * SMALL, b"")
+            self.assertEqual((len(quick.octets), len(world.store.entries)), (SMALL + 1000, 1))
+            quick.response = None
+            self.assertEqual(self.in_flight.held, SMALL + 1000)
+            slow.leave()
+            self.assertEqual(self.in_flight.held, 0)
+
+    def test_until_sent(self) -> None:
+        """A stored object counts while it is read, whole or in part, stored or not any more."""
+        world = self.world()
+        self._stored(world)
+        for headers in ({}, {"Range": "bytes=5-9"}, {"Range": "bytes=5-9,20-29"}):
+            client = world.ask(reads=False, **headers)
+            self.assertEqual((client.result, self.in_flight.held), ("hit", 2 * SMALL))
+            client.response = None
+            self.assertEqual(self.in_flight.held, 0)
+        client = world.ask(reads=False)
+        world.store.entries.clear()
+        self.assertEqual(self.in_flight.held, 2 * SMALL)
+
+    def test_no_room(self) -> None:
+        """Where slow readers hold too much, the next one passes through."""
+        world = self.world(3 * SMALL)
+        self._stored(world)
+        slow = Pieces.of([b"x"])
+        self.in_flight.count(slow, self, 2 * SMALL)
+        client = world.ask()
+        world.origin.answer(world.answer(body=Octets(b"passed")))
+        self.assertEqual((client.octets, client.outcome.reason),
+                         (b"passed", Reason.IN_FLIGHT_BUDGET))
+        del slow
+        self.assertEqual(world.ask().result, "hit")
+
+    def _stored(self, world: World) -> None:
+        client = world.ask()
+        world.origin.answer(world.answer(
+            body=Octets(b"x" * 2 * SMALL), Cache_Control="max-age=60"))
+        self.assertEqual(len(client.octets), 2 * SMALL)
+        client.response = None
+        self.assertEqual(self.in_flight.held, 0)
