@@ -8,7 +8,48 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.messages import LONGEST_PARAMS, MOST_PARAMS, MalformedParams, Params
+from trickster.messages import LONGEST_PARAMS, MOST_PARAMS, Headers, MalformedParams, Pair, Params
+
+_NAMES = st.sampled_from([b"a", b"A", b"b", b"X-y", b"x-Y"])
+
+
+class HeadersTests(SynchronousTestCase):
+    """Header fields."""
+
+    @given(st.lists(st.tuples(_NAMES, st.sampled_from([b"", b"1", b"2"]))).map(tuple))
+    def test_against_a_walk(self, pairs: tuple[Pair, ...]) -> None:
+        """All that is told of a name is what the fields of that name say, in their order."""
+        headers = Headers(pairs)
+        for name in (b"a", b"b", b"x-y", b"c"):
+            values = [value for spelled, value in pairs if spelled.lower() == name]
+            self.assertEqual(headers.get_all(name), values)
+            self.assertEqual(headers.get(name), values[0] if values else None)
+            self.assertEqual(headers.joined(name), b", ".join(values) if values else None)
+            self.assertEqual(name in headers, bool(values))
+            self.assertEqual(headers.has_any(frozenset((name, b"d"))), bool(values))
+            self.assertEqual(headers.among(frozenset((name, b"d"))),
+                             frozenset((name,) if values else ()))
+
+    def test_derived(self) -> None:
+        """What is made of the fields is made again only with another object."""
+        made: list[object] = []
+
+        def length(headers: Headers, other: object) -> int:
+            made.append(other)
+            return len(headers.pairs)
+
+        headers, one, another = Headers(((b"a", b"1"),)), object(), object()
+        for other in (one, one, another, another, one):
+            self.assertEqual(headers.derived(length, other), 1)
+        self.assertEqual(made, [one, another, one])
+
+    def test_derived_is_no_field(self) -> None:
+        """What is made of the fields changes nothing about them, nor whether they are equal."""
+        headers, equal = Headers(((b"a", b"1"),)), Headers(((b"a", b"1"),))
+        headers.derived(lambda fields, _: fields.pairs)
+        self.assertEqual(headers, equal)
+        self.assertEqual(hash(headers), hash(equal))
+        self.assertEqual(headers.get_all(b"a"), [b"1"])
 
 
 class ParamsTests(SynchronousTestCase):

@@ -6,8 +6,7 @@ import re
 from binascii import a2b_qp
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
-from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from attrs import define, field, frozen
@@ -16,6 +15,8 @@ from zope.interface import implementer
 from trickster.errors import Reason
 from trickster.interfaces import IBody
 from trickster.remembering import remembered
+
+T = TypeVar("T")
 
 Pair = tuple[bytes, bytes]
 
@@ -29,6 +30,8 @@ NEVER_STORED = frozenset((
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _LONG = 4096
 _UNRESERVED = "-._~"
+# How a frozen object keeps what it has made of itself.
+_set = object.__setattr__
 
 
 @frozen(eq=True, slots=True)
@@ -40,20 +43,39 @@ class Headers:
     """
 
     pairs: tuple[Pair, ...] = ()
+    # All values by name, and by function what it has made of them; filled when first asked for.
+    # A cached_property of a class with slots would cost as much as what it keeps.
+    _known: dict[Any, Any] | None = field(default=None, init=False, eq=False, repr=False)
 
-    @cached_property
-    def _by_name(self) -> dict[bytes, list[bytes]]:
-        found: dict[bytes, list[bytes]] = {}
+    def _by_name(self) -> dict[Any, Any]:
+        found: dict[Any, Any] = {}
         for name, value in self.pairs:
             found.setdefault(name.lower(), []).append(value)
+        _set(self, "_known", found)
         return found
+
+    def derived(self, make: Callable[[Headers, Any], T], other: object = None) -> T:
+        """
+        Make something of these fields and of another object, once for as long as it is the
+        very same object.
+
+        Worth its price for the fields of an answer that is given again and again.
+
+        :param make: a pure function of both.
+        """
+        known = self._known or self._by_name()
+        found = known.get(make)
+        if found is None or found[0] is not other:
+            found = known[make] = other, make(self, other)
+        made: T = found[1]
+        return made
 
     def get(self, name: bytes) -> bytes | None:
         """
         :param name: in lower case.
         :return: the first value of that name, or None.
         """
-        values = self._by_name.get(name)
+        values = (self._known or self._by_name()).get(name)
         return values[0] if values else None
 
     def get_all(self, name: bytes) -> list[bytes]:
@@ -61,14 +83,15 @@ class Headers:
         :param name: in lower case.
         :return: every value of that name, in order; not to be changed.
         """
-        return self._by_name.get(name, [])
+        values: list[bytes] = (self._known or self._by_name()).get(name, [])
+        return values
 
     def joined(self, name: bytes) -> bytes | None:
         """
         :param name: in lower case.
         :return: all values as one list-valued field (RFC 9110 section 5.3), or None.
         """
-        values = self._by_name.get(name)
+        values = (self._known or self._by_name()).get(name)
         return b", ".join(values) if values else None
 
     def has_any(self, names: frozenset[bytes]) -> bool:
@@ -76,17 +99,17 @@ class Headers:
         :param names: in lower case.
         :return: whether there is a field of any of these names.
         """
-        return not names.isdisjoint(self._by_name)
+        return not names.isdisjoint(self._known or self._by_name())
 
     def among(self, names: frozenset[bytes]) -> frozenset[bytes]:
         """
         :param names: in lower case.
         :return: those of them that there is a field of.
         """
-        return names.intersection(self._by_name)
+        return names.intersection(self._known or self._by_name())
 
     def __contains__(self, name: bytes) -> bool:
-        return name in self._by_name
+        return name in (self._known or self._by_name())
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self.pairs)

@@ -86,12 +86,12 @@ class RangeTests(SynchronousTestCase):
 
     def test_only_so_many(self) -> None:
         """The least recently used goes first."""
-        self.rig = Rig(memo=HitMemo(6000))
+        self.rig = Rig(memo=HitMemo(9000))
         for start in (-300, -360, -420):
             for _ in range(2):
                 self.rig.ask(start, 0)
         self.assertEqual(self.remembered(), 2)
-        self.assertLess(self.rig.memo.kept.octets, 6000)
+        self.assertLess(self.rig.memo.kept.octets, 9000)
 
     def test_not_remembered(self) -> None:
         """Other methods, wishes for the cache, and identities, are looked up each time."""

@@ -14,7 +14,7 @@ from trickster.frontend.responsehead import (
     response_head,
     upgrade_head,
 )
-from trickster.messages import Headers, Octets, Pair, Response
+from trickster.messages import Headers, Octets, Outcome, Pair, Response, Status
 from trickster.testing.doubles import PausedBody
 
 DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
@@ -87,6 +87,15 @@ class FieldTests(SynchronousTestCase):
         lines, _ = head(Response(200, Headers(((b"date", b"yesterday"),))))
         self.assertEqual([line for line in lines if line[:4].lower() == b"date"],
                          [b"date: yesterday"])
+
+    def test_hit_again(self) -> None:
+        """An answer that is given again has the same head, but for the present date."""
+        hit = Response(200, Headers(((b"ETag", b'"x"'), (b"Content-Length", b"9"))), Octets(b"abc"),
+                       Outcome(status=Status.HIT))
+        for date in (b"Thu, 01 Jan 1970 00:00:00 GMT", b"Thu, 01 Jan 1970 00:00:01 GMT"):
+            made = response_head(b"GET", b"HTTP/1.1", hit, date, False)
+            self.assertEqual(made.octets, b'HTTP/1.1 200 OK\r\nETag: "x"\r\nDate: %b\r\n'
+                             b"Content-Length: 3\r\n\r\n" % date)
 
     def test_no_server(self) -> None:
         """The origin's own name stays, and we add none."""

@@ -200,6 +200,17 @@ class AnswerTests(ObservedTestCase):
             (b"X-Trickster-Result", b"engine=ObjectProxyCache; status=hit"),
             (b"Cache-Status", b"Trickster; hit")))
 
+    def test_hit_again(self) -> None:
+        """The same fields with another outcome say something else."""
+        mine = Headers(((b"ETag", b'"x"'),))
+        stale = Outcome(Engine.OBJECT, Status.HIT, Reason.STALE)
+        told = [self.answer(Response(200, mine, Octets(b"abc"), outcome)).headers
+                for outcome in (HIT, HIT, stale, HIT)]
+        self.assertEqual([headers.get(b"x-trickster-result") for headers in told], [
+            b"engine=ObjectProxyCache; status=hit", b"engine=ObjectProxyCache; status=hit",
+            b"engine=ObjectProxyCache; status=hit; reason=stale",
+            b"engine=ObjectProxyCache; status=hit"])
+
     def test_keeps_the_rest(self) -> None:
         """Status, phrase, body and outcome are passed on as they are."""
         body = Octets(b"abc")

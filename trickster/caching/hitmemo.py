@@ -15,6 +15,9 @@ from trickster.remembering import SizedLRU, octets_held
 _LARGEST_BODY = 128 << 10
 # About what the objects of one hit take beside its octets, its question and its fields.
 _OVERHEAD = 1024
+# Times that its fields are held: as they came, by name, with those that say how, as they are
+# sent; and by name once more.
+_FORMS_OF_FIELDS = 5
 
 
 @frozen(slots=True)
@@ -107,4 +110,5 @@ class CacheHits:
         hit = Hit(key, ref(stored), until, response.status, response.headers, body.octets,
                   response.outcome)
         self._memo.kept.put((self, question), hit, _OVERHEAD + len(body.octets)
-                            + octets_held(question) + 2 * octets_held(response.headers.pairs))
+                            + octets_held(question)
+                            + _FORMS_OF_FIELDS * octets_held(response.headers.pairs))

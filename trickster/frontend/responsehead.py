@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from attrs import frozen
 
-from trickster.messages import Headers, Response
+from trickster.messages import Headers, Response, Status
 
 # Framing is ours to say, and the connection's state is nobody else's business.
 _HOP_BY_HOP = frozenset([
@@ -83,23 +83,35 @@ def _framed(method: bytes, version: bytes, response: Response) -> tuple[BodyFram
     return BodyFraming.CLOSE, b""
 
 
-def _fields(headers: Headers, date: bytes) -> bytes:
+def _field_lines(headers: Headers, _: None = None) -> tuple[bytes, bool]:
+    """
+    :return: the fields that are sent as they are, each with its line end; and whether
+        C{Date} is among them.
+    :raises UnsendableHead: there are line ends where there must be none.
+    """
     lines = []
+    has_date = False
     for pair in headers.pairs:
         lowered = pair[0].lower()
         if lowered in _SPECIAL:
             if lowered != b"date":
                 continue
-            date = b""
+            has_date = True
         lines.append(b": ".join(pair))
-    if date:
-        # RFC 9110 section 6.6.1: whoever receives an answer without it, adds it.
-        lines.append(b"Date: " + date)
     lines.append(b"")
     block = b"\r\n".join(lines)
     if not block.count(b"\n") == block.count(b"\r") == len(lines) - 1:
         raise UnsendableHead
-    return block
+    return block, has_date
+
+
+def _dated_lines(response: Response, date: bytes) -> bytes:
+    headers = response.headers
+    # Hits of one memo have the very same fields.
+    lines, has_date = (headers.derived(_field_lines) if response.outcome.status is Status.HIT
+                       else _field_lines(headers))
+    # RFC 9110 section 6.6.1: whoever receives an answer without a date, adds it.
+    return lines if has_date else b"%bDate: %b\r\n" % (lines, date)
 
 
 def response_head(method: bytes, version: bytes, response: Response, date: bytes,
@@ -114,7 +126,7 @@ def response_head(method: bytes, version: bytes, response: Response, date: bytes
     framing, length = _framed(method, version, response)
     connection = b"Connection: close\r\n" if closing or framing is BodyFraming.CLOSE else b""
     line = _status_line(response.status, response.phrase)
-    fields = _fields(response.headers, date)
+    fields = _dated_lines(response, date)
     return ResponseHead(b"%b%b%b%b\r\n" % (line, fields, length, connection), framing)
 
 
@@ -123,7 +135,7 @@ def interim_head(status: int, headers: Headers) -> bytes:
     :return: an interim (1xx) answer.
     :raises UnsendableHead: as L{response_head}.
     """
-    return b"%b%b\r\n" % (_status_line(status, b""), _fields(headers, b""))
+    return b"%b%b\r\n" % (_status_line(status, b""), _field_lines(headers)[0])
 
 
 def upgrade_head(response: Response, date: bytes) -> bytes:
@@ -133,4 +145,4 @@ def upgrade_head(response: Response, date: bytes) -> bytes:
     """
     protocol = _on_one_line(response.headers.joined(b"upgrade") or b"")
     return b"%b%bUpgrade: %b\r\nConnection: Upgrade\r\n\r\n" % (
-        _status_line(101, response.phrase), _fields(response.headers, date), protocol)
+        _status_line(101, response.phrase), _dated_lines(response, date), protocol)

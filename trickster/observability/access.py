@@ -22,6 +22,11 @@ from trickster.observability.metrics import Metrics
 from trickster.observability.refusals import SpelledRefusal, defect, refusal
 from trickster.observability.resultheader import result_fields, without_result
 
+
+def _telling(headers: Headers, outcome: Outcome) -> Headers:
+    return Headers(without_result(headers.pairs) + result_fields(outcome))
+
+
 _GONE = Outcome(status=Status.ERROR, reason=Reason.CLIENT_GONE)
 
 
@@ -101,7 +106,10 @@ class Observed:
         else:
             kind = _CountedDuplex if IDuplex.providedBy(body) else _CountedBody
             body = kind(body, self, exchange)
-        headers = Headers(without_result(response.headers.pairs) + result_fields(outcome))
+        told = response.headers
+        # Hits of one memo have the very same fields and outcome.
+        headers = (told.derived(_telling, outcome) if outcome.status is Status.HIT
+                   else _telling(told, outcome))
         return Response(response.status, headers, body, outcome, response.phrase)
 
     def instead(self, request: Request, error: RequestError) -> Response:

@@ -13,6 +13,7 @@ from trickster.upstream.heads import ResponseHead
 from trickster.upstream.leniency import NO_LENIENCIES, Leniency
 
 _MAX_LENGTH = 2 ** 63
+_MANY_DIGITS = 19  # of fewer, every number is below that
 _KEEP_ALIVE = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
 
 
@@ -73,6 +74,8 @@ def _ended(head: ResponseHead, method: bytes, length: int | None, is_chunked: bo
 
 
 def _content_length(values: list[bytes], kinds: set[Leniency]) -> int:
+    if len(values) == 1 and values[0].isdigit() and len(values[0]) < _MANY_DIGITS:
+        return int(values[0])
     # RFC 9112 section 6.3: a list of equal numbers may be taken for that number.
     numbers = {number.strip(b" \t") for value in values for number in value.split(b",")}
     if len(values) > 1 or b"," in values[0]:

@@ -125,7 +125,7 @@ class Slots:
         """One is free; it goes to the request that has waited longest, if not for too long."""
         if self.taken == self.limit:
             self._note_interval()
-        if self._is_standing():
+        if self._queue and self._is_standing():
             self._refuse_late()
         if self._queue:
             self._queue.popleft().turn.callback(None)
@@ -136,11 +136,9 @@ class Slots:
     def _is_standing(self) -> bool:
         """:return: whether the queue has been there for so long that it is no burst."""
         now = self.clock.seconds()
-        if not self._queue:
-            self._standing_since = None
-        elif self._standing_since is None:
+        if self._standing_since is None:
             self._standing_since = now
-        return self._standing_since is not None and now - self._standing_since > _PROMPT
+        return now - self._standing_since > _PROMPT
 
     def _refuse_late(self) -> None:
         """Who has waited for too long in a queue that stays makes all others wait as long."""
