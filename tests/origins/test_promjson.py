@@ -160,6 +160,32 @@ class MatrixTests(SynchronousTestCase):
         expected = decode_matrix(json.dumps(said, ensure_ascii=False).encode(), ALL)
         self.assertEqual(samples(dataset), samples(expected))
 
+    @given(st.lists(st.integers(0, 9), min_size=1, max_size=6),
+           st.sampled_from(['"1.5"', '"x"', "1", '" 1"']))
+    def test_any_order(self, ticks: list[int], value: str) -> None:
+        """Rows in whatever order are the same, or refused, however they are spaced."""
+        rows = ",".join(f"[{START + 15 * tick},{value}]" for tick in ticks)
+        octets = compact(matrix([{"metric": {}, "values": 0}])).replace(
+            b":0}", f":[{rows}]}}".encode())
+        found = []
+        for spelled in octets, octets.replace(b",[", b", ["), octets.replace(b"data", b"\\u0064ata"):
+            try:
+                found.append(samples(decode_matrix(spelled, ALL)))
+            except Undecodable:
+                found.append({})
+        self.assertEqual(found[1:], found[:1] * 2)
+
+    def test_long_instants(self) -> None:
+        """An instant of more digits than Python reads does no harm to a cut elsewhere."""
+        rows = [f'[{START + 15 * t},"1"]' for t in range(20)]
+        rows[9] = f'[{"9" * 5000},"1"]'
+        octets = compact(matrix([{"metric": {}, "values": 0}])).replace(
+            b":0}", f":[{','.join(rows)}]}}".encode())
+        for end in range(20):
+            until = Extent(START * SECOND_NS, (START + 15 * end) * SECOND_NS)
+            dataset = decode_matrix(octets, ALL).restricted(Extents(STEP, (until,)))
+            self.assertEqual(len(dataset.series), 1)
+
     def test_outside(self) -> None:
         """Samples outside of what was asked for are left out."""
         dataset = decode_matrix(compact(matrix([floats({}, -1, 0, 99, 100)])), ALL)

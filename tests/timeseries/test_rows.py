@@ -122,6 +122,18 @@ class TextRowsTests(Holding):
             run = run.cropped(start, end) if run else None
             self.assert_holds(run, model)
 
+    @settings(max_examples=300)
+    @given(st.lists(st.integers(1, 40), max_size=12), st.lists(st.integers(0, 41), min_size=4,
+                                                                max_size=4))
+    def test_any_order(self, inner: list[int], cuts: list[int]) -> None:
+        """A cut of rows that an origin did not order holds some of them, in the same order."""
+        every = [row(t * 1000) for t in (0, *inner, 41)]
+        run: TextRows | None = TextRows.of(b",".join(every))
+        for start, end in (cuts[:2], cuts[2:]):
+            run = run.cropped(start * SECOND_NS, end * SECOND_NS) if run else None
+            found = [octets for _, octets in run.rows()] if run else []
+            self.assertIn(b",".join(found), b",".join(every))
+
     def test_first_row_only(self) -> None:
         """The first row alone is found as any other is."""
         run = text_rows([(t * SECOND_NS, row(t * 1000)) for t in (1700, 1715, 1730)])

@@ -364,11 +364,18 @@ def _inside(raw: msgspec.Raw) -> bytes:
 
 
 def _text_rows(octets: bytes) -> Rows:
-    """:return: rows that are taken as they are, or, if spelled in another way, taken apart."""
+    """
+    Rows of numbers are taken as they are, however they are spaced.  That their instants
+    ascend is read at the borders alone: to read each would cost more than all the rest.
+
+    :return: such rows, or, if spelled in another way, rows taken apart.
+    :raises ValueError: they are no rows, or not in order.
+    """
     if _is_plain(octets):
         return TextRows.of(octets)
-    run = _indexed(b"[%b]" % octets)
-    return TextRows.of(run.octets) if _is_plain(run.octets) else run
+    pairs = _pairs_of(b"[%b]" % octets)
+    spelled = b",".join(b"[%b,%b]" % pair for pair in pairs)
+    return TextRows.of(spelled) if _is_plain(spelled) else _indexed_pairs(pairs)
 
 
 def _is_plain(octets: bytes) -> bool:
@@ -385,12 +392,22 @@ def _is_plain(octets: bytes) -> bool:
 
 
 def _indexed(octets: bytes) -> IndexedRows:
-    rows = []
-    for raw in _pairs.decode(octets):
-        instant, value = _pairs.decode(raw)
-        row = b"[%b,%b]" % (bytes(instant), _compact(bytes(value)))
-        rows.append((decimal_ns(bytes(instant), SECOND_NS), row))
-    return IndexedRows.of(rows)
+    return _indexed_pairs(_pairs_of(octets))
+
+
+def _indexed_pairs(pairs: Iterable[tuple[bytes, bytes]]) -> IndexedRows:
+    return IndexedRows.of([(decimal_ns(instant, SECOND_NS), b"[%b,%b]" % (instant, value))
+                           for instant, value in pairs])
+
+
+def _pairs_of(octets: bytes) -> list[tuple[bytes, bytes]]:
+    """
+    :param octets: an array of rows.
+    :return: instant and value of each, without white space between their parts.
+    :raises ValueError: a row has not two of them.
+    """
+    rows = map(_pairs.decode, _pairs.decode(octets))
+    return [(bytes(instant), _compact(bytes(value))) for instant, value in rows]
 
 
 def _compact(octets: bytes) -> bytes:

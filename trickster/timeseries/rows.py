@@ -20,6 +20,7 @@ SECOND_NS = 1_000_000_000
 _BORDER = b"],["
 _BISECT_AFTER = 6
 _NEAR = 384  # octets around the place where a row is expected
+_LONGEST_INSTANT = 64  # what is longer is cut: no clock is so fine, and Python reads no more
 
 
 class Rows(Protocol):
@@ -73,7 +74,8 @@ class TextRows:
     """
     Rows that are JSON arrays with a timestamp first and no array inside, without white space.
 
-    Nothing but the border rows is read until somebody cuts.
+    Nothing but the border rows is read until somebody cuts.  Where an origin breaks its word,
+    and rows between them are out of order, a cut still ends, and still holds rows of it only.
 
     :ivar octets: a buffer that holds them.
     :ivar start: where the first row's bracket is.
@@ -219,6 +221,8 @@ def _spelled(instant_ns: int, unit_ns: int) -> bytes | None:
 
 def _instant(octets: bytes, row: int, unit_ns: int) -> int:
     text = octets[row + 1:octets.find(b",", row)]
+    if len(text) > _LONGEST_INSTANT:
+        text = text[:_LONGEST_INSTANT]
     return int(text) * unit_ns if text.isdigit() else decimal_ns(text, unit_ns)
 
 
