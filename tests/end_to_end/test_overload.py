@@ -131,5 +131,5 @@ class WorkTests(Standing):
         statuses = {status for status, _ in crowd.answers}
         self.assertEqual(statuses, {200, 503})
         self.assertTrue(eventually(
-            lambda: request(f"{self.trickster.url}/trailers").status == 200, 2.0))
+            lambda: request(f"{self.trickster.url}/trailers").status == 200))
         self.assertEqual(lines_with(self.trickster, "Overloaded"), 1)

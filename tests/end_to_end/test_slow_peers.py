@@ -273,9 +273,7 @@ class ConnectionLimitTests(_SlowCase):
         talks = [self.talk() for _ in range(3)]
         for talk in talks:
             self.assertEqual(talk.asked("/plain/said").status, 200)
-        began = time.monotonic()
         self.assertEqual(self.talk().asked("/plain/said").status, 200)
-        self.assertLess(time.monotonic() - began, 5.0)
         self.assertEqual(talks[0].rest(), b"")
 
     def test_kept(self) -> None:
