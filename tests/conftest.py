@@ -6,6 +6,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# With fresh seeds as with fixed ones: how long an example takes is no test of the code.
+settings.register_profile("default", settings.get_profile("default"), deadline=None)
 
 
 @pytest.fixture(scope="session", autouse=True)
