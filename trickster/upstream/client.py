@@ -75,6 +75,7 @@ class UpstreamClient:
         return await self._ask(counted)
 
     async def _ask(self, request: Request) -> Response:
+        self._pool.admit()
         latest = self._latest()
         order = self._order(request, latest)
         self._budget.pay_in()

@@ -108,6 +108,15 @@ class Pool:
             return self._idle.pop()
         return None
 
+    def admit(self) -> None:
+        """
+        Look whether a request may wait for a connection, before anything is done for it.
+
+        :raises Overloaded: too many wait already, or none will come free in time.
+        """
+        if self._slots.waiting:
+            self._slots.admit()
+
     async def acquire(self, is_fresh: bool = False) -> Connection:
         """
         :param is_fresh: whether it must be one that nobody has used.
@@ -133,7 +142,8 @@ class Pool:
     async def _slot(self) -> None:
         if self._slots.try_take():
             return
-        self._set_slow_apart()
+        if self._looking is None:
+            self._set_slow_apart()
         self._tell_of_waiting()
         try:
             await self._slots.take()

@@ -16,10 +16,18 @@ _WEIGHT = 0.1
 # after the other, is no burst but overload: it would stay as long for as long as the load does.
 _PROMPT = 0.75
 _ROUNDS = 4
-# A queue of fewer requests is not refused by what it will probably take, but by what it has
-# taken: where this process is what is slow, connections seem to come free slowly, and requests
-# that are refused, and asked again at once, would keep it so.
+# Fewer requests are not refused by what they will probably wait: how often connections come
+# free is known only once they have done so for a while.
 _SHORT = 256
+# Where requests have waited long for such a time, in seconds, that is overload too.
+_STANDING = 0.6
+# They then wait for so long at most, or for so many answers of the origin; that is still more
+# than keeps all connections busy.  It is over when they wait for less than this share of it.
+_TARGET = 0.3
+_TARGET_ROUNDS = 2
+_SHARE = 1 / 3
+# Those that came in when the queue seemed shorter than it was wait for so much longer.
+_SLACK = 1.5
 
 
 @frozen(eq=False)
@@ -81,9 +89,13 @@ class Slots:
         return self._interval * (len(self._queue) + 1)
 
     @property
+    def _answer(self) -> float:
+        # Seconds that an answer takes the origin, by Little's law.
+        return self._interval * self.limit
+
+    @property
     def _bearable(self) -> float:
-        # By Little's law, an answer takes the origin the interval times the slots.
-        return max(_PROMPT, _ROUNDS * self._interval * self.limit)
+        return max(_TARGET, _TARGET_ROUNDS * self._answer)
 
     def try_take(self) -> bool:
         """:return: whether one was free, and is taken now; to be given back."""
@@ -100,16 +112,29 @@ class Slots:
 
         :raises Overloaded: too many wait already, or none will come free, or came free, in time.
         """
-        if self.try_take():
-            return
+        if not self.try_take():
+            self.admit()
+            await self._wait()
+
+    def admit(self) -> None:
+        """
+        Look whether a request may wait, where none is free.
+
+        :raises Overloaded: too many wait already, or none will come free in time.
+        """
         expected = self.expected_wait
         if len(self._queue) >= self.queue_limit:
             raise Overloaded("too many requests wait for the origin", retry_after=expected)
-        is_long = len(self._queue) >= _SHORT and self._queueing > self._bearable
-        if expected > self.patience or is_long:
+        if expected > self.patience or self._is_too_long():
             raise Overloaded("the origin will have no connection free in time",
                              retry_after=expected)
-        await self._wait()
+
+    def _is_too_long(self) -> bool:
+        number = len(self._queue)
+        if self._is_standing():
+            return number >= self.limit and self._queueing > self._bearable
+        return number >= _SHORT and (
+            self._queueing > max(_PROMPT, _ROUNDS * self._answer))
 
     async def _wait(self) -> None:
         waiting = _Waiting(self.clock.seconds(), Deferred(self._leave))
@@ -125,24 +150,32 @@ class Slots:
         """One is free; it goes to the request that has waited longest, if not for too long."""
         if self.taken == self.limit:
             self._note_interval()
-        if self._queue and self._is_standing():
-            self._refuse_late()
+        if self._queue:
+            self._note_standing()
+            if self._is_standing():
+                self._refuse_late()
         if self._queue:
             self._queue.popleft().turn.callback(None)
         else:
             self._standing_since = None
             self.taken -= 1
 
-    def _is_standing(self) -> bool:
-        """:return: whether the queue has been there for so long that it is no burst."""
+    def _note_standing(self) -> None:
         now = self.clock.seconds()
-        if self._standing_since is None:
+        if now - self._queue[0].since < _SHARE * self._bearable:
+            self._standing_since = None
+        elif self._standing_since is None:
             self._standing_since = now
-        return now - self._standing_since > _PROMPT
+
+    def _is_standing(self) -> bool:
+        """:return: whether requests have waited long for such a time that it is no burst."""
+        since = self._standing_since
+        return since is not None and (
+            self.clock.seconds() - since > max(_STANDING, _ROUNDS * self._answer))
 
     def _refuse_late(self) -> None:
         """Who has waited for too long in a queue that stays makes all others wait as long."""
-        since = self.clock.seconds() - self._bearable
+        since = self.clock.seconds() - _SLACK * self._bearable
         while self._queue and self._queue[0].since < since:
             self._queue.popleft().turn.errback(self._too_late())
 
