@@ -279,6 +279,12 @@ class OtherTests(MetricsTestCase):
         self.metrics.unwatch("flights", backend_name="a")
         self.assertIsNone(self.value("flights", backend_name="a"))
 
+    def test_total(self) -> None:
+        """What only grows is a counter, wherever it is counted."""
+        self.metrics.watch_total("refusals", "So far.", lambda: 3)
+        self.assertEqual(self.value("refusals_total"), 3)
+        self.assertIsNone(self.value("refusals"))
+
     def test_failing_gauge(self) -> None:
         """One that cannot be read does not spoil the others."""
         self.metrics.watch("broken", "Cannot be read.", lambda: 1 / 0)

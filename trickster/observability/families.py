@@ -41,10 +41,15 @@ GaugeKey = tuple[str, tuple[tuple[str, str], ...]]
 
 @frozen
 class Gauge:
-    """A number that is read when it is asked for."""
+    """
+    A number that is read when it is asked for.
+
+    :ivar is_total: whether it only grows, and so is a counter.
+    """
 
     documentation: str
     read: Callable[[], float]
+    is_total: bool = False
 
 
 def build_info(version: str, revision: str) -> Metric:
@@ -211,11 +216,12 @@ def of_memos(memos: list[tuple[str, Callable[[], MemoUsage]]]) -> Iterator[Metri
 
 def of_gauges(gauges: list[tuple[GaugeKey, Gauge]]) -> Iterator[Metric]:
     """Of whatever else can be read when it is asked for."""
-    families: dict[str, GaugeMetricFamily] = {}
+    families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
     for (name, labels), gauge in sorted(gauges, key=lambda item: item[0]):
         family = families.get(name)
         if family is None:
-            family = families[name] = GaugeMetricFamily(
+            kind = CounterMetricFamily if gauge.is_total else GaugeMetricFamily
+            family = families[name] = kind(
                 f"trickster_{name}", gauge.documentation, labels=[k for k, _ in labels])
         family.add_metric([value for _, value in labels], _reading(gauge))
     yield from families.values()

@@ -107,6 +107,15 @@ class Metrics(Collector):
         """
         self._gauges[name, tuple(sorted(labels.items()))] = Gauge(documentation, read)
 
+    def watch_total(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """
+        Expose a counter that is kept elsewhere.
+
+        :param name: without the C{trickster_} before it, and the C{_total} after it.
+        :param read: called at each scrape, maybe from another thread; never less than before.
+        """
+        self._gauges[name, ()] = Gauge(documentation, read, is_total=True)
+
     def unwatch(self, name: str, **labels: str) -> None:
         """Expose a gauge no more."""
         self._gauges.pop((name, tuple(sorted(labels.items()))), None)
