@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from unittest import TestCase
 
 from attrs import define
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.frontend.overload import Lateness, Overload
+from trickster.frontend.overload import Lateness, Overload, Pause
 
 TARGET = 0.25
 
@@ -27,8 +28,15 @@ class LatenessTests(TestCase):
         """One turn that takes long is no overload."""
         self.assertFalse(self.lateness.refuses(0.4, 1000.4))
         self.lateness.ended(0.4, 1000.4)
-        self.lateness.ended(0.01, 1000.5)
-        self.assertFalse(self.lateness.refuses(0.3, 1001.0))
+        for n in range(100):
+            self.lateness.ended(0.01, 1000.5 + n / 10)
+        self.assertFalse(self.lateness.refuses(0.3, 1011.0))
+
+    def test_pause_of_a_strict_process(self) -> None:
+        """However little requests should wait, half a second may pass once."""
+        strict = Lateness(0.01)
+        self.assertFalse(strict.refuses(0.5, 1000.0))
+        self.assertTrue(strict.refuses(0.51, 1000.0))
 
     def test_overload(self) -> None:
         """Turns that stay long are."""
@@ -41,12 +49,47 @@ class LatenessTests(TestCase):
         """Far too late is too late even once."""
         self.assertTrue(self.lateness.refuses(0.8, 1000.8))
 
-    def test_over(self) -> None:
-        """One turn in time ends it."""
+    def test_on_the_edge(self) -> None:
+        """One turn in time, which refusals have made so, does not end it."""
         self.lateness.ended(0.4, 1000.4)
         self.lateness.ended(0.4, 1000.8)
-        self.lateness.ended(0.1, 1000.9)
-        self.assertFalse(self.lateness.refuses(0.5, 1001.4))
+        self.lateness.ended(0.2, 1001.0)
+        self.assertTrue(self.lateness.refuses(0.3, 1001.3))
+
+    def test_over(self) -> None:
+        """A second of turns in time does."""
+        self.lateness.ended(0.4, 1000.4)
+        self.lateness.ended(0.4, 1000.8)
+        self.lateness.ended(0.1, 1001.9)
+        self.assertFalse(self.lateness.refuses(0.5, 1002.4))
+
+
+class PauseTests(TestCase):
+    def setUp(self) -> None:
+        self.pause = Pause()
+
+    def test_calm(self) -> None:
+        """Where there is time, refusals are told at once."""
+        self.assertEqual(self.pause.length(0.0), 0.0)
+        self.pause.ended(0.02, 1.0)
+        self.assertEqual(self.pause.length(1.0), 0.0)
+
+    def test_busy(self) -> None:
+        """The longer turns take, the longer they are put off, to half a second at most."""
+        lengths = []
+        for took in (0.025, 0.03, 0.04, 0.05, 0.1, 2.0):
+            self.pause.ended(took, 1.0)
+            lengths.append(self.pause.length(1.0))
+        self.assertEqual(lengths, sorted(lengths))
+        self.assertEqual((lengths[0], lengths[-1]), (0.25, 0.5))
+
+    def test_over(self) -> None:
+        """Short turns end that soon, and so does time in which there were none."""
+        self.pause.ended(0.5, 1.0)
+        self.assertEqual(self.pause.length(2.5), 0.0)
+        for _ in range(10):
+            self.pause.ended(0.001, 1.0)
+        self.assertEqual(self.pause.length(1.0), 0.0)
 
 
 @define
@@ -81,6 +124,7 @@ class OverloadTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.world = World(Clock(), Overload(Clock(), Lateness(TARGET)))
         self.world.overload = Overload(self.world.clock, Lateness(TARGET))
+        self.told: list[int] = []
 
     def test_three_times_too_much(self) -> None:
         """However many ask, what is answered has waited for less than a second."""
@@ -97,6 +141,41 @@ class OverloadTests(SynchronousTestCase):
         for _ in range(10):
             self.assertEqual(self.world.turn(100)[1], 100)
         self.assertEqual(self.world.overload.refused_total, refused)
+
+    def put_off(self, number: int) -> list[bool]:
+        """:return: for each of so many refusals, whether it is put off."""
+        told = self.told
+        return [self.world.overload.put_off(partial(told.append, n)) for n in range(number)]
+
+    def test_put_off(self) -> None:
+        """Refusals are put off after long turns, and told in their order by one timer."""
+        self.assertEqual(self.put_off(2), [False, False])
+        self.world.turn(3000)
+        self.assertEqual(self.put_off(3), [True, True, True])
+        self.assertEqual(len(self.world.clock.getDelayedCalls()), 1)
+        self.world.clock.advance(0.4)
+        self.assertEqual(self.told, [])
+        self.put_off(1)
+        self.world.clock.advance(0.1)
+        self.assertEqual(self.told, [0, 1, 2])
+        self.world.clock.advance(0.4)
+        self.assertEqual(self.told, [0, 1, 2, 0])
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
+
+    def test_put_off_bounded(self) -> None:
+        """No more are put off than may be."""
+        self.world.overload.most_put_off = 2
+        self.world.turn(3000)
+        self.assertEqual(self.put_off(3), [True, True, False])
+
+    def test_put_off_failing(self) -> None:
+        """One that fails does not keep the others from being told."""
+        self.world.turn(3000)
+        self.world.overload.put_off(partial(divmod, 1, 0))
+        self.put_off(1)
+        self.assertRaises(ZeroDivisionError, self.world.clock.advance, 0.5)
+        self.world.clock.advance(0.0)
+        self.assertEqual(self.told, [0])
 
     def test_calm(self) -> None:
         """A calm process is looked at seldom."""

@@ -11,7 +11,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.frontend.connection import Connection, Echo, answers, get, post
-from trickster.errors import RequestError
+from trickster.errors import Overloaded, RequestError
 from trickster.frontend.overload import Lateness, Overload
 from trickster.frontend.refusals import IRefuser
 from trickster.frontend.resource import ListenerRoot, ResponderResource
@@ -217,6 +217,11 @@ class IdleTests(SynchronousTestCase):
 class Refusable(Echo):
     """Answers, or refuses."""
 
+    async def respond(self, request: RequestValue) -> Response:
+        if request.target == b"/crowded":
+            return refusal(Overloaded("crowded", retry_after=1))
+        return await super().respond(request)
+
     async def refused(self, request: RequestValue, error: RequestError) -> Response:
         return refusal(error)
 
@@ -229,13 +234,22 @@ class OverloadedTests(SynchronousTestCase):
         lateness = Lateness(0.25)
         lateness.ended(5.0, 0.0)
         self.overload = overload = Overload(self.clock, lateness)
-        root = ListenerRoot(ResponderResource(Refusable()),
-                            {b"/ping": ResponderResource(Echo())})
-        self.connection = Connection(root, clock=self.clock)
-        self.connection.site.overload = overload
+        self.connect()
         for _ in range(64):
             overload.refuses()
         self.clock.rightNow += 1.0
+
+    def connect(self) -> None:
+        root = ListenerRoot(ResponderResource(Refusable()),
+                            {b"/ping": ResponderResource(Echo())})
+        self.connection = Connection(root, clock=self.clock)
+        self.connection.site.overload = self.overload
+
+    def busy(self) -> None:
+        """One long turn is over, and the next one is long as well."""
+        self.clock.advance(0)
+        self.overload.refuses()
+        self.clock.rightNow += 0.6
 
     def statuses(self, *requests: bytes) -> list[int]:
         return [status for status, _ in answers(self.connection.exchange(*requests))]
@@ -247,7 +261,6 @@ class OverloadedTests(SynchronousTestCase):
             self.assertEqual(answers(received), [(503, b"there is too much to do\n")])
             self.assertIn(b"\r\nRetry-After: 1\r\n", received)
             self.assertIn(b"\r\nDate: ", received)
-            self.connection.channel.held_enough()
         self.assertEqual((self.connection.ending, self.overload.refused_total), ("open", 3))
 
     def test_head(self) -> None:
@@ -268,37 +281,79 @@ class OverloadedTests(SynchronousTestCase):
         self.assertTrue(received.startswith(b"HTTP/1.1 503 "))
         self.assertEqual(self.connection.ending, "half-closed")
 
-    def test_held(self) -> None:
-        """What a client asks at once after a refusal is not read for a moment."""
-        self.assertEqual(self.statuses(get(), get(), get()), [503])
-        self.assertFalse(self.connection.is_reading)
+    def test_at_once(self) -> None:
+        """After a single pause refusals are told at once, and what is next is read."""
+        self.assertEqual(self.statuses(get(), get(), get()), [503, 503, 503])
+
+    def test_put_off(self) -> None:
+        """Where turns stay long they are told after a moment, and what is next waits."""
+        self.busy()
+        self.assertEqual(self.statuses(get(), get(), get()), [])
         self.clock.advance(0.5)
         self.assertEqual([status for status, _ in answers(self.connection.received())],
-                         [200, 200])
-        self.assertTrue(self.connection.is_reading)
+                         [503, 200, 200])
 
-    def test_gone_while_held(self) -> None:
-        """A client that goes meanwhile leaves nothing behind."""
-        self.statuses(get())
-        self.connection.leave()
+    def test_put_off_body(self) -> None:
+        """So is one of a request whose body is still on its way."""
+        self.busy()
+        self.assertEqual(self.connection.exchange(post(b"body")[:-1]), b"")
         self.clock.advance(0.5)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertTrue(self.connection.received().startswith(b"HTTP/1.1 503 "))
+        self.assertEqual(self.connection.ending, "half-closed")
 
-    def test_drained_while_held(self) -> None:
-        """Stopping does not wait for it."""
+    def test_put_off_last(self) -> None:
+        """A client that wants to close after it may."""
+        self.busy()
+        self.statuses(get(b"/", b"Connection: close"))
+        self.assertEqual(self.connection.ending, "open")
+        self.clock.advance(0.5)
+        self.assertIn(b"Connection: close", self.connection.received())
+        self.assertEqual(self.connection.ending, "closed")
+
+    def test_gone_while_put_off(self) -> None:
+        """A client that goes meanwhile leaves nothing behind."""
+        for asked in (get(), post(b"body")[:-1]):
+            self.busy()
+            self.statuses(asked)
+            self.connection.leave()
+            self.clock.advance(0.5)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.connect()
+
+    def test_drained_while_put_off(self) -> None:
+        """Stopping waits until it is told, and no longer."""
+        self.busy()
         self.statuses(get())
         self.connection.channel.drain()
+        self.assertEqual(self.connection.ending, "open")
+        self.clock.advance(0.5)
+        self.assertEqual([status for status, _ in answers(self.connection.received())], [503])
         self.assertEqual(self.connection.ending, "closed")
+
+    def test_not_idle_while_put_off(self) -> None:
+        """A client that is yet to be told does not make room for others."""
+        self.busy()
+        self.statuses(get())
+        self.assertEqual(self.connection.site.close_idle(10), 0)
+        self.clock.advance(0.5)
+        self.assertEqual(self.connection.site.close_idle(10), 1)
+
+    def test_crowded_origin(self) -> None:
+        """A refusal by what is behind is put off as well, and answered once."""
+        self.busy()
+        self.clock.advance(0)
+        self.assertEqual(self.statuses(get(b"/crowded"), get(b"/next")), [])
+        self.clock.advance(0.5)
+        self.assertEqual(answers(self.connection.received()),
+                         [(503, b"crowded\n"), (200, b"GET /next ")])
 
     def test_remembered(self) -> None:
         """Refusals are made once a second for each path, and as many are remembered as fit."""
         first = self.connection.exchange(get(b"/a"))
         self.clock.rightNow += 5.0
-        self.connection.channel.held_enough()
         second = self.connection.exchange(get(b"/a"))
         self.assertNotEqual(first, second)  # another date
         for number in range(3000):
-            self.connection.channel.held_enough()
             self.connection.send(get(b"/%d" % number))
         self.assertLessEqual(len(self.connection.site._refused), 1024)
 

@@ -29,6 +29,7 @@ from trickster.compose.running import HangUps, Origins, Parts, Phase, Program, S
 from trickster.compose.stores import Cache, caches
 from trickster.compose.trimming import MemoryTrim, resident, trimmer
 from trickster.config.model import BackendOptions, Configuration
+from trickster.frontend.accepting import descriptors
 from trickster.frontend.listeners import Listener
 from trickster.frontend.overload import Lateness, Overload
 from trickster.frontend.resource import ListenerRoot, ResponderResource
@@ -47,6 +48,7 @@ from trickster.upstream.resolving import Names, shared_resolver
 from trickster.upstream.tls import TLSOptions
 
 _LARGEST_SPOOL = 16 << 30  # octets of one body on disk, for readers that lag behind
+_MANY = 1 << 16  # descriptors, where there is no limit
 
 
 def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = None,
@@ -145,10 +147,11 @@ class _Building:
         target = self._configuration.main.overload_target
         if not target:
             return None
-        overload = Overload(self._reactor, Lateness(target))
-        self.metrics.watch("frontend_shed_requests", "Requests refused since the process had "
-                            "too much to do, so far; in no other metric and no access log.",
-                            lambda: overload.refused_total)
+        # Each refusal that is put off takes a descriptor; the rest is for clients that are not.
+        overload = Overload(self._reactor, Lateness(target), (descriptors() or _MANY) // 2)
+        self.metrics.watch_total(
+            "frontend_shed_requests", "Requests refused since the process had too much to do; "
+            "in no other metric and no access log.", lambda: overload.refused_total)
         return overload
 
     def _frontends(self, asked: Administration, around: Surroundings) -> Iterator[Listener]:

@@ -40,9 +40,9 @@ class MainOptions:
     server_name: str = setting(
         "", "Identity in Via and Forwarded; the host's name where empty.")
     overload_target: float = setting(
-        0.25, "How long a request may wait for its turn in a process that has too much to do; "
-        "those that would wait longer, for half a second or more, are answered 503 at once. 0 "
-        "to answer all, however late. The metrics and mgmt listeners never refuse.",
+        0.1, "How long a request may wait for its turn in a process that has too much to do; "
+        "where that has lasted for half a second, those that have waited longer are answered "
+        "503. 0 to answer all, however late. The metrics and mgmt listeners never refuse.",
         unit="duration")
     hit_memo_bytes: int = setting(
         64 << 20, "Most memory for small answers that were just given whole from a cache and "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -286,26 +288,29 @@ class ProxyChannel(HTTPChannel):
         octets = self.site.refused(head)
         if octets is None:
             return False
-        self.send(octets)
-        if self.is_draining or not head.persistent:
-            self._close(bool(self._ahead))
-        else:
-            self.hold()
+        tell = partial(self._shed, octets, head.persistent)
+        self._is_held = self.put_off(tell)
+        if not self._is_held:
+            tell()
         return True
 
-    def hold(self) -> None:
+    def put_off(self, tell: Callable[[], None]) -> bool:
         """
-        Read no next request for a moment: a client that asks again at once, though it was told
-        to come back later, must not keep the process busy with refusals.
+        :param tell: sends a refusal.
+        :return: whether it will be called later; if not, the refusal is to be sent now.
         """
-        self._is_held = True
-        self._pause_reading()
-        self.site.hold(self)
+        overload = self.site.overload
+        return overload is not None and overload.put_off(tell)
 
-    def held_enough(self) -> None:
-        """Go on with the next request."""
+    def _shed(self, octets: bytes, persistent: bool) -> None:
         self._is_held = False
-        self._next()
+        if self._is_closing:
+            return
+        self.send(octets)
+        if self.is_draining or not persistent:
+            self._close(bool(self._ahead))
+        elif not self._is_reading:
+            self._next()
 
     # Reading bodies.
 
@@ -437,7 +442,8 @@ class ProxyChannel(HTTPChannel):
         there is one on its way, or there has been none yet.
         """
         is_idle = (self._exchange is None and not self._is_closing and not self._is_head_due
-                   and not self._reader.has_begun and not self._ahead and not self.is_full)
+                   and not self._is_held and not self._reader.has_begun and not self._ahead
+                   and not self.is_full)
         return (self._deadline.at or 0.0) if is_idle else None
 
     def close_idle(self) -> None:
@@ -447,7 +453,7 @@ class ProxyChannel(HTTPChannel):
     def drain(self) -> None:
         """Close as soon as no request is on its way."""
         self.is_draining = True
-        if self._exchange is not None or self._is_closing:
+        if self._exchange is not None or self._is_closing or self._is_held:
             return
         if self._reader.has_begun:
             self._deadline.set(_LAST_HEAD)

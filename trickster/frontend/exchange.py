@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 from attrs import define, evolve, field
@@ -58,8 +59,8 @@ class Line(Protocol):
     def tunnel(self) -> RequestBody:
         """From now on all that the client sends goes there."""
 
-    def hold(self) -> None:
-        """What comes next is not read for a moment."""
+    def put_off(self, tell: Callable[[], None]) -> bool:
+        """Whether what sends a refusal will be called later; if not, it is to be sent now."""
 
     def exchange_ended(self, closing: bool) -> None:
         """The answer is whole; the connection closes, or is ready for the next request."""
@@ -102,6 +103,7 @@ class Exchange:
     _failure: RequestError | None = field(default=None, init=False)
     _has_begun: bool = field(default=False, init=False)
     _is_lost: bool = field(default=False, init=False)
+    _was_put_off: bool = field(default=False, init=False)
     _held: bytes = field(default=b"", init=False)
     _interims: int = field(default=0, init=False)
 
@@ -203,6 +205,8 @@ class Exchange:
             streamed is not None and not streamed.is_complete)
 
     def _send_whole(self, response: Response, octets: bytes) -> None:
+        if response.status == 503 and self._is_put_off(response, octets):
+            return
         closing = self._must_close()
         try:
             head = response_head(self._head.method, self._head.version, response,
@@ -217,10 +221,17 @@ class Exchange:
             self._line.send(head.octets + octets)
         else:
             self._line.send(head.octets, octets)
-        if response.status == 503 and not closing and (
-                response.outcome.reason is Reason.OVERLOADED):
-            self._line.hold()
         self._line.exchange_ended(closing)
+
+    def _is_put_off(self, response: Response, octets: bytes) -> bool:
+        if self._was_put_off or response.outcome.reason is not Reason.OVERLOADED:
+            return False
+        self._was_put_off = True
+        return self._line.put_off(partial(self._send_late, response, octets))
+
+    def _send_late(self, response: Response, octets: bytes) -> None:
+        if not self._is_lost:
+            self._send_whole(response, octets)
 
     def _send_instead(self) -> None:
         broken = refusal(UpstreamMalformed("the answer has malformed header fields"))

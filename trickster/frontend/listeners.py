@@ -15,7 +15,7 @@ from trickster.frontend.ports import HeldPort
 from trickster.frontend.site import ProxySite
 from trickster.frontend.transport import EagerPort
 
-_BACKLOG = 1024
+_BACKLOG = 4096
 
 
 class Listener(Service):

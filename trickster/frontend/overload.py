@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from attrs import define, field
@@ -11,13 +12,24 @@ from twisted.logger import Logger
 # Turns must be late for so long, in seconds, before requests are refused: one pause is no
 # overload ...
 _INTERVAL = 0.5
-# ... unless it is so many times as long as requests should wait.
+# ... unless it is so many times as long as requests should wait, and at least so long.
 _FAR_TOO_LATE = 3.0
+_LONG_PAUSE = 0.5
+# It is over when turns have been in time for so long: refusals are what makes them so.
+_OVER_AFTER = 1.0
 # Requests in a calm process of which one looks whether it still is, and the seconds that the
 # work of one turn may take in such a process.
 _SELDOM = 64
-_CALM = 0.05
+_CALM = 0.02
 _TELL = 60.0
+# A refusal is told after so many turns, and at most so many seconds.  Clients that ask again
+# at once then spend that time waiting, and not ours.
+_TURNS = 10.0
+_LONGEST = 0.5
+# Seconds for which the length of a turn tells something, and the part of it that counts in
+# the next.
+_PRESENT = 1.0
+_DECAY = 0.7
 
 
 @define
@@ -35,6 +47,7 @@ class Lateness:
 
     target: float
     _late_since: float | None = field(default=None, init=False)
+    _late_at: float = field(default=float("-inf"), init=False)
 
     def refuses(self, waited: float, now: float) -> bool:
         """
@@ -43,7 +56,7 @@ class Lateness:
         """
         if waited <= self.target:
             return False
-        if waited > _FAR_TOO_LATE * self.target:
+        if waited > max(_FAR_TOO_LATE * self.target, _LONG_PAUSE):
             return True
         return self._late_since is not None and now - self._late_since >= _INTERVAL
 
@@ -53,10 +66,39 @@ class Lateness:
 
         :param took: seconds.
         """
-        if took <= self.target:
+        if took > self.target:
+            self._late_at = now
+            if self._late_since is None:
+                self._late_since = now - took
+        elif now - self._late_at >= _OVER_AFTER:
             self._late_since = None
-        elif self._late_since is None:
-            self._late_since = now - took
+
+
+@define
+class Pause:
+    """
+    Decides from how long turns of the reactor take how long a refusal is put off: pure.
+
+    Where there is time, clients are refused at once.  Where there is not, a client that asks
+    again as soon as it is refused would take time that others need.
+    """
+
+    _turn: float = field(default=0.0, init=False)
+    _at: float = field(default=float("-inf"), init=False)
+
+    def ended(self, took: float, now: float) -> None:
+        """
+        A turn is over.
+
+        :param took: seconds.
+        """
+        self._turn, self._at = max(took, _DECAY * self._turn), now
+
+    def length(self, now: float) -> float:
+        """:return: seconds; 0 for none."""
+        if self._turn <= _CALM or now - self._at > _PRESENT:
+            return 0.0
+        return min(_LONGEST, _TURNS * self._turn)
 
 
 @define(eq=False)
@@ -68,17 +110,21 @@ class Overload:
     more; so that this costs a calm process next to nothing, it asks for that at few requests.
 
     :ivar clock: the reactor's.
+    :ivar most_put_off: refusals that may wait at a time, each of which takes a descriptor.
     :ivar refused_total: how many requests were refused so far.
     """
 
     clock: IReactorTime
     lateness: Lateness
+    most_put_off: int = 1024
     refused_total: int = field(default=0, init=False)
     _seconds: Callable[[], float] = field(init=False)
     _log: Logger = field(factory=Logger)
     _began: float | None = field(default=None, init=False)
     _until_look: int = field(default=_SELDOM, init=False)
     _told_at: float = field(default=float("-inf"), init=False)
+    _pause: Pause = field(factory=Pause, init=False)
+    _put_off: deque[tuple[float, Callable[[], None]]] = field(factory=deque, init=False)
 
     @_seconds.default
     def _read_clock(self) -> Callable[[], float]:
@@ -105,9 +151,34 @@ class Overload:
                            "and are refused ({count} so far)", target=self.lateness.target,
                            count=self.refused_total)
 
+    def put_off(self, tell: Callable[[], None]) -> bool:
+        """
+        :param tell: sends a refusal.
+        :return: whether it will be called later; if not, the refusal is to be sent now.
+        """
+        now = self._seconds()
+        pause = self._pause.length(now)
+        if not pause or len(self._put_off) >= self.most_put_off:
+            return False
+        # One timer for all: to set one for each would take longer than to refuse.
+        if not self._put_off:
+            self.clock.callLater(pause, self._tell)
+        self._put_off.append((now + pause, tell))
+        return True
+
+    def _tell(self) -> None:
+        now = self._seconds()
+        try:
+            while self._put_off and self._put_off[0][0] <= now:
+                self._put_off.popleft()[1]()
+        finally:
+            if self._put_off:
+                self.clock.callLater(max(0.0, self._put_off[0][0] - now), self._tell)
+
     def _ended(self) -> None:
         began, self._began = self._began, None
         now = self._seconds()
         took = 0.0 if began is None else now - began
         self.lateness.ended(took, now)
+        self._pause.ended(took, now)
         self._until_look = 1 if took > _CALM else _SELDOM

@@ -17,7 +17,7 @@ from trickster.keepalive import find_the_dead
 _NO_MORE = frozenset((EAGAIN, EWOULDBLOCK))
 _NOT_THIS_ONE = frozenset((ECONNABORTED, EPERM, EPROTO))
 _NO_DESCRIPTORS = frozenset((EMFILE, ENFILE, ENOBUFS, ENOMEM))
-_MORE_AT_ONCE = 20
+_LEAST_AT_ONCE = 20
 
 
 class HeldPort(tcp.Port):
@@ -61,8 +61,11 @@ class HeldPort(tcp.Port):
         accepted = 0
         while accepted < most and self._accept_one():
             accepted += 1
-        # As in the base: more at once where many come, and no more than came.
-        self.numberAccepts = (most + _MORE_AT_ONCE if accepted == most else max(1, accepted))
+        # As in the base: more at once where many come, and no more than came.  But twice as
+        # many, since a backlog that grows faster than it is emptied has the kernel drop the
+        # clients' packets, which come again only after a second.
+        self.numberAccepts = (max(_LEAST_AT_ONCE, 2 * most) if accepted == most
+                              else max(1, accepted))
 
     def _accept_one(self) -> bool:
         """:return: whether there may be another one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
@@ -25,8 +24,6 @@ from trickster.interfaces import IResponder
 from trickster.messages import Headers, Response
 from trickster.messages import Request as RequestValue
 
-# Seconds that a connection is not read from after a refusal for overload.
-_HOLD = 0.5
 # Different refusals that are remembered for a second.
 _MOST_REFUSALS = 1024
 _ALLOWED = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
@@ -76,7 +73,6 @@ class ProxySite(Site):
         self._date = b""
         self._all_gone: list[Deferred[None]] = []
         self._is_draining = False
-        self._held: deque[tuple[float, ProxyChannel]] = deque()
         self._refused_at = b""
         self._refused: dict[object, bytes] = {}
 
@@ -164,22 +160,6 @@ class ProxySite(Site):
             waiting, self._all_gone = self._all_gone, []
             for gone in waiting:
                 gone.callback(None)
-
-    def hold(self, channel: ProxyChannel) -> None:
-        """Have a channel go on after a moment."""
-        # One timer for all: to set one for each would take longer than to refuse.
-        self._held.append((self.reactor.seconds() + _HOLD, channel))
-        if len(self._held) == 1:
-            self.reactor.callLater(_HOLD, self._let_go)
-
-    def _let_go(self) -> None:
-        now = self.reactor.seconds()
-        while self._held and self._held[0][0] <= now:
-            channel = self._held.popleft()[1]
-            if channel in self._channels:
-                channel.held_enough()
-        if self._held:
-            self.reactor.callLater(max(0.0, self._held[0][0] - now), self._let_go)
 
     def close_idle(self, most: int) -> int:
         """See L{trickster.frontend.accepting.Connected.close_idle}."""
