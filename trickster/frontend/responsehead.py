@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from attrs import frozen
 
-from trickster.messages import Headers, Response, Status
+from trickster.messages import Headers, Octets, Response, Status
 
 # Framing is ours to say, and the connection's state is nobody else's business.
 _HOP_BY_HOP = frozenset([
@@ -107,9 +107,9 @@ def _field_lines(headers: Headers, _: None = None) -> tuple[bytes, bool]:
 
 def _dated_lines(response: Response, date: bytes) -> bytes:
     headers = response.headers
-    # Hits of one memo have the very same fields.
-    lines, has_date = (headers.derived(_field_lines) if response.outcome.status is Status.HIT
-                       else _field_lines(headers))
+    # Small hits have the very same fields time and again.
+    is_repeated = response.outcome.status is Status.HIT and type(response.body) is Octets
+    lines, has_date = headers.derived(_field_lines) if is_repeated else _field_lines(headers)
     # RFC 9110 section 6.6.1: whoever receives an answer without a date, adds it.
     return lines if has_date else b"%bDate: %b\r\n" % (lines, date)
 

@@ -107,9 +107,9 @@ class Observed:
             kind = _CountedDuplex if IDuplex.providedBy(body) else _CountedBody
             body = kind(body, self, exchange)
         told = response.headers
-        # Hits of one memo have the very same fields and outcome.
-        headers = (told.derived(_telling, outcome) if outcome.status is Status.HIT
-                   else _telling(told, outcome))
+        # Small hits have the very same fields and outcome time and again.
+        is_repeated = outcome.status is Status.HIT and type(response.body) is Octets
+        headers = told.derived(_telling, outcome) if is_repeated else _telling(told, outcome)
         return Response(response.status, headers, body, outcome, response.phrase)
 
     def instead(self, request: Request, error: RequestError) -> Response:
