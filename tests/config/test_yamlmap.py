@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.config.problems import Place, Problems
-from trickster.config.yamlmap import Listing, Scalar, Table, Tree, read_yaml
+from trickster.config.yamlmap import MAX_NODES, Listing, Scalar, Table, Tree, read_yaml
 from trickster.errors import ConfigurationError
 
 
@@ -147,6 +147,15 @@ class ProblemTests(SynchronousTestCase):
                              ("? ", "f:1:129"), ("[{a: ", "f:1:161")):
             for times in (70, 1000, 100_000):
                 self.assertProblem(level * times, place, "nested deeper than 64 levels")
+
+    def test_too_many(self) -> None:
+        """More keys and values than any configuration has are refused, where they are too many."""
+        lines = [f"k{i}: 1\n" for i in range(MAX_NODES // 2)]
+        self.assertIsNotNone(read("".join(lines[1:])))
+        self.assertProblem("".join(lines), f"f:{len(lines)}:{len(lines[-1]) - 1}",
+                           f"more than {MAX_NODES}")
+        self.assertProblem(f"[{'a,' * MAX_NODES}]", f"f:1:{2 * MAX_NODES}",
+                           f"more than {MAX_NODES}")
 
     def test_aliases(self) -> None:
         """Aliases of aliases and aliases of themselves are bounded."""

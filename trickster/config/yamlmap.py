@@ -6,11 +6,13 @@ import re
 
 from attrs import define, field, frozen
 from yaml import (
+    AliasEvent,
     CSafeLoader,
     MappingEndEvent,
     MappingNode,
     MappingStartEvent,
     Node,
+    ScalarEvent,
     ScalarNode,
     SequenceEndEvent,
     SequenceNode,
@@ -25,7 +27,7 @@ from yaml.error import Mark
 from trickster.config.problems import Place, Problems
 
 MAX_OCTETS = 16 << 20
-MAX_NODES = 500_000
+MAX_NODES = 200_000
 MAX_DEPTH = 64
 
 _Path = tuple[str, ...]
@@ -35,6 +37,10 @@ _TOML = re.compile(r"^[ \t]*\[[\w.]+\][ \t]*(?:#.*)?\n(?:[ \t]*#.*\n)*[ \t]*\w+[
                    re.MULTILINE)
 _WITH_TABS = "; tabs cannot indent, use spaces"
 _IS_TOML = "; it looks like TOML, expected YAML with backends: and the like"
+
+# What each kind of event does to the depth; other events are no nodes.
+_DEEPER = {MappingStartEvent: 1, SequenceStartEvent: 1, ScalarEvent: 0, AliasEvent: 0,
+           MappingEndEvent: -1, SequenceEndEvent: -1}
 
 _PREFIX = "tag:yaml.org,2002:"
 _SCALARS = frozenset(("str", "int", "float", "bool", "null", "timestamp", "merge", "value"))
@@ -125,15 +131,15 @@ def _decoded(octets: bytes, start: Place, problems: Problems) -> str | None:
 def _composed(text: str, start: Place, problems: Problems) -> list[Node] | None:
     try:
         # The composer recurses in C: depth has to be bounded before it sees the file.
-        deep = _deep_mark(text)
-        documents = [] if deep else list(compose_all(text, Loader=CSafeLoader))
+        excess = _excess(text)
+        documents = [] if excess else list(compose_all(text, Loader=CSafeLoader))
     except YAMLError as error:
-        deep, documents = _deep_mark_before(error, text), []
-        if deep is None:
+        excess, documents = _excess_before(error, text), []
+        if excess is None:
             _tell_error(error, text, start, problems)
             return None
-    if deep:
-        problems.add(_place(start.source, deep), "", f"nested deeper than {MAX_DEPTH} levels")
+    if excess:
+        problems.add(_place(start.source, excess.mark), "", excess.text)
         return None
     if len(documents) > 1:
         problems.add(_place(start.source, documents[1].start_mark), "",
@@ -141,30 +147,43 @@ def _composed(text: str, start: Place, problems: Problems) -> list[Node] | None:
     return documents
 
 
-def _deep_mark(text: str) -> Mark | CMark | None:
+@frozen
+class _Excess:
+    """Where a file is more than we read, and why."""
+
+    mark: Mark | CMark | None
+    text: str
+
+
+def _excess(text: str) -> _Excess | None:
     """
-    :return: where the nesting first exceeds the limit; None: nowhere.
+    :return: where the nesting, or the number of keys and values, first exceeds the limit;
+        None: nowhere.
     :raises YAMLError: it is no YAML before that.
     """
-    depth = 0
+    depth = nodes = 0
     for event in parse(text, Loader=CSafeLoader):
-        if isinstance(event, MappingStartEvent | SequenceStartEvent):
-            depth += 1
-        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
-            depth -= 1
+        change = _DEEPER.get(type(event))
+        if change is None:
+            continue
+        depth += change
+        nodes += change >= 0
         if depth > MAX_DEPTH:
-            return event.start_mark
+            return _Excess(event.start_mark, f"nested deeper than {MAX_DEPTH} levels")
+        if nodes > MAX_NODES:
+            return _Excess(event.start_mark, f"more than {MAX_NODES} keys and values; expected "
+                           "a configuration of Trickster")
     return None
 
 
-def _deep_mark_before(error: YAMLError, text: str) -> Mark | CMark | None:
+def _excess_before(error: YAMLError, text: str) -> _Excess | None:
     # The scanner is some hundred characters ahead of the events, and some of its releases
     # bound the nesting by themselves: what it refuses may be too deep for us before that.
     mark = _mark(error)
     if mark is None:
         return None
     try:
-        return _deep_mark(text[:mark.index])
+        return _excess(text[:mark.index])
     except YAMLError:
         return None
 
