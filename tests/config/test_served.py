@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import PLUGINS, loaded, problems_of, reading, with_backend
+from tests.config.test_check import CheckCase
 from trickster.config.load import PluginOptions, Sources, load
 from trickster.config.paths import PathOptions
 from trickster.config.served import laid_over
@@ -12,6 +13,8 @@ from trickster.errors import BrokenPlugin, ConfigurationError, NotInstalled, Unk
 from trickster.routes import Route, Serve
 
 RANGE = "/api/v1/query_range"
+NO_EFFECT = "cannot have an effect here: no answer of this backend is given to more than one client"
+NOT_CACHED = "cannot have an effect here: the path is not cached"
 
 
 def told(keys: str, path: str = RANGE) -> tuple[str, ...]:
@@ -194,3 +197,73 @@ class PluginTests(SynchronousTestCase):
         route = laid_over(routes, PathOptions(path="/a", handler="delta"))
         self.assertEqual((route.path, route.serve, route.handler),
                          ("/a", Serve.DELTA, "query_range"))
+
+
+class IdentityTests(CheckCase):
+    """C{identity_headers} and C{override_headers}."""
+
+    def test_effective(self) -> None:
+        """Any list does where answers are shared, none at all too."""
+        for keys in ("identity_headers: []", "override_headers: [X-Team]",
+                     "identity_headers: [x-team]"):
+            self.assertTold(with_backend(keys))
+        for path in ("{path: /a, handler: proxycache}",
+                     "{path: /a, collapsed_forwarding: progressive}"):
+            self.assertTold("backends: {a: {provider: reverseproxy, origin_url: 'http://a', "
+                            f"identity_headers: [], paths: [{path}]}}}}")
+
+    def test_not_effective(self) -> None:
+        """Where no answer is shared they are refused."""
+        for key in ("identity_headers", "override_headers"):
+            for backend in ("provider: reverseproxy, origin_url: 'http://a'",
+                            "provider: prometheus, origin_url: 'http://a', proxy_only: true"):
+                self.assertTold(f"backends: {{a: {{{backend}, {key}: []}}}}",
+                                f"backends.a.{key}: {NO_EFFECT}")
+
+
+class CookieTests(CheckCase):
+    """C{cache_set_cookie}."""
+
+    def test_effective(self) -> None:
+        """It is for paths that are cached."""
+        self.assertTold(with_backend("paths: [{path: /a, handler: proxycache, "
+                                     "cache_set_cookie: true}, {path: /api/v1/query, "
+                                     "cache_set_cookie: true}]"))
+
+    def test_not_effective(self) -> None:
+        """On others it is refused."""
+        for handler in ("proxy", "localresponse"):
+            self.assertTold(
+                with_backend(f"paths: [{{path: /a, handler: {handler}, cache_set_cookie: true}}]"),
+                f"backends.one.paths[0].cache_set_cookie: {NOT_CACHED}")
+        self.assertTold("backends: {a: {provider: reverseproxy, origin_url: 'http://a', paths: "
+                        "[{path: /a, cache_set_cookie: false}]}}",
+                        f"backends.a.paths[0].cache_set_cookie: {NOT_CACHED}")
+
+    def test_by_route(self) -> None:
+        """It is the path's route that decides, and not what its provider is called."""
+        told = f"cache_set_cookie: {NOT_CACHED}"
+        for path in "{path: /graph}", "{path: /api/v1/rules, handler: proxy}":
+            self.assertTold(with_backend(f"paths: [{path[:-1]}, cache_set_cookie: true}}]"),
+                            f"backends.one.paths[0].{told}")
+        for path in "{path: /new}", "{path: /, match_type: prefix, handler: proxycache}":
+            self.assertTold(
+                "backends: {a: {provider: reverseproxy, origin_url: 'http://a', identity_headers: [], "
+                f"paths: [{path}]}}}}", *(() if "proxycache" in path else (
+                    f"backends.a.identity_headers: {NO_EFFECT}",)))
+
+    def test_taken_over(self) -> None:
+        """An origin type's own route that an entry takes over is none of the backend's."""
+        for handler, methods, shared in (
+                ("proxy", "", False), ("proxycache", "", True), ("proxy", "methods: [GET]", True)):
+            text = ("backends: {a: {provider: reverseproxycache, origin_url: 'http://a', identity_headers: [], "
+                    f"paths: [{{path: /, match_type: prefix, handler: {handler}, {methods}}}]}}}}")
+            self.assertTold(text, *(
+                () if shared else (f"backends.a.identity_headers: {NO_EFFECT}",)))
+
+    def test_virtual(self) -> None:
+        """A pool shares nothing by itself: its members do."""
+        text = ("backends: {a: {provider: reverseproxycache, origin_url: 'http://a'}, b: {provider: alb, "
+                "identity_headers: [], alb: {mechanism: rr, pool: [a]}}}")
+        self.assertTold(text, "backends.b.identity_headers: has no effect here: it is the members "
+                        "that have caches; expected there")

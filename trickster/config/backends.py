@@ -59,7 +59,7 @@ class HealthCheckOptions:
         Factory(dict), "Request headers.", variables=True)
     body: str | None = setting(None, "Request body.")
     timeout: float = setting(
-        3.0, "Longest time for an answer; between 100ms and 30s.", unit="duration")
+        3.0, "Longest time for an answer.", unit="duration", minimum=0.001)
     expected_codes: tuple[int, ...] | None = setting(
         None, "Status codes that mean health.")
     expected_headers: dict[str, str] | None = setting(

@@ -9,13 +9,21 @@ from typing import Any
 from attrs import define, field
 
 from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
-from trickster.config.checkcaching import check_caching
-from trickster.config.checkpaths import check_headers, check_paths, check_routes
+from trickster.config.checkfields import (
+    check_changes,
+    check_expected,
+    check_fields,
+    check_method,
+    check_name,
+    check_names,
+)
+from trickster.config.checkpaths import check_paths, check_routes
 from trickster.config.cycles import check_cycles
 from trickster.config.hereafter import AlbOptions, UserRouterOptions
 from trickster.config.listeners import ListenerOptions
 from trickster.config.model import Configuration
 from trickster.config.problems import Problems, meant, one_of, shown
+from trickster.config.served import SHARED, said
 from trickster.config.shaping import BUILT_IN
 from trickster.config.urls import address_fault, authority_fault, network_fault, origin_fault
 from trickster.errors import PluginError
@@ -45,11 +53,11 @@ def check(configuration: Configuration, routes: Routes, problems: Problems) -> N
     for name, backend in configuration.backends.items():
         checks.check_backend(name, backend)
         check_paths(f"backends.{name}", backend, problems)
-        check_caching(f"backends.{name}", backend, problems)
         known = checks.routes(f"backends.{name}", backend, routes)
         if known is not None:
             check_routes(f"backends.{name}", backend, known, problems)
     checks.check_references()
+    checks.check_later()
     check_cycles(configuration, problems)
 
 
@@ -168,10 +176,20 @@ class _Checks:
         if backend.latency_max and backend.latency_min > backend.latency_max:
             self.problems.at(f"{path}.latency_min", "is longer than latency_max")
         self._check_probe(backend, path)
-        check_headers(f"{path}.request_headers", backend.request_headers, self.problems)
-        if backend.request_headers and backend.is_virtual:
+        check_changes(f"{path}.request_headers", backend.request_headers, self.problems)
+        check_changes(f"{path}.cors.headers", backend.cors.headers if backend.cors else {},
+                      self.problems)
+        check_names(f"{path}.identity_headers", backend.identity_headers, self.problems)
+        check_names(f"{path}.override_headers", backend.override_headers, self.problems)
+        if backend.is_virtual:
+            self._check_virtual(backend, path)
+
+    def _check_virtual(self, backend: BackendOptions, path: str) -> None:
+        if backend.request_headers:
             self.problems.at(f"{path}.request_headers", "has no effect here: it is the members "
                              "that have origins; expected there")
+        for idle in said(backend, SHARED, "it is the members that have caches; expected there"):
+            self.problems.at(f"{path}.{idle.key}", f"has no effect here: {idle.text}")
 
     def _check_name(self, name: str, path: str) -> None:
         own = self.configuration.mgmt.ping_handler_path.lstrip("/").partition("/")[0]
@@ -210,6 +228,13 @@ class _Checks:
         if probe.host is not None and ("/" in probe.host or origin_fault(f"http://{probe.host}")):
             self.problems.at(f"{path}.healthcheck.host", f"{shown(probe.host)} is not a host; "
                              "expected one such as prometheus:9090")
+        if probe.query is not None and re.fullmatch(r"[!-\"$-~]*", probe.query) is None:
+            self.problems.at(f"{path}.healthcheck.query", f"{shown(probe.query)} is not a query; "
+                             "expected visible ASCII without #, all else percent-encoded")
+        check_method(f"{path}.healthcheck.verb", probe.verb, self.problems)
+        check_fields(f"{path}.healthcheck.headers", probe.headers, self.problems)
+        check_expected(f"{path}.healthcheck.expected_headers", probe.expected_headers or {},
+                       self.problems)
         for number, code in enumerate(probe.expected_codes or ()):
             if not 100 <= code <= 599:
                 self.problems.at(f"{path}.healthcheck.expected_codes[{number}]",
@@ -240,6 +265,20 @@ class _Checks:
                 if words[:2] == ("chain", "exec"):
                     self._refer(f"request_rewriters.{name}.instructions[{number}]",
                                 "".join(words[2:3]), "rewriter")
+
+    def check_later(self) -> None:
+        """Check header fields of what is read already, and has an effect in a later release."""
+        it = self.configuration
+        for name, rule in it.rules.items():
+            if rule.input_source == "header":
+                check_name(f"rules.{name}.input_key", rule.input_key, self.problems)
+        for name, rewriter in it.request_rewriters.items():
+            for number, words in enumerate(rewriter.instructions):
+                if words[:1] == ("header",) and len(words) > 2:
+                    check_name(f"request_rewriters.{name}.instructions[{number}]", words[2],
+                               self.problems)
+        for name, tracer in it.tracing.items():
+            check_fields(f"tracing.{name}.headers", tracer.headers, self.problems)
 
     def _refer_backend(self, path: str, backend: BackendOptions) -> None:
         self._refer(f"{path}.cache_name", backend.cache_name, "cache")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from trickster.config.backends import BackendOptions
+from trickster.config.checkfields import check_changes, check_methods, check_names
 from trickster.config.paths import PathOptions
 from trickster.config.problems import Problems, meant, one_of, shown
-from trickster.config.served import Idle, idle_backend_keys, idle_keys, laid_over
-from trickster.hops import MADE_BY_PROXY
+from trickster.config.served import Idle, idle_backend_keys, idle_keys, in_effect, laid_over
 from trickster.routes import READ_METHODS, Route, Serve
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def check_paths(within: str, backend: BackendOptions, problems: Problems) -> None:
@@ -22,9 +20,11 @@ def check_paths(within: str, backend: BackendOptions, problems: Problems) -> Non
     taken: dict[tuple[str, str, str], str] = {}
     for at, each in _entries(within, backend):
         _check_path(at, each, problems)
-        _check_methods(at, each.methods or (), problems)
-        check_headers(f"{at}.request_headers", each.request_headers or {}, problems)
-        check_headers(f"{at}.response_headers", each.response_headers or {}, problems)
+        check_methods(f"{at}.methods", each.methods or (), problems)
+        check_names(f"{at}.cache_key_headers", each.cache_key_headers or (), problems)
+        check_changes(f"{at}.request_headers", each.request_headers or {}, problems)
+        check_changes(f"{at}.response_headers", each.response_headers or {}, problems)
+        check_changes(f"{at}.cors.headers", each.cors.headers if each.cors else {}, problems)
         _check_clash(at, each, taken, problems)
 
 
@@ -40,7 +40,6 @@ def check_routes(within: str, backend: BackendOptions, routes: Sequence[Route],
     # A stand-in does not know what the real one calls its ways.
     handlers = set() if backend.origin_type != backend.provider else {
         "health", *(each.value for each in Serve), *(r.handler for r in routes if r.handler)}
-    laid = list(routes)
     for at, each in _entries(within, backend):
         _check_handler(at, each, handlers, problems)
         route = laid_over(routes, each)
@@ -49,8 +48,7 @@ def check_routes(within: str, backend: BackendOptions, routes: Sequence[Route],
                         "another handler")
         for idle in idle_keys(each, route):
             _tell_idle(at, idle, problems)
-        laid.append(route)
-    for idle in idle_backend_keys(backend, laid):
+    for idle in idle_backend_keys(backend, in_effect(routes, backend.paths)):
         _tell_idle(within, idle, problems)
 
 
@@ -84,28 +82,6 @@ def _check_handler(at: str, each: PathOptions, handlers: Collection[str],
         return
     problems.at(f"{at}.handler", lambda: f"{shown(name)} is not known here; expected one of "
                 f"{one_of(sorted(handlers))}{meant(name, handlers)}")
-
-
-def _check_methods(at: str, methods: Iterable[str], problems: Problems) -> None:
-    for number, method in enumerate(methods):
-        if not _TOKEN.fullmatch(method) or method != method.upper():
-            problems.at(f"{at}.methods[{number}]", f"{shown(method)} is not a request method; "
-                        "expected one such as GET, in capitals, or *")
-
-
-def check_headers(at: str, headers: Mapping[str, str], problems: Problems) -> None:
-    """
-    :param at: path, in the configuration, of a map of changes to header fields.
-    """
-    for name, value in headers.items():
-        plain = name[1:] if name[:1] in ("+", "-") else name
-        if not _TOKEN.fullmatch(plain):
-            problems.at(f"{at}.{name}", f"{shown(name)} is not a header name")
-        elif plain.lower().encode() in MADE_BY_PROXY:
-            problems.at(f"{at}.{name}", f"{plain} concerns one connection only, and is made by "
-                        "Trickster itself; expected another header")
-        if re.search(r"[\r\n\x00]", value):
-            problems.at(f"{at}.{name}", "a header value must be one line")
 
 
 def _check_clash(at: str, each: PathOptions, taken: dict[tuple[str, str, str], str],

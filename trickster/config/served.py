@@ -62,6 +62,23 @@ def _handled(base: Route, handler: str, routes: Sequence[Route]) -> Route:
     return evolve(base, serve=serve or Serve.PROXY)
 
 
+def in_effect(routes: Sequence[Route], entries: Sequence[PathOptions]
+              ) -> list[tuple[Route, PathOptions | None]]:
+    """
+    :return: the routes of a backend, and the entry that each is; an origin type's own where
+        no entry takes all of it over.
+    """
+    laid = [(laid_over(routes, each), each) for each in entries]
+    own = [route for route in routes
+           if not any(_takes_over(entry, route) for entry, _ in laid)]
+    return [*((route, None) for route in own), *laid]
+
+
+def _takes_over(entry: Route, route: Route) -> bool:
+    return ((entry.path, entry.match) == (route.path, route.match)
+            and ("*" in entry.methods or set(route.methods) <= set(entry.methods)))
+
+
 @frozen
 class Idle:
     """
@@ -87,6 +104,8 @@ def idle_keys(options: PathOptions, route: Route) -> Iterator[Idle]:
         yield from _idle_by_range(options)
     elif route.serve is not Serve.OBJECT:
         yield from _idle_uncached(options, route.serve)
+        if options.cache_set_cookie is not None:
+            yield Idle("cache_set_cookie", "the path is not cached", is_refused=True)
     if route.serve is Serve.LOCAL:
         for key in ("request_headers", "request_params"):
             if getattr(options, key):
@@ -144,23 +163,42 @@ _CACHED = (
 )
 
 
-def idle_backend_keys(backend: BackendOptions, routes: Sequence[Route]) -> Iterator[Idle]:
+# What has an effect where several clients may get one answer.
+SHARED = ("identity_headers", "override_headers")
+
+
+def idle_backend_keys(backend: BackendOptions,
+                      routes: Sequence[tuple[Route, PathOptions | None]]) -> Iterator[Idle]:
     """
-    :param routes: of the backend, its own entries among them.
+    :param routes: of the backend, by L{in_effect}.
     :return: keys of a backend that differ from their defaults, and that cannot have an effect
         on any of its routes.  Where C{proxy_only} switches caching off, that is meant.
     """
+    if backend.proxy_only or not any(_is_shared(*each) for each in routes):
+        yield from said(backend, SHARED, "no answer of this backend is given to more than one "
+                         "client", is_refused=True)
     if backend.proxy_only:
         return
-    served = {route.serve for route in routes}
+    served = {route.serve for route, _ in routes}
     if Serve.DELTA not in served:
-        yield from _said(backend, _BY_RANGE, "no path of this backend is cached by range")
+        yield from said(backend, _BY_RANGE, "no path of this backend is cached by range")
     if not served & {Serve.DELTA, Serve.OBJECT}:
-        yield from _said(backend, _CACHED, "no path of this backend is cached")
+        yield from said(backend, _CACHED, "no path of this backend is cached")
 
 
-def _said(backend: BackendOptions, keys: Sequence[str], text: str) -> Iterator[Idle]:
+def _is_shared(route: Route, entry: PathOptions | None) -> bool:
+    is_progressive = entry is not None and entry.is_progressive
+    return route.serve in (Serve.DELTA, Serve.OBJECT) or (
+        route.serve is Serve.PROXY and bool(is_progressive))
+
+
+def said(backend: BackendOptions, keys: Sequence[str], text: str, is_refused: bool = False
+         ) -> Iterator[Idle]:
+    """
+    :param text: why they cannot have an effect.
+    :return: those of the keys that differ from their defaults.
+    """
     default: Callable[[str], Any] = {f.name: f.default for f in fields(BackendOptions)}.get
     for key in keys:
         if getattr(backend, key) != default(key):
-            yield Idle(key, text)
+            yield Idle(key, text, is_refused)

@@ -11,9 +11,6 @@ from attrs import evolve, field, frozen
 from trickster.messages import Headers, Octets, Pair, Request
 from trickster.routes import Probe
 
-_SHORTEST_TIMEOUT = 0.1
-_LONGEST_TIMEOUT = 30.0
-
 
 class State(Enum):
     """What is thought of an origin; the numbers are Trickster's."""
@@ -146,7 +143,7 @@ def probe_plan(probe: Probe, options: Any) -> ProbePlan:
     """
     return ProbePlan(
         _request(probe, options), _expectation(probe, options), options.interval,
-        min(_LONGEST_TIMEOUT, max(_SHORTEST_TIMEOUT, options.timeout)),
+        options.timeout,
         Thresholds(options.failure_threshold, options.recovery_threshold))
 
 
@@ -159,7 +156,7 @@ def _request(probe: Probe, options: Any) -> Request:
         mark = b"?" if query else b""
     headers = probe.headers
     for name, value in options.headers.items():
-        headers = headers.with_set(name.encode("latin-1"), value.encode("latin-1"))
+        headers = headers.with_set(name.encode("ascii"), value.encode())
     body = b"" if options.body is None else options.body.encode()
     method = probe.method if options.verb is None else options.verb.upper().encode("ascii")
     return Request(method, path + mark + query, headers, Octets(body))
@@ -172,5 +169,5 @@ def _expectation(probe: Probe, options: Any) -> Expectation:
 
 
 def _pairs(headers: Mapping[str, str]) -> tuple[Pair, ...]:
-    return tuple((name.lower().encode("latin-1"), value.encode("latin-1"))
+    return tuple((name.lower().encode("ascii"), value.encode())
                  for name, value in headers.items())
