@@ -47,7 +47,7 @@ class Visit:
 
 @define
 class SlowOrigin:
-    """Sends one object whatever it is asked for, and remembers how often it was."""
+    """Sends one object in answer to every request, and counts the requests."""
 
     body: bytes = field(factory=lambda: random.Random(1).randbytes(_SIZE))
     requests: int = 0

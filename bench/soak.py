@@ -39,7 +39,7 @@ _WEB = "location / { root www; expires 1h; } location /short/ { root www; expire
 # How many files of which size.
 _SIZES = {"1k": (1 << 10, 300), "30k": (30 << 10, 300), "300k": (300 << 10, 60), "2m": (2 << 20, 20)}
 _FORM = "application/x-www-form-urlencoded"
-# Of which every value is the same whatever the range: none adds up over series.
+# Of which no value depends on the range: none adds up over series.
 _QUERIES = (
     "temperature", "rate(requests_total[5m])", "max by (floor) (temperature)", "odd",
     "avg_over_time(temperature[10m])", 'requests_total{job="api"}', "count(temperature)",

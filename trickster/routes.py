@@ -82,7 +82,7 @@ class Route:
     :ivar path: as the origin knows it, without the backend's prefix.
     :ivar methods: upper case; C{"*"} for all.  GET includes HEAD.
     :ivar handler: an alternative name for C{serve} in path options ("query_range").
-    :ivar ttl: seconds that answers are fresh, whatever lifetime their headers give, or None to
+    :ivar ttl: seconds that answers are fresh, also against their headers' lifetime, or None to
         go by the headers (object cache only).  Who may see an answer, and whether it may be
         stored, the headers say in any case.
     :ivar ignored_params: parameters that cannot change an answer and are no part of its key.

@@ -28,7 +28,7 @@ MEANINGS = {
     Reason.STATS_ASKED: "Statistics were asked for; they describe one evaluation only.",
     Reason.NOT_A_TIME_RANGE: "The request does not ask for a time range.",
     Reason.TOO_OLD: "The whole range is older than what the backend retains, and not all of it is held.",
-    Reason.NOT_FINAL: "The data asked for may still change, whatever its age.",
+    Reason.NOT_FINAL: "The data asked for may still change, however old it is.",
     Reason.RANGE_REFUSED: "The range is longer than `max_query_range`.",
     Reason.KEY_MISS: "Nothing was stored under this key.",
     Reason.RANGE_MISS: "Something was stored under this key, but not all of what was asked for.",

@@ -101,7 +101,7 @@ class _Checks:
                 self.problems.remark(path, "is not opened: no backend is on it")
 
     def _tell_same(self, name: str, other: str, port: int) -> None:
-        # Of the two, the one that somebody wrote.
+        # Of the two, the one that is written in the file.
         if self.problems.place_of(f"listeners.{name}.port") == BUILT_IN:
             name, other = other, name
         self.problems.at(f"listeners.{name}.port", f"port {port} is that of listener {other!r} "

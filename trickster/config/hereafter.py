@@ -98,7 +98,7 @@ class AuthenticatorOptions:
     users_file: str = later("", "File of users and hashes.")
     users_file_format: str = later(
         "htpasswd", "Form of that file.", choices=("csv", "csvNoHeader", "htpasswd"))
-    observe_only: bool = later(False, "Whether everybody is let through.")
+    observe_only: bool = later(False, "Whether every client is let through.")
     proxy_preserve: bool = later(False, "Whether the origin sees the credentials.")
     config: LoginOptions = later(LoginOptions(), "Details.")
 
@@ -115,7 +115,9 @@ class CorsOptions:
 
 def authenticator_exposes(name: str | None) -> str | None:
     """:return: what is open while no authenticator has an effect; None for C{none}."""
-    return "every client is answered, whoever it is" if name not in (None, "", "none") else None
+    if name in (None, "", "none"):
+        return None
+    return "every client is answered, also without credentials"
 
 
 def rewriter_exposes(name: str | None) -> str | None:

@@ -30,8 +30,8 @@ _GIVEN_UP = Leftover(text="is ignored: there is no such setting any more")
 LEFTOVERS: Mapping[type, Mapping[str, Leftover]] = {
     BackendOptions: {
         "compressable_types": Leftover("compressible_types"),
-        # Blocks of other origin types, which the original shows and reads whatever the
-        # provider is.
+        # Blocks of other origin types, which the original shows and reads for every
+        # provider.
         **dict.fromkeys(("prometheus", "clickhouse", "influxdb", "irondb"), _ELSEWHERE),
     },
     HealthCheckOptions: {

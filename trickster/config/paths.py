@@ -66,8 +66,8 @@ class PathOptions:
     authenticator_name: str | None = guarding(
         None, "Authenticator of this path; none for no authentication.", authenticator_exposes)
     ttl: float | None = setting(
-        None, "How long answers are fresh, whatever lifetime their headers give; who may see "
-        "them is for the origin to say.", unit="duration")
+        None, "How long answers are fresh, also where their headers give another lifetime; who "
+        "may see them is for the origin to say.", unit="duration")
     cache_set_cookie: bool | None = setting(
         None, "Whether answers with Set-Cookie are kept, and shared, as any others; false "
         "where not given.")

@@ -31,7 +31,7 @@ class Facts:
         C{${NAME}}.
     :ivar blank: whether an empty text or list says something where otherwise nothing is said
         (the default is None): in files that spell everything out it does not.
-    :ivar are_names: a list of names of fields, which are no secrets whatever they are called.
+    :ivar are_names: a list of names of fields, which are no secrets, however they are called.
     :ivar named: a list whose entries may also stand in a mapping, by name.
     """
 

@@ -61,7 +61,7 @@ def shaped(tree: Table, problems: Problems) -> Table:
 def with_value(tree: Table, path: tuple[str, ...], value: Tree) -> Table:
     """
     :param path: of a key in nested mappings; made where they are not there.
-    :return: the tree with that value in the place of whatever was there.
+    :return: the tree with that value in the place of the value that was there.
     """
     name, rest = path[0], path[1:]
     if not rest:
@@ -107,7 +107,7 @@ class _Shaper:
         return table.without(old).with_entry(new, entry)
 
     def move(self, block: str, listener: str, names: dict[str, str]) -> None:
-        """Move a block's listening keys to a listener; tell of keys nobody knows."""
+        """Move a block's listening keys to a listener; report unknown keys."""
         entry = self.tree.entries.get(block)
         if entry is None or not isinstance(entry.value, Table):
             self._refuse_block(block, entry)

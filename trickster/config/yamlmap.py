@@ -221,7 +221,7 @@ def _place(source: str, mark: Mark | CMark | None) -> Place:
 
 
 class _TooLarge(Exception):
-    """Aliases make the tree larger than anybody means."""
+    """Aliases make the tree larger than any configuration is."""
 
 
 @define

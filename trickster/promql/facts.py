@@ -2,7 +2,7 @@
 What a cache must know about a PromQL expression, without evaluating it.
 
 An answer can be kept by range only when each of its samples depends on the sample's own
-instant alone, and not on the range that was asked for.  Whatever is not known to be so is
+instant alone, and not on the range that was asked for.  What is not known to be so is
 reported, not guessed (https://prometheus.io/docs/prometheus/latest/querying/basics/).
 """
 

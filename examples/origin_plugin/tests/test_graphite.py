@@ -70,7 +70,7 @@ class RenderTests(SynchronousTestCase):
         self.assertEqual(self.extent(START + 1, START + 121), (START + 60, START + 120))
 
     def test_no_point(self) -> None:
-        """Where there is no point between them, nobody knows what Graphite will say."""
+        """Without a point between them, a range is not known to answer as Graphite would."""
         with self.assertRaises(NotATimeRange) as caught:
             self.extent(START, START + 59)
         self.assertIs(caught.exception.reason, Reason.INVERTED_RANGE)
