@@ -150,7 +150,7 @@ class Backend:
                               on_lenient=counters.lenient)
 
     def abort(self) -> None:
-        """Close the connections to the origin, whatever they are at."""
+        """Close the connections to the origin, also those with a request under way."""
         self.upstream.abort()
 
     def _watch(self) -> None:

@@ -34,7 +34,7 @@ def has_ipv6() -> bool:
 
 def take_both(listening: socket.socket) -> None:
     """
-    Have a socket on all of IPv6 take IPv4 too, whatever the system's own habit is.
+    Have a socket on all of IPv6 take IPv4 too, whichever the system's own default is.
 
     :raises OSError: it cannot.
     """

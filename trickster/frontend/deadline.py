@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 def _nothing() -> None:
-    """Nobody is to be called back."""
+    """There is no callback."""
 
 
 @define

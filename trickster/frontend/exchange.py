@@ -54,7 +54,7 @@ class Line(Protocol):
         """Fires when more may be written."""
 
     def turn(self) -> Deferred[None]:
-        """Fires when everybody else has had a turn."""
+        """Fires when all other connections have had a turn."""
 
     def tunnel(self) -> RequestBody:
         """From now on all that the client sends goes there."""
@@ -120,13 +120,13 @@ class Exchange:
             suspended = first_step(responder.respond(request))
         except StopIteration as done:
             self._answer(done.value)
-        except Exception as error:  # noqa: BLE001 - a responder may be anybody's
+        except Exception as error:  # noqa: BLE001 - a responder may be a plugin's
             self._answer(refusal_of(error, self._log))
         else:
             self._go_on(self._answer_later(suspended))
 
     def lost(self) -> None:
-        """The client has gone: nobody needs the answer."""
+        """The client has gone: the answer is not needed."""
         self._is_lost = True
         if self._running is not None:
             self._running.cancel()
@@ -162,7 +162,7 @@ class Exchange:
     async def _answer_later(self, suspended: Suspended[Response]) -> None:
         try:
             response = await suspended
-        except Exception as error:  # noqa: BLE001 - a responder may be anybody's
+        except Exception as error:  # noqa: BLE001 - a responder may be a plugin's
             if self._is_lost:
                 return
             # The responder was cancelled, unless it failed by itself at the same time.
@@ -257,7 +257,7 @@ class Exchange:
         try:
             if framing is not BodyFraming.NONE:
                 await self._pump(body, framing)
-        except Exception as error:  # noqa: BLE001 - a body may be anybody's
+        except Exception as error:  # noqa: BLE001 - a body may be a plugin's
             self._broke(error, framing)
             return
         finally:
@@ -327,7 +327,7 @@ class Exchange:
         upward.addErrback(self._tunnel_broke)
         try:
             await self._pump(duplex, BodyFraming.CLOSE)
-        except Exception as error:  # noqa: BLE001 - a body may be anybody's
+        except Exception as error:  # noqa: BLE001 - a body may be a plugin's
             self._broke(error, BodyFraming.CLOSE)
         else:
             self._send_held()

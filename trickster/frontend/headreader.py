@@ -49,7 +49,7 @@ class HeadReader:
     are linear in what is fed.
 
     :ivar sieve: takes out what this client may not say, and adds what is known about it.
-    :ivar rest: octets after the head found last; for whoever reads the body, and to be
+    :ivar rest: octets after the head found last; for the body's reader, and to be
         fed again when the next head is due.
     """
 

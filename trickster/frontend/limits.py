@@ -57,7 +57,7 @@ class ConnectionEvents(Protocol):
 
 @frozen
 class NoEvents:
-    """Nobody wants to know.  Provides L{ConnectionEvents}."""
+    """Connections are not counted.  Provides L{ConnectionEvents}."""
 
     def opened(self) -> None:
         """Do nothing."""

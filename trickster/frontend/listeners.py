@@ -86,7 +86,7 @@ class Listener(Service):
         return stopped
 
     def abort(self) -> None:
-        """Close all connections, whatever they are at."""
+        """Close all connections, also those with a request under way."""
         self.site.abort()
 
     def _bind(self) -> IListeningPort:

@@ -8,7 +8,7 @@ from attrs import define
 @define
 class Pace:
     """
-    Counts only the time in which somebody waits for octets, in periods.
+    Counts only the time in which a reader waits for octets, in periods.
 
     :ivar period: seconds of waiting in which octets must have come; 0 for ever.
     :ivar rate: how many octets a second they must be, on average; one at least.
@@ -21,12 +21,12 @@ class Pace:
     _brought: int = 0
 
     def wanted(self, now: float) -> None:
-        """Somebody waits, from now on."""
+        """A reader waits, from now on."""
         if self._since is None:
             self._since = now
 
     def brought(self, now: float, octets: int) -> None:
-        """Octets have come, and nobody waits any more."""
+        """Octets have come, and the reader waits no more."""
         self._waited += 0.0 if self._since is None else now - self._since
         self._since = None
         self._brought += octets

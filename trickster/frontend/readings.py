@@ -40,7 +40,7 @@ def readings(path: bytes) -> Readings | None:
     parameters, stop at a NUL; in any order.
 
     :param path: as on the wire.
-    :return: None where there are more of them than anybody could mean.
+    :return: None where there are more of them than a client could mean.
     """
     if _SUSPECT.search(path) is None:
         return Readings((path,))

@@ -69,7 +69,7 @@ def refused_octets(refuser: IRefuser, head: RequestHead, date: bytes) -> bytes:
 def refusal_of(error: BaseException, log: Logger) -> Response:
     """
     :param error: what a responder raised.
-    :param log: gets the traceback of what nobody foresaw.
+    :param log: gets the traceback of an unexpected error.
     :return: an answer, which tells nothing of our insides.
     """
     if isinstance(error, SpelledRefusal):

@@ -81,7 +81,7 @@ class ResourceRequest(Request):
         self.postpath = [unquote_to_bytes(part) for part in self.path[1:].split(b"/")]
         try:
             self.render(self.site.getResourceFor(self))
-        except Exception:  # noqa: BLE001 - a resource may be anybody's
+        except Exception:  # noqa: BLE001 - a resource may be a plugin's
             self.processingFailed(Failure())
 
     def render(self, resrc: IResource) -> None:

@@ -21,7 +21,7 @@ class BodySource(Protocol):
     """The connection, as a body needs it."""
 
     def body_wanted(self) -> None:
-        """Somebody waits for octets: read on, and see that they come in time."""
+        """A reader waits for octets: read on, and see that they come in time."""
 
     def body_unwanted(self) -> None:
         """There is enough for now: stop reading."""
@@ -81,7 +81,7 @@ class RequestBody:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody waits for more of it."""
+        """Whether a reader waits for more of it."""
         return self._waiting is not None
 
     def arrived(self, data: bytes) -> bytes:
@@ -100,7 +100,7 @@ class RequestBody:
         return self._framing.rest
 
     def deliver(self) -> None:
-        """Give what has come to whoever waits for it."""
+        """Give what has come to the reader that waits for it."""
         if self._waiting is not None and (self._pieces or self._is_at_end):
             waiting, self._waiting = self._waiting, None
             waiting.callback(self._next())

@@ -58,7 +58,7 @@ class RequestLine:
 @frozen
 class Fields:
     """
-    The header fields, and what they mean for framing whatever the request line says.
+    The header fields, and what they mean for framing, with any request line.
 
     :ivar framing: octets of the body, None where it is chunked.
     :ivar hosts: every value of C{Host}.

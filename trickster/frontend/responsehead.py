@@ -10,7 +10,7 @@ from attrs import frozen
 
 from trickster.messages import Headers, Octets, Response, Status
 
-# Framing is ours to say, and the connection's state is nobody else's business.
+# Framing is ours to say, and the connection's state is the channel's.
 _HOP_BY_HOP = frozenset([
     b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"te", b"trailer",
     b"transfer-encoding", b"upgrade",

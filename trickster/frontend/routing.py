@@ -106,7 +106,7 @@ class WrongMethod:
 @frozen
 class Unclear:
     """
-    Nobody can say where the path leads.
+    It is unclear where the path leads.
 
     :ivar detail: what is unclear, for the client.
     """
@@ -178,8 +178,8 @@ class _PathTable:
 
     def find(self, path: bytes, method: str) -> RoutedEntry | NoRoute | WrongMethod:
         """
-        :return: an entry of the best path; others do not matter, whatever their methods.
-            Only preflights go to whichever entry takes them, since origins decide about
+        :return: an entry of the best path; others do not matter, even if they take the method.
+            Only preflights go to any entry that takes them, since origins decide about
             what scripts may do.
         """
         groups = list(self.matching(path))

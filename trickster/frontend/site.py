@@ -191,6 +191,6 @@ class ProxySite(Site):
         self._is_draining = False
 
     def abort(self) -> None:
-        """Close all connections, whatever they are at."""
+        """Close all connections, also those with a request under way."""
         for channel in list(self._channels):
             channel.abort()

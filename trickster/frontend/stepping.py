@@ -33,7 +33,7 @@ class Suspended(Awaitable[T]):
             except GeneratorExit:
                 coroutine.close()
                 raise
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it is relayed
+            except BaseException as error:  # noqa: BLE001 - every error is relayed
                 value, relay = error, coroutine.throw
             try:
                 awaited = relay(value)

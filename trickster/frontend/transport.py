@@ -27,7 +27,7 @@ class EagerServer(tcp.Server):
 
     The stock transport registers for writability at every write, which costs two system
     calls and a turn of the reactor, and joins what is to be sent.  This one keeps buffers of
-    any kind as they are, and hands them to C{sendmsg}; nobody may change them.  Once TLS is
+    any kind as they are, and hands them to C{sendmsg}; callers must not change them.  Once TLS is
     started, everything is as in the base class.
 
     :cvar high: octets not sent above which the producer is paused.

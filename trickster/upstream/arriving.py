@@ -24,7 +24,7 @@ class Source(Protocol):
         """The other direction has brought something."""
 
     def abandon(self) -> None:
-        """Nobody wants the rest."""
+        """The reader does not want the rest."""
 
 
 class _Nowhere:
@@ -37,10 +37,10 @@ class _Nowhere:
         """Nothing comes."""
 
     def written_to(self) -> None:
-        """Nobody listens."""
+        """There is no exchange to call."""
 
     def abandon(self) -> None:
-        """That is so already."""
+        """There is nothing to abandon."""
 
 
 _NOWHERE = _Nowhere()

@@ -30,7 +30,7 @@ class Deadline:
     def move(self, seconds: float, latest: float | None = None) -> None:
         """
         :param seconds: from now.
-        :param latest: a time of the clock that is not passed whatever C{seconds} says.
+        :param latest: a time of the clock that is not passed, however many C{seconds} are asked.
         """
         now = self._clock.seconds()
         due = now + seconds

@@ -187,9 +187,9 @@ class Exchange:
             self._complete()
 
     def expired(self) -> None:
-        """The time for whatever is awaited is over."""
+        """The time for what the exchange waits for is over."""
         if self._is_asking and self._order.body is not None:
-            # RFC 9110 section 10.1.1: nobody has to wait for ever to be asked for a body.
+            # RFC 9110 section 10.1.1: no client has to wait for ever to be asked for a body.
             self._start_upload(self._order.body)
             return
         if self._body is not None and not self._is_stream and self._is_passed_on \
@@ -203,7 +203,7 @@ class Exchange:
 
     def fail(self, error: Exception) -> None:
         """
-        Give up; whoever waits is told.
+        Give up; the caller that waits gets the error.
 
         :param error: why.
         """
@@ -242,7 +242,7 @@ class Exchange:
             self._await_more()
 
     def abandon(self) -> None:
-        """Nobody reads the body; what was written after an upgrade is still sent."""
+        """The body is not read; what was written after an upgrade is still sent."""
         if self._is_over:
             return
         if not isinstance(self._body, UpgradedBody):
@@ -292,7 +292,7 @@ class Exchange:
 
     @property
     def _is_passed_on(self) -> bool:
-        """Whether the answer has an end that nobody knows, and goes to a client as it comes."""
+        """Whether the answer's length is unknown, and it goes to a client as it comes."""
         collecting = self._order.request.collecting
         return self._reader.length is None and (collecting is None or not collecting.is_on)
 

@@ -50,7 +50,7 @@ def without_nominated(headers: Headers) -> Headers:
     """
     :return: a request's fields without those that its C{Connection} names: no cache may
         take for part of the question what the origin will never see.  The hop-by-hop
-        fields themselves stay for whoever sends the request on.
+        fields themselves stay for the code that sends the request on.
     """
     gone = _gone(headers, frozenset()) - HOP_BY_HOP
     return headers.without(*gone) if gone else headers
@@ -94,7 +94,7 @@ def request_fields(request: Request, authority: bytes, mode: ForwardedMode,
 def upgrade_of(request: Request) -> bytes | None:
     """
     :return: the protocols that the client wants to change to (RFC 9110 section 7.8), or
-        None.  HTTP/2 is not among them: nobody could check what is asked over it.
+        None.  HTTP/2 is not among them: what is asked over it could not be checked.
     """
     headers = request.headers
     if b"upgrade" not in headers or request.version == b"HTTP/1.0":

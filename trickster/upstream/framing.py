@@ -85,14 +85,14 @@ def _content_length(values: list[bytes], kinds: set[Leniency]) -> int:
         raise UpstreamMalformed("a Content-Length that is not one number")
     length = int(number)
     if length > _MAX_LENGTH:
-        raise UpstreamMalformed("a Content-Length that nobody can send")
+        raise UpstreamMalformed("a Content-Length that no server can send")
     return length
 
 
 def _is_chunked(values: list[bytes], length: int | None, minor: int, kinds: set[Leniency]) -> bool:
     """
     :param values: of C{Transfer-Encoding}.
-    :return: whether the body is in chunks, whatever else is said (RFC 9112 section 6.3).
+    :return: whether the body is in chunks, also beside a length (RFC 9112 section 6.3).
     """
     codings = {coding.strip(b" \t").lower() for value in values for coding in value.split(b",")}
     if codings <= {b"", b"identity"}:

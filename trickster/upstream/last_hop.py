@@ -8,7 +8,7 @@ from trickster.errors import BadRequest
 from trickster.messages import Headers, Octets, Outcome, Request, Response
 
 _COUNTED = frozenset((b"TRACE", b"OPTIONS"))
-# RFC 9110 section 9.3.8: what is likely to be secret is not shown to whoever can make a
+# RFC 9110 section 9.3.8: what is likely to be secret is not shown to a page that can make a
 # browser ask.
 _SECRET = (b"authorization", b"proxy-authorization", b"cookie")
 _MOST_DIGITS = 9

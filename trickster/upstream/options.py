@@ -15,7 +15,7 @@ class Limits:
     :ivar head_octets: in one response head.
     :ivar head_fields: header fields in one response.
     :ivar interims: interim (1xx) answers before a final one.
-    :ivar buffered_octets: of a body, read ahead of whoever reads it.
+    :ivar buffered_octets: of a body, read ahead of its reader.
     :ivar retry_ratio: retries for each request, in the long run.
     """
 
@@ -35,7 +35,7 @@ class UpstreamOptions:
     :ivar stream_idle_timeout: between reads of a stream; None for no bound.
     :ivar connect_timeout: until a connection can be used, TLS included.
     :ivar total_timeout: until the last octet of the answer; None for no such bound.
-    :ivar keep_alive_timeout: after which a connection nobody uses is closed.
+    :ivar keep_alive_timeout: after which an unused connection is closed.
     :ivar max_idle_conns: connections that are kept for later; 0 keeps none.
     :ivar max_concurrent_conns: connections in use at a time; 0 for no bound.
     :ivar max_streaming_conns: connections that last, beside those; 0 for no bound.

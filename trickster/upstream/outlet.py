@@ -21,7 +21,7 @@ from trickster.errors import UpstreamBroke
 @define(eq=False)
 class Outlet:
     """
-    The writing side of a connection, while somebody streams to it.
+    The writing side of a connection, while a request body is streamed to it.
 
     :ivar on_blocked: called with True when the origin reads no more for now, and with
         False when it does again.

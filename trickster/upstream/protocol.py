@@ -107,7 +107,7 @@ class Connection(Protocol):
         self.deadline.move(seconds)
 
     def abort(self) -> None:
-        """Close it, whatever it carries."""
+        """Close the connection, also in the middle of an exchange."""
         if self._exchange is not None:
             self._exchange.fail(UpstreamBroke("the connection to the origin was closed"))
         else:

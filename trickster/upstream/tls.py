@@ -24,7 +24,7 @@ from trickster.upstream.origin import OriginURL
 @frozen(slots=True)
 class TLSOptions:
     """
-    :ivar insecure_skip_verify: believe anybody.
+    :ivar insecure_skip_verify: accept every certificate.
     :ivar certificate_authority_paths: PEM files whose certificates are believed in, beside
         the platform's own.
     :ivar client_cert_path: PEM file with our certificate, and its chain after it.
