@@ -90,7 +90,7 @@ class Archive:
     def _selectors(self, status: int, headers: Headers, policy: Policy) -> frozenset[bytes]:
         """:return: what has to be equal in requests that are answered alike."""
         if is_about_request(status):
-            # Nothing that the origin says makes an error everybody's.
+            # Nothing that the origin says makes an error one for all clients.
             names = frozenset((ALL_FIELDS,)) if policy.forced else COMPARED
         else:
             # The origin may say that it is for all of them (RFC 9111 section 3.5).
@@ -99,7 +99,7 @@ class Archive:
 
     def why_not_stored(self, question: Question, response: Response, policy: Policy
                        ) -> Reason | None:
-        """:return: why a whole answer is not stored, whatever its size; None if it is."""
+        """:return: why a whole answer is not stored, its size aside; None if it is."""
         if response.is_doubtful:
             return Reason.ORIGIN_DOUBTFUL
         if response.status in NEVER_STORED:

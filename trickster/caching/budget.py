@@ -89,8 +89,8 @@ class InFlight:
     def count(self, body: IBody, of: object = None, octets: int | None = None) -> None:
         """
         Count what a body consists of for as long as the body exists: slow readers hold on to
-        it, also after a store has forgotten it.  Whoever takes the body's place, or does not
-        close it, so need not know of this.
+        it, also after a store has forgotten it.  Code that takes the body's place, or does
+        not close it, so need not know of this.
 
         :param of: what it is made from, which counts once for all bodies of it; None for itself.
         :param octets: that this takes; None for as many as the body has.

@@ -1,4 +1,4 @@
-"""What one range request comes to, before anybody looks into the cache: pure."""
+"""What one range request comes to, before the cache is looked into: pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class DeltaOptions:
     :ivar retention: timestamps kept of a query, at least.
     :ivar lru: whether what was least recently used is dropped first, not the oldest.
     :ivar max_age: age of the oldest timestamp kept; 0 for any.
-    :ivar max_bytes: of one entry; 0 for whatever the store takes.
+    :ivar max_bytes: of one entry; 0 for as much as the store takes.
     :ivar tolerance: age up to which samples may still change.
     :ivar tolerance_points: the same in steps; the longer of both counts.
     :ivar fast_forward_ttl: seconds that a newest sample serves.
@@ -201,7 +201,7 @@ def decoded(decode: Callable[[TimeRangeQuery, Response], Dataset], query: TimeRa
             response: Response) -> Dataset:
     """
     :param decode: of a dialect.
-    :raises Undecodable: it cannot be decoded, for whatever reason.
+    :raises Undecodable: it cannot be decoded, for any reason.
     """
     try:
         return decode(query, response)

@@ -124,7 +124,7 @@ class DeltaCache:
             request.noted("key", plan.key)
             request.noted("asked", (plan.asked.extent,))
         asked = heeded(request.headers, self._options.honours)
-        # How old what is held is, nobody knows: no limit that a client sets is kept by it.
+        # How old held samples are is not known: no limit that a client sets is kept by them.
         plan = evolve(plan, anew=True) if _ANEW & asked.values.keys() else plan
         passed = self._passed.reason(plan.key)
         if passed is not None:
@@ -163,7 +163,7 @@ class DeltaCache:
                 newest.cancel()
 
     def _why_unkept(self, plan: Plan, asked: Directives) -> Reason | None:
-        """:return: why nothing is stored of an answer, whatever it is; None if it may be."""
+        """:return: why nothing is stored of any answer; None if it may be."""
         if b"no-store" in asked:
             return Reason.REQUEST_NO_STORE
         return Reason.TOO_OLD if plan.is_too_old else None
@@ -412,4 +412,4 @@ def _assembled(plan: Plan, before: Entry | None, fetched: Fetched) -> Dataset | 
 
 
 def _forget(_: Any) -> None:
-    """Nobody waits for the newest sample any more."""
+    """The newest sample is not waited for any more."""

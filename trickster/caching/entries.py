@@ -23,7 +23,7 @@ class Entry:
 
     :ivar dataset: the samples, and what they cover.
     :ivar headers: the origin's header fields that go with every answer.
-    :ivar span: the most timestamps before now that anybody asked for.
+    :ivar span: the most timestamps before now that a client asked for.
     :ivar nbytes: octets that it counts for, in a store and on its way to clients.
     """
 
@@ -49,9 +49,9 @@ _MOST_READS = 3
 @define(eq=False)
 class _Reading:
     """
-    An entry on its way from the store to whoever waits for it.
+    An entry on its way from the store to its waiters.
 
-    :ivar is_stale: whether the entry has been changed since somebody began to wait.
+    :ivar is_stale: whether the entry has been changed since the first waiter came.
     """
 
     flight: Flight[Entry | None] = field(factory=Flight)

@@ -107,7 +107,7 @@ class Fetcher:
         elif still_selects(stored.headers, response.headers):
             await self._validated(fill, errand, response, sent)
         else:
-            # It speaks of a representation that nobody here has.
+            # It speaks of a representation that is not stored here.
             await self._anew(fill, errand)
 
     async def _validated(self, fill: Fill, errand: Errand, response: Response,

@@ -20,7 +20,7 @@ from trickster.messages import Outcome, Response
 @frozen
 class Landed:
     """
-    The exchange gave a document that answers everybody.
+    The exchange gave a document that answers all waiters.
 
     :ivar outcome: how, as for the request that began it.
     :ivar first_hand: whether the origin made it for that request.
@@ -65,13 +65,13 @@ Verdict = Landed | Live | Alone
 @define(eq=False)
 class Fill:
     """
-    One exchange, and those who wait for it.
+    One exchange, and the waiters for it.
 
-    Whoever waits has a seat.  Leaving it harms nobody; when nobody waits and nobody follows
-    the body, the exchange is cancelled.
+    Each waiter has a seat.  Leaving it harms no other; when there is neither a waiter nor a
+    follower of the body, the exchange is cancelled.
 
-    :ivar is_progressive: whether everybody follows the body, and not only who came first.
-    :ivar is_detached: it goes on though nobody waits.
+    :ivar is_progressive: whether all waiters follow the body, and not only the first.
+    :ivar is_detached: it goes on without waiters.
     :ivar may_be_kept: whether what it brings may still be stored.
     """
 
@@ -119,7 +119,7 @@ class Fill:
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody who comes now will be told something of use."""
+        """Whether a waiter that comes now will get a useful result."""
         return not self._is_abandoned and not isinstance(self._end, Alone | Failure) and (
             self._body is None or not self.is_progressive or self._body.can_be_joined)
 
@@ -153,7 +153,7 @@ class Fill:
         return evolve(self._head[0], length=self._body.length)
 
     def is_waited_for(self) -> bool:
-        """:return: whether somebody needs the end, and not only follows."""
+        """:return: whether a waiter needs the end, and does not only follow."""
         return self.is_detached or bool(self._seats)
 
     def go_live(self, head: Document, body: SharedBody, outcome: Outcome,
@@ -174,14 +174,14 @@ class Fill:
         return Live(head, self._body.follow(), outcome, first_hand)
 
     def land(self, landed: Landed) -> None:
-        """Everybody who waits is answered by a document."""
+        """All waiters are answered by a document."""
         self._finish(landed)
 
     def release(self, response: Response | None = None) -> None:
         """
-        Nobody need wait any longer: the answer is no use to others.
+        No waiter need wait any longer: the answer is no use to others.
 
-        :param response: for who came first.
+        :param response: for the first waiter.
         """
         self._finish(Alone(response))
 
@@ -191,7 +191,7 @@ class Fill:
         for seat in seats:
             seat.callback(self._taken_end())
         if isinstance(self._end, Alone) and self._end.response is not None:
-            # A refresh for nobody in particular.
+            # A refresh that no client waits for.
             self._end.response.body.close()
             self._end = Alone()
 
@@ -217,7 +217,7 @@ class Fill:
             self.check()
 
     def check(self) -> None:
-        """Give up if nobody wants it any more."""
+        """Give up if there is no waiter and no follower any more."""
         body = self._body
         if self.is_waited_for() or (self._end is not None and body is None):
             self._wake()
@@ -225,7 +225,7 @@ class Fill:
             self.cancel()
 
     def cancel(self) -> None:
-        """Give up; it may take its time to end, but nobody joins it any more."""
+        """Give up; it may take its time to end, but no waiter joins it any more."""
         self._is_abandoned = True
         if self._body is not None:
             self._body.give_up()
@@ -266,7 +266,7 @@ class FillTable:
         return len(self._fills) + len(self._alone)
 
     def find(self, slot: str) -> Fill | None:
-        """:return: the exchange that somebody may still join."""
+        """:return: the exchange that a waiter may still join."""
         fill = self._fills.get(slot)
         return fill if fill is not None and fill.is_open else None
 
@@ -276,7 +276,7 @@ class FillTable:
         fill.start(work, lambda: self._forget(slot, fill))
 
     def begin_alone(self, slot: str, fill: Fill, work: Coroutine[Any, Any, None]) -> None:
-        """Run an exchange that nobody else joins, beside those that others wait for."""
+        """Run an exchange with one waiter, beside those that others wait for."""
         shared = self._fills.get(slot)
         older = [other for other, others_slot in self._alone.items() if others_slot == slot]
         fill.follows(older if shared is None else [*older, shared])
@@ -291,7 +291,7 @@ class FillTable:
             del self._fills[slot]
 
     def outdate(self, key: str) -> None:
-        """What is on its way for a key was asked for before it changed: nobody joins it."""
+        """What is on its way for a key was asked for before it changed: no waiter joins it."""
         for slot in [slot for slot in self._fills if slot.startswith(key)]:
             self._fills.pop(slot).may_be_kept = False
         for fill, slot in self._alone.items():

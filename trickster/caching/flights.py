@@ -18,10 +18,10 @@ class Flight(Generic[T]):
     One piece of work that several clients wait for.
 
     Each holds a seat.  A client that goes away leaves its seat; the work goes on while
-    anybody waits, and is cancelled when the last has left.
+    there is one, and is cancelled when the last has left.
 
-    :ivar is_abandoned: whether it was; it may take its time to end, but nobody should
-        join it any more.
+    :ivar is_abandoned: whether it was; it may take its time to end, but no client
+        should join it any more.
     """
 
     _seats: list[Deferred[T]] = field(factory=list, init=False)
@@ -53,7 +53,7 @@ class Flight(Generic[T]):
         self._landed.append(result)
         seats, self._seats = self._seats, []
         for seat in seats:
-            if not seat.called:  # whoever was told before may have made this one leave
+            if not seat.called:  # a seat called before may have made this one leave
                 seat.callback(result)
 
     def _leave(self, seat: Deferred[T]) -> None:

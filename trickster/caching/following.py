@@ -99,5 +99,5 @@ class Follower:
             self._waiting.callback(None)
 
     def close(self) -> None:
-        """Leave; whoever else reads is not disturbed."""
+        """Leave; other readers are not disturbed."""
         self._shared.leave(self)

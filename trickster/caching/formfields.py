@@ -1,7 +1,7 @@
 """
 Named values in a request body: urlencoded, multipart, or deep in a JSON document.
 
-Whatever two origins may read in different ways is refused: what one takes for a field that does
+What two origins may read in different ways is refused: what one takes for a field that does
 not count may be one that does for the other.
 """
 

@@ -154,7 +154,7 @@ class GapFetcher:
         """
         Wait for what others are fetching already, and fetch the rest.
 
-        That somebody else's wider fetch failed says nothing about what this request wants
+        That another request's wider fetch failed says nothing about what this request wants
         of it: that is then asked for by itself.
 
         :param missing: not empty.
@@ -171,7 +171,7 @@ class GapFetcher:
         return _both(fetched, again, plan.wanted)
 
     def outdate(self, key: str) -> None:
-        """Let nobody join what is being fetched for a key, and do not store it."""
+        """Let no request join what is being fetched for a key, and do not store it."""
         self._under_way.pop(key, None)
 
     async def _fetched(self, plan: Plan, missing: Extents,

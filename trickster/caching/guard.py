@@ -25,7 +25,7 @@ OnOperation = Callable[[str, str, int], None]
 
 
 def _unheard(operation: str, status: str, octets: int) -> None:
-    """Nobody wants to know."""
+    """The operation is not counted."""
 
 
 @frozen

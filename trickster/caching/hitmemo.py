@@ -45,7 +45,7 @@ class HitMemo:
     """
     Small full hits of all caches of a process.  Viewers of one dashboard ask the same within
     a step, and so does one that refreshes more often than its step; and some objects
-    everybody wants.
+    are asked for by every client.
 
     :ivar limit: the most octets of memory that they take; 0 to remember none.
     :ivar hits: look-ups that found one which still held.

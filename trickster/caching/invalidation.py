@@ -35,7 +35,7 @@ def invalidated(request: Request, response: Response, place: Place = NOWHERE_ELS
     :param request: as it came from a client.
     :param place: of the origin that answered.
     :return: the targets, in origin form, of which stored responses must not be used any
-        more; methods that nobody knows count as unsafe.
+        more; unknown methods count as unsafe.
     """
     if request.method in SAFE_METHODS or not 200 <= response.status < 400:
         return

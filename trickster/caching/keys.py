@@ -61,7 +61,7 @@ def path_prefix(prefix: str, path: bytes, authority: bytes = b"") -> str:
     """
     :param prefix: as in L{KeyRules}.
     :param authority: the host asked for, for routes whose rules count it.
-    :return: what the keys of all entries for a path begin with, whatever their query.
+    :return: what the keys of all entries for a path, of any query, begin with.
     """
     return f"{prefix}.opc.{digest((authority.lower(), path))}."
 

@@ -43,7 +43,7 @@ class ObjectOptions:
     :ivar key_prefix: of all keys: the backend's name and its C{cache_key_prefix}.
     :ivar route: the path; its C{ttl}, C{form}, C{ignored_params}, C{key_headers},
         C{normalise}, C{align} and C{transform} are honoured.
-    :ivar negative: seconds that answers of a status are fresh, whatever lifetime they give.
+    :ivar negative: seconds that answers of a status are fresh, against their own lifetime.
     :ivar max_ttl: seconds; nothing is fresh, or kept, for longer.
     :ivar revalidation_factor: times its lifetime that an answer with a validator is kept.
     :ivar validation_ttl: seconds that an answer with a validator is kept at least.
@@ -123,12 +123,12 @@ class ObjectOptions:
 
     @property
     def identity(self) -> Identity:
-        """Request fields that tell entries apart, whatever C{Vary} and the origin say."""
+        """Request fields that tell entries apart, also where C{Vary} does not name them."""
         return Identity((self.identity_headers - _PERSONAL).union(self._named, COUNTED_FIELDS))
 
     @property
     def unless_public(self) -> frozenset[bytes]:
-        """Those that do not where the origin says that an answer is for everybody."""
+        """Those that do not where the origin says that an answer is for all users."""
         return (_PERSONAL & self.identity_headers | {AUTHORIZATION}) - self._named
 
     @property

@@ -337,7 +337,7 @@ class ObjectCache:
         seat = fill.seat()
         self._table.begin_alone(errand.slot, fill, self._fetcher.fetch(fill, errand))
         response = await self._told(question, await seat, True, found)
-        assert response is not None  # whoever leads is answered
+        assert response is not None  # the first waiter is answered
         return response
 
     def _errand(self, question: Question, found: Found) -> Errand:

@@ -1,4 +1,4 @@
-"""Parameters that do not count for a key, in whatever way an origin may read them."""
+"""Parameters that do not count for a key, in all ways in which origins may read them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def as_deferred(awaited: Awaitable[bytes]) -> Deferred[bytes]:
 
 
 def _nothing() -> None:
-    """Nobody is to be told any more."""
+    """There is no follower to be told any more."""
 
 
 def _never() -> bool:
@@ -58,7 +58,7 @@ class SharedBody:
 
     :ivar overflowed: called once, when there is more of it than is kept whole.
     :ivar left: called whenever a follower has gone.
-    :ivar in_haste: whether somebody waits for its end, so that the pace of those who follow
+    :ivar in_haste: whether a waiter needs its end, so that the pace of its followers
         does not count.
     :ivar is_kept: whether all that has arrived is in memory.
     :ivar is_carried_on: whether it is read to its end for the store's sake.
@@ -90,7 +90,7 @@ class SharedBody:
 
     @property
     def is_followed(self) -> bool:
-        """Whether anybody reads it."""
+        """Whether a follower reads it."""
         return bool(self._followers)
 
     @property
@@ -121,7 +121,7 @@ class SharedBody:
 
     async def pump(self) -> None:
         """
-        Read the source to its end, no faster than somebody wants it.
+        Read the source to its end, no faster than a follower or waiter wants it.
 
         :raises UpstreamBroke: it ended early; followers are told likewise.
         """
@@ -138,7 +138,7 @@ class SharedBody:
             self._source.close()
             self._tell_followers()
             self._close_if_unused()
-            # Whoever is told has this: both would wait for the collector of cycles.
+            # The callbacks' owners hold this body: both would wait for the collector of cycles.
             self.overflowed = self.left = _nothing
             self.in_haste = _never
 
@@ -175,7 +175,7 @@ class SharedBody:
             self._reading = None
 
     def give_up(self) -> None:
-        """Nobody wants the rest: leave the origin."""
+        """The rest is not wanted: leave the origin."""
         self._is_given_up = True
         waiting = self._gate if self._gate is not None else self._reading
         if waiting is not None:
@@ -245,11 +245,11 @@ class SharedBody:
                 await self._spool.write(self._spooled, bytes(piece))
                 self._spooled += len(piece)
             except OSError:
-                # Nobody can join any more, and who lags too far behind is lost.
+                # No follower can join any more, and one that lags too far behind is lost.
                 self._spool_is_full = True
 
     def trim(self) -> None:
-        """Forget what nobody will read from here any more."""
+        """Forget what no follower will read from here any more."""
         if self.is_kept or (self._spread.spool is not None and self._spool is None):
             return
         keep_from = min((f.at for f in self._followers), default=self.size)

@@ -11,7 +11,7 @@ from trickster.caching.documents import Buffer, Document, Part, Span
 from trickster.messages import Headers
 
 _UNIT = re.compile(rb"bytes=(.*)", re.IGNORECASE | re.DOTALL)
-# Offsets may be far beyond the end, and in more digits than anybody has octets.
+# Offsets may be far beyond the end, and in more digits than any object has octets.
 _SPEC = re.compile(rb"(\d{1,100})-(\d{1,100})?|-(\d{1,100})")
 _CONTENT_RANGE = re.compile(
     rb"bytes (?:(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)|\*/(\d{1,18}))", re.IGNORECASE)

@@ -18,7 +18,7 @@ _MOST_BEHIND = 86400.0  # seconds; a date further off than that says nothing abo
 
 def storable(plan: Plan, dataset: Dataset, date: bytes | None = None) -> Dataset | None:
     """
-    :param date: the answer's C{Date}: where the origin's clock is behind ours, or somebody
+    :param date: the answer's C{Date}: where the origin's clock is behind ours, or a cache
         in between has answered what it said earlier, final is what was final then.
     :return: the part of an answer that will not change any more, or None.
     """
@@ -74,7 +74,7 @@ def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Pla
 
 def _kept(held: Extents, plan: Plan, options: DeltaOptions, span: int) -> Extents:
     """
-    :param span: timestamps before now that somebody asked for.  Keeping fewer would make
+    :param span: timestamps before now that a client asked for.  Keeping fewer would make
         each refresh of a long panel a partial hit for ever, so no limit cuts them.
     """
     step = plan.query.step_ns

@@ -33,7 +33,7 @@ LONGEST_GUESS = 86400.0
 # client sent: no request has a value to compare.
 _MADE_HERE = frozenset((b"forwarded", b"x-forwarded-for"))
 _COOKIES = frozenset((b"set-cookie", b"set-cookie2"))
-# What is made for one request only; whoever waits for the same asks for itself.
+# What is made for one request only; each waiter for the same asks for itself.
 NOT_FOR_OTHERS = frozenset((
     Reason.NO_STORE, Reason.PRIVATE, Reason.SET_COOKIE, Reason.NO_CACHE, Reason.VARY,
     Reason.VARY_STAR))
@@ -52,8 +52,8 @@ class Rules:
     """
     What an operator may decide about freshness.
 
-    :ivar negative: seconds of freshness by status, whatever lifetime the headers give.
-    :ivar ttl: seconds of freshness of every 200, whatever lifetime the headers give it, or
+    :ivar negative: seconds of freshness by status, also against the headers' lifetime.
+    :ivar ttl: seconds of freshness of every 200, also against the headers' lifetime, or
         None.
     :ivar shares_cookies: whether an answer with C{Set-Cookie} is as good as any other.
     :ivar max_ttl: seconds; no answer is fresh for longer.
@@ -78,10 +78,10 @@ class Policy:
     :ivar forced: whether an operator's rule gave it; then ages count from its arrival.  Only
         the lifetime is overruled: all else that the origin says stands.
     :ivar no_cache: it must be validated before each use.
-    :ivar must_revalidate: it must not be used stale, whatever happens.
+    :ivar must_revalidate: it must not be used stale in any case.
     :ivar shareable: it may be stored although its request had C{Authorization}.
-    :ivar public: it is for everybody, even if its request had C{Authorization}.
-    :ivar sets_cookie: it has a cookie for the one who asked.
+    :ivar public: it is for all users, even if its request had C{Authorization}.
+    :ivar sets_cookie: it has a cookie for the client that asked.
     :ivar stale_while_revalidate: seconds, or None where nothing is said (RFC 5861).
     :ivar stale_if_error: likewise.
     """
@@ -231,10 +231,10 @@ def not_storable(request: Headers, status: int, headers: Headers, policy: Policy
 
 def not_for_others(headers: Headers, counted: frozenset[bytes], rules: Rules) -> Reason | None:
     """
-    :param headers: of an answer that has a lifetime of our own, whatever its own may be.
+    :param headers: of an answer that has a lifetime of our own in the place of its own.
     :param counted: request fields, in lower case, that are part of the key, or that never
         reach the origin.
-    :return: why it is for nobody but the one who asked (RFC 9111 sections 3, 4.1 and 5.2.2);
+    :return: why it is only for the client that asked (RFC 9111 sections 3, 4.1 and 5.2.2);
         None where it is for all whose requests have the same key.
     """
     policy = policy_of(200, headers, 0.0, rules)

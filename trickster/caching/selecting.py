@@ -30,7 +30,7 @@ def selecting_values(names: Iterable[bytes], request: Headers,
     :param names: of fields, in lower case; L{WHO} for what C{identity} says of the request,
         L{ALL_FIELDS} for all that it has.
     :param response: the fields of the answer; one in the language that the request likes
-        best is for everybody who likes that best.
+        best is for all requests that like that best.
     :return: each name, sorted, with the request's value in a form in which values that mean
         the same are equal; None for a field that the request has not.
     """

@@ -51,7 +51,7 @@ class Shelf:
     """
     Finds and keeps documents.  A store that fails looks empty.
 
-    :ivar identity: request fields that always select, whatever C{Vary} says.
+    :ivar identity: request fields that always select, beside those in C{Vary}.
     """
 
     _store: ICacheStore

@@ -36,7 +36,7 @@ class ISpool(Interface):
 @define(eq=False)
 class FileSpool:
     """
-    Spools to a file without a name, which the system removes whatever happens to us.
+    Spools to a file without a name, which the system removes even after a crash.
 
     :ivar limit: octets that it can hold.
     """

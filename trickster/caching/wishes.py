@@ -40,7 +40,7 @@ def is_more_than_reading(request: Request) -> bool:
     :return: whether no stored answer can be one to it.
     """
     # A body may be part of what is asked (RFC 9110 section 9.3.1), and no key has it; and
-    # nobody shares a connection that changes its protocol.  HTTP/2 in clear is never spoken.
+    # a connection that changes its protocol is not shared.  HTTP/2 in clear is never spoken.
     if request.body.length != 0:
         return True
     upgrade = request.headers.get(b"upgrade")
