@@ -41,7 +41,7 @@ async def read_all(body: IBody, limit: int) -> bytes | bytearray:
     L{trickster.messages.Octets} are given as they are, and may be read again.
 
     :param limit: the most octets that are taken.
-    :return: all of it; whoever asked owns it.
+    :return: all of it; the caller owns it.
     :raises BodyTooLarge: there is more than that; the body is closed.
     """
     if body.length is not None and body.length > limit:

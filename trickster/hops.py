@@ -50,7 +50,7 @@ _PORT = re.compile(rb"[0-9]{1,5}")
 _NODE = re.compile(rb"\[([0-9A-Fa-f:.]{2,45})\](?::([0-9]{1,5}))?|([0-9.]{7,15}):([0-9]{1,5})")
 _DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
 
-# Loopback, and the addresses that nobody has on the Internet: RFC 1918, RFC 4193, RFC 3927,
+# Loopback, and the addresses that no host has on the Internet: RFC 1918, RFC 4193, RFC 3927,
 # RFC 4291.
 PRIVATE_NETWORKS = (
     "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",

@@ -29,7 +29,7 @@ class IResponder(Interface):
 
     def respond(request: Request) -> Awaitable[Response]:
         """
-        Answer one request, whatever the status.
+        Answer one request, also with an error status.
 
         :param request: a value: to change it, pass a changed copy on.
         :return: an awaitable of the answer.  The caller awaits it exactly once, may cancel
@@ -41,8 +41,8 @@ class IResponder(Interface):
 
 class IBody(Interface):
     """
-    A body that may not be here yet.  Not an async generator: under Twisted nobody
-    finishes one that its reader has left.
+    A body that may not be here yet.  Not an async generator: under Twisted one
+    that its reader has left is never finished.
     """
 
     length = Attribute("C{Optional[int]}: octets in all, None when not known")
@@ -50,13 +50,13 @@ class IBody(Interface):
     def read() -> Awaitable[bytes]:
         """
         :return: some octets (any buffer); C{b""} at the end.  The network is read from only
-            while somebody waits here: that is the back pressure.  Cancelling is allowed, and
+            while a reader waits here: that is the back pressure.  Cancelling is allowed, and
             nothing may be read after it.
         :raises trickster.errors.UpstreamBroke: the sender went away in the middle.
         """
 
     def close() -> None:
-        """Nobody reads on; the connection goes back or is dropped.  Idempotent."""
+        """Read no more; the connection goes back or is dropped.  Idempotent."""
 
 
 class IDuplex(IBody):

@@ -319,7 +319,7 @@ class Request:
 
     :ivar method: as on the wire; methods are case-sensitive.
     :ivar target: path and query, in origin form, as octets (RFC 9112 section 3.2.1).
-    :ivar headers: without hop-by-hop handling; whoever sends it on strips them.
+    :ivar headers: without hop-by-hop handling; the sender of the request strips those fields.
     :ivar body: read at most once.
     :ivar authority: host and port asked for, from C{Host} or the absolute form.
     :ivar version: of HTTP, as in C{b"HTTP/1.1"}.
@@ -469,7 +469,7 @@ class Response:
         C{Transfer-Encoding}: framing is made from C{body.length} when it is sent, except
         for answers to HEAD and for 304, whose C{Content-Length} is a statement
         (RFC 9110 section 8.6) and is kept.
-    :ivar body: read at most once, by whoever holds the response.
+    :ivar body: read at most once, by the response's holder.
     :ivar phrase: the reason phrase, where the origin's own is to be kept.
     :ivar is_doubtful: whether servers may differ about what it is: then no cache keeps it.
     """

@@ -219,8 +219,8 @@ def made_service(configuration: Configuration, reactor: Any, build: Build,
 def log_problems(path: str) -> Iterable[str]:
     """
     :param path: of the log file; empty for none.
-    :return: a line if it cannot be opened.  It is not made to find that out: whoever starts
-        C{twistd} is not always who serves.
+    :return: a line if it cannot be opened.  It is not made to find that out: the user who starts
+        C{twistd} is not always the one as whom it serves.
     """
     if not path or path in ("-", "/dev/stdout", "/dev/stderr"):
         return

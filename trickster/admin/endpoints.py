@@ -17,7 +17,7 @@ _OURS = Outcome(status=Status.PROXY_ONLY, reason=Reason.PROXY_PATH)
 
 
 def own_text(status: int, text: str, headers: Iterable[Pair] = ()) -> Response:
-    """:return: a small answer in plain text that nobody should keep."""
+    """:return: a small answer in plain text that no cache should keep."""
     return text_response(status, text, _OURS, (NO_CACHE, *headers))
 
 

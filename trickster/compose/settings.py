@@ -96,7 +96,7 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
 
 
 def identity(options: BackendOptions, plan: PathPlan) -> Identity:
-    """:return: the request headers that are part of a path's keys whatever its answers say."""
+    """:return: the request headers that are part of a path's keys in any case."""
     return Identity(field_names(options.identity_headers).union(
         (AUTHORIZATION,), COUNTED_FIELDS, plan.route.key_headers, key_headers(plan)))
 

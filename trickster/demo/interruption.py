@@ -33,9 +33,9 @@ def promptly(work: Deferred[_T]) -> Deferred[_T]:
 @define
 class Interruption:
     """
-    Somebody may ask for the end.
+    A user or a program may ask for the end.
 
-    :ivar is_asked: whether somebody has.
+    :ivar is_asked: whether the end was asked for.
     """
 
     is_asked: bool = field(default=False, init=False)
@@ -49,7 +49,7 @@ class Interruption:
 
     async def until(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """
-        Do this, unless or until somebody asks for the end.
+        Do this, unless or until the end is asked for.
         """
         if self.is_asked:
             return

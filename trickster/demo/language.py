@@ -71,7 +71,7 @@ class Matcher:
     """
     A condition on one label; a label that a series does not have counts as empty.
 
-    :ivar pattern: for the two pattern types, anchored by whoever uses it.
+    :ivar pattern: for the two pattern types, anchored by the caller.
     """
 
     name: str

@@ -23,7 +23,7 @@ class Account:
 @define
 class Ledger:
     """
-    One account for each kind of client; kinds are few, and named by whoever listens.
+    One account for each kind of client; kinds are few, and named by the listener.
     """
 
     accounts: dict[str, Account] = field(factory=dict)

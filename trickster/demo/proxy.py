@@ -134,7 +134,7 @@ class Proxy:
     """
     Trickster, in a process of its own.
 
-    :ivar directory: where its configuration is written; somebody else removes it.
+    :ivar directory: where its configuration is written; the caller removes it.
     :ivar is_up: asks it whether it answers.
     """
 

@@ -28,7 +28,7 @@ async def next_turn(clock: IReactorTime) -> None:
 @define(eq=False)
 class Resumed:
     """
-    A body of which somebody has read the beginning already.
+    A body of which the beginning has been read already.
 
     :ivar length: of all of it.
     """
@@ -53,7 +53,7 @@ class CodedBody:
     """
     The coded form of another body.
 
-    Whatever there is of the other body is passed on before its next octets are waited for:
+    All that there is of the other body is passed on before its next octets are waited for:
     an answer that comes in slowly goes out as slowly.
 
     :ivar length: not known before the end.
@@ -148,4 +148,4 @@ async def _reading(body: IBody) -> bytes:
 
 
 def _left(_: object) -> None:
-    """Nobody reads what was still to come."""
+    """What was still to come is not read."""

@@ -62,7 +62,7 @@ def coded_headers(headers: Headers, coding: bytes) -> Headers:
 def unmodified_headers(request: Headers, headers: Headers) -> Headers:
     """
     :param headers: of a 304.
-    :return: the same, speaking of what the client has: whoever asks about a weak entity tag
+    :return: the same, speaking of what the client has: one that asks about a weak entity tag
         that is strong inside has a coded answer, which a strong one would not confirm
         (RFC 9111 section 4.3.4).
     """

@@ -13,7 +13,7 @@ _MEMBER = re.compile(
     rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:;[ \t]*[qQ]=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?")
 _NAME = re.compile(rb"[^;\s]+")
 _ALIASES = MappingProxyType({b"x-gzip": b"gzip"})  # RFC 9110 section 8.4.1.3
-# Nobody knows more codings than that; a longer list is an attempt to keep us busy.
+# No client knows more codings than that; a longer list is an attempt to keep us busy.
 _MOST_MEMBERS = 64
 _MOST_REMEMBERED_OCTETS = 256
 

@@ -48,7 +48,7 @@ class Observed:
     Counts and logs what an inner responder answers, and adds the fields that say how.
 
     A L{RequestError} becomes an answer here, so that it is observed like any other; so
-    does a failure that nobody foresaw, which is logged with its traceback.
+    does an unexpected failure, which is logged with its traceback.
 
     :ivar labels: where in the configuration the inner responder stands.
     :ivar access_log: None for no log.
@@ -83,7 +83,7 @@ class Observed:
             raise
         except RequestError as error:
             response = refusal(error, request.path, self.spelling)
-        except Exception:  # noqa: BLE001 - whatever stands inside, the client gets an answer
+        except Exception:  # noqa: BLE001 - a plugin may stand inside; the client gets an answer
             self.log.failure("Answering {method} {path} failed", method=request.method,
                              path=self.labels.path)
             response = defect(request, self.spelling)
@@ -119,7 +119,7 @@ class Observed:
         return evolve(response, headers=headers)
 
     def _since(self, started: float) -> float:
-        # Somebody may have set the clock back meanwhile.
+        # The clock may have been set back meanwhile.
         return max(0.0, self._seconds() - started)
 
     def ended(self, exchange: _Exchange, octets: int) -> None:

@@ -41,7 +41,7 @@ def _encoding(accept: str) -> tuple[str, Callable[[Collector], bytes]]:
 @define(eq=False)
 class Exposition:
     """
-    Makes the text of all metrics, for whoever scrapes.
+    Makes the text of all metrics, for scrapers.
 
     Scrapes at the same time share one text, and so do those within a second, so that a
     scraper without manners costs no more than one with.

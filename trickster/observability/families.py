@@ -215,7 +215,7 @@ def of_memos(memos: list[tuple[str, Callable[[], MemoUsage]]]) -> Iterator[Metri
 
 
 def of_gauges(gauges: list[tuple[GaugeKey, Gauge]]) -> Iterator[Metric]:
-    """Of whatever else can be read when it is asked for."""
+    """Of all else that can be read at a scrape."""
     families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
     for (name, labels), gauge in sorted(gauges, key=lambda item: item[0]):
         family = families.get(name)

@@ -1,4 +1,4 @@
-"""How late the reactor is: what every request waits for, whatever it asks."""
+"""How late the reactor is: the wait that every request has."""
 
 from __future__ import annotations
 

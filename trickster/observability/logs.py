@@ -83,7 +83,7 @@ class ProgramLog:
         self._threshold = _THRESHOLDS[self.level.lower()]
 
     def __call__(self, event: LogEvent) -> None:
-        """Take an event; a line of the access log is one already, whatever the level."""
+        """Take an event; a line of the access log is one already, at every level."""
         if event.get("log_namespace") == ACCESS_NAMESPACE:
             self.sink.write(event["line"])
             return

@@ -12,7 +12,7 @@ MASK = b"*****"
 
 _LONGEST = 2048
 
-# A statement that sets a password, percent-encoded or not: PASSWORD [FOR somebody =] 'x'.
+# A statement that sets a password, percent-encoded or not: PASSWORD [FOR user =] 'x'.
 # All after the first quote goes.  The bound keeps a hostile query from making this slow.
 _STATEMENT = re.compile(rb"""(password(?:(?!%27|%22|['"]).){1,80}(?:%27|%22|['"])).*""",
                         re.IGNORECASE | re.DOTALL)

@@ -300,7 +300,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def why_unkept(octets: bytes) -> Reason | None:
     """
-    :param octets: a whole answer of the API, to whatever was asked.
+    :param octets: a whole answer of the API, to any request.
     :return: why it must not be stored: it is broken, an error in spite of its status, or not
         the whole truth; None where nothing speaks against it.
     """

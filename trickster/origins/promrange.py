@@ -40,7 +40,7 @@ _FEW_OCTETS = 262_144
 
 @frozen(slots=True)
 class _Asked:
-    """What a request's parameters say, whoever sends it, and whenever."""
+    """What a request's parameters say, for every client and time."""
 
     start_ns: int
     end_ns: int
@@ -60,7 +60,7 @@ class PrometheusRange:
         """
         See L{trickster.interfaces.IQueryDialect.decode_request}.
 
-        Whatever Prometheus itself would refuse is refused here, so that the client gets
+        What Prometheus itself would refuse is refused here, so that the client gets
         its very answer.
         """
         if request.method not in (b"GET", b"POST"):
@@ -198,7 +198,7 @@ def _step(params: Params) -> int:
 
 
 def _check_accept(accept: bytes | None) -> None:
-    # Mimir answers in protobuf to whoever asks for that; only JSON is kept.
+    # Mimir answers in protobuf to clients that ask for that; only JSON is kept.
     if accept is not None and b"json" not in accept and b"*/*" not in accept and (
             b"application/*" not in accept):
         raise NotATimeRange(Reason.NOT_A_TIME_RANGE, "accepts no JSON")

@@ -33,7 +33,7 @@ class _Entry:
 
 
 def _unheard(event: str, reason: str) -> None:
-    """Nobody wants to know."""
+    """The event is not counted."""
 
 
 @implementer(IReferenceStore, IService)

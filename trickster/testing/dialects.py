@@ -75,7 +75,7 @@ class _OriginCases(_Base):
             verifyObject(INewestDialect, dialect)
 
     def test_options_have_defaults(self) -> None:
-        """Nobody has to configure anything; equal settings are equal options."""
+        """Every option has a default; equal settings are equal options."""
         self.assertEqual(self.origin_type.options(), self.origin_type.options())
 
     def test_routes(self) -> None:
@@ -175,7 +175,7 @@ class _DialectCases(_OriginCases):
             self.assertEqual(getattr(encoded, name), getattr(self.example.request, name))
 
     def test_decoding_requests_is_pure(self) -> None:
-        """The same request at the same instant is the same query, whatever was asked since."""
+        """The same request at the same instant is the same query, also after other requests."""
         before = self.asked(self.example.request)
         self.asked(self.dialect.encode_request(self.middle))
         self.assertEqual(self.asked(self.example.request), before)
@@ -246,7 +246,7 @@ class _DialectCases(_OriginCases):
         self.assertEqual((rows_of(read[0]), read[0].kind), (rows_of(whole), whole.kind))
 
     def test_decoding_answers_is_pure(self) -> None:
-        """The same answer says the same, whatever was decoded since."""
+        """The same answer says the same, also after others were decoded."""
         before = rows_of(self.whole())
         self.decoded(self.middle, self.example.answer)
         self.assertEqual(rows_of(self.whole()), before)

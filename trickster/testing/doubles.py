@@ -22,7 +22,7 @@ def at_once(awaitable: Awaitable[Any]) -> Any:
     """
     :return: the result of what has no need to wait.
     :raises AssertionError: it waits.
-    :raises Exception: whatever it raises.
+    :raises Exception: what the awaitable raises.
     """
     results: list[Any] = []
     done = _as_deferred(awaitable)
@@ -79,7 +79,7 @@ class PausedRequest:
     """
     A request that waits for the test.
 
-    :ivar is_cancelled: whether whoever asked has given up.
+    :ivar is_cancelled: whether the caller has given up.
     """
 
     request: Request
@@ -211,7 +211,7 @@ class DictStore:
 @define(eq=False)
 class BrokenStore:
     """
-    Fails whatever is asked of it.
+    Fails at every call.
 
     :ivar error: what it raises.
     :ivar calls: the names of the methods that were called.

@@ -134,7 +134,7 @@ class Dataset:
 
 @frozen(slots=True, eq=False)
 class _Windowed(Mapping[bytes, Runs]):
-    """Series cut to an extent whenever somebody looks; those without a row there are not in it."""
+    """Series cut to an extent at each look-up; those without a row there are not in it."""
 
     _whole: Mapping[bytes, Runs]
     _extent: Extent

@@ -100,7 +100,7 @@ def used(uses: Uses, extent: Extent, now: float) -> Uses:
 def least_recently_used(held: Extents, uses: Uses, most: int) -> Extents:
     """
     :param uses: least recent first; never used extents go before all of them.
-    :param most: timestamps to keep; the most recently used extent is kept whatever its size.
+    :param most: timestamps to keep; the most recently used extent is kept at any size.
     :return: what of C{held} to keep.
     """
     kept = Extents(held.step_ns)

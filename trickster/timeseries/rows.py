@@ -74,8 +74,9 @@ class TextRows:
     """
     Rows that are JSON arrays with a timestamp first and no array inside, without white space.
 
-    Nothing but the border rows is read until somebody cuts.  Where an origin breaks its word,
-    and rows between them are out of order, a cut still ends, and still holds rows of it only.
+    Nothing but the border rows is read until the rows are cut.  Where an origin breaks its
+    word, and rows between them are out of order, a cut still ends, and still holds rows of it
+    only.
 
     :ivar octets: a buffer that holds them.
     :ivar start: where the first row's bracket is.
