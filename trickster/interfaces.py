@@ -148,6 +148,8 @@ class IQueryDialect(Interface):
         :param now_ns: what "now" means in the query.
         :raises NotATimeRange: the request is none of the delta cache's business; says why,
             and what serves it instead.
+        :raises trickster.messages.MalformedParams: as C{request.params} does where they
+            cannot be read; the origin then gets the request unchanged, too.
         """
 
     def encode_request(query: TimeRangeQuery) -> Request:

@@ -157,6 +157,23 @@ class RefusedTests(SynchronousTestCase):
                               DeltaOptions("b"), 1000 * SECOND_NS)
 
 
+    def test_malformed_parameters(self) -> None:
+        """Parameters that cannot be read are the origin's to refuse, in every dialect."""
+        request = evolve(range_request(60, 120), target=b"/api/v1/query_range?query=%zz")
+        with self.assertRaises(NotATimeRange) as caught:
+            planned(request, Trusting(), DeltaOptions("b"), 1000 * SECOND_NS)
+        self.assertEqual(caught.exception.reason, Reason.UNPARSABLE_PARAMETER)
+
+
+class Trusting:
+    """A dialect that does not expect a broken query string."""
+
+    def decode_request(self, request: Request, now_ns: int) -> TimeRangeQuery:
+        """See L{IQueryDialect.decode_request}."""
+        request.params.get("query")
+        return PrometheusRange().decode_request(request, now_ns)
+
+
 class Careless:
     """A dialect that does not look at what it gives."""
 

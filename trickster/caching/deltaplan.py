@@ -11,7 +11,7 @@ from trickster.caching.keys import digest
 from trickster.caching.rfc9111 import Rules
 from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
 from trickster.interfaces import IQueryDialect
-from trickster.messages import Collecting, Headers, Request, Response, Status
+from trickster.messages import Collecting, Headers, MalformedParams, Request, Response, Status
 from trickster.remembering import remembered
 from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
@@ -168,7 +168,7 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
     :raises NotATimeRange: it cannot be served by range.
     :raises BadRequest: it asks for a longer range than is allowed.
     """
-    asked = dialect.decode_request(request, now_ns)
+    asked = _asked(request, dialect, now_ns)
     if asked.step_ns <= 0 or asked.extent.end_ns < asked.extent.start_ns:
         raise NotATimeRange(Reason.INVERTED_RANGE)
     _check_length(asked, options.max_query_range)
@@ -179,6 +179,14 @@ def planned(request: Request, dialect: IQueryDialect, options: DeltaOptions,
     identity = options.identity.of(request.headers) or b""
     return Plan(asked, query, _entry_key(options.prefix, asked.key, phase, identity), now_ns,
                 planning.newest_final(query, now_ns, _tolerance_ns(query, options)), is_too_old)
+
+
+def _asked(request: Request, dialect: IQueryDialect, now_ns: int) -> TimeRangeQuery:
+    try:
+        return dialect.decode_request(request, now_ns)
+    except MalformedParams as error:
+        # Of the request, as every dialect reads it: the origin has its own answer to that.
+        raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, str(error)) from error
 
 
 def fetchable(request: Request) -> Request:

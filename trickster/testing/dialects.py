@@ -19,7 +19,7 @@ from zope.interface.verify import verifyObject
 from trickster.bodies import read_all
 from trickster.errors import NotATimeRange, Undecodable
 from trickster.interfaces import INewestDialect, IOriginType, IQueryDialect
-from trickster.messages import Octets, Request, Response
+from trickster.messages import MalformedParams, Octets, Request, Response
 from trickster.routes import Match, Route, Serve
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
@@ -184,10 +184,12 @@ class _DialectCases(_OriginCases):
         """What cannot be served by range is refused, with a reason and a way out."""
         bare = evolve(self.example.request, target=self.example.request.path, body=Octets())
         broken = evolve(bare, target=bare.path + b"?%zz=%")
-        for request in (*self.example.refused, bare, broken):
+        for request in (*self.example.refused, bare):
             with self.assertRaises(NotATimeRange) as caught:
                 self.asked(request)
             self.assertIn(caught.exception.fallback, ("proxy", "object"))
+        with self.assertRaises((NotATimeRange, MalformedParams)):
+            self.asked(broken)
 
     # Answers.
 
