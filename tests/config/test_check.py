@@ -372,6 +372,18 @@ class PathTests(CheckCase):
             "collapsed_forwarding: basic; keep one of them")
 
 
+    def test_status_of_local_answers(self) -> None:
+        """A localresponse has the status of a final answer (RFC 9110 section 15)."""
+        for code in (0, 200, 204, 599):
+            self.assertTold(with_backend(
+                f"paths: [{{path: /, handler: localresponse, response_code: {code}}}]"))
+        for code in (1, 99, 101, 199):
+            self.assertTold(
+                with_backend(f"paths: [{{path: /, handler: localresponse, response_code: {code}}}]"),
+                f"backends.one.paths[0].response_code: {code} is not the status code of an "
+                "answer; expected one from 200 to 599")
+
+
 class TogetherTests(SynchronousTestCase):
     """Many mistakes in one file."""
 

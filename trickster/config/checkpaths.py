@@ -70,6 +70,10 @@ def _check_path(at: str, each: PathOptions, problems: Problems) -> None:
     elif not each.path.startswith("/") or re.search(r"[\x00-\x20\x7f?#]", each.path):
         problems.at(f"{at}.path", f"{shown(each.path)} is not a path; expected one that begins "
                     "with / and has no query")
+    if 0 < (each.response_code or 0) < 200:
+        # RFC 9110 section 15.2: a 1xx is not an answer, but comes before one.
+        problems.at(f"{at}.response_code", f"{each.response_code} is not the status code of an "
+                    "answer; expected one from 200 to 599")
     if each.collapsed_forwarding == "basic" and each.progressive_collapsed_forwarding:
         problems.at(f"{at}.progressive_collapsed_forwarding",
                     "contradicts collapsed_forwarding: basic; keep one of them")

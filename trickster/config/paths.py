@@ -48,7 +48,8 @@ class PathOptions:
         None, "Headers to set in the origin's answer; +name adds, -name removes.",
         variables=True)
     response_code: int | None = setting(
-        None, "Status code of a localresponse; 200 where not given.", minimum=0, maximum=599)
+        None, "Status code of a localresponse, 200 to 599; 200 where not given, or 0.",
+        minimum=0, maximum=599)
     response_body: str | None = setting(None, "Body of a localresponse.", blank=True)
     cors: CorsOptions | None = guarding(
         None, "Cross-origin headers, as in the backend.", cors_exposes)
