@@ -49,7 +49,7 @@ class ReadAllTests(SynchronousTestCase):
         self.assertEqual(self.reading(ScriptedBody()), b"")
 
     def test_all_pieces(self) -> None:
-        """All pieces come, in order, whatever kind of buffer they are."""
+        """All pieces come, in order, as any kind of buffer."""
         body = ScriptedBody(b"ab", memoryview(b"cd"), bytearray(b"ef"))
         self.assertEqual(self.reading(body), b"abcdef")
 
@@ -168,7 +168,7 @@ class PiecesTests(SynchronousTestCase):
         self.assertEqual(len(pieces), 4)
 
     def test_only_when_asked(self) -> None:
-        """A buffer is made only when somebody reads."""
+        """A buffer is made only when the body is read."""
         made = []
 
         def making() -> Iterator[bytes]:

@@ -83,7 +83,7 @@ class RoutesTests(SynchronousTestCase):
         self.assertBroken(Origin([DELTA], object()), "its dialect is no IQueryDialect")
 
     def test_failing(self) -> None:
-        """Whatever is raised is told."""
+        """Every error is told."""
         self.assertBroken(Origin(KeyError("x")), "routes() fails with KeyError: 'x'")
         self.assertBroken(Origin(None), "routes() fails with TypeError")
 

@@ -78,7 +78,7 @@ class AskedTests(SynchronousTestCase):
         return asked(Headers(pairs))
 
     def test_nothing(self) -> None:
-        """Nobody said anything."""
+        """No hop said anything."""
         self.assertFalse(self.asked((b"Host", b"a"), (b"X-Forwarded-For", b"::1")))
 
     def test_first(self) -> None:
@@ -139,7 +139,7 @@ class CountedTests(SynchronousTestCase):
             self.assertIsNone(counted_value(b"forwarded", Headers(((b"Forwarded", said),))))
 
     def test_rest_counts(self) -> None:
-        """Scheme, host and whatever else, of every hop."""
+        """Scheme, host and all else, of every hop."""
         values = [counted_value(b"forwarded", Headers(((b"Forwarded", said),))) for said in (
             b"for=a;host=x", b"for=a;host=y", b"for=a;host=x, for=b;proto=https", b"secret=1",
             b'host="x', b"host=x;proto=https", b'host="x;proto=https"',

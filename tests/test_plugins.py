@@ -136,7 +136,7 @@ class LoadTests(SynchronousTestCase):
         self.assertIn("did you mean 'graphite'?", text)
 
     def test_twice(self) -> None:
-        """Of two distributions that give one name, in whatever case, neither is taken."""
+        """Of two distributions that give one name, in either case, neither is taken."""
         other = Entry("Graphite", dist=Dist("elsewhere", "2"))
         for name in ("graphite", "Graphite"):
             text = self.assertRefused(UnknownPlugin, Entry("graphite"), other, name=name)
@@ -144,7 +144,7 @@ class LoadTests(SynchronousTestCase):
                           "'graphite' of trickster-graphite 1.2", text)
 
     def test_built_in_too(self) -> None:
-        """Ours is not preferred: nobody could tell which one runs."""
+        """Ours is not preferred: an operator could not tell which one runs."""
         ours = Entry("graphite", dist=Dist("txtrickster", "1"))
         self.assertIn("txtrickster 1", self.assertRefused(UnknownPlugin, Entry("graphite"), ours))
 
@@ -162,7 +162,7 @@ class LoadTests(SynchronousTestCase):
             "(graphite:plugin): ModuleNotFoundError: No module named 'x'")
 
     def test_any_error(self) -> None:
-        """A module may raise whatever it likes, over several lines or none."""
+        """A module may raise any error, over several lines or none."""
         for error in (ValueError("a\n  b"), SystemExit(3), SyntaxError()):
             text = self.assertRefused(BrokenPlugin, Entry("graphite", raising(error)))
             self.assertIn(type(error).__name__, text)
@@ -192,6 +192,6 @@ class InstalledTests(SynchronousTestCase):
     """What is really installed."""
 
     def test_nothing(self) -> None:
-        """A group that nobody uses is empty."""
+        """An unused group is empty."""
         self.assertEqual(installed("trickster.no-such-group"), ())
         self.assertRaises(UnknownPlugin, load, "trickster.no-such-group", "x", IOriginType)

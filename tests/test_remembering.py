@@ -112,7 +112,7 @@ class RememberedTests(SynchronousTestCase):
         self.assertEqual(len(self.calls), 101)
 
     def test_used(self) -> None:
-        """What is asked for again and again is remembered, whatever else is asked."""
+        """What is asked for again and again is remembered, beside all else that is asked."""
         for number in range(2000):
             self.joined(str(number))
             self.joined("often")

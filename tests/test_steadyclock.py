@@ -18,7 +18,7 @@ class Machine:
     """
     Both clocks of a machine.
 
-    :ivar wall: seconds since the epoch, as somebody has set them.
+    :ivar wall: seconds since the epoch, as an operator has set them.
     :ivar up: seconds since it started.
     """
 
@@ -130,7 +130,7 @@ class KeepSteadyTests(SynchronousTestCase):
         self.assertEqual(self.passed(2), ["a", "b"])
 
     def test_twice(self) -> None:
-        """Whoever asks for it again does not set the clock."""
+        """A second call for it does not set the clock."""
         self.steady()
         before = self.reactor.seconds()
         self.machine.wall -= 3600

@@ -257,7 +257,7 @@ class UnblockedLogTests(SynchronousTestCase):
     """The logs of C{twistd} and C{twist}."""
 
     def test_twist(self) -> None:
-        """Whatever file C{twist} logs to never makes the reactor wait."""
+        """No file that C{twist} logs to makes the reactor wait."""
         with Path(self.mktemp()).open("w") as file:
             parent = {"logFile": file}
             unblock_log(parent, Clock())

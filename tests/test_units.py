@@ -54,7 +54,7 @@ class DurationTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.integers(0, 999), st.sampled_from(sorted(_NANOSECONDS))),
                     min_size=1, max_size=5))
     def test_sums(self, terms: list[tuple[int, str]]) -> None:
-        """A duration is the sum of its terms, in whatever order they come."""
+        """A duration is the sum of its terms, in any order."""
         expected = sum(count * _NANOSECONDS[unit] for count, unit in terms)
         if expected < 2**63:
             read = parse_duration("".join(f"{count}{unit}" for count, unit in terms))

@@ -33,7 +33,7 @@ class EndpointsTests(SynchronousTestCase):
         return None if response.status == 404 else octets_of(response.body)
 
     def test_exact(self) -> None:
-        """A whole path comes first, whatever the query."""
+        """A whole path comes first, with any query."""
         self.assertEqual([self.found(t) for t in (b"/a", b"/a?x=/y", b"/a/b")],
                          [b"/a", b"/a", b"/a/b"])
 

@@ -153,13 +153,13 @@ class HealthOfOneTests(SynchronousTestCase):
                          (503, b"-1", b"status 500, not 200"))
 
     def test_hostile_detail(self) -> None:
-        """Whatever an error says, the header field is one short line."""
+        """Of any error, the header field is one short line."""
         response = self.got(b"prom%2001", Verdict("a\r\nSet-Cookie: x\0ä" + "y" * 1000))
         detail = response.headers.get(b"trk-hc-detail") or b""
         self.assertTrue(detail.startswith(b"a??Set-Cookie: x??yy"))
         self.assertEqual(len(detail), 200)
 
     def test_unknown(self) -> None:
-        """A name that nobody has is a 404."""
+        """A name that no backend has is a 404."""
         for name in (b"prom", b"", b"%ff"):
             self.assertEqual(self.got(name, Verdict()).status, 404)

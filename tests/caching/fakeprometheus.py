@@ -59,7 +59,7 @@ def breaking(error: Exception) -> Fault:
 
 
 def in_pieces(size: int) -> Fault:
-    """:return: no fault: the body comes by and by, and nobody knows its length."""
+    """:return: no fault: the body comes by and by, and its length is unknown."""
     def cut(response: Response) -> Response:
         whole = octets(response)
         return Response(200, JSON, Pieces.streamed(

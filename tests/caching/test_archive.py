@@ -21,7 +21,7 @@ class CredentialsTests(SynchronousTestCase):
         return world.asked
 
     def test_public(self) -> None:
-        """What is public, or has an s-maxage, is for everybody (RFC 9111 section 3.5)."""
+        """What is public, or has an s-maxage, is for all users (RFC 9111 section 3.5)."""
         for said in ("max-age=60, public", "s-maxage=60"):
             self.assertEqual(self.asked(said, "a", "a", "b", None), 1, said)
 
@@ -31,18 +31,18 @@ class CredentialsTests(SynchronousTestCase):
         self.assertEqual(self.asked(said, "a", "a", "b", "b", None), 3)
 
     def test_configured(self) -> None:
-        """Where the configuration has credentials in the key, nothing is for everybody."""
+        """Where the configuration has credentials in the key, nothing is for all users."""
         self.assertEqual(self.asked(
             "s-maxage=60", "a", "a", "b", key_headers=(b"authorization",)), 2)
         route = Route("/x", World.of().cache.options.route.serve, key_headers=(b"authorization",))
         self.assertEqual(self.asked("public, max-age=60", "a", "a", "b", route=route), 2)
 
     def test_anonymous_first(self) -> None:
-        """What was made for nobody in particular says nothing about those with credentials."""
+        """What was made for a request without credentials says nothing about requests with them."""
         self.assertEqual(self.asked("max-age=60", None, None, "a"), 2)
 
     def test_no_longer_public(self) -> None:
-        """A 304 may make what was for everybody one user's."""
+        """A 304 may make what was for all users one user's."""
         world = World.of(OctetStore)
         world.given(
             world.answer(Cache_Control="public, max-age=0", ETag='"1"'),

@@ -82,7 +82,7 @@ class CollectedTests(SynchronousTestCase):
         self.assertEqual((self.budget.held, body.is_closed), (0, True))
 
     def test_cancelled(self) -> None:
-        """So does one that nobody wants any more."""
+        """So does one that is not wanted any more."""
         body = PausedBody()
         collected = self._begun(body, 10)
         body.feed(b"123")

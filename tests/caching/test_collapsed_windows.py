@@ -46,7 +46,7 @@ class SlowStoreTests(SynchronousTestCase):
     @settings(max_examples=150, deadline=None)
     @given(st.lists(st.integers(-1, 5), max_size=40), st.sampled_from(Collapse))
     def test_any_order(self, steps: list[int], collapse: Collapse) -> None:
-        """In whatever order the store tells, and whenever clients come, one request is made."""
+        """In any order of the store's answers, and whenever clients come, one request is made."""
         world, store = self.world(collapse)
         clients = [world.ask()]
         for step in steps:
@@ -64,7 +64,7 @@ class AbandonedTests(SynchronousTestCase):
     """An exchange that all have left."""
 
     def test_takes_its_time_to_end(self) -> None:
-        """Nobody joins it any more, however long its end takes."""
+        """No client joins it any more, however long its end takes."""
         world = World.of(collapse=Collapse.PROGRESSIVE)
         body = SlowBody(length=9)
         first = world.ask(reads=False)

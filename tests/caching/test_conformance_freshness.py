@@ -49,7 +49,7 @@ class ReuseTests(SynchronousTestCase):
                    "max-age=3600, max-age=1")
 
     def test_max_age_beats_expires(self) -> None:
-        """Whatever Expires says."""
+        """With any Expires."""
         for expires in (date(START - 9000), "0", "rubbish", date(START + 1)):
             self.check(True, "max-age=3600", Expires=expires)
         self.check(False, "max-age=1", Expires=date(START + 9000))
@@ -136,7 +136,7 @@ class ReuseTests(SynchronousTestCase):
             self.assertFalse(self.is_reused(status=status, Cache_Control="max-age=2"), status)
 
     def test_not_final(self) -> None:
-        """What answers a condition or a range is not the answer for everybody."""
+        """What answers a condition or a range is not the answer for other clients."""
         for status in (206, 304, 412, 416):
             self.assertFalse(self.is_reused(status=status, Cache_Control="max-age=3600"), status)
 
@@ -157,7 +157,7 @@ class ReuseTests(SynchronousTestCase):
             status=599, Cache_Control="max-age=3600, must-understand"))
 
     def test_set_cookie(self) -> None:
-        """A cookie is for the one who asked, whatever lifetime the answer has."""
+        """A cookie is for the client that asked, however long the answer's lifetime."""
         for said in ("max-age=3600", "s-maxage=3600", "public, max-age=3600"):
             self.assertFalse(self.is_reused(Set_Cookie="a=b", Cache_Control=said))
             self.assertTrue(self.is_reused(

@@ -296,7 +296,7 @@ class PartsStoredTests(SynchronousTestCase):
         self.assertEqual(world.ask(Range="bytes=5-19").octets, other[5:20])
 
     def test_other_length(self) -> None:
-        """Nor is one of another length, whatever its validator says."""
+        """Nor is one of another length, with any validator."""
         world = World.of()
         part = world.answer(206, b"x" * 10, ETag='"a"', Cache_Control="max-age=60",
                             Content_Range="bytes 10-19/101")
@@ -359,7 +359,7 @@ class PartsStoredTests(SynchronousTestCase):
             self.assertEqual(world.ask(Range="bytes=0-9").result, "hit", wanted)
 
     def test_missing_part_not_storable(self) -> None:
-        """Nor does anybody get just the missing part where it turns out to be private."""
+        """Nor does any client get just the missing part where it turns out to be private."""
         world = self.world()
         world.ask(Range="bytes=0-9")
         world.origin.script = [ranging(world, Cache_Control="private")] * 20
@@ -411,7 +411,7 @@ class NothingStoredTests(SynchronousTestCase):
         self.assertNotIn(b"range", world.origin.requests[0].headers)
 
     def test_unsatisfiable(self) -> None:
-        """A 416 is passed on, and is no answer to anybody else."""
+        """A 416 is passed on, and is no answer to another client."""
         world = World.of()
         world.given(world.answer(416, b"", Cache_Control="max-age=60", Content_Range="bytes */9"),
                     world.answer())
@@ -499,7 +499,7 @@ class RandomRangeTests(SynchronousTestCase):
            st.sampled_from(['"a"', 'W/"a"']))
     def test_equal_to_the_origin(self, asked: list[str | None], fresh: str, separate: bool,
                                  tag: str) -> None:
-        """Octets, status and Content-Range are right whatever is stored."""
+        """Octets, status and Content-Range are right, with any ranges stored."""
         world = World.of(OctetStore, dearticulate_upstream_ranges=separate)
         answers = ranging(world, tag=tag, Cache_Control=f"max-age={fresh}")
         for wanted in asked:

@@ -112,7 +112,7 @@ class VaryTests(SynchronousTestCase):
         self.assertEqual(world.ask(Foo="1", Bar="1").octets, b"2")
 
     def test_vary_goes(self) -> None:
-        """An answer that no longer varies is everybody's."""
+        """An answer that no longer varies is for all clients."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=1", Vary="Foo", body=b"1"))
         world.ask(Foo="1")
@@ -140,7 +140,7 @@ class KeyTests(SynchronousTestCase):
             self.assertFalse(self.is_shared(b"/a?b=1", other), other)
 
     def test_order(self) -> None:
-        """The order of parameters counts where nobody said that it does not."""
+        """The order of parameters counts where the configuration does not say otherwise."""
         self.assertFalse(self.is_shared(b"/a?b=1&c=2", b"/a?c=2&b=1"))
 
     def test_head_is_answered_from_get(self) -> None:

@@ -422,7 +422,7 @@ class StaleUseTests(SynchronousTestCase):
         self.assertEqual(world.asked, 3)
 
     def test_refresh_of_a_large_body(self) -> None:
-        """A refresh that turns out too large is given up, not read for nobody."""
+        """A refresh that turns out too large is given up, not read without a client."""
         world = self.stale("stale-while-revalidate=9", max_object_size_bytes=9)
         world.ask()
         body = SlowBody()
@@ -504,7 +504,7 @@ class NegativeCacheTests(SynchronousTestCase):
     """Statuses that are kept for a configured time."""
 
     def test_kept(self) -> None:
-        """Whatever the answer says of its freshness."""
+        """With any freshness of the answer."""
         world = World.of(negative={404: 3.0})
         world.given(world.answer(404, Cache_Control="max-age=99", Age="50"), world.answer())
         self.assertEqual([world.ask().result, world.ask().result], ["kmiss", "nchit"])

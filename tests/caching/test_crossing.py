@@ -1,4 +1,4 @@
-"""No answer crosses identities, whatever is asked and said, and in whatever order."""
+"""No answer crosses identities, for any questions and answers, in any order."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Exchange:
 
     @property
     def is_public(self) -> bool:
-        """Whether it said that the answer is for everybody, whatever their credentials."""
+        """Whether it said that the answer is for all users, with any credentials."""
         control = self.said.get("Cache-Control", "")
         return "public" in control or "s-maxage" in control
 

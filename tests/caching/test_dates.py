@@ -50,7 +50,7 @@ class ParseDateTests(SynchronousTestCase):
     @settings(max_examples=200, deadline=None)
     @given(st.integers(0, 253402300799))
     def test_round_trip(self, seconds: int) -> None:
-        """What is formatted is parsed, and is what everybody else writes."""
+        """What is formatted is parsed, and is what other servers write."""
         self.assertEqual(format_date(seconds), formatdate(seconds, usegmt=True).encode())
         self.assertEqual(parse_date(format_date(seconds), NOW), seconds)
 

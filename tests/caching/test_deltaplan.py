@@ -67,7 +67,7 @@ class PhaseTests(SynchronousTestCase):
     """Ranges as they are."""
 
     def test_unchanged(self) -> None:
-        """Only the part of a step at the end is left out, which is asked for by nobody."""
+        """Only the part of a step at the end is left out, which no client asks for."""
         plan = _plan(125, 905.5, now=1000, phase=True)
         self.assertEqual((_seconds(plan), plan.changed, plan.is_longer),
                          ((125, 905), None, False))

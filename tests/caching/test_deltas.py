@@ -330,8 +330,8 @@ class AnyWindowsTests(SynchronousTestCase):
     def test_as_the_origin(self, windows, phase, lru, as_octets,  # type: ignore[no-untyped-def]
                            retention, settle) -> None:
         """
-        Every answer is the origin's own for the range, to the octet, whatever was asked
-        before, and whatever of it is kept.
+        Every answer is the origin's own for the range, to the octet, after any
+        questions before, and with any part of them kept.
         """
         rig = Rig(DictStore if as_octets else MemoryStore, phase=phase, lru=lru,
                   retention=retention, tolerance=float(settle))

@@ -184,7 +184,7 @@ class UnkeptTests(SynchronousTestCase):
         self.assertEqual(rig.ask(-300, 0).status, Status.KEY_MISS)
 
     def test_coded(self) -> None:
-        """A content coding that nobody asked for is passed on with its octets."""
+        """A content coding that was not asked for is passed on with its octets."""
         rig = Rig()
         rig.origin.always = lambda response: type(response)(
             200, Headers(((b"Content-Encoding", b"br"),)), response.body)
@@ -192,7 +192,7 @@ class UnkeptTests(SynchronousTestCase):
         self.assertEqual(rig.ask(-300, 0).response.headers.get(b"content-encoding"), b"br")
 
     def test_waiters(self) -> None:
-        """Whoever asked for the same gets the same, and the origin is asked once."""
+        """Clients that asked for the same get the same, and the origin is asked once."""
         rig = Rig()
         rig.origin.is_paused = True
         rig.origin.always = having("warnings", ["a"])

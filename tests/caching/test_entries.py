@@ -70,7 +70,7 @@ class KeptTests(SynchronousTestCase):
             self.assertIsNone(at_once(entries.get("a")))
 
     def test_change_fails(self) -> None:
-        """A change that fails changes nothing, and stands in nobody's way."""
+        """A change that fails changes nothing, and stands in no other's way."""
         def fail(entry: Entry | None) -> Entry:
             raise ValueError("no")
 
@@ -142,7 +142,7 @@ class SlowTests(SynchronousTestCase):
         self.assertEqual(len(self.store.asked), 2)
 
     def test_shared(self) -> None:
-        """Everybody who reads one key at a time shares one read."""
+        """All readers of one key at a time share one read."""
         readers = [self._get() for _ in range(5)]
         [asked] = self.store.asked
         asked.callback(Codec().to_octets(_entry(1, 2).dataset))
@@ -208,7 +208,7 @@ class SlowTests(SynchronousTestCase):
         self.successResultOf(removal)
 
     def test_cancelled(self) -> None:
-        """Whoever leaves in the middle of a change, or waiting for one, leaves no lock."""
+        """A caller that leaves in the middle of a change, or waiting for one, leaves no lock."""
         first, second, third = self._change(), self._change(), self._change()
         for leaving in (second, first):
             leaving.cancel()

@@ -117,7 +117,7 @@ class AnswerTests(SynchronousTestCase):
             self.assertEqual(rig.origin.newest, [])
 
     def test_unharmful(self) -> None:
-        """Whatever becomes of it, the range is answered."""
+        """With or without the sample, the range is answered."""
         for fault in (status(500), raising(UpstreamTimeout("slow")), saying(b"garbage"),
                       saying(b'{"status":"success","data":{"resultType":"matrix","result":[]}}'),
                       _gzipped, _at(NOW), _at(NOW - 5), _at(NOW + 31)):
@@ -145,7 +145,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(asked.headers.pairs, ((b"Authorization", b"x"),))
 
     def test_range_fails(self) -> None:
-        """Where the range has no answer nobody waits for the sample."""
+        """Where the range has no answer the sample is not waited for."""
         self.rig.origin.faults = [status(500)]
         self.assertEqual(self.rig.ask(-600, 30).code, 500)
 

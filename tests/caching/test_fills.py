@@ -14,7 +14,7 @@ from trickster.messages import NO_HEADERS, Outcome, Response
 
 
 def landed() -> Landed:
-    """:return: a verdict for everybody."""
+    """:return: a verdict for all waiters."""
     return Landed(Document(200, NO_HEADERS, (), 0, Policy(), 0.0, 0.0), Outcome())
 
 
@@ -32,7 +32,7 @@ class FillTests(SynchronousTestCase):
         return fill, gate
 
     def test_landed(self) -> None:
-        """Everybody who waits is told, and who comes after that."""
+        """All waiters are told, and those that come after that."""
         fill, _ = self.running()
         seats = [fill.seat(), fill.seat()]
         fill.land(landed())
@@ -50,7 +50,7 @@ class FillTests(SynchronousTestCase):
         self.assertFalse(fill.is_open)
 
     def test_released_to_nobody(self) -> None:
-        """A response that nobody takes is closed."""
+        """A response that no waiter takes is closed."""
         fill, _ = self.running()
         fill.is_detached = True
         body = SlowBody()
@@ -58,7 +58,7 @@ class FillTests(SynchronousTestCase):
         self.assertTrue(body.was_closed)
 
     def test_failed(self) -> None:
-        """A failure is told to everybody, also later."""
+        """A failure is told to all waiters, also later."""
         fill, gate = self.running()
         seat = fill.seat()
         gate.errback(UpstreamUnreachable(""))
@@ -66,14 +66,14 @@ class FillTests(SynchronousTestCase):
         self.failureResultOf(fill.seat(), UpstreamUnreachable)
 
     def test_unexpected(self) -> None:
-        """What nobody is told of is logged, if it is a mistake of ours."""
+        """A failure without waiters is logged, if it is a mistake of ours."""
         fill, gate = self.running()
         gate.errback(ZeroDivisionError())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertFalse(fill.is_open)
 
     def test_leaving(self) -> None:
-        """The last to leave cancels, unless it goes on for nobody."""
+        """The last to leave cancels, unless it goes on without waiters."""
         for detached in (False, True):
             fill, gate = self.running()
             fill.is_detached = detached
@@ -137,7 +137,7 @@ class FillTableTests(SynchronousTestCase):
         self.assertEqual([table.is_passed(slot, 1.0) for slot in "abc"], [False, True, True])
 
     def test_cancel_all(self) -> None:
-        """Everybody who waits is told."""
+        """All waiters are told."""
         table = FillTable()
         fill, _ = self.begun(table, "a")
         seat = fill.seat()

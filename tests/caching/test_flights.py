@@ -50,7 +50,7 @@ class FlightTests(SynchronousTestCase):
         self.work.start()
 
     def test_all_told(self) -> None:
-        """Everybody has the one result, after it has landed."""
+        """All seats have the one result, after it has landed."""
         self.work.seat(1)
         self.work.seat(2)
         self.work.done.callback("x")
@@ -62,7 +62,7 @@ class FlightTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.work.flight.seat()), "x")
 
     def test_failure(self) -> None:
-        """A failure is everybody's, the late one's too."""
+        """A failure is for every seat, the late one too."""
         seats = [self.work.flight.seat(), self.work.flight.seat()]
         self.work.done.errback(ValueError("x"))
         for seat in (*seats, self.work.flight.seat()):
@@ -131,7 +131,7 @@ class SettledTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.all), [0, 1, 2])
 
     def test_failures(self) -> None:
-        """A failure is a result, and hurries nobody."""
+        """A failure is a result, and hurries no seat."""
         self.waits[1].errback(ValueError("x"))
         self.waits[0].callback(0)
         self.assertNoResult(self.all)

@@ -199,7 +199,7 @@ class CacheTests(SynchronousTestCase):
         return [world.ask(b"/x", b"POST", body=body, Content_Type=kind) for body in bodies]
 
     def test_poisoning(self) -> None:
-        """What hides a field in another's header is passed on, and answers nobody else."""
+        """What hides a field in another's header is passed on, and answers no other client."""
         good = whole(part("f1", "good"))
         evil = whole(part("f2", "x", 'X-Note: a; name="f1"'), part("f1", "good"))
         asked = self._asked(evil, good, evil, good)

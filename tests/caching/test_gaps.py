@@ -1,4 +1,4 @@
-"""Tests of C{trickster.caching.gaps}: each instant is asked for once, whoever wants it."""
+"""Tests of C{trickster.caching.gaps}: each instant is asked for once, for all clients."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class CollapsingTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(answer).octets, rig.direct(-600, 0))
 
     def test_keys_apart(self) -> None:
-        """Flights of other queries are none of anybody's business."""
+        """Flights of other queries are not joined."""
         rig = Rig()
         rig.origin.is_paused = True
         rig.start(-600, 0)

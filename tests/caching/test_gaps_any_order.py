@@ -1,4 +1,4 @@
-"""Tests of C{trickster.caching.gaps}: whatever happens, in whatever order."""
+"""Tests of C{trickster.caching.gaps}: events in any order."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ CLIENTS = st.lists(st.tuples(st.integers(-20, 1), st.integers(0, 12)), min_size=
 
 
 class AnyOrderTests(SynchronousTestCase):
-    """Several clients at once, in whatever order things happen."""
+    """Several clients at once, with events in any order."""
 
     @settings(max_examples=120, deadline=None)
     @given(CLIENTS, st.lists(st.integers(0, 99), max_size=12), st.booleans(),
            st.sampled_from([0, 3]))
     def test_right_or_gone(self, clients, order, as_octets,  # type: ignore[no-untyped-def]
                            shard) -> None:
-        """Whoever stays gets the origin's answer; nothing final is asked for twice."""
+        """A client that stays gets the origin's answer; nothing final is asked for twice."""
         rig = Rig(DictStore if as_octets else MemoryStore,
                   sharding=Sharding(max_points=shard))
         rig.origin.is_paused = True
@@ -95,7 +95,7 @@ class AnyOrderTests(SynchronousTestCase):
                                               "warned", "garbage"]), max_size=10),
            st.lists(st.integers(0, 99), max_size=8))
     def test_faults(self, clients, faults, order) -> None:  # type: ignore[no-untyped-def]
-        """Whatever fails, no sample is wrong, missing in silence, or stored without being."""
+        """After any failure, no sample is wrong, missing in silence, or stored without being."""
         rig = Rig()
         rig.origin.is_paused = True
         rig.origin.faults = [FAULTS[name] for name in faults]

@@ -116,7 +116,7 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual((answer.code, answer.octets), (503, b"busy"))
 
     def test_client_error_wins(self) -> None:
-        """Where the client is at fault it is told so, whatever else was fetched."""
+        """Where the client is at fault it is told so, also where other ranges were fetched."""
         rig = Rig()
         rig.ask(-600, -300)
         rig.origin.faults = [None, status(422, b"what?")]
@@ -151,7 +151,7 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual(len(rig.origin.requests), 1)
 
     def test_wider_failed(self) -> None:
-        """That somebody's wider question was refused does not refuse a narrower one."""
+        """That another client's wider question was refused does not refuse a narrower one."""
         for fault in (status(422), raising(UpstreamTimeout("slow")), having("warnings", ["w"])):
             rig = Rig()
             rig.origin.is_paused = True

@@ -20,7 +20,7 @@ class LeavingTests(SynchronousTestCase):
     """Clients that go away."""
 
     def test_last_cancels(self) -> None:
-        """The origin's work goes on while anybody waits for it, and no longer."""
+        """The origin's work goes on while a client waits for it, and no longer."""
         rig = Rig()
         rig.origin.is_paused = True
         first, second = rig.start(-600, 0), rig.start(-300, -60)
@@ -33,7 +33,7 @@ class LeavingTests(SynchronousTestCase):
         self.assertEqual((rig.left_over(), rig.held()), ((0, 0, 0), []))
 
     def test_first_leaves(self) -> None:
-        """Whoever stays is answered, and what comes is stored."""
+        """A client that stays is answered, and what comes is stored."""
         rig = Rig()
         rig.origin.is_paused = True
         first, second = rig.start(-600, 0), rig.start(-900, -60)

@@ -114,7 +114,7 @@ class FailureTests(GuardTestCase):
         self.assertEqual(self.noted, [("get", "error", 0), ("set", "error", 0)])
 
     def test_unforeseen(self) -> None:
-        """Whatever a store raises is a failure, not only what it may."""
+        """Every error of a store is a failure, not only those that it may raise."""
         guard = self.before(BrokenStore(ZeroDivisionError()))
         self.assertIsNone(at_once(guard.get("a")))
 
@@ -209,7 +209,7 @@ class TimeTests(GuardTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_cancelled_within(self) -> None:
-        """A store that cancels what it waits for has failed: nobody else has left."""
+        """A store that cancels what it waits for has failed: no client has left."""
         asking = self.asked(self.guard.get("a"))
         self.paused.asked[0].cancel()
         self.assertIsNone(self.successResultOf(asking))

@@ -171,7 +171,7 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(self.world.ask().octets, b"new")
 
     def test_other_fields(self) -> None:
-        """Whoever sends other fields is looked up."""
+        """A request with other fields is looked up."""
         self.assertEqual(self.world.ask(If_None_Match="*").status, 304)
         self.assertEqual(self.world.ask(Range="bytes=0-0").octets, b"h")
 

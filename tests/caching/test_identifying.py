@@ -89,7 +89,7 @@ class ObjectTests(SynchronousTestCase):
               {"route": Route("/x", Serve.OBJECT, ttl=30.0, form=True)})
 
     def test_identities(self) -> None:
-        """Each has answers of its own, whatever the origin says of them."""
+        """Each has answers of its own, also where the origin calls them public."""
         for name in WHO:
             for said in ("max-age=9", "public, max-age=9", "s-maxage=9"):
                 for options in self.WORLDS:
@@ -102,7 +102,7 @@ class ObjectTests(SynchronousTestCase):
                     self.assertEqual(got, [b"0", b"1", b"2"] * 2, (name, said))
 
     def test_cookies(self) -> None:
-        """Cookies tell answers apart unless the origin says that one is for everybody."""
+        """Cookies tell answers apart unless the origin says that one is for all users."""
         for said, asked in (("max-age=9", 3), ("public, max-age=9", 1), ("s-maxage=9", 1)):
             for options in self.WORLDS:
                 world = _world(**options)
@@ -131,7 +131,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual([one.response is None for one in clients], [False, True, True])
 
     def test_waiters_of_what_is_for_all(self) -> None:
-        """What is for everybody is fetched once for all who wait, whatever their cookies."""
+        """What is for all users is fetched once for all waiters, with any cookies."""
         for world in (World.of(), progressive()):
             clients = [world.ask(Cookie=str(n)) for n in range(3)]
             world.origin.answer(world.answer(Cache_Control="public, max-age=9"))
@@ -189,7 +189,7 @@ class DeltaTests(SynchronousTestCase):
             self.assertEqual(statuses, [Status.KEY_MISS] * 3 + [Status.HIT] * 6, name)
 
     def test_waiters(self) -> None:
-        """Nobody waits for what another one has asked for."""
+        """No client waits for what another one has asked for."""
         rig = self._rig()
         rig.origin.is_paused = True
         for headers in (((b"X-Tenant", b"a"),), ((b"X-Tenant", b"b"),), ((b"Cookie", b"a"),), ()):

@@ -20,7 +20,7 @@ class RequestTests(SynchronousTestCase):
     """The target itself."""
 
     def test_methods(self) -> None:
-        """All but safe ones, also those that nobody knows (RFC 9111 section 4.4)."""
+        """All but safe ones, also unknown ones (RFC 9111 section 4.4)."""
         for method in (b"POST", b"PUT", b"DELETE", b"PATCH", b"FOO", b"get"):
             self.assertEqual(targets(method), [b"/d/x?q"])
         for method in (b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PROPFIND"):

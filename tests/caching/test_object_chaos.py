@@ -1,4 +1,4 @@
-"""Whatever clients and origins do, and in whatever order: right answers, and nothing left over."""
+"""Any acts of clients and origins, in any order: right answers, and nothing left over."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Chaos:
     sent: dict[int, int] = field(factory=dict)
 
     def ask(self, n: int) -> None:
-        """Somebody asks, perhaps one that does not read by itself."""
+        """A client asks, perhaps one that does not read by itself."""
         foo = str(n % 2)
         headers = {"Foo": foo}
         if n % 7 == 0:
@@ -53,7 +53,7 @@ class Chaos:
         self.clients.append((self.world.ask(reads=n % 3 > 0, **headers), foo))
 
     def post(self, n: int) -> None:
-        """Somebody changes it."""
+        """A client changes the object."""
         self.clients.append((self.world.ask(method=b"POST"), ""))
 
     def answer(self, n: int) -> None:
@@ -161,7 +161,7 @@ class ChaosTests(SynchronousTestCase):
            st.sampled_from([6, 1000]))
     def test_nothing_is_left_over(self, actions: list[tuple[str, int]], collapse: Collapse,
                                   store: Any, largest: int) -> None:
-        """Everybody is answered or told; every body is ended or left; nothing is pending."""
+        """Every client is answered or told; every body is ended or left; nothing is pending."""
         spools: list[FakeSpool] = []
 
         def spool() -> FakeSpool:

@@ -159,7 +159,7 @@ class MissAndHitTests(SynchronousTestCase):
         self.assertEqual(world.asked, 2)
 
     def test_no_content(self) -> None:
-        """A 204 is stored, though nobody reads the body that it has not."""
+        """A 204 is stored, though there is no body to be read."""
         world = World.of()
         world.given(world.answer(204, SlowBody(), Cache_Control="max-age=60"))
         client = world.ask(reads=False)
@@ -343,7 +343,7 @@ class ForcedTtlTests(SynchronousTestCase):
         self.assertEqual(world.store.entries, {})
 
     def test_post_has_no_conditions(self) -> None:
-        """A form sent with POST is answered with 200, whatever conditions it has."""
+        """A form sent with POST is answered with 200, with any conditions."""
         world = self.world(form=True)
         world.given(world.answer(ETag='"a"'))
         for _ in range(2):
@@ -527,7 +527,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual({c.octets for c in clients}, {b"hello", b"0", b"1", b"2", b"3"})
 
     def test_hit_for_pass(self) -> None:
-        """For a while after an uncacheable answer nobody waits for anybody."""
+        """For a while after an uncacheable answer no client waits for another."""
         world = World.of()
         world.given(world.answer(Cache_Control="no-store"))
         world.ask()
@@ -549,7 +549,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual((first.octets, second.response), (b"abcdef", None))
 
     def test_too_large_is_remembered(self) -> None:
-        """For a while nobody waits for what was too large."""
+        """For a while no client waits for what was too large."""
         world = World.of(max_object_size_bytes=4)
         world.given(world.answer(Cache_Control="max-age=60"))
         world.ask()
@@ -593,7 +593,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertTrue(body.was_closed)
 
     def test_waiter_leaves(self) -> None:
-        """A waiter that goes away harms nobody."""
+        """A waiter that goes away harms no other."""
         world = World.of()
         first, second, third = world.ask(), world.ask(), world.ask()
         second.leave()
@@ -642,7 +642,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual((world.store.entries, len(world.cache._table)), ({}, 0))
 
     def test_origin_fails(self) -> None:
-        """A failure is everybody's, and the next asks again."""
+        """A failure is for all waiters, and the next asks again."""
         world = World.of()
         clients = [world.ask(), world.ask()]
         world.origin.answer(UpstreamUnreachable("no"))
@@ -651,7 +651,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(world.ask().status, 200)
 
     def test_origin_dies_in_the_body(self) -> None:
-        """Everybody is told; nothing is stored; the next asks again."""
+        """All waiters are told; nothing is stored; the next asks again."""
         world = World.of()
         clients = [world.ask(), world.ask()]
         body = SlowBody()
@@ -780,7 +780,7 @@ class PassedTests(SynchronousTestCase):
     """What is no plain reading goes past the cache."""
 
     def test_get_with_a_body(self) -> None:
-        """It is passed on with its body, whatever is stored."""
+        """It is passed on with its body, also where an answer is stored."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=60"), world.answer(body=b"2"))
         world.ask()
@@ -789,7 +789,7 @@ class PassedTests(SynchronousTestCase):
         self.assertEqual(at_once(world.origin.requests[1].body.read()), b"question")
 
     def test_upgrade(self) -> None:
-        """Nor does anybody wait for, or get, the other protocol of somebody else."""
+        """Nor does a client wait for, or get, another client's changed protocol."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=60"))
         world.ask()

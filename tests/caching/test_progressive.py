@@ -142,7 +142,7 @@ class FollowingTests(SynchronousTestCase):
         verifyObject(IBody, Stage.of().shared.follow())
 
     def test_live_edge(self) -> None:
-        """Everybody gets what has arrived at once, and then what arrives."""
+        """Each reader gets what has arrived at once, and then what arrives."""
         stage = Stage.of()
         first = stage.reader().run()
         stage.pump()
@@ -200,7 +200,7 @@ class FollowingTests(SynchronousTestCase):
         self.assertEqual(sum(map(len, stage.shared.buffers())), 10_000)
 
     def test_source_breaks(self) -> None:
-        """Everybody is told once they have read what there is."""
+        """Each reader is told once it has read what there is."""
         stage = Stage.of()
         first = stage.reader().run()
         second = stage.reader()
@@ -223,7 +223,7 @@ class FollowingTests(SynchronousTestCase):
             self.assertIsInstance(reader.error, UpstreamBroke)
 
     def test_given_up(self) -> None:
-        """Giving up leaves the source, whatever is being waited for."""
+        """Giving up leaves the source, at any wait."""
         for reading in (True, False):
             stage = Stage.of()
             if reading:
@@ -239,7 +239,7 @@ class PaceTests(SynchronousTestCase):
     """How fast the source is read."""
 
     def test_nobody(self) -> None:
-        """Nobody reads: nothing is read."""
+        """Without a reader nothing is read."""
         stage = Stage.of()
         stage.pump()
         self.assertEqual(stage.source.was_read, 0)
@@ -340,7 +340,7 @@ class SpoolTests(SynchronousTestCase):
         self.assertEqual(stage.reader().run().octets, b"a" * 99)
 
     def test_full(self) -> None:
-        """When it is full nobody can join, and who lags too far is told; others go on."""
+        """When it is full no reader can join, and one that lags too far is told; others go on."""
         stage = Stage.of(keep=0, window=10, spool=lambda: FakeSpool(limit=20_000))
         slow, fast = stage.reader(), stage.reader().run()
         stage.pump()
@@ -386,7 +386,7 @@ class SpoolTests(SynchronousTestCase):
 
 
 class RandomReadersTests(SynchronousTestCase):
-    """Whatever readers do, each gets the octets of the source in order."""
+    """In any order of reads, each reader gets the octets of the source in order."""
 
     STEPS = st.lists(st.one_of(
         st.tuples(st.just("send"), st.integers(1, 20_000)),

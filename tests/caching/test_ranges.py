@@ -151,7 +151,7 @@ class PartTests(SynchronousTestCase):
     @settings(max_examples=200, deadline=None)
     @given(st.tuples(st.integers(0, 20), st.integers(1, 10)), SPANS)
     def test_without(self, pair: tuple[int, int], taken: list[Span]) -> None:
-        """What is left is what nobody has."""
+        """What is left is what is not stored."""
         span = Span(pair[0], pair[0] + pair[1])
         left = [n for s in without(span, taken) for n in range(s.start, s.stop)]
         covered = {n for s in taken for n in range(s.start, s.stop)}
@@ -172,7 +172,7 @@ class MultipartTests(SynchronousTestCase):
     @settings(max_examples=100, deadline=None)
     @given(SPANS.filter(bool), st.sampled_from([b"", b"--B", b"\r\n--B--\r\n"]))
     def test_round_trip(self, spans: list[Span], noise: bytes) -> None:
-        """What is written is read, whatever the octets are."""
+        """What is written is read, for any octets."""
         body = (noise * 10 + BODY)[:30]
         document = Document(200, Headers(((b"Content-Type", b"x/y"),)), (Part(0, (body,)),), 30,
                             Policy(), 0.0, 0.0)

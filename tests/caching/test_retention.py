@@ -79,7 +79,7 @@ class OldestTests(SynchronousTestCase):
     """What is dropped because it is old."""
 
     def test_points(self) -> None:
-        """So many points before now are kept of what nobody has asked for."""
+        """So many points before now are kept of what no client has asked for."""
         rig = Rig(retention=10)
         rig.ask(-900, -600)
         rig.now.advance(600)
@@ -128,7 +128,7 @@ class OldestTests(SynchronousTestCase):
         self.assertLess(max(weights[150:]), 3 * max(weights[:20]))
 
     def test_max_age(self) -> None:
-        """What is older than that goes, where nobody asks for it."""
+        """What is older than that goes, where no client asks for it."""
         rig = Rig(max_age=600.0)
         rig.ask(-300, 0)
         rig.now.advance(600)
@@ -177,7 +177,7 @@ class LeastRecentlyUsedTests(SynchronousTestCase):
         self._check(DictStore)
 
     def test_asked_for_is_kept(self) -> None:
-        """What is being asked for is kept, whatever its size, and hit the next time."""
+        """What is being asked for is kept, at any size, and hit the next time."""
         rig = Rig(retention=3, lru=True)
         rig.ask(-6000, 0)
         self.assertEqual(rig.ask(-6000, 0).status, Status.HIT)
@@ -241,7 +241,7 @@ class WithMoreTests(SynchronousTestCase):
            st.sampled_from([0, 2500]))
     def test_wanted_is_kept(self, asked: list[tuple[int, int]], lru: bool, retention: int,
                             max_age: int, max_bytes: int) -> None:
-        """Whatever is dropped, what was asked for last is not, and nothing is made up."""
+        """What was asked for last is not dropped, and nothing is made up."""
         options = DeltaOptions("b", lru=lru, retention=retention, max_age=float(max_age),
                                max_bytes=max_bytes)
         entry = None

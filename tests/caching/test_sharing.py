@@ -40,7 +40,7 @@ class ProgressiveCacheTests(SynchronousTestCase):
     """Those who come while the body is coming follow it."""
 
     def test_follow(self) -> None:
-        """Everybody gets what is there at once; the origin is asked once; all is stored."""
+        """All clients get what is there at once; the origin is asked once; all is stored."""
         for length in (9, None):
             world = progressive()
             early = world.ask(), world.ask()
@@ -57,7 +57,7 @@ class ProgressiveCacheTests(SynchronousTestCase):
                              ["kmiss", "proxy-hit", "proxy-hit"])
 
     def test_slow_reader(self) -> None:
-        """A slow reader slows nobody, and loses nothing."""
+        """A slow reader slows no other, and loses nothing."""
         world = progressive()
         slow, fast = world.ask(reads=False), world.ask()
         body = SlowBody()
@@ -82,7 +82,7 @@ class ProgressiveCacheTests(SynchronousTestCase):
             self.assertEqual((world.asked, world.store.entries), (1, {}))
 
     def test_reader_vanishes(self) -> None:
-        """One that leaves harms nobody; the last to leave ends it."""
+        """One that leaves harms no other; the last to leave ends it."""
         world = progressive()
         clients = [world.ask() for _ in range(3)]
         body = SlowBody()
@@ -151,7 +151,7 @@ class ProgressiveCacheTests(SynchronousTestCase):
         self.assertEqual((world.asked, other.response), (2, None))
 
     def test_without_a_spool(self) -> None:
-        """Then nobody can join what has been forgotten, and asks for it anew."""
+        """Then a client cannot join what has been forgotten, and asks for it anew."""
         world = progressive(spool=None, max_object_size_bytes=10)
         world.ask()
         body = SlowBody()
@@ -267,7 +267,7 @@ class ProgressiveProxyTests(SynchronousTestCase):
         self.assertEqual(len(world.cache._table), 0)
 
     def test_failure(self) -> None:
-        """A failure is everybody's."""
+        """A failure is for all clients."""
         world = proxying()
         clients = [world.ask(), world.ask()]
         world.origin.answer(UpstreamUnreachable("no"))

@@ -86,7 +86,7 @@ class WireTests(SynchronousTestCase):
             from_octets(b"TROBJ\x01" + octets, RULES)
 
     def test_forged(self) -> None:
-        """What would make an answer of another form is refused, whatever its checksum."""
+        """What would make an answer of another form is refused, with any checksum."""
         good = document()
         bad = [
             evolve(good, headers=Headers(((b"a", b"b\r\nc: d"),))),
@@ -180,7 +180,7 @@ class ShelfTests(SynchronousTestCase):
         self.shelves(run)
 
     def test_variants_of_different_age(self) -> None:
-        """A variant is found as long as it is kept, whatever becomes of the others."""
+        """A variant is found as long as it is kept, with or without the others."""
 
         def run(shelf: Shelf, store: Any) -> None:
             for value, ttl in (("1", 60.0), ("2", 60.0), ("3", 1.0)):
@@ -235,7 +235,7 @@ class ShelfTests(SynchronousTestCase):
         self.shelves(run)
 
     def test_rubbish(self) -> None:
-        """What somebody else has put there is not there."""
+        """What another writer has put there is not there."""
         clock = Clock()
         octets = OctetStore(clock, {"k": (b"rubbish", 99.0)})
         self.assertIsNone(self.body(Shelf(octets, clock, RULES, Identity())))

@@ -17,7 +17,7 @@ HOUR = 3600.0
 
 @define
 class Wall:
-    """A clock that somebody sets."""
+    """A clock that can be set."""
 
     now: float = START
 
@@ -50,7 +50,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual((world.ask().result, world.asked), ("kmiss", 2))
 
     def test_expires(self) -> None:
-        """Expires is Date and so much more, whatever is the date here when it is used."""
+        """Expires is Date and so much more, at any date here."""
         for world, wall in self.worlds():
             dates = {"Date": date(START), "Expires": date(START + 10)}
             world.given(*[world.answer(**dates)] * 2)

@@ -61,7 +61,7 @@ class AnnouncementTests(SynchronousTestCase):
 
     def test_notices(self) -> None:
         """
-        A notice is a line of its own, whatever is in it; what is open although the
+        A notice is a line of its own, with any text in it; what is open although the
         configuration says otherwise comes before, and is loudest.
         """
         events = self.events({}, notices=("a notice with {braces}",), unprotected=("{open}",))

@@ -134,7 +134,7 @@ def _loaded(text: str, allowed: bool) -> Configuration:
 
 
 class RandomTests(SynchronousTestCase):
-    """Whatever is said of the keys that there are."""
+    """Any values of the keys that there are."""
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(_TREES, st.booleans())

@@ -36,7 +36,7 @@ class UnservedTests(SynchronousTestCase):
         raise AssertionError(arguments)
 
     def test_refused(self) -> None:
-        """Whatever would reach it is refused, and never another backend's to answer."""
+        """Every request that would reach it is refused, and never answered by another backend."""
         pool = BackendOptions(provider="alb", hosts=("x.org",))
         for target, host in ((b"/pool/a", b"h"), (b"/a/b", b"x.org")):
             self.assertEqual(self.asked(target, host, pool).status, 501)

@@ -45,7 +45,7 @@ class CheckTests(SynchronousTestCase):
     """Circles in configurations."""
 
     def test_pools_and_rules(self) -> None:
-        """A pool must not hold itself, whatever lies between."""
+        """A pool must not hold itself, also through others."""
         problems = problems_of(
             "backends: {p: {provider: alb, alb: {pool: [r]}}, r: {provider: rule, rule_name: u}}"
             "\nrules: {u: {next_route: frontend, cases: [{next_route: p}]}}")

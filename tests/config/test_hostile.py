@@ -1,4 +1,4 @@
-"""Whatever a file says, it is a configuration or a list of problems."""
+"""Any file is a configuration or a list of problems."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _BACKENDS = st.dictionaries(st.sampled_from(_NAMES), st.fixed_dictionaries(
 
 
 class HostileTests(SynchronousTestCase):
-    """Trees that nobody would write."""
+    """Trees that no operator would write."""
 
     def check(self, text: str) -> None:
         """Load it; where that works, it can be shown and read again."""

@@ -107,7 +107,7 @@ class PluginBlockTests(SynchronousTestCase):
         self.assertEqual(cache.plugin, MemoryLike(max_size_bytes=1 << 30))
 
     def test_unknown_store(self) -> None:
-        """A store that nobody knows is a problem."""
+        """An unknown store is a problem."""
         self.assertEqual(problems_of(ONE + "caches: {c: {provider: rdis}}"),
                          ("t.yaml:2:24: caches.c.provider: no store 'rdis'",))
 

@@ -49,7 +49,7 @@ class TextTests(SynchronousTestCase):
 
     @given(st.text(alphabet="abcZ09:@%!$", min_size=3, max_size=12))
     def test_password_never_shown(self, password: str) -> None:
-        """Whatever the password is, it is not in what is shown."""
+        """No password is in what is shown."""
         shown = masked_text(f"http://joe:7{password}7@host/path")
         self.assertNotIn(f"7{password}7", shown)
         self.assertTrue(shown.endswith("@host/path"))

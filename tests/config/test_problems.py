@@ -59,7 +59,7 @@ class WordTests(SynchronousTestCase):
         self.assertEqual(list(containers("a.b[0].c")), ["a.b[0].c", "a.b[0]", "a.b", "a", ""])
 
     def test_near_names(self) -> None:
-        """A near name is offered, whatever its case; a far one is not."""
+        """A near name is offered, in either case; a far one is not."""
         self.assertEqual(meant("TIMEOUTS", ["timeout", ""]), "; did you mean 'timeout'?")
         self.assertEqual(meant("xyz", ["timeout"]), "")
 

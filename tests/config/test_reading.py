@@ -224,7 +224,7 @@ class ProblemTests(SynchronousTestCase):
                            "unit in the value, such as 250ms")
 
     def test_all_at_once(self) -> None:
-        """One mistake hides no other, at whatever depth."""
+        """One mistake hides no other, at any depth."""
         _, problems = read("{count: x, listed: [{size: -1}, {sise: 2}], waits: {a: {b: 5}}}")
         error = self.assertRaises(ConfigurationError, problems.raise_any)
         self.assertEqual([line.split(": ")[1] for line in error.problems],

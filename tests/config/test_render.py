@@ -54,7 +54,7 @@ class RenderTests(SynchronousTestCase):
         self.assertIn("- Cookie\n    - X-Team\n", text)
 
     def test_defaults(self) -> None:
-        """Values that nobody gave are shown as well, in their units."""
+        """Values that the file does not give are shown as well, in their units."""
         text = rendered(loaded(ONE))
         for line in ("max_ttl: 1d1h", "port: 8484", "timeseries_retention_factor: 1024",
                      "instant_round: 15s", "is_default: true"):
@@ -94,7 +94,7 @@ class MaskTests(SynchronousTestCase):
         self.assertIn("team", text)
 
     def test_backend_headers(self) -> None:
-        """Of a backend's headers no value is shown, whatever its name."""
+        """Of a backend's headers no value is shown, under any name."""
         text = self.assertHidden(loaded(with_backend(
             "request_headers: {X-Scope-OrgID: hunter2, +X-Plain: hunter2}")))
         self.assertIn("+X-Plain: '*****'", text)

@@ -10,7 +10,7 @@ from attrs import frozen
 class Weight(Enum):
     """How much hangs on a case."""
 
-    REQUIRED = "required"  # a rule says must, or whoever deploys a cache counts on it
+    REQUIRED = "required"  # a rule says must, or operators of caches count on it
     OPTIONAL = "optional"  # the rules allow more caution than a good cache has
     INFORMATIVE = "informative"  # either is fine; the summary says which it is
 

@@ -17,7 +17,7 @@ from tests.conformance.origin import STEP, Origin, Run
 
 _AT_A_TIME = 16
 _TIMEOUT = 20.0
-# What clients send that nobody asked for it.
+# What clients send without being asked for it.
 _USUAL = ("Host: cached.example", "User-Agent: conformance", "Accept: */*",
           "Accept-Encoding: gzip, deflate, br")
 

@@ -55,7 +55,7 @@ class ComplaintTests(SynchronousTestCase):
         self.fails(Step(Source.VALIDATED), got(2), CONDITIONAL)
 
     def test_stored(self) -> None:
-        """From an earlier step, whoever was asked."""
+        """From an earlier step, whether the origin was asked or not."""
         self.passes(Step(Source.STORED), got(1))
         self.passes(Step(Source.STORED), got(1), ASKED)
         self.fails(Step(Source.STORED), got(2), ASKED)

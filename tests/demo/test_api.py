@@ -28,7 +28,7 @@ def now_clock() -> Clock:
 
 
 class ApiTestCase(SynchronousTestCase):
-    """An API at no cost, and somebody to count for."""
+    """An API at no cost, and a client to count for."""
 
     def setUp(self) -> None:
         """Set the clock."""
@@ -206,7 +206,7 @@ class CostTests(ApiTestCase):
         self.successResultOf(asking[20])
 
     def test_client_gone(self) -> None:
-        """A query that nobody waits for frees its turn."""
+        """A query without a waiter frees its turn."""
         asking = [self.ask("/api/v1/query_range", RANGE) for _ in range(21)]
         asking[0].cancel()
         self.failureResultOf(asking[0], CancelledError)
@@ -218,7 +218,7 @@ class SlowClock(Clock):
     """
     A clock on which everything takes a while.
 
-    :ivar turns: how often somebody let others run.
+    :ivar turns: how often a query let others run.
     """
 
     turns = 0

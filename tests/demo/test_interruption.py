@@ -23,7 +23,7 @@ class PromptlyTests(SynchronousTestCase):
         self.failureResultOf(outer, ValueError)
 
     def test_cancelled(self) -> None:
-        """It fails as cancelled, whatever the inner one makes of that."""
+        """It fails as cancelled, however the inner one takes that."""
         inner: Deferred[int] = Deferred(lambda one: one.errback(ValueError()))
         outer = promptly(inner)
         outer.cancel()
@@ -41,7 +41,7 @@ class InterruptionTests(SynchronousTestCase):
     """Asking for the end."""
 
     def setUp(self) -> None:
-        """Nobody has asked."""
+        """The end was not asked for."""
         self.interruption = Interruption()
         self.waiting: Deferred[None] = Deferred()
         self.log: list[str] = []
@@ -60,14 +60,14 @@ class InterruptionTests(SynchronousTestCase):
         return Deferred.fromCoroutine(self.interruption.until(work))
 
     def test_not_asked(self) -> None:
-        """Work is done when nobody asks for the end."""
+        """Work is done when the end is not asked for."""
         doing = self.until(self.work)
         self.waiting.callback(None)
         self.successResultOf(doing)
         self.assertEqual(self.log, ["begun", "done", "tidied"])
 
     def test_asked(self) -> None:
-        """Work that goes on is cut short; whoever waits for it goes on."""
+        """Work that goes on is cut short; its caller goes on."""
         doing = self.until(self.work)
         self.interruption.ask()
         self.successResultOf(doing)
@@ -86,7 +86,7 @@ class InterruptionTests(SynchronousTestCase):
         self.assertTrue(self.interruption.is_asked)
 
     def test_cancelled_by_others(self) -> None:
-        """A cancellation that nobody asked for here is not swallowed."""
+        """A cancellation that was not asked for here is not swallowed."""
         doing = self.until(self.work)
         doing.cancel()
         self.failureResultOf(doing, CancelledError)

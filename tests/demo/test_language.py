@@ -163,7 +163,7 @@ class ExpressionTests(SynchronousTestCase):
     @settings(max_examples=200)
     @given(st.text(alphabet='up{}()[]=~"1m+*, sumbyrate', max_size=30))
     def test_never_anything_else(self, text: str) -> None:
-        """Whatever is written, it is read or refused."""
+        """Any text is read or refused."""
         try:
             parse(text)
         except NotUnderstood as error:

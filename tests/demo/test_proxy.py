@@ -133,7 +133,7 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(self.failureResultOf(starting, ProxyFailed).value.log, "no such file")
 
     def test_somebody_else_answers(self) -> None:
-        """It has not started if it has ended, whoever answers on its port."""
+        """It has not started if it has ended, even if another process answers on its port."""
         starting = self.start()
         self.reactor.process.end()
         self.asked[0].callback(True)
@@ -182,7 +182,7 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(process.signals, ["TERM"])
 
     def test_stop_again(self) -> None:
-        """Whatever has ended, or never began, is not told to end."""
+        """A process that has ended, or never began, is not told to end."""
         self.stopped()
         process = self.started()
         self.stopped()

@@ -90,7 +90,7 @@ class CatalogueTests(SynchronousTestCase):
             [{"__name__": "m", "a": a, "b": b} for a in "12" for b in "xy"])
 
     def test_ordered(self) -> None:
-        """Series come by labels, whatever order their metrics were named in."""
+        """Series come by labels, for any order of their metrics."""
         some = [Metric(name, Kind.GAUGE, "", 1.0, 1, (("a", ("2", "1")),)) for name in "zb"]
         labels = [one.labels for one in Catalogue.of(some).series]
         self.assertEqual(labels, sorted(labels))

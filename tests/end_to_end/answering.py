@@ -113,7 +113,7 @@ class AnsweringOrigin:
         self.do_upload(peer, head)
 
     def do_listen(self, peer: socket.socket, head: bytes) -> None:
-        """Read whatever comes, for ever."""
+        """Read all that comes, for ever."""
         self._listen(peer)
 
     def do_early(self, peer: socket.socket, head: bytes) -> None:
@@ -178,7 +178,7 @@ class AnsweringOrigin:
             self.moved += peer.send(bytes(65536))
 
     def do_unasked(self, peer: socket.socket, head: bytes) -> None:
-        """Change to what nobody has offered."""
+        """Change to a protocol that was not offered."""
         peer.sendall(_SWITCH % b"surprise")
         self._listen(peer)
 

@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
     asked: list[Asked]
 
     def do_GET(self) -> None:
-        """Answer, whatever the method is."""
+        """Answer a request of any method."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.asked.append(Asked(self.command, self.path, self.headers.items(), body))
         path, _, query = self.path.partition("?")

@@ -92,7 +92,7 @@ class Answer:
 
 def fetch(url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None,
           timeout: float = 60.0) -> Answer:
-    """:return: what a server answers, whatever its status."""
+    """:return: what a server answers, with any status."""
     request = urllib.request.Request(url, data, dict(headers or {}))
     try:
         with _OPENER.open(request, timeout=timeout) as response:

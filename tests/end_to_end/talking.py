@@ -123,7 +123,7 @@ def request(url: str, headers: Iterable[Field] = (), method: str = "GET",
 
 
 def sent_until_full(talk: Talk, piece: bytes = bytes(65536), most: int = 128 << 20) -> int:
-    """:return: how many octets could be sent until nobody took more for a while."""
+    """:return: how many octets could be sent until no more were taken for a while."""
     sent = 0
     talk.socket.settimeout(0.5)
     with suppress(TimeoutError):

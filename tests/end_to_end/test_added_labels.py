@@ -117,7 +117,7 @@ class AddedLabelsTests(BesidePrometheus):
                 self.assertEqual(samples(got.body, False), samples(want.body, True), told)
 
     def test_expressions(self) -> None:
-        """Whatever is said about the labels means what it says, in instants and in ranges."""
+        """Every matcher of the labels means what it says, in instants and in ranges."""
         for query in EXPRESSIONS:
             self.assert_samples("/api/v1/query", {"query": query, "time": self.now - 30})
             self.assert_samples("/api/v1/query_range", {
@@ -200,7 +200,7 @@ def samples(body: bytes, is_to_label: bool) -> Any:
     """
     :param is_to_label: whether series that have lost our labels are to be given them, as
         Trickster does unless two became the same by that.
-    :return: what is in an answer, whatever the order of its series.
+    :return: what is in an answer, in any order of its series.
     """
     data = json.loads(body)["data"]
     if data["resultType"] in ("scalar", "string"):
@@ -220,13 +220,13 @@ def _number(text: str) -> str:
 
 
 def found(body: bytes) -> Any:
-    """:return: what a lookup found, whatever the order of series."""
+    """:return: what a lookup found, in any order of series."""
     data = json.loads(body)["data"]
     return sorted(json.dumps(one, sort_keys=True) for one in data)
 
 
 def lines(body: bytes) -> list[tuple[str, list[str], str]]:
-    """:return: the samples of a federated text, whatever the order of series and labels."""
+    """:return: the samples of a federated text, in any order of series and labels."""
     every = []
     for line in body.decode().splitlines():
         if line.startswith("#"):

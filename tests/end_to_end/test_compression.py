@@ -128,7 +128,7 @@ class CompressionTests(SynchronousTestCase):
             connection.close()
 
     def assert_all_alike(self, target: str, lookup: str = "") -> bytes:
-        """Whatever a client accepts, it gets the same body; twice each."""
+        """With any codings accepted, a client gets the same body; twice each."""
         plain = self.ask(target)
         self.assertNotIn("Content-Encoding", plain.headers)
         self.assertEqual(plain.headers["Vary"], "Accept-Encoding")

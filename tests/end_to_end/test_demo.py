@@ -58,7 +58,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 
 def is_listening(port: int) -> bool:
-    """:return: whether somebody listens there."""
+    """:return: whether a process listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -110,7 +110,7 @@ class DemoTests(SynchronousTestCase):
         self.assertFalse(is_listening(int(front[1])))
 
     def test_port_taken(self) -> None:
-        """A port that somebody else has is a failure, and said so."""
+        """A port that another process has is a failure, and said so."""
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()

@@ -1,4 +1,4 @@
-"""Whatever is asked through Trickster is answered as Prometheus itself answers it."""
+"""Every question through Trickster is answered as Prometheus itself answers it."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ class LeavingTests(_SlowTests):
             self.assertTrue(origin.is_left.wait(_PATIENCE), case)
 
     def test_others_still_wait(self) -> None:
-        """As long as somebody else waits for the same, the origin is not left."""
+        """As long as another client waits for the same, the origin is not left."""
         origins = [SlowOrigin(_LENGTH) for _ in SHARED]
         trickster = self.start(*origins)
         for i, (origin, target) in enumerate(zip(origins, SHARED, strict=True)):
@@ -183,7 +183,7 @@ class DrainTests(_SlowTests):
     """What becomes of answers on their way when Trickster is told to stop."""
 
     def test_answers_are_completed(self) -> None:
-        """Answers on their way are sent to their ends; nobody new is let in; then all is over."""
+        """Answers on their way are sent to their ends; no new client is let in; then all is over."""
         targets = (*SHARED, "/api/v1/alerts", "/federate")
         origins = [SlowOrigin(_LENGTH, first=PLAIN[:20 * (i % 2)]) for i in range(len(targets))]
         trickster = self.start(*origins)

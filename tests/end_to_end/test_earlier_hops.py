@@ -134,7 +134,7 @@ class StrangerTests(EchoCase):
                 for name in ("standard", "x", "both", "none")}
 
     def test_taken_away(self) -> None:
-        """In every mode, whatever was said about earlier hops is gone."""
+        """In every mode, all that was said about earlier hops is gone."""
         said = {**CHAIN, "Forwarded": "for=203.0.113.9;host=dash.example;proto=https",
                 "X-Forwarded-Server": "203.0.113.9", "X-Forwarded-By": "203.0.113.9"}
         for name in self.backends:

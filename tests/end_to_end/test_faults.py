@@ -1,4 +1,4 @@
-"""Whatever an origin does wrong: a correct error, nothing stored, and the next request fine."""
+"""After any fault of an origin: a correct error, nothing stored, and the next request fine."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class WhoMaySeeTests(EchoCase):
     """Whose answers are kept, and for whom."""
 
     def test_origins_word_on_ranges(self) -> None:
-        """What an origin will have kept by nobody is asked for each time, by ranges too."""
+        """What an origin forbids to keep is asked for each time, by ranges too."""
         for control in KEPT_BY_NOBODY:
             target = self.range_target(cc=control, x=control)
             for count in (1, 2):

@@ -1,4 +1,4 @@
-"""Questions that nobody in their right mind would ask, answered as Prometheus answers them."""
+"""Questions that no dashboard would ask, answered as Prometheus answers them."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class HostileTests(BesidePrometheus):
 
 
 def sent(base: str, target: str, form: str | None) -> Answer:
-    """:return: the answer to a target that nobody has looked at on the way."""
+    """:return: the answer to a target that was not parsed on the way."""
     server = urllib.parse.urlsplit(base)
     connection = http.client.HTTPConnection(server.hostname or "", server.port, timeout=60)
     try:

@@ -213,7 +213,7 @@ class MalformedTests(ListenerCase):
 
 
 class GoodTests(ListenerCase):
-    """What is allowed works, whatever it looks like."""
+    """What is allowed works, however odd it looks."""
 
     async def test_allowed(self) -> None:
         """Unusual requests that are none of the above."""

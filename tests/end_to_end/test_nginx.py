@@ -163,7 +163,7 @@ class ValidatingTests(_NginxCase):
                 self.assertEqual(self.ask(target, condition).status, 412, f"{target} {condition}")
 
     def test_conditions_store_nothing_wrong(self) -> None:
-        """After a 304 to somebody's own condition, others get the whole."""
+        """After a 304 to a client's own condition, others get the whole."""
         tag = request(self.nginx.url + "/fresh/a.bin").headers["ETag"]
         self.assertEqual(self.ask("/fresh/a.bin?304", ("If-None-Match", tag)).status, 304)
         self.assertEqual(self.ask("/fresh/a.bin?304").body, octets_of("a.bin"))

@@ -262,7 +262,7 @@ class EndpointTests(Reporting):
 
     def test_listeners(self) -> None:
         """Nothing of this is to be had where clients come; their paths go to the origin."""
-        # The scripted origin answers whatever it is asked.
+        # The scripted origin answers every request.
         origins = 200
         for path, wanted in (
                 ("/trickster/health", (origins, 200, 404)),

@@ -68,7 +68,7 @@ class PassedTests(OddPathCase):
     """What an origin would have answered, it is asked."""
 
     def test_as_it_is(self) -> None:
-        """Every provider passes such paths on as they came, whatever the verb."""
+        """Every provider passes such paths on as they came, with any method."""
         for name in PROVIDERS:
             for path in ODD:
                 for verb in VERBS:

@@ -166,7 +166,7 @@ class OriginPluginTests(SynchronousTestCase):
 
     def test_dashboard(self) -> None:
         """
-        What nobody asked for before is fetched, what somebody did is not; a window that
+        What was not asked for before is fetched, what was is not; a window that
         slides asks for what is new.  Answers are Graphite's own all the time.
         """
         graphite, trickster = self.serving()

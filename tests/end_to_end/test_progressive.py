@@ -52,7 +52,7 @@ class _ProgressiveCase(SynchronousTestCase):
         cls.directory.cleanup()
 
     def given(self, script: Script, backend: str = "cached") -> str:
-        """:return: a target that nobody has asked for, which is answered by a script."""
+        """:return: a target that was not asked for before, which is answered by a script."""
         self.origin.follow(script)
         type(self).number += 1
         return f"/{backend}/{self.number}"
@@ -130,7 +130,7 @@ class CrowdTests(_ProgressiveCase):
         self.assertEqual(len(self.origin.run.heads), 1)
 
     def test_too_large(self) -> None:
-        """Above max_object_size_bytes it is streamed to all, and stored for nobody."""
+        """Above max_object_size_bytes it is streamed to all, and not stored."""
         body = BODY[:4 * MIB]
         for is_chunked in (False, True):
             target = self.given(Script(body, is_chunked, hold_at=3 * MIB), "small")
@@ -174,7 +174,7 @@ class ReaderTests(_ProgressiveCase):
     """Readers that are slow, or leave, or want only a part."""
 
     def test_slow_reader(self) -> None:
-        """One that does not read holds up nobody, costs little memory, and misses nothing."""
+        """One that does not read holds up no other, costs little memory, and misses nothing."""
         target = self.given(Script(BODY), "small")
         growth = Growth(self.trickster)
         slow = Talk(self.trickster.port, 4096)
@@ -203,7 +203,7 @@ class ReaderTests(_ProgressiveCase):
             self.assertEqual(len(self.origin.run.heads), 1)
 
     def test_all_leave(self) -> None:
-        """When nobody is left, so is the origin; who comes then begins anew."""
+        """When no client is left, so is the origin; one that comes then begins anew."""
         for backend in ("cached", "small", "proxied"):
             target = self.given(Script(SMALL, hold_at=HALF), backend)
             talks = [self.client(target) for _ in range(3)]

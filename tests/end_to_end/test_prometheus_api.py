@@ -123,7 +123,7 @@ class EndpointTests(BothWays):
     def test_time_ranges_of_lookups(self) -> None:
         """Whole seconds are widened to the minute, which the header says; others are not."""
         for path in ("/api/v1/labels", "/api/v1/label/job/values", "/api/v1/series"):
-            match = {"match[]": "requests_total"}  # which has no holes, whatever the time is
+            match = {"match[]": "requests_total"}  # which has no holes at any time
             statuses = self.lookups(path, *(
                 {"start": start, "end": end, **match} for start, end in (
                     (self.now - 600, self.now - 60), (self.now - 590, self.now - 90),
@@ -269,7 +269,7 @@ class EndpointTests(BothWays):
                 self.assertEqual(gzip.decompress(got.body) if compressed else got.body, plain)
 
     def test_admin_is_blocked(self) -> None:
-        """Nobody administers the origin through Trickster, whatever the method."""
+        """The origin is not administered through Trickster, by any method."""
         for path in ("tsdb/snapshot", "tsdb/delete_series?match[]=odd", "tsdb/clean_tombstones",
                      "", "%74sdb/snapshot"):
             for method in ("POST", "PUT", "GET"):

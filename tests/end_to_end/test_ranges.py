@@ -101,14 +101,14 @@ class RangeTests(_RangeCase):
         self.assertEqual((answer.status, answer.lookup, answer.body), (200, "hit", BODY))
 
     def test_whole_from_parts(self) -> None:
-        """A request for all of it is answered with all of it, whatever is here."""
+        """A request for all of it is answered with all of it, whatever part is stored."""
         target = "/fresh/a.bin?all"
         self.ask(target, "100-199")
         answer = request(self.trickster.url + target)
         self.assertEqual((answer.status, answer.body), (200, BODY))
 
     def test_too_large_to_join(self) -> None:
-        """Nobody gets a part of what was asked for because the rest was here already."""
+        """No client gets a part of what it asked for because the rest was here already."""
         target, whole = "/fresh/huge.bin?join", octets_of("huge.bin")
         self.ask(target, "0-9")
         answer = self.ask(target, "0-1999999")
@@ -137,7 +137,7 @@ class RangeTests(_RangeCase):
         self.assertEqual((answer.status, answer.headers["Content-Length"]), (200, str(SIZE)))
 
     def test_too_many(self) -> None:
-        """More ranges than anybody needs are answered with the whole, not with work."""
+        """More ranges than any client needs are answered with the whole, not with work."""
         target = "/fresh/a.bin?many"
         for _ in range(2):
             answer = self.ask(target, ",".join(f"{n}-{n}" for n in range(0, 4000, 2)))
@@ -243,7 +243,7 @@ _DATES = {"then": "Tue, 14 Nov 2023 22:13:20 GMT", "before": "Mon, 13 Nov 2023 2
 
 
 class DifferentialTests(_RangeCase):
-    """Whatever is asked, in whatever order: the answer is the origin's own."""
+    """Any questions, in any order: the answer is the origin's own."""
 
     episodes: ClassVar = 0
 
@@ -285,7 +285,7 @@ class DifferentialTests(_RangeCase):
 
 
 def _meaning(answer: Answer) -> tuple[object, ...]:
-    """:return: what matters of an answer to whoever asked."""
+    """:return: what matters of an answer to its client."""
     said = {name: answer.headers[name] for name in ("ETag", "Last-Modified", "Content-Range")}
     if answer.status == 206 and answer.headers["Content-Type"].startswith("multipart/"):
         return answer.status, said, parts_of(answer)

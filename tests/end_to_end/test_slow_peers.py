@@ -204,7 +204,7 @@ class ReadingTests(_SlowCase):
         self.assertLess(growth.peak, 8 * MIB)
 
     def test_pipelining(self) -> None:
-        """Requests that are sent on and on while nobody reads the answers are left unread."""
+        """Requests that are sent on and on while their client reads no answers are left unread."""
         request(f"{self.trickster.url}/stored/y")
         growth = Growth(self.trickster)
         talk = self.talk(4096)

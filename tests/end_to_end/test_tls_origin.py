@@ -88,7 +88,7 @@ class TlsOriginTests(Standing):
         self.assertEqual(self.ask("named").status, 502)
 
     def test_careless(self) -> None:
-        """Only who says so believes anybody."""
+        """Every certificate is accepted only where that is configured."""
         self.assertEqual(self.ask("careless").status, 200)
 
     def test_our_certificate(self) -> None:

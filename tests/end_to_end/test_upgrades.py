@@ -127,7 +127,7 @@ class UpgradeTests(ProxyCase):
             self.assertEqual(talk.asked("/proxied/said").status, 200)
 
     def test_unasked(self) -> None:
-        """A change to what was not offered, or that nobody offered at all, is an error."""
+        """A change to what was not offered, or without any offer, is an error."""
         for headers in (HANDSHAKE, []):
             answer = self.talk().asked("/proxied/unasked", headers)
             self.assertEqual(answer.status, 502)
@@ -145,7 +145,7 @@ class StreamTests(ProxyCase):
     """Answers that come bit by bit."""
 
     def test_events(self) -> None:
-        """Each event is there at once, whatever stands in between; the origin is left at last."""
+        """Each event is there at once, through all middlewares; the origin is left at last."""
         for backend in BACKENDS:
             self.origin.renew()
             talk = self.talk()
@@ -191,7 +191,7 @@ class MethodTests(ProxyCase):
     """Requests that are neither GET nor HEAD."""
 
     def test_passed_on(self) -> None:
-        """OPTIONS, and methods that nobody knows, are the origin's to answer."""
+        """OPTIONS, and unknown methods, are the origin's to answer."""
         for backend in BACKENDS:
             for method in ("OPTIONS", "PATCH", "PROPFIND", "BREW"):
                 self.check_passed_on(backend, method)
@@ -224,7 +224,7 @@ class MethodTests(ProxyCase):
         self.assertEqual(self.origin.heads, [])
 
     def test_connect(self) -> None:
-        """Nobody gets a tunnel."""
+        """No client gets a tunnel."""
         talk = self.talk()
         talk.send(b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\n\r\nSSH-2.0\r\n")
         self.assertTrue(talk.rest().startswith(b"HTTP/1.1 501 "))

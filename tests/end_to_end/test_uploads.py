@@ -94,7 +94,7 @@ class UploadTests(ProxyCase):
                 self.origin.renew()
 
     def test_expectation_of_an_old_client(self) -> None:
-        """HTTP/1.0 has no interim answers: nobody waits for one."""
+        """HTTP/1.0 has no interim answers: none is waited for."""
         talk = self.talk()
         talk.send(b"PUT /proxied/upload HTTP/1.0\r\nExpect: 100-continue\r\n"
                   b"Content-Length: 5\r\n\r\n")

@@ -18,7 +18,7 @@ _CACHED = (
     "max_over_time(temperature[10m:1m])", "temperature offset 5m", "temperature default 0",
     "increase(requests_total[2m])", "{__name__=~'temp.*'}", "avg_over_time(temperature[10m])",
 )
-# MetricsQL that looks at the whole range, or picks series by it, or that nobody here knows.
+# MetricsQL that looks at the whole range, or picks series by it, or that is unknown here.
 _PASSED = (
     "running_sum(temperature)", "range_max(temperature)", "temperature @ end()", "start()",
     "limitk(2, temperature)", "WITH (x = temperature) x + x", "sum(temperature) limit 1",
@@ -85,7 +85,7 @@ class VictoriaTests(Standing):
         return got
 
     def windows(self, count: int, grid: int) -> list[tuple[int, int, int]]:
-        """:return: start, end and step, the former on a grid, whatever that is."""
+        """:return: start, end and step, the former on any grid."""
         source, found = random.Random(count), []
         for _ in range(count):
             step = source.choice((15, 60, 300))

@@ -79,7 +79,7 @@ class ChunkedTests(SynchronousTestCase):
         self.assertEqual(fed([b"0\r\na: b\r\nContent-Length: 5\r\n\r\n"]), (b"", True, b""))
 
     def test_malformed(self) -> None:
-        """Whatever two readers might read differently is refused, however it is cut."""
+        """What two readers might read differently is refused, however it is cut."""
         for octets in (
             b"\r\n", b"g\r\n", b"0x1\r\nx\r\n", b"+1\r\nx\r\n", b"-1\r\nx\r\n", b" 1\r\nx\r\n",
             b"1 \r\nx\r\n", b"1\nx\r\n", b"1\r\nx\n", b"1\r\nxy\r\n", b"1\r\nx0\r\n", b"1\rx",

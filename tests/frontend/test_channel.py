@@ -435,7 +435,7 @@ class StreamedBodyTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "open")
 
     def test_back_pressure(self) -> None:
-        """While nobody reads, no more than a little is taken in."""
+        """Without a reader, no more than a little is taken in."""
         origin = PausedOrigin()
         connection = Connection(origin)
         connection.send(post(b"x" * 200000)[:-200000], b"x" * 65536)
@@ -452,14 +452,14 @@ class StreamedBodyTests(SynchronousTestCase):
         self.assertTrue(connection.is_reading)
 
     def test_continue(self) -> None:
-        """A client that waits for it is told to go on, when somebody reads."""
+        """A client that waits for it is told to go on, when the body is read."""
         connection = Connection(Echo())
         octets = post(b"ab", b"Expect: 100-continue")
         self.assertEqual(connection.exchange(octets[:-2]), b"HTTP/1.1 100 Continue\r\n\r\n")
         self.assertEqual(answers(connection.exchange(b"ab")), [(200, b"POST / ab")])
 
     def test_no_continue(self) -> None:
-        """Not where nobody reads."""
+        """Not where the body is not read."""
         connection = Connection(RecordingResponder.of(ok(b"no")))
         received = connection.exchange(post(b"ab", b"Expect: 100-continue")[:-2])
         self.assertEqual(answers(received), [(200, b"no")])
@@ -585,7 +585,7 @@ class TimingTests(SynchronousTestCase):
         self.assertIn(b" 408 ", connection.received())
 
     def test_body_not_waited_for(self) -> None:
-        """Where nobody reads, the client is not to blame."""
+        """Where the body is not read, the client is not to blame."""
         connection = Connection(PausedOrigin(), ListenerLimits(body_timeout=10))
         connection.send(CHUNKED)
         connection.clock.advance(99999)

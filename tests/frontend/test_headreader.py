@@ -76,7 +76,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertFalse(reader.has_begun)
 
     def test_same_fields_again(self) -> None:
-        """Equal field blocks give equal fields, whatever the request line."""
+        """Equal field blocks give equal fields, with any request line."""
         reader = HeadReader(SMALL)
         first = reader.feed(b"GET /a HTTP/1.1\r\n" + HOST + b"\r\n")
         second = reader.feed(b"GET /b HTTP/1.1\r\n" + HOST + b"\r\n")

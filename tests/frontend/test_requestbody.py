@@ -61,7 +61,7 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual(self.source.calls, [])
 
     def test_too_much_ahead(self) -> None:
-        """What nobody reads is not taken in without end."""
+        """An unread body is not taken in without end."""
         self.body = RequestBody(None, framing_of(1 << 20), self.source)
         self.arrive(bytes(65536))
         self.assertEqual(self.source.calls, [])

@@ -252,7 +252,7 @@ class ConnectionTests(SynchronousTestCase):
 
 
 class NeverRaisesTests(SynchronousTestCase):
-    """Whatever comes is a head, malformed, or not complete."""
+    """Any octets are a head, malformed, or not complete."""
 
     @settings(max_examples=300, deadline=None)
     @given(st.binary(max_size=80))

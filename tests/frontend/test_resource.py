@@ -152,7 +152,7 @@ class ListenerRootTests(SynchronousTestCase):
 
 
 class NestedTests(SynchronousTestCase):
-    """Responders inside a tree of somebody else's."""
+    """Responders inside another program's tree of resources."""
 
     def test_below_a_resource(self) -> None:
         """A responder's resource works anywhere in the tree."""
@@ -358,7 +358,7 @@ class OverloadedTests(SynchronousTestCase):
         self.assertLessEqual(len(self.connection.site._refused), 1024)
 
     def test_own(self) -> None:
-        """The listener's own endpoints answer whatever there is to do."""
+        """The listener's own endpoints answer under any load."""
         self.assertEqual(self.statuses(get(b"/ping")), [200])
 
     def test_over(self) -> None:

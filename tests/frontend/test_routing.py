@@ -100,7 +100,7 @@ class BackendTests(SynchronousTestCase):
         self.assertEqual(find(b"/prom"), ("prom", "/", 5))
 
     def test_host(self) -> None:
-        """A host names the backend whatever its port and case; nothing is stripped."""
+        """A host names the backend, with any port and in either case; nothing is stripped."""
         self.assertEqual(find(b"/api/v1/query", host=b"PROM.example:8480"),
                          ("prom", "/api/v1/query", 0))
 
@@ -146,7 +146,7 @@ class PathTests(SynchronousTestCase):
         self.assertEqual(find(b"/prom/api/x")[1], "/api/")
 
     def test_method_elsewhere(self) -> None:
-        """A path that is there takes its own methods only, whatever shorter ones would take."""
+        """A path that is there takes its own methods only, even if a shorter one would take more."""
         self.assertEqual(TABLE.find(b"PUT", b"x", b"/prom/api/v1/query"),
                          WrongMethod(("GET", "HEAD", "OPTIONS", "POST"), "prom", 5))
         self.assertEqual(TABLE.find(b"POST", b"x", b"/prom/api/x"),
@@ -292,7 +292,7 @@ class ReadingTests(SynchronousTestCase):
                          Unclear("the path is too long", 414))
 
     def test_too_many_readings(self) -> None:
-        """Nor is one that nobody can mean."""
+        """Nor is one that no client can mean."""
         for path in (b"/%" + b"25" * 60 + b"2e", b"/" + b"/.;a\\%2f" * 1700,
                      b"/" + b";%2500//..\\%255c%2e%252e" * 20):
             self.assertIsInstance(TABLE.find(b"GET", b"x", path), Unclear)
@@ -305,7 +305,7 @@ class ReadingTests(SynchronousTestCase):
          "%5C", "%00"]
     ), max_size=9))
     def test_never_around_a_rule(self, pieces: list[str]) -> None:
-        """Whatever reaches the origin leads nowhere else by any server's reading."""
+        """A path that reaches the origin leads nowhere else by any server's reading."""
         path = ("/" + "".join(pieces)).encode()
         routed = TABLE.find(b"GET", b"prom.example", path)
         if isinstance(routed, Found) and not routed.entry.is_local:

@@ -40,7 +40,7 @@ class FirstStepTests(SynchronousTestCase):
         self.assertRaises(ZeroDivisionError, first_step, fails())
 
     def test_waits(self) -> None:
-        """What it waits for, however often, is waited for by whoever awaits the rest."""
+        """What it waits for, however often, is waited for by the caller that awaits the rest."""
         first, second = Deferred(), Deferred()
         result = self.later(_wait_for(first, second))
         first.callback("a")

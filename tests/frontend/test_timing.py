@@ -103,7 +103,7 @@ class PaceTests(SynchronousTestCase):
             self.assertEqual(pace.left(10), left)
 
     def test_only_waiting_counts(self) -> None:
-        """Time in which nobody waits is not the client's."""
+        """Time without a waiting reader is not the client's."""
         pace = Pace(10, 100)
         pace.wanted(0)
         pace.brought(1, 1)

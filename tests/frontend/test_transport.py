@@ -105,7 +105,7 @@ class FakeReactor(Clock):
         return list(self.writers)
 
     def turn(self) -> None:
-        """One turn of the loop: whoever waits for writability gets it."""
+        """One turn of the loop: a transport that waits for writability gets it."""
         for writer in list(self.writers):
             why = writer.doWrite()
             if why is not None:
@@ -365,7 +365,7 @@ OPERATIONS = st.lists(st.one_of(
 
 
 class SameAsStockTests(SynchronousTestCase):
-    """Whatever is done, it ends as with the stock transport."""
+    """Any sequence of calls ends as with the stock transport."""
 
     def result(self, kind: type[tcp.Server], operations: list[tuple[str, Any]]) -> Any:
         world = World(kind, room=0)

@@ -62,7 +62,7 @@ class CodedBodyTests(SynchronousTestCase):
             self.assertIn(len(turns), (8, 9))
 
     def test_the_next_turn(self) -> None:
-        """Between two turns the reactor does whatever else there is."""
+        """Between two turns the reactor does all else that is due."""
         reading = self.started(read_all(self.coded(Octets(bytes(PIECE * 2))), 1 << 30))
         self.assertNoResult(reading)
         [call] = self.clock.getDelayedCalls()
@@ -71,7 +71,7 @@ class CodedBodyTests(SynchronousTestCase):
         self.assertEqual(len(decoded("gzip", bytes(self.successResultOf(reading)))), PIECE * 2)
 
     def test_kept_whole(self) -> None:
-        """At the end, and only then, the coded form is given to whoever wants to keep it."""
+        """At the end, and only then, the coded form is given to the memo that keeps it."""
         coded = bytes(at_once(read_all(self.coded(Octets(b"x" * 1000)), 1 << 20)))
         self.assertEqual(self.kept, [coded])
         source = PausedBody()
@@ -99,7 +99,7 @@ class CodedBodyTests(SynchronousTestCase):
         self.assertEqual(at_once(body.read()), b"")
 
     def test_no_more_than_one_ahead(self) -> None:
-        """While nobody reads, nothing is read."""
+        """Without a reader, nothing is read."""
         source = PausedBody()
         self.coded(source)
         self.assertFalse(source.is_awaited)
@@ -138,7 +138,7 @@ class CodedBodyTests(SynchronousTestCase):
         self.assertEqual(at_once(body.read()), b"")
 
     def test_closed_after_an_error_that_nobody_saw(self) -> None:
-        """An error that came after the last read is nobody's business."""
+        """An error that came after the last read is not raised."""
         source = PausedBody()
         body = self.coded(source)
         source.feed(b"begun")

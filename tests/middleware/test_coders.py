@@ -46,7 +46,7 @@ class CodedTests(SynchronousTestCase):
     @settings(max_examples=30, deadline=None)
     @given(st.lists(st.binary(max_size=300).map(lambda b: b * 7) | st.just(b"flush")))
     def test_in_pieces(self, pieces: list[bytes]) -> None:
-        """Whatever the pieces, and wherever the coded form is flushed."""
+        """For any pieces, and any flushes of the coded form."""
         for coding in (*codings(), *codings(without_isal)):
             encoder, coded, body = coding.encoder(), b"", b""
             for piece in pieces:

@@ -88,7 +88,7 @@ class CompressingTests(SynchronousTestCase):
             self.assertEqual(response.headers.get(b"etag"), b'"x"')
 
     def test_types(self) -> None:
-        """Only configured types are coded, whatever their case and parameters; never events."""
+        """Only configured types are coded, in either case and with any parameters; never events."""
         for kind in ("APPLICATION/json", "text/plain; charset=utf-8", "text/plain ;a=b"):
             self.assert_coded(self.asked(Response(200, headers(content_type=kind), Octets(TEXT))))
         for kind in ("image/png", "text/event-stream", "application/jsonp", "", "json"):
@@ -250,7 +250,7 @@ class CompressingTests(SynchronousTestCase):
             self.assertIsNone(seen())
 
     def test_closed_where_coding_fails(self) -> None:
-        """Whoever fails to code a body closes it."""
+        """A body that fails to be coded is closed."""
         def broken() -> Any:
             raise MemoryError
 

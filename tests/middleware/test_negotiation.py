@@ -43,7 +43,7 @@ class ChosenTests(SynchronousTestCase):
         self.expect({b"": None, b" ": None, b",": None, b"identity": None})
 
     def test_our_order(self) -> None:
-        """Among equals zstd comes before br, gzip and deflate, in whatever order they stand."""
+        """Among equals zstd comes before br, gzip and deflate, in any order."""
         self.expect({b"gzip, deflate, br, zstd": b"zstd", b"deflate,gzip,br": b"br",
                      b"deflate, gzip": b"gzip", b"deflate": b"deflate", b"*": b"zstd",
                      b"gzip;q=0.3, br;q=0.3": b"br"})

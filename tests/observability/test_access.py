@@ -246,7 +246,7 @@ class AnswerTests(ObservedTestCase):
         self.assertEqual(self.frontend("written_bytes_total", "2xx", "HEAD"), 0)
 
     def test_invented_method(self) -> None:
-        """Methods that nobody knows share one label."""
+        """Unknown methods share one label."""
         for method in (b"BREW", b"WHEN"):
             self.answer(Response(200, outcome=HIT), Request(method, b"/"))
         self.assertEqual(self.requests("200", "hit", "other"), 2)
@@ -465,7 +465,7 @@ class BodyTests(ObservedTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_head_leaves_the_body(self) -> None:
-        """The body of an answer to HEAD is nobody's to count."""
+        """The body of an answer to HEAD is not counted."""
         inner = Pieces([b"x"])
         response = self.answer(Response(200, body=inner, outcome=HIT), Request(b"HEAD", b"/"))
         self.assertIs(response.body, inner)

@@ -40,7 +40,7 @@ class RotatedFileTests(SynchronousTestCase):
         self.assertEqual(self.path.read_bytes(), b"4" * 11)
 
     def test_moved_away(self) -> None:
-        """When somebody else moves the file away, a new one is begun."""
+        """When another program moves the file away, a new one is begun."""
         self.file.write(b"1\n")
         self.path.rename(f"{self.path}.moved")
         self.file.write(b"2\n")

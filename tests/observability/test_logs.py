@@ -125,7 +125,7 @@ class ProgramLogTests(SynchronousTestCase):
         self.assertIn("missing", self.sink.lines[0])
 
     def test_odd_events(self) -> None:
-        """Events of anybody make lines, whatever they lack."""
+        """Events of any library make lines, with or without the usual fields."""
         self.observe()({})
         self.assertEqual(self.last(), {"time": "1970-01-01T00:00:00.000Z", "app": "trickster",
                                        "level": "info", "event": ""})

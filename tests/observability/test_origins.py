@@ -44,7 +44,7 @@ class CountedOriginTests(SynchronousTestCase):
                          .received_octets, 5)
 
     def test_a_failure(self) -> None:
-        """An origin that gives no answer is a failure, which goes on to whoever asked."""
+        """An origin that gives no answer is a failure, which goes on to the caller."""
         counters = OriginCounters()
         counted = CountedOrigin(RecordingResponder.of(UpstreamTimeout()), counters, outages())
         with self.assertRaises(UpstreamTimeout):
@@ -87,7 +87,7 @@ class CountedOriginTests(SynchronousTestCase):
         self.assertEqual((counted.counters.failures, counted.outages.is_failing), (0, False))
 
     def test_broken_off(self) -> None:
-        """An origin that goes away within its answer fails, whatever its status was."""
+        """An origin that goes away within its answer fails, with any status."""
         body = PausedBody()
         body.feed(UpstreamBroke("gone"))
         counted = CountedOrigin(

@@ -79,7 +79,7 @@ class ResultValueTests(SynchronousTestCase):
     @given(_outcomes)
     @settings(max_examples=200)
     def test_one_line_of_fields(self, outcome: Outcome) -> None:
-        """Whatever happened, both values are printable ASCII, and fit to be sent."""
+        """Of any outcome, both values are printable ASCII, and fit to be sent."""
         for _, value in result_fields(outcome):
             self.assertTrue(re.fullmatch(rb"[!-~]+(?: [!-~]+)*", value), value)
 
@@ -147,7 +147,7 @@ class CacheStatusTests(SynchronousTestCase):
                        Engine.DELTA, status, Reason.RANGE_MISS)
 
     def test_collapsed(self) -> None:
-        """A waiter's answer came from somebody else's forward request."""
+        """A waiter's answer came from another client's forward request."""
         self.check("Trickster; fwd=uri-miss; collapsed; detail=collapsed",
                    Engine.OBJECT, Status.PROXY_HIT, Reason.COLLAPSED)
 

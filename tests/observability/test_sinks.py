@@ -77,7 +77,7 @@ class BufferedSinkTests(SynchronousTestCase):
         self.assertEqual([len(octets) for octets in self.paper.written], [300_003])
 
     def test_nothing(self) -> None:
-        """Where nothing is said, nothing is written, and nobody waits."""
+        """Where nothing is said, nothing is written, and no caller waits."""
         self.clock.advance(9)
         self.assertEqual((self.paper.written, self.clock.getDelayedCalls()), ([], []))
 

@@ -96,7 +96,7 @@ class RoutesTests(SynchronousTestCase):
                            method="POST")
 
     def test_admin(self) -> None:
-        """Nobody administers the origin through us, by no method."""
+        """The origin is not administered through us, by any method."""
         for method in ("GET", "POST", "PUT", "DELETE"):
             route = route_of("/api/v1/admin/tsdb/delete_series", method)
             self.assertIs(route.serve, Serve.LOCAL)

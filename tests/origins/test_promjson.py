@@ -52,7 +52,7 @@ def encoded(dataset: Dataset, warnings: tuple[str, ...] = ()) -> bytes:
 
 
 def samples(dataset: Dataset) -> dict[Any, list[tuple[int, bytes]]]:
-    """:return: rows by labels, whatever the spelling of these."""
+    """:return: rows by labels, in any spelling of these."""
     return {label_order(identity): list(dataset.rows(identity)) for identity in dataset.series}
 
 
@@ -207,7 +207,7 @@ class MatrixTests(SynchronousTestCase):
         self.assertEqual(len(decode_matrix(octets, ALL).series), 1)
 
     def test_thanos(self) -> None:
-        """Thanos has room for an analysis in every answer, also where nobody asked for one."""
+        """Thanos has room for an analysis in every answer, also where none was asked for."""
         answer = matrix([floats({"a": "b"}, 1)])
         answer["data"]["analysis"] = {}
         self.assertEqual(len(decode_matrix(compact(answer), ALL).series), 1)
@@ -263,7 +263,7 @@ class UndecodableTests(SynchronousTestCase):
                 {"status": "success", "data": {"resultType": kind, "result": result}}))
 
     def test_unknown_parts(self) -> None:
-        """Parts that nobody told us of, anywhere."""
+        """Unknown parts, anywhere."""
         self.assert_refused(compact(matrix([], trace={})))
         self.assert_refused(compact(matrix([{**floats({}, 1), "more": 1}])))
         answer = matrix([])

@@ -84,7 +84,7 @@ class AnswerTests(SynchronousTestCase):
     """What the client is told."""
 
     def test_samples(self) -> None:
-        """Every series has the labels, whatever was done with it."""
+        """Every series has the labels, through all operations."""
         ours = {"dc": "x", "zone_a": "y"}
         for query in ("a", "sum(a)", "vector(1)", "nosuch(a)", "a or vector(0)"):
             found = answered(asked("samples", ("query", query)), vector({"a": "b"}, {}))

@@ -91,7 +91,7 @@ class DecodeRequestTests(SynchronousTestCase):
         self.assertEqual((query.wants_newest, query.tolerance_ns), (False, 30 * SECOND))
 
     def test_other_path(self) -> None:
-        """Where nobody knows the path of instant queries, there is no newest sample."""
+        """Where the path of instant queries is unknown, there is no newest sample."""
         request = Request(b"GET", b"/custom?" + urlencode(ASKED).encode())
         self.assertFalse(decoded(request).wants_newest)
 
@@ -118,7 +118,7 @@ class KeyTests(SynchronousTestCase):
                 self.assertEqual(key(request), expected)
 
     def test_different(self) -> None:
-        """Whatever can change an answer does, and so does how often it is said."""
+        """Every parameter that can change an answer does, and so does how often it is said."""
         requests = [
             get(ASKED), get({**ASKED, "query": "up "}), get({**ASKED, "step": "61"}),
             *(get({**ASKED, name: value}) for name, value in (
@@ -211,7 +211,7 @@ class RefusedTests(SynchronousTestCase):
         self.assert_refused(Reason.UNKNOWN_FUNCTION, get({**ASKED, "query": "running_sum(up)"}))
 
     def test_accepted_formats(self) -> None:
-        """Whoever takes JSON gets it."""
+        """A client that takes JSON gets it."""
         for accept in ("*/*", "application/json", "application/*;q=0.5", "text/html, */*;q=0.1"):
             decoded(get(ASKED, accept=accept))
 

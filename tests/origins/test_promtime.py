@@ -136,7 +136,7 @@ class SpellingTests(SynchronousTestCase):
     """Equal instants, spelled alike."""
 
     def test_alike(self) -> None:
-        """Whatever the spelling, whole seconds are a whole number."""
+        """In every spelling, whole seconds are a whole number."""
         for text in ("1795000014", "1795000014.0", "1795000014.000", "+1795000014",
                      "1.795000014e9", "001795000014", "2026-11-18T11:06:54Z",
                      "2026-11-18T12:06:54.000+01:00"):

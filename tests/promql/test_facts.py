@@ -74,7 +74,7 @@ class OrdinaryTests(SynchronousTestCase):
 
     @given(st.text(alphabet="ab\\\"'`(){}[]#@\n -1h", max_size=20))
     def test_any_string(self, text: str) -> None:
-        """Whatever stands in a string means nothing."""
+        """The text in a string means nothing."""
         quoted = '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
         self.assertEqual(facts("x{a=" + quoted + "}"), Facts())
         raw = "`" + text.replace("`", "") + "`"
@@ -101,7 +101,7 @@ class RangeDependentTests(SynchronousTestCase):
                 self.assertIs(facts(expression).reason, reason)
 
     def test_start_and_end(self) -> None:
-        """The ends of the range, wherever, in whatever case."""
+        """The ends of the range, anywhere, in either case."""
         self.assert_refused(
             Reason.RANGE_DEPENDENT, "x @ start()", "x @ end()", "x@end()", "rate(x[5m] @ start())",
             "x offset 1h @ end ( )", "max_over_time(x[1h:1m] @ END())", "x @ # remark\n start()",
@@ -146,7 +146,7 @@ class RangeDependentTests(SynchronousTestCase):
                             "rate(x[5m] anchored)")
 
     def test_unknown_functions(self) -> None:
-        """Functions that are not Prometheus's own: nobody knows what they look at."""
+        """Functions that are not Prometheus's own: it is not known what they look at."""
         self.assert_refused(
             Reason.UNKNOWN_FUNCTION, "running_sum(x)", "range_avg(x)", "now()", "info(up)",
             "WITH (a = b) a", "Rate(x[5m])", "keep_last_value(x)", "xrate (y[1m])",

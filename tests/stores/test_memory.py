@@ -282,7 +282,7 @@ class ModelTests(SynchronousTestCase):
     @given(_steps)
     @settings(max_examples=150)
     def test_same(self, steps: list[tuple[Any, ...]]) -> None:
-        """Whatever happens, both find the same, and the octets are those of what is held."""
+        """In any order of calls, both find the same, and the octets are those of what is held."""
         clock = Clock()
         store = MemoryStore(clock, 6 * OVERHEAD, 5)
         naive = Naive([], 6 * OVERHEAD, 5)

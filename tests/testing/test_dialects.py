@@ -72,7 +72,7 @@ class LabelledTests(  # type: ignore[misc]
 
 @frozen
 class Unnarrowed(PrometheusRange):
-    """Asks for what the client asked for, whatever is missing."""
+    """Asks for what the client asked for, not for what is missing."""
 
     def encode_request(self, query: TimeRangeQuery) -> Request:
         """See L{IQueryDialect.encode_request}."""
@@ -104,7 +104,7 @@ class Credulous(PrometheusRange):
 
 @frozen
 class Greedy(PrometheusRange):
-    """Keeps what it gets, whatever was asked for."""
+    """Keeps what it gets, not what was asked for."""
 
     def decode_response(self, query: TimeRangeQuery, response: Response) -> Dataset:
         """See L{IQueryDialect.decode_response}."""

@@ -144,7 +144,7 @@ class StoreTests(SynchronousTestCase):
         verifyObject(ICacheStore, PausedStore())
 
     def test_broken(self) -> None:
-        """Whatever is asked fails, and is noted."""
+        """Every call fails, and is noted."""
         store = BrokenStore()
         for call in (store.put("a", b"", 1), store.delete(["a"]), store.keys("")):
             self.assertRaises(StoreError, at_once, call)

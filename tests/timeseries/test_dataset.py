@@ -124,7 +124,7 @@ class DatasetTests(SynchronousTestCase):
     @given(models(), models(), some_instants, run_kinds)
     def test_restricted(self, first: Model, second: Model, instants: frozenset[int],
                         runs: Callable[..., Runs]) -> None:
-        """Only what lies inside is left, whatever runs it is in."""
+        """Only what lies inside is left, in any runs."""
         both = dataset_of(first, runs).merged(dataset_of(second, runs))
         model = first.merged(second).restricted(instants)
         extents = Extents.of(STEP, [(t, t) for t in instants])
@@ -148,7 +148,7 @@ class DatasetTests(SynchronousTestCase):
         self.assertIs(whole.window(Extent(0, 0)), whole)
 
     def test_window_of_many(self) -> None:
-        """Many series are cut as they are looked at, which nobody can tell."""
+        """Many series are cut as they are looked at, which does not show."""
         extents = Extents(STEP, (Extent(0, at(9)),))
         rows = [(at(t), row(t, "1")) for t in range(10)]
         few = [(at(t), row(t, "1")) for t in range(3)]
@@ -207,7 +207,7 @@ class OrderTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from([*NAMES, *(n.upper() for n in NAMES)]), unique_by=bytes.lower),
            st.lists(st.sampled_from([*NAMES, *(n.upper() for n in NAMES)]), unique_by=bytes.lower))
     def test_any_order(self, old: list[bytes], new: list[bytes]) -> None:
-        """In whatever order they stand and are spelled, each series is there once, spelled anew."""
+        """In any order and spelling, each series is there once, spelled anew."""
         spelled = {n.lower(): n for n in [*old, *new]}
         found = self.order(old, new)
         self.assertEqual(sorted(found), sorted(spelled.values()))

@@ -32,7 +32,7 @@ class AlignedTests(SynchronousTestCase):
     """Ranges on the step's own grid."""
 
     def test_examples(self) -> None:
-        """Both ends are floored, whatever their order."""
+        """Both ends are floored, in any order."""
         for asked, on_grid in (((125, 905), (120, 900)), ((900, 1000), (900, 960)),
                                ((905, 125), (900, 120)), ((1200, 2000), (1200, 1980))):
             self.assertEqual(aligned(asking(*asked)).extent, on_grid)
@@ -130,7 +130,7 @@ class ShardsTests(SynchronousTestCase):
         self.assertEqual(self.pieces((0, 600), max_ns=59), [(0, 600)])
 
     def test_too_many(self) -> None:
-        """More pieces than anybody could want are one instead."""
+        """More pieces than a fetch can want are one instead."""
         asked = (0, 60 * (MOST_SHARDS + 1))
         self.assertEqual(self.pieces(asked, max_points=1), [asked])
 

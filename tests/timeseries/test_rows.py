@@ -267,7 +267,7 @@ class AppendedTests(Holding):
                          sorted(t for run in runs for t in (run.first_ns, run.last_ns)))
 
     def test_sliding(self) -> None:
-        """A row at a time, whatever the kind of rows, makes few runs that hold little."""
+        """A row at a time, for every kind of rows, makes few runs that hold little."""
         for make in (IndexedRows.of, text_rows):
             runs: tuple[Rows, ...] = ()
             for t in range(2000):

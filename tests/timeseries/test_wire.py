@@ -88,7 +88,7 @@ class CodecTests(SynchronousTestCase):
     @settings(max_examples=200)
     @given(st.binary(max_size=200))
     def test_garbage(self, octets: bytes) -> None:
-        """Octets of anybody else are nothing that we know, even with our marks on them."""
+        """Octets of another writer are nothing that we know, even with our marks on them."""
         self.assertIsNone(Codec().from_octets(octets))
         self.assertIsNone(Codec().from_octets(signed(octets)))
 

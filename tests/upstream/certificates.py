@@ -35,7 +35,7 @@ class Authority:
 
     @classmethod
     def make(cls, name: str) -> Authority:
-        """:return: one that nobody has heard of."""
+        """:return: one that no system trusts."""
         key, subject = ec.generate_private_key(ec.SECP256R1()), _named(name)
         builder = _builder(subject, subject, key).add_extension(
             x509.BasicConstraints(True, None), critical=True)

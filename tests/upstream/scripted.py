@@ -181,7 +181,7 @@ class PausedBody:
 
 def a_request(method: bytes = b"GET", target: bytes = b"/", *fields: Pair, body: Any = None,
               interim: Callable[[int, Headers], None] | None = None) -> Request:
-    """:return: a request from nobody in particular."""
+    """:return: a request from no client in particular."""
     return Request(method, target, Headers(fields) if fields else NO_HEADERS,
                    Octets() if body is None else body, b"proxy.test", Peer(), interim=interim)
 

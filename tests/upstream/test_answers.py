@@ -105,7 +105,7 @@ class SplitTests(SynchronousTestCase):
     def test_one_octet_changed(
             self, response: tuple[bytes, bytes, list[tuple[bytes, bytes]], bytes, bool],
             data: st.DataObject) -> None:
-        """Whatever comes is a response, or malformed, or not all; never another error."""
+        """Any octets are a response, or malformed, or not all; never another error."""
         method, octets, _, _, _ = response
         place = data.draw(st.integers(0, len(octets) - 1))
         changed = octets[:place] + data.draw(st.binary(max_size=2)) + octets[place + 1:]

@@ -48,7 +48,7 @@ class ChunkTests(SynchronousTestCase):
                          (b"0123456789" * 2, True, False))
 
     def test_malformed(self) -> None:
-        """What nobody can be sure of is refused."""
+        """What readers may differ about is refused."""
         for octets in (b"\r\n", b"x\r\n", b"-1\r\n", b" 1\r\na", b"1\r\nab", b"1\r\na\r\r",
                        b"1;\r\n", b"1;\x00", b"1\r2", b"0x1\r\n", b"1 2\r\n", b"\n", b"+1\r\n",
                        b"1_0\r\n", b"\xb2\r\n", b"fffffffffffffffff\r\n", b"ffffffffffffffff\r\n",

@@ -104,7 +104,7 @@ class AnswerTests(ClientCase):
         self.at_rest(idle=1)
 
     def test_not_modified(self) -> None:
-        """A 304 has no body whatever its Content-Length says."""
+        """A 304 has no body, also with a Content-Length."""
         response = self.answered(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n")
         self.assertEqual(response.headers.get(b"content-length"), b"99")
         self.at_rest(idle=1)

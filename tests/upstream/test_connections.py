@@ -44,7 +44,7 @@ class ConnectingTests(ClientCase):
         self.at_rest()
 
     def test_unknown_name(self) -> None:
-        """So is one whose name nobody knows."""
+        """So is one whose name is unknown."""
         self.origin.refusal = DNSLookupError("no results")
         error = self.failureResultOf(self.asked(), UpstreamUnreachable).value
         self.assertIn("no results", error.detail)
@@ -60,7 +60,7 @@ class ConnectingTests(ClientCase):
         self.at_rest()
 
     def test_name_that_hangs(self) -> None:
-        """A name that is not found in time has timed out, whatever its lookup makes of that."""
+        """A name that is not found in time has timed out, however its lookup takes that."""
         asked = answering(a_client(NameThatHangs(), self.clock), a_request())
         self.clock.advance(10)
         self.failureResultOf(asked, UpstreamTimeout)
@@ -113,7 +113,7 @@ class CancelTests(ClientCase):
         self.at_rest()
 
     def test_while_queueing(self) -> None:
-        """A client that goes away loses its place, and nobody else's."""
+        """A client that goes away loses its own place only."""
         self.client = a_client(self.origin, self.clock, max_concurrent_conns=1)
         first, second, third = self.asked(), self.asked(), self.asked()
         self.assertEqual(self.client.stats.waiting, 2)
@@ -178,7 +178,7 @@ class QueueTests(ClientCase):
 
 class StopTests(ClientCase):
     def test_idle(self) -> None:
-        """Connections that nobody uses are closed."""
+        """Unused connections are closed."""
         self.answered(OK)
         self.successResultOf(self.client.stop())
         self.assertTrue(self.origin.wire.aborted)

@@ -54,7 +54,7 @@ class CycleTests(SynchronousTestCase):
         self.assertEqual(self.after(WHOLE[:-2], b"o", b"k"), Counter())
 
     def test_unread(self) -> None:
-        """After one whose body nobody read."""
+        """After one whose body was not read."""
         self.assertEqual(self.after(WHOLE[:-2], b"o", reads=False), Counter())
 
     def test_none(self) -> None:

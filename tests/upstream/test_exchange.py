@@ -125,7 +125,7 @@ class UpgradeTests(ClientCase):
         self.assertEqual((response.status, self.client.stats.idle), (200, 1))
 
     def test_another_protocol(self) -> None:
-        """An upgrade to something nobody asked for is no answer."""
+        """An upgrade to a protocol that was not asked for is no answer."""
         for answer in (self.SWITCH.replace(b"websocket", b"tls/1.3"),
                        self.SWITCH.replace(b"Connection: Upgrade\r\n", b""),
                        self.SWITCH.replace(b"Upgrade: websocket\r\n", b"")):

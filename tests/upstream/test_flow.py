@@ -69,7 +69,7 @@ class TimeTests(ClientCase):
         self.assertEqual(self.whole(response.body), b"x" * 10)
 
     def test_kept_too_long(self) -> None:
-        """A connection that nobody uses is closed in the end."""
+        """An unused connection is closed in the end."""
         self.answered(OK)
         self.clock.advance(119)
         self.at_rest(idle=1)
@@ -98,7 +98,7 @@ class FlowTests(ClientCase):
         self.client = a_client(self.origin, self.clock, buffered_octets=10)
 
     def test_paused(self) -> None:
-        """The connection is not read while nobody reads the body, and is when somebody does."""
+        """The connection is not read while the body has no reader, and is when it has one."""
         response = self.answered(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10)
         self.assertFalse(self.origin.wire.is_read)
         self.successResultOf(reading(response.body))

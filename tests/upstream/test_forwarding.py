@@ -41,7 +41,7 @@ class HopByHopTests(SynchronousTestCase):
             self.assertNotIn(name.lower(), sent(Request(b"GET", b"/", headers)))
 
     def test_named(self) -> None:
-        """Nor does what Connection names, however often and in whatever case it does so."""
+        """Nor does what Connection names, however often and in either case it does so."""
         headers = Headers((
             (b"Connection", b"close, X-One ,,x-two"), (b"X-ONE", b"1"), (b"x-Two", b"2"),
             (b"X-Three", b"3"), (b"connection", b"\tX-Three"), (b"X-Four", b"4")))
@@ -139,12 +139,12 @@ class ForwardedTests(SynchronousTestCase):
         self.assertTrue(said.startswith(b"for=203.0.113.9;host=a;proto=https, "), said)
 
     def test_nobody(self) -> None:
-        """Our own requests are nobody's, and say nothing about anybody."""
+        """Our own requests are no client's, and say nothing about any."""
         said = sent(a_request(peer=Peer()), "both")
         self.assertEqual([name for name, _ in said], [b"Host", b"Via"])
 
     def test_server_name(self) -> None:
-        """Whatever we are called, it is a token."""
+        """Any name of ours is a token."""
         request = a_request()
         fields = dict(request_fields(request, b"o", ForwardedMode.STANDARD, "my host\r\nX: y"))
         self.assertEqual(fields[b"Via"], b"1.1 my-host--X--y")
@@ -152,7 +152,7 @@ class ForwardedTests(SynchronousTestCase):
     @settings(max_examples=100, deadline=None)
     @given(st.binary(max_size=30))
     def test_last_word(self, said: bytes) -> None:
-        """Whatever a client says, a reader of the whole finds our element as the last."""
+        """With any header of a client's, a reader of the whole finds our element as the last."""
         whole = self.forwarded((b"Forwarded", said))
         self.assertEqual(split_unquoted(whole)[-1].strip(),
                          b"by=_trk;for=192.0.2.7;host=shop.test;proto=http")

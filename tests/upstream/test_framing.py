@@ -35,7 +35,7 @@ class EndingTests(SynchronousTestCase):
             self.assertEqual(framed(*fields, **options).ending, ending)
 
     def test_length(self) -> None:
-        """A length is a number of octets, however large and with whatever zeros before it."""
+        """A length is a number of octets, however large and with any zeros before it."""
         for value, length in ((b"0", 0), (b"0005", 5), (b"9223372036854775808", 2 ** 63)):
             self.assertEqual(framed((b"content-length", value)).length, length)
 
@@ -83,7 +83,7 @@ class PersistenceTests(SynchronousTestCase):
         self.assertFalse(framed((b"Connection", b"keep-alive")).is_persistent)
 
     def test_no_content(self) -> None:
-        """A 204 that says it has content is followed by nobody knows what."""
+        """A 204 that says it has content may be followed by content or by another answer."""
         self.assertFalse(self.kept(status=204))
         self.assertTrue(framed((b"Content-Length", b"0"), status=204).is_persistent)
         self.assertFalse(framed(CHUNKED, status=204).is_persistent)

@@ -35,7 +35,7 @@ class GivenUpTests(ClientCase):
         self.assertEqual(self.answered(self.LATE).status, 408)
 
     def test_said_to_close(self) -> None:
-        """After an answer that says so, whatever its status, a connection is not used again."""
+        """After an answer that says so, of any status, a connection is not used again."""
         for status in (b"408", b"503", b"200"):
             self.answered(b"HTTP/1.1 " + status + b" X\r\nConnection: close\r\n"
                           b"Content-Length: 0\r\n\r\n", request=a_request(b"POST"))

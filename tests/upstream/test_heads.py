@@ -114,7 +114,7 @@ class EncodeTests(SynchronousTestCase):
                     max_size=3))
     def test_always_one_request(self, method: bytes, target: bytes,
                                 fields: list[tuple[bytes, bytes]]) -> None:
-        """Whatever it is given, what is sent is one request with just these fields."""
+        """Of any input, what is sent is one request with just these fields."""
         try:
             octets = encode_head(method, target, fields)
         except BadRequest:

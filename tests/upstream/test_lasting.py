@@ -169,7 +169,7 @@ class SilenceTests(ClientCase):
             response.body.close()
 
     def test_events_for_a_cache(self) -> None:
-        """Events are a stream whoever asks for them."""
+        """Events are a stream for every client."""
         response = self.answered(EVENTS, request=evolve(a_request(), collecting=Collecting()))
         read = reading(response.body)
         self.clock.advance(86400)

@@ -1,4 +1,4 @@
-"""Tests that a client which goes gives back what it had, whatever its request was at."""
+"""Tests that a client which goes gives back what it had, at any stage of its request."""
 
 from __future__ import annotations
 

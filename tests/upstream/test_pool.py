@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.pool}: nothing leaks, whatever happens in which order."""
+"""Tests for L{trickster.upstream.pool}: nothing leaks, in any order of events."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ACTIONS = st.lists(st.one_of(
 
 
 class World:
-    """A client, an origin, and everybody who has asked something."""
+    """A client, an origin, and all callers that have asked something."""
 
     def __init__(self) -> None:
         self.clock = Clock()

@@ -137,7 +137,7 @@ class EagerTests(ProtocolCase):
         self.assertEqual((transport.bufferSize, self.keeper.said), (65536, ["released"]))
 
     def test_others(self) -> None:
-        """Whatever is not plain TCP is only written to."""
+        """A transport that is not plain TCP is only written to."""
         wire = self.over(Wire())
         wire.protocol = self.connection
         self.ask()
@@ -170,7 +170,7 @@ class LifeTests(ProtocolCase):
         self.successResultOf(secure.established)
 
     def test_handshake_fails(self) -> None:
-        """A handshake that fails is a connection that was not made; nobody owned it."""
+        """A handshake that fails is a connection that was not made; it had no owner."""
         secure = Connection(self.keeper, self.clock, UpstreamOptions(), True)
         secure.makeConnection(Wire())
         secure.connectionLost(Failure(ValueError("bad certificate")))
@@ -178,7 +178,7 @@ class LifeTests(ProtocolCase):
         self.assertEqual(self.keeper.said, ["closed"])
 
     def test_handshake_given_up(self) -> None:
-        """A handshake that nobody waits for any more ends the connection."""
+        """A handshake without waiters ends the connection."""
         secure = Connection(self.keeper, self.clock, UpstreamOptions(), True)
         wire = Wire()
         wire.protocol = secure
@@ -188,7 +188,7 @@ class LifeTests(ProtocolCase):
         self.assertTrue(wire.aborted)
 
     def test_released(self) -> None:
-        """Its owner hears of it before whoever gets the answer."""
+        """Its owner hears of it before the caller that gets the answer."""
         said = self.keeper.said
         self.ask().addCallback(lambda _: said.append("answered"))
         self.wire.sends(OK)
@@ -224,7 +224,7 @@ class LifeTests(ProtocolCase):
         self.assertEqual(self.keeper.said, ["dropped", "closed"])
 
     def test_aborted(self) -> None:
-        """Whoever waits for an answer hears that there will be none."""
+        """A caller that waits for an answer hears that there will be none."""
         asked = self.ask()
         self.connection.abort()
         self.failureResultOf(asked, UpstreamBroke)

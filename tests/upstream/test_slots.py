@@ -37,7 +37,7 @@ class SlotTests(SynchronousTestCase):
         self.assertEqual(self.slots.taken, 2)
 
     def test_given_back(self) -> None:
-        """What nobody waits for is free."""
+        """A slot without waiters is free."""
         self.take()
         self.slots.give_back()
         self.assertEqual(self.slots.taken, 0)
@@ -49,7 +49,7 @@ class SlotTests(SynchronousTestCase):
         self.assertNoResult(waiting[4])
 
     def test_patience(self) -> None:
-        """Nobody waits for ever, and who gives up takes nothing."""
+        """No waiter waits for ever, and one that gives up takes nothing."""
         waiting = [self.take() for _ in range(3)][2]
         self.clock.advance(10)
         self.failureResultOf(waiting, Overloaded)
@@ -214,7 +214,7 @@ class StandingQueueTests(SynchronousTestCase):
                 self.assertEqual(self.slots.taken, 1)
 
     def test_hanging(self) -> None:
-        """Where none comes free for longer than is waited, nobody waits in vain again."""
+        """Where none comes free for longer than is waited, no waiter waits in vain again."""
         self.come(3)
         self.clock.advance(5)
         self.assertEqual(len(self.refused), 2)

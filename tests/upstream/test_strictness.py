@@ -148,7 +148,7 @@ class StrictTests(ClientCase):
                 self.at_rest()
 
     def test_late_extra_octets(self) -> None:
-        """Octets on a connection that nobody uses cost that connection."""
+        """Octets on an unused connection cost that connection."""
         self.answered(OK)
         self.origin.wire.sends(b"HTTP/1.1 200 OK\r\n\r\n")
         self.assertTrue(self.origin.wire.aborted)
@@ -297,7 +297,7 @@ class LenientTests(ClientCase):
         self.assertTrue(self.origin.wire.aborted)
 
     def test_no_second_answer(self) -> None:
-        """What follows such an answer is nobody's."""
+        """What follows such an answer belongs to no request."""
         for octets, _ in self.TAKEN:
             self.answered(octets + OK_LINE + b"Content-Length: 4\r\n\r\nevil")
             self.assertTrue(self.origin.wire.aborted)
@@ -324,7 +324,7 @@ class InterimTests(ClientCase):
         return a_request(interim=lambda status, headers: self.seen.append((status, headers)))
 
     def test_relayed(self) -> None:
-        """Interim answers go to whoever wants them, as they come."""
+        """Interim answers go to callers that want them, as they come."""
         asked = self.asked(self.request())
         self.origin.wire.sends(
             b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: y\r\n\r\n")
@@ -335,12 +335,12 @@ class InterimTests(ClientCase):
         self.assertNotIn(b"link", self.successResultOf(asked).headers)
 
     def test_not_wanted(self) -> None:
-        """Where nobody wants them they are dropped."""
+        """Where the caller does not want them they are dropped."""
         response = self.answered(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\n\r\n" + OK)
         self.assertEqual(response.status, 200)
 
     def test_cancelled_by_one(self) -> None:
-        """Whoever is told of one may go away."""
+        """A caller that is told of one may go away."""
         asked: Deferred[Response] = Deferred()
         request = a_request(interim=lambda status, headers: asked.cancel())
         asked = self.asked(request)

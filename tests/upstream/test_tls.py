@@ -139,12 +139,12 @@ class VerificationTests(TLSCase):
         self.assertRegex(detail, r"origin\.test:443: TLS: \w+")
 
     def test_another_name(self) -> None:
-        """Nor is one with a certificate for somebody else."""
+        """Nor is one with a certificate for another host."""
         origin = self.origin(self.authority.identity("other.test"))
         self.assertIn("not for this name", self.refused(origin, self.believing))
 
     def test_anybody(self) -> None:
-        """Unless we are told to believe anybody."""
+        """Unless we are told to accept every certificate."""
         origin = self.origin(Authority.make("Another").identity("other.test"))
         self.asked(origin, TLSOptions(insecure_skip_verify=True))
         self.assertIn(b"GET / HTTP/1.1\r\n", origin.servers[0].received)

@@ -246,7 +246,7 @@ class ExpectationTests(ClientCase):
         self.assertIsNotNone(body.waiting)
 
     def test_body_is_here(self) -> None:
-        """Whoever has the body does not ask whether to send it."""
+        """A sender that has the body does not ask whether to send it."""
         for octets in (b"", b"ab", b"x" * 100_000):
             self.asked(a_request(b"PUT", b"/", (b"Expect", b"100-continue"), body=Octets(octets)))
             self.assertNotIn(b"Expect", self.origin.wire.asked())

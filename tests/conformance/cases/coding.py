@@ -12,7 +12,7 @@ LONG = "0123456789" * 200
 KEPT = first(FRESH, TAG, asks=(PLAIN,), body=LONG)
 
 _CASES = (
-    required("a long text is coded for whoever accepts that, under a weak tag", KEPT,
+    required("a long text is coded for clients that accept that, under a weak tag", KEPT,
              evolve(cached(GZIP), has=("Content-Encoding: gzip", 'ETag: W/"a"',
                                        "Vary: ~Accept-Encoding", "Age: >=0"))),
     required("what was fetched for one who accepts codings serves one who does not",

@@ -126,7 +126,7 @@ _DEFAULT = (
              fetched("Pragma: no-cache")),
     required("a client's no-cache purges", KEPT, fetched(CC + "no-cache"), fetched()),
     required("a client's no-store is answered by the origin", KEPT, fetched(CC + "no-store")),
-    required("what nobody knows among a client's directives means nothing", KEPT,
+    required("an unknown directive of a client's means nothing", KEPT,
              cached(CC + "nothing-known", "Pragma: foo")),
 )
 

@@ -27,7 +27,7 @@ _COUNTED = (
            "Expires: {+7200}", "Date: {+3600}"),
     reused("a Date in the past takes its part of the lifetime only",
            "Expires: {+3600}", "Date: {-3600}"),
-    not_reused("an Expires in the past is stale, whatever the Date", "Expires: {-10}",
+    not_reused("an Expires in the past is stale, with any Date", "Expires: {-10}",
                "Date: {-3600}"),
     not_reused("an Age as great as Expires minus Date is stale", "Expires: {+3600}",
                "Age: 3600"),

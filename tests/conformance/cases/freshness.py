@@ -71,7 +71,7 @@ _BEATEN = (
     not_reused("s-maxage=0 beats max-age", CC + "max-age=3600, s-maxage=0"),
     not_reused("s-maxage=0 beats Expires", CC + "s-maxage=0", FUTURE),
     reused("s-maxage beats an Expires that has passed", CC + "s-maxage=3600", PAST),
-    reused("a directive that nobody knows does no harm", CC + "max-age=3600, x-other=1"),
+    reused("an unknown directive does no harm", CC + "max-age=3600, x-other=1"),
     reused("Expires counts beside directives that say nothing of freshness",
            CC + "public, x-other", FUTURE),
 )

@@ -84,7 +84,7 @@ def _allowed(directive: str) -> Iterator[Case]:
     weigh = informative if directive == "must-revalidate" else optional
     yield weigh(f"{directive} allows it to be used for other users",
                 first(said, asks=AUTHORISED), cached("Authorization: Basic ejp5"))
-    yield weigh(f"{directive} allows it to be used for everybody",
+    yield weigh(f"{directive} allows it to be used for all users",
                 first(said, asks=AUTHORISED), cached())
 
 

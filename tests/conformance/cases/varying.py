@@ -68,7 +68,7 @@ _MATCHING = (
              _kept("Foo, Bar, Baz", "Foo: 1", "Bar: 2", "Baz: 3"), fetched("Foo: 1", "Baz: 3")),
     required("a field that is named twice counts once", _kept("Foo, Foo", "Foo: 1"),
              cached("Foo: 1")),
-    required("an answer without Vary is for everybody",
+    required("an answer without Vary is for all clients",
              first(FRESH, asks=("Foo: 1",)), cached("Foo: 2", "Accept-Language: de")),
 )
 
