@@ -116,7 +116,7 @@ class NotInstalled(UnknownPlugin):
 
 
 class BrokenPlugin(PluginError):
-    """It is installed, but cannot be imported or is not what it should be."""
+    """The plugin is installed, but cannot be imported, or does not provide its interface."""
 
 
 class StoreError(TricksterError):

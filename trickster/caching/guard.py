@@ -266,7 +266,7 @@ class _TimedCall:
         self.inner.cancel()
 
     def cancel(self, _: Deferred[Any]) -> None:
-        """Who waits for this does so no more."""
+        """The operation's caller waits no more."""
         self.is_cancelled = True
         if self.timer is not None and self.timer.active():
             self.timer.cancel()

@@ -128,7 +128,7 @@ class ObjectOptions:
 
     @property
     def unless_public(self) -> frozenset[bytes]:
-        """Those that do not where the origin says that an answer is for all users."""
+        """Identity fields that do not where the origin says that an answer is for all users."""
         return (_PERSONAL & self.identity_headers | {AUTHORIZATION}) - self._named
 
     @property

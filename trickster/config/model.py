@@ -33,7 +33,7 @@ _WHERE = ("mgmt", "metrics", "both", "off")
 
 @frozen(kw_only=True)
 class MainOptions:
-    """Who this process is."""
+    """The process: its identity, its bounds and its memory."""
 
     instance_id: int = setting(
         0, "Number of this process; above 0 it becomes part of the log file's name.", minimum=0)

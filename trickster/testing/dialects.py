@@ -66,7 +66,7 @@ class _OriginCases(_Base):
     chosen: Any
 
     def test_provides(self) -> None:
-        """It has every member of the interfaces, with the right arguments."""
+        """The origin type has every member of its interfaces, with the right arguments."""
         verifyObject(IOriginType, self.origin_type)
         dialect = self.origin_type.dialect(self.chosen)
         if dialect is not None:
@@ -213,7 +213,7 @@ class _DialectCases(_OriginCases):
                          (rows_of(whole), list(whole.series), whole.kind))
 
     def test_window(self) -> None:
-        """So is a part of it, as the answer to a narrower question."""
+        """A part of an answer is encoded and decoded as the answer to a narrower question."""
         part = self.whole().window(self.middle.extent)
         again = self.decoded(self.middle, self.encoded(self.middle, part))
         self.assertEqual((rows_of(again), again.extents), (rows_of(part), part.extents))
@@ -241,7 +241,7 @@ class _DialectCases(_OriginCases):
         self.assertEqual((rows_of(again), again.extents), ({}, nothing.extents))
 
     def test_stored(self) -> None:
-        """It survives being written down."""
+        """A dataset is the same after it was written to a store and read again."""
         whole = self.whole()
         read = Codec(whole.collation).from_octets(Codec().to_octets(whole))
         assert read is not None

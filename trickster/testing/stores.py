@@ -56,7 +56,7 @@ class CacheStoreContract(_Base):
         await maybeDeferred(self.pass_time, self.clock, seconds)
 
     async def test_provides(self) -> None:
-        """It has every member of the interface, with the right arguments."""
+        """The store has every member of its interface, with the right arguments."""
         verifyObject(ICacheStore, await self.ready())
 
     async def test_get_nothing(self) -> None:
@@ -164,7 +164,7 @@ def reference_store_contract(make: MakeStore) -> type:
 
     class ReferenceStoreContract(cache_store_contract(make)):  # type: ignore[misc]
         async def test_provides_reference(self) -> None:
-            """It has every member of the interface, with the right arguments."""
+            """The store has every member of its interface, with the right arguments."""
             verifyObject(IReferenceStore, await self.ready())
 
         async def test_get_no_object(self) -> None:

@@ -161,7 +161,7 @@ class UpgradedBody(ArrivingBody):
         await self._outlet.write(octets)
 
     def close(self) -> None:
-        """Neither direction is of use any more, even if the origin's had ended."""
+        """Both directions of the upgrade end, even if the origin's had ended before."""
         super().close()
         self._source.abandon()
         self._source = _NOWHERE

@@ -36,13 +36,13 @@ class Owner(Structural):
     """What keeps connections, as a connection sees it."""
 
     def set_apart(self, connection: Connection) -> bool:
-        """Its answer lasts; :return: whether there is room for one more of that kind."""
+        """:return: whether there is room for one more connection whose answer lasts."""
 
     def released(self, connection: Connection) -> None:
-        """Its exchange is over, and another may follow."""
+        """The connection's exchange is over, and another may follow."""
 
     def dropped(self, connection: Connection) -> None:
-        """It cannot be used any more; said once, and only of one that has been used."""
+        """A connection that was used cannot be used any more; called once for each."""
 
     def closed(self, connection: Connection) -> None:
         """Nothing is left of it."""
