@@ -226,6 +226,7 @@ class SourceTests(SynchronousTestCase):
         error = self.assertRaises(ConfigurationError, load, Sources(), PLUGINS, self._absent)
         self.assertIn("there is no backend", error.problems[0])
         self.assertIn("-origin-url", error.problems[0])
+        self.assertIn(DEFAULT_FILE, error.problems[0])
 
     def _absent(self, path: str) -> bytes:
         raise FileNotFoundError(2, "No such file or directory")

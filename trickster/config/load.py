@@ -142,7 +142,8 @@ def _file(sources: Sources, problems: Problems,
         octets = read(path)
     except FileNotFoundError as error:
         if sources.path is None:
-            return "", Table({}, Place("configuration"))
+            problems.places[""] = start = Place(f"configuration (no {DEFAULT_FILE})")
+            return "", Table({}, start)
         raise ConfigurationError((f"{start}: no such file",)) from error
     except IsADirectoryError as error:
         text = f"{start}: is a directory; one of several files is not read yet, name one file"
