@@ -16,9 +16,21 @@ class MemoryTrimTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock, self.now, self.trims = Clock(), 50 * MIB, 0
+        self.share = 0.1  # of a processor
         self.waiting: Deferred[None] | None = None
-        self.service = MemoryTrim(self.clock, lambda: self.now, self.trim, self.in_thread)
+        self.service = MemoryTrim(
+            self.clock, self.resident, self.worked, self.trim, self.in_thread)
         self.service.startService()
+
+    def resident(self) -> int:
+        """:return: what is in use; 0 stands for a system that does not tell."""
+        if not self.now:
+            raise OSError("too many open files")
+        return self.now
+
+    def worked(self) -> float:
+        """:return: seconds."""
+        return self.clock.seconds() * self.share
 
     def trim(self) -> None:
         """Give back all but what is needed."""
@@ -53,6 +65,32 @@ class MemoryTrimTests(SynchronousTestCase):
     def test_again(self) -> None:
         """After each peak."""
         self.assertEqual(self.seen(200, 200, 60, 200, 150, 60), 2)
+
+    def test_in_a_quiet_moment(self) -> None:
+        """Much of it, which takes long, not while there is much to do."""
+        self.share = 0.9
+        self.assertEqual(self.seen(300, 300, 300), 0)
+        self.share = 0.0
+        self.assertEqual(self.seen(300), 1)
+
+    def test_little_at_any_time(self) -> None:
+        """Little of it also while there is."""
+        self.share = 0.9
+        self.assertEqual(self.seen(150, 150), 1)
+
+    def test_in_the_end(self) -> None:
+        """Much of it too where there is no quiet moment for minutes, but no sooner."""
+        self.share = 0.9
+        self.assertEqual(self.seen(*[300] * 21), 0)
+        self.assertEqual(self.seen(300), 1)
+        self.assertEqual(self.seen(*[300] * 21), 1)
+
+    def test_untold(self) -> None:
+        """A look that the system does not answer changes nothing."""
+        self.assertEqual(self.seen(200), 0)
+        self.now = 0
+        self.clock.advance(self.service.interval)
+        self.assertEqual((self.trims, self.seen(200)), (0, 1))
 
     def test_stopped(self) -> None:
         """Nothing is left with the clock, also where a thread is still at it."""

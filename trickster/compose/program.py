@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from random import SystemRandom
 from tempfile import TemporaryFile
+from time import process_time
 from typing import Any
 
 from attrs import define, field
@@ -120,8 +121,8 @@ class _Building:
     def _trims(self) -> Iterator[MemoryTrim]:
         trim, reactor = trimmer(), self._reactor
         if trim is not None:
-            yield MemoryTrim(reactor, resident, trim, lambda function: deferToThreadPool(
-                reactor, reactor.getThreadPool(), function))
+            yield MemoryTrim(reactor, resident, process_time, trim, lambda function: (
+                deferToThreadPool(reactor, reactor.getThreadPool(), function)))
 
     def _administration(self, checks: Mapping[str, HealthCheck]) -> Administration:
         state = ProcessState(self._wall, self._failing_caches, lambda: self._phase.is_draining)

@@ -16,6 +16,13 @@ from twisted.logger import Logger
 _PAGES = "/proc/self/statm"
 # Octets above what was needed after the last time from which on it is worth the while.
 _SLACK = 32 << 20
+# Giving back takes the kernel a tenth of a millisecond for each MiB, here as in freeing one large
+# block, and the allocator is locked meanwhile: what allocates in the reactor's thread waits,
+# though the work is done in another.  More octets than this are given back in a quiet moment, or
+# when there has been none for so many looks.
+_AT_ANY_TIME = 128 << 20
+_MOST_DEFERRED = 20
+_QUIET = 0.25  # of one processor
 
 
 def resident() -> int:
@@ -50,6 +57,8 @@ class MemoryTrim(Service):
 
     :ivar clock: tells when to look.
     :ivar resident: as L{resident}.
+    :ivar worked: seconds of processor time that this process has taken, as
+        C{time.process_time} tells.
     :ivar trim: as L{trimmer} gives; it may take some milliseconds, and so goes to a thread.
     :ivar in_thread: calls a function in a thread.
     :ivar interval: seconds between two looks.
@@ -57,6 +66,7 @@ class MemoryTrim(Service):
 
     clock: IReactorTime
     resident: Callable[[], int]
+    worked: Callable[[], float]
     trim: Callable[[], None]
     in_thread: Callable[[Callable[[], None]], Deferred[None]]
     interval: float = 15.0
@@ -64,11 +74,18 @@ class MemoryTrim(Service):
     _call: IDelayedCall | None = field(default=None, init=False)
     _least: int = field(default=0, init=False)
     _before: int = field(default=0, init=False)
+    _worked: float = field(default=0.0, init=False)
+    _deferred: int = field(default=0, init=False)
 
     def startService(self) -> None:
-        """Begin to look."""
+        """
+        Begin to look.
+
+        :raises OSError: the system does not tell.
+        """
         super().startService()
         self._least = self._before = self.resident()
+        self._worked = self.worked()
         self._look_later()
 
     def stopService(self) -> None:
@@ -79,22 +96,44 @@ class MemoryTrim(Service):
             self._call = None
 
     def _look_later(self) -> None:
-        if self.running:
+        if self.running and self._call is None:
             self._call = self.clock.callLater(self.interval, self._look)
 
     def _look(self) -> None:
         self._call = None
-        now, before = self.resident(), self._before
-        self._before = now
-        if now <= before and now > self._least + _SLACK:
-            self.in_thread(self.trim).addCallbacks(self._trimmed, self._failed)
+        if self._is_time():
+            self._deferred = 0
+            self.in_thread(self.trim).addCallback(self._trimmed).addErrback(self._failed)
         else:
-            self._least = min(self._least, now)
             self._look_later()
+
+    def _is_time(self) -> bool:
+        now, before, is_quiet = self._told(), self._before, self._is_quiet()
+        if now is None:
+            return False
+        self._before = now
+        self._least = min(self._least, now)
+        if now > before or now <= self._least + _SLACK:
+            self._deferred = 0
+            return False
+        self._deferred += 1
+        return (is_quiet or now <= self._least + _AT_ANY_TIME
+                or self._deferred > _MOST_DEFERRED)
+
+    def _told(self) -> int | None:
+        try:
+            return self.resident()
+        except OSError:
+            # No descriptor is free, say: there will be.
+            return None
+
+    def _is_quiet(self) -> bool:
+        before, self._worked = self._worked, self.worked()
+        return self._worked - before <= _QUIET * self.interval
 
     def _trimmed(self, _: None) -> None:
         # What is left is in use, or lies between what is.
-        self._least = self._before = self.resident()
+        self._least = self._before = self._told() or self._before
         self._look_later()
 
     def _failed(self, failure: Any) -> None:
