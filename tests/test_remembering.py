@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import random
+import re
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+import trickster
 from trickster.caching.identifying import Identity
 from trickster.caching.keys import KeyRules, key_of
 from trickster.messages import Headers, Params, Request
@@ -143,6 +146,14 @@ class RememberedTests(SynchronousTestCase):
 
 class StrangersTests(SynchronousTestCase):
     """Memos over what clients and origins send, which may be as long as a head may be."""
+
+    def test_in_all(self) -> None:
+        """All together they take no more than the documentation says (Sizing)."""
+        sources = Path(trickster.__file__).parent.rglob("*.py")
+        found = [int(size) for source in sources for size in re.findall(
+            r"^ *@remembered\((\d+) << 20\)", source.read_text(), re.MULTILINE)]
+        self.assertGreater(len(found), 10)
+        self.assertLessEqual(sum(found), 62)
 
     def assert_bounded(self, ask: Callable[[int], object], octets: int) -> None:
         """Fail if answers to many different questions leave more memory taken than that."""

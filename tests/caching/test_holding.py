@@ -6,17 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import FORM, NOW, Rig, range_request
 from tests.caching.fakeprometheus import in_pieces
-from tests.caching.objectworld import SlowBody, World
+from tests.caching.objectworld import Client, SlowBody, World
 from trickster.bodies import Pieces, read_all
 from trickster.caching.budget import SMALL, InFlight, OverBudget
+from trickster.caching.hitmemo import HitMemo
 from trickster.caching.objectoptions import Collapse
 from trickster.errors import Overloaded, Reason, RequestTooLarge
 from trickster.messages import Headers, Octets, Request, Response, Status
+from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import PausedBody, at_once
 
 LARGE = 200_000  # seconds of one minute's step: some 250 KiB of the fake's samples
@@ -237,3 +242,38 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(len(client.octets), 2 * SMALL)
         client.response = None
         self.assertEqual(self.in_flight.held, 0)
+
+
+class BoundTests(SynchronousTestCase):
+    """All that is held together, whatever is asked, and read or not."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 5), st.booleans()),
+                    max_size=40))
+    def test_within_limits(self, asked: list[tuple[str, int, bool]]) -> None:
+        """At no time is more held than the limits of store, memo and octets in flight say."""
+        in_flight, memo, stores = InFlight(8 * SMALL), HitMemo(SMALL), []
+
+        def store(clock: Clock) -> MemoryStore:
+            stores.append(MemoryStore(clock, 6 * SMALL))
+            return stores[0]
+
+        world = World.of(store, memo=memo, in_flight=in_flight, max_object_size_bytes=5 * SMALL)
+        slow: list[Client] = []
+        for name, size, is_read in asked:
+            slow.append(world.ask(b"/" + name.encode(), reads=is_read))
+            self._leave(slow, 6)
+            if world.origin.waiting:
+                body = Pieces.of([b"x" * 1000] * (size * SMALL // 1000))
+                world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
+            self.assertLessEqual(in_flight.held, in_flight.limit)
+            self.assertLessEqual(memo.kept.octets, memo.limit)
+            self.assertLessEqual(stores[0].octets, stores[0].max_octets)
+        self._leave(slow, 0)
+        self.assertEqual(in_flight.held, 0)
+
+    def _leave(self, clients: list[Client], stay: int) -> None:
+        while len(clients) > stay:
+            client = clients.pop(0)
+            client.leave()
+            client.response = None
