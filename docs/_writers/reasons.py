@@ -67,7 +67,7 @@ MEANINGS = {
     Reason.REQUEST_TOO_LARGE: "The request's body is larger than the listener takes (413).",
     Reason.REQUEST_TIMEOUT: "The request did not arrive in time (408).",
     Reason.OVERLOADED: "A configured bound on concurrent work is reached (503).",
-    Reason.IN_FLIGHT_BUDGET: "Too much is being fetched at once to hold this answer as well.",
+    Reason.IN_FLIGHT_BUDGET: "Too much is being fetched and sent at once to hold this answer as well.",
     Reason.STORE_ERROR: "The cache store failed; the answer came from the origin.",
     Reason.CLIENT_GONE: "The client left before it was answered.",
     Reason.INTERNAL: "A defect in Trickster or a plugin (500); the log has the details.",

@@ -19,7 +19,7 @@ CACHE, HITS, CODED, NEWEST, IN_FLIGHT = 16 * MIB, 8 * MIB, 8 * MIB, 4 * MIB, 32 
 CONNECTIONS, SLOW_CLIENTS, CONCURRENT, QUEUED = 200, 43, 8, 40
 # Of docs/operations.md, "Sizing": what is remembered of requests; the factor for what the
 # allocator and copies take; what a connection takes that waits, and one whose client is slow.
-REMEMBERED, FACTOR, WAITING, SLOW = 70 * MIB, 2, 32 << 10, 5 * MIB // 4
+REMEMBERED, FACTOR, WAITING, SLOW = 70 * MIB, 2.3, 32 << 10, 5 * MIB // 4
 # What a client and the kernel take of an answer that is not read is less than this.
 LONG = 8 * MIB
 FULL = 0.8
