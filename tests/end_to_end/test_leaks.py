@@ -166,14 +166,16 @@ class LeakTests(SynchronousTestCase):
         self.addCleanup(nginx.stop)
         origin = AnsweringOrigin()
         self.addCleanup(origin.stop)
-        web = {"provider": "rpc", "origin_url": nginx.url, "max_object_size_bytes": "1MiB"}
+        # On a slow machine, those that clients have left may be many for a moment.
+        most = {"max_concurrent_conns": 200}
+        web = {"provider": "rpc", "origin_url": nginx.url, "max_object_size_bytes": "1MiB", **most}
         self.trickster = Trickster(place / "trickster", {
             "web": {**web, "is_default": True},
             "followed": {**web, "paths": [{
                 "path": "/", "match_type": "prefix", "handler": "proxycache",
                 "collapsed_forwarding": "progressive"}]},
-            "odd": {"provider": "rp", "origin_url": origin.url},
-            "kept": {"provider": "rpc", "origin_url": origin.url},
+            "odd": {"provider": "rp", "origin_url": origin.url, **most},
+            "kept": {"provider": "rpc", "origin_url": origin.url, **most},
             "down": {"provider": "rp", "origin_url": f"http://127.0.0.1:{free_port()}"},
         }, listener={"drain_timeout": "1s"})
         self.addCleanup(self.trickster.stop)
