@@ -14,11 +14,13 @@ from trickster.admin.healthreport import BackendHealth, PoolMembers, Situation, 
 from trickster.messages import Headers, Request, Response, octets_of
 from trickster.testing.doubles import at_once
 from trickster.upstream.health import Health, State, Verdict
+from trickster.upstream.pool import PoolStats
 
 BOARD = [
     BackendHealth("prom-02", "prometheus", Health(State.FAILING, 1_700_000_000.0, "status 500")),
-    BackendHealth("prom-01", "prometheus", Health(State.PASSING, 5.0)),
-    BackendHealth("web", "proxy"),
+    BackendHealth("prom-01", "prometheus", Health(State.PASSING, 5.0),
+                  connections=PoolStats(0, 0, 1, 0, 5, 6)),
+    BackendHealth("web", "proxy", connections=PoolStats(1, 2, 3, 4, 5, 6)),
     BackendHealth("new", "influxdb", Health(State.INITIALIZING)),
     BackendHealth("pool", "alb", Health(State.PASSING),
                   PoolMembers("rr", ("a", "b"), (), ("c",))),
@@ -64,6 +66,13 @@ class HealthOfAllTests(SynchronousTestCase):
         self.assertEqual((entry["mechanism"], entry["availablePoolMembers"],
                           entry["unavailablePoolMembers"]), ("rr", ["a", "b"], ["c"]))
 
+    def test_json_connections(self) -> None:
+        """A backend with an origin says how its connections are used, and who waits for one."""
+        report = self.json(b"/trickster/health?json")
+        self.assertEqual([entry.get("connections") for entry in report["unchecked"]], [
+            None, {"active": 1, "streaming": 2, "idle": 3, "queued": 4}])
+        self.assertEqual(report["available"][1]["connections"]["active"], 0)
+
     def test_forms(self) -> None:
         """The query or the Accept field choose the form; plain text is the default."""
         forms = [self.got(*args).headers.get(b"content-type") for args in (
@@ -84,7 +93,8 @@ class HealthOfAllTests(SynchronousTestCase):
         for line in ("pool     alb         available a:[a,b] u:[c]",
                      "prom-01  prometheus  available",
                      "prom-02  prometheus  unavailable since 2023-11-14 22:13:20 UTC: status 500",
-                     "web      proxy       not configured for automated health checks",
+                     ("web      proxy       not configured for automated health checks; "
+                      "connections: 1 active, 2 streaming, 3 idle, 4 queued"),
                      "new      influxdb    not known yet"):
             self.assertIn(line, lines)
 

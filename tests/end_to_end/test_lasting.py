@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import ClassVar
 
 from tests.end_to_end.answering import AnsweringOrigin
-from tests.end_to_end.servers import Trickster
+from tests.end_to_end.servers import Trickster, fetch
 from tests.end_to_end.standing import Standing
 from tests.end_to_end.talking import Talk, eventually, gauges, request
 
@@ -53,6 +54,10 @@ class LastingTests(Standing):
         """Streams that have nothing to tell leave connections for questions."""
         self.streams("/events", STREAMS)
         self.assertEqual(request(f"{self.trickster.url}/said").status, 200)
+        report = json.loads(fetch(f"{self.trickster.metrics_url}/trickster/health?json").body)
+        web, = (entry for entry in report["unchecked"] if entry["name"] == "web")
+        self.assertEqual((web["connections"]["streaming"], web["connections"]["queued"]),
+                         (STREAMS, 0))
         name = "origin_lasting_connections"
         self.assertTrue(eventually(
             lambda: gauges(self.trickster.metrics_url, name)[name] == STREAMS))

@@ -11,6 +11,7 @@ import yaml
 from attrs import field, frozen
 
 from trickster.upstream.health import Health, State
+from trickster.upstream.pool import PoolStats
 
 _TITLE = "Trickster Backend Health Status"
 _RULE = "-" * 79
@@ -37,12 +38,14 @@ class BackendHealth:
     What is thought of one backend.
 
     :ivar pool: None where it is no pool.
+    :ivar connections: to its origin; None where it has none of its own.
     """
 
     name: str
     provider: str
     health: Health = field(factory=Health)
     pool: PoolMembers | None = None
+    connections: PoolStats | None = None
 
 
 @frozen
@@ -132,10 +135,25 @@ def _entry(backend: BackendHealth) -> dict[str, Any]:
         entry["availablePoolMembers"] = list(backend.pool.available)
         entry["uncheckedPoolMembers"] = list(backend.pool.unchecked)
         entry["unavailablePoolMembers"] = list(backend.pool.unavailable)
+    if backend.connections is not None:
+        entry["connections"] = _counted(backend.connections)
     return entry
 
 
+def _counted(stats: PoolStats) -> dict[str, int]:
+    return {"active": stats.active, "streaming": stats.lasting, "idle": stats.idle,
+            "queued": stats.waiting}
+
+
 def _line(backend: BackendHealth) -> str:
+    stats = backend.connections
+    if stats is None or not (stats.active or stats.lasting or stats.waiting):
+        return _state(backend)
+    counts = ", ".join(f"{count} {what}" for what, count in _counted(stats).items())
+    return f"{_state(backend)}; connections: {counts}"
+
+
+def _state(backend: BackendHealth) -> str:
     health = backend.health
     if backend.pool is not None:
         return f"{_section(backend)} {_members(backend.pool)}"

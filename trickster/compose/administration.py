@@ -39,21 +39,22 @@ def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:
         wall=around.wall, on_latency=around.metrics.probe(backend.name).observe)
 
 
-def administration(configuration: Configuration, checks: Mapping[str, HealthCheck],
-                   state: ProcessState, registry: CollectorRegistry,
-                   reactor: Any) -> Administration:
+def administration(configuration: Configuration,
+                   checked: Mapping[str, tuple[Backend, HealthCheck]], state: ProcessState,
+                   registry: CollectorRegistry, reactor: Any) -> Administration:
     """
-    :param checks: by backend.
+    :param checked: backends, and what probes their origins, by name.
     :return: all there is to ask about the process.
     """
     clock: IReactorTime = reactor
 
     def board() -> Sequence[BackendHealth]:
-        return [BackendHealth(check.backend, check.provider, check.health)
-                for check in checks.values()]
+        return [BackendHealth(check.backend, check.provider, check.health,
+                              connections=backend.upstream.stats)
+                for backend, check in checked.values()]
 
     def probes() -> Mapping[str, Callable[[], Awaitable[Verdict]]]:
-        return {name: check.probe for name, check in checks.items()}
+        return {name: check.probe for name, (_, check) in checked.items()}
 
     def in_thread(function: Callable[[], bytes]) -> Deferred[bytes]:
         return deferToThreadPool(reactor, reactor.getThreadPool(), function)

@@ -101,9 +101,9 @@ class _Building:
         for name, options in self._configuration.backends.items():
             if not options.is_virtual:
                 self._backends[name] = self._backend(name, options, around)
-        checks = {name: health_check(backend, SystemRandom().random)
-                  for name, backend in self._backends.items()}
-        asked = self._administration(checks)
+        checked = {name: (backend, health_check(backend, SystemRandom().random))
+                   for name, backend in self._backends.items()}
+        asked = self._administration(checked)
         stores = [cache.service for cache in self._caches.values() if cache.service is not None]
         origins = Origins([backend.stop for backend in self._backends.values()])
         lag = ReactorLag(self._reactor, self.metrics.reactor_lag)
@@ -111,7 +111,7 @@ class _Building:
         names = Names(self._reactor, shared_resolver(self._reactor))
         signals = StopSignals(self._reactor, lambda: program.hurry())
         needed = [self._logs, HangUps(self._reactor), signals, lag, *self._trims(), names,
-                  *stores, origins, *checks.values()]
+                  *stores, origins, *(check for _, check in checked.values())]
         frontends, own = list(self._frontends(asked, around)), list(self._own(asked))
         listeners = {str(one.name): one for one in (*frontends, *own)}
         program = Program(Parts(needed, frontends, own), self._phase,
@@ -124,9 +124,10 @@ class _Building:
             yield MemoryTrim(reactor, resident, process_time, trim, lambda function: (
                 deferToThreadPool(reactor, reactor.getThreadPool(), function)))
 
-    def _administration(self, checks: Mapping[str, HealthCheck]) -> Administration:
+    def _administration(self, checked: Mapping[str, tuple[Backend, HealthCheck]]
+                        ) -> Administration:
         state = ProcessState(self._wall, self._failing_caches, lambda: self._phase.is_draining)
-        return administration(self._configuration, checks, state, self._registry, self._reactor)
+        return administration(self._configuration, checked, state, self._registry, self._reactor)
 
     def _abort(self) -> None:
         for backend in self._backends.values():
