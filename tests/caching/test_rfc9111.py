@@ -102,12 +102,6 @@ class LifetimeTests(SynchronousTestCase):
                 (200, Rules(max_ttl=5.0), 5.0), (200, Rules(ttl=30.0, max_ttl=5.0), 5.0)):
             self.assertEqual(policy_of(status, headers, NOW, rules).lifetime, lifetime)
 
-    def test_heuristic_fraction(self) -> None:
-        """How much is guessed is the operator's choice."""
-        headers = fields(Last_Modified=date(NOW - 1000), Date=date(NOW))
-        self.assertAlmostEqual(
-            policy_of(200, headers, NOW, Rules(heuristic_fraction=0.2)).lifetime, 200.0)
-
 
 class UseTests(SynchronousTestCase):
     """What may be done with a document of some age."""

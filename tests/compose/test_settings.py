@@ -7,10 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.caching.budget import InFlight
 from trickster.caching.spool import ISpool
 from trickster.compose.overlay import PathPlan
-from trickster.compose.settings import Holdings, object_options, upstream_options
+from trickster.compose.settings import Holdings, delta_options, object_options, upstream_options
 from trickster.config.model import BackendOptions
 from trickster.messages import Params
 from trickster.routes import Route, Serve
+from trickster.upstream.options import Limits
 
 
 def _no_spool() -> ISpool:
@@ -36,7 +37,8 @@ class UpstreamTests(SynchronousTestCase):
         """Each bound on connections and on waiting is one of its own, and 0 is none."""
         chosen = upstream_options(BackendOptions(
             max_streaming_conns=1, max_queued_requests=2, queue_timeout=3.0, max_conn_age=4.0,
-            stream_idle_timeout=5.0), "us")
+            stream_idle_timeout=5.0, max_response_header_bytes=6000), "us")
+        self.assertEqual(chosen.limits, Limits(head_octets=6000))
         self.assertEqual(
             (chosen.max_streaming_conns, chosen.max_queued_requests, chosen.queue_timeout,
              chosen.max_conn_age, chosen.stream_idle_timeout), (1, 2, 3.0, 4.0, 5.0))
@@ -58,3 +60,17 @@ class ExactTests(SynchronousTestCase):
             rules = object_options("p", backend, plan, {}, HOLDINGS).key_rules
             self.assertEqual(rules.align is not None, is_aligned)
             self.assertIs(rules.normalise, same)
+
+
+class BoundTests(SynchronousTestCase):
+    """What a path's caches hold of requests and answers."""
+
+    def test_both_caches(self) -> None:
+        """The bounds of a backend are those of whole answers and of range queries alike."""
+        backend = BackendOptions(origin_url="http://h/", max_cached_request_body_bytes=5,
+                                 max_timeseries_bytes=6)
+        plan = PathPlan(Route("/q", Serve.OBJECT))
+        whole = object_options("p", backend, plan, {}, HOLDINGS)
+        ranges = delta_options("p", backend, plan)
+        self.assertEqual((whole.max_request_body_bytes, whole.max_capture_bytes), (5, 6))
+        self.assertEqual((ranges.max_request_bytes, ranges.max_answer_bytes), (5, 6))

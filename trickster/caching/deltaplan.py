@@ -56,6 +56,7 @@ class DeltaOptions:
     :ivar concurrency: fetches of one request at a time.
     :ivar max_query_range: longest range that is answered at all; 0 for any.
     :ivar max_answer_bytes: largest answer of the origin that is held in memory.
+    :ivar max_request_bytes: largest body of a request that is read to find the question.
     :ivar transform: applied to answers that are passed on past the cache.
     :ivar honours: whether all directives of a client's C{Cache-Control} are obeyed.
     :ivar rules: what decides whether an answer is for all who ask alike.
@@ -79,6 +80,7 @@ class DeltaOptions:
     concurrency: int = 16
     max_query_range: float = 0.0
     max_answer_bytes: int = 256 << 20
+    max_request_bytes: int = 10 << 20
     transform: Callable[[bytes], bytes] | None = None
     honours: bool = False
     rules: Rules = NO_RULES

@@ -41,7 +41,6 @@ from trickster.remembering import remembered
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
 
-_MOST_REQUEST_OCTETS = 10 << 20
 _ANEW = frozenset((b"no-cache", b"max-age"))
 _LONGEST_REMEMBERED = 4096
 _ONLY_IF_CACHED = "not cached, and only-if-cached was asked for"
@@ -109,7 +108,7 @@ class DeltaCache:
                 return again
         if type(request.body) is not Octets:
             request = evolve(request, body=await self._fetcher.in_flight.request_body(
-                request.body, _MOST_REQUEST_OCTETS))
+                request.body, self._options.max_request_bytes))
         if self._options.overrides.are_in(request.headers):
             return await self._pass(request, Reason.OVERRIDE_HEADER)
         try:

@@ -57,14 +57,11 @@ class Rules:
         None.
     :ivar shares_cookies: whether an answer with C{Set-Cookie} is as good as any other.
     :ivar max_ttl: seconds; no answer is fresh for longer.
-    :ivar heuristic_fraction: of the time since C{Last-Modified}, that an answer without
-        explicit freshness is fresh (RFC 9111 section 4.2.2).
     """
 
     negative: Mapping[int, float] = field(factory=dict)
     ttl: float | None = None
     max_ttl: float = 90000.0
-    heuristic_fraction: float = HEURISTIC_FRACTION
     shares_cookies: bool = False
 
 
@@ -112,8 +109,6 @@ def policy_of(status: int, headers: Headers, received: float, rules: Rules) -> P
         (forced, True) if forced is not None
         else _lifetime(status, headers, said, received) if targeted is None
         else _targeted_lifetime(status, headers, said, received))
-    if not explicit:
-        lifetime *= rules.heuristic_fraction / HEURISTIC_FRACTION
     return evolve(_directed(said, status), lifetime=min(lifetime, rules.max_ttl),
                   explicit=explicit, forced=forced is not None, sets_cookie=sets_cookie)
 

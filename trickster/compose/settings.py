@@ -19,7 +19,7 @@ from trickster.hops import COUNTED_FIELDS
 from trickster.identity import AUTHORIZATION
 from trickster.routes import Route
 from trickster.timeseries.planning import Sharding
-from trickster.upstream.options import UpstreamOptions
+from trickster.upstream.options import Limits, UpstreamOptions
 from trickster.upstream.origin import OriginURL
 
 
@@ -58,6 +58,7 @@ def delta_options(prefix: str, options: BackendOptions, plan: PathPlan) -> Delta
         concurrency=options.fetch_concurrency_limit,
         max_query_range=options.max_query_range,
         max_answer_bytes=options.max_timeseries_bytes, transform=plan.route.transform,
+        max_request_bytes=options.max_cached_request_body_bytes,
         honours=honours(options, plan))
 
 
@@ -79,6 +80,8 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
         key_prefix=prefix, route=_exact(plan.route, options), negative=negative,
         max_ttl=options.max_ttl, revalidation_factor=options.revalidation_factor,
         max_object_size_bytes=options.max_object_size_bytes,
+        max_capture_bytes=options.max_timeseries_bytes,
+        max_request_body_bytes=options.max_cached_request_body_bytes,
         honour_request_directives=honours(options, plan),
         stale_while_revalidate=options.stale_while_revalidate,
         stale_if_error=options.stale_if_error,
@@ -131,4 +134,5 @@ def upstream_options(options: BackendOptions, server_name: str) -> UpstreamOptio
         max_queued_requests=options.max_queued_requests, queue_timeout=options.queue_timeout,
         max_conn_age=options.max_conn_age or None,
         stream_idle_timeout=options.stream_idle_timeout or None,
-        forwarded_headers=options.forwarded_headers, server_name=server_name)
+        forwarded_headers=options.forwarded_headers, server_name=server_name,
+        limits=Limits(head_octets=options.max_response_header_bytes))

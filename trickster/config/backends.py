@@ -129,6 +129,9 @@ class BackendOptions:
     queue_timeout: float = setting(
         10.0, "Longest time that a request waits for a connection; one that would probably "
         "wait longer is refused at once.", unit="duration")
+    max_response_header_bytes: int = setting(
+        256 << 10, "Largest head of an answer that is taken from the origin.", unit="size",
+        minimum=1024)
     max_conn_age: float = setting(
         300.0, "Age after which a connection is not used again, and the origin's name is "
         "looked up anew; 0 for any.", unit="duration")
@@ -158,6 +161,9 @@ class BackendOptions:
         2.0, "How much longer than fresh an answer with a validator is kept.", minimum=0)
     max_object_size_bytes: int = setting(
         512 << 10, "Largest object that is kept.", unit="size")
+    max_cached_request_body_bytes: int = setting(
+        10 << 20, "Largest body of a POST that is a question to a cache; larger ones are refused "
+        "with 413, as those larger than the listener takes are.", unit="size")
     compressible_types: tuple[str, ...] = setting(
         _COMPRESSIBLE, "Media types that are worth compressing.")
     stale_while_revalidate: float = setting(
@@ -186,8 +192,8 @@ class BackendOptions:
     timeseries_max_bytes: int = setting(
         0, "Most octets kept of one query; 0 for what the cache takes.", unit="size")
     max_timeseries_bytes: int = setting(
-        256 << 20, "Largest answer to a range query that is held in memory.", unit="size",
-        minimum=1)
+        256 << 20, "Largest answer to a range query, or answer to be given labels, that is held "
+        "in memory.", unit="size", minimum=1)
     in_flight_bytes: int = setting(
         1 << 30, "Most octets of answers held while they are fetched and sent, and of request "
         "bodies; what finds no room passes through and is not stored.", unit="size",

@@ -159,6 +159,7 @@ _BY_RANGE = (
 _CACHED = (
     "cache_name", "cache_key_prefix", "negative_cache_name", "max_ttl", "revalidation_factor",
     "stale_while_revalidate", "stale_if_error", "honour_request_directives",
+    "max_cached_request_body_bytes",
     "multipart_ranges_disabled", "dearticulate_upstream_ranges",
 )
 
