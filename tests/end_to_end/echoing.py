@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 from tests.end_to_end.answering import Body, plain
 from tests.end_to_end.counting import ScriptedOrigin
+from tests.end_to_end.servers import Trickster
+from tests.end_to_end.standing import Standing
 
 
 class EchoingOrigin:
@@ -57,3 +62,29 @@ def _answer(path: str, asked: dict[str, str], host: str) -> object:
 def _fields(head: bytes) -> dict[bytes, bytes]:
     lines = head.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
     return {name.lower(): value for name, _, value in (line.partition(b": ") for line in lines)}
+
+
+class EchoCase(Standing):
+    """
+    One Trickster for all tests of a class, in front of an origin that says what it saw.
+
+    :cvar backends: by name; an C{origin_url} is what stands behind the origin's own.
+    """
+
+    listener: ClassVar[Mapping[str, Any]] = {}
+    backends: ClassVar[Mapping[str, Mapping[str, Any]]]
+    origin: ClassVar[EchoingOrigin]
+    trickster: ClassVar[Trickster]
+
+    @classmethod
+    def started(cls, root: Path) -> None:
+        """Start the origin and Trickster."""
+        cls.origin = cls.kept(EchoingOrigin())
+        cls.trickster = cls.kept(Trickster(
+            root / "trickster",
+            {name: {**more, "origin_url": cls.origin.url + more.get("origin_url", "")}
+             for name, more in cls.backends.items()},
+            {"logging": {"access_log": True}}, listener=cls.listener))
+
+    def setUp(self) -> None:
+        self.origin.heads.clear()

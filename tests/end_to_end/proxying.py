@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.end_to_end.answering import AnsweringOrigin
 from tests.end_to_end.servers import Trickster
+from tests.end_to_end.standing import Standing
 from tests.end_to_end.talking import Talk
 
 BACKENDS = ("proxied", "cached", "progressive")
 
 
-class ProxyCase(SynchronousTestCase):
+class ProxyCase(Standing):
     """One Trickster for all tests of a class, with backends of every kind."""
 
     listener: ClassVar[Mapping[str, Any]] = {"max_request_body_size_bytes": -1}
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
     origin: ClassVar[AnsweringOrigin]
     trickster: ClassVar[Trickster]
 
     @classmethod
-    def setUpClass(cls) -> None:
-        cls.directory = tempfile.TemporaryDirectory()
-        cls.origin = AnsweringOrigin()
+    def started(cls, root: Path) -> None:
+        """Start the origin and Trickster."""
+        cls.origin = cls.kept(AnsweringOrigin())
         common = {"origin_url": cls.origin.url}
-        cls.trickster = Trickster(Path(cls.directory.name), {
+        cls.trickster = cls.kept(Trickster(root / "trickster", {
             "proxied": {**common, "provider": "rp"},
             "cached": {**common, "provider": "rpc", "is_default": True},
             "progressive": {**common, "provider": "rp", "paths": [
                 {"path": "/", "match_type": "prefix", "handler": "proxy",
                  "methods": ["*", "TRACE"], "collapsed_forwarding": "progressive"}]},
-        }, listener={"drain_timeout": "1s", **cls.listener})
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.trickster.stop()
-        cls.origin.stop()
-        cls.directory.cleanup()
+        }, listener={"drain_timeout": "1s", **cls.listener}))
 
     def setUp(self) -> None:
         self.origin.renew()

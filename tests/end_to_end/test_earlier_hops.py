@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.end_to_end.echoing import EchoingOrigin
-from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.echoing import EchoCase
+from tests.end_to_end.servers import Answer, fetch
 from tests.end_to_end.talking import eventually
 
 CHAIN = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "dash.example",
@@ -21,39 +17,15 @@ RANGE = f"api/v1/query_range?query=up&start={NOW - 3600}&end={NOW - 600}&step=60
 TENANT = {"Authorization": "Basic eA==", "X-Scope-OrgID": "team-a"}
 
 
-class EchoCase(SynchronousTestCase):
-    """One Trickster for all tests of a class, in front of an origin that says what it saw."""
-
-    listener: ClassVar[Mapping[str, Any]] = {}
-    backends: ClassVar[Mapping[str, Mapping[str, Any]]]
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
-    origin: ClassVar[EchoingOrigin]
-    trickster: ClassVar[Trickster]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.directory = tempfile.TemporaryDirectory()
-        cls.origin = EchoingOrigin()
-        cls.trickster = Trickster(
-            Path(cls.directory.name),
-            {name: {"origin_url": cls.origin.url, **more} for name, more in cls.backends.items()},
-            {"logging": {"access_log": True}}, listener=cls.listener)
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.trickster.stop()
-        cls.origin.stop()
-        cls.directory.cleanup()
-
-    def setUp(self) -> None:
-        self.origin.heads.clear()
+class HopCase(EchoCase):
+    """Asks with the header fields that hops add."""
 
     def asked(self, target: str, headers: Mapping[str, str] | None = None,
               data: bytes | None = None) -> Answer:
         return fetch(f"{self.trickster.url}/{target}", data, headers)
 
 
-class TrustedTests(EchoCase):
+class TrustedTests(HopCase):
     """By default, proxies on addresses that are not on the Internet are believed."""
 
     backends: ClassVar = {
@@ -126,7 +98,7 @@ class TrustedTests(EchoCase):
         self.assertEqual(len(self.origin.heads), 1)
 
 
-class StrangerTests(EchoCase):
+class StrangerTests(HopCase):
     """Who is not trusted is not believed."""
 
     listener: ClassVar = {"trusted_proxies": ["192.0.2.1"]}
@@ -144,7 +116,7 @@ class StrangerTests(EchoCase):
                 self.assertNotIn(word, head, name)
 
 
-class ConfiguredTests(EchoCase):
+class ConfiguredTests(HopCase):
     """The backend's C{request_headers}."""
 
     backends: ClassVar = {

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.end_to_end.echoing import EchoingOrigin
-from tests.end_to_end.servers import Answer, Trickster
+from tests.end_to_end.echoing import EchoCase
+from tests.end_to_end.servers import Answer
 from tests.end_to_end.talking import Talk
 
 PROVIDERS = ("prometheus", "reverseproxycache", "reverseproxy")
@@ -22,34 +19,16 @@ ADMIN = ("//api/v1/admin/tsdb/snapshot", "/api/v1/./admin/tsdb/snapshot",
          "/api\\v1\\admin", "/api/v1;x/admin", "/api/v1/%2561dmin", "/../api/v1/admin")
 
 
-class OddPathCase(SynchronousTestCase):
+class OddPathCase(EchoCase):
     """The same origin behind each provider; Prometheus is the default one."""
 
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
-    origin: ClassVar[EchoingOrigin]
-    trickster: ClassVar[Trickster]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.directory = tempfile.TemporaryDirectory()
-        cls.origin = EchoingOrigin()
-        cls.trickster = Trickster(Path(cls.directory.name), {
-            **{name: {"provider": name, "origin_url": cls.origin.url,
-                      "is_default": name == "prometheus"} for name in PROVIDERS},
-            "within": {"provider": "reverseproxy", "origin_url": cls.origin.url + "/team-a"},
-            "local": {"provider": "reverseproxycache", "origin_url": cls.origin.url, "paths": [
-                {"path": "/secret", "match_type": "prefix", "handler": "localresponse",
-                 "methods": ["GET", "POST"], "response_code": 451}]},
-        })
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.trickster.stop()
-        cls.origin.stop()
-        cls.directory.cleanup()
-
-    def setUp(self) -> None:
-        self.origin.heads.clear()
+    backends: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        **{name: {"provider": name, "is_default": name == "prometheus"} for name in PROVIDERS},
+        "within": {"provider": "reverseproxy", "origin_url": "/team-a"},
+        "local": {"provider": "reverseproxycache", "paths": [
+            {"path": "/secret", "match_type": "prefix", "handler": "localresponse",
+             "methods": ["GET", "POST"], "response_code": 451}]},
+    }
 
     def asked(self, target: bytes | str, verb: str = "GET") -> Answer:
         octets = target if isinstance(target, bytes) else target.encode()
