@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from attrs import frozen
@@ -46,6 +47,16 @@ class BoundsTests(SynchronousTestCase):
     def held(self) -> str:
         """:return: the letters that are there, in their order of use."""
         return "".join(at_once(self.store.keys("")))
+
+    def test_collector(self) -> None:
+        """Octets are nothing that the collector of cycles looks at, however many there are."""
+        store = MemoryStore(self.clock)
+        gc.collect()
+        before = len(gc.get_objects())
+        for number in range(5000):
+            at_once(store.put(f"key {number}", b"value", 60.0))
+        gc.collect()
+        self.assertLess(len(gc.get_objects()) - before, 500)
 
     def test_counts_honestly(self) -> None:
         """Key, value and overhead count."""
