@@ -1,0 +1,50 @@
+"""Tests for L{trickster.frontend.ports}."""
+
+from __future__ import annotations
+
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.frontend.ports import HeldPort
+
+
+class Backlog(HeldPort):
+    """
+    A port whose clients are numbers.
+
+    :ivar waiting: how many are in the backlog.
+    """
+
+    waiting = 0
+
+    def _accept_one(self) -> bool:
+        if not self.waiting:
+            return False
+        self.waiting -= 1
+        return True
+
+
+class AcceptingTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.port = Backlog(0, Factory(), reactor=MemoryReactorClock())
+        self.port.numberAccepts = 100  # as when it begins to listen
+
+    def turns(self, waiting: int) -> int:
+        """:return: turns of the reactor until so many are accepted."""
+        self.port.waiting, turns = waiting, 0
+        while self.port.waiting and turns < 1000:
+            self.port.doRead()
+            turns += 1
+        return turns
+
+    def test_crowd(self) -> None:
+        """A crowd is accepted within a few turns, not a few clients in each."""
+        self.assertLess(self.turns(4096), 7)
+
+    def test_few(self) -> None:
+        """Where few come, one attempt more than they are is not made again and again."""
+        self.turns(4096)
+        self.port.waiting = 1
+        self.port.doRead()
+        self.assertEqual(self.port.numberAccepts, 1)
