@@ -164,6 +164,7 @@ class Exchange:
             response = await suspended
         except Exception as error:  # noqa: BLE001 - a responder may be a plugin's
             if self._is_lost:
+                _forget_traceback(error)
                 return
             # The responder was cancelled, unless it failed by itself at the same time.
             response = refusal_of(self._failure or error, self._log)
@@ -305,6 +306,7 @@ class Exchange:
 
     def _broke(self, error: Exception, framing: BodyFraming) -> None:
         if self._is_lost:
+            _forget_traceback(error)
             return
         if not self._has_begun:
             self._held = b""
@@ -350,6 +352,14 @@ class Exchange:
         self._log.debug("A tunnel broke: {failure}", failure=failure)
         self._line.cut_off(at_once=True)
         self.lost()
+
+
+def _forget_traceback(error: Exception) -> None:
+    """
+    Let go of the frames through which an error came that ends here.  One of them, of what has
+    cancelled, has the error itself: together they would wait for the collector of cycles.
+    """
+    error.__traceback__ = None
 
 
 async def _finish(rest: Suspended[None]) -> None:
