@@ -37,6 +37,7 @@ FORWARDING_FIELDS = frozenset((
 COUNTED_FIELDS = (b"forwarded", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto")
 _ABOUT_PROXIES = frozenset((b"for", b"by"))
 
+_NO_PSEUDONYM = re.compile(r"[^0-9A-Za-z._-]")
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
 # The alternatives begin differently, and each piece ends where only one thing may follow:
@@ -242,3 +243,13 @@ def counted_value(name: bytes, headers: Headers) -> bytes | None:
         return said
     counted = [[pair for pair in each if pair[0] not in _ABOUT_PROXIES] for each in known]
     return repr([each for each in counted if each]).encode("ascii") if any(counted) else None
+
+
+@remembered(1 << 16)
+def pseudonym(name: str) -> bytes:
+    """
+    :param name: of a proxy, as configured.
+    :return: what C{Via} and C{Forwarded} call it: an identifier that both grammars know
+        (RFC 9110 section 7.6.3, RFC 7239 section 6.3), with a hyphen for each other character.
+    """
+    return _NO_PSEUDONYM.sub("-", name).encode("ascii") or b"trickster"

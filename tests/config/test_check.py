@@ -18,6 +18,19 @@ class CheckCase(SynchronousTestCase):
         self.assertEqual(told, expected)
 
 
+class MainTests(CheckCase):
+    """The process."""
+
+    def test_server_name(self) -> None:
+        """A name that Via cannot have is told with what is sent for it; others are not."""
+        said = loaded(ONE + "main: {server_name: 'my proxy'}")
+        self.assertEqual(said.notices, (
+            ("t.yaml:2:8: main.server_name is sent as 'my-proxy', since 'my proxy' is no name for "
+            "Via and Forwarded"),))
+        for name in ("''", "cache-1.example_com"):
+            self.assertEqual(loaded(ONE + f"main: {{server_name: {name}}}").notices, ())
+
+
 class ListenerTests(CheckCase):
     """What is listened on."""
 

@@ -26,6 +26,15 @@ class ProblemsTests(SynchronousTestCase):
         self.assertEqual(error.problems, ("f:1:2: a.b: is wrong", "f:3:2: a.b: is wrong"))
         self.assertTrue(problems)
 
+    def test_one_line(self) -> None:
+        """Each problem and each remark is one line, whatever names consist of."""
+        problems = Problems({"a\nb": Place("f", 1, 1)})
+        problems.add(Place("f", 1, 2), "a\nb", "/x\r\x1b[31m is said already")
+        problems.remark("a\nb", "is of no use\u2028here")
+        error = self.assertRaises(ConfigurationError, problems.raise_any)
+        self.assertEqual(error.problems, ("f:1:2: a\\nb: /x\\r\\x1b[31m is said already",))
+        self.assertEqual(problems.remarks, ["f:1:1: a\\nb is of no use\\u2028here"])
+
     def test_places(self) -> None:
         """What was not said itself is at what contains it."""
         problems = Problems({"a": Place("f", 1, 1), "a.b[2]": Place("f", 2, 1)})

@@ -27,6 +27,7 @@ from trickster.config.served import SHARED, said
 from trickster.config.shaping import BUILT_IN
 from trickster.config.urls import address_fault, authority_fault, network_fault, origin_fault
 from trickster.errors import PluginError
+from trickster.hops import pseudonym
 from trickster.messages import NEVER_STORED
 from trickster.routes import Route
 from trickster.units import format_duration
@@ -46,6 +47,7 @@ def check(configuration: Configuration, routes: Routes, problems: Problems) -> N
     :param problems: is told of all that does not fit.
     """
     checks = _Checks(configuration, problems)
+    checks.check_main()
     checks.check_listeners()
     checks.check_mgmt()
     checks.check_negative_caches()
@@ -66,6 +68,13 @@ class _Checks:
     configuration: Configuration
     problems: Problems
     _known: dict[str, Collection[str]] = field(init=False)
+
+    def check_main(self) -> None:
+        name = self.configuration.main.server_name
+        sent = pseudonym(name).decode("ascii")
+        if name and sent != name:
+            self.problems.remark("main.server_name", f"is sent as {sent!r}, since {shown(name)} "
+                                 "is no name for Via and Forwarded")
 
     def check_listeners(self) -> None:
         taken: list[tuple[str, ListenerOptions]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import islice
@@ -15,6 +16,7 @@ MAX_REPORTED = 100
 _MAX_SHOWN = 60
 _MAX_MASKED = 1000
 _MAX_NEAR = 1000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 # What is said of a problem; a function, where it takes work that few problems are worth.
 Text = str | Callable[[], str]
@@ -82,7 +84,7 @@ class Problems:
 
     def remark(self, path: str, text: str) -> None:
         """Say something of the key at a path that is no problem."""
-        self.remarks.append(f"{self.place_of(path)}: {self.spelled(path)} {text}")
+        self.remarks.append(_on_one_line(f"{self.place_of(path)}: {self.spelled(path)} {text}"))
 
     def forget_unused(self, path: str) -> None:
         """Forget what was just noted within a block that is noted as a whole, or not at all."""
@@ -130,7 +132,12 @@ def _order(found: tuple[Place, str, Text]) -> tuple[Place, str]:
 def _line(found: tuple[Place, str, Text]) -> str:
     place, path, text = found
     where = f"{place}: {path}" if path else str(place)
-    return f"{where}: {text if isinstance(text, str) else text()}"
+    return _on_one_line(f"{where}: {text if isinstance(text, str) else text()}")
+
+
+def _on_one_line(line: str) -> str:
+    """:return: the line with escapes for control characters, of which names may consist."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], line)
 
 
 def _more(count: int) -> Iterator[str]:

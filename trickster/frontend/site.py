@@ -24,8 +24,9 @@ from trickster.interfaces import IResponder
 from trickster.messages import Headers, Response
 from trickster.messages import Request as RequestValue
 
-# Different refusals that are remembered for a second.
+# Different refusals that are remembered for a second, of paths and hosts of so many octets.
 _MOST_REFUSALS = 1024
+_LONGEST_REMEMBERED = 512
 _ALLOWED = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
@@ -131,7 +132,9 @@ class ProxySite(Site):
             responder: Any = self.responder(head)
             if not IRefuser.providedBy(responder):
                 return None
-            octets = self._refused[key] = refused_octets(responder, head, date)
+            octets = refused_octets(responder, head, date)
+            if len(head.target) + len(head.authority) <= _LONGEST_REMEMBERED:
+                self._refused[key] = octets
         return octets
 
     def date(self) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from functools import lru_cache
 
 from trickster.hops import (
     FORWARDING_FIELDS,
@@ -15,6 +14,7 @@ from trickster.hops import (
     forwarded,
     host_and_port,
     port_of,
+    pseudonym,
 )
 from trickster.messages import Headers, Pair, Request
 from trickster.remembering import remembered
@@ -34,7 +34,6 @@ _OURS_UNSAID = HOP_BY_HOP | {b"via", b"content-length", b"expect", b"host", b"ht
 _OURS = _OURS_UNSAID | FORWARDING_FIELDS
 _FRAMED = HOP_BY_HOP | {b"content-length"}
 _PLAIN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_NOT_OBFUSCATED = re.compile(r"[^0-9A-Za-z._-]")
 
 
 def end_to_end(headers: Headers) -> tuple[Pair, ...]:
@@ -121,14 +120,9 @@ def _gone(headers: Headers, always: frozenset[bytes]) -> frozenset[bytes]:
 
 
 def _via(request: Request, server_name: str) -> bytes:
-    ours = b"%b %b" % (request.version.removeprefix(b"HTTP/"), _pseudonym(server_name))
+    ours = b"%b %b" % (request.version.removeprefix(b"HTTP/"), pseudonym(server_name))
     before = request.headers.joined(b"via")
     return b"%b, %b" % (before, ours) if before else ours
-
-
-@lru_cache(maxsize=64)
-def _pseudonym(server_name: str) -> bytes:
-    return _NOT_OBFUSCATED.sub("-", server_name).encode("ascii") or b"trickster"
 
 
 def _about_client(request: Request, mode: ForwardedMode, server_name: str) -> list[Pair]:
@@ -151,7 +145,7 @@ def _forwarded(request: Request, server_name: str) -> bytes:
 
 @remembered(1 << 20)
 def _element(host: str, is_secure: bool, authority: bytes, server_name: str) -> bytes:
-    parts = [b"by=_" + _pseudonym(server_name), b"for=" + _node(host.encode("latin-1", "replace"))]
+    parts = [b"by=_" + pseudonym(server_name), b"for=" + _node(host.encode("latin-1", "replace"))]
     if authority:
         parts.append(b"host=" + _value(authority))
     parts.append(b"proto=https" if is_secure else b"proto=http")
