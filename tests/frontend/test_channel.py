@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -15,8 +16,9 @@ from trickster.errors import RequestError
 from trickster.frontend.headreader import HeadLimits
 from trickster.frontend.limits import ListenerLimits
 from trickster.frontend.refusals import IRefuser
+from trickster.frontend.requesthead import RequestHead
 from trickster.interfaces import IResponder
-from trickster.messages import Octets, Peer, Request, Response, octets_of
+from trickster.messages import NO_HEADERS, Octets, Peer, Request, Response, octets_of
 from trickster.testing.doubles import PausedOrigin, RecordingResponder
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -413,6 +415,22 @@ class BodyLimitTests(SynchronousTestCase):
         self.assertEqual((status, body), (200, b"POST / abc"))
         self.assertEqual(echo.requests[0].body.length, 3)
         self.assertEqual(connection.ending, "half-closed")
+
+
+class RefusedInOverloadTests(SynchronousTestCase):
+    """Refusals that are made once a second."""
+
+    def test_bounded(self) -> None:
+        """Requests with large paths, each another one, leave next to nothing behind."""
+        site = Connection(Teapot()).site
+        path = b"/" + b"x" * 60_000
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for number in range(100):
+            head = RequestHead(b"GET", b"%b%d" % (path, number), b"HTTP/1.1", NO_HEADERS, b"h", 0,
+                               True, False)
+            self.assertIn(b"503 refused", site.refused(head) or b"")
+        self.assertLess(tracemalloc.get_traced_memory()[0], 1 << 20)
 
 
 class StreamedBodyTests(SynchronousTestCase):
