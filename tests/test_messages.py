@@ -30,6 +30,22 @@ class HeadersTests(SynchronousTestCase):
             self.assertEqual(headers.among(frozenset((name, b"d"))),
                              frozenset((name,) if values else ()))
 
+    @given(st.lists(st.tuples(_NAMES, st.sampled_from([b"", b"1", b"2"]))).map(tuple),
+           st.frozensets(st.sampled_from([b"a", b"b", b"c", b"x-y"])), st.booleans())
+    def test_excluding(self, pairs: tuple[Pair, ...], gone: frozenset[bytes], known: bool) -> None:
+        """Without some names it is what the other fields make, whatever was asked before."""
+        headers = Headers(pairs)
+        if known:
+            headers.get(b"a")
+            headers.derived(lambda fields, _: fields.pairs)
+        left, plain = headers.excluding(gone), Headers(tuple(
+            pair for pair in pairs if pair[0].lower() not in gone))
+        self.assertEqual(left, plain)
+        for name in (b"a", b"b", b"c", b"x-y"):
+            self.assertEqual(left.get_all(name), plain.get_all(name))
+        self.assertEqual(left.derived(lambda fields, _: fields.pairs), plain.pairs)
+        self.assertEqual(headers.get_all(b"a"), Headers(pairs).get_all(b"a"))
+
     def test_derived(self) -> None:
         """What is made of the fields is made again only with another object."""
         made: list[object] = []

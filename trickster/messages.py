@@ -32,6 +32,7 @@ _LONG = 4096
 _UNRESERVED = "-._~"
 # How a frozen object keeps what it has made of itself.
 _set = object.__setattr__
+_DERIVED = object()  # no name of a field
 
 
 @frozen(eq=True, slots=True)
@@ -43,7 +44,7 @@ class Headers:
     """
 
     pairs: tuple[Pair, ...] = ()
-    # All values by name, and by function what it has made of them; filled when first asked for.
+    # All values by name, and what functions have made of them; filled when first asked for.
     # A cached_property of a class with slots would cost as much as what it keeps.
     _known: dict[Any, Any] | None = field(default=None, init=False, eq=False, repr=False)
 
@@ -64,9 +65,12 @@ class Headers:
         :param make: a pure function of both.
         """
         known = self._known or self._by_name()
-        found = known.get(make)
+        derived = known.get(_DERIVED)
+        if derived is None:
+            derived = known[_DERIVED] = {}
+        found = derived.get(make)
         if found is None or found[0] is not other:
-            found = known[make] = other, make(self, other)
+            found = derived[make] = other, make(self, other)
         made: T = found[1]
         return made
 
@@ -118,8 +122,20 @@ class Headers:
         """
         :param names: in lower case.
         """
-        gone = frozenset(names)
-        return Headers(tuple(p for p in self.pairs if p[0].lower() not in gone))
+        return self.excluding(frozenset(names))
+
+    def excluding(self, names: frozenset[bytes]) -> Headers:
+        """:return: the same without those of any of these names, which are in lower case."""
+        left = Headers(tuple([pair for pair in self.pairs if pair[0].lower() not in names]))
+        known = self._known
+        if known:
+            # What is known already need not be found out again.
+            rest = known.copy()
+            rest.pop(_DERIVED, None)
+            for name in names.intersection(known):
+                del rest[name]
+            _set(left, "_known", rest)
+        return left
 
     def with_set(self, name: bytes, value: bytes) -> Headers:
         """:return: the same with this as the only value of that name, at the end."""

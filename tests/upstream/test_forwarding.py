@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,11 +12,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.messages import Headers, Pair, Peer, Request
 from trickster.upstream.forwarding import (
     ForwardedMode,
+    OutgoingFields,
     end_to_end,
     request_fields,
     response_headers,
     upgrade_of,
 )
+from trickster.upstream.heads import encode_fields
 
 PEER = Peer("192.0.2.7", 5000, False, 8480)
 
@@ -25,6 +29,32 @@ def a_request(*fields: Pair, peer: Peer = PEER, authority: bytes = b"shop.test")
 
 def sent(request: Request, mode: str = "standard") -> Headers:
     return Headers(tuple(request_fields(request, b"origin:9090", ForwardedMode(mode), "trk")))
+
+
+class OutgoingFieldsTests(SynchronousTestCase):
+    """What is sent for the fields of a connection's requests, which are the same time and again."""
+
+    def test_as_made_anew(self) -> None:
+        """It is what each request's own fields make, whoever had the same fields before."""
+        outgoing = OutgoingFields(b"origin:9090", ForwardedMode.BOTH, "trk")
+        headers = Headers(((b"Host", b"shop.test"), (b"A", b"1"), (b"Connection", b"b"),
+                           (b"B", b"2"), (b"Upgrade", b"x")))
+        peers = (PEER, Peer("192.0.2.8", 5000, True, 8480), PEER, evolve(PEER))
+        for peer, version, authority, configured in product(
+                peers, (b"HTTP/1.1", b"HTTP/1.0"), (b"shop.test", b"other.test"),
+                (frozenset(), frozenset((b"b",)), frozenset((b"via",)))):
+            request = Request(b"GET", b"/", headers, authority=authority, peer=peer,
+                              version=version, configured=configured)
+            for _ in range(2):
+                self.assertEqual(outgoing.lines(request), encode_fields(
+                    request_fields(request, b"origin:9090", ForwardedMode.BOTH, "trk")))
+
+    def test_two_origins(self) -> None:
+        """Each origin has its own."""
+        request = a_request((b"A", b"1"))
+        for authority in (b"one.test", b"two.test", b"one.test"):
+            lines = OutgoingFields(authority, ForwardedMode.NONE, "trk").lines(request)
+            self.assertIn(b"Host: %b\r\n" % authority, lines)
 
 
 class HopByHopTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import BadRequest, UpstreamMalformed
-from trickster.upstream.heads import encode_head, parse_head, take_head
+from trickster.upstream.heads import encode_fields, encode_head, parse_head, take_head
 
 BYTES = st.binary(max_size=6)
 LINES = st.lists(st.one_of(
@@ -58,7 +58,8 @@ class ParseTests(SynchronousTestCase):
             octets = b"HTTP/1.1 200 OK\r\na" + field * (1 << 18) + b"\x00\r\n\r\n"
             self.assertRaises(UpstreamMalformed, parse_head, octets, 1 << 30)
         target = b"/" * (1 << 20)
-        self.assertRaises(BadRequest, encode_head, b"GET", target + b" ", [(b"a", target)])
+        self.assertRaises(BadRequest, encode_head, b"GET", target + b" ", b"")
+        self.assertRaises(BadRequest, encode_fields, [(b"a ", target)])
 
     def test_beginnings(self) -> None:
         """A beginning is refused as soon as no head can come of it."""
@@ -105,7 +106,7 @@ class ParseTests(SynchronousTestCase):
 class EncodeTests(SynchronousTestCase):
     def test_head(self) -> None:
         """A request head is its line, its fields in order, and an empty line."""
-        self.assertEqual(encode_head(b"GET", b"/a?b", [(b"Host", b"c"), (b"A", b"")]),
+        self.assertEqual(encode_head(b"GET", b"/a?b", encode_fields([(b"Host", b"c"), (b"A", b"")])),
                          b"GET /a?b HTTP/1.1\r\nHost: c\r\nA: \r\n\r\n")
 
     @settings(max_examples=300, deadline=None)
@@ -116,7 +117,7 @@ class EncodeTests(SynchronousTestCase):
                                 fields: list[tuple[bytes, bytes]]) -> None:
         """Of any input, what is sent is one request with just these fields."""
         try:
-            octets = encode_head(method, target, fields)
+            octets = encode_head(method, target, encode_fields(fields))
         except BadRequest:
             return
         line, *rest = octets.removesuffix(b"\r\n\r\n").split(b"\r\n")

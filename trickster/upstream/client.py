@@ -15,8 +15,8 @@ from trickster.interfaces import IBody, IResponder
 from trickster.messages import Octets, Pair, Request, Response, octets_of
 from trickster.upstream.answers import NothingCame
 from trickster.upstream.exchange import Order
-from trickster.upstream.forwarding import request_fields, upgrade_of
-from trickster.upstream.heads import encode_head
+from trickster.upstream.forwarding import OutgoingFields, upgrade_of
+from trickster.upstream.heads import encode_fields, encode_head
 from trickster.upstream.last_hop import counted_down
 from trickster.upstream.leniency import LeniencyLog, not_counted
 from trickster.upstream.options import UpstreamOptions
@@ -50,11 +50,14 @@ class UpstreamClient:
     _leniencies: LeniencyLog = field(init=False)
     _pool: Pool = field(init=False)
     _budget: RetryBudget = field(init=False)
+    _fields: OutgoingFields = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._pool = Pool(self.origin, self.options, self.connector, self.clock, self.random)
         self._leniencies = LeniencyLog(self.origin.place, self.clock, self.on_lenient)
         self._budget = RetryBudget(self.options.limits.retry_ratio)
+        self._fields = OutgoingFields(self.origin.authority, self.options.forwarded_headers,
+                                      self.options.server_name)
 
     @property
     def stats(self) -> PoolStats:
@@ -120,17 +123,17 @@ class UpstreamClient:
         return is_repeatable and self._budget.take()
 
     def _order(self, request: Request, latest: float | None) -> Order:
-        body_fields, octets, body = _framed(request)
-        fields = request_fields(request, self.origin.authority, self.options.forwarded_headers,
-                                self.options.server_name)
-        fields += body_fields
+        fields, octets, body = _framed(request)
         is_asking = body is not None and _is_asking(request)
         if is_asking:
             fields.append((b"Expect", b"100-continue"))
         upgrade = upgrade_of(request)
         if not upgrade and not self.options.max_idle_conns:
             fields.append((b"Connection", b"close"))
-        head = encode_head(request.method, self._target(request), fields) + octets
+        lines = self._fields.lines(request)
+        if fields:
+            lines += encode_fields(fields)
+        head = encode_head(request.method, self._target(request), lines) + octets
         offered = tuple(upgrade.lower().split(b", ")) if upgrade else ()
         return Order(request, head, body, offered, latest, is_asking, self._leniencies.note)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from attrs import frozen
+
 from trickster.hops import (
     FORWARDING_FIELDS,
     HOP_BY_HOP,
@@ -16,8 +18,9 @@ from trickster.hops import (
     port_of,
     pseudonym,
 )
-from trickster.messages import Headers, Pair, Request
+from trickster.messages import Headers, Pair, Peer, Request
 from trickster.remembering import remembered
+from trickster.upstream.heads import encode_fields
 
 
 class ForwardedMode(Enum):
@@ -52,7 +55,7 @@ def without_nominated(headers: Headers) -> Headers:
         fields themselves stay for the code that sends the request on.
     """
     gone = _gone(headers, frozenset()) - HOP_BY_HOP
-    return headers.without(*gone) if gone else headers
+    return headers.excluding(gone) if gone else headers
 
 
 def response_headers(headers: Headers, has_body: bool) -> Headers:
@@ -62,7 +65,7 @@ def response_headers(headers: Headers, has_body: bool) -> Headers:
     :return: what a client may see of an origin's header fields.
     """
     gone = _gone(headers, _FRAMED if has_body else HOP_BY_HOP)
-    return Headers(tuple([pair for pair in headers.pairs if pair[0].lower() not in gone]))
+    return headers.excluding(gone)
 
 
 def request_fields(request: Request, authority: bytes, mode: ForwardedMode,
@@ -88,6 +91,40 @@ def request_fields(request: Request, authority: bytes, mode: ForwardedMode,
     if upgrade:
         fields += ((b"Connection", b"Upgrade"), (b"Upgrade", upgrade))
     return fields
+
+
+@frozen(eq=False)
+class OutgoingFields:
+    """
+    The fields of requests to one origin, except those about the body, as they are sent.
+
+    The requests on a client's connection mostly have the very same fields: what is sent for
+    them is made once.
+
+    :ivar authority: of the origin, for C{Host}.
+    :ivar server_name: what we are called in C{Via} and C{Forwarded}.
+    """
+
+    authority: bytes
+    mode: ForwardedMode
+    server_name: str
+
+    def lines(self, request: Request) -> bytes:
+        """
+        :return: the lines of L{request_fields}.
+        :raises BadRequest: as L{encode_fields}.
+        """
+        known = request.headers.derived(self._none_known, request.peer)
+        # All else that they depend on.
+        about = (request.version, request.authority, request.configured)
+        lines = known.get(about)
+        if lines is None:
+            lines = known[about] = encode_fields(
+                request_fields(request, self.authority, self.mode, self.server_name))
+        return lines
+
+    def _none_known(self, _headers: Headers, _peer: Peer) -> dict[object, bytes]:
+        return {}
 
 
 def upgrade_of(request: Request) -> bytes | None:

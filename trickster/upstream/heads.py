@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from attrs import frozen
 
@@ -17,10 +18,10 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: (" + _TEXT + rb"))?\r\n")
 _FIELDS = re.compile(rb"(?:" + _TOKEN + rb":" + _TEXT + rb"\r\n)*\r\n")
-_REQUEST = re.compile(
-    _TOKEN + rb" [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n"
-    rb"(?:" + _TOKEN + rb": " + _TEXT + rb"\r\n)*\r\n")
+_REQUEST = re.compile(_TOKEN + rb" [\x21-\x7e\x80-\xff]+")
+_LINES = re.compile(rb"(?:" + _TOKEN + rb": " + _TEXT + rb"\r\n)*")
 _END = b"\r\n\r\n"
+_FORBIDDEN = "the request cannot be passed on: it has octets that HTTP forbids"
 
 # What is taken of origins that do not keep to it; see trickster.upstream.leniency.
 _BLANK = re.compile(rb"(?:\r?\n){0,2}")
@@ -197,15 +198,26 @@ def _shown(octets: bytes) -> str:
     return repr(octets.lstrip().partition(b"\n")[0].rstrip()[:40])[1:]
 
 
-def encode_head(method: bytes, target: bytes, fields: list[Pair]) -> bytes:
+def encode_fields(fields: Collection[Pair]) -> bytes:
     """
     :param fields: written in this order.
-    :return: a request head, ready to be sent.
-    :raises BadRequest: something in it would not be one request to every reader, such as a
-        line end in a value.
+    :return: their lines, ready to be sent.
+    :raises BadRequest: something in it would not be one field to every reader, such as a line
+        end in a value.
     """
-    lines = [b"%b: %b\r\n" % pair for pair in fields]
-    octets = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, b"".join(lines))
-    if _REQUEST.fullmatch(octets) is None or octets.count(b"\r\n") != len(lines) + 2:
-        raise BadRequest("the request cannot be passed on: it has octets that HTTP forbids")
+    octets = b"".join([b"%b: %b\r\n" % pair for pair in fields])
+    if _LINES.fullmatch(octets) is None or octets.count(b"\r\n") != len(fields):
+        raise BadRequest(_FORBIDDEN)
     return octets
+
+
+def encode_head(method: bytes, target: bytes, lines: bytes) -> bytes:
+    """
+    :param lines: of the fields, from L{encode_fields}.
+    :return: a request head, ready to be sent.
+    :raises BadRequest: its first line would not be one to every reader.
+    """
+    line = b"%b %b" % (method, target)
+    if _REQUEST.fullmatch(line) is None:
+        raise BadRequest(_FORBIDDEN)
+    return b"%b HTTP/1.1\r\n%b\r\n" % (line, lines)
