@@ -205,7 +205,8 @@ class Client:
             if self.reads:
                 await self.read_all()
         except (TricksterError, CancelledError) as error:
-            self.error = error
+            # As the frontend does: the frames that it came through have this client.
+            self.error = error.with_traceback(None)
 
     async def read_all(self) -> None:
         """Read to the end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -31,6 +32,24 @@ class CycleTests(SynchronousTestCase):
                 world.origin.requests.clear()
 
             self.assertEqual(left_in_cycles(act), Counter(), collapse)
+
+    def test_left(self) -> None:
+        """After clients that leave before there is an answer, all of them or the first."""
+        for collapse, number, leaving in product(Collapse, (1, 3), (1, 3)):
+            world = World.of(collapse=collapse)
+            targets = iter((b"/1", b"/2"))
+
+            def act(world: World = world, targets: object = targets, number: int = number,
+                    leaving: int = leaving) -> None:
+                target = next(targets)  # type: ignore[call-overload]
+                clients = [world.ask(target) for _ in range(number)]
+                for client in clients[:leaving]:
+                    client.leave()
+                if number > leaving:
+                    world.origin.answer(world.answer(Cache_Control="max-age=60"))
+                world.origin.requests.clear()
+
+            self.assertEqual(left_in_cycles(act), Counter(), (collapse, number, leaving))
 
     def test_ranges(self) -> None:
         """After misses, partial hits and hits of ranges."""

@@ -203,12 +203,16 @@ class Fill:
         return end
 
     def _fail(self, failure: Failure) -> None:
+        is_foreseen = failure.check(RequestError, CancelledError) is not None
+        if is_foreseen:
+            # The frames that it came through have this fill: a cycle otherwise.
+            failure.cleanFailure()
         if self._end is None:
             self._end = failure
         seats, self._seats = self._seats, []
         for seat in seats:
             seat.errback(failure)
-        if not seats and not failure.check(RequestError, CancelledError):
+        if not seats and not is_foreseen:
             self._log.failure("while fetching for the cache", failure)
 
     def _leave(self, seat: Deferred[Verdict]) -> None:
