@@ -33,7 +33,7 @@ class HeadersTests(SynchronousTestCase):
     @given(st.lists(st.tuples(_NAMES, st.sampled_from([b"", b"1", b"2"]))).map(tuple),
            st.frozensets(st.sampled_from([b"a", b"b", b"c", b"x-y"])), st.booleans())
     def test_excluding(self, pairs: tuple[Pair, ...], gone: frozenset[bytes], known: bool) -> None:
-        """Without some names it is what the other fields make, whatever was asked before."""
+        """Without some names it is what the other fields make, also after a look-up."""
         headers = Headers(pairs)
         if known:
             headers.get(b"a")

@@ -245,7 +245,7 @@ class ObjectTests(SynchronousTestCase):
 
 
 class BoundTests(SynchronousTestCase):
-    """All that is held together, whatever is asked, and read or not."""
+    """All that is held together, of any requests, read or not."""
 
     @settings(max_examples=60, deadline=None)
     @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 5), st.booleans()),

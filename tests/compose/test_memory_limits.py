@@ -37,7 +37,7 @@ class MemoryLimitTests(SynchronousTestCase):
                        one.value for one in samples}
 
     def test_limits(self) -> None:
-        """Whatever has a gauge has a limit, which is that of its key."""
+        """What has a gauge has a limit, which is that of its key."""
         for used, limit, expected in LIMITS.values():
             limits = {labels: value for (name, labels), value in self.values.items()
                       if name == limit}

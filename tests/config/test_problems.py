@@ -27,7 +27,7 @@ class ProblemsTests(SynchronousTestCase):
         self.assertTrue(problems)
 
     def test_one_line(self) -> None:
-        """Each problem and each remark is one line, whatever names consist of."""
+        """Each problem and each remark is one line, also where names have line ends."""
         problems = Problems({"a\nb": Place("f", 1, 1)})
         problems.add(Place("f", 1, 2), "a\nb", "/x\r\x1b[31m is said already")
         problems.remark("a\nb", "is of no use\u2028here")

@@ -65,7 +65,7 @@ class LogfmtTests(SynchronousTestCase):
     @given(st.lists(st.tuples(_names, _values), max_size=5))
     @settings(max_examples=200)
     def test_read_again(self, fields: list[tuple[str, str]]) -> None:
-        """Whatever is written is read again as it was, from one line of ASCII."""
+        """What is written is read again as it was, from one line of ASCII."""
         line = logfmt(fields)
         self.assertTrue(line.isascii() and (line.isprintable() or not line))
         self.assertEqual(_read_logfmt(line), fields)
@@ -84,7 +84,7 @@ class JSONTests(SynchronousTestCase):
     @given(st.dictionaries(_names, _values))
     @settings(max_examples=100)
     def test_read_again(self, fields: dict[str, str]) -> None:
-        """Whatever is written is read again as it was, from one line of ASCII."""
+        """What is written is read again as it was, from one line of ASCII."""
         line = json_text(list(fields.items()))
         self.assertTrue(line.isascii() and line.isprintable())
         self.assertEqual(json.loads(line), fields)

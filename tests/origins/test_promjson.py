@@ -165,7 +165,7 @@ class MatrixTests(SynchronousTestCase):
     @given(st.lists(st.integers(0, 9), min_size=1, max_size=6),
            st.sampled_from(['"1.5"', '"x"', "1", '" 1"']))
     def test_any_order(self, ticks: list[int], value: str) -> None:
-        """Rows in whatever order are the same, or refused, however they are spaced."""
+        """Rows in any order are the same, or refused, however they are spaced."""
         rows = ",".join(f"[{START + 15 * tick},{value}]" for tick in ticks)
         octets = compact(matrix([{"metric": {}, "values": 0}])).replace(
             b":0}", f":[{rows}]}}".encode())

@@ -35,7 +35,7 @@ class OutgoingFieldsTests(SynchronousTestCase):
     """What is sent for the fields of a connection's requests, which are the same time and again."""
 
     def test_as_made_anew(self) -> None:
-        """It is what each request's own fields make, whoever had the same fields before."""
+        """It is what each request's own fields make, also where another client had the same before."""
         outgoing = OutgoingFields(b"origin:9090", ForwardedMode.BOTH, "trk")
         headers = Headers(((b"Host", b"shop.test"), (b"A", b"1"), (b"Connection", b"b"),
                            (b"B", b"2"), (b"Upgrade", b"x")))

@@ -49,7 +49,7 @@ class GivenUpTests(ClientCase):
             wire.sends(OK)
             self.successResultOf(waiting)
         for wire in list(self.origin.wires):
-            wire.is_open = False  # and nobody has told us
+            wire.is_open = False  # and we have not been told
         again = self.asked()
         self.origin.wires[19].is_open = True
         self.origin.wires[19].resets()

@@ -62,7 +62,7 @@ class Overrides:
     """
     Tells requests that may ask for something else than their request line says.
 
-    :ivar names: of fields that do so whatever their value is, in lower case.
+    :ivar names: of fields that do so with any value, in lower case.
     :ivar watched: these, and those that do so with some values.
     """
 

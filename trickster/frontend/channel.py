@@ -221,7 +221,7 @@ class ProxyChannel(HTTPChannel):
         if self.is_draining:
             self._close()
         elif self.is_full:
-            # Or pipelined requests would add answers to those that nobody fetches.
+            # Or pipelined requests would add answers to those that the client does not fetch.
             self._pause_reading()
             self._await_taking(self._write_deadline)
         else:
@@ -332,7 +332,7 @@ class ProxyChannel(HTTPChannel):
         body.deliver()
 
     def body_wanted(self) -> None:
-        """Somebody waits for octets of the request body."""
+        """The responder waits for octets of the request body."""
         if self._owes_continue:
             self._owes_continue = False
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -341,7 +341,7 @@ class ProxyChannel(HTTPChannel):
         if pace is not None and pace.period:
             now = self.site.reactor.seconds()
             pace.wanted(now)
-            # Not at once, even where time is up: nobody can be cancelled while it asks.
+            # Not at once, even where time is up: a responder cannot be cancelled while it asks.
             self._deadline.set(max(pace.left(now), _SOON))
 
     def body_unwanted(self) -> None:
@@ -390,7 +390,7 @@ class ProxyChannel(HTTPChannel):
             self._abort()
 
     def turn(self) -> Deferred[None]:
-        """:return: fires when everybody else has had a turn."""
+        """:return: fires when all other connections have had a turn."""
         return deferLater(self.site.reactor, 0)
 
     def _room_unwanted(self, _room: Deferred[None]) -> None:
@@ -461,7 +461,7 @@ class ProxyChannel(HTTPChannel):
             self._close()
 
     def abort(self) -> None:
-        """Close whatever is on its way."""
+        """Close at once, also with a request on its way."""
         self._abort()
 
     def cut_off(self, at_once: bool) -> None:

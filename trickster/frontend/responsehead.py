@@ -110,7 +110,7 @@ def _dated_lines(response: Response, date: bytes) -> bytes:
     # Small hits have the very same fields time and again.
     is_repeated = response.outcome.status is Status.HIT and type(response.body) is Octets
     lines, has_date = headers.derived(_field_lines) if is_repeated else _field_lines(headers)
-    # RFC 9110 section 6.6.1: whoever receives an answer without a date, adds it.
+    # RFC 9110 section 6.6.1: a recipient with a clock adds it to an answer without it.
     return lines if has_date else b"%bDate: %b\r\n" % (lines, date)
 
 

@@ -182,7 +182,7 @@ def _blanked(text: bytes, kinds: set[Leniency]) -> bytes:
 
 def _check_beginning(octets: bytes, begin: int, seen: int) -> None:
     """
-    Refuse a head as soon as it cannot become a good one, so that nobody waits for the rest.
+    Refuse a head as soon as it cannot become a good one, so that no client waits for the rest.
 
     :raises UpstreamMalformed: it is not the beginning of a response.
     """

@@ -119,7 +119,7 @@ class Pool:
 
     async def acquire(self, is_fresh: bool = False) -> Connection:
         """
-        :param is_fresh: whether it must be one that nobody has used.
+        :param is_fresh: whether it must be one that has not been used.
         :return: a connection for one exchange, which is to be begun at once.
         :raises UpstreamUnreachable: none could be made.
         :raises UpstreamTimeout: none could be made in time.
@@ -212,7 +212,7 @@ class Pool:
         return over
 
     def abort(self) -> None:
-        """Close all connections, also those in use, and turn away whoever waits for one."""
+        """Close all connections, also those in use, and turn away the requests that wait for one."""
         self._is_stopped = self._is_aborted = True
         self._slots.turn_away()
         for connecting in list(self._connecting):
