@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.cycles import left_in_cycles
 from tests.middleware.decoding import decoded, decoded_so_far
 from trickster.bodies import Pieces, read_all
 from trickster.errors import UpstreamBroke
@@ -23,6 +25,21 @@ from trickster.middleware.coders import codings
 from trickster.testing.doubles import PausedBody, at_once
 
 GZIP = next(coding for coding in codings() if coding.name == b"gzip")
+
+
+class CycleTests(SynchronousTestCase):
+    """Memory is given back at once."""
+
+    def test_left(self) -> None:
+        """After a client that leaves while it waits for more of a body."""
+        def act() -> None:
+            body = CodedBody(PausedBody(), GZIP.encoder(), Deferred, None)
+            reading = Deferred.fromCoroutine(body.read())
+            reading.addErrback(lambda failure: failure.cleanFailure())
+            reading.cancel()
+            body.close()
+
+        self.assertEqual(left_in_cycles(act), Counter())
 
 
 class CodedBodyTests(SynchronousTestCase):

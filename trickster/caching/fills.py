@@ -15,6 +15,7 @@ from trickster.caching.following import Follower
 from trickster.caching.progressive import SharedBody
 from trickster.errors import RequestError
 from trickster.messages import Outcome, Response
+from trickster.tracebacks import without_frames
 
 
 @frozen
@@ -203,16 +204,12 @@ class Fill:
         return end
 
     def _fail(self, failure: Failure) -> None:
-        is_foreseen = failure.check(RequestError, CancelledError) is not None
-        if is_foreseen:
-            # The frames that it came through have this fill: a cycle otherwise.
-            failure.cleanFailure()
         if self._end is None:
-            self._end = failure
+            self._end = without_frames(failure)
         seats, self._seats = self._seats, []
         for seat in seats:
             seat.errback(failure)
-        if not seats and not is_foreseen:
+        if not seats and not failure.check(RequestError, CancelledError):
             self._log.failure("while fetching for the cache", failure)
 
     def _leave(self, seat: Deferred[Verdict]) -> None:

@@ -9,6 +9,8 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.python.failure import Failure
 
+from trickster.tracebacks import without_frames
+
 T = TypeVar("T")
 
 
@@ -50,7 +52,7 @@ class Flight(Generic[T]):
 
     def _land(self, result: Any, landed: Callable[[], None]) -> None:
         landed()
-        self._landed.append(result)
+        self._landed.append(without_frames(result))
         seats, self._seats = self._seats, []
         for seat in seats:
             if not seat.called:  # a seat called before may have made this one leave

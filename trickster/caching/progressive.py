@@ -13,13 +13,15 @@ from trickster.caching.following import Follower
 from trickster.caching.spool import ISpool
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
+from trickster.tracebacks import without_frames
 
 
 def as_deferred(awaited: Awaitable[bytes]) -> Deferred[bytes]:
     """:return: something that can be cancelled, for any awaitable of the data path."""
     if isinstance(awaited, Deferred):
         return awaited
-    return Deferred.fromCoroutine(awaited)  # type: ignore[arg-type]
+    made: Deferred[bytes] = Deferred.fromCoroutine(awaited)  # type: ignore[arg-type]
+    return made.addErrback(without_frames)
 
 
 def _nothing() -> None:

@@ -26,6 +26,7 @@ from trickster.frontend.stepping import Suspended, first_step
 from trickster.interfaces import IBody, IDuplex, IResponder
 from trickster.messages import Headers, Octets, Peer, Request, Response
 from trickster.observability.refusals import refusal
+from trickster.tracebacks import forget_traceback
 from trickster.upstream.forwarding import without_nominated
 
 # Up to here copying the body behind its head is cheaper than a second buffer.
@@ -164,7 +165,7 @@ class Exchange:
             response = await suspended
         except Exception as error:  # noqa: BLE001 - a responder may be a plugin's
             if self._is_lost:
-                _forget_traceback(error)
+                forget_traceback(error)
                 return
             # The responder was cancelled, unless it failed by itself at the same time.
             response = refusal_of(self._failure or error, self._log)
@@ -306,7 +307,7 @@ class Exchange:
 
     def _broke(self, error: Exception, framing: BodyFraming) -> None:
         if self._is_lost:
-            _forget_traceback(error)
+            forget_traceback(error)
             return
         if not self._has_begun:
             self._held = b""
@@ -352,14 +353,6 @@ class Exchange:
         self._log.debug("A tunnel broke: {failure}", failure=failure)
         self._line.cut_off(at_once=True)
         self.lost()
-
-
-def _forget_traceback(error: Exception) -> None:
-    """
-    Let go of the frames through which an error came that ends here.  One of them, of what has
-    cancelled, has the error itself: together they would wait for the collector of cycles.
-    """
-    error.__traceback__ = None
 
 
 async def _finish(rest: Suspended[None]) -> None:

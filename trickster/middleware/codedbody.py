@@ -12,6 +12,7 @@ from zope.interface import implementer
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
 from trickster.middleware.coders import Encoder
+from trickster.tracebacks import without_frames
 
 # Octets coded in one turn of the reactor: well under a millisecond's work.
 PIECE = 64 * 1024
@@ -106,7 +107,7 @@ class CodedBody:
 
     def _next(self) -> Deferred[bytes]:
         if self._coming is None:
-            self._coming = Deferred.fromCoroutine(_reading(self._source))
+            self._coming = Deferred.fromCoroutine(_reading(self._source)).addErrback(without_frames)
         return self._coming
 
     async def _arrival(self, coming: Deferred[bytes]) -> None:

@@ -1,0 +1,35 @@
+"""Errors that let go of the frames through which they came."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
+
+from trickster.errors import TricksterError
+
+T = TypeVar("T")
+
+
+def forget_traceback(error: BaseException) -> None:
+    """
+    Let go of the frames of an error that ends here.
+
+    One of them, of what has cancelled or failed, often has the error itself, or what holds it:
+    all that the frames have would then wait for the collector of cycles.
+    """
+    error.__traceback__ = None
+
+
+def without_frames(result: T) -> T:
+    """
+    Do the same for the failure of a Deferred, where it is one that is foreseen: cancelling, or
+    an error of this package's own.  Others keep their frames, for the log.
+
+    :param result: of a Deferred.
+    :return: the very same; so that this can be added with C{addBoth} or C{addErrback}.
+    """
+    if isinstance(result, Failure) and result.check(TricksterError, CancelledError):
+        result.cleanFailure()
+    return result
