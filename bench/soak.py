@@ -290,7 +290,12 @@ class Stage:
                      "timeseries_step_mode": "phase", "fast_forward_disable": True,
                      "is_default": True},
             "web": {"provider": "rpc", "origin_url": nginx.url},
-        }, {"caches": {"default": {"provider": "memory", "memory": {"max_size_bytes": "32MiB"}}}}))
+        }, {
+            # All that fills is small enough to be full when memory has settled.
+            "main": {"hit_memo_bytes": "4MiB", "compressed_memo_bytes": "4MiB",
+                     "fast_forward_memo_bytes": "2MiB"},
+            "caches": {"default": {"provider": "memory", "memory": {"max_size_bytes": "32MiB"}}},
+        }))
 
     def _kept(self, server: _S) -> _S:
         self.running.callback(server.stop)
