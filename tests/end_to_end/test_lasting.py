@@ -54,13 +54,13 @@ class LastingTests(Standing):
         """Streams that have nothing to tell leave connections for questions."""
         self.streams("/events", STREAMS)
         self.assertEqual(request(f"{self.trickster.url}/said").status, 200)
+        name = "origin_lasting_connections"
+        self.assertTrue(eventually(
+            lambda: gauges(self.trickster.metrics_url, name)[name] == STREAMS))
         report = json.loads(fetch(f"{self.trickster.metrics_url}/trickster/health?json").body)
         web, = (entry for entry in report["unchecked"] if entry["name"] == "web")
         self.assertEqual((web["connections"]["streaming"], web["connections"]["queued"]),
                          (STREAMS, 0))
-        name = "origin_lasting_connections"
-        self.assertTrue(eventually(
-            lambda: gauges(self.trickster.metrics_url, name)[name] == STREAMS))
 
     def test_upgrades(self) -> None:
         """So do connections that speak another protocol."""

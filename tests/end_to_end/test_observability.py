@@ -237,7 +237,7 @@ class EndpointTests(Reporting):
         self.assertEqual(set(yaml.safe_load(fetch(f"{url}?yaml").body)), set(report))
         text = fetch(url)
         self.assertEqual(text.headers["Content-Type"].partition(";")[0], "text/plain")
-        self.assertRegex(text.body.decode(), r"good +prometheus +available\n")
+        self.assertRegex(text.body.decode(), r"good +prometheus +available(; connections: .*)?\n")
         self.assertRegex(text.body.decode(), r"down +prometheus +unavailable since ")
 
     def test_health_of_one(self) -> None:
