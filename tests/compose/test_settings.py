@@ -11,7 +11,6 @@ from trickster.compose.settings import Holdings, delta_options, object_options, 
 from trickster.config.model import BackendOptions
 from trickster.messages import Params
 from trickster.routes import Route, Serve
-from trickster.upstream.options import Limits
 
 
 def _no_spool() -> ISpool:
@@ -38,7 +37,7 @@ class UpstreamTests(SynchronousTestCase):
         chosen = upstream_options(BackendOptions(
             max_streaming_conns=1, max_queued_requests=2, queue_timeout=3.0, max_conn_age=4.0,
             stream_idle_timeout=5.0, max_response_header_bytes=6000), "us")
-        self.assertEqual(chosen.limits, Limits(head_octets=6000))
+        self.assertEqual(chosen.max_response_header_bytes, 6000)
         self.assertEqual(
             (chosen.max_streaming_conns, chosen.max_queued_requests, chosen.queue_timeout,
              chosen.max_conn_age, chosen.stream_idle_timeout), (1, 2, 3.0, 4.0, 5.0))

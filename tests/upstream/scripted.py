@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from trickster.messages import NO_HEADERS, Headers, Octets, Pair, Peer, Request, Response
 from trickster.upstream.client import UpstreamClient
-from trickster.upstream.options import Limits, UpstreamOptions
+from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.origin import OriginURL
 
 PLACE = IPv4Address("TCP", "127.0.0.1", 9090)
@@ -188,11 +188,9 @@ def a_request(method: bytes = b"GET", target: bytes = b"/", *fields: Pair, body:
 
 def a_client(origin: ScriptedOrigin, clock: Clock, url: str = "http://origin.test:9090",
              **options: Any) -> UpstreamClient:
-    """:return: a client of a scripted origin; limits are named like options."""
-    names = Limits.__slots__
-    limits = Limits(**{name: options.pop(name) for name in list(options) if name in names})
-    return UpstreamClient(OriginURL.parse(url), UpstreamOptions(limits=limits, **options),
-                          origin, clock, lambda: 0.0)
+    """:return: a client of a scripted origin."""
+    return UpstreamClient(OriginURL.parse(url), UpstreamOptions(**options), origin, clock,
+                          lambda: 0.0)
 
 
 def answering(client: UpstreamClient, request: Request) -> Deferred[Response]:

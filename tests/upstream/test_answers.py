@@ -11,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.errors import UpstreamBroke, UpstreamMalformed
 from trickster.upstream.answers import AnswerReader, NothingCame
 from trickster.upstream.framing import Ending
-from trickster.upstream.options import Limits
 
 TOKENS = st.text("abcXYZ019-_.!", min_size=1, max_size=12).map(str.encode)
 VALUES = st.binary(max_size=20).map(
@@ -69,7 +68,7 @@ class SplitTests(SynchronousTestCase):
                        places: list[int]) -> None:
         """However the octets are cut, the response is the same, and is the one sent."""
         method, octets, fields, body, ends_with_connection = response
-        reader = AnswerReader(method, Limits())
+        reader = AnswerReader(method, 1 << 18)
         pieces = []
         for portion in cut(octets, places):
             self.assertFalse(reader.is_complete and portion)
@@ -93,7 +92,7 @@ class SplitTests(SynchronousTestCase):
         """A response that is cut off is never taken for a whole one."""
         method, octets, _, _, ends_with_connection = response
         end = data.draw(st.integers(0, len(octets) - 1))
-        reader = AnswerReader(method, Limits())
+        reader = AnswerReader(method, 1 << 18)
         reader.feed(octets[:end])
         if reader.head is not None and ends_with_connection:
             return
@@ -109,7 +108,7 @@ class SplitTests(SynchronousTestCase):
         method, octets, _, _, _ = response
         place = data.draw(st.integers(0, len(octets) - 1))
         changed = octets[:place] + data.draw(st.binary(max_size=2)) + octets[place + 1:]
-        reader = AnswerReader(method, Limits())
+        reader = AnswerReader(method, 1 << 18)
         try:
             reader.feed(changed)
             if not reader.is_complete:
@@ -120,8 +119,9 @@ class SplitTests(SynchronousTestCase):
 
 
 class EndTests(SynchronousTestCase):
-    def reader(self, octets: bytes, method: bytes = b"GET", **limits: int) -> AnswerReader:
-        reader = AnswerReader(method, Limits(**limits))
+    def reader(self, octets: bytes, method: bytes = b"GET",
+               most_head: int = 1 << 18) -> AnswerReader:
+        reader = AnswerReader(method, most_head)
         reader.feed(octets)
         return reader
 
@@ -156,12 +156,12 @@ class EndTests(SynchronousTestCase):
     def test_head_of_exactly_the_limit(self) -> None:
         """The limit itself is allowed."""
         octets = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-        self.assertTrue(self.reader(octets, head_octets=len(octets)).is_complete)
-        self.assertRaises(UpstreamMalformed, self.reader, octets, head_octets=len(octets) - 1)
+        self.assertTrue(self.reader(octets, most_head=len(octets)).is_complete)
+        self.assertRaises(UpstreamMalformed, self.reader, octets, most_head=len(octets) - 1)
 
     def test_interims_count_against_nothing_else(self) -> None:
         """Each interim answer has the limit of a head to itself."""
         octets = b"HTTP/1.1 102 X\r\nA: " + b"b" * 50 + b"\r\n\r\n"
-        reader = self.reader(octets * 16 + b"HTTP/1.1 204 X\r\n\r\n", head_octets=100)
+        reader = self.reader(octets * 16 + b"HTTP/1.1 204 X\r\n\r\n", most_head=100)
         self.assertEqual((len(reader.take_interims()), reader.is_complete), (16, True))
         self.assertEqual(reader.take_interims(), [])

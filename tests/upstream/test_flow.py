@@ -14,6 +14,7 @@ from trickster.errors import (
     Reason,
     UpstreamTimeout,
 )
+from trickster.upstream.arriving import READ_AHEAD
 
 
 class TimeTests(ClientCase):
@@ -60,10 +61,11 @@ class TimeTests(ClientCase):
 
     def test_slow_reader(self) -> None:
         """The origin is not blamed for a client that does not read."""
-        self.client = a_client(self.origin, self.clock, buffered_octets=10)
-        response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n" + b"x" * 20)
+        many = b"x" * READ_AHEAD
+        response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+                                 % (READ_AHEAD + 10), many)
         self.clock.advance(3600)
-        self.assertEqual(self.successResultOf(reading(response.body)), b"x" * 20)
+        self.assertEqual(self.successResultOf(reading(response.body)), many)
         self.clock.advance(59)
         self.origin.wire.sends(b"x" * 10)
         self.assertEqual(self.whole(response.body), b"x" * 10)
@@ -93,32 +95,30 @@ class TimeTests(ClientCase):
 
 
 class FlowTests(ClientCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.client = a_client(self.origin, self.clock, buffered_octets=10)
-
     def test_paused(self) -> None:
         """The connection is not read while the body has no reader, and is when it has one."""
-        response = self.answered(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10)
+        response = self.answered(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * READ_AHEAD)
         self.assertFalse(self.origin.wire.is_read)
         self.successResultOf(reading(response.body))
         self.assertTrue(self.origin.wire.is_read)
 
     def test_ends_while_paused(self) -> None:
         """A connection that was paused is kept readable."""
-        response = self.answered(
-            b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n", b"x" * 11, b"x")
+        many = b"x" * READ_AHEAD
+        response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+                                 % (READ_AHEAD + 1), many, b"x")
         self.assertTrue(self.origin.wire.is_read)
         self.at_rest(idle=1)
-        self.assertEqual(self.whole(response.body), b"x" * 12)
+        self.assertEqual(self.whole(response.body), many + b"x")
         self.assertTrue(self.origin.wire.is_read)
 
     def test_last_part_is_large(self) -> None:
         """The end of a body does not pause a connection that is free again."""
+        many = b"x" * (2 * READ_AHEAD)
         response = self.answered(
-            b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", b"x" * 50)
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(many), many)
         self.assertTrue(self.origin.wire.is_read)
-        self.assertEqual(self.whole(response.body), b"x" * 50)
+        self.assertEqual(self.whole(response.body), many)
 
     def test_close_early(self) -> None:
         """A body that is closed before its end drops the connection."""

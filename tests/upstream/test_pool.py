@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.upstream.scripted import ScriptedOrigin, a_client, a_request, answering, reading
 from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
 from trickster.messages import Octets, Response
+from trickster.upstream.arriving import READ_AHEAD
 from trickster.upstream.origin import OriginURL
 from trickster.upstream.pool import unreachable
 
@@ -25,7 +26,8 @@ ANSWERS = (
     b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-    b"HTTP/1.1 102 X\r\n\r\n", b"HTTP/1.1 20", b"garbage", b"\r\n", b"x" * 30,
+    b"HTTP/1.1 102 X\r\n\r\n", b"HTTP/1.1 20", b"garbage", b"\r\n", b"x" * 30, b"x" * READ_AHEAD,
+    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * READ_AHEAD),
 )
 PLACES = st.integers(0, 7)
 ACTIONS = st.lists(st.one_of(
@@ -49,7 +51,7 @@ class World:
         self.clock = Clock()
         self.origin = ScriptedOrigin(hesitates=True)
         self.client = a_client(self.origin, self.clock, max_concurrent_conns=3, max_idle_conns=2,
-                               max_queued_requests=2, queue_timeout=5.0, buffered_octets=8)
+                               max_queued_requests=2, queue_timeout=5.0)
         self.asked: list[Deferred[Any]] = []
         self.bodies: list[Any] = []
         self.surprises: list[BaseException] = []

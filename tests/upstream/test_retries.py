@@ -17,7 +17,7 @@ class RetryTests(SynchronousTestCase):
 
     def test_long_run(self) -> None:
         """Of many requests that all fail, the ratio is made again."""
-        budget = RetryBudget(0.2)
+        budget = RetryBudget()
         retried = 0
         for _ in range(1000):
             budget.pay_in()
@@ -26,16 +26,12 @@ class RetryTests(SynchronousTestCase):
 
     def test_start(self) -> None:
         """A few failures at the start are made good."""
-        budget = RetryBudget(0.2)
+        budget = RetryBudget()
         self.assertEqual([budget.take() for _ in range(12)], [True] * 10 + [False] * 2)
 
     def test_saving(self) -> None:
         """Good times do not pay for a storm of retries."""
-        budget = RetryBudget(0.2)
+        budget = RetryBudget()
         for _ in range(10_000):
             budget.pay_in()
         self.assertEqual(sum(budget.take() for _ in range(100)), 10)
-
-    def test_none(self) -> None:
-        """A ratio of zero is no retries."""
-        self.assertFalse(RetryBudget(0.0).take())

@@ -19,7 +19,7 @@ from trickster.hops import COUNTED_FIELDS
 from trickster.identity import AUTHORIZATION
 from trickster.routes import Route
 from trickster.timeseries.planning import Sharding
-from trickster.upstream.options import Limits, UpstreamOptions
+from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.origin import OriginURL
 
 
@@ -135,4 +135,4 @@ def upstream_options(options: BackendOptions, server_name: str) -> UpstreamOptio
         max_conn_age=options.max_conn_age or None,
         stream_idle_timeout=options.stream_idle_timeout or None,
         forwarded_headers=options.forwarded_headers, server_name=server_name,
-        limits=Limits(head_octets=options.max_response_header_bytes))
+        max_response_header_bytes=options.max_response_header_bytes)

@@ -7,7 +7,10 @@ from trickster.upstream.chunks import ChunkedReader
 from trickster.upstream.framing import Ending, Framing, framing_of
 from trickster.upstream.heads import ResponseHead, take_head
 from trickster.upstream.leniency import Leniency
-from trickster.upstream.options import Limits
+
+# Header fields in one response, and interim (1xx) responses before a final one.
+_MOST_FIELDS = 1000
+_MOST_INTERIMS = 16
 
 
 class NothingCame(UpstreamBroke):
@@ -31,13 +34,14 @@ class AnswerReader:
     :ivar leniencies: what there was about it that RFC 9112 does not know.
     """
 
-    __slots__ = ("_chunks", "_interims", "_interims_left", "_left", "_limits", "_method",
+    __slots__ = ("_chunks", "_interims", "_interims_left", "_left", "_method", "_most_head",
                  "_partial", "_pieces", "framing", "head", "is_complete", "is_reusable",
                  "leniencies")
 
-    def __init__(self, method: bytes, limits: Limits) -> None:
+    def __init__(self, method: bytes, most_head: int) -> None:
         """
         :param method: of the request that is being answered.
+        :param most_head: octets that a head may have.
         """
         self.head: ResponseHead | None = None
         self.framing: Framing | None = None
@@ -45,9 +49,9 @@ class AnswerReader:
         self.is_reusable = False
         self.leniencies: set[Leniency] = set()
         self._method = method
-        self._limits = limits
+        self._most_head = most_head
         self._interims: list[ResponseHead] = []
-        self._interims_left = limits.interims
+        self._interims_left = _MOST_INTERIMS
         self._partial = b""
         self._pieces: list[bytes] = []
         self._left = 0
@@ -95,7 +99,7 @@ class AnswerReader:
         :raises UpstreamBroke: there was less than a whole response.
         """
         if self.framing is None:
-            if self._partial or self._interims_left < self._limits.interims:
+            if self._partial or self._interims_left < _MOST_INTERIMS:
                 raise UpstreamBroke("the origin closed the connection within a response head")
             raise NothingCame("the origin closed the connection without answering")
         if not is_clean or self.framing.ending not in (Ending.CLOSE, Ending.UPGRADED):
@@ -105,8 +109,8 @@ class AnswerReader:
     def _feed_head(self, octets: bytes) -> bytes | None:
         seen = len(self._partial)
         octets = self._partial + octets if seen else octets
-        taken = take_head(octets, seen, self._limits.head_fields)
-        if (taken[1] if taken else len(octets)) > self._limits.head_octets:
+        taken = take_head(octets, seen, _MOST_FIELDS)
+        if (taken[1] if taken else len(octets)) > self._most_head:
             raise UpstreamMalformed("a response head larger than can be taken")
         if taken is None:
             self._partial = octets
@@ -137,7 +141,7 @@ class AnswerReader:
         self.is_reusable = framing.is_persistent and not self.leniencies
         self.is_complete = framing.ending is Ending.NO_BODY or framing.length == 0
         if framing.ending is Ending.CHUNKED:
-            self._chunks = ChunkedReader(self._limits.head_octets)
+            self._chunks = ChunkedReader(self._most_head)
 
     def _feed_body(self, octets: bytes) -> None:
         if self.is_complete:

@@ -10,6 +10,9 @@ from zope.interface import implementer
 from trickster.interfaces import IBody, IDuplex
 from trickster.upstream.outlet import Outlet
 
+# Octets that are read ahead of a body's reader: then its source is paused.
+READ_AHEAD = 256 << 10
+
 
 class Source(Protocol):
     """What a body comes from, as the body sees it."""
@@ -54,16 +57,12 @@ class ArrivingBody:
     :ivar length: octets in all, or None when not known.
     """
 
-    __slots__ = ("_error", "_held", "_is_ended", "_is_paused", "_most", "_pieces", "_source",
+    __slots__ = ("_error", "_held", "_is_ended", "_is_paused", "_pieces", "_source",
                  "_waiting", "length")
 
-    def __init__(self, source: Source, length: int | None, most: int) -> None:
-        """
-        :param most: octets after which the source is paused.
-        """
+    def __init__(self, source: Source, length: int | None) -> None:
         self.length = length
         self._source: Source = source
-        self._most = most
         self._pieces: list[bytes] = []
         self._held = 0
         self._is_paused = False
@@ -100,7 +99,7 @@ class ArrivingBody:
         """
         self._pieces += pieces
         self._held += sum(map(len, pieces))
-        if self._held >= self._most and not self._is_paused:
+        if self._held >= READ_AHEAD and not self._is_paused:
             self._is_paused = True
             self._source.pause_reading()
         if self._pieces:
@@ -145,12 +144,11 @@ class UpgradedBody(ArrivingBody):
 
     __slots__ = ("_outlet",)
 
-    def __init__(self, source: Source, outlet: Outlet, most: int) -> None:
+    def __init__(self, source: Source, outlet: Outlet) -> None:
         """
         :param outlet: to the origin.
-        :param most: octets after which the source is paused.
         """
-        super().__init__(source, None, most)
+        super().__init__(source, None)
         self._outlet = outlet
 
     async def write(self, octets: bytes) -> None:

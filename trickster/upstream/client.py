@@ -49,13 +49,12 @@ class UpstreamClient:
     on_lenient: Callable[[str], None] = not_counted
     _leniencies: LeniencyLog = field(init=False)
     _pool: Pool = field(init=False)
-    _budget: RetryBudget = field(init=False)
+    _budget: RetryBudget = field(factory=RetryBudget, init=False)
     _fields: OutgoingFields = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._pool = Pool(self.origin, self.options, self.connector, self.clock, self.random)
         self._leniencies = LeniencyLog(self.origin.place, self.clock, self.on_lenient)
-        self._budget = RetryBudget(self.options.limits.retry_ratio)
         self._fields = OutgoingFields(self.origin.authority, self.options.forwarded_headers,
                                       self.options.server_name)
 

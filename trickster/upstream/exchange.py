@@ -134,7 +134,8 @@ class Exchange:
 
     def __attrs_post_init__(self) -> None:
         self.answer = Deferred(self._cancelled)
-        self._reader = AnswerReader(self._order.request.method, self._options.limits)
+        self._reader = AnswerReader(self._order.request.method,
+                                    self._options.max_response_header_bytes)
 
     def start(self) -> None:
         """Send the request, or as much of it as is here."""
@@ -297,7 +298,7 @@ class Exchange:
         return self._reader.length is None and (collecting is None or not collecting.is_on)
 
     def _arriving(self) -> ArrivingBody:
-        return ArrivingBody(self, self._reader.length, self._options.limits.buffered_octets)
+        return ArrivingBody(self, self._reader.length)
 
     def _upgraded(self) -> UpgradedBody:
         # Who talks when is now for the two ends to know; a full pipe is timed, and silence
@@ -305,7 +306,7 @@ class Exchange:
         self._link.deadline.lift()
         self._outlet = self._link.outlet(self._blocked)
         self._outlet.open()
-        return UpgradedBody(self, self._outlet, self._options.limits.buffered_octets)
+        return UpgradedBody(self, self._outlet)
 
     def _complete(self) -> None:
         head, pieces = self._reader.head, self._reader.take()

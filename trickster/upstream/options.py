@@ -8,25 +8,6 @@ from trickster.upstream.forwarding import ForwardedMode
 
 
 @frozen(slots=True)
-class Limits:
-    """
-    Bounds on what an origin may send and on who may wait for it.
-
-    :ivar head_octets: in one response head.
-    :ivar head_fields: header fields in one response.
-    :ivar interims: interim (1xx) answers before a final one.
-    :ivar buffered_octets: of a body, read ahead of its reader.
-    :ivar retry_ratio: retries for each request, in the long run.
-    """
-
-    head_octets: int = 256 * 1024
-    head_fields: int = 1000
-    interims: int = 16
-    buffered_octets: int = 256 * 1024
-    retry_ratio: float = 0.2
-
-
-@frozen(slots=True)
 class UpstreamOptions:
     """
     How one origin is spoken to.  All times are seconds.
@@ -42,6 +23,7 @@ class UpstreamOptions:
     :ivar max_queued_requests: waiting for a connection.
     :ivar queue_timeout: each of them waits for so long at most.
     :ivar max_conn_age: after which a connection carries no further request; None for no bound.
+    :ivar max_response_header_bytes: octets in one response head.
     :ivar forwarded_headers: how the origin is told about the client.
     :ivar server_name: what C{Via} and C{Forwarded} call us.
     """
@@ -57,7 +39,7 @@ class UpstreamOptions:
     max_queued_requests: int = 1024
     queue_timeout: float = 10.0
     max_conn_age: float | None = 300.0
+    max_response_header_bytes: int = 256 << 10
     forwarded_headers: ForwardedMode = field(default=ForwardedMode.STANDARD,
                                              converter=ForwardedMode)
     server_name: str = "trickster"
-    limits: Limits = Limits()

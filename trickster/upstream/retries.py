@@ -6,6 +6,8 @@ from attrs import define, field
 
 # RFC 9110 section 9.2.2.
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+# Retries for each request, in the long run, and at most at once.
+_RATIO = 0.2
 _MOST_SAVED = 10.0
 
 
@@ -19,20 +21,17 @@ class RetryBudget:
     """
     A token bucket: each request pays in a part, each retry takes one out, so that an origin
     in trouble does not get twice the load.
-
-    :ivar ratio: retries for each request, in the long run.
     """
 
-    ratio: float
     _saved: float = field(default=_MOST_SAVED, init=False)
 
     def pay_in(self) -> None:
         """A request was made."""
-        self._saved = min(_MOST_SAVED, self._saved + self.ratio)
+        self._saved = min(_MOST_SAVED, self._saved + _RATIO)
 
     def take(self) -> bool:
         """:return: whether one may be made again now."""
-        if self.ratio <= 0 or self._saved < 1:
+        if self._saved < 1:
             return False
         self._saved -= 1
         return True
