@@ -405,9 +405,10 @@ class NothingStoredTests(SynchronousTestCase):
 
     def test_too_many(self) -> None:
         """Too many ranges are not passed on."""
-        world = World.of(max_ranges=2)
+        world = World.of()
         world.given(world.answer(body=BODY, Cache_Control="max-age=60"))
-        self.assertEqual(world.ask(Range="bytes=0-0,2-2,4-4").octets, BODY)
+        many = ",".join(f"{n}-{n}" for n in range(0, 130, 2))
+        self.assertEqual(world.ask(Range=f"bytes={many}").octets, BODY)
         self.assertNotIn(b"range", world.origin.requests[0].headers)
 
     def test_unsatisfiable(self) -> None:

@@ -122,10 +122,10 @@ class FillTableTests(SynchronousTestCase):
     def test_passes(self) -> None:
         """A slot is passed for a time, or until its answers can be shared."""
         table = FillTable(most_passes=2)
-        table.pass_until("a", 10.0)
+        table.pass_for_now("a", 0.0)
         self.assertTrue(table.is_passed("a", 9.0))
         self.assertFalse(table.is_passed("a", 10.0))
-        table.pass_until("b", 10.0)
+        table.pass_for_now("b", 0.0)
         table.share_again("b")
         self.assertFalse(table.is_passed("b", 9.0))
 
@@ -133,7 +133,7 @@ class FillTableTests(SynchronousTestCase):
         """Only so many are remembered, the newest."""
         table = FillTable(most_passes=2)
         for slot in "abc":
-            table.pass_until(slot, 10.0)
+            table.pass_for_now(slot, 0.0)
         self.assertEqual([table.is_passed(slot, 1.0) for slot in "abc"], [False, True, True])
 
     def test_cancel_all(self) -> None:

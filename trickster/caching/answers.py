@@ -20,6 +20,8 @@ from trickster.caching.validation import (
 from trickster.interfaces import IBody
 from trickster.messages import Headers, Octets, Outcome, Request, Response
 
+_MOST_RANGES = 64
+
 
 @frozen
 class RangeRules:
@@ -28,7 +30,6 @@ class RangeRules:
 
     :ivar boundary: makes the text between parts; it must be unpredictable, lest a body
         contain it on purpose.
-    :ivar most: ranges in one request; a request for more gets everything.
     :ivar multipart: whether several ranges are answered in parts, rather than with
         everything.
     :ivar separate: whether the origin is asked for each missing range by itself, rather
@@ -36,14 +37,13 @@ class RangeRules:
     """
 
     boundary: Callable[[], bytes]
-    most: int = 64
     multipart: bool = True
     separate: bool = False
 
     @property
     def limit(self) -> int:
-        """How many ranges one request may have."""
-        return self.most if self.multipart else 1
+        """How many ranges one request may have; a request for more gets everything."""
+        return _MOST_RANGES if self.multipart else 1
 
 
 @frozen

@@ -270,7 +270,7 @@ class Fetcher:
         fill.release(evolve(response, outcome=evolve(outcome, missed=errand.reason)))
 
     def _pass(self, errand: Errand) -> None:
-        self._table.pass_until(errand.slot, self._clock.seconds() + self._options.pass_seconds)
+        self._table.pass_for_now(errand.slot, self._clock.seconds())
 
     async def _stream(self, fill: Fill, errand: Errand, response: Response,
                       head: Document) -> None:

@@ -17,6 +17,9 @@ from trickster.errors import RequestError
 from trickster.messages import Outcome, Response
 from trickster.tracebacks import without_frames
 
+# For so long, requests do not wait for one another after an answer that could not be shared.
+_PASS_SECONDS = 10.0
+
 
 @frozen
 class Landed:
@@ -317,16 +320,17 @@ class FillTable:
         for look in self._looks.get(key, ()):
             look.is_outdated = True
 
-    def pass_until(self, slot: str, until: float) -> None:
+    def pass_for_now(self, slot: str, now: float) -> None:
         """
-        Remember that answers for a slot cannot be shared, lest requests wait in vain.
+        Remember for a while that answers for a slot cannot be shared, lest requests wait in
+        vain.
 
-        :param until: in seconds of the clock that L{is_passed} is asked with.
+        :param now: in seconds of the clock that L{is_passed} is asked with.
         """
         self._passes.pop(slot, None)
         if len(self._passes) >= self.most_passes:
             del self._passes[next(iter(self._passes))]
-        self._passes[slot] = until
+        self._passes[slot] = now + _PASS_SECONDS
 
     def share_again(self, slot: str) -> None:
         """An answer could be shared after all."""

@@ -22,6 +22,8 @@ from trickster.identity import AUTHORIZATION, COOKIE, IDENTITY_HEADERS, OVERRIDE
 from trickster.routes import Route
 
 _PERSONAL = frozenset((AUTHORIZATION, COOKIE))
+# Seconds that an answer with a validator is kept at least.
+_LEAST_WITH_VALIDATOR = 600.0
 
 
 class Collapse(Enum):
@@ -46,15 +48,12 @@ class ObjectOptions:
     :ivar negative: seconds that answers of a status are fresh, against their own lifetime.
     :ivar max_ttl: seconds; nothing is fresh, or kept, for longer.
     :ivar revalidation_factor: times its lifetime that an answer with a validator is kept.
-    :ivar validation_ttl: seconds that an answer with a validator is kept at least.
     :ivar max_object_size_bytes: octets of body; larger answers stream through.
     :ivar max_capture_bytes: octets of body that a C{transform} is given at most.
     :ivar honour_request_directives: whether clients' C{Cache-Control} is obeyed as RFC 9111
         section 5.2.1 has it; otherwise no-cache means purge.
     :ivar stale_while_revalidate: seconds, for answers that do not say (RFC 5861).
     :ivar stale_if_error: seconds, for answers that do not say (RFC 5861).
-    :ivar pass_seconds: for which requests do not wait for one another after an answer that
-        could not be shared.
     :ivar key_params: C{cache_key_params}; C{("*",)} for the whole query.
     :ivar key_headers: C{cache_key_headers}, in lower case.
     :ivar identity_headers: of the backend, in lower case.
@@ -64,7 +63,6 @@ class ObjectOptions:
         and given to those who wait, as any other.
     :ivar with_authority: whether the host asked for is part of the key.
     :ivar max_request_body_bytes: octets of a POST that is part of the key.
-    :ivar max_ranges: that a client may ask for in one request.
     :ivar place: where the origin is, in its own words.
     :ivar spool: makes a place for large bodies of progressive forwarding.
     :ivar in_flight: what all answers together may hold until they are stored and sent; what
@@ -77,14 +75,12 @@ class ObjectOptions:
     negative: Mapping[int, float] = field(factory=dict)
     max_ttl: float = 90000.0
     revalidation_factor: float = 2.0
-    validation_ttl: float = 600.0
     max_object_size_bytes: int = 524288
     max_capture_bytes: int = 256 * 1024 * 1024
     honour_request_directives: bool = False
     stale_while_revalidate: float = 0.0
     stale_if_error: float = 0.0
     collapse: Collapse = Collapse.BASIC
-    pass_seconds: float = 10.0
     key_params: tuple[str, ...] = ALL_PARAMS
     key_headers: tuple[bytes, ...] = ()
     identity_headers: frozenset[bytes] = field_names(IDENTITY_HEADERS)
@@ -93,7 +89,6 @@ class ObjectOptions:
     shares_cookies: bool = False
     with_authority: bool = True
     max_request_body_bytes: int = 10 * 1024 * 1024
-    max_ranges: int = 64
     multipart_ranges_disabled: bool = False
     dearticulate_upstream_ranges: bool = False
     place: Place = NOWHERE_ELSE
@@ -138,7 +133,7 @@ class ObjectOptions:
     @property
     def range_rules(self) -> RangeRules:
         """How byte ranges are treated."""
-        return RangeRules(self.boundary, self.max_ranges, not self.multipart_ranges_disabled,
+        return RangeRules(self.boundary, not self.multipart_ranges_disabled,
                           self.dearticulate_upstream_ranges)
 
     @property
@@ -161,7 +156,7 @@ def ttl_of(document: Document, options: ObjectOptions) -> float:
     has_validator = b"etag" in document.headers or b"last-modified" in document.headers
     # Clients that are heeded may ask for what is stale (RFC 9111 section 5.2.1.2).
     if has_validator or (options.honour_request_directives and not policy.must_revalidate):
-        uses += [policy.lifetime * options.revalidation_factor, options.validation_ttl]
+        uses += [policy.lifetime * options.revalidation_factor, _LEAST_WITH_VALIDATOR]
     if not policy.must_revalidate:
         swr, sie = policy.stale_while_revalidate, policy.stale_if_error
         uses.append(policy.lifetime + (options.stale_while_revalidate if swr is None else swr))

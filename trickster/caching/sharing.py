@@ -24,7 +24,6 @@ _TELLING = (b"authorization", b"cookie", b"range", b"if-range", b"if-match", b"i
             b"accept-language", b"origin", b"x-requested-with")
 _NEVER_SHARED = frozenset((b"upgrade", b"expect", b"content-length", b"transfer-encoding"))
 _UNSHARED_DIRECTIVES = frozenset((b"no-cache", b"no-store"))
-_PASS_SECONDS = 10.0
 _NO_RULES = Rules()
 
 
@@ -99,7 +98,7 @@ class ProgressiveProxy:
     async def _share(self, fill: Fill, slot: str, request: Request, response: Response
                      ) -> None:
         if not _may_be_shared(response):
-            self._table.pass_until(slot, self._clock.seconds() + _PASS_SECONDS)
+            self._table.pass_for_now(slot, self._clock.seconds())
             fill.release(response)
             return
         selecting = selecting_values(vary_names(response.headers), request.headers)
