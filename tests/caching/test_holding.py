@@ -113,6 +113,34 @@ class RequestBodyTests(SynchronousTestCase):
         self.failureResultOf(Deferred.fromCoroutine(asked), Overloaded)
 
 
+class ChangedTests(SynchronousTestCase):
+    """Bodies of answers that are read whole, and changed."""
+
+    def _changed(self, budget: InFlight, *pieces: bytes) -> Deferred[Octets]:
+        async def doubled(octets: bytes) -> bytes:
+            return 2 * octets
+
+        return Deferred.fromCoroutine(budget.changed(Pieces.streamed(pieces), 5, doubled))
+
+    def test_made(self) -> None:
+        """What comes of it is given, and nothing is held of what it was made of."""
+        budget = InFlight(100)
+        found = self.successResultOf(self._changed(budget, b"ab", b"c"))
+        self.assertEqual((found.octets, budget.held), (b"abcabc", 0))
+
+    def test_too_large(self) -> None:
+        """The origin's answer is what is wrong where it is too large by itself."""
+        error = self.failureResultOf(self._changed(InFlight(100), b"abc", b"def")).value
+        self.assertEqual((error.status, error.reason), (502, Reason.TOO_LARGE))
+
+    def test_no_room(self) -> None:
+        """Where there is no room, the origin is not blamed for that."""
+        budget = InFlight(4)
+        error = self.failureResultOf(self._changed(budget, b"abc", b"de")).value
+        self.assertEqual((error.status, error.reason), (503, Reason.IN_FLIGHT_BUDGET))
+        self.assertEqual(budget.held, 0)
+
+
 class RangeTests(SynchronousTestCase):
     """Answers to range queries."""
 

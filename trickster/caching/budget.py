@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Self
 from weakref import finalize
 
 from attrs import define, field
 
-from trickster.errors import Overloaded, Reason, RequestTooLarge, TricksterError
+from trickster.errors import (
+    Overloaded,
+    Reason,
+    RequestError,
+    RequestTooLarge,
+    TricksterError,
+    UpstreamError,
+)
 from trickster.interfaces import IBody
 from trickster.messages import Octets, octets_of
 
@@ -25,6 +33,15 @@ class OverBudget(TricksterError):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+    def refusal(self, too_large: RequestError) -> RequestError:
+        """
+        :param too_large: what is told where it is the body that is too large.
+        :return: what a client is told where nothing can be passed on instead.
+        """
+        if self.reason is Reason.TOO_LARGE:
+            return too_large
+        return Overloaded("too many octets of requests and answers are in flight", self.reason)
 
 
 @define(eq=False)
@@ -81,10 +98,28 @@ class InFlight:
             whole = Octets(bytes(await self.collected(body, most)))
             self.count(whole)
         except OverBudget as error:
-            if error.reason is Reason.TOO_LARGE:
-                raise RequestTooLarge(f"a request body of more than {most} octets") from error
-            raise Overloaded("too many octets of requests and answers are in flight") from error
+            raise error.refusal(
+                RequestTooLarge(f"a request body of more than {most} octets")) from error
         return whole
+
+    async def changed(self, body: IBody, most: int,
+                      change: Callable[[bytes], Awaitable[bytes]]) -> Octets:
+        """
+        Read an answer's body to its end, and make another one of its octets.  What they take
+        counts, that of the new one as long as it exists.
+
+        :param most: octets that the body may have.
+        :raises UpstreamError: it has more.
+        :raises Overloaded: too much is in flight already.
+        """
+        try:
+            with self.loan() as loan:
+                changed = Octets(await change(bytes(await loan.collected(body, most))))
+            self.count(changed)
+        except OverBudget as error:
+            raise error.refusal(
+                UpstreamError("too much to be changed", Reason.TOO_LARGE)) from error
+        return changed
 
     def count(self, body: IBody, of: object = None, octets: int | None = None) -> None:
         """

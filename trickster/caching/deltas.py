@@ -23,7 +23,7 @@ from trickster.caching.passed import PassedKeys
 from trickster.caching.retention import mergeable
 from trickster.caching.rfc9111 import not_for_others
 from trickster.caching.wishes import heeded, wished
-from trickster.errors import NotATimeRange, NotCached, Reason, UpstreamError
+from trickster.errors import NotATimeRange, NotCached, Reason
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import (
     Collecting,
@@ -361,16 +361,12 @@ class DeltaCache:
 
     async def _transformed(self, response: Response, transform: Callable[[bytes], bytes]
                            ) -> Octets:
-        in_flight = self._fetcher.in_flight
-        try:
-            with in_flight.loan() as loan:
-                octets = await loan.collected(response.body, self._options.max_answer_bytes)
-                octets = await self._fetcher.computed(len(octets), transform, bytes(octets))
-            body = Octets(octets)
-            in_flight.count(body)
-        except OverBudget as error:
-            raise UpstreamError("too much to be changed", error.reason) from error
-        return body
+        async def change(octets: bytes) -> bytes:
+            changed: bytes = await self._fetcher.computed(len(octets), transform, octets)
+            return changed
+
+        return await self._fetcher.in_flight.changed(
+            response.body, self._options.max_answer_bytes, change)
 
     # Fast forward
 

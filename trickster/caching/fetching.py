@@ -349,7 +349,8 @@ class Fetcher:
             octets = bytes(await self._options.in_flight.collected(
                 response.body, self._options.max_capture_bytes))
         except OverBudget as error:
-            raise UpstreamError("too large to be changed as configured", error.reason) from error
+            raise error.refusal(UpstreamError("too large to be changed as configured",
+                                              Reason.TOO_LARGE)) from error
         if expected is not None and len(octets) != expected:
             raise UpstreamBroke(f"{len(octets)} octets of a body of {expected}")
         return octets

@@ -9,7 +9,7 @@ from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
-from trickster.caching.budget import InFlight, OverBudget
+from trickster.caching.budget import InFlight
 from trickster.caching.deltaplan import DeltaOptions
 from trickster.caching.deltas import DeltaCache
 from trickster.caching.entries import Entries
@@ -33,7 +33,7 @@ from trickster.compose.settings import (
     upstream_options,
 )
 from trickster.config.model import BackendOptions, PathOptions
-from trickster.errors import BrokenPlugin, Reason, UpstreamError
+from trickster.errors import BrokenPlugin, Reason
 from trickster.frontend.routing import BackendRoutes, RoutedEntry
 from trickster.interfaces import (
     IBody,
@@ -44,7 +44,7 @@ from trickster.interfaces import (
     IRefusalFormat,
     IResponder,
 )
-from trickster.messages import Headers, Octets
+from trickster.messages import Headers
 from trickster.middleware.compression import Compressing, Compression
 from trickster.middleware.rewriting import AnswerHeaders, Rewriting, RewritingResponder, changes
 from trickster.middleware.standing import LocalResponder, Reasoned
@@ -248,13 +248,7 @@ class Backend:
         most = self.options.max_timeseries_bytes
 
         async def collect(body: IBody, change: Change) -> IBody:
-            try:
-                with self._in_flight.loan() as loan:
-                    changed = Octets(await change(bytes(await loan.collected(body, most))))
-                self._in_flight.count(changed)
-                return changed
-            except OverBudget as error:
-                raise UpstreamError("too much to be given labels", error.reason) from error
+            return await self._in_flight.changed(body, most, change)
 
         return TranslatingResponder(inner, route.translate, collect, self.around.offload)
 
