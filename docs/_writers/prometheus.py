@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tables import table
+
 from trickster.origins.prometheus import prometheus
 from trickster.routes import Match, Route, Serve
 
@@ -45,15 +47,15 @@ def render() -> str:
     :return: a Markdown table, in the order of the routes.
     :raises KeyError: a handler whose meaning is not written down.
     """
-    rows = [_row(route) for route in prometheus.routes(prometheus.options())]
-    return "\n".join(["| Path | Methods | Kept | For | Why |", "|---|---|---|---|---|", *rows])
+    return table(("Path", "Methods", "Kept", "For", "Why"),
+                 map(_row, prometheus.routes(prometheus.options())))
 
 
-def _row(route: Route) -> str:
+def _row(route: Route) -> tuple[str, ...]:
     path = route.path + ("..." if route.match is Match.PREFIX else "")
     methods = "all" if "*" in route.methods else ", ".join(route.methods)
-    return (f"| `{path}` | {methods} | {_HOW[route.serve]} | {_lifetime(route)} | "
-            f"{MEANINGS[route.handler]} |")
+    return (f"`{path}`", methods, _HOW[route.serve], _lifetime(route),
+            MEANINGS[route.handler])
 
 
 def _lifetime(route: Route) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tables import table
+
 from trickster.errors import Reason
 
 MEANINGS = {
@@ -79,5 +81,5 @@ def render() -> str:
     :return: a Markdown table, in the order of the enumeration.
     :raises KeyError: a reason whose meaning is not written down.
     """
-    rows = [f"| `{reason.value}` | {MEANINGS[reason]} |" for reason in Reason]
-    return "\n".join(["| Reason | Meaning |", "|---|---|", *rows])
+    return table(("Reason", "Meaning"),
+                 ((f"`{reason.value}`", MEANINGS[reason]) for reason in Reason))
