@@ -49,6 +49,15 @@ class OutgoingFieldsTests(SynchronousTestCase):
                 self.assertEqual(outgoing.lines(request), encode_fields(
                     request_fields(request, b"origin:9090", ForwardedMode.BOTH, "trk")))
 
+    def test_kept(self) -> None:
+        """Only what is short is kept: an idle connection must not hold much."""
+        outgoing = OutgoingFields(b"origin:9090", ForwardedMode.X, "trk")
+        for size, is_kept in ((100, True), (5000, False)):
+            request = a_request((b"A", b"x" * size))
+            lines = outgoing.lines(request)
+            self.assertIs(outgoing.lines(request) is lines, is_kept)
+            self.assertEqual(outgoing.lines(request), lines)
+
     def test_two_origins(self) -> None:
         """Each origin has its own."""
         request = a_request((b"A", b"1"))

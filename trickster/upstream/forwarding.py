@@ -36,6 +36,9 @@ class ForwardedMode(Enum):
 _OURS_UNSAID = HOP_BY_HOP | {b"via", b"content-length", b"expect", b"host", b"http2-settings"}
 _OURS = _OURS_UNSAID | FORWARDING_FIELDS
 _FRAMED = HOP_BY_HOP | {b"content-length"}
+# Octets of fields that are kept with a connection; clients send more than that seldom, or to
+# fill the memory.
+_LONGEST_KEPT = 4096
 _PLAIN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
@@ -119,8 +122,10 @@ class OutgoingFields:
         about = (request.version, request.authority, request.configured)
         lines = known.get(about)
         if lines is None:
-            lines = known[about] = encode_fields(
+            lines = encode_fields(
                 request_fields(request, self.authority, self.mode, self.server_name))
+            if len(lines) <= _LONGEST_KEPT:
+                known[about] = lines
         return lines
 
     def _none_known(self, _headers: Headers, _peer: Peer) -> dict[object, bytes]:
