@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import Rig
-from tests.caching.objectworld import SlowBody, World
+from tests.caching.objectworld import Client, SlowBody, World
 from tests.cycles import left_in_cycles
 from trickster.caching.objectoptions import Collapse
 from trickster.errors import UpstreamBroke, UpstreamUnreachable
@@ -18,61 +19,71 @@ from trickster.testing.doubles import PausedOrigin
 class CycleTests(SynchronousTestCase):
     """However an exchange ends."""
 
+    def after(self, collapse: Collapse, number: int,
+              act: Callable[[World, list[Client]], None]) -> Counter[str]:
+        """
+        :param number: how many clients ask for the same.
+        :param act: what happens then.
+        :return: what is left in cycles.
+        """
+        world = World.of(collapse=collapse)
+        targets = iter((b"/1", b"/2"))
+
+        def ask_and_act() -> None:
+            target = next(targets)
+            act(world, [world.ask(target) for _ in range(number)])
+            world.origin.requests.clear()
+
+        return left_in_cycles(ask_and_act)
+
     def test_objects(self) -> None:
         """After misses, hits, and bodies that came in pieces, for one and for several."""
-        for collapse in Collapse:
-            world = World.of(collapse=collapse)
-            targets = iter((b"/1", b"/2"))
+        def act(world: World, clients: list[Client]) -> None:
+            body = SlowBody(length=9)
+            world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
+            body.send(b"abcde", b"fghi", b"")
+            assert all(client.octets == b"abcdefghi" for client in clients)
+            assert world.ask(world.origin.requests[-1].target).result == "hit"
 
-            def act(world: World = world, targets: object = targets) -> None:
-                target, body = next(targets), SlowBody(length=9)  # type: ignore[call-overload]
-                clients = [world.ask(target) for _ in range(3)]
-                world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
-                body.send(b"abcde", b"fghi", b"")
-                assert all(client.octets == b"abcdefghi" for client in clients)
-                world.ask(target)
-                world.origin.requests.clear()
-
-            self.assertEqual(left_in_cycles(act), Counter(), collapse)
+        for collapse, number in product(Collapse, (1, 3)):
+            self.assertEqual(self.after(collapse, number, act), Counter(), (collapse, number))
 
     def test_left(self) -> None:
         """After clients that leave before there is an answer, all of them or the first."""
-        for collapse, number, leaving in product(Collapse, (1, 3), (1, 3)):
-            world = World.of(collapse=collapse)
-            targets = iter((b"/1", b"/2"))
+        def leave(world: World, clients: list[Client]) -> None:
+            for client in clients:
+                client.leave()
 
-            def act(world: World = world, targets: object = targets, number: int = number,
-                    leaving: int = leaving) -> None:
-                target = next(targets)  # type: ignore[call-overload]
-                clients = [world.ask(target) for _ in range(number)]
-                for client in clients[:leaving]:
-                    client.leave()
-                if number > leaving:
-                    world.origin.answer(world.answer(Cache_Control="max-age=60"))
-                world.origin.requests.clear()
+        def leave_one(world: World, clients: list[Client]) -> None:
+            leave(world, [clients[0]])
+            world.origin.answer(world.answer(Cache_Control="max-age=60"))
 
-            self.assertEqual(left_in_cycles(act), Counter(), (collapse, number, leaving))
+        for collapse in Collapse:
+            self.assertEqual(self.after(collapse, 1, leave), Counter(), collapse)
+            self.assertEqual(self.after(collapse, 3, leave), Counter(), collapse)
+            self.assertEqual(self.after(collapse, 3, leave_one), Counter(), collapse)
 
     def test_ended_early(self) -> None:
         """After bodies that clients leave, or the origin breaks off, and errors of the origin."""
-        for collapse, number, kind in product(Collapse, (1, 3), ("left", "broken", "failed")):
-            world = World.of(collapse=collapse)
-            targets = iter((b"/1", b"/2"))
+        def begin(world: World, *pieces: bytes | Exception) -> None:
+            body = SlowBody(length=9)
+            world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
+            body.send(b"abcde", *pieces)
 
-            def act(world: World = world, targets: object = targets, number: int = number,
-                    kind: str = kind) -> None:
-                target = next(targets)  # type: ignore[call-overload]
-                clients = [world.ask(target) for _ in range(number)]
-                body = SlowBody(length=9)
-                world.origin.answer(UpstreamUnreachable("down") if kind == "failed" else
-                                    world.answer(body=body, Cache_Control="max-age=60"))
-                body.send(b"abcde", *([UpstreamBroke("gone")] if kind == "broken" else []))
-                if kind == "left":
-                    for client in clients:
-                        client.leave()
-                world.origin.requests.clear()
+        def leave(world: World, clients: list[Client]) -> None:
+            begin(world)
+            for client in clients:
+                client.leave()
 
-            self.assertEqual(left_in_cycles(act), Counter(), (collapse, number, kind))
+        def break_off(world: World, _: list[Client]) -> None:
+            begin(world, UpstreamBroke("gone"))
+
+        def fail(world: World, _: list[Client]) -> None:
+            world.origin.answer(UpstreamUnreachable("down"))
+
+        for collapse, number, act in product(Collapse, (1, 3), (leave, break_off, fail)):
+            self.assertEqual(self.after(collapse, number, act), Counter(),
+                             (collapse, number, act.__name__))
 
     def test_ranges_ended_early(self) -> None:
         """After clients that leave before there is a range, and errors of the origin."""

@@ -22,11 +22,6 @@ from trickster.observability.metrics import Metrics
 from trickster.observability.refusals import SpelledRefusal, defect, refusal
 from trickster.observability.resultheader import result_fields, without_result
 
-
-def _telling(headers: Headers, outcome: Outcome) -> Headers:
-    return Headers(without_result(headers.pairs) + result_fields(outcome))
-
-
 _GONE = Outcome(status=Status.ERROR, reason=Reason.CLIENT_GONE)
 
 
@@ -39,6 +34,10 @@ class _Exchange:
     outcome: Outcome
     started: float
     to_headers: float
+
+
+def _telling(headers: Headers, outcome: Outcome) -> Headers:
+    return Headers(without_result(headers.pairs) + result_fields(outcome))
 
 
 @implementer(IResponder)

@@ -320,8 +320,8 @@ class _ConnectionFactory(Factory):
 
 def _cancellable(connecting: Deferred[IProtocol]) -> Deferred[IProtocol]:
     """
-    :return: the same, but cancelling it fails with C{CancelledError}, whatever the endpoint
-        makes of that: while a name is looked up, it says that there is no such name.
+    :return: the same, but cancelling it fails with C{CancelledError} at any endpoint: one that
+        looks a name up would say that there is no such name.
     """
     is_cancelled: list[bool] = []
 
