@@ -40,7 +40,15 @@ class AcceptingTests(SynchronousTestCase):
 
     def test_crowd(self) -> None:
         """A crowd is accepted within a few turns, not a few clients in each."""
-        self.assertLess(self.turns(4096), 7)
+        self.assertLess(self.turns(4096), 12)
+
+    def test_flood(self) -> None:
+        """However many come, all others have a turn after some hundred of them."""
+        before = self.port.waiting = 100_000
+        for _ in range(20):
+            self.port.doRead()
+            self.assertLessEqual(before - self.port.waiting, 512)
+            before = self.port.waiting
 
     def test_few(self) -> None:
         """Where few come, one attempt more than they are is not made again and again."""
