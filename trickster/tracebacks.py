@@ -14,12 +14,15 @@ T = TypeVar("T")
 
 def forget_traceback(error: BaseException) -> None:
     """
-    Let go of the frames of an error that ends here.
+    Let go of the frames of an error that ends here, and of those of its causes.
 
     One of them, of what has cancelled or failed, often has the error itself, or what holds it:
     all that the frames have would then wait for the collector of cycles.
     """
-    error.__traceback__ = None
+    each: BaseException | None = error
+    while each is not None and (each is error or each.__traceback__ is not None):
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
 
 
 def without_frames(result: T) -> T:
@@ -32,4 +35,6 @@ def without_frames(result: T) -> T:
     """
     if isinstance(result, Failure) and result.check(TricksterError, CancelledError):
         result.cleanFailure()
+        assert result.value is not None
+        forget_traceback(result.value)
     return result

@@ -7,15 +7,14 @@ from typing import Any
 
 from attrs import evolve
 from prometheus_client import CollectorRegistry
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.threads import deferToThreadPool
 
 from trickster.admin.health import HealthOfAll, HealthOfOne, ProcessState
 from trickster.admin.healthreport import BackendHealth
 from trickster.admin.metricspage import MetricsPage
 from trickster.admin.trees import Administration
 from trickster.compose.backends import Backend
+from trickster.compose.threads import Threads
 from trickster.config.model import Configuration
 from trickster.config.render import rendered
 from trickster.middleware.rewriting import changed_headers, changes, names_of
@@ -56,10 +55,7 @@ def administration(configuration: Configuration,
     def probes() -> Mapping[str, Callable[[], Awaitable[Verdict]]]:
         return {name: check.probe for name, (_, check) in checked.items()}
 
-    def in_thread(function: Callable[[], bytes]) -> Deferred[bytes]:
-        return deferToThreadPool(reactor, reactor.getThreadPool(), function)
-
-    page = MetricsPage(Exposition(registry, clock, in_thread))
+    page = MetricsPage(Exposition(registry, clock, Threads(reactor).deferred))
     return Administration(configuration.mgmt, lambda: rendered(configuration),
                           HealthOfAll(board, state), HealthOfOne(probes),
                           page)

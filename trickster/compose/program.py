@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from random import SystemRandom
 from tempfile import TemporaryFile
 from time import process_time
@@ -13,7 +12,6 @@ from typing import Any
 from attrs import define, field
 from prometheus_client import CollectorRegistry
 from twisted.application.service import IService
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import globalLogPublisher
 from twisted.web.resource import IResource
 
@@ -28,6 +26,7 @@ from trickster.compose.listeners import listener
 from trickster.compose.memos import Memos
 from trickster.compose.running import HangUps, Origins, Parts, Phase, Program, StopSignals
 from trickster.compose.stores import Cache, caches
+from trickster.compose.threads import Threads
 from trickster.compose.trimming import MemoryTrim, resident, trimmer
 from trickster.config.model import BackendOptions, Configuration
 from trickster.frontend.accepting import descriptors
@@ -121,8 +120,8 @@ class _Building:
     def _trims(self) -> Iterator[MemoryTrim]:
         trim, reactor = trimmer(), self._reactor
         if trim is not None:
-            yield MemoryTrim(reactor, resident, process_time, trim, lambda function: (
-                deferToThreadPool(reactor, reactor.getThreadPool(), function)))
+            yield MemoryTrim(reactor, resident, process_time, trim,
+                             Threads(reactor).deferred)
 
     def _administration(self, checked: Mapping[str, tuple[Backend, HealthCheck]]
                         ) -> Administration:
@@ -176,19 +175,16 @@ class _Building:
                                tls.client_cert_path, tls.client_key_path)
             return connector(reactor, origin, options.connect_timeout, files)
 
-        async def offload(function: Any, *arguments: Any) -> Any:
-            return await deferToThreadPool(
-                reactor, reactor.getThreadPool(), function, *arguments)
+        threads = Threads(reactor)
 
         def spool() -> FileSpool:
-            in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-            return FileSpool(in_thread, TemporaryFile, _LARGEST_SPOOL)
+            return FileSpool(threads.deferred, TemporaryFile, _LARGEST_SPOOL)
 
         main = self._configuration.main
         memos = Memos.of(main)
         memos.watch(self.metrics)
         server_name = main.server_name or socket.gethostname()
-        return Surroundings(reactor, self.metrics, self._logs.access, connect, offload,
+        return Surroundings(reactor, self.metrics, self._logs.access, connect, threads.call,
                             server_name, spool, memos, self._wall)
 
     def _backend(self, name: str, options: BackendOptions, around: Surroundings) -> Backend:

@@ -1,0 +1,127 @@
+"""Tests of L{trickster.compose.threads}."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+from weakref import ref
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.compose.threads import Threads
+from trickster.errors import NotATimeRange, Reason, UpstreamBroke
+
+
+@define
+class Pool:
+    """A reactor and its pool: what is called there has its result when the test says so."""
+
+    calls: list[Callable[[], None]] = field(factory=list)
+
+    def getThreadPool(self) -> Pool:
+        return self
+
+    def callFromThread(self, function: Callable[..., Any], *arguments: Any) -> None:
+        function(*arguments)
+
+    def callInThreadWithCallback(self, told: Callable[[bool, Any], None],
+                                 function: Callable[..., Any], *arguments: Any) -> None:
+        """Call it as Twisted's pool does, which keeps a failure in the frame of the call."""
+        def call() -> None:
+            try:
+                result, is_good = function(*arguments), True
+            except Exception:  # noqa: BLE001 - as in the pool
+                result, is_good = Failure(), False
+            told(is_good, result)
+
+        self.calls.append(call)
+
+    def go_on(self) -> None:
+        while self.calls:
+            self.calls.pop(0)()
+
+
+class Large:
+    """What a function is given."""
+
+
+def _foreseen(_: Large) -> None:
+    try:
+        raise KeyError("a")
+    except KeyError as error:
+        raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, "a") from error
+
+
+def _defect(_: Large) -> None:
+    raise ZeroDivisionError
+
+
+class ThreadsTests(SynchronousTestCase):
+    """What comes of a call in a thread."""
+
+    def setUp(self) -> None:
+        self.pool = Pool()
+        self.threads = Threads(self.pool)
+
+    def test_result(self) -> None:
+        """It is given to the caller, once it is there."""
+        asked = self.threads.deferred(divmod, 7, 2)
+        self.assertNoResult(asked)
+        self.pool.go_on()
+        self.assertEqual(self.successResultOf(asked), (3, 1))
+
+    def test_errors(self) -> None:
+        """What was raised there is raised here, a defect with the place of its raising."""
+        asked = self.threads.deferred(_foreseen, Large())
+        self.pool.go_on()
+        error = self.failureResultOf(asked, NotATimeRange).value
+        self.assertIsInstance(error.__cause__, KeyError)
+        asked = self.threads.deferred(_defect, Large())
+        self.pool.go_on()
+        self.assertIn("_defect", self.failureResultOf(asked, ZeroDivisionError).getTraceback())
+
+    def test_nothing_is_kept(self) -> None:
+        """After an error, what the function was given is free without the collector of cycles."""
+        async def ask(function: Callable[..., Any], large: Large) -> str:
+            try:
+                await self.threads.call(function, large)
+            except (NotATimeRange, ZeroDivisionError) as error:
+                return type(error).__name__
+            return "nothing"
+
+        was_enabled = gc.isenabled()
+        gc.disable()
+        self.addCleanup(gc.enable if was_enabled else gc.disable)
+        for function in (_foreseen, _defect):
+            large = Large()
+            is_there = ref(large)
+            asked = Deferred.fromCoroutine(ask(function, large))
+            del large
+            self.pool.go_on()
+            self.assertNotEqual(self.successResultOf(asked), "nothing")
+            del asked
+            self.assertIsNone(is_there(), function)
+
+
+class ChainTests(SynchronousTestCase):
+    """Frames of the causes of an error."""
+
+    def test_causes(self) -> None:
+        """A foreseen error leaves the frames of what caused it behind as well."""
+        pool = Pool()
+        asked = Threads(pool).deferred(_chained, UpstreamBroke("b"))
+        pool.go_on()
+        error = self.failureResultOf(asked, UpstreamBroke).value
+        self.assertIsNone(error.__cause__.__traceback__)
+        self.assertIsNone(error.__cause__.__cause__.__traceback__)
+
+
+def _chained(last: Exception) -> None:
+    try:
+        _foreseen(Large())
+    except NotATimeRange as error:
+        raise last from error
