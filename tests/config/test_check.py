@@ -27,6 +27,8 @@ class MainTests(CheckCase):
         self.assertEqual(said.notices, (
             ("t.yaml:2:8: main.server_name is sent as 'my-proxy', since 'my proxy' is no name for "
             "Via and Forwarded"),))
+        self.assertTold(ONE + f"main: {{server_name: {'a b' * 100}}}", "main.server_name: "
+                        f"{'a b' * 20 + '...'!r} is too long a name; expected at most 255 characters")
         for name in ("''", "cache-1.example_com"):
             self.assertEqual(loaded(ONE + f"main: {{server_name: {name}}}").notices, ())
 

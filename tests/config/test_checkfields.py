@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.config.doubles import problems_of, with_backend
+from tests.config.doubles import loaded, problems_of, with_backend
 from tests.config.test_check import CheckCase
 
 CORS = "cors: {mode: merge, headers: {'a b': c}}"
@@ -78,7 +78,8 @@ class ProbeTests(CheckCase):
                              "ASCII without #, all else percent-encoded")
 
     def test_timeout(self) -> None:
-        """A time that no answer keeps is refused, not made longer."""
+        """A time that no answer keeps is made longer, and that is told."""
         self.check_probe("timeout: 5m", "")
-        (problem,) = problems_of(with_backend("healthcheck: {timeout: 0s}"))
-        self.assertIn("backends.one.healthcheck.timeout: ", problem)
+        for timeout in ("0", "0s", "50ms"):
+            (notice,) = loaded(with_backend(f"healthcheck: {{timeout: {timeout}}}")).notices
+            self.assertIn("backends.one.healthcheck.timeout is taken for 100ms", notice)

@@ -31,6 +31,8 @@ _COMPRESSIBLE = (
     "text/html", "text/javascript", "text/css", "text/plain", "text/xml", "text/json",
     "application/json", "application/javascript", "application/xml",
 )
+# An origin that answers within less is no healthier than one that takes as long.
+_LEAST_PATIENCE = 0.1
 
 
 @frozen(kw_only=True)
@@ -59,12 +61,17 @@ class HealthCheckOptions:
         Factory(dict), "Request headers.", variables=True)
     body: str | None = setting(None, "Request body.")
     timeout: float = setting(
-        3.0, "Longest time for an answer.", unit="duration", minimum=0.001)
+        3.0, "Longest time for an answer, 100ms at least.", unit="duration")
     expected_codes: tuple[int, ...] | None = setting(
         None, "Status codes that mean health.")
     expected_headers: dict[str, str] | None = setting(
         None, "Headers and values that a healthy answer has.")
     expected_body: str | None = setting(None, "The body of a healthy answer.")
+
+    @property
+    def patience(self) -> float:
+        """Seconds that an answer may take: the timeout, or what it is taken for."""
+        return max(_LEAST_PATIENCE, self.timeout)
 
 
 @frozen(kw_only=True)

@@ -39,6 +39,9 @@ _ANY = ("", "0.0.0.0", "::", "*")
 # Mechanisms that choose by other things than the members of a pool.
 _POOLLESS = ("ur", "user_router")
 
+# RFC 1035 section 2.3.4: no name of a host is longer.
+_LONGEST_NAME = 255
+
 
 def check(configuration: Configuration, routes: Routes, problems: Problems) -> None:
     """
@@ -72,7 +75,10 @@ class _Checks:
     def check_main(self) -> None:
         name = self.configuration.main.server_name
         sent = pseudonym(name).decode("ascii")
-        if name and sent != name:
+        if len(name) > _LONGEST_NAME:
+            self.problems.at("main.server_name", f"{shown(name)} is too long a name; expected "
+                             f"at most {_LONGEST_NAME} characters")
+        elif name and sent != name:
             self.problems.remark("main.server_name", f"is sent as {sent!r}, since {shown(name)} "
                                  "is no name for Via and Forwarded")
 
@@ -237,6 +243,9 @@ class _Checks:
         if probe.host is not None and ("/" in probe.host or origin_fault(f"http://{probe.host}")):
             self.problems.at(f"{path}.healthcheck.host", f"{shown(probe.host)} is not a host; "
                              "expected one such as prometheus:9090")
+        if probe.timeout < probe.patience:
+            self.problems.remark(f"{path}.healthcheck.timeout",
+                                 f"is taken for {format_duration(probe.patience)}")
         if probe.query is not None and re.fullmatch(r"[!-\"$-~]*", probe.query) is None:
             self.problems.at(f"{path}.healthcheck.query", f"{shown(probe.query)} is not a query; "
                              "expected visible ASCII without #, all else percent-encoded")

@@ -143,7 +143,7 @@ def probe_plan(probe: Probe, options: Any) -> ProbePlan:
     """
     return ProbePlan(
         _request(probe, options), _expectation(probe, options), options.interval,
-        options.timeout,
+        options.patience,
         Thresholds(options.failure_threshold, options.recovery_threshold))
 
 
