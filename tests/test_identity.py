@@ -18,7 +18,8 @@ class ListTests(SynchronousTestCase):
         every = (*IDENTITY_HEADERS, *OVERRIDE_HEADERS, *ADDRESS_HEADERS)
         self.assertEqual(len(set(every)), len(every))
         for name in every:
-            self.assertTrue(re.fullmatch(r"[a-z0-9-]+", name), name)
+            pattern = r"[a-z0-9-]+\*?" if name in OVERRIDE_HEADERS else r"[a-z0-9-]+"
+            self.assertTrue(re.fullmatch(pattern, name), name)
             self.assertNotIn(name.encode(), HOP_BY_HOP)
 
     def test_forwarding(self) -> None:

@@ -48,12 +48,14 @@ _CREDENTIALS = (
 _EARLIER_HOPS = (
     "x-forwarded-protocol", "x-forwarded-server", "x-forwarded-scheme", "x-forwarded-ssl",
     "x-forwarded-prefix", "x-forwarded-path", "x-forwarded-uri", "x-scheme", "x-url-scheme",
+    "x-proto",
     "front-end-https", "x-script-name", "x-real-host", "cloudfront-forwarded-proto",
 )
 
 IDENTITY_HEADERS = ("authorization", "cookie", *_TENANTS, *_USERS, *_CREDENTIALS, *_EARLIER_HOPS)
 
-# What asks for something else than the request line and Host say.
+# What asks for something else than the request line and Host say.  A name that ends with an
+# asterisk is for all that begin so, and are neither among those above nor in L{trickster.hops}.
 OVERRIDE_HEADERS = (
     "x-original-url", "x-original-uri", "x-rewrite-url", "x-override-url", "x-request-uri",
     "request-uri", "x-envoy-original-path", "x-http-destinationurl", "x-proxy-url", "base-url",
@@ -61,7 +63,10 @@ OVERRIDE_HEADERS = (
     "x-forwarded-original-host", "x-backend-host", "x-http-method-override", "x-http-method",
     "x-method-override", "x-method", "x-original-method", "x-forwarded-method", "request-range",
     "x-wap-profile", "profile", "proxy", "translate", "x-middleware-subrequest",
-    "x-middleware-prefetch", "x-invoke-path", "x-invoke-status",
+    "x-middleware-prefetch", "x-invoke-path", "x-invoke-status", "destination",
+    "x-amz-website-redirect-location", "x-forwarded",
+    # Of those that are in no list, each proxy has its own, and what it means.
+    "x-forwarded-*",
 )
 
 # Where the client is: each behind a balancer has its own, so that nothing would be shared if

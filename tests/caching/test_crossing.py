@@ -34,11 +34,14 @@ from trickster.testing.doubles import PausedOrigin
 # Fields that tell requests apart in any case, and those that do not where an answer is public.
 ALWAYS = (b"x-scope-orgid", b"x-forwarded-prefix", b"x-forwarded-host")
 UNLESS_PUBLIC = (b"authorization", b"cookie")
+# Fields with which a request is for itself alone: listed ones, and ones of a listed beginning.
+OVERRIDING = (b"x-original-url", b"x-forwarded-team")
 NUMBER = b"x-number"  # one for each client; no identity
 ASKED = st.lists(st.sampled_from([
     ("X-Scope-OrgID", "a"), ("X-Scope-OrgID", "b"), ("X-Forwarded-Prefix", "/a"),
     ("X-Forwarded-Host", "a.example"), ("Authorization", "Basic eA=="), ("Cookie", "a=1"),
     ("Cookie", "a=2"), ("Foo", "1"), ("Foo", "2"), ("X-Original-URL", "/admin"),
+    ("X-Forwarded-Team", "a"), ("X-Forwarded-Team", "b"),
     ("X-Forwarded-For", "192.0.2.1"), ("If-None-Match", '"e"')]), max_size=2)
 SAID = st.sampled_from([
     {}, {"Cache-Control": "max-age=9"}, {"Cache-Control": "public, max-age=9"},
@@ -90,7 +93,8 @@ class Exchange:
         """
         if client.get(NUMBER) == self.asked.get(NUMBER):
             return None
-        if self.is_personal or b"x-original-url" in client or b"x-original-url" in self.asked:
+        if self.is_personal or any(name in one for name in OVERRIDING
+                                   for one in (client, self.asked)):
             return "an answer for one request only"
         names = ALWAYS
         if all_count or not self.is_public or self.status == 400:

@@ -12,6 +12,7 @@ from tests.caching.test_sharing import progressive
 from trickster.caching.identifying import Identity, Overrides, field_names
 from trickster.caching.objectoptions import ObjectOptions
 from trickster.errors import Reason
+from trickster.hops import FORWARDING_FIELDS
 from trickster.identity import IDENTITY_HEADERS, OVERRIDE_HEADERS
 from trickster.messages import NO_HEADERS, Headers, Status
 from trickster.routes import Route, Serve
@@ -21,7 +22,8 @@ WHO = ("X-Scope-OrgID", "THANOS-TENANT", "X-Grafana-User", "X-WEBAUTH-USER", "X-
        "X-Forwarded-Prefix", "X-Forwarded-Scheme", "Front-End-Https", "X-Forwarded-Proto",
        "X-Forwarded-Host")
 OVERRIDING = ("X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method",
-              "X-Method-Override", "X-Host", "X-Original-Host", "X-Forwarded-Method")
+              "X-Method-Override", "X-Host", "X-Original-Host", "X-Forwarded-Method",
+              "X-Forwarded-Foo", "x-forwarded-tenant", "X-FORWARDED-", "X-Forwarded")
 # Who a client is, said by proxies, and what no proxy would say there.
 ADDRESSES = (("X-Forwarded-For", "192.0.2.1, 2001:db8::1"), ("X-Real-IP", "[2001:db8::1]:80"),
              ("True-Client-IP", "unknown"), ("Forwarded", 'for="[2001:db8::1]:_p";by=_a, for=unknown'),
@@ -72,6 +74,19 @@ class OverridesTests(SynchronousTestCase):
             self.assertTrue(overrides.are_in(Headers(((name.encode(), value.encode()),))), name)
         for name, value in (*ADDRESSES, ("Accept", "a"), ("X-Scope-OrgID", "a")):
             self.assertFalse(overrides.are_in(Headers(((name.encode(), value.encode()),))), name)
+
+    def test_beginnings(self) -> None:
+        """One that is known, or in the key, is no matter of how its name begins."""
+        names = field_names(OVERRIDE_HEADERS)
+        known = {name.decode() for name in FORWARDING_FIELDS} | {
+            name for name in IDENTITY_HEADERS if name.startswith("x-forwarded-")}
+        for name in known:
+            self.assertFalse(Overrides(names).are_in(Headers(((name.encode(), b"unknown"),))), name)
+        told = Headers(((b"X-Forwarded-Team", b"a"),))
+        self.assertTrue(Overrides(names).are_in(told))
+        self.assertFalse(Overrides(names, frozenset((b"x-forwarded-team",))).are_in(told))
+        self.assertFalse(Overrides(frozenset((b"x-forwarded-tea",))).are_in(told))
+        self.assertTrue(Overrides(frozenset((b"*",))).are_in(told))
 
     def test_second_line(self) -> None:
         """All lines of a field count."""

@@ -7,9 +7,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.caching.budget import InFlight
 from trickster.caching.spool import ISpool
 from trickster.compose.overlay import PathPlan
-from trickster.compose.settings import Holdings, delta_options, object_options, upstream_options
-from trickster.config.model import BackendOptions
-from trickster.messages import Params
+from trickster.compose.settings import (
+    Holdings,
+    delta_options,
+    identity,
+    object_options,
+    overrides,
+    upstream_options,
+)
+from trickster.config.model import BackendOptions, PathOptions
+from trickster.messages import Headers, Params
 from trickster.routes import Route, Serve
 
 
@@ -73,3 +80,20 @@ class BoundTests(SynchronousTestCase):
         ranges = delta_options("p", backend, plan)
         self.assertEqual((whole.max_request_body_bytes, whole.max_capture_bytes), (5, 6))
         self.assertEqual((ranges.max_request_bytes, ranges.max_answer_bytes), (5, 6))
+
+
+class KeyTests(SynchronousTestCase):
+    """What of a request is part of a path's keys, and what keeps it from the caches."""
+
+    def test_beginnings(self) -> None:
+        """What a path or its backend counts is no override, though its name begins like one."""
+        asked = Headers(((b"X-Forwarded-Team", b"a"),))
+        plain = PathPlan(Route("/q", Serve.OBJECT))
+        counting = PathPlan(plain.route, PathOptions(
+            path="/q", cache_key_headers=("X-Forwarded-Team",)))
+        naming = BackendOptions(origin_url="http://h/", identity_headers=("X-Forwarded-Team",))
+        for backend, plan, is_overriding in (
+                (BackendOptions(origin_url="http://h/"), plain, True),
+                (BackendOptions(origin_url="http://h/"), counting, False), (naming, plain, False)):
+            self.assertIs(overrides(backend, plan).are_in(asked), is_overriding)
+            self.assertIs(identity(backend, plan).of(asked) is None, is_overriding)

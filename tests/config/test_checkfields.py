@@ -20,6 +20,16 @@ class NameTests(CheckCase):
         self.assertTold(with_backend("paths: [{path: /a, cache_key_headers: ['a:']}]"),
                         "backends.one.paths[0].cache_key_headers[0]: 'a:' is not a header name")
 
+    def test_beginnings(self) -> None:
+        """An asterisk stands for all that begin so in C{override_headers} alone."""
+        self.assertTold(with_backend("override_headers: [X-Team-*, '*']"))
+        told = ("'X-Team-*' would stand for one header of that very name; expected the "
+                "whole name of each")
+        self.assertTold(with_backend("identity_headers: [X-Team-*]"),
+                        f"backends.one.identity_headers[0]: {told}")
+        self.assertTold(with_backend("paths: [{path: /a, cache_key_headers: [X-Team-*]}]"),
+                        f"backends.one.paths[0].cache_key_headers[0]: {told}")
+
     def test_without_effect_yet(self) -> None:
         """Those of blocks that have no effect yet are checked too."""
         told = "'a b' is not a header name"

@@ -27,6 +27,7 @@ OVERRIDES = (
     ("X-Method-Override", "DELETE"), ("X-Forwarded-Scheme", "http"),
     ("X-Forwarded-Prefix", "/evil"), ("Forwarded", "host=evil.test"),
     ("X-Forwarded-Host", "evil.test"), ("X-Forwarded-Proto", "gopher"),
+    ("X-Forwarded-Anything", "evil"), ("X-Proto", "gopher"),
 )
 KEPT_BY_NOBODY = ("no-store", "private", "private, max-age=60", "no-store, max-age=60")
 STREAMS = 20

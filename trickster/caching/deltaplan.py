@@ -87,7 +87,7 @@ class DeltaOptions:
     told_apart: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: _NEVER_ASKED | self.identity.names, takes_self=True))
     telling: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
-        lambda self: WISHES | self.overrides.watched | self.identity.names, takes_self=True))
+        lambda self: WISHES | self.identity.names, takes_self=True))
 
 
 @frozen(slots=True)

@@ -173,9 +173,11 @@ class DeltaCache:
         options = self._options
         if request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED:
             return None
+        if options.overrides.are_in(headers):
+            return None
         if not headers.has_any(options.telling):
             return request.target, headers.get(b"accept"), None
-        if headers.has_any(WISHES) or options.overrides.are_in(headers):
+        if headers.has_any(WISHES):
             return None
         return request.target, headers.get(b"accept"), options.identity.of(headers)
 

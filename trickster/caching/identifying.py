@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from attrs import Factory, field, frozen
 
 from trickster.caching.keys import digest
-from trickster.hops import counted_value, elements
-from trickster.identity import ADDRESS_HEADERS
-from trickster.messages import Headers
+from trickster.hops import FORWARDING_FIELDS, counted_value, elements
+from trickster.identity import ADDRESS_HEADERS, IDENTITY_HEADERS
+from trickster.messages import Headers, Pair
 from trickster.remembering import remembered
 
 _FORWARDED = b"forwarded"
@@ -20,6 +20,8 @@ _ADDRESS_LIST = re.compile(rb"(?:[0-9A-Fa-f:.,\[\]% \t]|unknown)*", re.IGNORECAS
 _NODE = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9.]+|[0-9A-Fa-f:.]+|unknown|_[A-Za-z0-9._\-]+)"
     rb"(?::[A-Za-z0-9._\-]+)?", re.IGNORECASE)
+# What is in these lists is known, and no matter of how its name begins.
+_KNOWN = FORWARDING_FIELDS | _ADDRESSES | {name.encode("ascii") for name in IDENTITY_HEADERS}
 
 
 def field_names(names: Iterable[str]) -> frozenset[bytes]:
@@ -62,19 +64,39 @@ class Overrides:
     """
     Tells requests that may ask for something else than their request line says.
 
-    :ivar names: of fields that do so with any value, in lower case.
-    :ivar watched: these, and those that do so with some values.
+    :ivar names: of fields that do so with any value, in lower case; one that ends with C{*}
+        stands for all that begin so and are in none of the lists of L{trickster.identity} and
+        L{trickster.hops}.
+    :ivar counted: further fields that are part of the key, and so no matter by such a beginning.
     """
 
     names: frozenset[bytes] = frozenset()
-    watched: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
+    counted: frozenset[bytes] = frozenset()
+    _watched: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: self.names | _ADDRESSES | {_FORWARDED}, takes_self=True))
+    _beginnings: tuple[bytes, ...] = field(init=False, repr=False, eq=False, default=Factory(
+        lambda self: tuple(sorted(n[:-1] for n in self.names if n.endswith(b"*"))),
+        takes_self=True))
 
     def are_in(self, request: Headers) -> bool:
         """:return: whether an answer to such a request is for that request only."""
-        found = request.among(self.watched) if request.has_any(self.watched) else frozenset()
+        # The requests of a connection mostly have the very same fields.
+        return request.derived(_are_overriding, self)
+
+    def are_among(self, request: Headers) -> bool:
+        """:return: the same, found out anew."""
+        found = request.among(self._watched)
         return any(name in self.names or not _is_plain(name, request.joined(name) or b"")
-                   for name in found)
+                   for name in found) or any(map(self._begins, request.pairs))
+
+    def _begins(self, pair: Pair) -> bool:
+        name = pair[0].lower()
+        return (name.startswith(self._beginnings) and name not in self.counted
+                and name not in _KNOWN)
+
+
+def _are_overriding(request: Headers, overrides: Overrides) -> bool:
+    return overrides.are_among(request)
 
 
 def _is_plain(name: bytes, value: bytes) -> bool:

@@ -90,7 +90,8 @@ class ObjectCache:
         self._ranges = options.range_rules
         self._hits = self._memo.of(self._store)
         self._identity = options.identity
-        self._overrides = Overrides(options.override_headers)
+        self._overrides = Overrides(options.override_headers,
+                                    options.identity.names | options.unless_public)
         self._shelf = Shelf(self._store, self._clock, options.rules, self._identity)
         self._asking = AskingRules(options.key_rules, options.range_rules.limit,
                                    wholly=options.route.ttl is not None)

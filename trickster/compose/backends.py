@@ -15,7 +15,6 @@ from trickster.caching.deltas import DeltaCache
 from trickster.caching.entries import Entries
 from trickster.caching.fastforward import NewestSamples
 from trickster.caching.gaps import GapFetcher
-from trickster.caching.identifying import Overrides, field_names
 from trickster.caching.invalidating import InvalidatingProxy
 from trickster.caching.objects import ObjectCache
 from trickster.caching.passed import PassedKeys
@@ -29,6 +28,7 @@ from trickster.compose.settings import (
     delta_options,
     identity,
     object_options,
+    overrides,
     probe_origin,
     upstream_options,
 )
@@ -265,9 +265,9 @@ class Backend:
     def _progressive_proxy(self, plan: PathPlan, inner: IResponder) -> ProgressiveProxy:
         spread = Spread(self.options.max_object_size_bytes, spool=self.around.spool,
                         in_flight=self._in_flight)
-        overrides = Overrides(field_names(self.options.override_headers))
         proxy = ProgressiveProxy(
-            inner, self.around.clock, spread, identity(self.options, plan), overrides)
+            inner, self.around.clock, spread, identity(self.options, plan),
+            overrides(self.options, plan))
         self._stops.append(proxy.stop)
         return proxy
 

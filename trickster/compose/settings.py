@@ -46,7 +46,7 @@ def delta_options(prefix: str, options: BackendOptions, plan: PathPlan) -> Delta
         int(options.shard_step * SECOND_NS))
     return DeltaOptions(
         prefix=prefix, identity=identity(options, plan),
-        overrides=Overrides(field_names(options.override_headers)),
+        overrides=overrides(options, plan),
         rules=Rules(shares_cookies=bool(plan.options.cache_set_cookie)),
         phase=options.timeseries_step_mode == "phase",
         retention=options.timeseries_retention_factor,
@@ -96,6 +96,11 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
         dearticulate_upstream_ranges=options.dearticulate_upstream_ranges,
         place=Place(origin.authority, origin.prefix),
         spool=holdings.spool, in_flight=holdings.in_flight)
+
+
+def overrides(options: BackendOptions, plan: PathPlan) -> Overrides:
+    """:return: the request headers with which a request of a path is for itself alone."""
+    return Overrides(field_names(options.override_headers), identity(options, plan).names)
 
 
 def identity(options: BackendOptions, plan: PathPlan) -> Identity:

@@ -160,7 +160,9 @@ class BackendOptions:
         "part of every cache key; Authorization always is.", are_names=True)
     override_headers: tuple[str, ...] = setting(
         OVERRIDE_HEADERS, "Request headers that may ask for something else than the URL does; "
-        "requests with them are not answered from the cache, nor are their answers kept.",
+        "requests with them are not answered from the cache, nor are their answers kept. A name "
+        "that ends with * stands for all that begin so and are not known by default to tell who "
+        "asks, through what, or from where.",
         are_names=True)
     negative_cache_name: str = setting("default", "Negative cache for its failures.")
     max_ttl: float = setting(90_000.0, "Longest time an answer is kept.", unit="duration")

@@ -16,6 +16,7 @@ from trickster.config.checkfields import (
     check_method,
     check_name,
     check_names,
+    check_patterns,
 )
 from trickster.config.checkpaths import check_paths, check_routes
 from trickster.config.cycles import check_cycles
@@ -195,7 +196,7 @@ class _Checks:
         check_changes(f"{path}.cors.headers", backend.cors.headers if backend.cors else {},
                       self.problems)
         check_names(f"{path}.identity_headers", backend.identity_headers, self.problems)
-        check_names(f"{path}.override_headers", backend.override_headers, self.problems)
+        check_patterns(f"{path}.override_headers", backend.override_headers, self.problems)
         if backend.is_virtual:
             self._check_virtual(backend, path)
 

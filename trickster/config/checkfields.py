@@ -46,6 +46,18 @@ def check_names(at: str, names: Iterable[str], problems: Problems) -> None:
     """
     for number, name in enumerate(names):
         check_name(f"{at}[{number}]", name, problems)
+        if name.endswith("*"):
+            problems.at(f"{at}[{number}]", f"{shown(name)} would stand for one header of that "
+                        "very name; expected the whole name of each")
+
+
+def check_patterns(at: str, names: Iterable[str], problems: Problems) -> None:
+    """
+    :param at: path, in the configuration, of a list of header names, or of what they begin with
+        and an asterisk.
+    """
+    for number, name in enumerate(names):
+        check_name(f"{at}[{number}]", name, problems)
 
 
 def check_changes(at: str, headers: Mapping[str, str], problems: Problems) -> None:
