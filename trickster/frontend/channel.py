@@ -300,7 +300,7 @@ class ProxyChannel(HTTPChannel):
         :return: whether it will be called later; if not, the refusal is to be sent now.
         """
         overload = self.site.overload
-        return overload is not None and overload.put_off(tell)
+        return overload is not None and overload.put_off(tell) is not None
 
     def _shed(self, octets: bytes, persistent: bool) -> None:
         self._is_held = False

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from trickster.frontend.postponing import Postponed, Postponements
 
 # Turns must be late for so long, in seconds, before requests are refused: one pause is no
 # overload ...
@@ -124,11 +125,15 @@ class Overload:
     _until_look: int = field(default=_SELDOM, init=False)
     _told_at: float = field(default=float("-inf"), init=False)
     _pause: Pause = field(factory=Pause, init=False)
-    _put_off: deque[tuple[float, Callable[[], None]]] = field(factory=deque, init=False)
+    _postponements: Postponements = field(init=False)
 
     @_seconds.default
     def _read_clock(self) -> Callable[[], float]:
         return self.clock.seconds
+
+    @_postponements.default
+    def _no_postponements(self) -> Postponements:
+        return Postponements(self.clock, self.most_put_off)
 
     def refuses(self) -> bool:
         """:return: whether the request whose turn it is now is to be refused."""
@@ -151,29 +156,13 @@ class Overload:
                            "and are refused ({count} so far)", target=self.lateness.target,
                            count=self.refused_total)
 
-    def put_off(self, tell: Callable[[], None]) -> bool:
+    def put_off(self, tell: Callable[[], None]) -> Postponed | None:
         """
         :param tell: sends a refusal.
-        :return: whether it will be called later; if not, the refusal is to be sent now.
+        :return: what will be told later; None where the refusal is to be sent now.
         """
-        now = self._seconds()
-        pause = self._pause.length(now)
-        if not pause or len(self._put_off) >= self.most_put_off:
-            return False
-        # One timer for all: to set one for each would take longer than to refuse.
-        if not self._put_off:
-            self.clock.callLater(pause, self._tell)
-        self._put_off.append((now + pause, tell))
-        return True
-
-    def _tell(self) -> None:
-        now = self._seconds()
-        try:
-            while self._put_off and self._put_off[0][0] <= now:
-                self._put_off.popleft()[1]()
-        finally:
-            if self._put_off:
-                self.clock.callLater(max(0.0, self._put_off[0][0] - now), self._tell)
+        pause = self._pause.length(self._seconds())
+        return self._postponements.add(pause, tell) if pause else None
 
     def _ended(self) -> None:
         began, self._began = self._began, None
