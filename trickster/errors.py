@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+# Seconds after which clients may ask again what was refused for the moment.
+SOON = 1.0
+
 
 class Reason(Enum):
     """
@@ -131,7 +134,8 @@ class RequestError(TricksterError):
     :ivar reason: why, for the header, the log and the metric.
     :ivar detail: a sentence for the client, in plain text.
     :ivar retry_after: seconds after which asking again may succeed, or None
-        (RFC 9110 section 10.2.3).
+        (RFC 9110 section 10.2.3).  A 503 always says (RFC 9110 section 15.6.4): L{SOON}, where
+        nothing better is known.
     :ivar fields: header fields of the answer, such as C{Allow}.
     """
 
@@ -143,11 +147,13 @@ class RequestError(TricksterError):
                  status: int | None = None, *, retry_after: float | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.retry_after = retry_after
         if reason is not None:
             self.reason = reason
         if status is not None:
             self.status = status
+        if retry_after is None and self.status == 503:
+            retry_after = SOON
+        self.retry_after = retry_after
 
 
 class BadRequest(RequestError):

@@ -130,11 +130,13 @@ class ReadyTests(SynchronousTestCase):
     """Whether requests are taken."""
 
     def test_ready(self) -> None:
-        """200 as long as they are, and 503 when the process is about to end."""
-        for is_draining, expected in ((False, (200, b"ready\n")), (True, (503, b"draining\n"))):
+        """200 as long as they are, and 503 when the process is about to end; ask again then."""
+        for is_draining, expected in ((False, (200, b"ready\n", None)),
+                                      (True, (503, b"draining\n", b"1"))):
             state = ProcessState(Clock().seconds, is_draining=lambda now=is_draining: now)
             response = at_once(Ready(state).respond(Request(b"GET", b"/-/ready")))
-            self.assertEqual((response.status, octets_of(response.body)), expected)
+            self.assertEqual((response.status, octets_of(response.body),
+                              response.headers.get(b"retry-after")), expected)
 
 
 class HealthOfOneTests(SynchronousTestCase):
@@ -161,6 +163,7 @@ class HealthOfOneTests(SynchronousTestCase):
         self.assertEqual((response.status, response.headers.get(b"trk-hc-status"),
                           response.headers.get(b"trk-hc-detail")),
                          (503, b"-1", b"status 500, not 200"))
+        self.assertEqual(response.headers.get(b"retry-after"), b"1")
 
     def test_hostile_detail(self) -> None:
         """Of any error, the header field is one short line."""

@@ -137,7 +137,8 @@ class ChangedTests(SynchronousTestCase):
         """Where there is no room, the origin is not blamed for that."""
         budget = InFlight(4)
         error = self.failureResultOf(self._changed(budget, b"abc", b"de")).value
-        self.assertEqual((error.status, error.reason), (503, Reason.IN_FLIGHT_BUDGET))
+        self.assertEqual((error.status, error.reason, error.retry_after),
+                         (503, Reason.IN_FLIGHT_BUDGET, 1.0))
         self.assertEqual(budget.held, 0)
 
 

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from trickster.errors import (
+    BadRequest,
     NotCached,
     Overloaded,
     Reason,
@@ -21,6 +22,7 @@ from trickster.errors import (
 from trickster.interfaces import IRefusalFormat
 from trickster.messages import Engine, Outcome, Status, octets_of
 from trickster.observability.refusals import phrase_of, refusal
+from trickster.origins.prometheus import Prometheus
 
 INSIDES = "10.0.0.7:9090: Connection refused, /etc/ours.pem"
 
@@ -69,6 +71,26 @@ class RefusalTests(SynchronousTestCase):
                 (RequestError(), Engine.PROXY, Status.ERROR)):
             self.assertEqual(refusal(error).outcome,
                              Outcome(engine, status, error.reason, error.detail))
+
+    def test_when_to_ask_again(self) -> None:
+        """A 503 says when to ask again, soon where nothing better is known, however it is made."""
+        for error, seconds in (
+                (Overloaded("too many"), b"1"), (Overloaded("too many", retry_after=2.2), b"3"),
+                (Overloaded("too many", retry_after=0.0), b"1"),
+                (Overloaded("too much", Reason.IN_FLIGHT_BUDGET), b"1"),
+                (RequestError(status=503), b"1"), (BadRequest(status=503), b"1"),
+                (UpstreamError("", status=503), b"1")):
+            for spelling in (None, Silent(), Prometheus()):
+                response = refusal(error, b"/api/v1/query", spelling)
+                self.assertEqual(
+                    [value for name, value in response.headers if name == b"Retry-After"],
+                    [seconds])
+
+    def test_not_when_to_ask_again(self) -> None:
+        """Other refusals do not say it by themselves."""
+        for error in (UpstreamBroke(), UpstreamTimeout(), BadRequest(), RequestError(),
+                      Overloaded(status=500)):
+            self.assertNotIn(b"retry-after", refusal(error).headers)
 
     def test_plain_where_nothing_else_is_right(self) -> None:
         """Where an origin type has no form for a path, it is plain text."""

@@ -7,18 +7,23 @@ from collections.abc import Awaitable, Iterable, Mapping
 from attrs import define, field
 from zope.interface import implementer
 
-from trickster.errors import Reason
+from trickster.errors import SOON, Reason
 from trickster.interfaces import IResponder
 from trickster.messages import Outcome, Pair, Request, Response, Status, text_response
 
 NO_CACHE: Pair = (b"Cache-Control", b"no-cache")
+_AGAIN: Pair = (b"Retry-After", b"%d" % SOON)
 
 _OURS = Outcome(status=Status.PROXY_ONLY, reason=Reason.PROXY_PATH)
 
 
 def own_text(status: int, text: str, headers: Iterable[Pair] = ()) -> Response:
-    """:return: a small answer in plain text that no cache should keep."""
-    return text_response(status, text, _OURS, (NO_CACHE, *headers))
+    """
+    :return: a small answer in plain text that no cache should keep; a 503 says when to ask
+        again (RFC 9110 section 15.6.4).
+    """
+    again = (_AGAIN,) if status == 503 else ()
+    return text_response(status, text, _OURS, (NO_CACHE, *again, *headers))
 
 
 @implementer(IResponder)
