@@ -395,7 +395,10 @@ class StaleUseTests(SynchronousTestCase):
     def test_while_revalidate(self) -> None:
         """Within the window, at once; the refresh goes on behind it."""
         world = self.stale("stale-while-revalidate=5")
-        self.assertEqual(world.ask().octets, b"hello")
+        client = world.ask()
+        self.assertEqual(client.octets, b"hello")
+        self.assertEqual((client.result, client.outcome.reason, client.outcome.detail),
+                         ("hit", Reason.STALE, "stale-while-revalidate"))
         world.origin.answer(world.answer(Cache_Control="max-age=5", body=b"new"))
         self.assertEqual(world.ask().octets, b"new")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import Answer, Rig
@@ -41,6 +42,11 @@ def headed(*pairs: tuple[bytes, bytes]):  # type: ignore[no-untyped-def]
         response.status, response.headers.with_added(*pairs), response.body)
 
 
+def doubtful(response: Response) -> Response:
+    """A fault: servers may differ about what the answer is."""
+    return evolve(response, is_doubtful=True)
+
+
 def told(answer: Answer) -> tuple[Status, Reason | None]:
     return answer.status, answer.outcome.reason
 
@@ -75,6 +81,17 @@ class ForbiddenTests(SynchronousTestCase):
             rig.origin.always = headed(pair)
             self.assertEqual([rig.ask(-600, -60).status for _ in range(2)],
                              [Status.KEY_MISS, Status.HIT], pair)
+
+    def test_doubtful(self) -> None:
+        """An answer that servers may differ about is passed on as it is, and not stored."""
+        for method in (b"GET", b"POST"):
+            rig = Rig()
+            rig.origin.always = doubtful
+            for _ in range(2):
+                answer = rig.ask(-600, -60, method=method)
+                self.assertEqual(told(answer), (Status.PROXY_ONLY, Reason.ORIGIN_DOUBTFUL))
+                self.assertEqual(answer.octets, rig.direct(-600, -60))
+            self.assertEqual((len(rig.asked()), rig.held()), (2, []))
 
     def test_again_after_a_while(self) -> None:
         """The key is passed for some seconds; then what may be kept is kept."""
@@ -175,11 +192,11 @@ class NewestTests(SynchronousTestCase):
 
     def test_not_remembered(self) -> None:
         """A sample for one alone is asked for each time."""
-        for pair, _ in FORBIDDING:
+        for fault in (doubtful, *(headed(pair) for pair, _ in FORBIDDING)):
             rig = Rig(newest=True)
-            rig.origin.newest_fault = headed(pair)
+            rig.origin.newest_fault = fault
             rig.now.advance(50)
             answers = [rig.ask(-600, 40) for _ in range(2)]
             self.assertEqual([a.outcome.fast_forward for a in answers],
-                             [FastForward.MISS] * 2, pair)
+                             [FastForward.MISS] * 2)
             self.assertEqual(len(rig.origin.newest), 2)

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import NOW, SECOND_NS, Rig, range_request
 from tests.caching.fakeprometheus import JSON, Lingering, raising, saying, status
+from tests.caching.test_deltas_sharing import FORBIDDING, doubtful, headed
 from trickster.caching.deltaplan import Stumbled
 from trickster.caching.fastforward import NewestSamples, instant_wanted
 from trickster.errors import UpstreamTimeout
@@ -200,7 +201,7 @@ class NewestSamplesTests(SynchronousTestCase):
                                                  NOW * SECOND_NS)
         self.query: TimeRangeQuery = aligned(asked)
 
-    def _ask(self, at: int, key: str = "k") -> Deferred:  # type: ignore[type-arg]
+    def _ask(self, at: int, key: str = "k") -> Deferred[tuple[Dataset | None, FastForward]]:
         return Deferred.fromCoroutine(
             self.newest.newest(key, self.query, (NOW + at) * SECOND_NS))
 
@@ -214,6 +215,18 @@ class NewestSamplesTests(SynchronousTestCase):
         self._answer(0, 30)
         self.assertEqual([self.successResultOf(seat)[1] for seat in seats],
                          [FastForward.MISS] * 3)
+
+    def test_for_one_alone(self) -> None:
+        """Those who wait are not given a sample for one alone, and none is remembered."""
+        plain = _at(NOW + 30)
+        for fault in (doubtful, *(headed(pair) for pair, _ in FORBIDDING)):
+            for _ in range(2):
+                seats = [self._ask(30) for _ in range(3)]
+                [asked] = self.paused.waiting
+                asked.answer(fault(plain(Response(200))))
+                first, *others = [self.successResultOf(seat) for seat in seats]
+                self.assertEqual(first[1], FastForward.MISS)
+                self.assertEqual(others, [(None, FastForward.ERROR)] * 2)
 
     def test_earlier(self) -> None:
         """One that wants an earlier one asks for itself, and both are served."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import define
+from attrs import define, evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -28,7 +28,7 @@ from trickster.errors import (
     UpstreamError,
     UpstreamUnreachable,
 )
-from trickster.messages import MOST_PARAMS, Params, Request
+from trickster.messages import MOST_PARAMS, Octets, Params, Request
 from trickster.routes import Aligned, Route, Serve
 from trickster.testing.doubles import BrokenStore, at_once
 
@@ -136,6 +136,21 @@ class MissAndHitTests(SynchronousTestCase):
             client = world.ask()
             self.assertEqual(client.outcome.reason, Reason.NO_STORE)
         self.assertEqual(world.asked, 2)
+
+    def test_doubtful(self) -> None:
+        """An answer that servers may differ about is not stored, nor is a part of one."""
+        for status, asked, headers in (
+                (200, {}, {}), (404, {}, {}),
+                (206, {"Range": "bytes=0-4"}, {"Content_Range": "bytes 0-4/9", "ETag": '"a"'})):
+            world = World.of()
+            answer = world.answer(status, Cache_Control="max-age=60", **headers)
+            world.given(*[evolve(answer, body=Octets(b"hello"), is_doubtful=True)
+                          for _ in range(2)])
+            clients = [world.ask(**asked) for _ in range(2)]
+            self.assertEqual([one.octets for one in clients], [b"hello"] * 2)
+            self.assertEqual([one.outcome.reason for one in clients],
+                             [Reason.ORIGIN_DOUBTFUL] * 2, status)
+            self.assertEqual((world.asked, world.store.entries), (2, {}), status)
 
     def test_too_large(self) -> None:
         """A larger answer streams through and is not stored."""

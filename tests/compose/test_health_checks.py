@@ -1,4 +1,4 @@
-"""Tests of where health checks connect."""
+"""Tests of where health checks connect, and what they ask there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ class _Unreachable:
 
 
 class HealthCheckTests(SynchronousTestCase):
-    """C{healthcheck.scheme} and C{healthcheck.host}."""
+    """C{healthcheck.scheme} and C{healthcheck.host}, and what a backend adds to requests."""
+
+    def setUp(self) -> None:
+        """Have backends add nothing to requests."""
+        self.request_headers: dict[str, str] = {}
 
     def probed(self, origin: str = "http://prom:9090/prefix", **said: Any) -> str:
         """:return: what the check of such a backend connects to, and asks there."""
@@ -45,11 +49,12 @@ class HealthCheckTests(SynchronousTestCase):
                               unwanted, "here", unwanted)
         options = BackendOptions(
             provider="reverseproxy", origin_url=origin, plugin=WebOptions(),
-            healthcheck=HealthCheckOptions(**said), tls=TlsOptions(insecure_skip_verify=True))
+            request_headers=self.request_headers, healthcheck=HealthCheckOptions(**said),
+            tls=TlsOptions(insecure_skip_verify=True))
         self.backend = Backend("b", options, reverse_proxy, MemoryStore(clock), {}, around)
-        check = health_check(self.backend, lambda: 0.0)
-        assert check.origin is self.backend.probed
-        self.assertEqual(check.plan.request.authority, b"")
+        self.check = health_check(self.backend, lambda: 0.0)
+        assert self.check.origin is self.backend.probed
+        self.assertEqual(self.check.plan.request.authority, b"")
         return str(self.backend.probed.origin)
 
     def test_origin(self) -> None:
@@ -71,6 +76,19 @@ class HealthCheckTests(SynchronousTestCase):
         self.assertEqual(self.probed(scheme="https"), "https://prom:9090/prefix")
         self.assertEqual(self.connected[1], ("https://prom:9090/prefix", True))
         self.assertEqual(self.probed(origin="http://prom", scheme="https"), "https://prom")
+
+    def test_request_headers(self) -> None:
+        """
+        What a backend adds to every request is in its check's as well, save where the check
+        has something else; both are sent as they are, also where a hop has a word of its own.
+        """
+        self.request_headers = {"Authorization": "Basic eA==", "X-Scope-OrgID": "team-a"}
+        self.probed(headers={"X-Scope-OrgID": "check", "Via": "1.1 check"})
+        request = self.check.plan.request
+        self.assertEqual(
+            [request.headers.get(name) for name in (b"authorization", b"x-scope-orgid", b"via")],
+            [b"Basic eA==", b"check", b"1.1 check"])
+        self.assertEqual(request.configured, {b"authorization", b"x-scope-orgid", b"via"})
 
     def test_stop(self) -> None:
         """When the backend stops, so do the connections of its checks."""

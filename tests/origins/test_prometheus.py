@@ -89,11 +89,13 @@ class RoutesTests(SynchronousTestCase):
             self.assertEqual((route.serve, route.form), (Serve.OBJECT, True))
 
     def test_proxied(self) -> None:
-        """What changes all the time, streams, writes, or is not known."""
-        self.assert_served(Serve.PROXY, "/api/v1/alerts", "/api/v1/notifications/live", "/federate",
-                           "/", "/graph", "/static/x.js", "/-/healthy", "/api/v1/unheard_of")
-        self.assert_served(Serve.PROXY, "/api/v1/rules", "/api/v1/write", "/api/v1/read", "/api/v1/metadata",
-                           method="POST")
+        """What changes all the time, streams, writes, or is not known, by any method."""
+        for method in ("GET", "HEAD", "POST"):
+            self.assert_served(
+                Serve.PROXY, "/api/v1/alerts", "/api/v1/rules", "/api/v1/notifications/live",
+                "/api/v1/write", "/api/v1/read", "/federate", "/", "/graph", "/static/x.js",
+                "/-/healthy", "/api/v1/unheard_of", method=method)
+        self.assert_served(Serve.PROXY, "/api/v1/metadata", method="POST")
 
     def test_admin(self) -> None:
         """The origin is not administered through us, by any method."""
