@@ -32,13 +32,10 @@ class RangeRules:
         contain it on purpose.
     :ivar multipart: whether several ranges are answered in parts, rather than with
         everything.
-    :ivar separate: whether the origin is asked for each missing range by itself, rather
-        than for several in one request.
     """
 
     boundary: Callable[[], bytes]
     multipart: bool = True
-    separate: bool = False
 
     @property
     def limit(self) -> int:

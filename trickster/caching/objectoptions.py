@@ -133,8 +133,7 @@ class ObjectOptions:
     @property
     def range_rules(self) -> RangeRules:
         """How byte ranges are treated."""
-        return RangeRules(self.boundary, not self.multipart_ranges_disabled,
-                          self.dearticulate_upstream_ranges)
+        return RangeRules(self.boundary, not self.multipart_ranges_disabled)
 
     @property
     def spread(self) -> Spread:
