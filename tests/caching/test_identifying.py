@@ -200,8 +200,15 @@ class DeltaTests(SynchronousTestCase):
         for name in (*WHO, "Cookie", "Authorization"):
             rig = self._rig()
             asked = [((name.encode(), b"a"),), (), ((name.encode(), b"b"),)] * 3
-            statuses = [rig.ask(-600, -60, headers=headers).status for headers in asked]
-            self.assertEqual(statuses, [Status.KEY_MISS] * 3 + [Status.HIT] * 6, name)
+            answers = []
+            for number, headers in enumerate(asked):
+                rig.origin.salt = str(number)  # so that no two answers of the origin are equal
+                answers.append(rig.ask(-600, -60, headers=headers))
+            self.assertEqual([one.status for one in answers],
+                             [Status.KEY_MISS] * 3 + [Status.HIT] * 6, name)
+            self.assertEqual([one.octets for one in answers],
+                             [one.octets for one in answers[:3]] * 3, name)
+            self.assertEqual(len({one.octets for one in answers}), 3, name)
 
     def test_waiters(self) -> None:
         """No client waits for what another one has asked for."""
