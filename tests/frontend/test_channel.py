@@ -216,6 +216,22 @@ class EndTests(SynchronousTestCase):
         connection.channel.readConnectionLost()
         self.assertEqual(connection.ending, "closed")
 
+    def test_client_closes_after_us(self) -> None:
+        """When it closes its side after we have closed ours, the connection is over."""
+        connection = Connection(RecordingResponder.of(ok(b"no")))
+        connection.send(CHUNKED)
+        self.assertEqual(connection.ending, "half-closed")
+        connection.channel.readConnectionLost()
+        self.assertEqual(connection.ending, "closed")
+
+    def test_client_closes_idle_with_answers_unread(self) -> None:
+        """A client that closes its side and does not fetch its answers is cut off in the end."""
+        connection = Connection(Echo(), ListenerLimits(write_timeout=30, idle_timeout=0))
+        connection.send(get())
+        connection.channel.readConnectionLost()
+        connection.clock.advance(30)
+        self.assertEqual(connection.ending, "aborted")
+
     def test_client_closes_waiting(self) -> None:
         """A client that closes its side while it waits for an answer is gone."""
         origin = PausedOrigin()
@@ -381,6 +397,16 @@ class BodyLimitTests(SynchronousTestCase):
         self.assertEqual(connection.received(), b"")
         [(status, _)] = answers(connection.exchange(b"1\r\nd\r\n"))
         self.assertEqual((status, connection.ending), (413, "half-closed"))
+
+    def test_nothing_smuggled(self) -> None:
+        """What follows is never read as a request, also where the body is whole by then."""
+        for responder in (Teapot(), Echo()):
+            connection = Connection(responder, ListenerLimits(body=3))
+            connection.send(CHUNKED + b"400\r\n")
+            octets = get(b"/hidden").ljust(0x400, b"x") + b"\r\n0\r\n\r\n"
+            [(status, _)] = answers(connection.exchange(octets + get(b"/next")))
+            self.assertIn(status, (413, 418))
+            self.assertEqual(connection.ending, "half-closed")
 
     def test_told_to_the_reader(self) -> None:
         """What reads the body when it becomes too large is told, and may say so in its way."""

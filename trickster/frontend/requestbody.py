@@ -63,11 +63,14 @@ class RequestBody:
     _held: int = field(default=0, init=False)
     _waiting: Deferred[bytes] | None = field(default=None, init=False)
     _closed: bool = field(default=False, init=False)
+    _is_broken: bool = field(default=False, init=False)
 
     @property
     def is_complete(self) -> bool:
-        """Whether the whole body has come, read or not."""
-        return self._framing.is_done
+        """
+        Whether the whole body has come, read or not, so that what follows is the next request.
+        """
+        return self._framing.is_done and not self._is_broken
 
     @property
     def _is_at_end(self) -> bool:
@@ -92,9 +95,12 @@ class RequestBody:
         :raises MalformedBody: its framing is broken.
         :raises RequestTooLarge: there is more than the listener takes.
         """
+        # Until it is known to be right; an error leaves it so.
+        self._is_broken = True
         pieces = self._framing.feed(data)
         if pieces:
             self._keep(b"".join(pieces) if len(pieces) > 1 else pieces[0])
+        self._is_broken = False
         if self._held > _READ_AHEAD and not self.is_complete:
             self._source.body_unwanted()
         return self._framing.rest
