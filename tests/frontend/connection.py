@@ -116,6 +116,13 @@ class Connection:
         return self.transport.producerState == "producing"
 
 
+def lose(connection: Connection) -> None:
+    """The client goes away, and the transport forgets the protocol, as real ones do."""
+    connection.leave()
+    del connection.transport.protocol
+    connection.transport.producer = None
+
+
 @implementer(IResponder)
 class Echo:
     """Answers with method, target and body, read to its end."""

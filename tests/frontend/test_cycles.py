@@ -7,19 +7,12 @@ from collections import Counter
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cycles import left_in_cycles
-from tests.frontend.connection import Connection, Echo, Streaming
+from tests.frontend.connection import Connection, Echo, Streaming, lose
 from trickster.interfaces import IResponder
 from trickster.testing.doubles import PausedOrigin
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
-
-
-def _lose(connection: Connection) -> None:
-    connection.leave()
-    # As real transports do.
-    del connection.transport.protocol
-    connection.transport.producer = None
 
 
 class CycleTests(SynchronousTestCase):
@@ -30,7 +23,7 @@ class CycleTests(SynchronousTestCase):
         def act() -> None:
             connection = Connection(responder)
             connection.send(*pieces)
-            _lose(connection)
+            lose(connection)
 
         return left_in_cycles(act)
 
@@ -59,6 +52,6 @@ class CycleTests(SynchronousTestCase):
             connection = Connection(streaming)
             connection.send(GET)
             streaming.body.feed(b"abc")
-            _lose(connection)
+            lose(connection)
 
         self.assertEqual(left_in_cycles(act), Counter())

@@ -360,6 +360,8 @@ class OverloadedTests(SynchronousTestCase):
     def test_own(self) -> None:
         """The listener's own endpoints answer under any load."""
         self.assertEqual(self.statuses(get(b"/ping")), [200])
+        asked = post(b"body", target=b"/ping")
+        self.assertEqual(self.statuses(asked[:-1], asked[-1:]), [200])
 
     def test_over(self) -> None:
         """So does everything once it is over."""

@@ -20,6 +20,7 @@ from trickster.frontend.deadline import Deadline
 from trickster.frontend.exchange import Exchange
 from trickster.frontend.headreader import HeadReader
 from trickster.frontend.pace import Pace
+from trickster.frontend.postponing import Postponed
 from trickster.frontend.refusals import IRefuser, Refused, too_much
 from trickster.frontend.request import ResourceRequest
 from trickster.frontend.requestbody import EndlessFraming, RequestBody
@@ -74,7 +75,8 @@ class ProxyChannel(HTTPChannel):
     _is_reading = False
     _is_paused = False
     _is_closing = False
-    _is_held = False
+    _sends_no_more = False
+    _put_off: Postponed | None = None
     _takes_views = False
     _ahead = b""
     _discarded = 0
@@ -111,7 +113,7 @@ class ProxyChannel(HTTPChannel):
             self._discard(len(data))
         elif self._body is not None:
             self._body_arrived(self._body, data)
-        elif self._exchange is not None or self._ahead or self._is_held:
+        elif self._exchange is not None or self._ahead or self._put_off is not None:
             self._ahead += data
             if len(self._ahead) > _READ_AHEAD:
                 self._pause_reading()
@@ -121,13 +123,18 @@ class ProxyChannel(HTTPChannel):
     def readConnectionLost(self) -> None:
         """The client sends no more; only from a tunnel's client is that no farewell."""
         body = self._body
+        self._sends_no_more = True
         if body is not None and body.is_endless:
             body.ended()
+        elif self._put_off is not None:
+            self.is_draining = True
+            self._tell_now(self._put_off)
         elif self._exchange is not None:
             self._abort()
-        else:
-            self._is_closing = True
+        elif self._is_closing:
             self.loseConnection()
+        else:
+            self._close()
 
     def writeConnectionLost(self) -> None:
         """Our side is closed, and everything is sent: now the client may close."""
@@ -140,6 +147,9 @@ class ProxyChannel(HTTPChannel):
         self._write_deadline.stop()
         self._reader.stop()
         exchange, self._exchange, self._body = self._exchange, None, None
+        put_off, self._put_off = self._put_off, None
+        if put_off is not None:
+            put_off.drop()
         self.site.channel_lost(self)
         if exchange is not None:
             exchange.lost()
@@ -185,7 +195,7 @@ class ProxyChannel(HTTPChannel):
                 break
             self._is_head_due = False
             self._serve(found, self._reader.rest)
-            if self._exchange is not None or self._is_closing or self._is_held:
+            if self._exchange is not None or self._is_closing or self._put_off is not None:
                 break
             if not self._ahead or self.is_full:
                 self._await_request()
@@ -199,7 +209,7 @@ class ProxyChannel(HTTPChannel):
 
     def _next(self) -> None:
         """Go on with what has come meanwhile."""
-        if self._is_closing or self._exchange is not None or self._is_held:
+        if self._is_closing or self._exchange is not None or self._put_off is not None:
             return
         if self.is_full:
             self._await_request()
@@ -239,14 +249,14 @@ class ProxyChannel(HTTPChannel):
         limits, length = self.site.limits, head.length
         if length is not None and 0 <= limits.body < length:
             if not limits.truncate:
-                self._refuse(head, RequestTooLarge("the request body is too large"))
+                self._refuse_unread(head, RequestTooLarge("the request body is too large"))
                 return
             length = limits.body
         body = RequestBody(length, framing_of(head.length), self, limits.body, limits.truncate)
         try:
             self._ahead = body.arrived(rest)
         except (MalformedBody, RequestTooLarge) as error:
-            self._refuse(head, _as_request_error(error))
+            self._refuse_unread(head, _as_request_error(error))
             return
         if body.is_complete:
             self._start(head, Octets(body.taken()), None)
@@ -256,16 +266,20 @@ class ProxyChannel(HTTPChannel):
         self._pace = Pace(limits.body_timeout, limits.body_rate)
         self._start(head, body, body)
 
-    def _refuse(self, head: RequestHead, error: RequestError) -> None:
-        """Refuse a request whose head is good, in the form that its backend's clients know."""
+    def _refuse_unread(self, head: RequestHead, error: RequestError) -> None:
+        """Refuse a request whose head is good, and close: its body is not read to its end."""
         responder: Any = self.site.responder(head)
-        if not IRefuser.providedBy(responder):
+        if IRefuser.providedBy(responder):
+            # A body that never becomes complete.
+            self._body = RequestBody(head.length, framing_of(head.length), self)
+            self._refuse(head, self._body, Refused(responder, error))
+        else:
             self.refuse(Malformed(error.status, error.detail))
-            return
-        # A body that never becomes complete: the connection closes after the answer.
-        unread = self._body = RequestBody(head.length, framing_of(head.length), self)
-        self._exchange = Exchange(self, head, unread, unread)
-        self._exchange.run(Refused(responder, error))
+
+    def _refuse(self, head: RequestHead, body: RequestBody, refused: Refused) -> None:
+        """Refuse a request in the form that its backend's clients know."""
+        self._exchange = Exchange(self, head, body, body)
+        self._exchange.run(refused)
 
     def _start(self, head: RequestHead, body: IBody, streamed: RequestBody | None) -> None:
         overload = self.site.overload
@@ -283,14 +297,17 @@ class ProxyChannel(HTTPChannel):
     def _is_shed(self, head: RequestHead, streamed: RequestBody | None) -> bool:
         """:return: whether a request was refused, at little cost, instead of being answered."""
         if streamed is not None:
-            self._refuse(head, too_much())
-            return True
+            responder: Any = self.site.responder(head)
+            # The listener's own endpoints always answer.
+            is_refused = IRefuser.providedBy(responder)
+            if is_refused:
+                self._refuse(head, streamed, Refused(responder, too_much()))
+            return is_refused
         octets = self.site.refused(head)
         if octets is None:
             return False
         tell = partial(self._shed, octets, head.persistent)
-        self._is_held = self.put_off(tell)
-        if not self._is_held:
+        if not self.put_off(tell):
             tell()
         return True
 
@@ -300,10 +317,20 @@ class ProxyChannel(HTTPChannel):
         :return: whether it will be called later; if not, the refusal is to be sent now.
         """
         overload = self.site.overload
-        return overload is not None and overload.put_off(tell) is not None
+        if overload is not None:
+            self._put_off = overload.put_off(partial(self._tell, tell))
+        return self._put_off is not None
+
+    def _tell(self, tell: Callable[[], None]) -> None:
+        self._put_off = None
+        tell()
+
+    def _tell_now(self, put_off: Postponed) -> None:
+        """Send a refusal before its time."""
+        put_off.drop()
+        put_off.tell()
 
     def _shed(self, octets: bytes, persistent: bool) -> None:
-        self._is_held = False
         if self._is_closing:
             return
         self.send(octets)
@@ -442,7 +469,7 @@ class ProxyChannel(HTTPChannel):
         there is one on its way, or there has been none yet.
         """
         is_idle = (self._exchange is None and not self._is_closing and not self._is_head_due
-                   and not self._is_held and not self._reader.has_begun and not self._ahead
+                   and self._put_off is None and not self._reader.has_begun and not self._ahead
                    and not self.is_full)
         return (self._deadline.at or 0.0) if is_idle else None
 
@@ -453,7 +480,7 @@ class ProxyChannel(HTTPChannel):
     def drain(self) -> None:
         """Close as soon as no request is on its way."""
         self.is_draining = True
-        if self._exchange is not None or self._is_closing or self._is_held:
+        if self._exchange is not None or self._is_closing or self._put_off is not None:
             return
         if self._reader.has_begun:
             self._deadline.set(_LAST_HEAD)
@@ -481,7 +508,7 @@ class ProxyChannel(HTTPChannel):
         self._ahead = b""
         half_close = None if self.peer.secure else getattr(
             self.transport, "loseWriteConnection", None)
-        if lingering and half_close is not None:
+        if lingering and half_close is not None and not self._sends_no_more:
             half_close()
             self._resume_reading()
         else:
@@ -497,7 +524,9 @@ class ProxyChannel(HTTPChannel):
         self.transport.abortConnection()
 
     def _fail(self, error: RequestError) -> None:
-        if self._exchange is not None:
+        if self._put_off is not None:
+            self._tell_now(self._put_off)
+        elif self._exchange is not None:
             self._exchange.fail(error)
 
     def _expired(self) -> None:
