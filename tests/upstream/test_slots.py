@@ -106,13 +106,12 @@ class ShedTests(SynchronousTestCase):
 
     def test_long_queue(self) -> None:
         """A long queue is bounded by the time that it takes, not by its length."""
-        self.busy(0.01)
+        self.busy(0.05)
         taken = [self.take() for _ in range(400)]
-        self.assertEqual(self.slots.waiting, 256)
-        error = self.failureResultOf(taken[-1], Overloaded).value
-        for refused in taken[256:-1]:
-            self.failureResultOf(refused, Overloaded)
-        self.assertAlmostEqual(error.retry_after, 2.57, 2)
+        self.assertEqual(self.slots.waiting, 200)
+        for refused in taken[200:]:
+            error = self.failureResultOf(refused, Overloaded).value
+            self.assertAlmostEqual(error.retry_after, 10.05, 2)
 
     def test_short_queue(self) -> None:
         """A short one is not, even where slots seemed to come free slowly."""
@@ -134,6 +133,27 @@ class ShedTests(SynchronousTestCase):
         self.take(), self.take()
         self.clock.advance(10.5)
         self.failureResultOf(self.take(), Overloaded)
+
+    def test_few(self) -> None:
+        """By what one answer has taken none is refused; by what as many as there are slots is."""
+        self.take(), self.take(), self.take()
+        self.clock.advance(6)
+        self.slots.give_back()
+        self.assertEqual(self.slots.expected_wait, 6.0)
+        for _ in range(10):
+            self.assertNoResult(self.take())
+        self.slots.give_back()
+        self.failureResultOf(self.take(), Overloaded)
+
+    def test_long_ago(self) -> None:
+        """Nor is any refused by what answers took some minutes ago."""
+        self.busy(2.0)
+        while self.slots.taken:
+            self.slots.give_back()
+        self.clock.advance(300)
+        self.take(), self.take()
+        for _ in range(10):
+            self.assertNoResult(self.take())
 
     def test_recovery(self) -> None:
         """Once there are slots again, what was before does not count."""
@@ -224,10 +244,23 @@ class StandingQueueTests(SynchronousTestCase):
         self.clock.advance(1)
         self.assertEqual(len(self.refused), 4)
 
-    def test_burst(self) -> None:
-        """A burst that can be served in time is served."""
-        self.come(70)
-        for _ in range(70):
+    def test_bursts(self) -> None:
+        """A burst that can be served in time is served, however long answers take."""
+        for number, answer in ((70, 0.01), (480, 0.01), (60, 0.08), (20, 0.24)):
+            self.setUp()
+            self.come(number)
+            for _ in range(number):
+                self.clock.advance(answer)
+                self.slots.give_back()
+            self.assertEqual((len(self.served), self.refused), (number, []))
+
+    def test_burst_and_a_few(self) -> None:
+        """So are the few that come while it is served: they do not make it stay."""
+        self.come(200)
+        for _ in range(200):
             self.clock.advance(0.01)
             self.slots.give_back()
-        self.assertEqual((len(self.served), self.refused), (70, []))
+            self.clock.advance(0.01)
+            self.slots.give_back()
+            self.come(1)
+        self.assertEqual(self.refused, [])

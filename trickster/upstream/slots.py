@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NoReturn
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.errors import Overloaded
+from trickster.upstream.occupancy import Occupancy
 
-# How much of the estimated interval each new one makes up.
-_WEIGHT = 0.1
-# A queue that takes longer than this, in seconds, and than so many answers of the origin one
-# after the other, is no burst but overload: it would stay as long for as long as the load does.
-_PROMPT = 0.75
-_ROUNDS = 4
-# Fewer requests are not refused by what they will probably wait: how often connections come
-# free is known only once they have done so for a while.
-_SHORT = 256
-# Where requests have waited long for such a time, in seconds, that is overload too.
+# Where requests have waited long for such a time, in seconds, or for so many answers of the
+# origin one after the other, that is no burst, unless fewer come than are served: for each
+# request that is served as many at least must have come as this share says.
 _STANDING = 0.6
+_ROUNDS = 4
+_FED = 0.9
 # They then wait for so long at most, or for so many answers of the origin; that is still more
 # than keeps all connections busy.  It is over when they wait for less than this share of it.
 _TARGET = 0.3
@@ -44,6 +41,26 @@ class _Waiting:
 
 
 @define(eq=False)
+class _LongWait:
+    """
+    A time for which the first of a queue has always waited long.
+
+    :ivar since: the clock's seconds.
+    :ivar came: how many requests have come in that time.
+    :ivar went: how many have been served in it.
+    """
+
+    since: float
+    came: int = 0
+    went: int = 0
+
+    @property
+    def is_fed(self) -> bool:
+        """Whether the queue stays as it is, or grows; a burst is served, and gone."""
+        return self.came >= _FED * self.went
+
+
+@define(eq=False)
 class Slots:
     """
     So many may be taken at a time; later requests wait, first come, first served.
@@ -54,18 +71,22 @@ class Slots:
     :ivar limit: 0 for no bound.
     :ivar queue_limit: how many may wait.
     :ivar patience: seconds that each waits at most.
-    :ivar taken: how many are in use now.
     """
 
     clock: IReactorTime
     limit: int
     queue_limit: int
     patience: float
-    taken: int = field(default=0, init=False)
+    _occupancy: Occupancy = field(init=False, default=Factory(
+        lambda self: Occupancy(self.clock), takes_self=True))
     _queue: deque[_Waiting] = field(factory=deque, init=False)
-    _standing_since: float | None = field(default=None, init=False)
-    _interval: float = field(default=0.0, init=False)
+    _long_wait: _LongWait | None = field(default=None, init=False)
     _changed_at: float = field(default=0.0, init=False)
+
+    @property
+    def taken(self) -> int:
+        """How many are in use now."""
+        return self._occupancy.held
 
     @property
     def waiting(self) -> int:
@@ -75,34 +96,31 @@ class Slots:
     @property
     def expected_wait(self) -> float:
         """
-        Seconds until a request that came now would have a slot: the usual interval between
-        two that come free, for each request before it and for itself, and the time since the
-        last one that did, which an origin that hangs makes long.
+        Seconds until a request that came now would have a slot: what those before it and it
+        itself will usually take, and for how much longer than an answer takes none has come
+        free, which an origin that hangs makes long.
         """
         if not self.limit or self.taken < self.limit:
             return 0.0
-        since = max(0.0, self.clock.seconds() - self._changed_at)
-        return self._queueing + max(0.0, since - self._interval)
+        since = self.clock.seconds() - self._changed_at
+        return self._queueing + max(0.0, since - self._occupancy.mean)
 
     @property
     def _queueing(self) -> float:
-        return self._interval * (len(self._queue) + 1)
-
-    @property
-    def _answer(self) -> float:
-        # Seconds that an answer takes the origin, by Little's law.
-        return self._interval * self.limit
+        # One comes free in each such part of the time that an answer takes.
+        return self._occupancy.mean / self.limit * (len(self._queue) + 1)
 
     @property
     def _bearable(self) -> float:
-        return max(_TARGET, _TARGET_ROUNDS * self._answer)
+        return max(_TARGET, _TARGET_ROUNDS * self._occupancy.mean)
 
     def try_take(self) -> bool:
         """:return: whether one was free, and is taken now; to be given back."""
-        if self.limit and self.taken >= self.limit:
+        occupancy = self._occupancy
+        if self.limit and occupancy.held >= self.limit:
             return False
-        self.taken += 1
-        if self.taken == self.limit:
+        occupancy.take()
+        if occupancy.held == self.limit:
             self._changed_at = self.clock.seconds()
         return True
 
@@ -114,6 +132,7 @@ class Slots:
         """
         if not self.try_take():
             self.admit()
+            self._note_coming()
             await self._wait()
 
     def admit(self) -> None:
@@ -124,17 +143,22 @@ class Slots:
         """
         expected = self.expected_wait
         if len(self._queue) >= self.queue_limit:
-            raise Overloaded("too many requests wait for the origin", retry_after=expected)
-        if expected > self.patience or self._is_too_long():
-            raise Overloaded("the origin will have no connection free in time",
-                             retry_after=expected)
+            self._refuse("too many requests wait for the origin", expected)
+        if self._is_in_vain(expected) or self._is_too_long():
+            self._refuse("the origin will have no connection free in time", expected)
+
+    def _refuse(self, why: str, expected: float) -> NoReturn:
+        self._note_coming()
+        raise Overloaded(why, retry_after=expected)
+
+    def _is_in_vain(self, expected: float) -> bool:
+        # What too few have shown is no reason to send one away; that none comes free at all is.
+        is_known = self._occupancy.returned >= self.limit
+        return (expected if is_known else expected - self._queueing) > self.patience
 
     def _is_too_long(self) -> bool:
-        number = len(self._queue)
-        if self._is_standing():
-            return number >= self.limit and self._queueing > self._bearable
-        return number >= _SHORT and (
-            self._queueing > max(_PROMPT, _ROUNDS * self._answer))
+        return (self._is_standing() and len(self._queue) >= self.limit
+                and self._queueing > self._bearable)
 
     async def _wait(self) -> None:
         waiting = _Waiting(self.clock.seconds(), Deferred(self._leave))
@@ -148,42 +172,46 @@ class Slots:
 
     def give_back(self) -> None:
         """One is free; it goes to the request that has waited longest, if not for too long."""
-        if self.taken == self.limit:
-            self._note_interval()
+        if self._occupancy.held == self.limit:
+            self._changed_at = self.clock.seconds()
+        self._occupancy.give_back()
         if self._queue:
-            self._note_standing()
-            if self._is_standing():
-                self._refuse_late()
-        if self._queue:
-            self._queue.popleft().turn.callback(None)
+            self._pass_on()
         else:
-            self._standing_since = None
-            self.taken -= 1
+            self._long_wait = None
 
-    def _note_standing(self) -> None:
+    def _pass_on(self) -> None:
+        self._note_going()
+        if self._is_standing():
+            self._refuse_late()
+        if self._queue:
+            self._occupancy.take()
+            self._queue.popleft().turn.callback(None)
+
+    def _note_coming(self) -> None:
+        if self._long_wait is not None:
+            self._long_wait.came += 1
+
+    def _note_going(self) -> None:
         now = self.clock.seconds()
         if now - self._queue[0].since < _SHARE * self._bearable:
-            self._standing_since = None
-        elif self._standing_since is None:
-            self._standing_since = now
+            self._long_wait = None
+            return
+        if self._long_wait is None:
+            self._long_wait = _LongWait(now)
+        self._long_wait.went += 1
 
     def _is_standing(self) -> bool:
         """:return: whether requests have waited long for such a time that it is no burst."""
-        since = self._standing_since
-        return since is not None and (
-            self.clock.seconds() - since > max(_STANDING, _ROUNDS * self._answer))
+        wait = self._long_wait
+        return wait is not None and wait.is_fed and (
+            self.clock.seconds() - wait.since > max(_STANDING, _ROUNDS * self._occupancy.mean))
 
     def _refuse_late(self) -> None:
         """Who has waited for too long in a queue that stays makes all others wait as long."""
         since = self.clock.seconds() - _SLACK * self._bearable
         while self._queue and self._queue[0].since < since:
             self._queue.popleft().turn.errback(self._too_late())
-
-    def _note_interval(self) -> None:
-        now = self.clock.seconds()
-        interval = max(0.0, now - self._changed_at)
-        self._changed_at = now
-        self._interval += (interval - self._interval) * (_WEIGHT if self._interval else 1.0)
 
     def turn_away(self) -> None:
         """Let none wait any longer."""

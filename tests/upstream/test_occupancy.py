@@ -1,0 +1,69 @@
+"""Tests for L{trickster.upstream.occupancy}."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.upstream.occupancy import Occupancy
+
+TIMES = st.integers(0, 8).map(lambda eighths: eighths / 8)
+
+
+class OccupancyTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.occupancy = Occupancy(self.clock)
+
+    def hold(self, number: int, seconds: float) -> None:
+        """Hold so many at once, and give them back at once."""
+        for _ in range(number):
+            self.occupancy.take()
+        self.clock.advance(seconds)
+        for _ in range(number):
+            self.occupancy.give_back()
+
+    def test_none(self) -> None:
+        """Nothing is known where none has come back."""
+        self.occupancy.take()
+        self.clock.advance(5)
+        self.assertEqual((self.occupancy.mean, self.occupancy.returned), (0.0, 0.0))
+
+    def test_batch(self) -> None:
+        """Those that come back at once were held no shorter for that."""
+        self.hold(20, 5.0)
+        self.assertEqual(self.occupancy.mean, 5.0)
+        self.assertEqual(self.occupancy.held, 0)
+
+    @given(st.lists(st.tuples(st.integers(1, 9), TIMES), min_size=1, max_size=8))
+    def test_mean(self, batches: list[tuple[int, float]]) -> None:
+        """It is the mean of all times; what is eight seconds ago counts for a fourth less."""
+        self.setUp()
+        for number, seconds in batches:
+            self.hold(number, seconds)
+        number = sum(number for number, _ in batches)
+        mean = sum(number * seconds for number, seconds in batches) / number
+        self.assertGreaterEqual(self.occupancy.mean, 0.76 * mean)
+        self.assertLessEqual(self.occupancy.mean, mean / 0.76)
+
+    def test_interleaved(self) -> None:
+        """One that is held for as long as three others, one after the other, counts as one."""
+        self.occupancy.take()
+        for _ in range(3):
+            self.hold(1, 0.5)
+        self.occupancy.give_back()
+        self.assertAlmostEqual(self.occupancy.mean, 0.75, 1)
+
+    def test_forgotten(self) -> None:
+        """What was long ago counts for less and less."""
+        self.hold(50, 1.0)
+        self.clock.advance(30)
+        self.assertAlmostEqual(self.occupancy.returned, 18.4, 1)
+        self.hold(20, 0.1)
+        self.assertLess(self.occupancy.mean, 0.6)
+        self.clock.advance(300)
+        self.assertLess(self.occupancy.returned, 0.01)
+        self.hold(20, 0.1)
+        self.assertAlmostEqual(self.occupancy.mean, 0.1, 3)
