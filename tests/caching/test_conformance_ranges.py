@@ -436,7 +436,11 @@ class NothingStoredTests(SynchronousTestCase):
                      {"Content_Type": "multipart/byteranges; boundary=B"})
         for fields in senseless:
             world = World.of()
-            world.given(*[world.answer(206, b"ab", Cache_Control="max-age=60", **fields)] * 2)
+            body = SlowBody(2)
+            body.send(b"a", b"b", b"")
+            answers = [world.answer(206, each, Cache_Control="max-age=60", **fields)
+                       for each in (body, b"ab")]
+            world.given(*answers)
             client = world.ask(Range="bytes=0-1")
             self.assertEqual((client.status, client.octets), (206, b"ab"), fields)
             self.assertEqual(world.store.entries, {}, fields)

@@ -358,6 +358,17 @@ class StaleUseTests(SynchronousTestCase):
                          (Reason.STALE, Reason.ORIGIN_STATUS, "stale-if-error", 503))
         self.assertEqual(client.header(b"age"), b"7")
 
+    def test_if_error_is_no_fresh_answer(self) -> None:
+        """A client that wants a fresher answer than the stale one is told of the error."""
+        for said, status in (("no-cache", 503), ("max-age=0", 503), ("max-age=3", 503),
+                             ("min-fresh=1", 503), ("max-age=9", 200), ("min-fresh=0", 503)):
+            for later in (4, 7):
+                world = self.stale("stale-if-error=9", later, honour_request_directives=True)
+                world.given(world.answer(503))
+                is_fresh = later == 4 and said in ("min-fresh=1", "min-fresh=0", "max-age=9")
+                self.assertEqual(world.ask(Cache_Control=said).status, 200 if is_fresh else status,
+                                 (said, later))
+
     def test_if_error_for_all(self) -> None:
         """So does that of those who waited for the same."""
         for error in (UpstreamUnreachable("gone"), UpstreamTimeout("late")):

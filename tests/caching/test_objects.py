@@ -563,6 +563,20 @@ class CollapsedTests(SynchronousTestCase):
         body.send(b"")
         self.assertEqual((first.octets, second.response), (b"abcdef", None))
 
+    def test_not_kept_is_not_collected(self) -> None:
+        """What is not kept is a client's to read, so that its origin may fall silent."""
+        for size, control, is_collected in ((3, "no-store", False), (3, "max-age=60", True),
+                                            (99, "max-age=60", False)):
+            world = World.of(max_object_size_bytes=50)
+            world.ask()
+            collecting = world.origin.requests[0].collecting
+            assert collecting is not None
+            self.assertTrue(collecting.is_on)
+            body = SlowBody()
+            world.origin.answer(world.answer(body=body, Cache_Control=control))
+            body.send(bytes(size))
+            self.assertEqual(collecting.is_on, is_collected, (size, control))
+
     def test_too_large_is_remembered(self) -> None:
         """For a while no client waits for what was too large."""
         world = World.of(max_object_size_bytes=4)

@@ -16,6 +16,7 @@ from trickster.caching.rfc9111 import (
     age_value,
     initial_age,
     may_replace_error,
+    not_for_others,
     not_storable,
     policy_of,
     use_of,
@@ -180,8 +181,17 @@ class StorableTests(SynchronousTestCase):
                 (Reason.NO_CACHE, self.reason(Cache_Control="no-cache, max-age=9")),
                 (None, self.reason(ETag='"a"')),
                 (None, self.reason(302, Cache_Control="no-cache", ETag='"a"')),
-                (None, self.reason(Cache_Control="max-age=0, stale-while-revalidate=9"))):
+                (None, self.reason(Cache_Control="max-age=0, stale-while-revalidate=9")),
+                (None, self.reason(Cache_Control="max-age=0, stale-if-error=9"))):
             self.assertIs(found, expected)
+
+    def test_told_apart(self) -> None:
+        """What varies by fields that all count is for others; what does by one more is not."""
+        counted = frozenset((b"x-a", b"x-b", b"forwarded"))
+        for vary, reason in (("X-A", None), ("x-b, x-a", None), ("X-A, X-C", Reason.VARY),
+                             ("Forwarded", Reason.VARY), ("*, X-A", Reason.VARY_STAR)):
+            self.assertIs(not_for_others(fields(Vary=vary), counted, Rules()), reason, vary)
+        self.assertIsNone(not_for_others(fields(Vary="X-A"), frozenset((b"x-a",)), Rules()))
 
     def test_vary_names(self) -> None:
         """In lower case, over all lines, without what is empty."""

@@ -20,7 +20,7 @@ from trickster.caching.flights import settled
 from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.partials import combined, partial_document
 from trickster.caching.progressive import SharedBody
-from trickster.caching.rfc9111 import may_replace_error
+from trickster.caching.rfc9111 import is_young_enough, may_replace_error
 from trickster.caching.validation import is_conditional, still_selects
 from trickster.errors import Reason, RequestError, Undecodable, UpstreamBroke, UpstreamError
 from trickster.interfaces import IResponder
@@ -78,10 +78,12 @@ class Fetcher:
                      status: int | None = None) -> bool:
         """Use what is stored in the place of an error, if that is allowed (RFC 5861)."""
         stored = errand.stored
-        if stored is None or not stored.is_whole or _is_wished_fresh(errand):
+        if stored is None or not stored.is_whole:
             return False
-        if not may_replace_error(stored.policy, stored.age(self._clock.seconds()),
-                                 self._options.stale_if_error):
+        age, asked = stored.age(self._clock.seconds()), errand.question.asked
+        if b"no-cache" in asked or not is_young_enough(stored.policy, age, asked):
+            return False
+        if not may_replace_error(stored.policy, age, self._options.stale_if_error):
             return False
         fill.land(Landed(stored, Outcome(
             Engine.OBJECT, Status.HIT, Reason.STALE, "stale-if-error", origin_status=status,
@@ -372,10 +374,6 @@ def _let_go(errand: Errand) -> None:
     """What is not kept is a client's to read, for as long as it may last."""
     if errand.sent.collecting is not None:
         errand.sent.collecting.end()
-
-
-def _is_wished_fresh(errand: Errand) -> bool:
-    return errand.reason is Reason.REQUEST_NO_CACHE or b"no-cache" in errand.question.asked
 
 
 def _outdates(errand: Errand, response: Response, reason: Reason) -> bool:

@@ -275,7 +275,7 @@ def use_of(policy: Policy, age: float, asked: Directives, default_swr: float = 0
     :param asked: the request's directives, or none where they are not to be honoured.
     :param default_swr: seconds of C{stale-while-revalidate} where the response has none.
     """
-    if policy.no_cache or b"no-cache" in asked or not _is_young_enough(policy, age, asked):
+    if policy.no_cache or b"no-cache" in asked or not is_young_enough(policy, age, asked):
         return Use.VALIDATE
     staleness = age - policy.lifetime
     if staleness < 0:
@@ -289,7 +289,12 @@ def use_of(policy: Policy, age: float, asked: Directives, default_swr: float = 0
     return Use.STALE_WHILE_REVALIDATE if staleness < window_seconds else Use.VALIDATE
 
 
-def _is_young_enough(policy: Policy, age: float, asked: Directives) -> bool:
+def is_young_enough(policy: Policy, age: float, asked: Directives) -> bool:
+    """
+    :param age: of a stored response, in seconds.
+    :param asked: as in L{use_of}.
+    :return: whether C{max-age} and C{min-fresh} of a request allow it (RFC 9111 section 5.2.1).
+    """
     if not asked.values:
         return True
     oldest = asked.seconds(b"max-age")
