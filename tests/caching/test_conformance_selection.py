@@ -80,6 +80,31 @@ class VaryTests(SynchronousTestCase):
         self.assertFalse(self.matches("Accept-Language", {name: "en, de"},
                                       {name: "fr, de"}, Content_Language="de"))
 
+    def test_language_of_one_variant(self) -> None:
+        """So does one among several variants, which other fields select as well."""
+        for store in (None, OctetStore):
+            world = World.of(store) if store else World.of()
+            for language in ("de", "fr"):
+                world.given(world.answer(
+                    Cache_Control="max-age=99", Vary="Accept-Language, Foo",
+                    Content_Language=language, body=language.encode()))
+                world.ask(Accept_Language=f"{language}, en;q=0.5", Foo="1")
+            got = [world.ask(Accept_Language=f"{language}, it;q=0.1", Foo="1").octets
+                   for language in ("de", "fr")]
+            self.assertEqual((got, world.asked), ([b"de", b"fr"], 2))
+            world.ask(Accept_Language="de, it;q=0.1", Foo="2")
+            self.assertEqual(world.asked, 3)
+
+    def test_no_best_language(self) -> None:
+        """Where none is liked best, the field itself has to be equal."""
+        for said in ("", "*", "*, de;q=0.5", "de, fr"):
+            one, other = {"Accept_Language": said}, {"Accept_Language": "de"}
+            self.assertTrue(self.matches("Accept-Language", one, one, Content_Language="fr"))
+            self.assertFalse(self.matches("Accept-Language", one, other, Content_Language="fr"))
+            self.assertFalse(self.matches("Accept-Language", other, one, Content_Language="de"))
+        self.assertFalse(self.matches("Accept-Language", {"Accept_Language": "*"},
+                                      {"Accept_Language": "*, de;q=0.5"}))
+
     def test_several_variants(self) -> None:
         """Variants are kept side by side, in any kind of store."""
         for store in (None, OctetStore):
