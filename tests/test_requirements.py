@@ -17,6 +17,9 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 ENTRY = re.compile(r"^(?P<requirement>[^\s#-][^\\\n]*?) \\\n(?P<hashes>(?:    --hash=.*\n)+)",
                    re.MULTILINE)
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?\n")
+# The names of those that setup.py asks for itself.
+OURS = re.compile(r"^([\w.-]+)==[^\n]*\n(?:    --hash=.*\n)+(?:    #.*\n)*?"
+                  r"    # (?:via |  )txtrickster \(setup\.py\)\n", re.MULTILINE)
 COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 
 Pins = dict[str, str]
@@ -62,6 +65,14 @@ class LockTests(SynchronousTestCase):
                     version = pins.get(canonicalize_name(requirement.name), "none")
                     self.assertTrue(version != "none" and requirement.specifier.contains(version),
                                     f'{name}.txt: {version} for {requirement}: run "make lock"')
+
+    def test_nothing_given_up(self) -> None:
+        """What stands there for our sake is asked for: nothing that has been given up stays."""
+        for name, asked in self.asked.items():
+            ours = {canonicalize_name(found) for found in OURS.findall(text_of(name))}
+            wanted = {canonicalize_name(Requirement(each).name) for each in asked}
+            self.assertEqual(ours - wanted, set(), f'{name}.txt: run "make lock"')
+            self.assertTrue(ours)
 
     def test_one_version(self) -> None:
         """All can be in one environment: the smaller ones are parts of the largest."""
