@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from errno import EMFILE
+from socket import AF_INET, EAI_AGAIN, EAI_FAIL, EAI_NONAME, SOCK_STREAM, gaierror
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
 )
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IHostResolution,
+    IResolutionReceiver,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
 
-from trickster.errors import ConfigurationError
-from trickster.upstream.connecting import connector, plain_endpoint
+from trickster.errors import ConfigurationError, UpstreamUnreachable
+from trickster.upstream.connecting import NamedEndpoint, connector, plain_endpoint
 from trickster.upstream.origin import OriginURL
+from trickster.upstream.pool import unreachable
+from trickster.upstream.resolving import SharedResolver
 from trickster.upstream.tls import TLSOptions
+
+
+@implementer(IHostnameResolver)
+class Silent:
+    """Finds nothing, and does not say why."""
+
+    def resolveHostName(self, resolutionReceiver: IResolutionReceiver, hostName: str,
+                        portNumber: int = 0, addressTypes: Sequence[type] | None = None,
+                        transportSemantics: str = "TCP") -> IHostResolution:
+        lookup: Any = None
+        resolutionReceiver.resolutionBegan(lookup)
+        resolutionReceiver.resolutionComplete()
+        return lookup
 
 
 class ConnectorTests(SynchronousTestCase):
@@ -27,7 +56,54 @@ class ConnectorTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """A name is looked up by the reactor that was passed in."""
-        self.assertIsInstance(self.endpoint("http://origin.test"), HostnameEndpoint)
+        endpoint = self.endpoint("http://origin.test")
+        assert isinstance(endpoint, NamedEndpoint)
+        verifyObject(IStreamClientEndpoint, endpoint)
+        self.assertIsInstance(endpoint.endpoint, HostnameEndpoint)
+
+    def why(self, lookup: Callable[..., Deferred[Any]], url: str = "http://origin.test:81") -> str:
+        """:return: what an error says where a lookup ends so."""
+        self.reactor.installNameResolver(SharedResolver(lookup))
+        failure = self.failureResultOf(self.endpoint(url).connect(Factory()))
+        error = unreachable(OriginURL.parse(url), failure.value)
+        self.assertIsInstance(error, UpstreamUnreachable)
+        return error.detail
+
+    def test_unknown_name(self) -> None:
+        """Where there is no such name, the error says so."""
+        for ended in (succeed(()), fail(gaierror(EAI_NONAME, "Name or service not known"))):
+            self.assertEqual(
+                self.why(lambda *_, ended=ended: ended),
+                "origin.test:81: DNS lookup failed: there is no such name")
+
+    def test_no_resolver(self) -> None:
+        """Where the resolver could not tell, or could not be asked, it says that."""
+        for error in (gaierror(EAI_AGAIN, "Try later"), gaierror(EAI_FAIL, "Try later"),
+                      OSError(EMFILE, "Try later"), RuntimeError("Try later")):
+            self.assertEqual(
+                self.why(lambda *_, error=error: fail(error)),
+                "origin.test:81: DNS lookup failed: it cannot be told now whether there is such "
+                "a name: Try later")
+
+    def test_other_failures(self) -> None:
+        """Other failures are as they come; so is a lookup of a resolver that gives no reason."""
+        found = [(AF_INET, SOCK_STREAM, 6, "", ("127.0.0.1", 81))]
+        self.reactor.installNameResolver(SharedResolver(lambda *_: succeed(found)))
+        connecting = self.endpoint("http://origin.test:81").connect(Factory())
+        self.reactor.tcpClients[0][2].clientConnectionFailed(
+            self.reactor.connectors[0], Failure(ConnectionRefusedError()))
+        self.reactor.advance(1)  # there is no other address to be tried
+        self.failureResultOf(connecting, ConnectionRefusedError)
+        self.reactor.installNameResolver(Silent())
+        error = self.failureResultOf(self.endpoint("http://origin.test:81").connect(Factory()))
+        self.assertIn("no results", str(error.value))
+
+    def test_cancelled(self) -> None:
+        """Giving up is passed on."""
+        self.reactor.installNameResolver(SharedResolver(lambda *_: Deferred()))
+        connecting = self.endpoint("http://origin.test:81").connect(Factory())
+        connecting.cancel()
+        self.failureResultOf(connecting)
 
     def test_addresses(self) -> None:
         """An address is connected to straight away, within the time allowed."""

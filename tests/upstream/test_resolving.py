@@ -21,6 +21,7 @@ from trickster.upstream.resolving import (
     Names,
     SharedResolver,
     shared_resolver,
+    why_not_found,
 )
 
 FOUND = [
@@ -80,6 +81,35 @@ class SharedTests(SynchronousTestCase):
         self.asked[0][1].callback(())
         self.assertEqual(told, ["a.test", "end"])
 
+    def test_failed(self) -> None:
+        """So does a lookup that fails; why is kept until the name is found."""
+        told = self.resolving("a.test", 80)
+        self.asked[0][1].errback(socket.gaierror(socket.EAI_AGAIN, "Try later"))
+        self.assertEqual(told, ["a.test", "end"])
+        self.assertIn("Try later", self.resolver.why_not_found("a.test") or "")
+        self.assertIsNone(self.resolver.why_not_found("b.test"))
+        self.resolving("a.test", 80)
+        self.asked[1][1].callback(())
+        self.assertEqual(self.resolver.why_not_found("a.test"), "there is no such name")
+        self.resolving("a.test", 80)
+        self.asked[2][1].callback(FOUND)
+        self.assertIsNone(self.resolver.why_not_found("a.test"))
+
+    def test_not_begun(self) -> None:
+        """So does one that cannot even begin; the next one begins anew."""
+        resolver, receiver, found = SharedResolver(self.no_thread), Receiver(), Receiver()
+        resolver.resolveHostName(receiver, "a.test", 80)
+        self.assertEqual(receiver.told, ["a.test", "end"])
+        self.assertIn("no more threads", resolver.why_not_found("a.test") or "")
+        resolver.look_up = self.look_up
+        resolver.resolveHostName(found, "a.test", 80)
+        self.asked[0][1].callback(FOUND)
+        self.assertEqual(found.told[-1], "end")
+        self.assertEqual(len(found.told), 4)
+
+    def no_thread(self, *question: Any) -> Deferred[Any]:
+        raise RuntimeError("no more threads")
+
     def test_shared(self) -> None:
         """Equal questions wait for one lookup; another one is a lookup of its own."""
         first, second = self.resolving("a.test", 80), self.resolving("a.test", 80)
@@ -120,13 +150,45 @@ class ThreadTests(SynchronousTestCase):
         self.assertTrue(thread.daemon)
         self.assertIsNot(thread, threading.current_thread())
 
-    def test_unknown(self) -> None:
-        """A name that the system does not know, or cannot even spell, has no addresses."""
-        for error in (socket.gaierror("no such name"), UnicodeError("label too long")):
+    def test_failed(self) -> None:
+        """What a lookup raises, whatever it is, is told, without the frames of the thread."""
+        for error in (socket.gaierror("no such name"), UnicodeError("label too long"),
+                      MemoryError()):
             def fail(name: str, error: Exception = error) -> None:
                 raise error
 
-            self.assertEqual(self.looked_up(fail), (True, ()))
+            success, failure = self.looked_up(fail)
+            self.assertFalse(success)
+            self.assertIs(failure.value, error)
+            self.assertIsNone(error.__traceback__)
+
+
+class WhyTests(SynchronousTestCase):
+    """Why a name was not found."""
+
+    def test_unknown(self) -> None:
+        """The resolver says that there is no such name, or no address of it; or finds nothing."""
+        for error in (None, socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+                      socket.gaierror(-5, "No address associated with hostname")):
+            self.assertEqual(why_not_found(error), "there is no such name")
+
+    def test_no_name(self) -> None:
+        """It cannot even be spelled."""
+        self.assertEqual(why_not_found(UnicodeError("label too long")), "it cannot be a name")
+
+    def test_cannot_tell(self) -> None:
+        """All else says nothing of the name: what the resolver or the system says is told."""
+        for error, why in (
+                (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+                 "Temporary failure in name resolution"),
+                (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure"),
+                 "Non-recoverable failure"),
+                (socket.gaierror("odd"), "odd"), (OSError(24, "Too many open files"),
+                                                  "Too many open files"),
+                (RuntimeError("can't start new thread"), "can't start new thread"),
+                (MemoryError(), "MemoryError")):
+            self.assertEqual(why_not_found(error),
+                             f"it cannot be told now whether there is such a name: {why}")
 
 
 class NamesTests(SynchronousTestCase):

@@ -5,17 +5,50 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
+from attrs import frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     wrapClientTLS,
 )
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.error import DNSLookupError
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from trickster.upstream.origin import OriginURL
 from trickster.upstream.pool import Connector
+from trickster.upstream.resolving import SharedResolver
 from trickster.upstream.tls import TLSOptions, connection_creator
+
+
+@implementer(IStreamClientEndpoint)
+@frozen
+class NamedEndpoint:
+    """
+    Connects to a name.  Where its lookup fails, the error says whether there is no such name,
+    or that could not be found out.
+
+    :ivar endpoint: looks the name up and connects.
+    :ivar reactor: whose resolver is asked for the name.
+    """
+
+    endpoint: IStreamClientEndpoint
+    reactor: Any
+    host: str
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """See L{IStreamClientEndpoint.connect}."""
+        connecting: Deferred[IProtocol] = self.endpoint.connect(protocolFactory)
+        return connecting.addErrback(self._explained)
+
+    def _explained(self, failure: Failure) -> Failure:
+        failure.trap(DNSLookupError)
+        resolver = self.reactor.nameResolver
+        why = resolver.why_not_found(self.host) if isinstance(resolver, SharedResolver) else None
+        return failure if why is None else Failure(DNSLookupError(why))
 
 
 def connector(reactor: Any, origin: OriginURL, connect_timeout: float,
@@ -39,7 +72,8 @@ def plain_endpoint(reactor: Any, origin: OriginURL, connect_timeout: float) -> I
     :return: an endpoint without TLS; an address goes without the lookup of names.
     """
     if not origin.is_address:
-        return HostnameEndpoint(reactor, origin.host, origin.port, connect_timeout)
+        named = HostnameEndpoint(reactor, origin.host, origin.port, connect_timeout)
+        return NamedEndpoint(named, reactor, origin.host)
     is_short = ip_address(origin.host).version == 4
     kind = TCP4ClientEndpoint if is_short else TCP6ClientEndpoint
     return kind(reactor, origin.host, origin.port, connect_timeout)

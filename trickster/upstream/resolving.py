@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
     IAddress,
     IHostnameResolver,
@@ -20,7 +20,10 @@ from twisted.internet.interfaces import (
     IResolutionReceiver,
 )
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from trickster.tracebacks import forget_traceback
 
 # What C{getaddrinfo} gives: family, kind, protocol, canonical name, address.
 Entries = Sequence[tuple[Any, Any, Any, Any, Any]]
@@ -28,6 +31,26 @@ LookUp = Callable[..., Deferred[Entries]]
 
 _FAMILIES: dict[tuple[type, ...], int] = {(IPv4Address,): socket.AF_INET, (IPv6Address,): socket.AF_INET6}
 _KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
+
+
+# Of getaddrinfo's errors, those that say that there is no such name, or no address of it.
+# Not every system has the last two.
+_UNKNOWN = frozenset(getattr(socket, name, socket.EAI_NONAME)
+                     for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY"))
+
+
+def why_not_found(error: BaseException | None) -> str:
+    """
+    :param error: what a lookup has raised; None where it has found nothing.
+    :return: whether the name is unknown, or that could not be found out, and why.
+    """
+    if error is None or (isinstance(error, socket.gaierror) and error.errno in _UNKNOWN):
+        return "there is no such name"
+    if isinstance(error, UnicodeError):
+        return "it cannot be a name"
+    # Of a file that is not there, or a thread that cannot be started, the text says it all.
+    why = (error.strerror if isinstance(error, OSError) else "") or str(error)
+    return f"it cannot be told now whether there is such a name: {why or type(error).__name__}"
 
 
 class LookupThreads:
@@ -38,13 +61,19 @@ class LookupThreads:
 
     def callInThreadWithCallback(self, onResult: Callable[[bool, Any], None],
                                  func: Callable[..., Any], *args: Any, **kw: Any) -> None:
-        """See L{twisted.python.threadpool.ThreadPool.callInThreadWithCallback}."""
+        """
+        See L{twisted.python.threadpool.ThreadPool.callInThreadWithCallback}.
+
+        :raises RuntimeError: no thread can be started.
+        """
         def run() -> None:
             try:
                 result = func(*args, **kw)
-            except (OSError, UnicodeError):
-                result = ()  # no such name, or the resolver says that it cannot tell
-            onResult(True, result)
+            except Exception as error:  # noqa: BLE001 - all who wait for the name are protected
+                forget_traceback(error)
+                onResult(False, Failure(error))
+            else:
+                onResult(True, result)
 
         Thread(target=run, name="trickster-lookup", daemon=True).start()
 
@@ -79,6 +108,7 @@ class SharedResolver:
 
     look_up: LookUp
     _under_way: dict[Any, _Lookup] = field(factory=dict, init=False)
+    _faults: dict[str, str] = field(factory=dict, init=False)
 
     def resolveHostName(self, resolutionReceiver: IResolutionReceiver, hostName: str,
                         portNumber: int = 0, addressTypes: Sequence[type] | None = None,
@@ -93,11 +123,20 @@ class SharedResolver:
         lookup.receivers.append(resolutionReceiver)
         resolutionReceiver.resolutionBegan(lookup)
         if is_new:
-            self.look_up(*question).addCallback(self._ended, question, transportSemantics)
+            maybeDeferred(self.look_up, *question).addBoth(
+                self._ended, question, transportSemantics)
         return lookup
 
-    def _ended(self, entries: Entries, question: Any, kind: str) -> None:
+    def why_not_found(self, name: str) -> str | None:
+        """:return: why the last lookup of a name has found nothing; None where it has."""
+        return self._faults.get(name)
+
+    def _ended(self, result: Entries | Failure, question: Any, kind: str) -> None:
+        error, entries = (result.value, ()) if isinstance(result, Failure) else (None, result)
         found = list(addresses(entries, kind))
+        self._faults.pop(question[0], None)
+        if not found:
+            self._faults[question[0]] = why_not_found(error)
         for receiver in self._under_way.pop(question).receivers:
             for address in found:
                 receiver.addressResolved(address)
