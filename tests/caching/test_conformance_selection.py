@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.caching.objectworld import OctetStore, World
+from tests.caching.objectworld import OctetStore, World, web_route
+from trickster.messages import MalformedParams, Params
 
 
 class VaryTests(SynchronousTestCase):
@@ -226,6 +231,31 @@ class InvalidationTests(SynchronousTestCase):
         for value in ("http://example.com/x", "//evil/x", "http://example.org:81/x", "/z",
                       "ftp://example.org/x", "http://[/x", "http://example.org:x/x", "\xe9"):
             self.assertFalse(self.is_forgotten(target=b"/y", Location=value), value)
+
+    @given(st.lists(st.sampled_from(
+        [b"a", b"b", b"=", b"&", b"%", b"%zz", b"%41", b";", b"+", b"?", b"\xc3", b"%c3", b"&" * 1000,
+         b"x" * 131_072]), max_size=8).map(b"".join), st.booleans())
+    def test_any_query(self, query: bytes, named: bool) -> None:
+        """
+        Also where parameters are a set of named values, nothing that is stored for a target,
+        however it is spelled, outlives a successful unsafe request for it or that names it: a
+        target whose parameters have no one reading is never stored.
+        """
+        if named and not query.isascii():
+            return
+        target = b"/x?" + query
+        world = World.of(route=web_route(form=True))
+        for body in (b"1", b"2"):
+            world.given(world.answer(Cache_Control="max-age=99", body=body))
+        stored = [world.ask(target).octets for _ in range(2)] == [b"1", b"1"]
+        with contextlib.suppress(MalformedParams):
+            Params.parse(query)
+            self.assertTrue(stored)
+        world.origin.script[:] = [
+            world.answer(204, **({"Location": target.decode()} if named else {})),
+            world.answer(body=b"new")]
+        world.ask(b"/y" if named else target, b"PUT")
+        self.assertEqual(world.ask(target).octets, b"new")
 
     def test_all_variants(self) -> None:
         """Every stored variant goes."""

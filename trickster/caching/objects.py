@@ -384,6 +384,8 @@ class ObjectCache:
         """Forget what a request has made invalid, if it has (RFC 9111 section 4.4)."""
         for target in invalidated(request, response, self.options.place):
             read = Request(b"GET", target, authority=request.authority)
+            # What has no one reading has no key: a request for it passes, and nothing of it is
+            # ever stored.
             with suppress(MalformedParams):
                 await self.forget(key_of(self._asking.key, read))
 
