@@ -20,6 +20,8 @@ from trickster.bodies import read_all
 from trickster.caching.budget import InFlight
 from trickster.caching.guard import guarded
 from trickster.caching.invalidating import InvalidatingProxy
+from trickster.caching.objectoptions import ObjectOptions
+from trickster.caching.objects import ObjectCache
 from trickster.errors import (
     Reason,
     RequestTooLarge,
@@ -827,6 +829,36 @@ class PassedTests(SynchronousTestCase):
         self.assertEqual(len(world.origin.waiting), 2)
         world.origin.answer(world.answer(101))
         self.assertEqual(world.ask(Upgrade="h2c").result, "hit")
+
+
+class BesideTests(SynchronousTestCase):
+    """Several caches of one backend."""
+
+    def test_forgets(self) -> None:
+        """What passes one of them makes invalid what another has, or is about to have."""
+        world = World.of(key_params=("a",))
+        other = ObjectCache(world.origin, world.store, world.clock,
+                            ObjectOptions("web", web_route()))
+        other.beside = (world.cache,)
+        target = b"/x?a=1&b=2"
+        for method, status, asked in ((b"GET", 200, 0), (b"PUT", 500, 0), (b"PUT", 204, 1)):
+            world.given(world.answer(Cache_Control="max-age=60"))
+            world.ask(target)
+            world.origin.script[:] = [world.answer(status)]
+            at_once(other.respond(Request(method, target, authority=b"example.org")))
+            before = world.asked
+            world.given(world.answer(Cache_Control="max-age=60"))
+            world.ask(target)
+            self.assertEqual(world.asked - before, asked, method)
+            world.origin.script.clear()
+        late = world.ask(b"/y?a=1")
+        world.origin.script[:] = [world.answer(204)]
+        at_once(other.respond(Request(b"PUT", b"/y?a=1", authority=b"example.org")))
+        world.origin.script.clear()
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual(late.result, "kmiss")
+        world.ask(b"/y?a=1")
+        self.assertEqual(len(world.origin.waiting), 1)
 
 
 class InvalidatingProxyTests(SynchronousTestCase):

@@ -28,6 +28,11 @@ class OddPathCase(EchoCase):
         "local": {"provider": "reverseproxycache", "paths": [
             {"path": "/secret", "match_type": "prefix", "handler": "localresponse",
              "methods": ["GET", "POST"], "response_code": 451}]},
+        "split": {"provider": "reverseproxycache", "paths": [
+            {"path": "/d", "match_type": "prefix", "handler": "proxycache",
+             "methods": ["GET", "HEAD"], "cache_key_params": ["a", "h"]},
+            {"path": "/d", "match_type": "prefix", "handler": "proxycache",
+             "methods": ["PUT", "POST"]}]},
     }
 
     def asked(self, target: bytes | str, verb: str = "GET") -> Answer:
@@ -132,6 +137,20 @@ class MethodTests(OddPathCase):
         for path in ("/graph", "/reverseproxycache/x", "/reverseproxy/x", "/api/v1/alerts"):
             for verb in VERBS:
                 self.assertEqual(self.asked(path, verb).status, 200, (path, verb))
+
+    def test_methods_apart(self) -> None:
+        """
+        What one method makes invalid is forgotten, though another path of the configuration
+        has the cache for it (RFC 9111 section 4.4).
+        """
+        target = "/split/d?a=1&b=2&h=Cache-Control:max-age=600"
+        for verb in ("PUT", "POST"):
+            self.assertEqual([self.asked(target).lookup for _ in range(2)], ["kmiss", "hit"])
+            self.assertEqual(self.asked(target, verb).status, 200)
+            self.assertEqual(self.asked(target).lookup, "kmiss")
+            self.assertEqual(self.asked("/split/e", verb).status, 200)
+            self.assertEqual(self.asked(target).lookup, "hit")
+            self.asked(target, verb)
 
     def test_preflight(self) -> None:
         """The origin says what scripts may do, on every path."""

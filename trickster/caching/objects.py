@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 
 from attrs import Factory, define, evolve, field
@@ -65,6 +65,8 @@ class ObjectCache:
     Answers from stored responses where it may, and stores what it may.
 
     :ivar options: of the path that it serves.
+    :ivar beside: caches of the backend's other paths, which have entries that a request to this
+        one may make invalid.
     :ivar _wall: seconds since the epoch, for dates; the clock's where not given.
     :ivar _memo: of hits, shared with other caches.
     """
@@ -75,6 +77,7 @@ class ObjectCache:
     options: ObjectOptions
     _wall: Callable[[], float] = Factory(lambda self: self._clock.seconds, takes_self=True)
     _memo: HitMemo = field(factory=HitMemo)
+    beside: Sequence[ObjectCache] = field(default=(), init=False)
     _table: FillTable = field(factory=FillTable, init=False)
     _hits: CacheHits | None = field(init=False)
     _shelf: Shelf = field(init=False)
@@ -376,7 +379,8 @@ class ObjectCache:
 
     async def _passed(self, request: Request, reason: Reason) -> Response:
         response = await self._inner.respond(request)
-        await self.invalidate(request, response)
+        for cache in (self, *self.beside):
+            await cache.invalidate(request, response)
         return evolve(response, outcome=Outcome(
             Engine.OBJECT, Status.PROXY_ONLY, reason, origin_status=response.status))
 

@@ -183,6 +183,8 @@ class Backend:
         plans = overlaid(self.origin_type.routes(options.plugin), options.paths)
         responders = [self._responder(plan) for plan in plans]
         caches = [one for one in responders if isinstance(one, ObjectCache)]
+        for cache in caches:
+            cache.beside = [one for one in caches if one is not cache]
         entries = [self._entry(plan, responder, caches)
                    for plan, responder in zip(plans, responders, strict=True)]
         return BackendRoutes(self.name, entries, options.hosts, bool(options.is_default),
