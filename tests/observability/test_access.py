@@ -458,7 +458,9 @@ class BodyTests(ObservedTestCase):
             body = self.answer(Response(200, body=Pieces([broken]), outcome=HIT),
                                spelling=Spelling()).body
             failing = Deferred.fromCoroutine(body.read())
-            instead = self.failureResultOf(failing, SpelledRefusal).value.response
+            error = self.failureResultOf(failing, SpelledRefusal).value
+            instead = error.response
+            self.assertEqual((error.status, error.reason), (status, instead.outcome.reason))
             self.assertEqual(self.now(instead.body.read()), b"/api/v1/query %d" % status)
             self.assertIn(b"x-trickster-result", instead.headers)
             self.assertEqual(self.requests(str(status), told), 1)

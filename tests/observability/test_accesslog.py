@@ -63,6 +63,14 @@ class AccessLogTests(SynchronousTestCase):
         outcome = Outcome(reason=Reason.UNDECODABLE, detail="no data in it")
         fields = self.fields(outcome=outcome)
         self.assertEqual((fields["reason"], fields["detail"]), ("undecodable", "no data in it"))
+        self.assertNotIn("cause", fields)
+
+    def test_stale(self) -> None:
+        """Where a stale answer stands for one of the origin's, it says what the origin did."""
+        fields = self.fields(outcome=Outcome(
+            Engine.OBJECT, Status.HIT, Reason.STALE, "stale-if-error", cause=Reason.ORIGIN_TIMEOUT))
+        self.assertEqual((fields["reason"], fields["cause"], fields["detail"]),
+                         ("stale", "origin-timeout", "stale-if-error"))
 
     def test_bounded(self) -> None:
         """However much a client sends, a line is of some KiB."""

@@ -59,6 +59,17 @@ class RefusalTests(SynchronousTestCase):
                 self.assertEqual(response.outcome.detail, INSIDES)
                 self.assertNotIn(INSIDES.encode(), b"".join(map(b"".join, response.headers)))
 
+    def test_sentences(self) -> None:
+        """Each way to fail has a sentence of its own, which does not change from day to day."""
+        for error, text in (
+                (UpstreamUnreachable(INSIDES), b"the origin cannot be reached\n"),
+                (UpstreamTimeout(INSIDES), b"the origin did not answer in time\n"),
+                (UpstreamBroke(INSIDES), b"the origin went away before its answer was whole\n"),
+                (UpstreamMalformed(INSIDES), b"the origin's answer is not valid HTTP\n"),
+                (UpstreamError(INSIDES, Reason.TOO_LARGE), b"the origin's answer is too large\n"),
+                (UpstreamError(INSIDES, Reason.INTERNAL), b"Bad Gateway\n")):
+            self.assertEqual(octets_of(refusal(error).body), text)
+
     def test_own_words(self) -> None:
         """What we refuse ourselves is told in the words of the error."""
         self.assertEqual(octets_of(refusal(Overloaded("too many")).body), b"too many\n")
