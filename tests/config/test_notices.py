@@ -101,7 +101,10 @@ class GuardingTests(SynchronousTestCase):
     def test_variable(self) -> None:
         """The variable is true or false, and false is as if it were not there."""
         text = GUARDING["backends.<name>.require_tls"]
-        for value in ("false", "0", ""):
+        for value in ("true", "1", "t", "T", "yes", " on "):
+            allowing = {"TRK_ALLOW_INEFFECTIVE_SECURITY": value}
+            self.assertEqual(len(loaded(text, allowing).unprotected), 1, value)
+        for value in ("false", "0", "", "f", "no", "off"):
             self.assertEqual(
                 len(problems_of(text, {"TRK_ALLOW_INEFFECTIVE_SECURITY": value})), 1)
         (problem, _) = sorted(problems_of(text, {"TRK_ALLOW_INEFFECTIVE_SECURITY": "maybe"}))
@@ -110,6 +113,24 @@ class GuardingTests(SynchronousTestCase):
     def test_unprotected_is_empty(self) -> None:
         """Where nothing is asked to protect, nothing is told."""
         self.assertEqual(loaded(ONE + _STAFF + _REWRITER).unprotected, ())
+
+    def test_nothing_asked(self) -> None:
+        """A value that asks for no protection, such as the original's default, is worth no word."""
+        for keys in ("authenticator_name: none", "authenticator_name: ''", "authenticator_name: null",
+                     "req_rewriter_name: ''", "require_tls: false"):
+            for text in (keys, f"paths: [{{path: /a, {keys}}}]"):
+                if "paths" in text and "require" in text:
+                    continue  # paths have no such key
+                said = loaded(with_backend(text))
+                self.assertEqual((said.unprotected, said.notices), ((), ()), text)
+
+    def test_harmless_cors(self) -> None:
+        """Fields that stay as the origin has them expose nothing."""
+        for keys in ("{mode: preserve}", "{mode: merge}", "{mode: merge, headers: {}}",
+                     "{mode: preserve, headers: {Access-Control-Allow-Origin: '*'}}"):
+            for text in (f"cors: {keys}", f"paths: [{{path: /a, cors: {keys}}}]"):
+                said = loaded(with_backend(text))
+                self.assertEqual((said.unprotected, said.notices), ((), ()), text)
 
     def test_merged_cors(self) -> None:
         """Merged fields that say which pages may read are refused, others named."""

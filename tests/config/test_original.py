@@ -225,6 +225,47 @@ class VariableTests(SynchronousTestCase):
         self.assertEqual(loaded(shown, self.ENVIRON).backends, loaded(text, self.ENVIRON).backends)
 
 
+# What the original takes for these keys, each in a file where it stands.
+CHOICES = (
+    ("authenticators: {x: {users_file: /f, users_file_format: %s}}",
+     ("csv", "csvNoHeader", "htpasswd")),
+    ("authenticators: {x: {provider: %s, users_file: /f}}", ("basic", "clickhouse")),
+    ("tracing: {x: {provider: %s}}", ("none", "stdout", "otlp")),
+    ("rules: {x: {input_source: %s, input_key: a, next_route: one}}",
+     ("url", "url_no_params", "scheme", "host", "hostname", "port", "path", "params", "param",
+      "header", "method")),
+    ("rules: {x: {input_type: %s, next_route: one}}", ("string", "num", "bool")),
+    ("caches: {default: {provider: redis, redis: {client_type: %s}}}",
+     ("standard", "cluster", "sentinel")),
+    ("caches: {default: {provider: redis, redis: {protocol: %s}}}", ("tcp", "unix")),
+    ("caches: {default: {provider: %s}}",
+     ("memory", "redis", "filesystem", "bbolt", "badger")),
+    ("logging: {log_level: %s}", ("debug", "info", "warn", "error")),
+    ("mgmt: {pprof_listener: %s}", ("mgmt", "metrics", "both", "off")),
+)
+
+
+class ChoiceTests(SynchronousTestCase):
+    """Keys that have a few values only."""
+
+    def test_known(self) -> None:
+        """Each value of the original is read, in any case, also where it has no effect yet."""
+        for text, values in CHOICES:
+            for value in (*values, *map(str.upper, values)):
+                if "provider" in text and value != value.lower():
+                    continue
+                self.assertEqual(problems_of(ONE + text % value), (), text % value)
+
+    def test_mechanisms(self) -> None:
+        """So is each way to choose a member of a pool."""
+        for value in ("rr", "round_robin", "fr", "first_response", "fgr", "first_good_response",
+                      "nlm", "newest_last_modified", "tsm", "time_series_merge", "ur",
+                      "user_router"):
+            text = ONE.rstrip()[:-1] + (
+                f", pool: {{provider: alb, alb: {{mechanism: {value}, pool: [one]}}}}}}")
+            self.assertEqual(problems_of(text), (), value)
+
+
 class MoreFilesTests(SynchronousTestCase):
     """Other files that the original reads besides the one that is named."""
 

@@ -62,6 +62,29 @@ class RangeTests(SynchronousTestCase):
             self.assertTrue(line.startswith(key.split(":")[0] + " has no effect here"), line)
 
 
+class LaidOverTests(SynchronousTestCase):
+    """What an entry makes of a route."""
+
+    ROUTES = (Route("/kept", Serve.OBJECT, ttl=30.0, handler="kept", key_headers=(b"x-a",)),)
+
+    def test_ttl(self) -> None:
+        """A lifetime of its own, or none: then that of each answer counts."""
+        for said, ttl in ((None, 30.0), (5.0, 5.0), (0.0, None)):
+            self.assertEqual(laid_over(self.ROUTES, PathOptions(path="/kept", ttl=said)).ttl, ttl)
+
+    def test_foreign_handler(self) -> None:
+        """A way of an origin type that another one stands in for is to pass on."""
+        for path in ("/kept", "/other"):
+            route = laid_over(self.ROUTES, PathOptions(path=path, handler="influx_query"))
+            self.assertEqual((route.serve, route.path), (Serve.PROXY, path))
+
+    def test_key_headers(self) -> None:
+        """Those of the origin type stay, whatever an entry adds."""
+        route = laid_over(self.ROUTES, PathOptions(
+            path="/kept", cache_key_headers=("X-B", "x-a")))
+        self.assertEqual(route.key_headers, (b"x-a", b"x-b"))
+
+
 class UncachedTests(SynchronousTestCase):
     """Paths that are proxied, or answered here."""
 

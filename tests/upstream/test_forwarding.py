@@ -248,6 +248,9 @@ class ModeTests(SynchronousTestCase):
                 (((b"X-Forwarded-Host", b"a:81"), (b"X-Forwarded-Proto", b"https")), b"81"),
                 (((b"X-Forwarded-Host", b"a"),), None)):
             self.assertEqual(sent(a_request(*fields), "x").get(b"x-forwarded-port"), port)
+        # Nor where there is none: one socket of a file system knows no ports.
+        nowhere = a_request(peer=Peer("192.0.2.7", 999))
+        self.assertNotIn(b"x-forwarded-port", sent(nowhere, "x"))
 
     def test_x_from_standard(self) -> None:
         """A newer proxy's list is translated."""
