@@ -423,6 +423,25 @@ class HonouredRangeTests(SynchronousTestCase):
             self.assertEqual(rig.ask(-300, 0, headers=said(value)).status, Status.HIT)
 
 
+class OvertakenTests(SynchronousTestCase):
+    """Fetches that began before, and end after, one that a client wanted fresh."""
+
+    def test_nothing_to_store(self) -> None:
+        """One that brings nothing final is an answer all the same."""
+        rig = Rig(tolerance=60.0)
+        rig.origin.is_paused = True
+        first = rig.start(0, 0)
+        rig.now.advance(120)
+        second = rig.start(0, 0, headers=FRESH[0])
+        rig.origin.release(1)
+        self.assertEqual((self.successResultOf(second).octets, rig.held()),
+                         (rig.direct(0, 0), [(0, 0)]))
+        rig.origin.release()
+        answer = self.successResultOf(first)
+        self.assertEqual((answer.code, answer.octets), (200, rig.direct(0, 0)))
+        self.assertEqual((rig.held(), rig.left_over()), ([(0, 0)], (0, 0, 0)))
+
+
 class OldRangeTests(SynchronousTestCase):
     """Ranges that end before what is stored."""
 

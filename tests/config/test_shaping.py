@@ -94,6 +94,25 @@ origins:
         (problem,) = problems_of(ONE + "reloading: {nonsense: 1}")
         self.assertIn("reloading: unknown key", problem)
 
+    def test_all_moved(self) -> None:
+        """Each of them arrives, and each is told of."""
+        configuration = loaded(ONE + """\
+main: {config_handler_path: /c, ping_handler_path: /p, health_handler_path: /h,
+       pprof_server: metrics}
+reloading: {handler_path: /r, drain_timeout: 7s, rate_limit: 9s, listen_address: 127.0.0.3,
+            listen_port: 11}
+""")
+        mgmt, listener = configuration.mgmt, configuration.listeners["mgmt"]
+        self.assertEqual(
+            (mgmt.config_handler_path, mgmt.ping_handler_path, mgmt.health_handler_path,
+             mgmt.reload_handler_path, mgmt.pprof_listener, mgmt.reload_drain_timeout,
+             mgmt.reload_rate_limit, listener.address, listener.port),
+            ("/c", "/p", "/h", "/r", "metrics", 7.0, 9.0, "127.0.0.3", 11))
+        self.assertEqual(sum(" is read as " in line for line in configuration.notices), 9)
+        configuration = loaded(ONE + "main: {reload_handler_path: /s, pprof_listener: 'off'}\n")
+        self.assertEqual((configuration.mgmt.reload_handler_path, configuration.mgmt.pprof_listener),
+                         ("/s", "off"))
+
     def test_unknown(self) -> None:
         """Unknown keys of the older blocks are told with near names."""
         (problem,) = problems_of(ONE + "frontend: {listen_prot: 1}")
