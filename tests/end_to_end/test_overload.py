@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import selectors
 import socket
 import threading
@@ -104,6 +106,41 @@ class Crowd:
             key.fileobj.close()
 
 
+HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: a.test\r\n\r\n"
+NEXT = b"GET /said HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
+
+
+def uploads(*fields: bytes) -> bytes:
+    """:return: the head of a request that has a body."""
+    return b"\r\n".join([b"POST /upload HTTP/1.1", b"Host: a.test", *fields, b"", b""])
+
+
+def chunk(octets: bytes) -> bytes:
+    """:return: the octets as a chunk."""
+    return b"%x\r\n%b\r\n" % (len(octets), octets)
+
+
+# What odd clients send, with a pause in the middle, and the statuses that they may get.
+ODD: tuple[tuple[bytes, bytes, set[bytes]], ...] = (
+    (uploads(b"Content-Length: %d" % (3 * len(HIDDEN))) + HIDDEN, HIDDEN * 2 + NEXT,
+     {b"200", b"503"}),
+    (uploads(b"Transfer-Encoding: chunked") + chunk(HIDDEN)[:9],
+     chunk(HIDDEN)[9:] + chunk(HIDDEN) + b"0\r\n\r\n" + NEXT, {b"200", b"503"}),
+    (uploads(b"Transfer-Encoding: chunked") + chunk(b"a"), b"no size\r\n" + HIDDEN,
+     {b"400", b"503"}),
+    (uploads(b"Transfer-Encoding: chunked") + b"800\r\n",
+     (HIDDEN * 2048)[:2048] + b"\r\n0\r\n\r\n" + NEXT, {b"413", b"503"}),
+    (uploads(b"Content-Length: 2048"), HIDDEN * 99, {b"413"}),
+    (uploads(b"Expect: 100-continue", b"Content-Length: 9"), b"",
+     {b"100", b"408", b"502", b"503"}),
+    (b"HEAD /said HTTP/1.1\r\nHost: a.test\r\n\r\n", NEXT, {b"200", b"503"}),
+    (b"GET /said HTTP/1.0\r\n\r\n", b"", {b"200", b"503"}),
+    (NEXT, HIDDEN, {b"200", b"503"}),
+    (uploads(b"Content-Length: 4") + b"body", b"no head\r\n\r\n" + HIDDEN,
+     {b"200", b"400", b"503"}),
+)
+
+
 class WorkTests(Standing):
     """More requests than one process can answer in time."""
 
@@ -117,7 +154,7 @@ class WorkTests(Standing):
         cls.origin = cls.kept(AnsweringOrigin())
         cls.trickster = cls.kept(Trickster(
             root / "trickster", {"web": {"provider": "rpc", "origin_url": cls.origin.url}},
-            {"main": dict(cls.main)}))
+            {"main": dict(cls.main)}, listener={"max_request_body_size_bytes": 1024}))
 
     def test_shed(self) -> None:
         """Part is answered, the rest refused at once; then all is as before."""
@@ -133,3 +170,34 @@ class WorkTests(Standing):
         self.assertTrue(eventually(
             lambda: request(f"{self.trickster.url}/trailers").status == 200))
         self.assertEqual(lines_with(self.trickster, "Overloaded"), 1)
+
+    def test_odd_clients(self) -> None:
+        """
+        Whatever they send, and whether it is refused or answered: they get answers, nothing in
+        a body is taken for a request, and a refusal says when to ask again.
+        """
+        crowd = Crowd(self.trickster.port, "/trailers", 600)
+        asking = threading.Thread(target=crowd.run, args=(4.0,))
+        asking.start()
+        for _ in range(4):
+            talks = [Talk(self.trickster.port) for _ in ODD]
+            for talk, (first, _, _) in zip(talks, ODD, strict=True):
+                self.addCleanup(talk.close)
+                talk.send(first)
+            time.sleep(0.1)
+            for talk, (_, second, allowed) in zip(talks, ODD, strict=True):
+                with contextlib.suppress(ConnectionError):
+                    talk.send(second)
+                self.assert_answered(talk, allowed)
+        asking.join()
+        self.assertNotIn(b"/hidden", b"".join(self.origin.heads))
+
+    def assert_answered(self, talk: Talk, allowed: set[bytes]) -> None:
+        """A client gets nothing but such answers."""
+        if allowed >= {b"100"}:
+            talk.finish()
+        heads = [head for head in re.split(rb"(?=HTTP/1\.1 \d\d\d )", talk.rest()) if head]
+        self.assertTrue(heads or b"100" in allowed)
+        for head in heads:
+            self.assertIn(head[9:12], allowed)
+            self.assertEqual(b"Retry-After: " in head, head[9:12] == b"503")

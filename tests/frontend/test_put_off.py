@@ -244,7 +244,9 @@ class MeanwhileTests(Waiting):
                            b"GET /full HTTP/1.0\r\n\r\n"):
                 connection = self.put_off(sheds, octets)
                 connection.channel.readConnectionLost()
-                self.assert_refused(connection.received())
+                received = connection.received()
+                self.assert_refused(received)
+                self.assertIn(b"Connection: close", received)
                 self.assertEqual(connection.ending, "closed")
                 self.assertNotIn(b"/1", self.served.targets)
 
@@ -296,8 +298,20 @@ class MeanwhileTests(Waiting):
             connection.site.drain()
             self.assertEqual(connection.ending, "open")
             connection.clock.advance(PAUSE)
-            self.assert_refused(connection.received())
+            received = connection.received()
+            self.assert_refused(received)
+            self.assertIn(b"Connection: close", received)
             self.assertEqual(connection.ending, "half-closed")
+
+    def test_draining(self) -> None:
+        """A refusal that is not put off says it as well."""
+        connection = self.connect(True)
+        self.busy.waiting.most = 0
+        connection.channel.is_draining = True
+        received = connection.exchange(get())
+        self.assert_refused(received)
+        self.assertIn(b"Connection: close", received)
+        self.assertEqual(connection.ending, "closed")
 
 
 class RefusedAfterwardsTests(Waiting):

@@ -306,7 +306,7 @@ class ProxyChannel(HTTPChannel):
         octets = self.site.refused(head)
         if octets is None:
             return False
-        tell = partial(self._shed, octets, head.persistent)
+        tell = partial(self._shed, octets, head)
         if not self.put_off(tell):
             tell()
         return True
@@ -330,11 +330,15 @@ class ProxyChannel(HTTPChannel):
         put_off.drop()
         put_off.tell()
 
-    def _shed(self, octets: bytes, persistent: bool) -> None:
+    def _shed(self, octets: bytes, head: RequestHead) -> None:
         if self._is_closing:
             return
+        if self.is_draining and head.persistent:
+            # Perhaps only since the refusal was made.
+            head = evolve(head, persistent=False)
+            octets = self.site.refused(head) or octets
         self.send(octets)
-        if self.is_draining or not persistent:
+        if not head.persistent:
             self._close(bool(self._ahead))
         elif not self._is_reading:
             self._next()
