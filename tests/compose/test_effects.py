@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose.backends import Backend, Surroundings
+from trickster.config.backends import BackendOptions
 from trickster.config.load import Sources, load
 from trickster.errors import Reason
 from trickster.interfaces import IOriginType, IResponder
@@ -36,6 +37,14 @@ class _Hanging:
         return Deferred()
 
 
+def configured(plugins: Plugins, provider: str, **said: Any) -> BackendOptions:
+    """:return: the options of a backend of a file that says so."""
+    tree = {"backends": {"x": {
+        "provider": provider, "origin_url": "http://origin.test", **said}}}
+    return load(Sources("t.yaml"), plugin_options(plugins),
+                lambda _: yaml.safe_dump(tree).encode(), lambda _: ()).backends["x"]
+
+
 def _unwanted() -> Any:
     raise AssertionError
 
@@ -51,10 +60,7 @@ class EffectTests(SynchronousTestCase):
         """:return: the backend of a file that says so."""
         self.clock, self.origin = Clock(), _Hanging()
         self.clock.advance(1_700_001_000)
-        tree = {"backends": {"x": {
-            "provider": provider, "origin_url": "http://origin.test", **said}}}
-        options = load(Sources("t.yaml"), plugin_options(self.plugins),
-                       lambda _: yaml.safe_dump(tree).encode(), lambda _: ()).backends["x"]
+        options = configured(self.plugins, provider, **said)
         around = Surroundings(
             self.clock, Metrics(CollectorRegistry(), "0"), None,
             lambda origin, options: lambda: self.origin, _unwanted, "here", _unwanted)

@@ -1,0 +1,206 @@
+"""Tests of L{trickster.compose.backends}: what is put together for each path of a backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field, frozen
+from prometheus_client import CollectorRegistry
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.caching.deltarig import FORM, NOW, range_request
+from tests.caching.fakeprometheus import FakePrometheus
+from tests.caching.objectworld import Origin
+from tests.compose.test_effects import configured
+from trickster.bodies import read_all
+from trickster.caching.deltaplan import NotATimeRange
+from trickster.compose.backends import Backend, Surroundings
+from trickster.errors import Reason
+from trickster.frontend.routing import RoutedEntry
+from trickster.interfaces import IOriginType, IQueryDialect
+from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
+from trickster.observability.accesslog import AccessEntry
+from trickster.observability.metrics import Metrics
+from trickster.origins.prometheus import Prometheus, PrometheusOptions
+from trickster.origins.promrange import PrometheusRange
+from trickster.plugins import ORIGINS, Plugins
+from trickster.stores.memory import MemoryStore
+from trickster.testing.doubles import at_once
+from trickster.timeseries.query import TimeRangeQuery
+
+RANGE = "/api/v1/query_range"
+
+
+@define
+class Entries:
+    """An access log."""
+
+    wants_notes = False
+    written: list[AccessEntry] = field(factory=list)
+
+    def write(self, entry: AccessEntry) -> None:
+        """Keep an entry."""
+        self.written.append(entry)
+
+
+class Whole(PrometheusRange):
+    """A dialect that has every request answered whole."""
+
+    def decode_request(self, request: Request, now_ns: int) -> TimeRangeQuery:
+        """See L{IQueryDialect.decode_request}."""
+        raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, fallback="object")
+
+
+@frozen
+class WholePrometheus(Prometheus):
+    """An origin type of that dialect."""
+
+    def dialect(self, options: PrometheusOptions) -> IQueryDialect | None:
+        """See L{IOriginType.dialect}."""
+        return Whole()
+
+
+def _unwanted(*_: object) -> Any:
+    raise AssertionError
+
+
+class BackendCase(SynchronousTestCase):
+    """A backend in front of an origin that is faked behind its connections."""
+
+    def setUp(self) -> None:
+        """Make the origins."""
+        self.clock, self.log, self.plugins = Clock(), Entries(), Plugins()
+        self.clock.advance(NOW + 37)
+        self.prometheus, self.web = FakePrometheus(self.clock), Origin()
+
+    def backend(self, provider: str, kind: Any = None, **said: Any) -> Backend:
+        """:return: the backend of a file that says so; of another origin type, if given."""
+        around = Surroundings(self.clock, Metrics(CollectorRegistry(), "0"), self.log,
+                              lambda *_: _unwanted, _unwanted, "here", _unwanted)
+        backend = Backend(
+            "x", configured(self.plugins, provider, **said),
+            kind or self.plugins.load(ORIGINS, provider, IOriginType), MemoryStore(self.clock), {},
+            around)
+        backend._origin = (  # type: ignore[assignment]
+            self.prometheus if provider == "prometheus" else self.web)
+        return backend
+
+    def entry(self, backend: Backend, path: str, method: str = "GET") -> RoutedEntry:
+        """:return: where a path is routed."""
+        return next(entry for entry in backend.routes().entries
+                    if entry.path == path and {method, "*"} & set(entry.methods))
+
+    def ask(self, responder: Any, request: Request) -> Response:
+        """:return: the answer, whose body has been read."""
+        async def asked() -> Response:
+            response: Response = await responder.respond(request)
+            await read_all(response.body, 1 << 20)
+            return response
+
+        answer: Response = at_once(Deferred.fromCoroutine(asked()))
+        return answer
+
+
+class RangeTests(BackendCase):
+    """The path of range queries."""
+
+    def ranged(self, **said: Any) -> list[Response]:
+        """:return: two answers to the same query, whose end is no multiple of its step."""
+        ranges = self.entry(self.backend("prometheus", **said), RANGE).responder
+        return [self.ask(ranges, range_request(NOW - 600, NOW + 30)) for _ in range(2)]
+
+    def test_newest(self) -> None:
+        """A newest sample is asked for unless that is switched off, or no answer is changed."""
+        for said, wanted in (({}, 1), ({"fast_forward_disable": True}, 0),
+                             ({"timeseries_step_mode": "phase"}, 0)):
+            self.prometheus.newest.clear()
+            first, _ = self.ranged(**said)
+            self.assertEqual(len(self.prometheus.newest), wanted, said)
+            self.assertIs(first.outcome.fast_forward,
+                          FastForward.MISS if wanted else FastForward.OFF)
+
+    def test_response_headers(self) -> None:
+        """What a path adds to answers is on those of the cache, too, and once."""
+        added = {"X-Added": "1", "Cache-Control": "max-age=5"}  # the last is kept of no answer
+        answers = self.ranged(paths=[{"path": RANGE, "response_headers": added}])
+        self.assertEqual([one.outcome.status for one in answers], [Status.KEY_MISS, Status.HIT])
+        for name, value in ((b"x-added", b"1"), (b"cache-control", b"max-age=5")):
+            self.assertEqual([one.headers.get_all(name) for one in answers], [[value]] * 2)
+
+    def test_whole(self) -> None:
+        """What a dialect has answered whole is kept for a minute, though its path has no ttl."""
+        ranges = self.entry(self.backend("prometheus", WholePrometheus()), RANGE).responder
+        request = range_request(NOW - 600, NOW)
+        statuses = [self.ask(ranges, request).outcome.status for _ in range(2)]
+        self.clock.advance(59)
+        statuses.append(self.ask(ranges, request).outcome.status)
+        self.clock.advance(1)
+        statuses.append(self.ask(ranges, request).outcome.status)
+        self.assertEqual(statuses, [Status.KEY_MISS, Status.HIT, Status.HIT, Status.KEY_MISS])
+
+    def test_proxy_only(self) -> None:
+        """Where nothing is cached, that is why, on every path."""
+        backend = self.backend("prometheus", proxy_only=True)
+        for path, request in ((RANGE, range_request(NOW - 600, NOW)),
+                              ("/api/v1/query", Request(b"GET", b"/api/v1/query?query=a&time=9"))):
+            for _ in range(2):
+                outcome = self.ask(self.entry(backend, path).responder, request).outcome
+                self.assertEqual((outcome.status, outcome.reason),
+                                 (Status.PROXY_ONLY, Reason.PROXY_ONLY))
+        self.assertEqual(len(self.prometheus.requests), 4)
+
+
+class RoutedTests(BackendCase):
+    """What is said of routes to the router, and to the log."""
+
+    def test_local(self) -> None:
+        """What is answered here is marked as such, lest another spelling lead to the origin."""
+        local = {"path": "/secret", "handler": "localresponse", "response_code": 403}
+        backend = self.backend("prometheus", paths=[local])
+        found = {entry.path for entry in backend.routes().entries if entry.is_local}
+        self.assertEqual(found, {"/secret", "/api/v1/admin"})
+
+    def test_forms(self) -> None:
+        """Forms are logged where they are questions."""
+        backend = self.backend("prometheus")
+        for path, form in (("/api/v1/query", b"query=a&time=9"), ("/", b"")):
+            request = Request(b"POST", b"/api/v1/query", Headers(FORM), Octets(b"query=a&time=9"))
+            self.ask(self.entry(backend, path, "POST").responder, request)
+            self.assertEqual(self.log.written[-1].form, form, path)
+
+
+class ObjectTests(BackendCase):
+    """Paths that are cached whole, and those beside them."""
+
+    def test_invalidated(self) -> None:
+        """What changes something outdates what is cached of it, on a clear path or not."""
+        for is_clear in (True, False):
+            backend = self.backend("reverseproxycache")
+            entries = backend.routes().entries
+            reading, changing = (next(entry for entry in entries if method in entry.methods)
+                                 for method in ("GET", "*"))
+            way = changing.responder if is_clear else changing.passing
+            self.web.script = [_fresh(), Response(204), _fresh()]
+            self.web.requests.clear()
+            for responder, method in ((reading.responder, b"GET"), (reading.responder, b"GET"),
+                                      (way, b"PUT"), (reading.responder, b"GET")):
+                self.ask(responder, _request(method))
+            self.assertEqual([one.method for one in self.web.requests], [b"GET", b"PUT", b"GET"])
+
+    def test_passing(self) -> None:
+        """A path that can be read in several ways is passed on with what is added, and says so."""
+        backend = self.backend("reverseproxycache", request_headers={"X-Added": "1"})
+        self.web.script = [Response(200, body=Octets(b"a"))]
+        answer = self.ask(self.entry(backend, "/").passing, _request(b"GET"))
+        self.assertIs(answer.outcome.reason, Reason.AMBIGUOUS_PATH)
+        self.assertEqual(self.web.requests[-1].headers.get(b"x-added"), b"1")
+
+
+def _request(method: bytes) -> Request:
+    return Request(method, b"/x", authority=b"h")
+
+
+def _fresh() -> Response:
+    return Response(200, Headers(((b"Cache-Control", b"max-age=600"),)), Octets(b"a"))
