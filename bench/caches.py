@@ -75,4 +75,4 @@ def _trickster(directory: Path, origin_port: int, progressive: bool) -> Trickste
              "collapsed_forwarding": collapsed},
         ],
     }}, {"caches": {"default": {"provider": "memory", "index": {"max_size_bytes": "1GiB"},
-                                "memory": {"max_size_bytes": "1GiB"}}}}, prefix=ON_SERVER_CORE)
+                                "memory": {"max_size_bytes": "1GiB"}}}}, prefix=ON_SERVER_CORE, sheds=True)

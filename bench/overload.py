@@ -231,7 +231,7 @@ def rows(directory: Path) -> Iterator[Row]:
         running.callback(origin.terminate)
         trickster = Trickster(directory / "trickster", {"slow": {
             "provider": "rp", "origin_url": f"http://127.0.0.1:{port}",
-            "max_concurrent_conns": _CONNECTIONS}}, prefix=ON_SERVER_CORE)
+            "max_concurrent_conns": _CONNECTIONS}}, prefix=ON_SERVER_CORE, sheds=True)
         running.callback(trickster.stop)
         _wait_for(f"{trickster.url}/slow/first")
         usual = Clients(trickster.port).come_again(_CONNECTIONS, _SECONDS)

@@ -295,7 +295,7 @@ class Stage:
             "main": {"hit_memo_bytes": "4MiB", "compressed_memo_bytes": "4MiB",
                      "fast_forward_memo_bytes": "2MiB"},
             "caches": {"default": {"provider": "memory", "memory": {"max_size_bytes": "32MiB"}}},
-        }))
+        }, sheds=True))
 
     def _kept(self, server: _S) -> _S:
         self.running.callback(server.stop)

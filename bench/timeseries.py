@@ -55,7 +55,7 @@ class Stage:
                       "timeseries_retention_factor": 4000, "fast_forward_disable": True}},
             {"caches": {"default": {"provider": "memory", "index": {"max_size_bytes": "2GiB"},
                                     "memory": {"max_size_bytes": "2GiB"}}}},
-            prefix=ON_SERVER_CORE)
+            prefix=ON_SERVER_CORE, sheds=True)
 
     def stop(self) -> None:
         """End both."""

@@ -91,7 +91,8 @@ class AnsweringOrigin:
         self.moved = 0
 
     def _serve(self, peer: socket.socket, head: bytes) -> None:
-        self.heads.append(head)
+        # What has come of the body with it is no head.
+        self.heads.append(head[:head.index(b"\r\n\r\n") + 4])
         name = head.split(b" ")[1].partition(b"?")[0].rpartition(b"/")[2].decode()
         page: Callable[[socket.socket, bytes], None] = getattr(self, f"do_{name}", self.do_said)
         with suppress(OSError):
@@ -129,7 +130,7 @@ class AnsweringOrigin:
     def do_trailers(self, peer: socket.socket, head: bytes) -> None:
         """Send fields behind the body."""
         peer.sendall(b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nCache-Control: max-age=60\r\n"
-                     b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n")
+                     b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n")
 
     def do_hints(self, peer: socket.socket, head: bytes) -> None:
         """Send an early hint before the answer."""
@@ -138,7 +139,7 @@ class AnsweringOrigin:
     def do_events(self, peer: socket.socket, head: bytes) -> None:
         """Send one event, and another one later."""
         peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-                     b"Transfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n")
+                     b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n")
         threading.Thread(target=self._listen, args=(peer,), daemon=True).start()
         self.go_on.wait(PATIENCE)
         peer.sendall(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
@@ -146,7 +147,7 @@ class AnsweringOrigin:
     def do_lines(self, peer: socket.socket, head: bytes) -> None:
         """Send a line of plain text, and another one later; nothing says that it goes on."""
         peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-                     b"Transfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n")
+                     b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n")
         self.go_on.wait(PATIENCE)
         peer.sendall(b"4\r\ntwo\n\r\n0\r\n\r\n")
 

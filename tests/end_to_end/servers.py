@@ -229,6 +229,10 @@ class Prometheus(Server):
         self.wait_for(f"{self.url}/-/ready")
 
 
+# Tests share a machine with others, whose load is none of their matter.
+_UNHURRIED = {"overload_target": "0s"}
+
+
 class Trickster(Server):
     """C{twistd -n trickster} with a configuration."""
 
@@ -236,11 +240,15 @@ class Trickster(Server):
                  more: Mapping[str, Any] | None = None, prefix: Iterable[str] = (), *,
                  listener: Mapping[str, Any] | None = None,
                  form: Iterable[str] = TWISTD,
-                 environment: Mapping[str, str] | None = None) -> None:
+                 environment: Mapping[str, str] | None = None,
+                 sheds: bool = False) -> None:
         """
         :param listener: more options of the default listener.
         :param form: the command, up to where the configuration file is named.
+        :param sheds: whether it refuses what it has no time for, where C{more} does not say.
         """
+        more = dict(more or {})
+        main = {**({} if sheds else _UNHURRIED), **more.pop("main", {})}
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.metrics_port, self.mgmt_port = (free_port() for _ in range(3))
         self.url = f"http://127.0.0.1:{self.port}"
@@ -253,7 +261,7 @@ class Trickster(Server):
                 "metrics": {"address": "127.0.0.1", "port": self.metrics_port},
                 "mgmt": {"address": "127.0.0.1", "port": self.mgmt_port},
             },
-            "backends": dict(backends), **(more or {}),
+            "backends": dict(backends), **({"main": main} if main else {}), **more,
         }))
         command, *arguments = form
         super().__init__([

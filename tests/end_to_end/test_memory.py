@@ -68,7 +68,7 @@ class MemoryTests(SynchronousTestCase):
         }, {
             "caches": {"default": {"memory": {"max_size_bytes": CACHE}}},
             "main": {"hit_memo_bytes": HITS, "compressed_memo_bytes": CODED,
-                     "fast_forward_memo_bytes": NEWEST, "overload_target": "0s"},
+                     "fast_forward_memo_bytes": NEWEST},
         }, listener={"connections_limit": CONNECTIONS, "write_timeout": "5m",
                      "idle_timeout": "5m"})
         self.addCleanup(self.trickster.stop)

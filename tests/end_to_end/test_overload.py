@@ -44,7 +44,6 @@ class DescriptorTests(Standing):
         cls.trickster = cls.kept(Trickster(
             root / "trickster", {"web": {
                 "provider": "rp", "origin_url": cls.origin.url, "max_concurrent_conns": 8}},
-            {"main": {"overload_target": "0s"}},
             prefix=("prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}")))
 
     def test_wait(self) -> None:
