@@ -104,6 +104,7 @@ class RoutesTests(SynchronousTestCase):
                 (some("/a", Serve.PROXY, key_headers=("x",)), "key_headers"),
                 (some("/a", Serve.PROXY, key_headers=(b"X",)), "key_headers"),
                 (some("/a", Serve.PROXY, ignored_params="_"), "ignored_params"),
+                (some("/a", Serve.PROXY, ignored_params=frozenset((b"_",))), "ignored_params"),
                 (some("/a", Serve.OBJECT, ttl="30s"), "ttl"),
                 (some("/a", Serve.OBJECT, ttl=-1), "ttl"),
                 (some("/a", Serve.OBJECT, transform=b""), "transform"),

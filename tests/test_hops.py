@@ -132,6 +132,9 @@ class CountedTests(SynchronousTestCase):
     def test_names(self) -> None:
         """They are among the fields that only trusted hops may say."""
         self.assertLess(set(COUNTED_FIELDS), FORWARDING_FIELDS)
+        self.assertEqual(FORWARDING_FIELDS, {b"forwarded"} | {
+            b"x-forwarded-" + each
+            for each in (b"by", b"for", b"host", b"port", b"proto", b"server")})
 
     def test_addresses_do_not_count(self) -> None:
         """Or no two clients would share an answer."""
@@ -150,6 +153,7 @@ class CountedTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """The older fields count as they are."""
-        self.assertEqual(counted_value(b"x-forwarded-host", Headers(((b"X-Forwarded-Host", b"a"),))),
-                         b"a")
+        for said in (b"a", b"for=a", b"by=a, for=b"):
+            self.assertEqual(counted_value(
+                b"x-forwarded-host", Headers(((b"X-Forwarded-Host", said),))), said)
         self.assertIsNone(counted_value(b"x-forwarded-host", Headers()))

@@ -73,6 +73,15 @@ class HealthOfAllTests(SynchronousTestCase):
             None, {"active": 1, "streaming": 2, "idle": 3, "queued": 4}])
         self.assertEqual(report["available"][1]["connections"]["active"], 0)
 
+    def test_text_connections(self) -> None:
+        """A line tells of connections where one is in use, lasts, or is waited for."""
+        for stats in (PoolStats(1, 0, 0, 0, 0, 0), PoolStats(0, 1, 0, 0, 0, 0),
+                      PoolStats(0, 0, 0, 1, 0, 0), PoolStats(0, 0, 1, 0, 9, 9)):
+            text = as_text(Situation([BackendHealth(
+                "web", "proxy", Health(State.PASSING), connections=stats)], 0.0))
+            is_used = stats.active + stats.lasting + stats.waiting > 0
+            self.assertEqual("connections: " in text, is_used, stats)
+
     def test_forms(self) -> None:
         """The query or the Accept field choose the form; plain text is the default."""
         forms = [self.got(*args).headers.get(b"content-type") for args in (

@@ -39,7 +39,8 @@ class NamedTests(SynchronousTestCase):
 
     def test_as_clients_see_it(self) -> None:
         """Absolute or relative, in any case, with or without the port of the scheme."""
-        for value in ("/y", "http://a.example/y", "HTTP://A.EXAMPLE:80/y", "../y", "//a.example/y"):
+        for value in ("/y", "http://a.example/y", "HTTP://A.EXAMPLE:80/y", "../y", "//a.example/y",
+                      "https://a.example/y", "https://a.example:443/y"):
             self.assertEqual(targets(Location=value), [b"/d/x?q", b"/y"], value)
         self.assertEqual(targets(Content_Location="y?a=1#f"), [b"/d/x?q", b"/d/y?a=1"])
         self.assertEqual(targets(Location="http://a.example"), [b"/d/x?q", b"/"])

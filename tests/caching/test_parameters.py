@@ -19,6 +19,8 @@ CLOAKED = (
     b"a[0]=evil", b"A=evil", b"b=%00a=evil", b"b=1%0Aa=evil", b"b=1#a=evil", b"b=1?a=evil",
     b"b=1%23a=evil", b"a.=evil", b";a=evil", b"b;a=evil", b"b%zz=1", b"b=%", b"\xe4=1", b"%61%00=1",
     b"_method=DELETE", b"X-HTTP-Method-Override=DELETE", b"%5fmethod=DELETE",
+    b"method=DELETE", b"_http_method=DELETE", b"x-http-method=DELETE", b"xMethodOverride=DELETE",
+    b"method_override=DELETE",
 )
 HARMLESS = (b"b=1", b"utm_source=x.y", b"fbclid=IwAR0-_", b"b=%C3%A4+x", b"b=/c/d:e@f,g", b"b",
             b"b=", b"b-c=1&d_e=2", b"", b"b=c=d")

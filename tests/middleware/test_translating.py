@@ -84,6 +84,9 @@ class TranslatingTests(SynchronousTestCase):
         sent, _ = self.asked(Request(b"GET", b"/q?a=%42&b"), translate=lambda r, p: Translation(
             r.path, p))
         self.assertEqual(sent.target, b"/q?a=%42&b")
+        sent, _ = self.asked(Request(b"GET", b"/q?a=%42&b"), translate=lambda r, p: Translation(
+            b"/other", p))
+        self.assertEqual(sent.target, b"/other?a=B&b=")
 
     def test_whole(self) -> None:
         """What is to be translated is asked for whole, and without a coding."""

@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.observability.test_access import Tunnel
 from trickster.bodies import Pieces, read_all
 from trickster.errors import BadRequest, RequestError, UpstreamBroke, UpstreamTimeout
 from trickster.messages import Octets, Request, Response
@@ -106,3 +107,26 @@ class CountedOriginTests(SynchronousTestCase):
             self.assertEqual(counted.outages.is_failing, type(body) is Pieces)
             at_once(read_all(answer.body, 100))
             self.assertFalse(counted.outages.is_failing)
+
+    def test_recovery_without_an_end(self) -> None:
+        """Readers do not ask for the end of what they know the length of; tunnels have none."""
+        body = PausedBody(length=3)
+        body.feed(b"a", b"bc")
+        counted = self.failing(UpstreamTimeout())
+        counted.inner = RecordingResponder.of(Response(200, body=body))
+        answer = at_once(counted.respond(Request(b"GET", b"/")))
+        for is_failing in (True, False):
+            at_once(answer.body.read())
+            self.assertEqual(counted.outages.is_failing, is_failing)
+        counted = self.failing(UpstreamTimeout())
+        counted.inner = RecordingResponder.of(Response(101, body=Tunnel([b"x"])))
+        at_once(counted.respond(Request(b"GET", b"/")))
+        self.assertFalse(counted.outages.is_failing)
+
+    def test_left(self) -> None:
+        """A body that its reader leaves is closed, and tells nothing of the origin."""
+        body = PausedBody()
+        counted = self.failing(UpstreamTimeout())
+        counted.inner = RecordingResponder.of(Response(200, body=body))
+        at_once(counted.respond(Request(b"GET", b"/"))).body.close()
+        self.assertEqual((body.is_closed, counted.outages.is_failing), (True, True))

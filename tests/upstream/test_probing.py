@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import UpstreamUnreachable
@@ -157,6 +158,16 @@ class IntervalTests(ProbingTestCase):
             self.round(status)
         self.assertEqual([health.state for health in self.changes],
                          [State.PASSING, State.FAILING, State.PASSING])
+
+    def test_told(self) -> None:
+        """So they are in the log, with what is wrong."""
+        with capturedLogs() as events:
+            for status in (200, 200, 200, 503, 503, 503, 200, 200):
+                self.round(status)
+        self.assertEqual([(event["log_level"], formatEvent(event)) for event in events], [
+            (LogLevel.info, "Backend prom is healthy"),
+            (LogLevel.error, "Backend prom is unhealthy: status 503, not 200"),
+            (LogLevel.info, "Backend prom is healthy")])
 
     def test_stop(self) -> None:
         """After it was stopped, nothing is asked, and what was is given up."""
