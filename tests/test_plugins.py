@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -26,6 +26,28 @@ class NoDefaults:
     """A key without a default."""
 
     step: float
+
+
+def _refuse(*_: object) -> None:
+    raise ValueError("no such step")
+
+
+@frozen
+class BadDefault:
+    """A key whose default its own validator refuses."""
+
+    step: float = field(default=0.0, validator=_refuse)
+
+
+@frozen
+class Derived:
+    """A key, and what is derived from it, which has no default to be given."""
+
+    step: float = 0.0
+    double: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "double", 2 * self.step)
 
 
 @implementer(IOriginType)
@@ -186,6 +208,11 @@ class LoadTests(SynchronousTestCase):
         text = self.assertRefused(
             BrokenPlugin, Entry("graphite", lambda: Graphite("g", NoDefaults)))
         self.assertIn("no default for step", text)
+        text = self.assertRefused(
+            BrokenPlugin, Entry("graphite", lambda: Graphite("g", BadDefault)))
+        self.assertIn("its options cannot be made: ValueError: no such step", text)
+        plugins(Entry("graphite", lambda: Graphite("g", Derived))).load(
+            ORIGINS, "graphite", IOriginType)
 
 
 class InstalledTests(SynchronousTestCase):
