@@ -12,11 +12,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from trickster.bodies import read_all
-from trickster.caching.dates import format_date
 from trickster.caching.hitmemo import HitMemo
 from trickster.caching.objectoptions import ObjectOptions
 from trickster.caching.objects import ObjectCache
 from trickster.errors import TricksterError, UpstreamBroke
+from trickster.http.dates import format_date
 from trickster.interfaces import IBody, ICacheStore, IReferenceStore, IResponder
 from trickster.messages import Headers, Octets, Request, Response
 from trickster.routes import Match, Route, Serve

@@ -17,14 +17,14 @@ from tests.caching.deltarig import NOW, Rig, range_request
 from tests.caching.objectworld import START, Client, ObjectStore, OctetStore, Origin, World
 from tests.caching.test_progressive import FakeSpool
 from trickster.bodies import read_all
-from trickster.caching.dates import format_date
 from trickster.caching.hitmemo import HitMemo
 from trickster.caching.identifying import Identity, Overrides, field_names
 from trickster.caching.objectoptions import Collapse
 from trickster.caching.progressive import Spread
 from trickster.caching.sharing import ProgressiveProxy
 from trickster.errors import TricksterError
-from trickster.hops import COUNTED_FIELDS
+from trickster.http.dates import format_date
+from trickster.http.hop_by_hop import COUNTED_FIELDS
 from trickster.identity import IDENTITY_HEADERS, OVERRIDE_HEADERS
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Octets, Request, Response

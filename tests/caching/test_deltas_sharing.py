@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.deltarig import Answer, Rig
 from tests.caching.fakeprometheus import status
-from trickster.caching.rfc9111 import Rules
 from trickster.errors import Reason
+from trickster.http.freshness import Rules
 from trickster.messages import FastForward, Response, Status
 
 # Fields of an answer, and why it is then for the one who asked only.

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.bodies import Pieces, read_all
 from trickster.caching.documents import Document, Part, whole_part
-from trickster.caching.rfc9111 import Policy
+from trickster.http.freshness import Policy
 from trickster.messages import NO_HEADERS, Octets
 
 

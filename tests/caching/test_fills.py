@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.caching.objectworld import SlowBody
 from trickster.caching.documents import Document
 from trickster.caching.fills import Alone, Fill, FillTable, Landed
-from trickster.caching.rfc9111 import Policy
 from trickster.errors import UpstreamUnreachable
+from trickster.http.freshness import Policy
 from trickster.messages import NO_HEADERS, Outcome, Response
 
 

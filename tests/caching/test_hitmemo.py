@@ -15,7 +15,7 @@ from tests.caching.deltarig import Rig
 from tests.caching.objectworld import ObjectStore, OctetStore, World
 from trickster.caching.documents import Document
 from trickster.caching.hitmemo import HitMemo
-from trickster.caching.rfc9111 import Policy
+from trickster.http.freshness import Policy
 from trickster.messages import NO_HEADERS, Octets, Response, Status, octets_of
 from trickster.testing.doubles import DictStore, at_once
 from trickster.timeseries.dataset import Dataset

@@ -22,7 +22,7 @@ from trickster.caching.ranges import (
     read_multipart,
     satisfiable,
 )
-from trickster.caching.rfc9111 import Policy, Rules
+from trickster.http.freshness import Policy, Rules
 from trickster.messages import NO_HEADERS, Headers
 
 SPANS = st.lists(st.tuples(st.integers(0, 29), st.integers(1, 10)).map(

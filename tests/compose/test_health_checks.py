@@ -12,10 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.compose.administration import health_check
 from trickster.compose.backends import Backend, Surroundings
 from trickster.config.backends import BackendOptions, HealthCheckOptions, TlsOptions
+from trickster.http.origin_url import OriginURL
 from trickster.observability.metrics import Metrics
 from trickster.origins.web import WebOptions, reverse_proxy
 from trickster.stores.memory import MemoryStore
-from trickster.upstream.origin import OriginURL
 
 
 class _Unreachable:

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.config.urls import origin_fault
 from trickster.errors import ConfigurationError
-from trickster.upstream.origin import OriginURL
+from trickster.http.origin_url import OriginURL
 
 GOOD = ("http://h", "http://h:9090/", "HTTPS://H.example.", "http://[::1]:9", "http://10.0.0.1",
         "http://h/a%20b/c", "http://h_x-y/~a;b=c,d@e:f!$&'()*+", "http://h/a/../b")

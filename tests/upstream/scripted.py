@@ -16,10 +16,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from trickster.http.origin_url import OriginURL
 from trickster.messages import NO_HEADERS, Headers, Octets, Pair, Peer, Request, Response
 from trickster.upstream.client import UpstreamClient
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.origin import OriginURL
 
 PLACE = IPv4Address("TCP", "127.0.0.1", 9090)
 

@@ -27,8 +27,8 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from trickster.errors import ConfigurationError, UpstreamUnreachable
+from trickster.http.origin_url import OriginURL
 from trickster.upstream.connecting import NamedEndpoint, connector, plain_endpoint
-from trickster.upstream.origin import OriginURL
 from trickster.upstream.pool import unreachable
 from trickster.upstream.resolving import SharedResolver
 from trickster.upstream.tls import TLSOptions

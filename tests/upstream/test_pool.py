@@ -15,9 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.upstream.scripted import ScriptedOrigin, a_client, a_request, answering, reading
 from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
+from trickster.http.origin_url import OriginURL
 from trickster.messages import Octets, Response
 from trickster.upstream.arriving import READ_AHEAD
-from trickster.upstream.origin import OriginURL
 from trickster.upstream.pool import unreachable
 
 ANSWERS = (

@@ -24,10 +24,10 @@ from zope.interface import implementer
 from tests.upstream.certificates import Authority, Identity
 from tests.upstream.scripted import PLACE, a_request, reading
 from trickster.errors import ConfigurationError, UpstreamBroke, UpstreamUnreachable
+from trickster.http.origin_url import OriginURL
 from trickster.messages import Response, octets_of
 from trickster.upstream.client import UpstreamClient
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.origin import OriginURL
 from trickster.upstream.tls import TLSOptions, connection_creator
 
 

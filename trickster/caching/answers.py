@@ -10,7 +10,7 @@ from trickster.bodies import Pieces
 from trickster.caching.documents import Document, Span
 from trickster.caching.following import Follower
 from trickster.caching.ranges import content_range, multipart, parse_range, satisfiable
-from trickster.caching.validation import (
+from trickster.http.conditions import (
     Verdict,
     evaluate,
     has_conditions,

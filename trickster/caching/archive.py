@@ -14,18 +14,18 @@ from trickster.caching.faults import COMPARED, is_about_request, is_unremarkable
 from trickster.caching.keys import counts_whole
 from trickster.caching.objectoptions import ObjectOptions, ttl_of
 from trickster.caching.partials import missing_of
-from trickster.caching.rfc9111 import (
+from trickster.caching.selecting import ALL_FIELDS, WHO, Selecting, selecting_values
+from trickster.caching.shelf import Shelf
+from trickster.caching.wire import revised
+from trickster.errors import Reason
+from trickster.http.conditions import updated
+from trickster.http.freshness import (
     NOT_FOR_OTHERS,
     Policy,
     not_storable,
     policy_of,
     vary_names,
 )
-from trickster.caching.selecting import ALL_FIELDS, WHO, Selecting, selecting_values
-from trickster.caching.shelf import Shelf
-from trickster.caching.validation import updated
-from trickster.caching.wire import revised
-from trickster.errors import Reason
 from trickster.messages import NEVER_STORED, NO_HEADERS, Headers, Request, Response
 
 # Without a validator, what may not be used unasked is still for all who ask at the same time.

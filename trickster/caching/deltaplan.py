@@ -8,8 +8,8 @@ from attrs import Factory, evolve, field, frozen
 
 from trickster.caching.identifying import Identity, Overrides
 from trickster.caching.keys import digest
-from trickster.caching.rfc9111 import Rules
 from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
+from trickster.http.freshness import Rules
 from trickster.interfaces import IQueryDialect
 from trickster.messages import Collecting, Headers, MalformedParams, Request, Response, Status
 from trickster.remembering import remembered

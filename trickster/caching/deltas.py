@@ -13,7 +13,6 @@ from zope.interface import implementer
 
 from trickster.caching.budget import SMALL, OverBudget
 from trickster.caching.deltaplan import SECOND_NS, WISHES, DeltaOptions, Plan, planned
-from trickster.caching.directives import Directives
 from trickster.caching.entries import Entries, Entry
 from trickster.caching.fastforward import NewestSamples, instant_wanted, never_wanted
 from trickster.caching.gaps import MANY_SERIES, Fetched, GapFetcher, Refused, Unkept
@@ -21,9 +20,10 @@ from trickster.caching.hitmemo import CacheHits, HitMemo
 from trickster.caching.lastuses import LastUses
 from trickster.caching.passed import PassedKeys
 from trickster.caching.retention import mergeable
-from trickster.caching.rfc9111 import not_for_others
-from trickster.caching.wishes import heeded, wished
 from trickster.errors import NotATimeRange, NotCached, Reason
+from trickster.http.cache_control import Directives
+from trickster.http.freshness import not_for_others
+from trickster.http.request_directives import heeded, wished
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import (
     Collecting,

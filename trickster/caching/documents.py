@@ -8,10 +8,10 @@ from itertools import chain
 from attrs import evolve, field, frozen
 
 from trickster.bodies import Pieces
-from trickster.caching.dates import format_date
-from trickster.caching.directives import split_list
-from trickster.caching.rfc9111 import Policy, initial_age
 from trickster.caching.selecting import Selecting
+from trickster.http.cache_control import split_list
+from trickster.http.dates import format_date
+from trickster.http.freshness import Policy, initial_age
 from trickster.interfaces import IBody
 from trickster.messages import Headers, Octets
 

@@ -20,8 +20,8 @@ from trickster.caching.deltaplan import (
     is_plain,
 )
 from trickster.caching.flights import Flight
-from trickster.caching.rfc9111 import not_for_others
 from trickster.errors import TricksterError, Undecodable
+from trickster.http.freshness import not_for_others
 from trickster.interfaces import INewestDialect, IResponder
 from trickster.messages import FastForward, Octets
 from trickster.remembering import SizedLRU

@@ -20,9 +20,9 @@ from trickster.caching.flights import settled
 from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.partials import combined, partial_document
 from trickster.caching.progressive import SharedBody
-from trickster.caching.rfc9111 import is_young_enough, may_replace_error
-from trickster.caching.validation import is_conditional, still_selects
 from trickster.errors import Reason, RequestError, Undecodable, UpstreamBroke, UpstreamError
+from trickster.http.conditions import is_conditional, still_selects
+from trickster.http.freshness import is_young_enough, may_replace_error
 from trickster.interfaces import IResponder
 from trickster.messages import Engine, Octets, Outcome, Response, Status, passed_status
 

@@ -15,8 +15,8 @@ from trickster.caching.deltaplan import DeltaOptions, Plan, Stumbled, decoded, f
 from trickster.caching.entries import Entries
 from trickster.caching.flights import Flight, settled
 from trickster.caching.retention import storable, with_more
-from trickster.caching.rfc9111 import NOT_FOR_OTHERS, not_for_others
 from trickster.errors import Reason, TricksterError, Undecodable
+from trickster.http.freshness import NOT_FOR_OTHERS, not_for_others
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import NO_HEADERS, Headers, Octets, Response
 from trickster.timeseries import planning

@@ -12,12 +12,12 @@ from trickster.caching.answers import RangeRules
 from trickster.caching.budget import InFlight
 from trickster.caching.documents import Document
 from trickster.caching.identifying import Identity, field_names
-from trickster.caching.invalidation import NOWHERE_ELSE, Place
 from trickster.caching.keys import ALL_PARAMS, KeyRules
 from trickster.caching.progressive import Spread
-from trickster.caching.rfc9111 import Rules
 from trickster.caching.spool import ISpool
-from trickster.hops import COUNTED_FIELDS
+from trickster.http.freshness import Rules
+from trickster.http.hop_by_hop import COUNTED_FIELDS
+from trickster.http.invalidation import NOWHERE_ELSE, Place
 from trickster.identity import AUTHORIZATION, COOKIE, IDENTITY_HEADERS, OVERRIDE_HEADERS
 from trickster.routes import Route
 

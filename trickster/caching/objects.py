@@ -21,7 +21,6 @@ from trickster.caching.asking import (
     slot_of,
 )
 from trickster.caching.budget import SMALL, OverBudget
-from trickster.caching.directives import NO_DIRECTIVES
 from trickster.caching.documents import Document, Span
 from trickster.caching.errands import Errand
 from trickster.caching.fetching import Fetcher
@@ -29,15 +28,16 @@ from trickster.caching.fills import Alone, Fill, FillTable, Landed, Live, Verdic
 from trickster.caching.formfields import UnreadableBody, is_form
 from trickster.caching.hitmemo import CacheHits, HitMemo
 from trickster.caching.identifying import Identity, Overrides
-from trickster.caching.invalidation import invalidated
 from trickster.caching.keys import READ_ONLY, key_of, merged
 from trickster.caching.objectoptions import Collapse, ObjectOptions
-from trickster.caching.rfc9111 import Use, use_of
 from trickster.caching.selecting import matches
 from trickster.caching.shelf import Found, Shelf
-from trickster.caching.validation import confirms, validators
-from trickster.caching.wishes import heeded, is_more_than_reading
 from trickster.errors import NotCached, Reason
+from trickster.http.cache_control import NO_DIRECTIVES
+from trickster.http.conditions import confirms, validators
+from trickster.http.freshness import Use, use_of
+from trickster.http.invalidation import invalidated
+from trickster.http.request_directives import heeded, is_more_than_reading
 from trickster.interfaces import ICacheStore, IResponder
 from trickster.messages import (
     Engine,
@@ -300,7 +300,8 @@ class ObjectCache:
         sent = self._clock.seconds()
         response = await self._inner.respond(asked_alike(question, self._asking))
         stored = found.document
-        if stored is not None and response.status == 200 and confirms(stored, response.headers):
+        if stored is not None and response.status == 200 and confirms(
+                stored.headers, stored.length or 0, response.headers):
             fresh = self._archive.renewed(question, stored, response, sent)
             await self._archive.keep_renewed(question, fresh, stored)
         elif stored is not None and response.status in (200, 404, 410):

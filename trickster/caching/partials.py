@@ -9,9 +9,9 @@ from attrs import evolve
 
 from trickster.caching.documents import Document, Part, Span, merged_parts, without
 from trickster.caching.ranges import boundary_of, parse_content_range, read_multipart
-from trickster.caching.rfc9111 import Rules
-from trickster.caching.validation import strong_validator, updated
 from trickster.caching.wire import revised
+from trickster.http.conditions import strong_validator, updated
+from trickster.http.freshness import Rules
 from trickster.messages import Headers
 
 

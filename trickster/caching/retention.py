@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from trickster.caching.dates import parse_date
 from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan
 from trickster.caching.entries import Entry
+from trickster.http.dates import parse_date
 from trickster.messages import Headers
 from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from trickster.caching.directives import split_list
 from trickster.caching.identifying import Identity
 from trickster.caching.keys import digest
+from trickster.http.cache_control import split_list
 from trickster.messages import NO_HEADERS, Headers
 
 # No fields, as no field's name has a colon: who asks, and the request's fields altogether.

@@ -6,15 +6,15 @@ from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from trickster.caching.directives import parse_cache_control
 from trickster.caching.documents import Document
 from trickster.caching.fills import Alone, Fill, FillTable, Live, Verdict
 from trickster.caching.identifying import Identity, Overrides
 from trickster.caching.keys import digest
 from trickster.caching.progressive import SharedBody, Spread
-from trickster.caching.rfc9111 import Policy, Rules, names_everything, policy_of, vary_names
 from trickster.caching.selecting import matches, selecting_values
 from trickster.errors import Reason
+from trickster.http.cache_control import parse_cache_control
+from trickster.http.freshness import Policy, Rules, names_everything, policy_of, vary_names
 from trickster.interfaces import IResponder
 from trickster.messages import Engine, Headers, Outcome, Request, Response, Status
 

@@ -8,7 +8,6 @@ from twisted.internet.interfaces import IReactorTime
 from trickster.caching.documents import Document
 from trickster.caching.identifying import Identity
 from trickster.caching.keys import digest
-from trickster.caching.rfc9111 import Rules
 from trickster.caching.selecting import (
     ALL_FIELDS,
     WHO,
@@ -19,6 +18,7 @@ from trickster.caching.selecting import (
 )
 from trickster.caching.wire import Entry, Unreadable, Variants, from_octets, to_octets
 from trickster.errors import StoreError
+from trickster.http.freshness import Rules
 from trickster.identity import AUTHORIZATION
 from trickster.interfaces import ICacheStore, IReferenceStore
 from trickster.messages import Headers

@@ -35,6 +35,7 @@ from trickster.compose.settings import (
 from trickster.config.model import BackendOptions, PathOptions
 from trickster.errors import BrokenPlugin, Reason
 from trickster.frontend.routing import BackendRoutes, RoutedEntry
+from trickster.http.origin_url import OriginURL
 from trickster.interfaces import (
     IBody,
     ICacheStore,
@@ -58,7 +59,6 @@ from trickster.observability.outages import OutageLog
 from trickster.routes import ALL_METHODS, READ_METHODS, LocalAnswer, Match, Route, Serve
 from trickster.timeseries.wire import Codec
 from trickster.upstream.client import UpstreamClient
-from trickster.upstream.origin import OriginURL
 
 # Seconds that a time-series origin's answers are kept that cannot be cached by range.
 _WHOLE_TTL = 60.0

@@ -34,6 +34,7 @@ from trickster.frontend.listeners import Listener
 from trickster.frontend.overload import Lateness, Overload
 from trickster.frontend.resource import ListenerRoot, ResponderResource
 from trickster.frontend.routing import Router
+from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IOriginType, IResponder
 from trickster.observability.access import Observed
 from trickster.observability.counters import RouteLabels
@@ -42,7 +43,6 @@ from trickster.observability.logs import Logs, logs
 from trickster.observability.metrics import Metrics, add_process_metrics
 from trickster.plugins import ORIGINS, Plugins
 from trickster.upstream.connecting import connector
-from trickster.upstream.origin import OriginURL
 from trickster.upstream.probing import HealthCheck
 from trickster.upstream.resolving import Names, shared_resolver
 from trickster.upstream.tls import TLSOptions

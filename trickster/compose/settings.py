@@ -9,18 +9,18 @@ from attrs import evolve, frozen
 from trickster.caching.budget import InFlight
 from trickster.caching.deltaplan import SECOND_NS, DeltaOptions
 from trickster.caching.identifying import Identity, Overrides, field_names
-from trickster.caching.invalidation import Place
 from trickster.caching.objectoptions import Collapse, ObjectOptions
-from trickster.caching.rfc9111 import Rules
 from trickster.caching.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.config.model import BackendOptions
-from trickster.hops import COUNTED_FIELDS
+from trickster.http.freshness import Rules
+from trickster.http.hop_by_hop import COUNTED_FIELDS
+from trickster.http.invalidation import Place
+from trickster.http.origin_url import OriginURL
 from trickster.identity import AUTHORIZATION
 from trickster.routes import Route
 from trickster.timeseries.planning import Sharding
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.origin import OriginURL
 
 
 @frozen

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from trickster.config.problems import Problems, shown
-from trickster.hops import MADE_BY_PROXY
+from trickster.http.hop_by_hop import MADE_BY_PROXY
 
 # RFC 9110 section 5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

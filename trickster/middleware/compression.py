@@ -11,12 +11,12 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.bodies import Pieces
+from trickster.http.negotiation import chosen
 from trickster.interfaces import IBody, IResponder
 from trickster.messages import Headers, Octets, Request, Response, Status
 from trickster.middleware.codedbody import PIECE, CodedBody, Resumed, next_turn
 from trickster.middleware.codedmemo import CodedMemo
 from trickster.middleware.coders import Coding, codings
-from trickster.middleware.negotiation import chosen
 from trickster.remembering import remembered
 
 # Below, what coding saves is hardly a packet.

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.errors import BadRequest, Reason, RequestError
+from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IBody, IResponder
 from trickster.messages import Octets, Pair, Request, Response, octets_of
 from trickster.upstream.answers import NothingCame
@@ -20,7 +21,6 @@ from trickster.upstream.heads import encode_fields, encode_head
 from trickster.upstream.last_hop import counted_down
 from trickster.upstream.leniency import LeniencyLog, not_counted
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.origin import OriginURL
 from trickster.upstream.pool import Connector, Pool, PoolStats
 from trickster.upstream.retries import RetryBudget, is_idempotent
 

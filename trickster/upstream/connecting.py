@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClie
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from trickster.upstream.origin import OriginURL
+from trickster.http.origin_url import OriginURL
 from trickster.upstream.pool import Connector
 from trickster.upstream.resolving import SharedResolver
 from trickster.upstream.tls import TLSOptions, connection_creator

@@ -7,7 +7,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from trickster.hops import (
+from trickster.http.hop_by_hop import (
     FORWARDING_FIELDS,
     HOP_BY_HOP,
     address_of,

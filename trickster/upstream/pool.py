@@ -24,8 +24,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
+from trickster.http.origin_url import OriginURL
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.origin import OriginURL
 from trickster.upstream.protocol import Connection
 from trickster.upstream.slots import Slots
 

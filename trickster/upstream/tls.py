@@ -18,7 +18,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from trickster.errors import ConfigurationError
-from trickster.upstream.origin import OriginURL
+from trickster.http.origin_url import OriginURL
 
 
 @frozen(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.objectworld import fields
-from trickster.caching.invalidation import NOWHERE_ELSE, Place, invalidated
+from trickster.http.invalidation import NOWHERE_ELSE, Place, invalidated
 from trickster.messages import Request, Response
 
 

@@ -7,15 +7,15 @@ from enum import Enum
 
 from attrs import evolve, field, frozen
 
-from trickster.caching.dates import parse_date
-from trickster.caching.directives import (
+from trickster.errors import Reason
+from trickster.http.cache_control import (
     SATURATED,
     Directives,
     parse_cache_control,
     parse_targeted,
     split_list,
 )
-from trickster.errors import Reason
+from trickster.http.dates import parse_date
 from trickster.messages import Headers
 
 # RFC 9110 section 15.1: statuses whose answers may be fresh by guess.

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.origin}."""
+"""Tests for L{trickster.http.origin_url}."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import ConfigurationError
-from trickster.upstream.origin import OriginURL
+from trickster.http.origin_url import OriginURL
 
 
 class ParseTests(SynchronousTestCase):

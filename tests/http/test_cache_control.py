@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.caching.directives import (
+from trickster.http.cache_control import (
     SATURATED,
     Directives,
     parse_cache_control,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.objectworld import SlowBody, fields
-from trickster.caching.wishes import heeded, is_more_than_reading, wished
+from trickster.http.request_directives import heeded, is_more_than_reading, wished
 from trickster.messages import Octets, Request
 
 

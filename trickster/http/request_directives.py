@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trickster.caching.directives import NO_DIRECTIVES, Directives, parse_cache_control
+from trickster.http.cache_control import NO_DIRECTIVES, Directives, parse_cache_control
 from trickster.messages import Headers, Request
 
 _FRESH = parse_cache_control([b"no-cache"])

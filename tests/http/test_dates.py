@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.caching.dates import format_date, parse_date
+from trickster.http.dates import format_date, parse_date
 
 NOW = 1_700_000_000.0  # in November 2023
 

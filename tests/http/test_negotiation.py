@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.middleware.negotiation import chosen, weights
+from trickster.http.negotiation import chosen, weights
 
 OFFERED = (b"zstd", b"br", b"gzip", b"deflate")
 NAMES = [b"zstd", b"br", b"gzip", b"deflate", b"identity", b"*", b"other"]

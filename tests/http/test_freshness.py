@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.objectworld import date, fields
-from trickster.caching.directives import NO_DIRECTIVES, Directives, parse_cache_control
 from trickster.caching.documents import Document
-from trickster.caching.rfc9111 import (
+from trickster.errors import Reason
+from trickster.http.cache_control import NO_DIRECTIVES, Directives, parse_cache_control
+from trickster.http.freshness import (
     Policy,
     Rules,
     Use,
@@ -22,7 +23,6 @@ from trickster.caching.rfc9111 import (
     use_of,
     vary_names,
 )
-from trickster.errors import Reason
 from trickster.messages import NO_HEADERS, Headers
 
 NOW = 1_000_000_000

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from trickster.caching.dates import parse_date
-from trickster.caching.directives import split_list
-from trickster.caching.documents import Document
+from trickster.http.cache_control import split_list
+from trickster.http.dates import parse_date
 from trickster.messages import Headers, Pair
 
 CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since",
@@ -162,18 +161,20 @@ def still_selects(stored: Headers, update: Headers) -> bool:
     return True
 
 
-def confirms(stored: Document, update: Headers) -> bool:
+def confirms(stored: Headers, nbytes: int, update: Headers) -> bool:
     """
+    :param stored: the fields of a stored response.
+    :param nbytes: octets of its body.
     :param update: the fields of a 200 answer to a HEAD.
     :return: whether the stored response is the one that a GET would give
         (RFC 9111 section 4.3.5).
     """
     length = update.get(b"content-length")
-    if length is not None and length != b"%d" % (stored.length or 0):
+    if length is not None and length != b"%d" % nbytes:
         return False
     named = (b"etag", b"last-modified")
-    return still_selects(stored.headers, update) and all(
-        stored.headers.get(name) == update.get(name) for name in named if name in update)
+    return still_selects(stored, update) and all(
+        stored.get(name) == update.get(name) for name in named if name in update)
 
 
 def updated(stored: Headers, update: Headers) -> Headers:

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.hops}."""
+"""Tests for L{trickster.http.hop_by_hop}."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.hops import (
+from trickster.http.hop_by_hop import (
     COUNTED_FIELDS,
     FORWARDING_FIELDS,
     PRIVATE_NETWORKS,

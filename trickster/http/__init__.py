@@ -1,0 +1,1 @@
+"""The semantics of HTTP, as functions of values: nothing here knows Twisted."""
