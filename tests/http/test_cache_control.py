@@ -11,7 +11,6 @@ from trickster.http.cache_control import (
     Directives,
     parse_cache_control,
     parse_targeted,
-    split_list,
 )
 
 NAMES = st.sampled_from(["max-age", "Max-Age", "no-store", "s-maxage", "foo", "PRIVATE"])
@@ -22,36 +21,6 @@ QUOTED = st.text('ab,= \\"', max_size=6)
 def quoted(text: str) -> str:
     """:return: a quoted string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-class SplitListTests(SynchronousTestCase):
-    """Members of lists."""
-
-    def test_quotes(self) -> None:
-        """Commas and escaped quotes inside quotes separate nothing."""
-        self.assertEqual(list(split_list(b'a, "b,c" ,, "d\\",e",f')),
-                         [b"a", b'"b,c"', b'"d\\",e"', b"f"])
-
-    def test_unterminated(self) -> None:
-        """A quote that does not end reaches to the end."""
-        self.assertEqual(list(split_list(b'a, "b, c')), [b"a", b'"b, c'])
-        self.assertEqual(list(split_list(b'a, "b\\')), [b"a", b'"b\\'])
-
-    @settings(max_examples=200, deadline=None)
-    @given(st.lists(st.one_of(TOKENS, QUOTED.map(quoted)), max_size=5), st.sampled_from(
-        [",", ", ", " ,\t", ",,"]))
-    def test_joined(self, members: list[str], comma: str) -> None:
-        """What was joined comes apart again."""
-        self.assertEqual(list(split_list(comma.join(members).encode())),
-                         [member.encode() for member in members])
-
-    @settings(max_examples=300, deadline=None)
-    @given(st.text('a,"\\ ', max_size=30))
-    def test_ends(self, text: str) -> None:
-        """Every octet that is not a separator is in one member, in order."""
-        joined = b"".join(split_list(text.encode()))
-        self.assertEqual(joined.replace(b",", b"").replace(b" ", b""),
-                         text.replace(",", "").replace(" ", "").encode())
 
 
 class CacheControlTests(SynchronousTestCase):

@@ -9,9 +9,9 @@ from attrs import evolve, field, frozen
 
 from trickster.bodies import Pieces
 from trickster.caching.selecting import Selecting
-from trickster.http.cache_control import split_list
 from trickster.http.dates import format_date
 from trickster.http.freshness import Policy, initial_age
+from trickster.http.grammar import tokens
 from trickster.interfaces import IBody
 from trickster.messages import Headers, Octets
 
@@ -166,10 +166,7 @@ def stored_headers(headers: Headers, received: float) -> Headers:
         none (RFC 9110 section 6.6.1).
     :return: the fields that may be stored.
     """
-    gone = set(NOT_STORED)
-    for value in headers.get_all(b"connection"):
-        gone.update(name.lower() for name in split_list(value))
-    kept = headers.without(*gone)
+    kept = headers.without(*NOT_STORED, *tokens(headers, b"connection"))
     return kept if b"date" in kept else kept.with_added((b"Date", format_date(received)))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from trickster.caching.identifying import Identity
 from trickster.caching.keys import digest
-from trickster.http.cache_control import split_list
+from trickster.http.grammar import split_list, weighted
 from trickster.messages import NO_HEADERS, Headers
 
 # No fields, as no field's name has a colon: who asks, and the request's fields altogether.
@@ -20,8 +19,6 @@ Selecting = tuple[tuple[bytes, bytes | None], ...]
 _ACCEPT_LANGUAGE = b"accept-language"
 # Fields whose members' order means nothing beside their weights.
 _WEIGHTED = (_ACCEPT_LANGUAGE, b"accept-encoding", b"accept-charset")
-
-_WEIGHT = re.compile(rb";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*$", re.IGNORECASE)
 
 
 def selecting_values(names: Iterable[bytes], request: Headers,
@@ -78,12 +75,12 @@ def _best(request: Headers) -> bytes | None:
     liked = preferences(request.joined(_ACCEPT_LANGUAGE) or b"")
     if not liked or (len(liked) > 1 and liked[1][1] == liked[0][1]) or liked[0][0] == b"*":
         return None
-    return _weighted((liked[0][0], 1.0))
+    return _spelled((liked[0][0], 1000))
 
 
 def _language(response: Headers) -> bytes | None:
     value = response.joined(b"content-language")
-    return None if value is None else _weighted((value.strip().lower(), 1.0))
+    return None if value is None else _spelled((value.strip().lower(), 1000))
 
 
 def _value(name: bytes, request: Headers, identity: Identity) -> bytes | None:
@@ -102,23 +99,20 @@ def _normalised(name: bytes, request: Headers) -> bytes | None:
         return None
     value = request.joined(name) or b""
     if name in _WEIGHTED:
-        return b", ".join(map(_weighted, preferences(value)))
+        return b", ".join(map(_spelled, preferences(value)))
     return b", ".join(split_list(value))
 
 
-def _weighted(liked: tuple[bytes, float]) -> bytes:
-    return liked[0] + b";q=%g" % liked[1]
+def _spelled(liked: tuple[bytes, int]) -> bytes:
+    return b"%b;q=%d" % liked
 
 
-def preferences(value: bytes) -> list[tuple[bytes, float]]:
+def preferences(value: bytes) -> list[tuple[bytes, int]]:
     """
     :param value: of C{Accept-Language}.
-    :return: language ranges in lower case with their weights, the best first, those of
-        equal weight by name (RFC 9110 section 12.5.4).
+    :return: language ranges in lower case with their weights in thousandths, the best first,
+        those of equal weight by name (RFC 9110 section 12.5.4); a member that is malformed
+        stands for itself.
     """
-    found = {}
-    for member in split_list(value):
-        weighted = _WEIGHT.search(member)
-        tag = member[:weighted.start()] if weighted else member
-        found[tag.strip().lower()] = float(weighted[1]) if weighted else 1.0
+    found = dict([weighted(member) or (member.lower(), 1000) for member in split_list(value)])
     return sorted(found.items(), key=lambda item: (-item[1], item[0]))

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 from trickster.config.problems import Problems, shown
+from trickster.http.grammar import is_field_name
 from trickster.http.hop_by_hop import MADE_BY_PROXY
 
-# RFC 9110 section 5.6.2.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 9110 section 5.5: no other controls than tabs are in a value.
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -19,7 +18,7 @@ def check_methods(at: str, methods: Iterable[str], problems: Problems) -> None:
     :param at: path of a list of request methods, or of C{*}, in the configuration.
     """
     for number, method in enumerate(methods):
-        if not _TOKEN.fullmatch(method) or method != method.upper():
+        if not is_field_name(method) or method != method.upper():
             problems.at(f"{at}[{number}]", f"{shown(method)} is not a request method; "
                         "expected one such as GET, in capitals, or *")
 
@@ -28,7 +27,7 @@ def check_method(at: str, method: str | None, problems: Problems) -> None:
     """
     :param at: path of a request method, which may be in small letters, in the configuration.
     """
-    if method is not None and not _TOKEN.fullmatch(method):
+    if method is not None and not is_field_name(method):
         problems.at(at, f"{shown(method)} is not a request method; expected one such as GET")
 
 
@@ -36,7 +35,7 @@ def check_name(at: str, name: str, problems: Problems) -> None:
     """
     :param at: path of a header name in the configuration.
     """
-    if not _TOKEN.fullmatch(name):
+    if not is_field_name(name):
         problems.at(at, f"{shown(name)} is not a header name")
 
 
@@ -67,7 +66,7 @@ def check_changes(at: str, headers: Mapping[str, str], problems: Problems) -> No
     """
     for name, value in headers.items():
         plain = name[1:] if name[:1] in ("+", "-") else name
-        if not _TOKEN.fullmatch(plain):
+        if not is_field_name(plain):
             problems.at(f"{at}.{name}", f"{shown(name)} is not a header name")
         _check_maker(f"{at}.{name}", plain, problems)
         _check_value(f"{at}.{name}", value, problems)
@@ -87,7 +86,7 @@ def check_expected(at: str, headers: Mapping[str, str], problems: Problems) -> N
     :param at: path of a map of header fields to compare with in the configuration.
     """
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or name[0] in "+-":
+        if not is_field_name(name) or name[0] in "+-":
             problems.at(f"{at}.{name}", f"{shown(name)} is not a header name")
         _check_value(f"{at}.{name}", value, problems)
 

@@ -8,12 +8,9 @@ from collections.abc import Callable
 from attrs import define, field
 
 from trickster.frontend.requesthead import Malformed, parse_pairs
+from trickster.http.grammar import PARAMETERS
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
-_CHUNK_SIZE = re.compile(
-    rb"([0-9A-Fa-f]{1,16})"
-    rb"((?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*)")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(" + PARAMETERS + rb")")
 
 _LONGEST_SIZE_LINE = 1024
 _MOST_EXTENSIONS = 16 * 1024

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from attrs import define, field, frozen
 
 from trickster.frontend.requesthead import (
-    TOKEN_OCTETS,
     Fields,
     Malformed,
     RequestHead,
@@ -16,6 +15,7 @@ from trickster.frontend.requesthead import (
     parse_fields,
     parse_request_line,
 )
+from trickster.http.grammar import TOKEN_OCTETS
 
 _CR, _LF = 0x0D, 0x0A
 _TOKEN_STARTS = frozenset(TOKEN_OCTETS)

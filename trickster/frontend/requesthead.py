@@ -7,10 +7,9 @@ from types import MappingProxyType
 
 from attrs import frozen
 
+from trickster.http.grammar import TOKEN_OCTETS, is_token, tokens
 from trickster.messages import Headers, Pair
 
-TOKEN_OCTETS = (b"!#$%&'*+-.^_`|~0123456789"
-                b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _VISIBLE = bytes(range(0x21, 0x7F))
 _ESCAPES = MappingProxyType({octet: f"%{octet:02X}" for octet in range(0x80, 0x100)})
 # What a field block consists of: text, horizontal tabs, obs-text and line ends.
@@ -99,11 +98,6 @@ class RequestHead:
     persistent: bool
     expects_continue: bool
     client: str = ""
-
-
-def is_token(octets: bytes) -> bool:
-    """:return: whether this is a token (RFC 9110 section 5.6.2)."""
-    return bool(octets) and not octets.translate(None, TOKEN_OCTETS)
 
 
 def is_authority(octets: bytes) -> bool:
@@ -209,20 +203,8 @@ def parse_fields(block: bytes) -> Fields | Malformed:
         return framing
     hosts = tuple(headers.get_all(b"host"))
     return Fields(headers, framing, hosts, all(map(is_authority, hosts)),
-                  frozenset(list_members(headers, b"connection")),
-                  b",".join(list_members(headers, b"expect")))
-
-
-def list_members(headers: Headers, name: bytes) -> list[bytes]:
-    """
-    :param name: of a list-valued field, in lower case.
-    :return: its members in lower case, without empty ones (RFC 9110 section 5.6.1).
-    """
-    values = headers.get_all(name)
-    if not values:
-        return []
-    members = [member.strip(b" \t").lower() for member in b",".join(values).split(b",")]
-    return [member for member in members if member]
+                  frozenset(tokens(headers, b"connection")),
+                  b",".join(tokens(headers, b"expect")))
 
 
 def _framing(headers: Headers) -> int | None | Malformed:

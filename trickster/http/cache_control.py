@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 from http_sfv import Dictionary, Item
 from http_sfv.types import DisplayString, Token
+
+from trickster.http.grammar import split_list, unquoted
 
 # RFC 9111 section 1.2.2: a value too great to hold means this many seconds.
 SATURATED = 2**31 - 1
@@ -19,28 +20,6 @@ _FLAGS = (b"no-store", b"must-revalidate", b"proxy-revalidate", b"must-understan
 _FLAGS_WITH_FIELDS = (b"private", b"no-cache")
 # The time that the structured field takes to read grows with its square.
 _LONGEST_TARGETED = 2048
-
-_ELEMENT = re.compile(rb'(?:"(?:\\.|[^"\\])*(?:"|\\?$)|[^",])*', re.DOTALL)
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-
-
-def split_list(value: bytes) -> Iterator[bytes]:
-    """
-    :param value: a list-valued field (RFC 9110 section 5.6.1).
-    :return: its members that are not empty; commas inside quotes separate nothing.
-    """
-    if b'"' not in value:
-        yield from filter(None, (piece.strip(b" \t") for piece in value.split(b",")))
-        return
-    at = 0
-    while at <= len(value):
-        found = _ELEMENT.match(value, at)
-        end = found.end() if found else len(value)
-        member = value[at:end].strip(b" \t")
-        if member:
-            yield member
-        at = end + 1
-
 
 @frozen
 class Directives:
@@ -89,14 +68,8 @@ def parse_cache_control(lines: Sequence[bytes]) -> Directives:
         for member in split_list(line):
             name, equals, value = member.partition(b"=")
             name = name.lower()
-            values[name] = (*values.get(name, ()), _unquoted(value) if equals else None)
+            values[name] = (*values.get(name, ()), unquoted(value) if equals else None)
     return Directives(values)
-
-
-def _unquoted(value: bytes) -> bytes:
-    if len(value) >= 2 and value[:1] == value[-1:] == b'"':
-        return _ESCAPED.sub(rb"\1", value[1:-1])
-    return value
 
 
 def parse_targeted(lines: Sequence[bytes]) -> Directives | None:

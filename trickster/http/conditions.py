@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from trickster.http.cache_control import split_list
 from trickster.http.dates import parse_date
+from trickster.http.grammar import split_list
 from trickster.messages import Headers, Pair
 
 CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since",

@@ -13,9 +13,9 @@ from trickster.http.cache_control import (
     Directives,
     parse_cache_control,
     parse_targeted,
-    split_list,
 )
 from trickster.http.dates import parse_date
+from trickster.http.grammar import split_list
 from trickster.messages import Headers
 
 # RFC 9110 section 15.1: statuses whose answers may be fresh by guess.

@@ -15,6 +15,7 @@ from ipaddress import (
 
 from attrs import frozen
 
+from trickster.http.grammar import QUOTED_STRING, TOKEN, unquoted
 from trickster.messages import Headers
 from trickster.remembering import remembered
 
@@ -38,13 +39,10 @@ COUNTED_FIELDS = (b"forwarded", b"x-forwarded-host", b"x-forwarded-port", b"x-fo
 _ABOUT_PROXIES = frozenset((b"for", b"by"))
 
 _NO_PSEUDONYM = re.compile(r"[^0-9A-Za-z._-]")
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
 # The alternatives begin differently, and each piece ends where only one thing may follow:
 # the time is linear.
-_PAIR = re.compile(rb"(" + _TOKEN + rb")=(" + _TOKEN + rb"|" + _QUOTED + rb")")
+_PAIR = re.compile(rb"(" + TOKEN + rb")=(" + TOKEN + rb"|" + QUOTED_STRING + rb")")
 _NEXT = re.compile(rb";|[ \t]*,[ \t]*")
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,31}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 _PORT = re.compile(rb"[0-9]{1,5}")
@@ -121,7 +119,7 @@ def elements(said: bytes) -> tuple[Element, ...] | None:
         pair = _PAIR.match(said, at)
         if pair is None:
             return None
-        pairs.append((pair[1].lower(), _unquoted(pair[2])))
+        pairs.append((pair[1].lower(), unquoted(pair[2])))
         after = _NEXT.match(said, pair.end())
         if after is None or after[0] != b";":
             found.append(tuple(pairs))
@@ -129,10 +127,6 @@ def elements(said: bytes) -> tuple[Element, ...] | None:
         if after is None:
             return tuple(found) if pair.end() == len(said) else None
         at = after.end()
-
-
-def _unquoted(value: bytes) -> bytes:
-    return _ESCAPED.sub(rb"\1", value[1:-1]) if value[:1] == b'"' else value
 
 
 def forwarded(headers: Headers) -> bytes | None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
+from trickster.http.grammar import weighted
+
 IDENTITY = b"identity"
 
-_MEMBER = re.compile(
-    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:;[ \t]*[qQ]=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?")
 _NAME = re.compile(rb"[^;\s]+")
 _ALIASES = MappingProxyType({b"x-gzip": b"gzip"})  # RFC 9110 section 8.4.1.3
 # No client knows more codings than that; a longer list is an attempt to keep us busy.
@@ -37,22 +37,11 @@ def weights(value: bytes) -> Mapping[bytes, int]:
 
 
 def _weight(member: bytes) -> tuple[bytes, int] | None:
-    match = _MEMBER.fullmatch(member)
-    if match is None:
+    found = weighted(member)
+    if found is None:
         seeming = _NAME.match(member)
-        return None if seeming is None else (_plain(seeming[0]), 0)
-    name, weight = match.groups()
-    return _plain(name), 1000 if weight is None else _thousandths(weight)
-
-
-def _plain(name: bytes) -> bytes:
-    lowered = name.lower()
-    return _ALIASES.get(lowered, lowered)
-
-
-def _thousandths(weight: bytes) -> int:
-    whole, _, fraction = weight.partition(b".")
-    return 1000 * int(whole) + int(fraction.ljust(3, b"0"))
+        found = None if seeming is None else (seeming[0].lower(), 0)
+    return None if found is None else (_ALIASES.get(found[0], found[0]), found[1])
 
 
 def chosen(value: bytes | None, offered: Sequence[bytes]) -> bytes | None:

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.bodies import Pieces
+from trickster.http.grammar import tokens
 from trickster.http.negotiation import chosen
 from trickster.interfaces import IBody, IResponder
 from trickster.messages import Headers, Octets, Request, Response, Status
@@ -43,8 +44,7 @@ def varied(headers: Headers) -> Headers:
     stated = headers.joined(b"vary")
     if stated is None:
         return headers.with_added((b"Vary", b"Accept-Encoding"))
-    names = {name.strip().lower() for name in stated.split(b",")}
-    if names & {b"*", b"accept-encoding"}:
+    if not {b"*", b"accept-encoding"}.isdisjoint(tokens(headers, b"vary")):
         return headers
     return headers.with_set(b"Vary", stated + b", Accept-Encoding")
 

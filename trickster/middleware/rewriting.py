@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from attrs import evolve, field, frozen
 from zope.interface import implementer
 
+from trickster.http.grammar import is_token
 from trickster.http.hop_by_hop import MADE_BY_PROXY
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Params, Request, Response
 from trickster.routes import LocalAnswer
 
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNSAFE = re.compile(rb"[\r\n\0]")
 
 
@@ -56,7 +56,7 @@ def changed_headers(headers: Headers, todo: tuple[Change, ...]) -> Headers:
     """
     for change in todo:
         name, value = change.name.encode("latin-1"), change.value.encode("utf-8")
-        if not _TOKEN.fullmatch(name) or _UNSAFE.search(value) or name.lower() in MADE_BY_PROXY:
+        if not is_token(name) or _UNSAFE.search(value) or name.lower() in MADE_BY_PROXY:
             continue
         if change.sign == "+":
             headers = headers.with_added((name, value))

@@ -6,15 +6,11 @@ import re
 from enum import Enum
 
 from trickster.errors import UpstreamMalformed
+from trickster.http.grammar import PARAMETERS, TEXT, TOKEN
 from trickster.upstream.leniency import Leniency
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
-_SIZE = re.compile(
-    rb"([0-9A-Fa-f]{1,16})"
-    rb"(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*"
-    rb"([ \t]*)")
-_TRAILER = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*")
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})" + PARAMETERS + rb"([ \t]*)")
+_TRAILER = re.compile(TOKEN + rb":" + TEXT)
 _UNTAKEN = re.compile(rb"[\0\r]")
 _UNTAKEN_YET = re.compile(rb"\0|\r(?!\Z)")
 _OVERHEAD_PER_OCTET = 16

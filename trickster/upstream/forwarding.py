@@ -7,6 +7,7 @@ from enum import Enum
 
 from attrs import frozen
 
+from trickster.http.grammar import split_list, tokens
 from trickster.http.hop_by_hop import (
     FORWARDING_FIELDS,
     HOP_BY_HOP,
@@ -142,16 +143,13 @@ def upgrade_of(request: Request) -> bytes | None:
         return None
     if b"upgrade" not in connection_options(headers):
         return None
-    offered = [name.strip() for name in (headers.joined(b"upgrade") or b"").split(b",")]
-    return b", ".join(name for name in offered if name and name.lower() != b"h2c") or None
+    offered = split_list(headers.joined(b"upgrade") or b"")
+    return b", ".join(name for name in offered if name.lower() != b"h2c") or None
 
 
 def connection_options(headers: Headers) -> frozenset[bytes]:
     """:return: all that C{Connection} names, in lower case."""
-    said = headers.joined(b"connection")
-    if said is None:
-        return frozenset()
-    return frozenset(option.strip() for option in said.lower().split(b","))
+    return frozenset(tokens(headers, b"connection"))
 
 
 def _gone(headers: Headers, always: frozenset[bytes]) -> frozenset[bytes]:

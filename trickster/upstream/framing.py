@@ -8,6 +8,7 @@ from enum import Enum
 from attrs import evolve, frozen
 
 from trickster.errors import UpstreamMalformed
+from trickster.http.grammar import tokens
 from trickster.messages import Headers
 from trickster.upstream.heads import ResponseHead
 from trickster.upstream.leniency import NO_LENIENCIES, Leniency
@@ -111,10 +112,9 @@ def _is_chunked(values: list[bytes], length: int | None, minor: int, kinds: set[
 
 
 def _stays_open(head: ResponseHead) -> bool:
-    options = head.headers.joined(b"connection")
-    if options is None:
+    if b"connection" not in head.headers:
         return head.minor > 0
-    said = {option.strip() for option in options.lower().split(b",")}
+    said = tokens(head.headers, b"connection")
     return b"close" not in said and (head.minor > 0 or b"keep-alive" in said)
 
 

@@ -8,18 +8,14 @@ from collections.abc import Collection
 from attrs import frozen
 
 from trickster.errors import BadRequest, UpstreamMalformed
+from trickster.http.grammar import TEXT, TOKEN
 from trickster.messages import Headers, Pair
 from trickster.upstream.leniency import NO_LENIENCIES, Leniency
 
-# In these no octet can belong to two neighbouring parts: where one fails, each shorter choice
-# before it fails at its next octet, so that the time is linear without possessive quantifiers
-# (Python 3.11.2 gets those wrong).
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
-_STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: (" + _TEXT + rb"))?\r\n")
-_FIELDS = re.compile(rb"(?:" + _TOKEN + rb":" + _TEXT + rb"\r\n)*\r\n")
-_REQUEST = re.compile(_TOKEN + rb" [\x21-\x7e\x80-\xff]+")
-_LINES = re.compile(rb"(?:" + _TOKEN + rb": " + _TEXT + rb"\r\n)*")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: (" + TEXT + rb"))?\r\n")
+_FIELDS = re.compile(rb"(?:" + TOKEN + rb":" + TEXT + rb"\r\n)*\r\n")
+_REQUEST = re.compile(TOKEN + rb" [\x21-\x7e\x80-\xff]+")
+_LINES = re.compile(rb"(?:" + TOKEN + rb": " + TEXT + rb"\r\n)*")
 _END = b"\r\n\r\n"
 _FORBIDDEN = "the request cannot be passed on: it has octets that HTTP forbids"
 
@@ -32,7 +28,7 @@ _ANY_STATUS_LINE = re.compile(
     rb"(HTTP/[0-9]{1,4}\.[0-9]{1,4})([ \t]+)([1-9][0-9][0-9])(?:[ \t](.*))?", re.IGNORECASE | re.DOTALL)
 _VERSION = re.compile(rb"HTTP/1\.[0-9]")
 _UNTAKEN = re.compile(rb"\r(?=[^\n])|\0")
-_NAME = re.compile(_TOKEN)
+_NAME = re.compile(TOKEN)
 _NO_NAME = re.compile(rb"[\x00-\x20\x7f]")
 _CONTROLS = bytes([*range(1, 9), *range(0x0B, 0x20), 0x7F])
 _BLANKED = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
