@@ -6,7 +6,7 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.http.hop_by_hop import FORWARDING_FIELDS, HOP_BY_HOP
+from trickster.http.fields import FORWARDING_FIELDS, HOP_BY_HOP
 from trickster.identity import ADDRESS_HEADERS, IDENTITY_HEADERS, OVERRIDE_HEADERS
 
 

@@ -43,8 +43,8 @@ _CREDENTIALS = (
     "x-client-cert", "x-ssl-client-cert", "ssl-client-cert", "x-ssl-client-dn",
     "x-ssl-client-s-dn", "x-ssl-client-verify", "x-forwarded-authorization",
 )
-# What earlier hops say of the request, beside the fields in L{trickster.http.hop_by_hop}: a deployment has
-# few values of each, and an origin may write them into redirects and links.
+# What earlier hops say of the request, beside the fields in L{trickster.http.fields}: a
+# deployment has few values of each, and an origin may write them into redirects and links.
 _EARLIER_HOPS = (
     "x-forwarded-protocol", "x-forwarded-server", "x-forwarded-scheme", "x-forwarded-ssl",
     "x-forwarded-prefix", "x-forwarded-path", "x-forwarded-uri", "x-scheme", "x-url-scheme",
@@ -55,7 +55,7 @@ _EARLIER_HOPS = (
 IDENTITY_HEADERS = ("authorization", "cookie", *_TENANTS, *_USERS, *_CREDENTIALS, *_EARLIER_HOPS)
 
 # What asks for something else than the request line and Host say.  A name that ends with an
-# asterisk is for all that begin so, and are neither among those above nor in L{trickster.http.hop_by_hop}.
+# asterisk is for all that begin so, and are neither among those above nor forwarding fields.
 OVERRIDE_HEADERS = (
     "x-original-url", "x-original-uri", "x-rewrite-url", "x-override-url", "x-request-uri",
     "request-uri", "x-envoy-original-path", "x-http-destinationurl", "x-proxy-url", "base-url",

@@ -24,7 +24,7 @@ from trickster.caching.progressive import Spread
 from trickster.caching.sharing import ProgressiveProxy
 from trickster.errors import TricksterError
 from trickster.http.dates import format_date
-from trickster.http.hop_by_hop import COUNTED_FIELDS
+from trickster.http.fields import COUNTED_FIELDS
 from trickster.identity import IDENTITY_HEADERS, OVERRIDE_HEADERS
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Octets, Request, Response

@@ -12,7 +12,7 @@ from tests.caching.test_sharing import progressive
 from trickster.caching.identifying import Identity, Overrides, field_names
 from trickster.caching.objectoptions import ObjectOptions
 from trickster.errors import Reason
-from trickster.http.hop_by_hop import FORWARDING_FIELDS
+from trickster.http.fields import FORWARDING_FIELDS
 from trickster.identity import IDENTITY_HEADERS, OVERRIDE_HEADERS
 from trickster.messages import NO_HEADERS, Headers, Status
 from trickster.routes import Route, Serve

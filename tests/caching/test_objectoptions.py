@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.caching.objectworld import fields, web_route
 from trickster.caching.documents import Document
 from trickster.caching.objectoptions import Collapse, ObjectOptions, ttl_of
+from trickster.http.fields import COUNTED_FIELDS
 from trickster.http.freshness import policy_of
-from trickster.http.hop_by_hop import COUNTED_FIELDS
 from trickster.routes import Route, Serve
 
 

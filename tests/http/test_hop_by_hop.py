@@ -1,159 +1,70 @@
-"""Tests for L{trickster.http.hop_by_hop}."""
+"""Tests of L{trickster.http.hop_by_hop}."""
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from trickster.http.fields import HOP_BY_HOP
 from trickster.http.hop_by_hop import (
-    COUNTED_FIELDS,
-    FORWARDING_FIELDS,
-    PRIVATE_NETWORKS,
-    Asked,
-    Trusted,
-    addresses,
-    asked,
-    client_of,
-    counted_value,
-    elements,
+    connection_options,
+    end_to_end,
+    response_headers,
+    upgrade_of,
+    without_nominated,
 )
-from trickster.messages import Headers
+from trickster.messages import Headers, Pair, Request
+
+NAMES = st.sampled_from([b"A", b"b", b"Connection", b"Keep-Alive", b"TE", b"Content-Length"])
+PAIRS = st.lists(st.tuples(NAMES, st.sampled_from([b"close", b"a", b"B, te", b"x"])), max_size=6)
 
 
-class TrustTests(SynchronousTestCase):
-    """Who is believed."""
-
-    def test_networks(self) -> None:
-        """An address within one of the networks, of either version."""
-        trusted = Trusted.of(("10.0.0.0/8", "2001:db8::1"))
-        self.assertTrue(trusted.has("10.255.0.1"))
-        self.assertTrue(trusted.has("2001:db8::1"))
-        for other in ("11.0.0.1", "2001:db8::2", "", "localhost", "/run/socket"):
-            self.assertFalse(trusted.has(other), other)
-
-    def test_private(self) -> None:
-        """By default those that are not on the Internet."""
-        trusted = Trusted.of(PRIVATE_NETWORKS)
-        for host in ("127.0.0.1", "::1", "192.168.1.1", "172.31.0.1", "fd00::1", "fe80::1%eth0"):
-            self.assertTrue(trusted.has(host), host)
-        for host in ("203.0.113.9", "172.32.0.1", "2001:db8::1", "0.0.0.0"):
-            self.assertFalse(trusted.has(host), host)
+def _asking(*fields: Pair, version: bytes = b"HTTP/1.1") -> Request:
+    return Request(b"GET", b"/", Headers(fields), version=version)
 
 
-class ElementTests(SynchronousTestCase):
-    """Reading C{Forwarded}."""
+class PassingTests(SynchronousTestCase):
+    """Which fields pass."""
 
-    def test_example(self) -> None:
-        """The examples of RFC 7239 section 4."""
-        self.assertEqual(elements(b'for="_gazonk"'), (((b"for", b"_gazonk"),),))
-        self.assertEqual(elements(b'For="[2001:db8:cafe::17]:4711"'),
-                         (((b"for", b"[2001:db8:cafe::17]:4711"),),))
-        self.assertEqual(elements(b"for=192.0.2.60;proto=http;by=203.0.113.43"),
-                         (((b"for", b"192.0.2.60"), (b"proto", b"http"), (b"by", b"203.0.113.43")),))
-        self.assertEqual(elements(b"for=192.0.2.43, for=198.51.100.17"),
-                         (((b"for", b"192.0.2.43"),), ((b"for", b"198.51.100.17"),)))
+    @given(PAIRS)
+    def test_all(self, pairs: list[Pair]) -> None:
+        """All but those of one connection, and those that Connection names, in order."""
+        headers = Headers(tuple(pairs))
+        named = connection_options(headers)
+        passing = [pair for pair in pairs
+                   if pair[0].lower() not in HOP_BY_HOP and pair[0].lower() not in named]
+        self.assertEqual(list(end_to_end(headers)), passing)
+        self.assertEqual(list(response_headers(headers, False).pairs), passing)
 
-    def test_quotes(self) -> None:
-        """Separators within quotes separate nothing; what is escaped stands for itself."""
-        self.assertEqual(elements(rb'a="x,\"y;z";b=1'), (((b"a", b'x,"y;z'), (b"b", b"1")),))
+    @given(PAIRS)
+    def test_nominated(self, pairs: list[Pair]) -> None:
+        """Of a request, what is named goes at once, and hop-by-hop fields later."""
+        headers = Headers(tuple(pairs))
+        named = connection_options(headers) - HOP_BY_HOP
+        self.assertEqual(list(without_nominated(headers).pairs),
+                         [pair for pair in pairs if pair[0].lower() not in named])
 
-    def test_unclear(self) -> None:
-        """What readers could take for different things is nothing."""
-        for said in (b"", b"for", b"for=", b"=a", b'for="a', b'for="a\\"', b"for=a,", b"for=a b",
-                     b",for=a", b"for=a;", b"for= a", b"for=a\x00"):
-            self.assertIsNone(elements(said), said)
-
-    @settings(max_examples=50, deadline=None)
-    @given(st.text('abc=",; \\', max_size=40))
-    def test_time(self, said: str) -> None:
-        """However it is repeated, reading is quick."""
-        elements(said.encode() * 2000)
+    def test_framing(self) -> None:
+        """The length of a body is made anew; where there is none, it says something else."""
+        headers = Headers(((b"Content-Length", b"5"),))
+        self.assertEqual(response_headers(headers, True).pairs, ())
+        self.assertEqual(response_headers(headers, False).pairs, headers.pairs)
 
 
-class AskedTests(SynchronousTestCase):
-    """How the first hop was asked."""
+class UpgradeTests(SynchronousTestCase):
+    """The wish to change the protocol (RFC 9110 section 7.8)."""
 
-    def asked(self, *pairs: tuple[bytes, bytes]) -> Asked:
-        return asked(Headers(pairs))
+    def test_wanted(self) -> None:
+        """Only a wish that Connection names is one, and never in HTTP/1.0."""
+        upgrade, connection = (b"Upgrade", b"a, b"), (b"Connection", b"keep-alive, UPGRADE")
+        self.assertIsNone(upgrade_of(_asking(upgrade)))
+        self.assertIsNone(upgrade_of(_asking(connection)))
+        self.assertIsNone(upgrade_of(_asking(upgrade, connection, version=b"HTTP/1.0")))
+        self.assertEqual(upgrade_of(_asking(upgrade, connection)), b"a, b")
 
-    def test_nothing(self) -> None:
-        """No hop said anything."""
-        self.assertFalse(self.asked((b"Host", b"a"), (b"X-Forwarded-For", b"::1")))
-
-    def test_first(self) -> None:
-        """Of several the first hop's."""
-        self.assertEqual(self.asked((b"X-Forwarded-Proto", b"https , http"),
-                                    (b"X-Forwarded-Host", b"a"), (b"X-Forwarded-Host", b"b")),
-                         Asked(b"https", b"a"))
-
-    def test_forwarded(self) -> None:
-        """What one family of fields leaves out, the other may say."""
-        self.assertEqual(self.asked((b"Forwarded", b"proto=https;host=a"),
-                                    (b"X-Forwarded-Host", b"b")), Asked(b"https", b"b"))
-
-    def test_addresses(self) -> None:
-        """From the older list, else from the newer."""
-        self.assertEqual(addresses(Headers(((b"X-Forwarded-For", b"a, b"), (b"Forwarded", b"for=c")))),
-                         [b"a", b"b"])
-        self.assertEqual(addresses(Headers(((b"Forwarded", b"for=c, proto=x"),))),
-                         [b"c", b"unknown"])
-        self.assertEqual(addresses(Headers()), [])
-
-
-class ClientTests(SynchronousTestCase):
-    """Who asked the first proxy."""
-
-    def client(self, *pairs: tuple[bytes, bytes], peer: str = "10.0.0.1") -> str:
-        return client_of(Headers(pairs), peer, Trusted.of(PRIVATE_NETWORKS))
-
-    def test_last_that_is_not_trusted(self) -> None:
-        """What stands before it may be made up."""
-        self.assertEqual(self.client((b"X-Forwarded-For", b"1.1.1.1, 203.0.113.9, 10.0.0.2")),
-                         "203.0.113.9")
-        self.assertEqual(self.client((b"Forwarded", b'for="[2001:db8::1]:80";proto=https')),
-                         "2001:db8::1")
-
-    def test_all_trusted(self) -> None:
-        """Within trusted networks, the first hop's."""
-        self.assertEqual(self.client((b"X-Forwarded-For", b"10.0.0.3, 10.0.0.2")), "10.0.0.3")
-
-    def test_unclear(self) -> None:
-        """What is no address ends the chain."""
-        self.assertEqual(self.client((b"X-Forwarded-For", b"1.1.1.1, unknown, 10.0.0.2")), "10.0.0.2")
-        for said in (b"unknown", b"_hidden", b"10.0.0.1"):
-            self.assertEqual(self.client((b"X-Forwarded-For", said)), "")
-        self.assertEqual(self.client((b"X-Forwarded-Proto", b"https")), "")
-
-
-class CountedTests(SynchronousTestCase):
-    """What answers may be made for."""
-
-    def test_names(self) -> None:
-        """They are among the fields that only trusted hops may say."""
-        self.assertLess(set(COUNTED_FIELDS), FORWARDING_FIELDS)
-        self.assertEqual(FORWARDING_FIELDS, {b"forwarded"} | {
-            b"x-forwarded-" + each
-            for each in (b"by", b"for", b"host", b"port", b"proto", b"server")})
-
-    def test_addresses_do_not_count(self) -> None:
-        """Or no two clients would share an answer."""
-        for said in (b"for=1.1.1.1", b"by=_a;for=b, for=c"):
-            self.assertIsNone(counted_value(b"forwarded", Headers(((b"Forwarded", said),))))
-
-    def test_rest_counts(self) -> None:
-        """Scheme, host and all else, of every hop."""
-        values = [counted_value(b"forwarded", Headers(((b"Forwarded", said),))) for said in (
-            b"for=a;host=x", b"for=a;host=y", b"for=a;host=x, for=b;proto=https", b"secret=1",
-            b'host="x', b"host=x;proto=https", b'host="x;proto=https"',
-            rb'host="x\";proto=\"https"')]
-        self.assertEqual(len(set(values)), len(values))
-        self.assertEqual(values[0], counted_value(
-            b"forwarded", Headers(((b"forwarded", b'for=b;HOST="x";by=c'),))))
-
-    def test_others(self) -> None:
-        """The older fields count as they are."""
-        for said in (b"a", b"for=a", b"by=a, for=b"):
-            self.assertEqual(counted_value(
-                b"x-forwarded-host", Headers(((b"X-Forwarded-Host", said),))), said)
-        self.assertIsNone(counted_value(b"x-forwarded-host", Headers()))
+    def test_http2(self) -> None:
+        """HTTP/2 in clear is taken off the offer."""
+        connection = (b"Connection", b"upgrade")
+        self.assertEqual(upgrade_of(_asking((b"Upgrade", b"H2C, a"), connection)), b"a")
+        self.assertIsNone(upgrade_of(_asking((b"Upgrade", b"h2c"), connection)))

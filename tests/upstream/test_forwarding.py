@@ -9,14 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from trickster.http.hop_by_hop import end_to_end, response_headers, upgrade_of
 from trickster.messages import Headers, Pair, Peer, Request
 from trickster.upstream.forwarding import (
     ForwardedMode,
     OutgoingFields,
-    end_to_end,
     request_fields,
-    response_headers,
-    upgrade_of,
 )
 from trickster.upstream.heads import encode_fields
 

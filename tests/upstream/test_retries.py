@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.upstream.retries import RetryBudget, is_idempotent
+from trickster.upstream.retries import RetryBudget
 
 
 class RetryTests(SynchronousTestCase):
-    def test_idempotent(self) -> None:
-        """The methods are those of RFC 9110 section 9.2.2; methods are case-sensitive."""
-        for method in (b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"):
-            self.assertTrue(is_idempotent(method))
-        for method in (b"POST", b"PATCH", b"CONNECT", b"get", b"", b"PROPFIND"):
-            self.assertFalse(is_idempotent(method))
-
     def test_long_run(self) -> None:
         """Of many requests that all fail, the ratio is made again."""
         budget = RetryBudget()

@@ -10,7 +10,8 @@ from trickster.caching.documents import Document, Span
 from trickster.caching.keys import KeyRules, Merged, digest, merged
 from trickster.caching.ranges import parse_range, range_field
 from trickster.http.cache_control import NO_DIRECTIVES, Directives
-from trickster.http.conditions import CONDITIONS, strong_validator, validators
+from trickster.http.conditions import strong_validator, validators
+from trickster.http.fields import CONDITIONS
 from trickster.messages import Collecting, Headers, Octets, Request
 
 # What origins that are asked for whole answers only never see.

@@ -9,6 +9,7 @@ from attrs import Factory, evolve, field, frozen
 from trickster.caching.identifying import Identity, Overrides
 from trickster.caching.keys import digest
 from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
+from trickster.http.fields import OF_PARTS, REQUEST_DIRECTIVES
 from trickster.http.freshness import Rules
 from trickster.interfaces import IQueryDialect
 from trickster.messages import Collecting, Headers, MalformedParams, Request, Response, Status
@@ -22,18 +23,12 @@ from trickster.units import format_duration
 
 SECOND_NS = 1_000_000_000
 NOT_SHARDED = Sharding()
-# What asks for something else than the answer that is there.
-WISHES = frozenset((b"cache-control", b"pragma"))
 NO_RULES = Rules()
 NOBODY = Identity()
 NO_OVERRIDES = Overrides()
 # What a cache must not send on when it asks for something else than the client did, and
 # content codings, which it could not cut.
-_NOT_FETCHED = (
-    b"accept-encoding", b"if-none-match", b"if-modified-since", b"if-match",
-    b"if-unmodified-since", b"if-range", b"range", b"cache-control", b"pragma",
-    b"content-length",
-)
+_NOT_FETCHED = (b"accept-encoding", b"content-length", *OF_PARTS, *REQUEST_DIRECTIVES)
 _NEVER_ASKED = frozenset((*_NOT_FETCHED, b"host"))
 
 
@@ -87,7 +82,7 @@ class DeltaOptions:
     told_apart: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: _NEVER_ASKED | self.identity.names, takes_self=True))
     telling: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
-        lambda self: WISHES | self.identity.names, takes_self=True))
+        lambda self: REQUEST_DIRECTIVES | self.identity.names, takes_self=True))
 
 
 @frozen(slots=True)

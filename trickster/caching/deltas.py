@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.caching.budget import SMALL, OverBudget
-from trickster.caching.deltaplan import SECOND_NS, WISHES, DeltaOptions, Plan, planned
+from trickster.caching.deltaplan import SECOND_NS, DeltaOptions, Plan, planned
 from trickster.caching.entries import Entries, Entry
 from trickster.caching.fastforward import NewestSamples, instant_wanted, never_wanted
 from trickster.caching.gaps import MANY_SERIES, Fetched, GapFetcher, Refused, Unkept
@@ -22,6 +22,7 @@ from trickster.caching.passed import PassedKeys
 from trickster.caching.retention import mergeable
 from trickster.errors import NotATimeRange, NotCached, Reason
 from trickster.http.cache_control import Directives
+from trickster.http.fields import REQUEST_DIRECTIVES
 from trickster.http.freshness import not_for_others
 from trickster.http.request_directives import heeded, wished
 from trickster.interfaces import IQueryDialect, IResponder
@@ -177,7 +178,7 @@ class DeltaCache:
             return None
         if not headers.has_any(options.telling):
             return request.target, headers.get(b"accept"), None
-        if headers.has_any(WISHES):
+        if headers.has_any(REQUEST_DIRECTIVES):
             return None
         return request.target, headers.get(b"accept"), options.identity.of(headers)
 

@@ -10,18 +10,13 @@ from attrs import evolve, field, frozen
 from trickster.bodies import Pieces
 from trickster.caching.selecting import Selecting
 from trickster.http.dates import format_date
+from trickster.http.fields import OF_ONE_MESSAGE
 from trickster.http.freshness import Policy, initial_age
 from trickster.http.grammar import tokens
 from trickster.interfaces import IBody
 from trickster.messages import Headers, Octets
 
 Buffer = bytes | memoryview
-
-# RFC 9111 section 3.1 and RFC 9110 section 7.6.1; lengths are made anew for each answer.
-NOT_STORED = frozenset((
-    b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate",
-    b"proxy-authentication-info", b"proxy-authorization", b"te", b"transfer-encoding",
-    b"upgrade", b"content-length"))
 
 # Up to here a body is one buffer, which leaves in one piece.
 _JOINED = 256 * 1024
@@ -166,7 +161,7 @@ def stored_headers(headers: Headers, received: float) -> Headers:
         none (RFC 9110 section 6.6.1).
     :return: the fields that may be stored.
     """
-    kept = headers.without(*NOT_STORED, *tokens(headers, b"connection"))
+    kept = headers.without(*OF_ONE_MESSAGE, *tokens(headers, b"connection"))
     return kept if b"date" in kept else kept.with_added((b"Date", format_date(received)))
 
 

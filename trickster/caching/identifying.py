@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from attrs import Factory, field, frozen
 
 from trickster.caching.keys import digest
-from trickster.http.hop_by_hop import FORWARDING_FIELDS, counted_value, elements
+from trickster.http.fields import FORWARDING_FIELDS
+from trickster.http.forwarded import counted_value, elements
 from trickster.identity import ADDRESS_HEADERS, IDENTITY_HEADERS
 from trickster.messages import Headers, Pair
 from trickster.remembering import remembered
@@ -66,7 +67,7 @@ class Overrides:
 
     :ivar names: of fields that do so with any value, in lower case; one that ends with C{*}
         stands for all that begin so and are in none of the lists of L{trickster.identity} and
-        L{trickster.http.hop_by_hop}.
+        L{trickster.http.fields}.
     :ivar counted: further fields that are part of the key, and so no matter by such a beginning.
     """
 

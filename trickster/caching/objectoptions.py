@@ -15,8 +15,8 @@ from trickster.caching.identifying import Identity, field_names
 from trickster.caching.keys import ALL_PARAMS, KeyRules
 from trickster.caching.progressive import Spread
 from trickster.caching.spool import ISpool
+from trickster.http.fields import COUNTED_FIELDS
 from trickster.http.freshness import Rules
-from trickster.http.hop_by_hop import COUNTED_FIELDS
 from trickster.http.invalidation import NOWHERE_ELSE, Place
 from trickster.identity import AUTHORIZATION, COOKIE, IDENTITY_HEADERS, OVERRIDE_HEADERS
 from trickster.routes import Route

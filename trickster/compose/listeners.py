@@ -13,7 +13,7 @@ from trickster.frontend.headreader import HeadLimits
 from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
 from trickster.frontend.listeners import Listener
 from trickster.frontend.site import ProxySite
-from trickster.http.hop_by_hop import Trusted
+from trickster.http.forwarded import Trusted
 
 # One in so many descriptors is left to others than the listeners of metrics and management; of
 # what is left to others than clients, half.

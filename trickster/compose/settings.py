@@ -13,8 +13,8 @@ from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.config.model import BackendOptions
+from trickster.http.fields import COUNTED_FIELDS
 from trickster.http.freshness import Rules
-from trickster.http.hop_by_hop import COUNTED_FIELDS
 from trickster.http.invalidation import Place
 from trickster.http.origin_url import OriginURL
 from trickster.identity import AUTHORIZATION

@@ -28,7 +28,7 @@ from trickster.config.served import SHARED, said
 from trickster.config.shaping import BUILT_IN
 from trickster.config.urls import address_fault, authority_fault, network_fault, origin_fault
 from trickster.errors import PluginError
-from trickster.http.hop_by_hop import pseudonym
+from trickster.http.forwarded import pseudonym
 from trickster.messages import NEVER_STORED
 from trickster.routes import Route
 from trickster.units import format_duration

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from trickster.config.problems import Problems, shown
+from trickster.http.fields import MADE_BY_PROXY
 from trickster.http.grammar import is_field_name
-from trickster.http.hop_by_hop import MADE_BY_PROXY
 
 # RFC 9110 section 5.5: no other controls than tabs are in a value.
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

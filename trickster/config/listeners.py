@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from trickster.config.settings import guarding, setting
-from trickster.http.hop_by_hop import PRIVATE_NETWORKS
+from trickster.http.forwarded import PRIVATE_NETWORKS
 
 # Ports of the built-in listeners; any other needs one of its own.
 BUILT_IN_PORTS = {"default": 8480, "metrics": 8481, "mgmt": 8484}

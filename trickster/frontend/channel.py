@@ -27,7 +27,8 @@ from trickster.frontend.requestbody import EndlessFraming, RequestBody
 from trickster.frontend.requesthead import Fields, Malformed, RequestHead
 from trickster.frontend.responsehead import response_head
 from trickster.frontend.transport import EagerServer
-from trickster.http.hop_by_hop import FORWARDING_FIELDS, client_of
+from trickster.http.fields import FORWARDING_FIELDS
+from trickster.http.forwarded import client_of
 from trickster.interfaces import IBody
 from trickster.messages import Octets, Peer, octets_of
 from trickster.observability.refusals import refusal

@@ -23,11 +23,11 @@ from trickster.frontend.responsehead import (
     upgrade_head,
 )
 from trickster.frontend.stepping import Suspended, first_step
+from trickster.http.hop_by_hop import without_nominated
 from trickster.interfaces import IBody, IDuplex, IResponder
 from trickster.messages import Headers, Octets, Peer, Request, Response
 from trickster.observability.refusals import refusal
 from trickster.tracebacks import forget_traceback
-from trickster.upstream.forwarding import without_nominated
 
 # Up to here copying the body behind its head is cheaper than a second buffer.
 _JOINED = 32 * 1024

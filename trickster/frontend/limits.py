@@ -7,7 +7,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from trickster.frontend.headreader import HeadLimits
-from trickster.http.hop_by_hop import Trusted
+from trickster.http.forwarded import Trusted
 
 
 @frozen

@@ -8,14 +8,11 @@ from types import MappingProxyType
 
 from attrs import frozen
 
+from trickster.http.fields import OF_ONE_MESSAGE
 from trickster.messages import Headers, Octets, Response, Status
 
 # Framing is ours to say, and the connection's state is the channel's.
-_HOP_BY_HOP = frozenset([
-    b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"te", b"trailer",
-    b"transfer-encoding", b"upgrade",
-])
-_SPECIAL = _HOP_BY_HOP | {b"date"}
+_SPECIAL = OF_ONE_MESSAGE | {b"date"}
 
 _STATUS_LINES = MappingProxyType({
     status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode("ascii"))

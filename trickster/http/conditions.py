@@ -6,15 +6,9 @@ import re
 from enum import Enum
 
 from trickster.http.dates import parse_date
+from trickster.http.fields import OF_READING, PRECONDITIONS, VALIDATORS
 from trickster.http.grammar import split_list
 from trickster.messages import Headers, Pair
-
-CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since",
-              b"if-range")
-
-# Fields that say how the stored octets are to be read: they change with the octets only.
-_BOUND_TO_BODY = frozenset((b"content-length", b"content-encoding", b"content-range",
-                            b"transfer-encoding"))
 
 _ENTITY_TAG = re.compile(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
@@ -29,8 +23,7 @@ class Verdict(Enum):
 
 def has_conditions(request: Headers) -> bool:
     """:return: whether there is anything for L{evaluate} to do."""
-    return (b"if-none-match" in request or b"if-modified-since" in request
-            or b"if-match" in request or b"if-unmodified-since" in request)
+    return request.has_any(PRECONDITIONS)
 
 
 def is_conditional(request: Headers) -> bool:
@@ -172,9 +165,8 @@ def confirms(stored: Headers, nbytes: int, update: Headers) -> bool:
     length = update.get(b"content-length")
     if length is not None and length != b"%d" % nbytes:
         return False
-    named = (b"etag", b"last-modified")
     return still_selects(stored, update) and all(
-        stored.get(name) == update.get(name) for name in named if name in update)
+        stored.get(name) == update.get(name) for name in VALIDATORS if name in update)
 
 
 def updated(stored: Headers, update: Headers) -> Headers:
@@ -182,7 +174,7 @@ def updated(stored: Headers, update: Headers) -> Headers:
     :return: the stored fields, each that occurs in the update replaced by it
         (RFC 9111 section 3.2); those that the octets of the body depend on stay.
     """
-    fresh = tuple(p for p in update.pairs if p[0].lower() not in _BOUND_TO_BODY)
+    fresh = tuple(p for p in update.pairs if p[0].lower() not in OF_READING)
     names = {name.lower() for name, _ in fresh}
     return Headers((*stored.without(*names, b"age").pairs, *fresh))
 

@@ -15,6 +15,7 @@ from trickster.http.cache_control import (
     parse_targeted,
 )
 from trickster.http.dates import parse_date
+from trickster.http.fields import ADDRESS_CHAINS, COOKIES_SET
 from trickster.http.grammar import split_list
 from trickster.messages import Headers
 
@@ -29,10 +30,6 @@ UNDERSTOOD_STATUSES = frozenset((
 HEURISTIC_FRACTION = 0.1
 LONGEST_GUESS = 86400.0
 
-# Of these the origin sees what we write, with the address of the client, and not what the
-# client sent: no request has a value to compare.
-_MADE_HERE = frozenset((b"forwarded", b"x-forwarded-for"))
-_COOKIES = frozenset((b"set-cookie", b"set-cookie2"))
 # What is made for one request only; each waiter for the same asks for itself.
 NOT_FOR_OTHERS = frozenset((
     Reason.NO_STORE, Reason.PRIVATE, Reason.SET_COOKIE, Reason.NO_CACHE, Reason.VARY,
@@ -103,7 +100,7 @@ def policy_of(status: int, headers: Headers, received: float, rules: Rules) -> P
     """
     targeted = parse_targeted(headers.get_all(b"cdn-cache-control"))
     said = targeted or parse_cache_control(headers.get_all(b"cache-control"))
-    sets_cookie = not rules.shares_cookies and headers.has_any(_COOKIES)
+    sets_cookie = not rules.shares_cookies and headers.has_any(COOKIES_SET)
     forced = _forced_lifetime(status, rules)
     lifetime, explicit = (
         (forced, True) if forced is not None
@@ -217,7 +214,7 @@ def not_storable(request: Headers, status: int, headers: Headers, policy: Policy
         return Reason.SET_COOKIE
     if names_everything(headers):
         return Reason.VARY_STAR
-    if not _MADE_HERE.isdisjoint(vary_names(headers)):
+    if not ADDRESS_CHAINS.isdisjoint(vary_names(headers)):
         return Reason.VARY
     if _is_of_use(status, headers, policy):
         return None
@@ -244,7 +241,7 @@ def not_for_others(headers: Headers, counted: frozenset[bytes], rules: Rules) ->
     names = vary_names(headers)
     if b"*" in names:
         return Reason.VARY_STAR
-    return None if names <= counted - _MADE_HERE else Reason.VARY
+    return None if names <= counted - ADDRESS_CHAINS else Reason.VARY
 
 
 def _is_of_use(status: int, headers: Headers, policy: Policy) -> bool:

@@ -1,249 +1,65 @@
-"""Which header fields concern hops: one connection, or those that came before (RFC 7239)."""
+"""Which fields of a message concern one connection only (RFC 9110 sections 7.6.1 and 7.8)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
-
-from attrs import frozen
-
-from trickster.http.grammar import QUOTED_STRING, TOKEN, unquoted
-from trickster.messages import Headers
-from trickster.remembering import remembered
-
-# Fields for one connection only (RFC 9110 section 7.6.1).
-HOP_BY_HOP = frozenset((
-    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authentication-info",
-    b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding",
-    b"upgrade",
-))
-# Fields of a request that a proxy makes itself: no configuration can set them.
-MADE_BY_PROXY = HOP_BY_HOP | {b"content-length", b"expect", b"host", b"http2-settings"}
-# The fields in which proxies tell each other, and the origin, who asked for what.  They come
-# from trusted peers only; those of all others are removed where the request is read.
-FORWARDING_FIELDS = frozenset((
-    b"forwarded", b"x-forwarded-by", b"x-forwarded-for", b"x-forwarded-host",
-    b"x-forwarded-port", b"x-forwarded-proto", b"x-forwarded-server",
-))
-# Those of them that answers may be made for, such as links and redirects: no cache may give
-# an answer to a request in which they say something else.  See L{counted_value}.
-COUNTED_FIELDS = (b"forwarded", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto")
-_ABOUT_PROXIES = frozenset((b"for", b"by"))
-
-_NO_PSEUDONYM = re.compile(r"[^0-9A-Za-z._-]")
-# The alternatives begin differently, and each piece ends where only one thing may follow:
-# the time is linear.
-_PAIR = re.compile(rb"(" + TOKEN + rb")=(" + TOKEN + rb"|" + QUOTED_STRING + rb")")
-_NEXT = re.compile(rb";|[ \t]*,[ \t]*")
-_SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,31}")
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~%-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
-_PORT = re.compile(rb"[0-9]{1,5}")
-_NODE = re.compile(rb"\[([0-9A-Fa-f:.]{2,45})\](?::([0-9]{1,5}))?|([0-9.]{7,15}):([0-9]{1,5})")
-_DEFAULT_PORTS = {b"http": b"80", b"https": b"443"}
-
-# Loopback, and the addresses that no host has on the Internet: RFC 1918, RFC 4193, RFC 3927,
-# RFC 4291.
-PRIVATE_NETWORKS = (
-    "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",
-    "169.254.0.0/16", "fe80::/10",
-)
-
-Element = tuple[tuple[bytes, bytes], ...]
+from trickster.http.fields import HOP_BY_HOP, OF_ONE_MESSAGE
+from trickster.http.grammar import split_list, tokens
+from trickster.messages import Headers, Pair, Request
 
 
-@frozen
-class Trusted:
+def end_to_end(headers: Headers) -> tuple[Pair, ...]:
     """
-    The peers that are believed what they say about earlier hops.
-
-    :ivar networks: with their addresses.
+    :return: the fields without those for one connection only, and without those that
+        C{Connection} names.
     """
-
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
-
-    @classmethod
-    def of(cls, networks: Iterable[str]) -> Trusted:
-        """
-        :param networks: addresses, or networks such as C{10.0.0.0/8}.
-        :raises ValueError: one of them is neither.
-        """
-        return cls(tuple(ip_network(network) for network in networks))
-
-    def has(self, host: str) -> bool:
-        """
-        :param host: an address; nothing else is trusted.
-        """
-        address = address_of(host.encode("latin-1", "replace"))
-        return address is not None and any(address in network for network in self.networks)
+    gone = concerning_hop(headers, HOP_BY_HOP)
+    return tuple(pair for pair in headers.pairs if pair[0].lower() not in gone)
 
 
-@frozen
-class Asked:
+def without_nominated(headers: Headers) -> Headers:
     """
-    How the first hop was asked; what it did not say, or not clearly, is empty.
-
-    :ivar scheme: such as C{b"https"}.
-    :ivar host: with its port, where that is not the scheme's own.
+    :return: a request's fields without those that its C{Connection} names: no cache may
+        take for part of the question what the origin will never see.  The hop-by-hop
+        fields themselves stay for the code that sends the request on.
     """
-
-    scheme: bytes = b""
-    host: bytes = b""
-    port: bytes = b""
-
-    def __bool__(self) -> bool:
-        return bool(self.scheme or self.host or self.port)
+    gone = concerning_hop(headers, frozenset()) - HOP_BY_HOP
+    return headers.excluding(gone) if gone else headers
 
 
-_NOTHING = Asked()
-
-
-@remembered(1 << 20)
-def elements(said: bytes) -> tuple[Element, ...] | None:
+def response_headers(headers: Headers, has_body: bool) -> Headers:
     """
-    :param said: the value of C{Forwarded} (RFC 7239 section 4).
-    :return: the pairs of each element, names in lower case and values without quotes, or
-        None where readers could take it for different things.
+    :param has_body: whether the message has one; where it has none by nature, its
+        C{Content-Length} is a statement about another message and stays.
+    :return: what a client may see of an origin's header fields.
     """
-    found: list[Element] = []
-    pairs: list[tuple[bytes, bytes]] = []
-    at = 0
-    while True:
-        pair = _PAIR.match(said, at)
-        if pair is None:
-            return None
-        pairs.append((pair[1].lower(), unquoted(pair[2])))
-        after = _NEXT.match(said, pair.end())
-        if after is None or after[0] != b";":
-            found.append(tuple(pairs))
-            pairs = []
-        if after is None:
-            return tuple(found) if pair.end() == len(said) else None
-        at = after.end()
+    return headers.excluding(concerning_hop(headers, OF_ONE_MESSAGE if has_body else HOP_BY_HOP))
 
 
-def forwarded(headers: Headers) -> bytes | None:
+def upgrade_of(request: Request) -> bytes | None:
     """
-    :return: the value of C{Forwarded}, if there is one that can be extended: an open
-        quote would swallow what is appended.
+    :return: the protocols that the client wants to change to (RFC 9110 section 7.8), or
+        None.  HTTP/2 is not among them: what is asked over it could not be checked.
     """
-    said = headers.joined(b"forwarded")
-    return said if said is not None and elements(said) is not None else None
-
-
-def asked(headers: Headers) -> Asked:
-    """:return: what the first hop was asked, by C{X-Forwarded-*}, else by C{Forwarded}."""
-    if not headers.has_any(FORWARDING_FIELDS):
-        return _NOTHING
-    first = dict((elements(headers.joined(b"forwarded") or b"") or ((),))[0])
-    scheme = _valid(_SCHEME, _first(headers, b"x-forwarded-proto"), first.get(b"proto"))
-    host = _valid(_HOST, _first(headers, b"x-forwarded-host"), first.get(b"host"))
-    port = _valid(_PORT, _first(headers, b"x-forwarded-port"))
-    return Asked(scheme.lower(), host, port) if scheme or host or port else _NOTHING
-
-
-def _first(headers: Headers, name: bytes) -> bytes | None:
-    said = headers.joined(name)
-    return None if said is None else said.partition(b",")[0].strip(b" \t")
-
-
-def _valid(form: re.Pattern[bytes], *candidates: bytes | None) -> bytes:
-    for candidate in candidates:
-        if candidate is not None and form.fullmatch(candidate):
-            return candidate
-    return b""
-
-
-def host_and_port(said: Asked, authority: bytes) -> bytes:
-    """
-    :param authority: as this proxy was asked.
-    :return: the first hop's host, with its port where that is not the scheme's own.
-    """
-    host = said.host or (authority if said.port else b"")
-    found = _HOST.fullmatch(host)
-    if found is None or found[1] or not said.port:
-        return host
-    is_usual = _DEFAULT_PORTS.get(said.scheme or b"http") == said.port
-    return host if is_usual else b"%b:%b" % (host, said.port)
-
-
-def port_of(said: Asked, authority: bytes) -> bytes:
-    """
-    :param authority: as this proxy was asked.
-    :return: the port that the first hop was asked on, as far as that can be known.
-    """
-    if said.port:
-        return said.port
-    found = _HOST.fullmatch(said.host or authority)
-    if found is not None and found[1]:
-        return found[1]
-    return _DEFAULT_PORTS.get(said.scheme, b"")
-
-
-def addresses(headers: Headers) -> list[bytes]:
-    """:return: what hops said about where requests came from, first hop first."""
-    said = headers.joined(b"x-forwarded-for")
-    if said:
-        return [each.strip(b" \t") for each in said.split(b",")]
-    known = elements(headers.joined(b"forwarded") or b"") or ()
-    return [dict(each).get(b"for", b"unknown") for each in known]
-
-
-def client_of(headers: Headers, peer: str, trusted: Trusted) -> str:
-    """
-    :param headers: of a request that came from a trusted peer.
-    :return: the client's address: the last in the chain of hops that is not trusted itself,
-        since all before it may be made up; empty where it is the peer's.
-    """
-    client = ""
-    for hop in reversed(addresses(headers)):
-        address = address_of(hop)
-        if address is None:
-            break
-        client = str(address)
-        if not trusted.has(client):
-            break
-    return "" if client == peer else client
-
-
-def address_of(node: bytes) -> IPv4Address | IPv6Address | None:
-    """
-    :param node: an address, in brackets or not, with a port or not (RFC 7239 section 6).
-    """
-    found = _NODE.fullmatch(node)
-    text = (found[1] or found[3]) if found else node
-    try:
-        return ip_address(text.decode("latin-1").partition("%")[0])
-    except ValueError:
+    headers = request.headers
+    if b"upgrade" not in headers or request.version == b"HTTP/1.0":
         return None
+    if b"upgrade" not in connection_options(headers):
+        return None
+    offered = split_list(headers.joined(b"upgrade") or b"")
+    return b", ".join(name for name in offered if name.lower() != b"h2c") or None
 
 
-def counted_value(name: bytes, headers: Headers) -> bytes | None:
-    """
-    :param name: one of L{COUNTED_FIELDS}.
-    :return: what of its value an answer may be made for: all of it, but of C{Forwarded} only
-        what is not about the addresses of clients and proxies, which differ for all of them.
-    """
-    said = headers.joined(name)
-    known = elements(said) if said is not None and name == b"forwarded" else None
-    if known is None:
-        return said
-    counted = [[pair for pair in each if pair[0] not in _ABOUT_PROXIES] for each in known]
-    return repr([each for each in counted if each]).encode("ascii") if any(counted) else None
+def connection_options(headers: Headers) -> frozenset[bytes]:
+    """:return: all that C{Connection} names, in lower case."""
+    return frozenset(tokens(headers, b"connection"))
 
 
-@remembered(1 << 16)
-def pseudonym(name: str) -> bytes:
+def concerning_hop(headers: Headers, always: frozenset[bytes]) -> frozenset[bytes]:
     """
-    :param name: of a proxy, as configured.
-    :return: what C{Via} and C{Forwarded} call it: an identifier that both grammars know
-        (RFC 9110 section 7.6.3, RFC 7239 section 6.3), with a hyphen for each other character.
+    :param always: fields that concern one connection in any case.
+    :return: these, and those that C{Connection} names.
     """
-    return _NO_PSEUDONYM.sub("-", name).encode("ascii") or b"trickster"
+    said = headers.get_all(b"connection")
+    if not said or (len(said) == 1 and said[0].lower() in (b"keep-alive", b"close")):
+        return always
+    return always | connection_options(headers)

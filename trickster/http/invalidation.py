@@ -7,10 +7,8 @@ from urllib.parse import urljoin, urlsplit
 
 from attrs import frozen
 
+from trickster.http.methods import SAFE
 from trickster.messages import Request, Response
-
-SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PROPFIND", b"REPORT",
-                          b"SEARCH", b"QUERY"))
 
 
 @frozen
@@ -37,7 +35,7 @@ def invalidated(request: Request, response: Response, place: Place = NOWHERE_ELS
     :return: the targets, in origin form, of which stored responses must not be used any
         more; unknown methods count as unsafe.
     """
-    if request.method in SAFE_METHODS or not 200 <= response.status < 400:
+    if request.method in SAFE or not 200 <= response.status < 400:
         return
     targets = [request.target]
     for name in (b"location", b"content-location"):

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.bodies import Pieces
+from trickster.http.fields import OF_OCTETS
 from trickster.http.grammar import tokens
 from trickster.http.negotiation import chosen
 from trickster.interfaces import IBody, IResponder
@@ -28,10 +29,6 @@ _PARTIAL = 206  # a part of what could have been coded whole
 _CODED = frozenset((200, 201, 202, 203, _PARTIAL, 207))
 _UNMODIFIED = 304
 _UNSATISFIABLE = 416
-# Fields about the octets that were there before (RFC 9110 section 8, RFC 9530), and ranges,
-# of which there are none in what is coded anew for each answer.
-_BOUND_TO_OCTETS = (b"content-length", b"content-md5", b"digest", b"content-digest",
-                    b"repr-digest", b"accept-ranges")
 _LENGTH = re.compile(rb"\d{1,18}")
 _TAG = re.compile(rb'(?:W/)?"[^"]*"')
 # Answers that may be given again just so.
@@ -51,7 +48,7 @@ def varied(headers: Headers) -> Headers:
 
 def coded_headers(headers: Headers, coding: bytes) -> Headers:
     """:return: the fields of an answer after a coding has been applied to its body."""
-    kept = headers.without(*_BOUND_TO_OCTETS)
+    kept = headers.without(*OF_OCTETS)
     tag = kept.get(b"etag")
     if tag is not None and tag.startswith(b'"'):
         # The octets are others for each coding, and perhaps each time (RFC 9110 8.8.1).

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from attrs import evolve, field, frozen
 from zope.interface import implementer
 
+from trickster.http.fields import MADE_BY_PROXY
 from trickster.http.grammar import is_token
-from trickster.http.hop_by_hop import MADE_BY_PROXY
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Params, Request, Response
 from trickster.routes import LocalAnswer

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from trickster.bodies import BodyTooLarge, read_all
 from trickster.errors import Reason, RequestTooLarge, UpstreamBroke
+from trickster.http.fields import OF_OCTETS, OF_PARTS, VALIDATORS
 from trickster.interfaces import IBody, IResponder
 from trickster.messages import (
     LONGEST_PARAMS,
@@ -26,10 +27,8 @@ from trickster.routes import Translate, Translation
 _METHODS = (b"GET", b"HEAD", b"POST")
 _FORM = b"application/x-www-form-urlencoded"
 # What only makes sense for answers that come as the origin has them, and whole.
-_UNTRANSLATABLE = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"if-match",
-                   b"if-unmodified-since", b"if-range", b"range")
-_OF_OCTETS = (b"content-length", b"etag", b"last-modified", b"accept-ranges", b"content-md5",
-              b"content-digest", b"repr-digest", b"digest")
+_UNTRANSLATABLE = (b"accept-encoding", *OF_PARTS)
+_OF_ORIGINAL = (*OF_OCTETS, *VALIDATORS)
 _LONG = 128 << 10  # octets that would hold the reactor for too long
 
 
@@ -95,7 +94,7 @@ class TranslatingResponder:
 
 
 def _changed(response: Response, body: IBody) -> Response:
-    return evolve(response, body=body, headers=response.headers.without(*_OF_OCTETS))
+    return evolve(response, body=body, headers=response.headers.without(*_OF_ORIGINAL))
 
 
 def _refusing(response: Response) -> Response:

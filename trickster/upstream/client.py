@@ -11,22 +11,23 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.errors import BadRequest, Reason, RequestError
+from trickster.http.hop_by_hop import upgrade_of
+from trickster.http.methods import IDEMPOTENT, WITH_BODY
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IBody, IResponder
 from trickster.messages import Octets, Pair, Request, Response, octets_of
 from trickster.upstream.answers import NothingCame
 from trickster.upstream.exchange import Order
-from trickster.upstream.forwarding import OutgoingFields, upgrade_of
+from trickster.upstream.forwarding import OutgoingFields
 from trickster.upstream.heads import encode_fields, encode_head
 from trickster.upstream.last_hop import counted_down
 from trickster.upstream.leniency import LeniencyLog, not_counted
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.pool import Connector, Pool, PoolStats
-from trickster.upstream.retries import RetryBudget, is_idempotent
+from trickster.upstream.retries import RetryBudget
 
 # A body up to this size is sent in one piece with the head.
 _SMALL = 64 * 1024
-_NEEDS_LENGTH = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
 @implementer(IResponder)
@@ -117,7 +118,7 @@ class UpstreamClient:
     def _may_retry(self, request: Request, is_body_unread: bool) -> bool:
         # RFC 9112 section 9.3.1: on a connection that was kept, silence may only mean that
         # the origin had closed it.
-        is_repeatable = is_idempotent(request.method) and (
+        is_repeatable = request.method in IDEMPOTENT and (
             is_body_unread or octets_of(request.body) is not None)
         return is_repeatable and self._budget.take()
 
@@ -163,7 +164,7 @@ def _framed(request: Request) -> tuple[list[Pair], bytes, IBody | None]:
     if octets is None:
         return _framed_stream(request)
     if not octets:
-        needed = request.method in _NEEDS_LENGTH
+        needed = request.method in WITH_BODY
         return [(b"Content-Length", b"0")] if needed else [], b"", None
     fields = [(b"Content-Length", b"%d" % len(octets))]
     return (fields, octets, None) if len(octets) <= _SMALL else (fields, b"", Octets(octets))

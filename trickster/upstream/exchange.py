@@ -18,6 +18,7 @@ from trickster.errors import (
     UpstreamMalformed,
     UpstreamTimeout,
 )
+from trickster.http.hop_by_hop import connection_options, response_headers
 from trickster.interfaces import IBody
 from trickster.messages import (
     Engine,
@@ -31,7 +32,6 @@ from trickster.messages import (
 from trickster.upstream.answers import AnswerReader, NothingCame
 from trickster.upstream.arriving import ArrivingBody, UpgradedBody
 from trickster.upstream.deadline import Deadline
-from trickster.upstream.forwarding import connection_options, response_headers
 from trickster.upstream.framing import Ending, kept_for
 from trickster.upstream.heads import ResponseHead
 from trickster.upstream.leniency import DOUBTFUL, Leniency, not_counted

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 
 from attrs import frozen
 
-from trickster.http.grammar import split_list, tokens
-from trickster.http.hop_by_hop import (
-    FORWARDING_FIELDS,
-    HOP_BY_HOP,
+from trickster.http.fields import FORWARDING_FIELDS, MADE_BY_PROXY
+from trickster.http.forwarded import (
     address_of,
     addresses,
     asked,
@@ -19,6 +16,8 @@ from trickster.http.hop_by_hop import (
     port_of,
     pseudonym,
 )
+from trickster.http.grammar import is_token
+from trickster.http.hop_by_hop import concerning_hop, upgrade_of
 from trickster.messages import Headers, Pair, Peer, Request
 from trickster.remembering import remembered
 from trickster.upstream.heads import encode_fields
@@ -34,42 +33,11 @@ class ForwardedMode(Enum):
 
 
 # What we say ourselves, or, like Expect, have already done.
-_OURS_UNSAID = HOP_BY_HOP | {b"via", b"content-length", b"expect", b"host", b"http2-settings"}
+_OURS_UNSAID = MADE_BY_PROXY | {b"via"}
 _OURS = _OURS_UNSAID | FORWARDING_FIELDS
-_FRAMED = HOP_BY_HOP | {b"content-length"}
 # Octets of fields that are kept with a connection; clients send more than that seldom, or to
 # fill the memory.
 _LONGEST_KEPT = 4096
-_PLAIN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-
-
-def end_to_end(headers: Headers) -> tuple[Pair, ...]:
-    """
-    :return: the fields without those for one connection only, and without those that
-        C{Connection} names (RFC 9110 section 7.6.1).
-    """
-    gone = _gone(headers, HOP_BY_HOP)
-    return tuple(pair for pair in headers.pairs if pair[0].lower() not in gone)
-
-
-def without_nominated(headers: Headers) -> Headers:
-    """
-    :return: a request's fields without those that its C{Connection} names: no cache may
-        take for part of the question what the origin will never see.  The hop-by-hop
-        fields themselves stay for the code that sends the request on.
-    """
-    gone = _gone(headers, frozenset()) - HOP_BY_HOP
-    return headers.excluding(gone) if gone else headers
-
-
-def response_headers(headers: Headers, has_body: bool) -> Headers:
-    """
-    :param has_body: whether the message has one; where it has none by nature, its
-        C{Content-Length} is a statement about another message and stays.
-    :return: what a client may see of an origin's header fields.
-    """
-    gone = _gone(headers, _FRAMED if has_body else HOP_BY_HOP)
-    return headers.excluding(gone)
 
 
 def request_fields(request: Request, authority: bytes, mode: ForwardedMode,
@@ -82,7 +50,7 @@ def request_fields(request: Request, authority: bytes, mode: ForwardedMode,
     headers = request.headers
     ours = _OURS_UNSAID if mode is ForwardedMode.NONE else _OURS
     # What is configured is sent, even where a client's Connection names it.
-    gone = _gone(headers, ours)
+    gone = concerning_hop(headers, ours)
     if request.configured:
         gone = gone - request.configured
     fields = [(b"Host", authority)]
@@ -131,32 +99,6 @@ class OutgoingFields:
 
     def _none_known(self, _headers: Headers, _peer: Peer) -> dict[object, bytes]:
         return {}
-
-
-def upgrade_of(request: Request) -> bytes | None:
-    """
-    :return: the protocols that the client wants to change to (RFC 9110 section 7.8), or
-        None.  HTTP/2 is not among them: what is asked over it could not be checked.
-    """
-    headers = request.headers
-    if b"upgrade" not in headers or request.version == b"HTTP/1.0":
-        return None
-    if b"upgrade" not in connection_options(headers):
-        return None
-    offered = split_list(headers.joined(b"upgrade") or b"")
-    return b", ".join(name for name in offered if name.lower() != b"h2c") or None
-
-
-def connection_options(headers: Headers) -> frozenset[bytes]:
-    """:return: all that C{Connection} names, in lower case."""
-    return frozenset(tokens(headers, b"connection"))
-
-
-def _gone(headers: Headers, always: frozenset[bytes]) -> frozenset[bytes]:
-    said = headers.get_all(b"connection")
-    if not said or (len(said) == 1 and said[0].lower() in (b"keep-alive", b"close")):
-        return always
-    return always | connection_options(headers)
 
 
 def _via(request: Request, server_name: str) -> bytes:
@@ -246,6 +188,6 @@ def _node(host: bytes) -> bytes:
 
 
 def _value(text: bytes) -> bytes:
-    if _PLAIN.fullmatch(text):
+    if is_token(text):
         return text
     return b'"%b"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')

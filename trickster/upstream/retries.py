@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from attrs import define, field
 
-# RFC 9110 section 9.2.2.
-_IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 # Retries for each request, in the long run, and at most at once.
 _RATIO = 0.2
 _MOST_SAVED = 10.0
-
-
-def is_idempotent(method: bytes) -> bool:
-    """:return: whether doing it twice is doing it once (RFC 9110 section 9.2.2)."""
-    return method in _IDEMPOTENT
 
 
 @define(eq=False)

@@ -1,0 +1,20 @@
+"""Tests of L{trickster.http.methods}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.http.methods import IDEMPOTENT, SAFE, WITH_BODY
+
+
+class MethodTests(SynchronousTestCase):
+    """What methods mean."""
+
+    def test_idempotent(self) -> None:
+        """The methods are those of RFC 9110 section 9.2.2; methods are case-sensitive."""
+        self.assertEqual(IDEMPOTENT, {b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+
+    def test_safe(self) -> None:
+        """What only reads changes nothing, and what changes something is not safe."""
+        self.assertTrue(SAFE.isdisjoint(WITH_BODY | {b"DELETE", b"get", b""}))
+        self.assertTrue({b"GET", b"HEAD", b"OPTIONS", b"TRACE"} <= SAFE)
