@@ -5,8 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.bodies import Pieces, read_all
-from trickster.caching.documents import Document, Part, whole_part
+from trickster.caching.documents import Document, whole_part
 from trickster.http.freshness import Policy
+from trickster.http.partial_content import Part
 from trickster.messages import NO_HEADERS, Octets
 
 

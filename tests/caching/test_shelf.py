@@ -12,13 +12,14 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.caching.objectworld import ObjectStore, OctetStore, fields
-from trickster.caching.documents import Document, Part
+from trickster.caching.documents import Document
 from trickster.caching.identifying import Identity
 from trickster.caching.selecting import selecting_values
 from trickster.caching.shelf import Shelf
 from trickster.caching.wire import Unreadable, Variants, from_octets, to_octets
 from trickster.errors import StoreError
 from trickster.http.freshness import Rules, policy_of
+from trickster.http.partial_content import Part
 from trickster.messages import NO_HEADERS, Headers
 from trickster.testing.doubles import at_once
 

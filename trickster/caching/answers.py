@@ -7,9 +7,9 @@ from collections.abc import Callable
 from attrs import evolve, frozen
 
 from trickster.bodies import Pieces
-from trickster.caching.documents import Document, Span
+from trickster.caching.documents import Document
 from trickster.caching.following import Follower
-from trickster.caching.ranges import content_range, multipart, parse_range, satisfiable
+from trickster.http.byte_ranges import Span, content_range, parse_range, satisfiable
 from trickster.http.conditions import (
     Verdict,
     evaluate,
@@ -17,6 +17,7 @@ from trickster.http.conditions import (
     not_modified_headers,
     range_applies,
 )
+from trickster.http.partial_content import multipart
 from trickster.interfaces import IBody
 from trickster.messages import Headers, Octets, Outcome, Request, Response
 
@@ -186,14 +187,15 @@ def _unsatisfiable(response: Response, length: int) -> Response:
 def _partial(document: Document, spans: list[Span], response: Response,
              rules: RangeRules) -> Response:
     response = evolve(response, status=206, phrase=b"")
+    content = document.content
     if len(spans) == 1:
-        part = document.part_with(spans[0])
+        part = content.part_with(spans[0])
         buffers = list(part.cut(spans[0])) if part is not None else []
         return evolve(response, body=Pieces.of(buffers), headers=response.headers.with_set(
-            b"Content-Range", content_range(spans[0], document.length)))
+            b"Content-Range", content_range(spans[0], content.length)))
     boundary = rules.boundary()
     kind = b"multipart/byteranges; boundary=" + boundary
-    return evolve(response, body=Pieces.of(list(multipart(document, spans, boundary))),
+    return evolve(response, body=Pieces.of(list(multipart(content, spans, boundary))),
                   headers=response.headers.with_set(b"Content-Type", kind))
 
 

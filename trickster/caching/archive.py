@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from trickster.caching.answers import wanted_spans
 from trickster.caching.asking import UNSENT_WHEN_WHOLE, Question
-from trickster.caching.documents import Arrival, Document, Span, aged
+from trickster.caching.documents import Arrival, Document, aged
 from trickster.caching.faults import COMPARED, is_about_request, is_unremarkable
 from trickster.caching.keys import counts_whole
 from trickster.caching.objectoptions import ObjectOptions, ttl_of
@@ -18,6 +18,7 @@ from trickster.caching.selecting import ALL_FIELDS, WHO, Selecting, selecting_va
 from trickster.caching.shelf import Shelf
 from trickster.caching.wire import revised
 from trickster.errors import Reason
+from trickster.http.byte_ranges import Span
 from trickster.http.conditions import updated
 from trickster.http.freshness import (
     NOT_FOR_OTHERS,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
-from trickster.caching.documents import Document, Span
+from trickster.caching.documents import Document
 from trickster.caching.keys import KeyRules, Merged, digest, merged
-from trickster.caching.ranges import parse_range, range_field
+from trickster.http.byte_ranges import Span, parse_range, range_field
 from trickster.http.cache_control import NO_DIRECTIVES, Directives
 from trickster.http.conditions import strong_validator, validators
 from trickster.http.fields import CONDITIONS

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from trickster.bodies import Pieces
 from trickster.caching.selecting import Selecting
@@ -13,74 +13,15 @@ from trickster.http.dates import format_date
 from trickster.http.fields import OF_ONE_MESSAGE
 from trickster.http.freshness import Policy, initial_age
 from trickster.http.grammar import tokens
+from trickster.http.partial_content import Part, PartialContent
 from trickster.interfaces import IBody
 from trickster.messages import Headers, Octets
-
-Buffer = bytes | memoryview
 
 # Up to here a body is one buffer, which leaves in one piece.
 _JOINED = 256 * 1024
 
 # About what the objects of one entry take beside its octets.
 _OVERHEAD = 1024
-
-
-@frozen
-class Span:
-    """
-    Some octets of a representation.
-
-    :ivar start: offset of the first.
-    :ivar stop: offset after the last.
-    """
-
-    start: int
-    stop: int
-
-    @property
-    def length(self) -> int:
-        """Octets in it."""
-        return self.stop - self.start
-
-    def holds(self, other: Span) -> bool:
-        """:return: whether all of C{other} is in it."""
-        return self.start <= other.start and other.stop <= self.stop
-
-
-@frozen(eq=False)
-class Part:
-    """
-    A run of octets of a representation, as the buffers in which they came.
-
-    :ivar start: offset of the first octet.
-    """
-
-    start: int
-    buffers: tuple[bytes, ...]
-    length: int = field()
-
-    @length.default
-    def _sum(self) -> int:
-        return sum(map(len, self.buffers))
-
-    @property
-    def span(self) -> Span:
-        """What it covers."""
-        return Span(self.start, self.start + self.length)
-
-    def cut(self, span: Span) -> Iterator[Buffer]:
-        """
-        :param span: within this part.
-        :return: its octets, without copying them.
-        """
-        at = self.start
-        for buffer in self.buffers:
-            first, last = max(span.start - at, 0), min(span.stop - at, len(buffer))
-            if first < last:
-                yield buffer if last - first == len(buffer) else memoryview(buffer)[first:last]
-            at += len(buffer)
-            if at >= span.stop:
-                return
 
 
 @frozen(eq=False)
@@ -129,12 +70,10 @@ class Document:
         resident = max(0.0, now - self.received)
         return resident if self.policy.forced else self.initial_age + resident
 
-    def part_with(self, span: Span) -> Part | None:
-        """:return: the part that has all of a span, if there is one."""
-        for part in self.parts:
-            if part.span.holds(span):
-                return part
-        return None
+    @property
+    def content(self) -> PartialContent:
+        """What is here of the representation."""
+        return PartialContent(self.parts, self.length, self.headers.get(b"content-type"))
 
     def body(self) -> IBody:
         """:return: a new body of everything that is here; for a whole document."""
@@ -188,42 +127,3 @@ def aged(document: Document, headers: Headers, arrival: Arrival) -> Document:
     kept = stored_headers(headers, arrival.date)
     return evolve(document, headers=kept.without(b"age"), received=arrival.at,
                   initial_age=initial_age(kept, arrival.date, arrival.delay))
-
-
-def merged_parts(held: Sequence[Part], fresh: Sequence[Part]) -> tuple[Part, ...]:
-    """
-    :return: all parts in order; where they overlap the fresh octets count, and those that
-        touch are one.
-    """
-    pieces = list(fresh)
-    taken = [part.span for part in fresh]
-    for part in held:
-        for span in without(part.span, taken):
-            pieces.append(part if span == part.span else _copied(part, span))
-    pieces.sort(key=lambda part: part.start)
-    merged: list[Part] = []
-    for part in pieces:
-        if merged and merged[-1].span.stop == part.start:
-            part = Part(merged[-1].start, merged.pop().buffers + part.buffers)
-        merged.append(part)
-    return tuple(merged)
-
-
-def _copied(part: Part, span: Span) -> Part:
-    # A slice would keep all of its buffer alive, and so more memory than the store counts.
-    return Part(span.start, tuple(bytes(piece) for piece in part.cut(span)))
-
-
-def without(span: Span, taken: Sequence[Span]) -> list[Span]:
-    """:return: what of a span none of the others covers, in order."""
-    left = []
-    at = span.start
-    for other in sorted(taken, key=lambda one: one.start):
-        if other.start >= span.stop:
-            break
-        if other.start > at:
-            left.append(Span(at, other.start))
-        at = max(at, other.stop)
-    if at < span.stop:
-        left.append(Span(at, span.stop))
-    return left

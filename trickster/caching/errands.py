@@ -5,8 +5,9 @@ from __future__ import annotations
 from attrs import frozen
 
 from trickster.caching.asking import Question
-from trickster.caching.documents import Document, Span
+from trickster.caching.documents import Document
 from trickster.errors import Reason
+from trickster.http.byte_ranges import Span
 from trickster.messages import Engine, Outcome, Request, Response, Status
 
 

@@ -13,7 +13,7 @@ from trickster.caching.answers import Reply, answer, needs_all
 from trickster.caching.archive import Archive
 from trickster.caching.asking import AskingRules, asked_anew, asked_for_missing
 from trickster.caching.budget import OverBudget
-from trickster.caching.documents import Document, Span, whole_part
+from trickster.caching.documents import Document, whole_part
 from trickster.caching.errands import Errand, is_first_hand, outcome_of
 from trickster.caching.fills import Fill, FillTable, Landed
 from trickster.caching.flights import settled
@@ -21,6 +21,7 @@ from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.partials import combined, partial_document
 from trickster.caching.progressive import SharedBody
 from trickster.errors import Reason, RequestError, Undecodable, UpstreamBroke, UpstreamError
+from trickster.http.byte_ranges import Span
 from trickster.http.conditions import is_conditional, still_selects
 from trickster.http.freshness import is_young_enough, may_replace_error
 from trickster.interfaces import IResponder

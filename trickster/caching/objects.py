@@ -21,7 +21,7 @@ from trickster.caching.asking import (
     slot_of,
 )
 from trickster.caching.budget import SMALL, OverBudget
-from trickster.caching.documents import Document, Span
+from trickster.caching.documents import Document
 from trickster.caching.errands import Errand
 from trickster.caching.fetching import Fetcher
 from trickster.caching.fills import Alone, Fill, FillTable, Landed, Live, Verdict
@@ -33,6 +33,7 @@ from trickster.caching.objectoptions import Collapse, ObjectOptions
 from trickster.caching.selecting import matches
 from trickster.caching.shelf import Found, Shelf
 from trickster.errors import NotCached, Reason
+from trickster.http.byte_ranges import Span
 from trickster.http.cache_control import NO_DIRECTIVES
 from trickster.http.conditions import confirms, validators
 from trickster.http.freshness import Use, use_of

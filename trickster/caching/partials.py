@@ -7,11 +7,18 @@ from itertools import pairwise
 
 from attrs import evolve
 
-from trickster.caching.documents import Document, Part, Span, merged_parts, without
-from trickster.caching.ranges import boundary_of, parse_content_range, read_multipart
+from trickster.caching.documents import Document
 from trickster.caching.wire import revised
+from trickster.http.byte_ranges import Span, parse_content_range, without
 from trickster.http.conditions import strong_validator, updated
 from trickster.http.freshness import Rules
+from trickster.http.partial_content import (
+    Part,
+    PartialContent,
+    boundary_of,
+    merged_parts,
+    read_multipart,
+)
 from trickster.messages import Headers
 
 
@@ -28,32 +35,29 @@ def partial_document(head: Document, headers: Headers, octets: bytes) -> Documen
              else _many_parts(octets, boundary))
     if found is None:
         return None
-    parts, length, kind = found
     kept = head.headers.without(b"content-range")
     if boundary is not None:
         kept = kept.without(b"content-type")
-        kept = kept if kind is None else kept.with_added((b"Content-Type", kind))
-    return evolve(head, status=200, phrase=b"", headers=kept, length=length,
-                  parts=merged_parts((), parts))
+        kept = kept if found.kind is None else kept.with_added((b"Content-Type", found.kind))
+    return evolve(head, status=200, phrase=b"", headers=kept, length=found.length,
+                  parts=merged_parts((), found.parts))
 
 
-def _one_part(headers: Headers, octets: bytes) -> tuple[list[Part], int, bytes | None] | None:
+def _one_part(headers: Headers, octets: bytes) -> PartialContent | None:
     said = parse_content_range(headers)
     if said is None or said.span is None or said.length is None:
         return None
     if said.span.length != len(octets):
         return None
-    return [Part(said.span.start, (octets,))], said.length, None
+    return PartialContent((Part(said.span.start, (octets,)),), said.length)
 
 
-def _many_parts(octets: bytes, boundary: bytes) -> tuple[list[Part], int, bytes | None] | None:
+def _many_parts(octets: bytes, boundary: bytes) -> PartialContent | None:
     try:
-        parts, length, kind = read_multipart(octets, boundary)
+        found = read_multipart(octets, boundary)
     except ValueError:
         return None
-    if length is None or _overlap(parts):
-        return None
-    return parts, length, kind
+    return None if found.length is None or _overlap(found.parts) else found
 
 
 def _overlap(parts: Sequence[Part]) -> bool:

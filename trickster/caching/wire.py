@@ -10,9 +10,10 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from trickster.caching.documents import Document, Part
+from trickster.caching.documents import Document
 from trickster.caching.selecting import Selecting
 from trickster.http.freshness import Rules, policy_of
+from trickster.http.partial_content import Part
 from trickster.messages import Headers
 
 # Change the number with the form: entries of another version are misses.

@@ -1,13 +1,12 @@
-"""Byte ranges (RFC 9110 section 14): asked for, satisfied, and written as one or many parts."""
+"""Byte ranges (RFC 9110 section 14): asked for, satisfied, and told of."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from attrs import frozen
 
-from trickster.caching.documents import Buffer, Document, Part, Span
 from trickster.messages import Headers
 
 _UNIT = re.compile(rb"bytes=(.*)", re.IGNORECASE | re.DOTALL)
@@ -15,10 +14,28 @@ _UNIT = re.compile(rb"bytes=(.*)", re.IGNORECASE | re.DOTALL)
 _SPEC = re.compile(rb"(\d{1,100})-(\d{1,100})?|-(\d{1,100})")
 _CONTENT_RANGE = re.compile(
     rb"bytes (?:(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)|\*/(\d{1,18}))", re.IGNORECASE)
-_BOUNDARY = re.compile(rb'boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 
-# A part's own header section: two or three short fields.
-_LONGEST_PART_HEAD = 4096
+
+@frozen
+class Span:
+    """
+    Some octets of a representation.
+
+    :ivar start: offset of the first.
+    :ivar stop: offset after the last.
+    """
+
+    start: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        """Octets in it."""
+        return self.stop - self.start
+
+    def holds(self, other: Span) -> bool:
+        """:return: whether all of C{other} is in it."""
+        return self.start <= other.start and other.stop <= self.stop
 
 
 @frozen
@@ -137,93 +154,16 @@ def parse_content_range(headers: Headers) -> ContentRange | None:
     return ContentRange(span, length)
 
 
-def multipart(document: Document, spans: Sequence[Span], boundary: bytes) -> Iterator[Buffer]:
-    """
-    :param spans: each within one part of the document.
-    :return: the octets of a C{multipart/byteranges} body (RFC 9110 section 14.6).
-    """
-    kind = document.headers.get(b"content-type")
-    for number, span in enumerate(spans):
-        yield part_head(kind, span, document.length, boundary, number == 0)
-        part = document.part_with(span)
-        if part is not None:
-            yield from part.cut(span)
-    yield b"\r\n--" + boundary + b"--\r\n"
-
-
-def part_head(kind: bytes | None, span: Span, length: int | None, boundary: bytes,
-              is_first: bool) -> bytes:
-    """
-    :param kind: the representation's C{Content-Type}.
-    :return: the octets before the content of one part.
-    """
-    start = b"--" if is_first else b"\r\n--"
-    content_type = b"Content-Type: " + kind + b"\r\n" if kind is not None else b""
-    return (start + boundary + b"\r\n" + content_type + b"Content-Range: "
-            + content_range(span, length) + b"\r\n\r\n")
-
-
-def boundary_of(content_type: bytes) -> bytes | None:
-    """
-    :return: the boundary of a C{multipart/byteranges} type; None for any other type.
-    """
-    if not content_type.lower().startswith(b"multipart/byteranges"):
-        return None
-    found = _BOUNDARY.search(content_type)
-    return (found[1] or found[2]) if found is not None else None
-
-
-def read_multipart(body: bytes, boundary: bytes) -> tuple[list[Part], int | None, bytes | None]:
-    """
-    :param body: of a C{multipart/byteranges} answer, whole.
-    :return: its parts, the length of the whole representation, and its C{Content-Type}.
-    :raises ValueError: it is malformed, or its parts contradict each other.
-    """
-    parts: list[Part] = []
-    lengths: set[int | None] = set()
-    kind = None
-    at = _after_delimiter(body, boundary, 0)
-    while at is not None:
-        headers, start = _part_headers(body, at)
-        said = parse_content_range(headers)
-        if said is None or said.span is None:
-            raise ValueError("a part without its range")
-        end = start + said.span.length
-        parts.append(Part(said.span.start, (body[start:end],)))
-        lengths.add(said.length)
-        kind = headers.get(b"content-type")
-        at = _after_delimiter(body, boundary, end)
-    if len(lengths) != 1:
-        raise ValueError("parts of different representations")
-    return parts, lengths.pop(), kind
-
-
-def _after_delimiter(body: bytes, boundary: bytes, at: int) -> int | None:
-    # The content's length is known from its range: its octets are never searched.
-    delimiter = b"--" + boundary
-    if body.startswith(b"\r\n", at):
-        at += 2
-    elif at != 0:
-        raise ValueError("no delimiter after a part")
-    if not body.startswith(delimiter, at):
-        raise ValueError("no delimiter")
-    at += len(delimiter)
-    if body.startswith(b"--", at):
-        return None
-    end = body.find(b"\r\n", at)
-    if end < 0 or body[at:end].strip(b" \t"):
-        raise ValueError("no end of line after a delimiter")
-    return end + 2
-
-
-def _part_headers(body: bytes, at: int) -> tuple[Headers, int]:
-    end = body.find(b"\r\n\r\n", at, at + _LONGEST_PART_HEAD)
-    if end < 0:
-        raise ValueError("a part without an end of its header section")
-    pairs = []
-    for line in body[at:end].split(b"\r\n"):
-        name, colon, value = line.partition(b":")
-        if not colon:
-            raise ValueError("a part with a line that is no field")
-        pairs.append((name, value.strip(b" \t")))
-    return Headers(tuple(pairs)), end + 4
+def without(span: Span, taken: Sequence[Span]) -> list[Span]:
+    """:return: what of a span none of the others covers, in order."""
+    left = []
+    at = span.start
+    for other in sorted(taken, key=lambda one: one.start):
+        if other.start >= span.stop:
+            break
+        if other.start > at:
+            left.append(Span(at, other.start))
+        at = max(at, other.stop)
+    if at < span.stop:
+        left.append(Span(at, span.stop))
+    return left
