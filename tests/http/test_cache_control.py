@@ -6,11 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.caching.objectworld import fields
 from trickster.http.cache_control import (
     SATURATED,
     Directives,
+    honoured_directives,
     parse_cache_control,
     parse_targeted,
+    request_directives,
 )
 
 NAMES = st.sampled_from(["max-age", "Max-Age", "no-store", "s-maxage", "foo", "PRIVATE"])
@@ -131,3 +134,28 @@ class TargetedTests(SynchronousTestCase):
     def test_never_raises(self, line: str) -> None:
         """Rubbish is None, or directives."""
         self.assertIsInstance(parse_targeted([line.encode()]), Directives | None)
+
+
+class RequestDirectivesTests(SynchronousTestCase):
+    """Directives of requests."""
+
+    def test_pragma(self) -> None:
+        """It counts only where there is no Cache-Control (RFC 9111 section 5.4)."""
+        self.assertIn(b"no-cache", request_directives(fields(Pragma="No-Cache")))
+        self.assertNotIn(b"no-cache", request_directives(fields(Pragma="no-cache", Cache_Control="x")))
+        self.assertNotIn(b"no-cache", request_directives(fields(Pragma="foo")))
+
+    def test_honoured(self) -> None:
+        """By default only no-cache is obeyed, which no-store implies."""
+        for said, expected in (
+                ("no-cache", {b"no-cache"}), ("NO-STORE", {b"no-cache", b"no-store"}),
+                ("max-age=0, no-cache", {b"no-cache"}), ('x="a, b"\nno-cache', {b"no-cache"}),
+                ("max-age=0", set()), ('x="no-cache"', set()), ("private", set()), ("", set())):
+            self.assertEqual(honoured_directives(fields(Cache_Control=said), False).values.keys(), expected)
+        self.assertEqual(honoured_directives(fields(Pragma="no-cache"), False).values.keys(), {b"no-cache"})
+        self.assertEqual(honoured_directives(fields(), True).values, {})
+
+    def test_in_full(self) -> None:
+        """In full all are, as they are said."""
+        self.assertEqual(honoured_directives(fields(Cache_Control="no-store, max-age=3"), True).values,
+                         {b"no-store": (None,), b"max-age": (b"3",)})

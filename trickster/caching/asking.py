@@ -124,3 +124,16 @@ def slot_of(slot: str, sent: Headers) -> str:
     if not any(name in sent for name in names):
         return slot
     return slot + ".c" + digest(sent.joined(name) for name in names)
+
+
+def is_more_than_reading(request: Request) -> bool:
+    """
+    :param request: a GET or HEAD.
+    :return: whether no stored answer can be one to it.
+    """
+    # A body may be part of what is asked (RFC 9110 section 9.3.1), and no key has it; and
+    # a connection that changes its protocol is not shared.  HTTP/2 in clear is never spoken.
+    if request.body.length != 0:
+        return True
+    upgrade = request.headers.get(b"upgrade")
+    return upgrade is not None and upgrade.strip().lower() != b"h2c"

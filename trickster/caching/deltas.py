@@ -21,10 +21,9 @@ from trickster.caching.lastuses import LastUses
 from trickster.caching.passed import PassedKeys
 from trickster.caching.retention import mergeable
 from trickster.errors import NotATimeRange, NotCached, Reason
-from trickster.http.cache_control import Directives
+from trickster.http.cache_control import Directives, honoured_directives, request_directives
 from trickster.http.fields import REQUEST_DIRECTIVES
 from trickster.http.freshness import not_for_others
-from trickster.http.request_directives import heeded, wished
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import (
     Collecting,
@@ -123,7 +122,7 @@ class DeltaCache:
         if request.noted is not None:
             request.noted("key", plan.key)
             request.noted("asked", (plan.asked.extent,))
-        asked = heeded(request.headers, self._options.honours)
+        asked = honoured_directives(request.headers, self._options.honours)
         # How old held samples are is not known: no limit that a client sets is kept by them.
         plan = evolve(plan, anew=True) if _ANEW & asked.values.keys() else plan
         passed = self._passed.reason(plan.key)
@@ -345,7 +344,7 @@ class DeltaCache:
 
         :raises NotCached: the client wants nothing of the origin's.
         """
-        if self._options.honours and b"only-if-cached" in wished(request.headers):
+        if self._options.honours and b"only-if-cached" in request_directives(request.headers):
             raise NotCached(_ONLY_IF_CACHED)
         transform = self._options.transform
         if transform is not None:

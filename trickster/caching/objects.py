@@ -18,6 +18,7 @@ from trickster.caching.asking import (
     asked_anew,
     asked_conditionally,
     asked_for_missing,
+    is_more_than_reading,
     slot_of,
 )
 from trickster.caching.budget import SMALL, OverBudget
@@ -34,11 +35,10 @@ from trickster.caching.selecting import matches
 from trickster.caching.shelf import Found, Shelf
 from trickster.errors import NotCached, Reason
 from trickster.http.byte_ranges import Span
-from trickster.http.cache_control import NO_DIRECTIVES
+from trickster.http.cache_control import NO_DIRECTIVES, honoured_directives
 from trickster.http.conditions import confirms, validators
 from trickster.http.freshness import Use, use_of
 from trickster.http.invalidation import invalidated
-from trickster.http.request_directives import heeded, is_more_than_reading
 from trickster.interfaces import ICacheStore, IResponder
 from trickster.messages import (
     Engine,
@@ -142,7 +142,7 @@ class ObjectCache:
             request.noted("key", key)
         try:
             response = await self._ask(Question(
-                key, request, body, heeded(
+                key, request, body, honoured_directives(
                     request.headers, self.options.honour_request_directives), asked))
         except OverBudget as over:
             return await self._passed(request, over.reason)

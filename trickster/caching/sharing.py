@@ -13,7 +13,7 @@ from trickster.caching.keys import digest
 from trickster.caching.progressive import SharedBody, Spread
 from trickster.caching.selecting import matches, selecting_values
 from trickster.errors import Reason
-from trickster.http.cache_control import parse_cache_control
+from trickster.http.cache_control import request_directives
 from trickster.http.freshness import Policy, Rules, names_everything, policy_of, vary_names
 from trickster.interfaces import IResponder
 from trickster.messages import Engine, Headers, Outcome, Request, Response, Status
@@ -67,7 +67,7 @@ class ProgressiveProxy:
         if (request.method != b"GET" or headers.has_any(_NEVER_SHARED)
                 or self.overrides.are_in(headers)):
             return None
-        asked = parse_cache_control(headers.get_all(b"cache-control"))
+        asked = request_directives(headers)
         if not _UNSHARED_DIRECTIVES.isdisjoint(asked.values):
             return None
         return digest((request.authority, request.target, self.identity.of(headers),

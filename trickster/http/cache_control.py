@@ -10,6 +10,7 @@ from http_sfv import Dictionary, Item
 from http_sfv.types import DisplayString, Token
 
 from trickster.http.grammar import split_list, unquoted
+from trickster.messages import Headers
 
 # RFC 9111 section 1.2.2: a value too great to hold means this many seconds.
 SATURATED = 2**31 - 1
@@ -48,6 +49,8 @@ class Directives:
 
 
 NO_DIRECTIVES = Directives()
+_FRESH = Directives({b"no-cache": (None,)})
+_FRESH_UNSTORED = Directives({b"no-cache": (None,), b"no-store": (None,)})
 
 
 def _delta(value: bytes | None) -> int:
@@ -109,3 +112,28 @@ def _is_fitting(name: bytes, value: Any) -> bool:
         return isinstance(value, bool)
     is_text = isinstance(value, str) and not isinstance(value, Token | DisplayString)
     return name not in _FLAGS_WITH_FIELDS or isinstance(value, bool) or is_text
+
+
+def request_directives(headers: Headers) -> Directives:
+    """:return: the directives of a request; C{Pragma} counts where there are no others."""
+    lines = headers.get_all(b"cache-control")
+    if not lines and b"no-cache" in (headers.joined(b"pragma") or b"").lower():
+        return _FRESH  # RFC 9111 section 5.4
+    return parse_cache_control(lines)
+
+
+def honoured_directives(headers: Headers, in_full: bool) -> Directives:
+    """
+    :param in_full: whether all directives of a request are obeyed, as RFC 9111 section 5.2.1
+        has them.
+    :return: those that are obeyed; else C{no-cache} alone, which C{no-store} implies.  It is
+        about the answer to its own client: nothing is taken from others.
+    """
+    if b"cache-control" not in headers and b"pragma" not in headers:
+        return NO_DIRECTIVES
+    said = request_directives(headers)
+    if in_full:
+        return said
+    if b"no-store" in said:
+        return _FRESH_UNSTORED
+    return _FRESH if b"no-cache" in said else NO_DIRECTIVES
