@@ -172,7 +172,7 @@ class BackendTests(CheckCase):
         """A URL is http or https, with a host, without query or credentials, which stay hidden."""
         for url in ("prom:9090", "ftp://prom", "http://", "http://h:99999", "http://h?x=1",
                     "http://h/#a", "//h", "http://a b", "http://h:0", "http://[::1",
-                    "http://-h", "http://\u00e4", "http:/h", "http:h", "http://joe@h",
+                    "http://-h", "http://h/\u00e4", "http:/h", "http:h", "http://joe@h",
                     "http://h/{x}"):
             (problem,) = problems_of(ONE.replace("http://prom:9090", url))
             self.assertIn("backends.one.origin_url: ", problem, url)

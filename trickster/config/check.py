@@ -26,9 +26,10 @@ from trickster.config.model import Configuration
 from trickster.config.problems import Problems, meant, one_of, shown
 from trickster.config.served import SHARED, said
 from trickster.config.shaping import BUILT_IN
-from trickster.config.urls import address_fault, authority_fault, network_fault, origin_fault
+from trickster.config.urls import address_fault, authority_fault, network_fault
 from trickster.errors import PluginError
 from trickster.http.forwarded import pseudonym
+from trickster.http.origin_url import origin_fault
 from trickster.messages import NEVER_STORED
 from trickster.routes import Route
 from trickster.units import format_duration

@@ -1,40 +1,10 @@
-"""Whether a text of a configuration is a URL, a host or an address that can be used."""
+"""Whether a text of a configuration is a host, an address or a network that can be used."""
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address, ip_network
-from urllib.parse import urlsplit
 
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
-# RFC 3986 section 3.3; all else must be percent-encoded.
-_PATH = re.compile(r"(?:[!$&-;=@-Z_a-z~]|%[0-9A-Fa-f]{2})*")
-
-
-def origin_fault(url: str) -> str:
-    """
-    :return: why the URL cannot be an origin's, or nothing.
-    """
-    if re.fullmatch(r"[!-~]+", url) is None:
-        return "has spaces, or characters that are not ASCII"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        return f"is not a URL ({error})"
-    if parts.scheme not in ("http", "https") or "://" not in url:
-        return "does not begin with http:// or https://"
-    if "@" in parts.netloc:
-        return ("has credentials, which do not belong there: set Authorization in the backend's "
-                "request_headers instead")
-    if not parts.hostname or parts.netloc.endswith(":") or not is_host(parts.hostname) or port == 0:
-        return "names no host that can be connected to"
-    if parts.query or parts.fragment or url.endswith(("?", "#")):
-        return "has a query or a fragment, which no origin can have"
-    if _PATH.fullmatch(parts.path) is None:
-        return "has characters in its path that must be percent-encoded"
-    return ""
+from trickster.http.origin_url import is_host_name
 
 
 def is_host(text: str) -> bool:
@@ -42,9 +12,7 @@ def is_host(text: str) -> bool:
     try:
         ip_address(text.partition("%")[0])
     except ValueError:
-        # What ends like an IPv4 address is one, or nothing (WHATWG URL, "ends in a number").
-        last = text.rstrip(".").rpartition(".")[2]
-        return _HOST.fullmatch(text) is not None and not last.isdigit()
+        return is_host_name(text)
     return True
 
 

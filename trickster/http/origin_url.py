@@ -39,10 +39,12 @@ class OriginURL:
         :raises ConfigurationError: it is not an absolute C{http} or C{https} URL, or has
             parts that an origin cannot have; says which.
         """
-        try:
-            return _parsed(text)
-        except ValueError as error:
-            raise ConfigurationError((f"{_masked(text)}: {error}",)) from error
+        fault = origin_fault(text)
+        if fault:
+            raise ConfigurationError((f"{_masked(text)} {fault}",))
+        parts = urlsplit(text)
+        return cls(parts.scheme, _host(parts), parts.port or _PORTS[parts.scheme],
+                   parts.path.rstrip("/").encode("ascii"))
 
     @property
     def is_secure(self) -> bool:
@@ -74,52 +76,54 @@ class OriginURL:
         return f"{self.scheme}://{self.authority.decode()}{self.prefix.decode()}"
 
 
-def _parsed(text: str) -> OriginURL:
+def origin_fault(text: str) -> str:
+    """
+    :return: why a text is not the URL of an origin, to be said after it; empty where it is one.
+    """
     if not _VISIBLE.fullmatch(text):
-        raise ValueError("empty, or with spaces or control characters in it")
-    if "://" not in text:
-        raise ValueError("an origin needs a scheme, as in http://host:9090")
-    parts = urlsplit(text)
-    if parts.scheme not in _PORTS:
-        raise ValueError(f"the scheme is {parts.scheme}, not http or https")
-    _refuse_strange_parts(text, parts)
-    return OriginURL(parts.scheme, _host(parts), _port(parts), _prefix(parts.path))
-
-
-def _refuse_strange_parts(text: str, parts: SplitResult) -> None:
+        return "is empty, or has spaces or control characters in it"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        return f"is not a URL ({error})"
+    if parts.scheme not in _PORTS or "://" not in text:
+        return "does not begin with http:// or https://"
     if "@" in parts.netloc:
-        raise ValueError("credentials do not belong here: set Authorization in the backend's "
-                         "request_headers instead")
+        return ("has credentials, which do not belong there: set Authorization in the backend's "
+                "request_headers instead")
+    if parts.netloc.endswith(":") or port == 0 or not _names_host(parts):
+        return "names no host that can be connected to"
     if "?" in text or "#" in text:
-        raise ValueError("an origin has no query and no fragment")
+        return "has a query or a fragment, which no origin can have"
+    if not _PATH.fullmatch(parts.path):
+        return "has characters in its path that must be percent-encoded"
+    return ""
+
+
+def _names_host(parts: SplitResult) -> bool:
+    try:
+        host = _host(parts)
+    except ValueError:
+        return False
+    return _is_address(host) or is_host_name(host)
+
+
+def is_host_name(text: str) -> bool:
+    """
+    :return: whether this is the name of a host, in ASCII.  What ends like an IPv4 address is
+        one, or nothing (WHATWG URL, "ends in a number").
+    """
+    return _NAME.fullmatch(text.lower()) is not None and not (
+        text.rstrip(".").rpartition(".")[2].isdigit())
 
 
 def _host(parts: SplitResult) -> str:
-    host = parts.hostname
-    if not host:
-        raise ValueError("there is no host")
+    """:raises ValueError: it is no address in brackets, and no name in any script."""
+    host = parts.hostname or ""
     if parts.netloc.startswith("["):
         return str(ip_address(host))
-    if not host.isascii():
-        host = host.encode("idna").decode("ascii")
-    if not _NAME.fullmatch(host):
-        raise ValueError(f"{host!r} is not a host name")
-    return host
-
-
-def _port(parts: SplitResult) -> int:
-    if parts.netloc.endswith(":"):
-        raise ValueError("there is a colon, but no port")
-    port = parts.port
-    if port == 0:
-        raise ValueError("port 0 cannot be connected to")
-    return port or _PORTS[parts.scheme]
-
-
-def _prefix(path: str) -> bytes:
-    if not _PATH.fullmatch(path):
-        raise ValueError(f"the path {path!r} has characters that must be percent-encoded")
-    return path.rstrip("/").encode("ascii")
+    return host if host.isascii() else host.encode("idna").decode("ascii")
 
 
 def _is_address(host: str) -> bool:
