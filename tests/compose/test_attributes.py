@@ -51,7 +51,7 @@ class AttributesTests(SynchronousTestCase):
                 ("caching/deltaplan.py", "options.max_query_range"): "DeltaOptions",
                 ("caching/retention.py", "options.max_age"): "DeltaOptions",
                 ("frontend/channel.py", "self.site.limits.idle_timeout"): "ListenerLimits",
-                ("frontend/headreader.py", "self._limits.fields"): "HeadLimits",
+                ("http/h1/head_reader.py", "self._limits.fields"): "HeadLimits",
                 ("upstream/health.py", "thresholds.recovery"): "Thresholds"}
 
         def changed(path: str, source: str) -> str:

@@ -14,11 +14,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from trickster.frontend.headreader import HeadLimits
 from trickster.frontend.limits import ListenerLimits
 from trickster.frontend.listeners import Listener
 from trickster.frontend.resource import ResponderResource
 from trickster.frontend.site import ProxySite
+from trickster.http.h1.head_reader import HeadLimits
 from trickster.interfaces import IResponder
 from trickster.messages import Octets, Request, Response
 

@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from trickster.errors import RequestTooLarge
-from trickster.frontend.bodyframing import framing_of
 from trickster.frontend.requestbody import EndlessFraming, RequestBody
+from trickster.http.h1.framing import request_body_reader
 from trickster.interfaces import IBody
 
 
@@ -31,7 +31,7 @@ class RequestBodyTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.source = Source()
-        self.body = RequestBody(4, framing_of(4), self.source)
+        self.body = RequestBody(4, request_body_reader(4), self.source)
 
     def read(self, body: RequestBody | None = None) -> Deferred[bytes]:
         return Deferred.fromCoroutine((body or self.body).read())
@@ -62,7 +62,7 @@ class RequestBodyTests(SynchronousTestCase):
 
     def test_too_much_ahead(self) -> None:
         """An unread body is not taken in without end."""
-        self.body = RequestBody(None, framing_of(1 << 20), self.source)
+        self.body = RequestBody(None, request_body_reader(1 << 20), self.source)
         self.arrive(bytes(65536))
         self.assertEqual(self.source.calls, [])
         self.arrive(b"x")
@@ -86,13 +86,13 @@ class RequestBodyTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """More octets than allowed are an error."""
-        body = RequestBody(None, framing_of(9), self.source, 3)
+        body = RequestBody(None, request_body_reader(9), self.source, 3)
         body.arrived(b"abc")
         self.assertRaises(RequestTooLarge, body.arrived, b"d")
 
     def test_truncated(self) -> None:
         """Or they are cut off, and the reader does not wait for them."""
-        body = RequestBody(3, framing_of(9), self.source, 3, True)
+        body = RequestBody(3, request_body_reader(9), self.source, 3, True)
         body.arrived(b"abcd")
         self.assertEqual([self.successResultOf(self.read(body)) for _ in range(2)], [b"abc", b""])
         self.assertFalse(body.is_complete)

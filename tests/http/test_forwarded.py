@@ -1,4 +1,4 @@
-"""Tests for L{trickster.http.forwarded}."""
+"""Tests of L{trickster.http.forwarded}."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.http.origin_url}."""
+"""Tests of L{trickster.http.origin_url}."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import UpstreamBroke, UpstreamMalformed
+from trickster.http.h1.framing import Ending
 from trickster.upstream.answers import AnswerReader, NothingCame
-from trickster.upstream.framing import Ending
 
 TOKENS = st.text("abcXYZ019-_.!", min_size=1, max_size=12).map(str.encode)
 VALUES = st.binary(max_size=20).map(

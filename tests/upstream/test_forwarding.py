@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from trickster.http.h1.encoding import encode_fields
 from trickster.http.hop_by_hop import end_to_end, response_headers, upgrade_of
 from trickster.messages import Headers, Pair, Peer, Request
 from trickster.upstream.forwarding import (
@@ -16,7 +17,6 @@ from trickster.upstream.forwarding import (
     OutgoingFields,
     request_fields,
 )
-from trickster.upstream.heads import encode_fields
 
 PEER = Peer("192.0.2.7", 5000, False, 8480)
 

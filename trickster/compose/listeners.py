@@ -9,11 +9,11 @@ from attrs import evolve
 from twisted.web.resource import IResource
 
 from trickster.config.listeners import ListenerOptions
-from trickster.frontend.headreader import HeadLimits
 from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
 from trickster.frontend.listeners import Listener
 from trickster.frontend.site import ProxySite
 from trickster.http.forwarded import Trusted
+from trickster.http.h1.head_reader import HeadLimits
 
 # One in so many descriptors is left to others than the listeners of metrics and management; of
 # what is left to others than clients, half.

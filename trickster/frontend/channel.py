@@ -15,20 +15,21 @@ from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
 from trickster.errors import BadRequest, Reason, RequestError, RequestTooLarge
-from trickster.frontend.bodyframing import MalformedBody, framing_of
 from trickster.frontend.deadline import Deadline
 from trickster.frontend.exchange import Exchange
-from trickster.frontend.headreader import HeadReader
 from trickster.frontend.pace import Pace
 from trickster.frontend.postponing import Postponed
 from trickster.frontend.refusals import IRefuser, Refused, too_much
 from trickster.frontend.request import ResourceRequest
 from trickster.frontend.requestbody import EndlessFraming, RequestBody
-from trickster.frontend.requesthead import Fields, Malformed, RequestHead
-from trickster.frontend.responsehead import response_head
 from trickster.frontend.transport import EagerServer
 from trickster.http.fields import FORWARDING_FIELDS
 from trickster.http.forwarded import client_of
+from trickster.http.h1.encoding import response_head
+from trickster.http.h1.faults import Malformed, MalformedBody
+from trickster.http.h1.framing import request_body_reader
+from trickster.http.h1.head_reader import HeadReader
+from trickster.http.h1.requests import Fields, RequestHead
 from trickster.interfaces import IBody
 from trickster.messages import Octets, Peer, octets_of
 from trickster.observability.refusals import refusal
@@ -253,7 +254,7 @@ class ProxyChannel(HTTPChannel):
                 self._refuse_unread(head, RequestTooLarge("the request body is too large"))
                 return
             length = limits.body
-        body = RequestBody(length, framing_of(head.length), self, limits.body, limits.truncate)
+        body = RequestBody(length, request_body_reader(head.length), self, limits.body, limits.truncate)
         try:
             self._ahead = body.arrived(rest)
         except (MalformedBody, RequestTooLarge) as error:
@@ -272,7 +273,7 @@ class ProxyChannel(HTTPChannel):
         responder: Any = self.site.responder(head)
         if IRefuser.providedBy(responder):
             # A body that never becomes complete.
-            self._body = RequestBody(head.length, framing_of(head.length), self)
+            self._body = RequestBody(head.length, request_body_reader(head.length), self)
             self._refuse(head, self._body, Refused(responder, error))
         else:
             self.refuse(Malformed(error.status, error.detail))

@@ -14,15 +14,17 @@ from twisted.python.failure import Failure
 from trickster.errors import Reason, RequestError, UpstreamBroke, UpstreamMalformed
 from trickster.frontend.refusals import refusal_of
 from trickster.frontend.requestbody import RequestBody
-from trickster.frontend.requesthead import RequestHead
-from trickster.frontend.responsehead import (
+from trickster.frontend.stepping import Suspended, first_step
+from trickster.http.h1.encoding import (
+    LAST_CHUNK,
     BodyFraming,
     UnsendableHead,
+    chunk_head,
     interim_head,
     response_head,
     upgrade_head,
 )
-from trickster.frontend.stepping import Suspended, first_step
+from trickster.http.h1.requests import RequestHead
 from trickster.http.hop_by_hop import without_nominated
 from trickster.interfaces import IBody, IDuplex, IResponder
 from trickster.messages import Headers, Octets, Peer, Request, Response
@@ -264,7 +266,7 @@ class Exchange:
             return
         finally:
             body.close()
-        self._put(b"0\r\n\r\n" if framing is BodyFraming.CHUNKED else b"")
+        self._put(LAST_CHUNK if framing is BodyFraming.CHUNKED else b"")
         self._line.exchange_ended(closing or framing is BodyFraming.CLOSE)
 
     async def _pump(self, body: IBody, framing: BodyFraming) -> None:
@@ -281,7 +283,7 @@ class Exchange:
                 if left < 0:
                     raise UpstreamBroke("a body is longer than it was said to be")
             if framing is BodyFraming.CHUNKED:
-                self._put(b"%x\r\n" % size, piece, b"\r\n")
+                self._put(chunk_head(size), piece, b"\r\n")
             else:
                 self._put(piece)
             unbroken += size

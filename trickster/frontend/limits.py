@@ -6,8 +6,8 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from trickster.frontend.headreader import HeadLimits
 from trickster.http.forwarded import Trusted
+from trickster.http.h1.head_reader import HeadLimits
 
 
 @frozen

@@ -9,9 +9,9 @@ from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
 from trickster.errors import Overloaded, RequestError
-from trickster.frontend.requesthead import RequestHead
-from trickster.frontend.responsehead import BodyFraming, response_head
 from trickster.frontend.stepping import first_step
+from trickster.http.h1.encoding import BodyFraming, response_head
+from trickster.http.h1.requests import RequestHead
 from trickster.interfaces import IResponder
 from trickster.messages import Request, Response, octets_of
 from trickster.observability.refusals import SpelledRefusal, refusal

@@ -16,7 +16,8 @@ from twisted.web.server import Request
 from trickster.errors import RequestError
 from trickster.frontend.exchange import Exchange
 from trickster.frontend.requestbody import RequestBody
-from trickster.frontend.requesthead import Malformed, RequestHead
+from trickster.http.h1.faults import Malformed
+from trickster.http.h1.requests import RequestHead
 from trickster.interfaces import IBody, IResponder
 from trickster.messages import Octets
 

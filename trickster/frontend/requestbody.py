@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from trickster.errors import RequestError, RequestTooLarge
-from trickster.frontend.bodyframing import Framing
+from trickster.http.h1.framing import BodyReader
 from trickster.interfaces import IBody
 
 # What may lie here unread before the connection is no longer read from.
@@ -54,7 +54,7 @@ class RequestBody:
     """
 
     length: int | None
-    _framing: Framing | EndlessFraming
+    _framing: BodyReader | EndlessFraming
     _source: BodySource
     _limit: int = -1
     _truncate: bool = False

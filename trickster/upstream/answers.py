@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from trickster.errors import UpstreamBroke, UpstreamMalformed
-from trickster.upstream.chunks import ChunkedReader
-from trickster.upstream.framing import Ending, Framing, framing_of
-from trickster.upstream.heads import ResponseHead, take_head
-from trickster.upstream.leniency import Leniency
+from trickster.http.h1.chunked import ChunkedReader, ChunkLimits
+from trickster.http.h1.faults import MalformedBody
+from trickster.http.h1.framing import Ending, Framing, response_framing
+from trickster.http.h1.leniency import Leniency
+from trickster.http.h1.responses import ResponseHead, take_head
 
 # Header fields in one response, and interim (1xx) responses before a final one.
 _MOST_FIELDS = 1000
@@ -132,7 +133,7 @@ class AnswerReader:
         self._interims.append(head)
 
     def _begin_body(self, head: ResponseHead) -> None:
-        framing = framing_of(head, self._method)
+        framing = response_framing(head, self._method)
         self.head = head
         self.framing = framing
         self._left = framing.length or 0
@@ -141,7 +142,7 @@ class AnswerReader:
         self.is_reusable = framing.is_persistent and not self.leniencies
         self.is_complete = framing.ending is Ending.NO_BODY or framing.length == 0
         if framing.ending is Ending.CHUNKED:
-            self._chunks = ChunkedReader(self._most_head)
+            self._chunks = ChunkedReader(ChunkLimits.all_within(self._most_head), is_lenient=True)
 
     def _feed_body(self, octets: bytes) -> None:
         if self.is_complete:
@@ -154,9 +155,12 @@ class AnswerReader:
             self._pieces.append(octets)
 
     def _feed_chunks(self, chunks: ChunkedReader, octets: bytes) -> None:
-        self._pieces += chunks.feed(octets)
-        self.is_complete = chunks.is_complete
-        if chunks.has_extra or chunks.leniencies:
+        try:
+            self._pieces += chunks.feed(octets)
+        except MalformedBody as error:
+            raise UpstreamMalformed(f"malformed chunks: {error}") from error
+        self.is_complete = chunks.is_done
+        if chunks.rest or chunks.leniencies:
             self.leniencies |= chunks.leniencies
             self.is_reusable = False
 

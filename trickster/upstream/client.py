@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.errors import BadRequest, Reason, RequestError
+from trickster.http.h1.encoding import encode_fields, encode_head
 from trickster.http.hop_by_hop import upgrade_of
 from trickster.http.methods import IDEMPOTENT, WITH_BODY
 from trickster.http.origin_url import OriginURL
@@ -19,7 +20,6 @@ from trickster.messages import Octets, Pair, Request, Response, octets_of
 from trickster.upstream.answers import NothingCame
 from trickster.upstream.exchange import Order
 from trickster.upstream.forwarding import OutgoingFields
-from trickster.upstream.heads import encode_fields, encode_head
 from trickster.upstream.last_hop import counted_down
 from trickster.upstream.leniency import LeniencyLog, not_counted
 from trickster.upstream.options import UpstreamOptions

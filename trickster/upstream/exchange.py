@@ -18,6 +18,9 @@ from trickster.errors import (
     UpstreamMalformed,
     UpstreamTimeout,
 )
+from trickster.http.h1.framing import Ending, kept_for
+from trickster.http.h1.leniency import DOUBTFUL, Leniency
+from trickster.http.h1.responses import ResponseHead
 from trickster.http.hop_by_hop import connection_options, response_headers
 from trickster.interfaces import IBody
 from trickster.messages import (
@@ -32,9 +35,7 @@ from trickster.messages import (
 from trickster.upstream.answers import AnswerReader, NothingCame
 from trickster.upstream.arriving import ArrivingBody, UpgradedBody
 from trickster.upstream.deadline import Deadline
-from trickster.upstream.framing import Ending, kept_for
-from trickster.upstream.heads import ResponseHead
-from trickster.upstream.leniency import DOUBTFUL, Leniency, not_counted
+from trickster.upstream.leniency import not_counted
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.outlet import Outlet
 from trickster.upstream.uploads import upload

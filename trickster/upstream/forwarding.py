@@ -17,10 +17,10 @@ from trickster.http.forwarded import (
     pseudonym,
 )
 from trickster.http.grammar import is_token
+from trickster.http.h1.encoding import encode_fields
 from trickster.http.hop_by_hop import concerning_hop, upgrade_of
 from trickster.messages import Headers, Pair, Peer, Request
 from trickster.remembering import remembered
-from trickster.upstream.heads import encode_fields
 
 
 class ForwardedMode(Enum):

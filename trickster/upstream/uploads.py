@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trickster.errors import BadRequest
+from trickster.http.h1.encoding import LAST_CHUNK, chunk_head
 from trickster.interfaces import IBody
 from trickster.upstream.outlet import Outlet
 
@@ -23,8 +24,8 @@ async def upload(body: IBody, outlet: Outlet) -> None:
 
 async def _upload_chunks(body: IBody, outlet: Outlet) -> None:
     while octets := await body.read():
-        await outlet.write(b"".join((b"%x\r\n" % len(octets), octets, b"\r\n")))
-    await outlet.write(b"0\r\n\r\n")
+        await outlet.write(b"".join((chunk_head(len(octets)), octets, b"\r\n")))
+    await outlet.write(LAST_CHUNK)
 
 
 async def _upload_counted(body: IBody, length: int, outlet: Outlet) -> None:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from attrs import frozen
 
 from trickster.http.grammar import TOKEN_OCTETS, is_token, tokens
+from trickster.http.h1.faults import Malformed
+from trickster.http.h1.framing import request_length
 from trickster.messages import Headers, Pair
 
 _VISIBLE = bytes(range(0x21, 0x7F))
@@ -21,21 +23,7 @@ _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)", re.DOTALL)
 _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
 
 _LONGEST_METHOD = 64
-_MOST_LENGTH_DIGITS = 18
 _MOST_PORT = 65535
-
-
-@frozen
-class Malformed:
-    """
-    A request that must not be served.
-
-    :ivar status: what the client is told; the connection is closed after it.
-    :ivar detail: why, in a few words of our own: nothing of the request is repeated.
-    """
-
-    status: int
-    detail: str
 
 
 @frozen
@@ -198,48 +186,13 @@ def parse_fields(block: bytes) -> Fields | Malformed:
     if isinstance(pairs, Malformed):
         return pairs
     headers = Headers(pairs)
-    framing = _framing(headers)
+    framing = request_length(headers)
     if isinstance(framing, Malformed):
         return framing
     hosts = tuple(headers.get_all(b"host"))
     return Fields(headers, framing, hosts, all(map(is_authority, hosts)),
                   frozenset(tokens(headers, b"connection")),
                   b",".join(tokens(headers, b"expect")))
-
-
-def _framing(headers: Headers) -> int | None | Malformed:
-    lengths = headers.get_all(b"content-length")
-    if b"transfer-encoding" in headers:
-        if lengths:
-            return Malformed(400, "both Content-Length and Transfer-Encoding")
-        return _coding(headers.get_all(b"transfer-encoding"))
-    if not lengths:
-        return 0
-    if len(lengths) > 1:
-        return Malformed(400, "more than one Content-Length")
-    return _length(lengths[0])
-
-
-def _length(digits: bytes) -> int | Malformed:
-    # bytes.isdigit knows ASCII digits only, and is false for no octets.
-    if not digits.isdigit():
-        return Malformed(400, "invalid Content-Length")
-    significant = digits.lstrip(b"0")
-    if len(significant) > _MOST_LENGTH_DIGITS:
-        return Malformed(413, "the body is too large")
-    return int(significant or b"0")
-
-
-def _coding(values: list[bytes]) -> None | Malformed:
-    codings = [coding.strip(b" \t").lower() for coding in b",".join(values).split(b",")]
-    if codings == [b"chunked"]:
-        return None
-    if codings[-1] != b"chunked" or codings.count(b"chunked") > 1 or b"identity" in codings:
-        # RFC 9112 section 6.3: the length of such a body cannot be known.
-        return Malformed(400, "invalid Transfer-Encoding")
-    if not all(map(is_token, codings)):
-        return Malformed(400, "invalid Transfer-Encoding")
-    return Malformed(501, "unknown transfer coding")
 
 
 def assemble(line: RequestLine, fields: Fields) -> RequestHead | Malformed:

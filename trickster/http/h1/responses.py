@@ -1,25 +1,21 @@
-"""Message heads, to octets and from octets (RFC 9112 sections 2 to 5)."""
+"""The head of a response, read as well as can be (RFC 9112 sections 2, 4 and 5)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 
 from attrs import frozen
 
-from trickster.errors import BadRequest, UpstreamMalformed
+from trickster.errors import UpstreamMalformed
 from trickster.http.grammar import TEXT, TOKEN
+from trickster.http.h1.leniency import NO_LENIENCIES, Leniency
 from trickster.messages import Headers, Pair
-from trickster.upstream.leniency import NO_LENIENCIES, Leniency
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: (" + TEXT + rb"))?\r\n")
 _FIELDS = re.compile(rb"(?:" + TOKEN + rb":" + TEXT + rb"\r\n)*\r\n")
-_REQUEST = re.compile(TOKEN + rb" [\x21-\x7e\x80-\xff]+")
-_LINES = re.compile(rb"(?:" + TOKEN + rb": " + TEXT + rb"\r\n)*")
 _END = b"\r\n\r\n"
-_FORBIDDEN = "the request cannot be passed on: it has octets that HTTP forbids"
 
-# What is taken of origins that do not keep to it; see trickster.upstream.leniency.
+# What is taken of origins that do not keep to it; see trickster.http.h1.leniency.
 _BLANK = re.compile(rb"(?:\r?\n){0,2}")
 _ANY_END = re.compile(rb"\n\r?\n")
 _START = re.compile(rb"HTTP/[0-9]", re.IGNORECASE)
@@ -192,28 +188,3 @@ def _check_beginning(octets: bytes, begin: int, seen: int) -> None:
 
 def _shown(octets: bytes) -> str:
     return repr(octets.lstrip().partition(b"\n")[0].rstrip()[:40])[1:]
-
-
-def encode_fields(fields: Collection[Pair]) -> bytes:
-    """
-    :param fields: written in this order.
-    :return: their lines, ready to be sent.
-    :raises BadRequest: something in it would not be one field to every reader, such as a line
-        end in a value.
-    """
-    octets = b"".join([b"%b: %b\r\n" % pair for pair in fields])
-    if _LINES.fullmatch(octets) is None or octets.count(b"\r\n") != len(fields):
-        raise BadRequest(_FORBIDDEN)
-    return octets
-
-
-def encode_head(method: bytes, target: bytes, lines: bytes) -> bytes:
-    """
-    :param lines: of the fields, from L{encode_fields}.
-    :return: a request head, ready to be sent.
-    :raises BadRequest: its first line would not be one to every reader.
-    """
-    line = b"%b %b" % (method, target)
-    if _REQUEST.fullmatch(line) is None:
-        raise BadRequest(_FORBIDDEN)
-    return b"%b HTTP/1.1\r\n%b\r\n" % (line, lines)

@@ -1,13 +1,15 @@
-"""Chunked bodies of answers (RFC 9112 section 7.1)."""
+"""Chunked bodies (RFC 9112 section 7.1)."""
 
 from __future__ import annotations
 
 import re
 from enum import Enum
 
-from trickster.errors import UpstreamMalformed
+from attrs import frozen
+
 from trickster.http.grammar import PARAMETERS, TEXT, TOKEN
-from trickster.upstream.leniency import Leniency
+from trickster.http.h1.faults import Malformed, MalformedBody
+from trickster.http.h1.leniency import Leniency
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})" + PARAMETERS + rb"([ \t]*)")
 _TRAILER = re.compile(TOKEN + rb":" + TEXT)
@@ -16,6 +18,36 @@ _UNTAKEN_YET = re.compile(rb"\0|\r(?!\Z)")
 _OVERHEAD_PER_OCTET = 16
 _MOST_SIZE = 2 ** 63
 _MOST_KNOWN = 64
+
+_BAD_SIZE = Malformed(400, "malformed chunk size")
+_BAD_END = Malformed(400, "a line end must be CRLF")
+_BAD_OCTET = Malformed(400, "a bare CR or NUL in chunks")
+_BAD_TRAILER = Malformed(400, "malformed trailer field")
+_LONG_CHUNK = Malformed(400, "a chunk is longer than its size")
+_MUCH_OVERHEAD = Malformed(400, "too many chunk extensions")
+_LONG_TRAILERS = Malformed(431, "the trailer fields are too large")
+
+
+@frozen
+class ChunkLimits:
+    """
+    How much may come with a chunked body that is none of it.
+
+    :ivar overhead: octets in all, beyond what a sender of tiny chunks needs.
+    :ivar line: octets of one line, without its end.
+    :ivar trailers: octets of all trailer fields.
+    :ivar trailer_fields: how many there may be.
+    """
+
+    overhead: int
+    line: int
+    trailers: int
+    trailer_fields: int
+
+    @classmethod
+    def all_within(cls, octets: int) -> ChunkLimits:
+        """:return: limits of which each is reached by so many octets alone."""
+        return cls(octets, octets, octets, octets)
 
 
 class _Next(Enum):
@@ -30,49 +62,56 @@ class ChunkedReader:
     """
     Takes chunks apart.  Extensions and trailers are read and forgotten.
 
-    :ivar is_complete: whether the last chunk and the trailers have come.
-    :ivar has_extra: whether more octets came after that.
+    :ivar is_done: whether the last chunk and the trailers have come.
+    :ivar rest: octets that came after that.
     :ivar leniencies: what was taken although RFC 9112 does not know it.
     """
 
-    __slots__ = ("_kept", "_left", "_next", "_overhead_left", "_sizes", "has_extra",
-                 "is_complete", "leniencies")
+    __slots__ = ("_is_lenient", "_kept", "_left", "_limits", "_next", "_overhead_left", "_sizes",
+                 "_trailer_fields", "_trailers", "is_done", "leniencies", "rest")
 
-    def __init__(self, overhead_limit: int) -> None:
+    def __init__(self, limits: ChunkLimits, is_lenient: bool) -> None:
         """
-        :param overhead_limit: how many octets may come that are not of the body, beyond
-            what a sender of tiny chunks needs.
+        :param is_lenient: whether to take what can mean one thing only, as a client does that
+            will not use the connection again; a server, to which a next request may be
+            smuggled in such ways, refuses it.
         """
-        self.is_complete = False
-        self.has_extra = False
+        self.is_done = False
+        self.rest = b""
         self.leniencies: set[Leniency] = set()
-        self._overhead_left = overhead_limit
+        self._limits = limits
+        self._is_lenient = is_lenient
+        self._overhead_left = limits.overhead
         self._next = _Next.SIZE
         self._left = 0
         self._kept = b""
         self._sizes: dict[bytes, int] = {}
+        self._trailers = self._trailer_fields = 0
 
     def feed(self, octets: bytes) -> list[bytes]:
         """
         :return: the pieces of the body in these octets.
-        :raises UpstreamMalformed: they are not chunks.
+        :raises MalformedBody: they are not chunks; nothing may be fed after that.
         """
-        if self.is_complete:
-            self.has_extra = self.has_extra or bool(octets)
+        if self.is_done:
+            self.rest += octets
             return []
         new = len(octets)
         if self._kept:
             octets, self._kept = self._kept + octets, b""
         pieces: list[bytes] = []
         at = self._read(octets, pieces)
-        self._kept = octets[at:]
+        # Cut once for each portion, not for each chunk: that would be quadratic for tiny ones.
+        left = octets[at:]
         if self._next is _Next.NOTHING:
-            self.is_complete, self.has_extra = True, bool(self._kept)
+            self.is_done, self.rest = True, left
             return pieces
+        self._kept = left
         body = sum(map(len, pieces))
         self._overhead_left -= new - body - _OVERHEAD_PER_OCTET * body
         if self._overhead_left < 0:
-            raise UpstreamMalformed("more chunk extensions or trailers than can be taken")
+            raise MalformedBody(
+                _LONG_TRAILERS if self._next is _Next.TRAILER else _MUCH_OVERHEAD)
         return pieces
 
     def _read(self, octets: bytes, pieces: list[bytes]) -> int:
@@ -118,33 +157,48 @@ class ChunkedReader:
     def _line(self, line: bytes) -> bytes:
         if line[-1:] == b"\r":
             return line[:-1]
-        self.leniencies.add(Leniency.LINE_FEED)
+        self._take(Leniency.LINE_FEED, _BAD_END)
         return line
+
+    def _take(self, kind: Leniency, fault: Malformed) -> None:
+        if not self._is_lenient:
+            raise MalformedBody(fault)
+        self.leniencies.add(kind)
 
     def _check_beginning(self, line: bytes) -> None:
         """Refuse as soon as no good line can come of it."""
         if self._next is _Next.DATA_END and line != b"\r":
-            raise UpstreamMalformed("a chunk is longer than its size")
+            raise MalformedBody(_LONG_CHUNK)
         if _UNTAKEN_YET.search(line):
-            raise UpstreamMalformed("malformed chunks: a bare CR or NUL")
+            raise MalformedBody(_BAD_OCTET)
+        self._check_length(line.removesuffix(b"\r"))
+
+    def _check_length(self, line: bytes) -> None:
+        if self._next is _Next.TRAILER:
+            if self._trailers + len(line) > self._limits.trailers:
+                raise MalformedBody(_LONG_TRAILERS)
+        elif len(line) > self._limits.line:
+            raise MalformedBody(_BAD_SIZE)
 
     def _take_line(self, line: bytes) -> None:
+        if self._next is _Next.DATA_END:
+            if line:
+                raise MalformedBody(_LONG_CHUNK)
+            self._next = _Next.SIZE
+            return
+        self._check_length(line)
         if self._next is _Next.SIZE:
             self._take_size(line)
-        elif self._next is _Next.TRAILER:
-            self._take_trailer(line)
-        elif line:
-            raise UpstreamMalformed("a chunk is longer than its size")
         else:
-            self._next = _Next.SIZE
+            self._take_trailer(line)
 
     def _take_size(self, line: bytes) -> None:
         found = _SIZE.fullmatch(line)
         size = int(found[1], 16) if found else _MOST_SIZE
         if found is None or size >= _MOST_SIZE:
-            raise UpstreamMalformed("malformed chunks: a line that is no size")
+            raise MalformedBody(_BAD_SIZE)
         if found[2]:
-            self.leniencies.add(Leniency.CHUNK_PADDING)
+            self._take(Leniency.CHUNK_PADDING, _BAD_SIZE)
         elif size and found[1] == line and len(self._sizes) < _MOST_KNOWN:
             self._sizes[line + b"\r\n"] = size
         self._left = size
@@ -153,7 +207,12 @@ class ChunkedReader:
     def _take_trailer(self, line: bytes) -> None:
         if not line:
             self._next = _Next.NOTHING
-        elif _UNTAKEN.search(line):
-            raise UpstreamMalformed("malformed chunks: a bare CR or NUL in a trailer")
-        elif _TRAILER.fullmatch(line) is None:
-            self.leniencies.add(Leniency.TRAILER)
+            return
+        self._trailers += len(line) + 2
+        self._trailer_fields += 1
+        if self._trailer_fields > self._limits.trailer_fields:
+            raise MalformedBody(_LONG_TRAILERS)
+        if _UNTAKEN.search(line):
+            raise MalformedBody(_BAD_OCTET)
+        if _TRAILER.fullmatch(line) is None:
+            self._take(Leniency.TRAILER, _BAD_TRAILER)

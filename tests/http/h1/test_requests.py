@@ -1,15 +1,18 @@
-"""Tests for L{trickster.frontend.requesthead}."""
+"""Tests of L{trickster.http.h1.requests}."""
 
 from __future__ import annotations
 
+import contextlib
+
+import httptools
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.frontend.headreader import HeadLimits, HeadReader
-from trickster.frontend.requesthead import (
+from trickster.http.h1.faults import Malformed
+from trickster.http.h1.head_reader import HeadLimits, HeadReader
+from trickster.http.h1.requests import (
     Fields,
-    Malformed,
     RequestHead,
     RequestLine,
     is_authority,
@@ -275,3 +278,53 @@ class NeverRaisesTests(SynchronousTestCase):
             text = b"".join(name + value for name, value in found.headers)
             self.assertFalse(any(octet < 0x20 and octet != 9 for octet in text))
             self.assertLessEqual(len(found.headers.get_all(b"host")), 1)
+
+
+class Reference:
+    """What llhttp makes of a request head."""
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.pairs: list[tuple[bytes, bytes]] = []
+        self.is_head = False
+
+    def on_url(self, octets: bytes) -> None:
+        self.target += octets
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.pairs.append((name, value.strip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.is_head = True
+
+
+class ReferenceTests(SynchronousTestCase):
+    """Held against a reading of HTTP that is not ours."""
+
+    @settings(max_examples=500, deadline=None)
+    @given(st.sampled_from([b"GET", b"POST", b"DELETE", b"M-SEARCH", b"G ET"]),
+           st.sampled_from([b"/", b"/a?b=%20", b"*", b"http://a/b", b"/a b", b"a"]),
+           st.sampled_from([b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"http/1.1"]),
+           st.lists(st.sampled_from([
+               b"Host: a", b"host:a", b"A: b", b"A:", b"A : b", b" A: b", b"A: \x00", b"A: b\tc",
+               b"Content-Length: 5", b"Content-Length: 05", b"Content-Length: 5, 5",
+               b"Content-Length: +5", b"Transfer-Encoding: chunked",
+               b"Transfer-Encoding: identity", b"Transfer-Encoding: gzip, chunked",
+               b"Connection: close", b"Expect: 100-continue", b"A: \xff", b"A\x00: b", b": b"]),
+               max_size=5))
+    def test_stricter_than_the_reference(self, method: bytes, target: bytes, version: bytes,
+                                         fields: list[bytes]) -> None:
+        """What is taken, llhttp takes for the same."""
+        octets = b"\r\n".join([b" ".join((method, target, version)), *fields, b"", b""])
+        head = HeadReader(HeadLimits()).feed(octets)
+        if not isinstance(head, RequestHead):
+            return
+        reference = Reference()
+        parser = httptools.HttpRequestParser(reference)
+        with contextlib.suppress(httptools.HttpParserUpgrade):
+            parser.feed_data(octets)
+        self.assertTrue(reference.is_head)
+        self.assertEqual(parser.get_method(), head.method)
+        self.assertEqual(reference.pairs, [tuple(line.split(b":", 1)[:1]) + (
+            line.split(b":", 1)[1].strip(b" \t"),) for line in fields])
+        self.assertEqual(reference.target, target)

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.heads}."""
+"""Tests of L{trickster.http.h1.responses}."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.errors import BadRequest, UpstreamMalformed
-from trickster.upstream.heads import encode_fields, encode_head, parse_head, take_head
+from trickster.errors import UpstreamMalformed
+from trickster.http.h1.responses import parse_head, take_head
 
 BYTES = st.binary(max_size=6)
 LINES = st.lists(st.one_of(
@@ -57,9 +57,6 @@ class ParseTests(SynchronousTestCase):
         for field in (b"a: b\r\n", b"a", b"a:", b" ", b"a:b c\r\n"):
             octets = b"HTTP/1.1 200 OK\r\na" + field * (1 << 18) + b"\x00\r\n\r\n"
             self.assertRaises(UpstreamMalformed, parse_head, octets, 1 << 30)
-        target = b"/" * (1 << 20)
-        self.assertRaises(BadRequest, encode_head, b"GET", target + b" ", b"")
-        self.assertRaises(BadRequest, encode_fields, [(b"a ", target)])
 
     def test_beginnings(self) -> None:
         """A beginning is refused as soon as no head can come of it."""
@@ -101,28 +98,3 @@ class ParseTests(SynchronousTestCase):
         self.assertTrue(reference.is_complete)
         stripped = [(name, value.strip(b" \t")) for name, value in reference.pairs]
         self.assertEqual(list(head.headers.pairs), stripped)
-
-
-class EncodeTests(SynchronousTestCase):
-    def test_head(self) -> None:
-        """A request head is its line, its fields in order, and an empty line."""
-        self.assertEqual(encode_head(b"GET", b"/a?b", encode_fields([(b"Host", b"c"), (b"A", b"")])),
-                         b"GET /a?b HTTP/1.1\r\nHost: c\r\nA: \r\n\r\n")
-
-    @settings(max_examples=300, deadline=None)
-    @given(st.one_of(st.just(b"GET"), BYTES), st.one_of(st.just(b"/"), BYTES),
-           st.lists(st.tuples(st.one_of(st.just(b"A"), BYTES), st.one_of(st.just(b"b"), BYTES)),
-                    max_size=3))
-    def test_always_one_request(self, method: bytes, target: bytes,
-                                fields: list[tuple[bytes, bytes]]) -> None:
-        """Of any input, what is sent is one request with just these fields."""
-        try:
-            octets = encode_head(method, target, encode_fields(fields))
-        except BadRequest:
-            return
-        line, *rest = octets.removesuffix(b"\r\n\r\n").split(b"\r\n")
-        self.assertEqual(line.split(b" "), [method, target, b"HTTP/1.1"])
-        self.assertEqual([tuple(field.split(b": ", 1)) for field in rest], fields)
-        self.assertNotIn(b"\n", octets.replace(b"\r\n", b""))
-        self.assertNotIn(b"\r", octets.replace(b"\r\n", b""))
-        self.assertNotIn(b"\0", octets)

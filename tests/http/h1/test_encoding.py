@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.responsehead}."""
+"""Tests of L{trickster.http.h1.encoding}."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.frontend.responsehead import (
+from trickster.errors import BadRequest
+from trickster.http.h1.encoding import (
     BodyFraming,
     UnsendableHead,
+    chunk_head,
+    encode_fields,
+    encode_head,
     has_no_body,
     interim_head,
     response_head,
@@ -17,6 +21,7 @@ from trickster.frontend.responsehead import (
 from trickster.messages import Headers, Octets, Outcome, Pair, Response, Status
 from trickster.testing.doubles import PausedBody
 
+BYTES = st.binary(max_size=6)
 DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
 
 
@@ -149,3 +154,44 @@ class FieldTests(SynchronousTestCase):
         else:
             dates = 0 if any(name == b"Date" for name, _ in pairs) else 1
             self.assertEqual(len(head(response)[0]), len(pairs) + dates + 2)
+
+
+class RequestTests(SynchronousTestCase):
+    """Heads of requests."""
+
+    def test_long(self) -> None:
+        """What cannot be sent is found in time that grows no faster than it."""
+        target = b"/" * (1 << 20)
+        self.assertRaises(BadRequest, encode_head, b"GET", target + b" ", b"")
+        self.assertRaises(BadRequest, encode_fields, [(b"a ", target)])
+
+    def test_head(self) -> None:
+        """A request head is its line, its fields in order, and an empty line."""
+        self.assertEqual(encode_head(b"GET", b"/a?b", encode_fields([(b"Host", b"c"), (b"A", b"")])),
+                         b"GET /a?b HTTP/1.1\r\nHost: c\r\nA: \r\n\r\n")
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.one_of(st.just(b"GET"), BYTES), st.one_of(st.just(b"/"), BYTES),
+           st.lists(st.tuples(st.one_of(st.just(b"A"), BYTES), st.one_of(st.just(b"b"), BYTES)),
+                    max_size=3))
+    def test_always_one_request(self, method: bytes, target: bytes,
+                                fields: list[tuple[bytes, bytes]]) -> None:
+        """Of any input, what is sent is one request with just these fields."""
+        try:
+            octets = encode_head(method, target, encode_fields(fields))
+        except BadRequest:
+            return
+        line, *rest = octets.removesuffix(b"\r\n\r\n").split(b"\r\n")
+        self.assertEqual(line.split(b" "), [method, target, b"HTTP/1.1"])
+        self.assertEqual([tuple(field.split(b": ", 1)) for field in rest], fields)
+        self.assertNotIn(b"\n", octets.replace(b"\r\n", b""))
+        self.assertNotIn(b"\r", octets.replace(b"\r\n", b""))
+        self.assertNotIn(b"\0", octets)
+
+
+class ChunkTests(SynchronousTestCase):
+    """Chunks."""
+
+    def test_head(self) -> None:
+        """The size is hexadecimal."""
+        self.assertEqual(chunk_head(255), b"ff\r\n")

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 from attrs import define, field, frozen
 
-from trickster.frontend.requesthead import (
+from trickster.http.grammar import TOKEN_OCTETS
+from trickster.http.h1.faults import Malformed
+from trickster.http.h1.requests import (
     Fields,
-    Malformed,
     RequestHead,
     RequestLine,
     assemble,
     parse_fields,
     parse_request_line,
 )
-from trickster.http.grammar import TOKEN_OCTETS
 
 _CR, _LF = 0x0D, 0x0A
 _TOKEN_STARTS = frozenset(TOKEN_OCTETS)

@@ -1,15 +1,19 @@
-"""The head of an answer, and how its body is framed (RFC 9112 section 6)."""
+"""Messages to octets: heads, how bodies are framed, and chunks (RFC 9112)."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from enum import Enum
 from http import HTTPStatus
 from types import MappingProxyType
 
 from attrs import frozen
 
+from trickster.errors import BadRequest
 from trickster.http.fields import OF_ONE_MESSAGE
-from trickster.messages import Headers, Octets, Response, Status
+from trickster.http.grammar import TEXT, TOKEN
+from trickster.messages import Headers, Octets, Pair, Response, Status
 
 # Framing is ours to say, and the connection's state is the channel's.
 _SPECIAL = OF_ONE_MESSAGE | {b"date"}
@@ -18,6 +22,12 @@ _STATUS_LINES = MappingProxyType({
     status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode("ascii"))
     for status in HTTPStatus
 })
+
+
+_REQUEST = re.compile(TOKEN + rb" [\x21-\x7e\x80-\xff]+")
+_LINES = re.compile(rb"(?:" + TOKEN + rb": " + TEXT + rb"\r\n)*")
+_FORBIDDEN = "the request cannot be passed on: it has octets that HTTP forbids"
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 class BodyFraming(Enum):
@@ -34,7 +44,7 @@ class UnsendableHead(Exception):
 
 
 @frozen
-class ResponseHead:
+class EncodedHead:
     """
     What goes before the body.
 
@@ -112,7 +122,7 @@ def _dated_lines(response: Response, date: bytes) -> bytes:
 
 
 def response_head(method: bytes, version: bytes, response: Response, date: bytes,
-                  closing: bool) -> ResponseHead:
+                  closing: bool) -> EncodedHead:
     """
     :param method: of the request.
     :param version: of the client's HTTP.
@@ -124,7 +134,7 @@ def response_head(method: bytes, version: bytes, response: Response, date: bytes
     connection = b"Connection: close\r\n" if closing or framing is BodyFraming.CLOSE else b""
     line = _status_line(response.status, response.phrase)
     fields = _dated_lines(response, date)
-    return ResponseHead(b"%b%b%b%b\r\n" % (line, fields, length, connection), framing)
+    return EncodedHead(b"%b%b%b%b\r\n" % (line, fields, length, connection), framing)
 
 
 def interim_head(status: int, headers: Headers) -> bytes:
@@ -143,3 +153,36 @@ def upgrade_head(response: Response, date: bytes) -> bytes:
     protocol = _on_one_line(response.headers.joined(b"upgrade") or b"")
     return b"%b%bUpgrade: %b\r\nConnection: Upgrade\r\n\r\n" % (
         _status_line(101, response.phrase), _dated_lines(response, date), protocol)
+
+
+def encode_fields(fields: Collection[Pair]) -> bytes:
+    """
+    :param fields: written in this order.
+    :return: their lines, ready to be sent.
+    :raises BadRequest: something in it would not be one field to every reader, such as a line
+        end in a value.
+    """
+    octets = b"".join([b"%b: %b\r\n" % pair for pair in fields])
+    if _LINES.fullmatch(octets) is None or octets.count(b"\r\n") != len(fields):
+        raise BadRequest(_FORBIDDEN)
+    return octets
+
+
+def encode_head(method: bytes, target: bytes, lines: bytes) -> bytes:
+    """
+    :param lines: of the fields, from L{encode_fields}.
+    :return: a request head, ready to be sent.
+    :raises BadRequest: its first line would not be one to every reader.
+    """
+    line = b"%b %b" % (method, target)
+    if _REQUEST.fullmatch(line) is None:
+        raise BadRequest(_FORBIDDEN)
+    return b"%b HTTP/1.1\r\n%b\r\n" % (line, lines)
+
+
+def chunk_head(size: int) -> bytes:
+    """
+    :param size: octets of a chunk, which C{CRLF} is to follow; not 0.
+    :return: the line before it.
+    """
+    return b"%x\r\n" % size

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.headreader}."""
+"""Tests of L{trickster.http.h1.head_reader}."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.frontend.headreader import HeadLimits, HeadReader
-from trickster.frontend.requesthead import Malformed, RequestHead
+from trickster.http.h1.faults import Malformed
+from trickster.http.h1.head_reader import HeadLimits, HeadReader
+from trickster.http.h1.requests import RequestHead
 
 SMALL = HeadLimits(line=40, block=60, fields=4)
 HOST = b"Host: h\r\n"

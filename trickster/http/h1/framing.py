@@ -1,21 +1,52 @@
-"""Where the body of a response ends (RFC 9112 section 6)."""
+"""Where the body of a message ends (RFC 9112 section 6)."""
 
 from __future__ import annotations
 
 import re
 from enum import Enum
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from trickster.errors import UpstreamMalformed
-from trickster.http.grammar import tokens
+from trickster.http.grammar import is_token, tokens
+from trickster.http.h1.chunked import ChunkedReader, ChunkLimits
+from trickster.http.h1.faults import Malformed
+from trickster.http.h1.leniency import NO_LENIENCIES, Leniency
+from trickster.http.h1.responses import ResponseHead
 from trickster.messages import Headers
-from trickster.upstream.heads import ResponseHead
-from trickster.upstream.leniency import NO_LENIENCIES, Leniency
 
 _MAX_LENGTH = 2 ** 63
+_MOST_LENGTH_DIGITS = 18
+# What may come with the chunks of a request; the listener bounds the body itself.
+_OF_REQUESTS = ChunkLimits(16 * 1024, 1024, 16 * 1024, 64)
 _MANY_DIGITS = 19  # of fewer, every number is below that
 _KEEP_ALIVE = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
+
+
+@define
+class CountedReader:
+    """
+    A body of a length known before.
+
+    :ivar remaining: octets that are still to come.
+    :ivar is_done: whether all of it has come.
+    :ivar rest: what came after its end.
+    """
+
+    remaining: int
+    is_done: bool = False
+    rest: bytes = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """:return: what of this belongs to the body."""
+        size = len(data)
+        if size < self.remaining:
+            self.remaining -= size
+            return [data]
+        body, self.rest = data[:self.remaining], data[self.remaining:]
+        self.remaining = 0
+        self.is_done = True
+        return [body] if body else []
 
 
 class Ending(Enum):
@@ -42,7 +73,7 @@ class Framing:
     leniencies: frozenset[Leniency] = NO_LENIENCIES
 
 
-def framing_of(head: ResponseHead, method: bytes) -> Framing:
+def response_framing(head: ResponseHead, method: bytes) -> Framing:
     """
     :param method: of the request; an answer to HEAD has no body.
     :raises UpstreamMalformed: different readers might find different ends.
@@ -127,3 +158,55 @@ def kept_for(headers: Headers) -> float:
     said = headers.joined(b"keep-alive")
     found = _KEEP_ALIVE.search(said) if said else None
     return float(found[1]) - 1.0 if found else float("inf")
+
+
+def request_length(headers: Headers) -> int | None | Malformed:
+    """
+    :param headers: of a request.
+    :return: octets of its body, None where it is chunked; or why the end of it would not be
+        the same for all readers.
+    """
+    lengths = headers.get_all(b"content-length")
+    if b"transfer-encoding" in headers:
+        if lengths:
+            return Malformed(400, "both Content-Length and Transfer-Encoding")
+        return _coding(headers.get_all(b"transfer-encoding"))
+    if not lengths:
+        return 0
+    if len(lengths) > 1:
+        return Malformed(400, "more than one Content-Length")
+    return _length(lengths[0])
+
+
+def _length(digits: bytes) -> int | Malformed:
+    # bytes.isdigit knows ASCII digits only, and is false for no octets.
+    if not digits.isdigit():
+        return Malformed(400, "invalid Content-Length")
+    significant = digits.lstrip(b"0")
+    if len(significant) > _MOST_LENGTH_DIGITS:
+        return Malformed(413, "the body is too large")
+    return int(significant or b"0")
+
+
+def _coding(values: list[bytes]) -> None | Malformed:
+    codings = [coding.strip(b" \t").lower() for coding in b",".join(values).split(b",")]
+    if codings == [b"chunked"]:
+        return None
+    if codings[-1] != b"chunked" or codings.count(b"chunked") > 1 or b"identity" in codings:
+        # RFC 9112 section 6.3: the length of such a body cannot be known.
+        return Malformed(400, "invalid Transfer-Encoding")
+    if not all(map(is_token, codings)):
+        return Malformed(400, "invalid Transfer-Encoding")
+    return Malformed(501, "unknown transfer coding")
+
+
+BodyReader = CountedReader | ChunkedReader
+
+
+def request_body_reader(length: int | None) -> BodyReader:
+    """
+    :param length: octets, or None for a chunked body.
+    """
+    if length is None:
+        return ChunkedReader(_OF_REQUESTS, is_lenient=False)
+    return CountedReader(length, length == 0)

@@ -1,21 +1,29 @@
-"""Tests for L{trickster.upstream.framing}."""
+"""Tests of L{trickster.http.h1.framing}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import UpstreamMalformed
+from trickster.http.h1.chunked import ChunkedReader
+from trickster.http.h1.framing import (
+    CountedReader,
+    Ending,
+    Framing,
+    kept_for,
+    request_body_reader,
+    response_framing,
+)
+from trickster.http.h1.leniency import Leniency
+from trickster.http.h1.responses import ResponseHead
 from trickster.messages import Headers, Pair
-from trickster.upstream.framing import Ending, Framing, framing_of, kept_for
-from trickster.upstream.heads import ResponseHead
-from trickster.upstream.leniency import Leniency
 
 LENGTH = (b"Content-Length", b"5")
 CHUNKED = (b"Transfer-Encoding", b"chunked")
 
 
 def framed(*fields: Pair, status: int = 200, method: bytes = b"GET", minor: int = 1) -> Framing:
-    return framing_of(ResponseHead(minor, status, b"", Headers(fields)), method)
+    return response_framing(ResponseHead(minor, status, b"", Headers(fields)), method)
 
 
 class EndingTests(SynchronousTestCase):
@@ -101,3 +109,24 @@ class KeepAliveTests(SynchronousTestCase):
         for value in (b"", b"x", b"max=5", b"timeout", b"timeout=x", b"xtimeout=5"):
             self.assertEqual(kept_for(Headers(((b"Keep-Alive", value),))), float("inf"))
         self.assertEqual(kept_for(Headers()), float("inf"))
+
+
+class CountedTests(SynchronousTestCase):
+    """A body of a known length."""
+
+    def test_exact(self) -> None:
+        """It is done with its last octet."""
+        reader = CountedReader(3)
+        self.assertEqual((reader.feed(b"ab"), reader.is_done), ([b"ab"], False))
+        self.assertEqual((reader.feed(b"c"), reader.is_done), ([b"c"], True))
+
+    def test_rest(self) -> None:
+        """What comes after is none of it."""
+        reader = CountedReader(2)
+        self.assertEqual(reader.feed(b"abc"), [b"ab"])
+        self.assertEqual(reader.rest, b"c")
+
+    def test_none(self) -> None:
+        """A body of no octets is done from the start."""
+        self.assertTrue(request_body_reader(0).is_done)
+        self.assertIsInstance(request_body_reader(None), ChunkedReader)
