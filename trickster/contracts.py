@@ -11,11 +11,11 @@ from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyObject
 
 from trickster.errors import BrokenPlugin
+from trickster.http.grammar import is_field_name
 from trickster.interfaces import ICacheStore, IQueryDialect
 from trickster.messages import Headers
 from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]+")
 _PATH = re.compile(r"/[^\x00-\x20\x7f?#]*")
 _OPTIONAL_CALLS = ("normalise", "transform", "unkept", "align", "translate")
 
@@ -109,7 +109,7 @@ def _fields_fault(route: Any) -> str:
     if not _is(route.serve, Serve) or not _is(route.match, Match):
         return "has a serve that is no Serve, or a match that is no Match"
     if not _are(route.methods, str) or not route.methods or not all(
-            _TOKEN.fullmatch(each) for each in route.methods):
+            _is_method(each) for each in route.methods):
         return "has methods that are no tuple of request methods in capitals"
     if not _is(route.handler, str):
         return "has a handler that is no text"
@@ -158,9 +158,12 @@ def _probe_fault(probe: Any) -> str:
         return f"is no Probe, but {type(probe).__name__}"
     if not _is(probe.target, bytes) or not probe.target.startswith(b"/"):
         return "has a target that is no octets that begin with /"
-    if not _is(probe.method, bytes) or not _TOKEN.fullmatch(
-            probe.method.decode("latin-1")):
+    if not _is(probe.method, bytes) or not _is_method(probe.method.decode("latin-1")):
         return "has a method that is no octets in capitals"
     if not _are(probe.expected, int) or not _is(probe.headers, Headers):
         return "expects what is no tuple of status codes, or headers that are no Headers"
     return ""
+
+
+def _is_method(text: str) -> bool:
+    return is_field_name(text) and text == text.upper()

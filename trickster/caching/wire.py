@@ -13,14 +13,13 @@ from attrs import evolve, frozen
 from trickster.caching.documents import Document
 from trickster.caching.selecting import Selecting
 from trickster.http.freshness import Rules, policy_of
+from trickster.http.grammar import is_field_name
 from trickster.http.partial_content import Part
 from trickster.messages import Headers
 
 # Change the number with the form: entries of another version are misses.
 _MAGIC = b"TROBJ\x02"
 _HEAD = struct.Struct(">6sII")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_SELECTOR = re.compile(r":?" + _TOKEN.pattern)
 _UNSAFE = re.compile(r"[\r\n\0]")
 
 
@@ -147,13 +146,13 @@ def _octets(text: str) -> bytes:
 
 
 def _name(text: str) -> bytes:
-    if not _TOKEN.fullmatch(text):
+    if not is_field_name(text):
         raise ValueError("a field name that is none")
     return text.encode("ascii")
 
 
 def _selector(text: str) -> bytes:
-    if not _SELECTOR.fullmatch(text):
+    if not is_field_name(text.removeprefix(":")):
         raise ValueError("neither a field name nor one of our own")
     return text.encode("ascii")
 

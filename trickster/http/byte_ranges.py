@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from trickster.http.grammar import split_list
 from trickster.messages import Headers
 
 _UNIT = re.compile(rb"bytes=(.*)", re.IGNORECASE | re.DOTALL)
@@ -93,7 +94,7 @@ def parse_range(headers: Headers, most: int) -> tuple[Wanted, ...]:
     found = _UNIT.fullmatch(values[0]) if len(values) == 1 else None
     if found is None:
         return ()
-    pieces = [p for p in (piece.strip(b" \t") for piece in found[1].split(b",")) if p]
+    pieces = list(split_list(found[1]))
     if len(pieces) > most:
         return ()
     wanted = tuple(_wanted(piece) for piece in pieces)

@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 from attrs import Factory, field, frozen
 
 from trickster.errors import BadRequest, Reason
+from trickster.http.grammar import split_list
 from trickster.messages import Params, Request
 from trickster.origins.promjson import (
     Relabel,
@@ -194,8 +195,8 @@ def _escaped(value: str) -> str:
 
 
 def _as_text(request: Request) -> bytes:
-    kinds = (request.headers.joined(b"accept") or b"").split(b",")
-    taken = [kind.strip() for kind in kinds if b"text" in kind and b"protobuf" not in kind]
+    kinds = split_list(request.headers.joined(b"accept") or b"")
+    taken = [kind for kind in kinds if b"text" in kind and b"protobuf" not in kind]
     return b",".join(taken) or _TEXT
 
 
