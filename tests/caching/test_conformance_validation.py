@@ -358,6 +358,19 @@ class StaleUseTests(SynchronousTestCase):
                          (Reason.STALE, Reason.ORIGIN_STATUS, "stale-if-error", 503))
         self.assertEqual(client.header(b"age"), b"7")
 
+    def test_if_error_is_no_fresh_answer_for_waiters(self) -> None:
+        """Nor is such a client given it where another waits for the same, and takes it."""
+        for said, asked in (("max-age=3", 2), ("min-fresh=1", 2), ("max-age=9", 1)):
+            world = self.stale("stale-if-error=9", honour_request_directives=True)
+            before = world.asked
+            first, second = world.ask(), world.ask(Cache_Control=said)
+            world.origin.answer(world.answer(503))
+            self.assertEqual(first.response.status, 200)
+            self.assertEqual(world.asked - before, asked, said)
+            if asked > 1:
+                world.origin.answer(world.answer(503))
+            self.assertEqual(second.response.status, 503 if asked > 1 else 200, said)
+
     def test_if_error_is_no_fresh_answer(self) -> None:
         """A client that wants a fresher answer than the stale one is told of the error."""
         for said, status in (("no-cache", 503), ("max-age=0", 503), ("max-age=3", 503),

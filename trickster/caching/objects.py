@@ -37,7 +37,7 @@ from trickster.errors import NotCached, Reason
 from trickster.http.byte_ranges import Span
 from trickster.http.cache_control import NO_DIRECTIVES, honoured_directives
 from trickster.http.conditions import confirms, validators
-from trickster.http.freshness import Use, use_of
+from trickster.http.freshness import Use, is_young_enough, use_of
 from trickster.http.invalidation import invalidated
 from trickster.interfaces import ICacheStore, IResponder
 from trickster.messages import (
@@ -323,8 +323,7 @@ class ObjectCache:
                                      document.headers, self._identity):
             _close(verdict)
             return None
-        if not leads and document.policy.no_cache:
-            # Not without validation, and it was asked for before this request came.
+        if not leads and not self._will_do(document, question):
             _close(verdict)
             held = document if isinstance(verdict, Landed) else found.document
             return await self._asked_alone(question, evolve(found, document=held))
@@ -335,6 +334,14 @@ class ObjectCache:
         if isinstance(verdict, Live):
             return live_answer(verdict.body, self._reply(document, question, outcome, is_reused))
         return self._answer(document, question, outcome, is_reused)
+
+    def _will_do(self, document: Document, question: Question) -> bool:
+        """
+        :return: whether what was asked for before a request came is an answer to it: not where
+            it must be validated for each, nor where it is older than the request allows.
+        """
+        return not document.policy.no_cache and is_young_enough(
+            document.policy, document.age(self._clock.seconds()), question.asked)
 
     async def _asked_alone(self, question: Question, found: Found) -> Response:
         """Ask the origin without waiting for others, nor having them wait."""
