@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from attrs import define
+
 from tests.end_to_end.answering import AnsweringOrigin
 from tests.end_to_end.servers import Trickster, fetch
 from tests.end_to_end.standing import Standing
@@ -88,21 +90,47 @@ class Crowd:
 
     def run(self, seconds: float) -> None:
         """Ask for so long."""
-        selector, until = selectors.DefaultSelector(), time.monotonic() + seconds
-        for _ in range(self._number):
-            client = socket.create_connection(("127.0.0.1", self._port))
+        with contextlib.ExitStack() as open_sockets, selectors.DefaultSelector() as selector:
+            for _ in range(self._number):
+                client = open_sockets.enter_context(
+                    socket.create_connection(("127.0.0.1", self._port)))
+                client.sendall(self._asked)
+                selector.register(client, selectors.EVENT_READ, _Answer(time.monotonic()))
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                for key, _ in selector.select(0.1):
+                    self._take(key.fileobj, key.data)
+
+    def _take(self, client: socket.socket, answer: _Answer) -> None:
+        received = client.recv(65536)
+        assert received, "a connection was closed"
+        answer.octets += received
+        if answer.is_whole:
+            now = time.monotonic()
+            self.answers.append((int(answer.octets[9:12]), now - answer.asked_at))
+            answer.octets, answer.asked_at = b"", now
             client.sendall(self._asked)
-            selector.register(client, selectors.EVENT_READ, [time.monotonic()])
-        while time.monotonic() < until:
-            for key, _ in selector.select(0.1):
-                received = key.fileobj.recv(65536)
-                assert received, "a connection was closed"
-                now = time.monotonic()
-                self.answers.append((int(received[9:12]), now - key.data[0]))
-                key.data[0] = now
-                key.fileobj.sendall(self._asked)
-        for key in list(selector.get_map().values()):
-            key.fileobj.close()
+
+
+@define
+class _Answer:
+    """
+    What has come of an answer; it has a length, or is chunked.
+
+    :ivar asked_at: when it was asked for.
+    """
+
+    asked_at: float
+    octets: bytes = b""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it has come."""
+        head, found, body = self.octets.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+        if length is None:
+            return bool(found) and body.endswith(b"0\r\n\r\n")
+        return bool(found) and len(body) == int(length[1])
 
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: a.test\r\n\r\n"
