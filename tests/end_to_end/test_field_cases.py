@@ -29,7 +29,7 @@ OVERRIDES = (
     ("X-Forwarded-Host", "evil.test"), ("X-Forwarded-Proto", "gopher"),
     ("X-Forwarded-Anything", "evil"), ("X-Proto", "gopher"),
 )
-KEPT_BY_NOBODY = ("no-store", "private", "private, max-age=60", "no-store, max-age=60")
+NOT_KEPT = ("no-store", "private", "private, max-age=60", "no-store, max-age=60")
 STREAMS = 20
 
 
@@ -89,7 +89,7 @@ class WhoMaySeeTests(EchoCase):
 
     def test_origins_word_on_ranges(self) -> None:
         """What an origin forbids to keep is asked for each time, by ranges too."""
-        for control in KEPT_BY_NOBODY:
+        for control in NOT_KEPT:
             target = self.range_target(cc=control, x=control)
             for count in (1, 2):
                 answer = self.asked(target)
@@ -101,7 +101,7 @@ class WhoMaySeeTests(EchoCase):
         """The same holds on every path of the API that is kept whole."""
         for path in ("query", "series", "labels", "label/job/values", "metadata", "targets",
                      "query_exemplars", "format_query", "status/config"):
-            for control in KEPT_BY_NOBODY:
+            for control in NOT_KEPT:
                 before = len(self.seen())
                 target = f"/api/v1/{path}?" + urlencode({"query": self.mark, "cc": control})
                 self.asked(target)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from attrs import Factory, evolve, field, frozen
 
-from trickster.caching.identifying import Identity, Overrides
+from trickster.caching.identifying import NO_IDENTITY, Identity, Overrides
 from trickster.caching.keys import digest
 from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
 from trickster.http.fields import OF_PARTS, REQUEST_DIRECTIVES
@@ -24,7 +24,6 @@ from trickster.units import format_duration
 SECOND_NS = 1_000_000_000
 NOT_SHARDED = Sharding()
 NO_RULES = Rules()
-NOBODY = Identity()
 NO_OVERRIDES = Overrides()
 # What a cache must not send on when it asks for something else than the client did, and
 # content codings, which it could not cut.
@@ -61,7 +60,7 @@ class DeltaOptions:
     """
 
     prefix: str
-    identity: Identity = NOBODY
+    identity: Identity = NO_IDENTITY
     overrides: Overrides = NO_OVERRIDES
     phase: bool = False
     retention: int = 1024

@@ -55,6 +55,9 @@ class Identity:
         return _digest(tuple([pair for pair in said if pair[1] is not None]))
 
 
+NO_IDENTITY = Identity()
+
+
 @remembered(1 << 20)
 def _digest(pairs: tuple[tuple[bytes, bytes | None], ...]) -> bytes | None:
     return digest(piece for pair in pairs for piece in pair).encode("ascii") if pairs else None

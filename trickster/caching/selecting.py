@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trickster.caching.identifying import Identity
+from trickster.caching.identifying import NO_IDENTITY, Identity
 from trickster.caching.keys import digest
 from trickster.http.vary import ACCEPT_LANGUAGE, language_of, liked_language, normalised
 from trickster.messages import NO_HEADERS, Headers
@@ -12,13 +12,12 @@ from trickster.messages import NO_HEADERS, Headers
 # No fields, as no field's name has a colon: who asks, and the request's fields altogether.
 WHO = b":identity"
 ALL_FIELDS = b":fields"
-NOBODY = Identity()
 
 Selecting = tuple[tuple[bytes, bytes | None], ...]
 
 
 def selecting_values(names: Iterable[bytes], request: Headers,
-                     response: Headers = NO_HEADERS, identity: Identity = NOBODY) -> Selecting:
+                     response: Headers = NO_HEADERS, identity: Identity = NO_IDENTITY) -> Selecting:
     """
     :param names: of fields, in lower case; L{WHO} for what C{identity} says of the request,
         L{ALL_FIELDS} for all that it has.
@@ -47,7 +46,7 @@ def best_language(selecting: Selecting, request: Headers) -> Selecting | None:
 
 
 def matches(selecting: Selecting, request: Headers, response: Headers = NO_HEADERS,
-            identity: Identity = NOBODY) -> bool:
+            identity: Identity = NO_IDENTITY) -> bool:
     """
     :param response: the fields of the stored answer.
     :return: whether a request has equal values in all those fields.
