@@ -3,7 +3,7 @@
 #   make PYTHON=python3.12 test       with another interpreter
 #   make SECONDS=20 demo              ends by itself
 #   make WORKERS=8 test               more tests at a time
-#   make TESTS=tests/caching unit     fewer of them
+#   make TESTS=tests/ranges unit     fewer of them
 #   make ARGS=objects bench           one group of benchmarks
 
 VENV ?= .venv

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 import trickster
-from trickster.caching.identifying import Identity
-from trickster.caching.keys import KeyRules, key_of
+from trickster.keys.cache_key import KeyRules, key_of
+from trickster.keys.identity import Identity
 from trickster.messages import Headers, Params, Request
 from trickster.origins.promjson import relabeller
 from trickster.remembering import OVERHEAD, SizedLRU, octets_held, remembered

@@ -1,1 +1,1 @@
-"""Tests of C{trickster.caching}."""
+"""Tests of both caches together."""

@@ -13,21 +13,21 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.caching.deltarig import NOW, Rig, range_request
-from tests.caching.objectworld import START, Client, ObjectStore, OctetStore, Origin, World
-from tests.caching.test_progressive import FakeSpool
+from tests.collapsing.test_broadcast import FakeSpool
+from tests.objects.objectworld import START, Client, ObjectStore, OctetStore, Origin, World
+from tests.ranges.deltarig import NOW, Rig, range_request
 from trickster.bodies import read_all
-from trickster.caching.hitmemo import HitMemo
-from trickster.caching.identifying import Identity, Overrides, field_names
-from trickster.caching.objectoptions import Collapse
-from trickster.caching.progressive import Spread
-from trickster.caching.sharing import ProgressiveProxy
+from trickster.collapsing.broadcast import Spread
+from trickster.collapsing.hit_memo import HitMemo
 from trickster.errors import TricksterError
 from trickster.http.dates import format_date
 from trickster.http.fields import COUNTED_FIELDS
 from trickster.identity import IDENTITY_HEADERS, OVERRIDE_HEADERS
 from trickster.interfaces import IResponder
+from trickster.keys.identity import Identity, Overrides, field_names
 from trickster.messages import Headers, Octets, Request, Response
+from trickster.objects.options import Collapse
+from trickster.objects.progressive_proxy import ProgressiveProxy
 from trickster.routes import Route, Serve
 from trickster.testing.doubles import PausedOrigin
 

@@ -8,11 +8,11 @@ from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.caching.deltarig import Rig
-from tests.caching.objectworld import Client, SlowBody, World
 from tests.cycles import left_in_cycles
-from trickster.caching.objectoptions import Collapse
+from tests.objects.objectworld import Client, SlowBody, World
+from tests.ranges.deltarig import Rig
 from trickster.errors import UpstreamBroke, UpstreamUnreachable
+from trickster.objects.options import Collapse
 from trickster.testing.doubles import PausedOrigin
 
 

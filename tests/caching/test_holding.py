@@ -12,15 +12,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.caching.deltarig import FORM, NOW, Rig, range_request
-from tests.caching.fakeprometheus import in_pieces
-from tests.caching.objectworld import Client, SlowBody, World
+from tests.objects.objectworld import Client, SlowBody, World
+from tests.ranges.deltarig import FORM, NOW, Rig, range_request
+from tests.ranges.fakeprometheus import in_pieces
 from trickster.bodies import Pieces, read_all
-from trickster.caching.budget import SMALL, InFlight, OverBudget
-from trickster.caching.hitmemo import HitMemo
-from trickster.caching.objectoptions import Collapse
+from trickster.collapsing.byte_budget import SMALL, InFlight, OverBudget
+from trickster.collapsing.hit_memo import HitMemo
 from trickster.errors import Overloaded, Reason, RequestTooLarge
 from trickster.messages import Headers, Octets, Request, Response, Status
+from trickster.objects.options import Collapse
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import PausedBody, at_once
 

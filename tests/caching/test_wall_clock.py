@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.caching.deltarig import NOW, Rig
-from tests.caching.fakeprometheus import having
-from tests.caching.objectworld import START, ObjectStore, OctetStore, World, date
+from tests.objects.objectworld import START, ObjectStore, OctetStore, World, date
+from tests.ranges.deltarig import NOW, Rig
+from tests.ranges.fakeprometheus import having
 from trickster.messages import Status
 
 HOUR = 3600.0

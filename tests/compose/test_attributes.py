@@ -11,7 +11,7 @@ from tests.compose.attributes import attributes_read, made_in, modules
 
 # What makes values of what a configuration says, in whose own reading nothing takes effect.
 _COMPOSE = "compose/"
-_MAKING = (_COMPOSE, "caching/objectoptions.py", "upstream/health.py")
+_MAKING = (_COMPOSE, "objects/options.py", "upstream/health.py")
 # Read through an alias of a type, and through an interface; and told by compose itself.
 _ELSEWHERE = {("RoutedEntry", "passing"), ("FileSpool", "limit"), ("HealthCheck", "provider")}
 
@@ -48,8 +48,8 @@ class AttributesTests(SynchronousTestCase):
     def test_unread(self) -> None:
         """Those that are read nowhere are found out, though others have the same names."""
         read = {("upstream/pool.py", "options.queue_timeout"): "UpstreamOptions",
-                ("caching/deltaplan.py", "options.max_query_range"): "DeltaOptions",
-                ("caching/retention.py", "options.max_age"): "DeltaOptions",
+                ("ranges/plan.py", "options.max_query_range"): "DeltaOptions",
+                ("ranges/retention.py", "options.max_age"): "DeltaOptions",
                 ("frontend/channel.py", "self.site.limits.idle_timeout"): "ListenerLimits",
                 ("http/h1/head_reader.py", "self._limits.fields"): "HeadLimits",
                 ("upstream/health.py", "thresholds.recovery"): "Thresholds"}

@@ -10,12 +10,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.caching.deltarig import FORM, NOW, range_request
-from tests.caching.fakeprometheus import FakePrometheus
-from tests.caching.objectworld import Origin
 from tests.compose.test_effects import configured
+from tests.objects.objectworld import Origin
+from tests.ranges.deltarig import FORM, NOW, range_request
+from tests.ranges.fakeprometheus import FakePrometheus
 from trickster.bodies import read_all
-from trickster.caching.deltaplan import NotATimeRange
 from trickster.compose.backends import Backend, Surroundings
 from trickster.errors import Reason
 from trickster.frontend.routing import RoutedEntry
@@ -26,6 +25,7 @@ from trickster.observability.metrics import Metrics
 from trickster.origins.prometheus import Prometheus, PrometheusOptions
 from trickster.origins.promrange import PrometheusRange
 from trickster.plugins import ORIGINS, Plugins
+from trickster.ranges.plan import NotATimeRange
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import at_once
 from trickster.timeseries.query import TimeRangeQuery

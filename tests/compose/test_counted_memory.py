@@ -9,9 +9,9 @@ from collections.abc import Callable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.caching.deltarig import Rig
-from tests.caching.objectworld import World
-from trickster.caching.hitmemo import HitMemo
+from tests.objects.objectworld import World
+from tests.ranges.deltarig import Rig
+from trickster.collapsing.hit_memo import HitMemo
 from trickster.middleware.codedmemo import CodedMemo
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import at_once

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.caching.objectworld import ObjectStore
+from tests.objects.objectworld import ObjectStore
 from trickster.compose.memos import Memos
 from trickster.config.model import MainOptions
 from trickster.observability.metrics import Metrics

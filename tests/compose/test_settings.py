@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.caching.budget import InFlight
-from trickster.caching.spool import ISpool
+from trickster.collapsing.byte_budget import InFlight
+from trickster.collapsing.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.compose.settings import (
     Holdings,

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.caching.spool import ISpool
+from trickster.collapsing.spool import ISpool
 from trickster.compose.backends import Surroundings, unserved
 from trickster.config.backends import BackendOptions
 from trickster.frontend.routing import Router

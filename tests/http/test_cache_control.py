@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.caching.objectworld import fields
+from tests.objects.objectworld import fields
 from trickster.http.cache_control import (
     SATURATED,
     Directives,

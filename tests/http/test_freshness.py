@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.caching.objectworld import date, fields
-from trickster.caching.documents import Document
+from tests.objects.objectworld import date, fields
 from trickster.errors import Reason
 from trickster.http.cache_control import NO_DIRECTIVES, Directives, parse_cache_control
 from trickster.http.freshness import (
@@ -24,6 +23,7 @@ from trickster.http.freshness import (
     vary_names,
 )
 from trickster.messages import NO_HEADERS, Headers
+from trickster.objects.stored_response import Document
 
 NOW = 1_000_000_000
 SECONDS = st.integers(0, 1000)

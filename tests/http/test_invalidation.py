@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.caching.objectworld import fields
+from tests.objects.objectworld import fields
 from trickster.http.invalidation import NOWHERE_ELSE, Place, invalidated
 from trickster.messages import Request, Response
 

@@ -9,18 +9,10 @@ from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
-from trickster.caching.budget import InFlight
-from trickster.caching.deltaplan import DeltaOptions
-from trickster.caching.deltas import DeltaCache
-from trickster.caching.entries import Entries
-from trickster.caching.fastforward import NewestSamples
-from trickster.caching.gaps import GapFetcher
-from trickster.caching.invalidating import InvalidatingProxy
-from trickster.caching.objects import ObjectCache
-from trickster.caching.passed import PassedKeys
-from trickster.caching.progressive import Spread
-from trickster.caching.sharing import ProgressiveProxy
-from trickster.caching.spool import ISpool
+from trickster.collapsing.broadcast import Spread
+from trickster.collapsing.byte_budget import InFlight
+from trickster.collapsing.hit_for_pass import PassedKeys
+from trickster.collapsing.spool import ISpool
 from trickster.compose.memos import Memos
 from trickster.compose.overlay import PathPlan, overlaid
 from trickster.compose.settings import (
@@ -50,12 +42,20 @@ from trickster.middleware.compression import Compressing, Compression
 from trickster.middleware.rewriting import AnswerHeaders, Rewriting, RewritingResponder, changes
 from trickster.middleware.standing import LocalResponder, Reasoned
 from trickster.middleware.translating import Change, TranslatingResponder
+from trickster.objects.cache import ObjectCache
+from trickster.objects.invalidating import InvalidatingProxy
+from trickster.objects.progressive_proxy import ProgressiveProxy
 from trickster.observability.access import Observed
 from trickster.observability.accesslog import EntryLog
 from trickster.observability.counters import RouteLabels
 from trickster.observability.metrics import Metrics
 from trickster.observability.origins import CountedOrigin
 from trickster.observability.outages import OutageLog
+from trickster.ranges.delta_cache import DeltaCache
+from trickster.ranges.entries import Entries
+from trickster.ranges.fast_forward import NewestSamples
+from trickster.ranges.gaps import GapFetcher
+from trickster.ranges.plan import DeltaOptions
 from trickster.routes import ALL_METHODS, READ_METHODS, LocalAnswer, Match, Route, Serve
 from trickster.timeseries.wire import Codec
 from trickster.upstream.client import UpstreamClient

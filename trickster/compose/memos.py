@@ -6,12 +6,12 @@ from functools import partial
 
 from attrs import field, frozen
 
-from trickster.caching.fastforward import NewestMemo
-from trickster.caching.hitmemo import HitMemo
+from trickster.collapsing.hit_memo import HitMemo
 from trickster.config.model import MainOptions
 from trickster.middleware.codedmemo import CodedMemo
 from trickster.observability.counters import MemoUsage
 from trickster.observability.metrics import Metrics
+from trickster.ranges.fast_forward import NewestMemo
 from trickster.remembering import SizedLRU
 
 

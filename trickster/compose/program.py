@@ -18,7 +18,7 @@ from twisted.web.resource import IResource
 from trickster import __version__
 from trickster.admin.health import ProcessState
 from trickster.admin.trees import Administration
-from trickster.caching.spool import FileSpool
+from trickster.collapsing.spool import FileSpool
 from trickster.compose.administration import administration, health_check
 from trickster.compose.announcement import Announcement
 from trickster.compose.backends import Backend, Surroundings, unserved

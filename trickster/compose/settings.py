@@ -6,11 +6,8 @@ from collections.abc import Callable, Mapping
 
 from attrs import evolve, frozen
 
-from trickster.caching.budget import InFlight
-from trickster.caching.deltaplan import SECOND_NS, DeltaOptions
-from trickster.caching.identifying import Identity, Overrides, field_names
-from trickster.caching.objectoptions import Collapse, ObjectOptions
-from trickster.caching.spool import ISpool
+from trickster.collapsing.byte_budget import InFlight
+from trickster.collapsing.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.config.model import BackendOptions
 from trickster.http.fields import COUNTED_FIELDS
@@ -18,6 +15,9 @@ from trickster.http.freshness import Rules
 from trickster.http.invalidation import Place
 from trickster.http.origin_url import OriginURL
 from trickster.identity import AUTHORIZATION
+from trickster.keys.identity import Identity, Overrides, field_names
+from trickster.objects.options import Collapse, ObjectOptions
+from trickster.ranges.plan import SECOND_NS, DeltaOptions
 from trickster.routes import Route
 from trickster.timeseries.planning import Sharding
 from trickster.upstream.options import UpstreamOptions

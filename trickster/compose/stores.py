@@ -9,13 +9,13 @@ from attrs import frozen
 from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
 
-from trickster.caching.guard import Guarded, guarded
 from trickster.config.caches import CacheOptions
 from trickster.contracts import checked_store
 from trickster.interfaces import IStoreType
 from trickster.observability.counters import Usage
 from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
+from trickster.stores.guard import Guarded, guarded
 from trickster.stores.memory import MemoryStore
 
 

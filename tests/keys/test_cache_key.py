@@ -1,0 +1,148 @@
+"""Cache keys, and the fields of request bodies that are part of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.keys.cache_key import (
+    KeyRules,
+    counted_query,
+    digest,
+    framed,
+    key_of,
+    merged,
+    path_prefix,
+)
+from trickster.keys.form_fields import UnreadableBody
+from trickster.messages import Headers, MalformedParams, Params, Request
+from trickster.routes import Aligned
+
+PARTS = st.lists(st.one_of(st.none(), st.binary(max_size=5)), max_size=5)
+PAIRS = st.lists(st.tuples(st.sampled_from("abc"), st.text("x&=+ %", max_size=3)), max_size=5)
+
+
+def key(target: bytes = b"/a", method: bytes = b"GET", body: bytes | None = None,
+        authority: bytes = b"h", kind: str = "", **rules: Any) -> str:
+    """:return: the key of a request."""
+    headers = Headers(((b"Content-Type", kind.encode()),) if kind else ())
+    return key_of(KeyRules("p", **rules), Request(method, target, headers, authority=authority),
+                  body)
+
+
+class FramingTests(SynchronousTestCase):
+    """No two sequences look alike."""
+
+    @settings(max_examples=300, deadline=None)
+    @given(PARTS, PARTS)
+    def test_unambiguous(self, one: list[bytes | None], two: list[bytes | None]) -> None:
+        """Framed texts are equal only for equal sequences."""
+        self.assertEqual(framed(one) == framed(two), one == two)
+        self.assertEqual(digest(one) == digest(two), one == two)
+
+
+class PlainKeyTests(SynchronousTestCase):
+    """Routes of plain web origins."""
+
+    def test_begins_with_its_path(self) -> None:
+        """All keys of a path begin alike, so that they can be purged together."""
+        for target in (b"/a", b"/a?x", b"/a?x=1"):
+            self.assertTrue(key(target).startswith(path_prefix("p", b"/a")))
+            self.assertTrue(key(target, with_authority=True).startswith(
+                path_prefix("p", b"/a", b"h")))
+        self.assertFalse(key(b"/ab").startswith(path_prefix("p", b"/a")))
+
+    def test_get_and_head(self) -> None:
+        """They share; other methods do not."""
+        self.assertEqual(key(), key(method=b"HEAD"))
+        self.assertNotEqual(key(), key(method=b"POST", body=b""))
+
+    def test_authority(self) -> None:
+        """The host counts where the rules say so, in any case."""
+        self.assertEqual(key(authority=b"x"), key(authority=b"y"))
+        self.assertNotEqual(key(authority=b"x", with_authority=True),
+                            key(authority=b"y", with_authority=True))
+        self.assertEqual(key(authority=b"X", with_authority=True),
+                         key(authority=b"x", with_authority=True))
+
+    def test_query(self) -> None:
+        """It counts as it is spelled, all of it or the named parameters only."""
+        self.assertNotEqual(key(b"/a?b=1"), key(b"/a?b=%31"))
+        self.assertEqual(counted_query(KeyRules("p", params=("b",)), b"a=1&b=2&c&b=%33"),
+                         b"b=2&b=%33")
+        self.assertEqual(counted_query(KeyRules("p", ignored_params=frozenset({"u"})),
+                                       b"a=1&u=2&u&b&&"), b"a=1&b")
+        self.assertEqual(counted_query(KeyRules("p", params=()), b"a=1"), b"")
+
+    def test_body(self) -> None:
+        """A body counts whole, with its type, unless fields of it are named."""
+        self.assertNotEqual(key(method=b"POST", body=b"1"), key(method=b"POST", body=b"2"))
+        self.assertNotEqual(key(method=b"POST", body=b"1", kind="a"),
+                            key(method=b"POST", body=b"1", kind="b"))
+        json = {"method": b"POST", "kind": "application/json", "form_fields": ("q",)}
+        self.assertEqual(key(body=b'{"q": 1, "t": 2}', **json),
+                         key(body=b'{"t":3,"q":1}', **json))
+        self.assertNotEqual(key(body=b'{"q": 1}', **json), key(body=b'{"q": "1"}', **json))
+        with self.assertRaises(UnreadableBody):
+            key(body=b"{", **json)
+
+
+class FormKeyTests(SynchronousTestCase):
+    """Routes whose parameters are a set of named values."""
+
+    def test_order_and_spelling(self) -> None:
+        """Neither counts, nor does the method."""
+        self.assertEqual(key(b"/a?b=1&c=%32", form=True), key(b"/a?c=2&b=1", form=True))
+        self.assertEqual(key(b"/a?b=1&c=2", form=True),
+                         key(method=b"POST", body=b"c=2&b=1", form=True))
+        self.assertEqual(key(b"/a?b=1", form=True),
+                         key(b"/a?b=1", b"POST", b"", form=True))
+
+    def test_order_of_one_name(self) -> None:
+        """The order of the values of one name does count."""
+        self.assertNotEqual(key(b"/a?b=1&b=2", form=True), key(b"/a?b=2&b=1", form=True))
+
+    def test_ignored(self) -> None:
+        """What cannot change an answer does not count."""
+        rules = {"form": True, "ignored_params": frozenset({"_"})}
+        self.assertEqual(key(b"/a?b=1&_=1", **rules), key(b"/a?b=1&_=2", **rules))
+
+    def test_normalised(self) -> None:
+        """What is made equal is equal."""
+
+        def lower(params: Params) -> Params:
+            return Params(tuple((n, v.lower()) for n, v in params.pairs))
+
+        self.assertEqual(key(b"/a?b=X", form=True, normalise=lower),
+                         key(b"/a?b=x", form=True, normalise=lower))
+
+    def test_aligned(self) -> None:
+        """What is rounded shares a key, and the extent that is answered is known."""
+
+        def align(params: Params) -> Aligned | None:
+            return Aligned(params.replaced(t="0"), (0, 0)) if params.get("t") != "0" else None
+
+        self.assertEqual(key(b"/a?t=4", form=True, align=align),
+                         key(b"/a?t=0", form=True, align=align))
+        rules = KeyRules("p", form=True, align=align)
+        self.assertEqual(merged(rules, Request(b"GET", b"/a?t=4"), None).extent, (0, 0))
+        self.assertEqual(merged(rules, Request(b"POST", b"/a"), b"t=4").extent, (0, 0))
+        self.assertIsNone(merged(rules, Request(b"GET", b"/a?t=0"), None).extent)
+
+    def test_malformed(self) -> None:
+        """What may be read in several ways is no question."""
+        for target in (b"/a?b=%zz", b"/a?b;c"):
+            with self.assertRaises(MalformedParams):
+                key(target, form=True)
+
+    @settings(max_examples=200, deadline=None)
+    @given(PAIRS, PAIRS)
+    def test_against_a_model(self, one: list[tuple[str, str]], two: list[tuple[str, str]]
+                             ) -> None:
+        """Keys are equal if each name has the same values in the same order."""
+        keys = [key(b"/a?" + Params(tuple(pairs)).encode(), form=True) for pairs in (one, two)]
+        models = [{n: [v for m, v in pairs if m == n] for n, _ in pairs} for pairs in (one, two)]
+        self.assertEqual(keys[0] == keys[1], models[0] == models[1])

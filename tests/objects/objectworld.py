@@ -1,0 +1,324 @@
+"""An object cache with everything around it faked: clock, store, and an origin that can pause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from attrs import define, evolve, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from trickster.bodies import read_all
+from trickster.collapsing.hit_memo import HitMemo
+from trickster.errors import TricksterError, UpstreamBroke
+from trickster.http.dates import format_date
+from trickster.interfaces import IBody, ICacheStore, IReferenceStore, IResponder
+from trickster.messages import Headers, Octets, Request, Response
+from trickster.objects.cache import ObjectCache
+from trickster.objects.options import ObjectOptions
+from trickster.routes import Match, Route, Serve
+
+START = 1_000_000_000.0
+
+
+@implementer(IReferenceStore)
+@define
+class ObjectStore:
+    """Keeps objects, and honours their time to live."""
+
+    clock: Clock
+    entries: dict[str, tuple[Any, float]] = field(factory=dict)
+
+    def get_object(self, key: str) -> object | None:
+        """:return: the very object."""
+        value, until = self.entries.get(key, (None, 0.0))
+        return value if until > self.clock.seconds() else None
+
+    def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
+        """Keep an object."""
+        self.entries[key] = (value, self.clock.seconds() + ttl)
+        return True
+
+    async def get(self, key: str) -> bytes | None:
+        """:return: never anything: only objects are kept."""
+        return None
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """Not used."""
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """Forget."""
+        return sum(self.entries.pop(key, None) is not None for key in list(keys))
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """:return: the keys that begin so."""
+        return [key for key in self.entries if key.startswith(prefix)]
+
+
+@implementer(ICacheStore)
+@define
+class OctetStore:
+    """Keeps octets, and honours their time to live."""
+
+    clock: Clock
+    entries: dict[str, tuple[bytes, float]] = field(factory=dict)
+
+    async def get(self, key: str) -> bytes | None:
+        """:return: a copy of the octets."""
+        value, until = self.entries.get(key, (None, 0.0))
+        return value if until > self.clock.seconds() else None
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """Keep octets."""
+        assert type(value) is bytes and ttl > 0
+        self.entries[key] = (value, self.clock.seconds() + ttl)
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """Forget."""
+        return sum(self.entries.pop(key, None) is not None for key in list(keys))
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """:return: the keys that begin so."""
+        return [key for key in self.entries if key.startswith(prefix)]
+
+
+@implementer(IBody)
+@define(eq=False)
+class SlowBody:
+    """
+    A body that comes when the test says so.
+
+    :ivar was_read: how often its reader has come back for more.
+    """
+
+    length: int | None = None
+    was_closed: bool = False
+    was_cancelled: bool = False
+    was_read: int = 0
+    _ready: list[bytes | Exception] = field(factory=list)
+    _waiting: Deferred[None] | None = None
+
+    def send(self, *pieces: bytes | Exception) -> None:
+        """Let pieces arrive; C{b""} is the end."""
+        self._ready.extend(pieces)
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.callback(None)
+
+    async def read(self) -> bytes:
+        """:return: the next piece."""
+        self.was_read += 1
+        if not self._ready:
+            self._waiting = Deferred(self._cancelled)
+            await self._waiting
+        piece = self._ready.pop(0)
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    def _cancelled(self, _: object) -> None:
+        self.was_cancelled = True
+        self._waiting = None
+
+    def close(self) -> None:
+        """Note it."""
+        self.was_closed = True
+
+
+@define(eq=False)
+class Exchange:
+    """A request that the origin has not answered yet."""
+
+    request: Request
+    answered: Deferred[Response]
+    was_cancelled: bool = False
+
+
+@implementer(IResponder)
+@define(eq=False)
+class Origin:
+    """
+    Answers as a script says, or waits until the test does.
+
+    :ivar script: the answers to come: responses, errors, or functions of the request; when
+        it is empty, requests wait in C{waiting}.
+    """
+
+    script: list[Any] = field(factory=list)
+    requests: list[Request] = field(factory=list)
+    waiting: list[Exchange] = field(factory=list)
+
+    async def respond(self, request: Request) -> Response:
+        """Take the next answer of the script, or wait."""
+        body = request.body
+        if isinstance(body, Octets):
+            request = evolve(request, body=Octets(bytes(await read_all(body, 10**6))))
+        self.requests.append(request)
+        if self.script:
+            answer = self.script.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer(request) if callable(answer) else answer
+        exchange = Exchange(request, Deferred(lambda _: None))
+        exchange.answered = Deferred(lambda _: self._cancelled(exchange))
+        self.waiting.append(exchange)
+        return await exchange.answered
+
+    def _cancelled(self, exchange: Exchange) -> None:
+        exchange.was_cancelled = True
+        self.waiting.remove(exchange)
+
+    def answer(self, answer: Response | Exception, index: int = 0) -> None:
+        """Answer one that waits."""
+        exchange = self.waiting.pop(index)
+        if isinstance(answer, Exception):
+            exchange.answered.errback(Failure(answer))
+        else:
+            exchange.answered.callback(answer)
+
+
+@define(eq=False)
+class Client:
+    """
+    One that asks, and what it got.
+
+    :ivar response: the answer, once it is there.
+    :ivar error: why there is none.
+    :ivar octets: what has arrived of its body.
+    :ivar is_done: whether the body has ended.
+    """
+
+    reads: bool = True
+    response: Response | None = None
+    error: Exception | None = None
+    octets: bytes = b""
+    is_done: bool = False
+    asking: Deferred[None] | None = None
+
+    async def ask(self, responder: Any, request: Request) -> None:
+        """Ask, and read the answer if this client reads by itself."""
+        try:
+            self.response = await responder.respond(request)
+            if self.reads:
+                await self.read_all()
+        except (TricksterError, CancelledError) as error:
+            # As the frontend does: the frames that it came through have this client.
+            self.error = error.with_traceback(None)
+
+    async def read_all(self) -> None:
+        """Read to the end."""
+        while not self.is_done:
+            await self.read_once()
+
+    async def read_once(self) -> None:
+        """Read one piece."""
+        assert self.response is not None
+        piece = await self.response.body.read()
+        self.octets += bytes(piece)
+        self.is_done = not piece
+
+    def leave(self) -> None:
+        """Hang up, as the frontend would."""
+        assert self.asking is not None
+        self.asking.addErrback(lambda _: None)
+        if self.response is None:
+            self.asking.cancel()
+        else:
+            self.response.body.close()
+
+    def header(self, name: bytes) -> bytes | None:
+        """:return: a field of the answer."""
+        assert self.response is not None
+        return self.response.headers.joined(name)
+
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        assert self.response is not None, self.error
+        return self.response.status
+
+    @property
+    def outcome(self) -> Any:
+        """How it came about: status and reason."""
+        assert self.response is not None, self.error
+        return self.response.outcome
+
+    @property
+    def result(self) -> str:
+        """The lookup status, as Trickster spells it."""
+        return str(self.outcome.status.value)
+
+
+def web_route(**options: Any) -> Route:
+    """:return: the route of a plain web origin."""
+    return Route("/", Serve.OBJECT, Match.PREFIX, **options)
+
+
+@define(eq=False)
+class World:
+    """A cache between clients and an origin."""
+
+    clock: Clock
+    origin: Origin
+    store: Any
+    cache: Any
+    memo: HitMemo = field(factory=HitMemo)
+
+    @classmethod
+    def of(cls, store: Callable[[Clock], Any] = ObjectStore, route: Route | None = None,
+           wall: Callable[[], float] | None = None, memo: HitMemo | None = None,
+           **options: Any) -> World:
+        """
+        :param wall: what dates are compared with, where it is not the clock.
+        :return: a world at L{START}.
+        """
+        clock = Clock()
+        clock.advance(START)
+        origin, kept, memo = Origin(), store(clock), memo or HitMemo()
+        cache = ObjectCache(origin, kept, clock, ObjectOptions(
+            "web", route or web_route(), boundary=lambda: b"BOUNDARY", **options),
+            wall or clock.seconds, memo)
+        return cls(clock, origin, kept, cache, memo)
+
+    def ask(self, target: bytes = b"/x", method: bytes = b"GET", *, body: bytes = b"",
+            reads: bool = True, **headers: str) -> Client:
+        """:return: a client that has asked; underscores in field names are dashes."""
+        client = Client(reads)
+        request = Request(method, target, fields(**headers), Octets(body), b"example.org")
+        client.asking = Deferred.fromCoroutine(client.ask(self.cache, request))
+        return client
+
+    def answer(self, status: int = 200, body: bytes | IBody = b"hello", **headers: str) -> Response:
+        """:return: what an origin answers now."""
+        octets = Octets(body) if isinstance(body, bytes) else body
+        dated = {"Date": format_date(self.clock.seconds()).decode(), **headers}
+        return Response(status, fields(**dated), octets)
+
+    def given(self, *answers: Any) -> None:
+        """Put answers into the origin's script."""
+        self.origin.script.extend(answers)
+
+    @property
+    def asked(self) -> int:
+        """How often the origin was asked."""
+        return len(self.origin.requests)
+
+
+def fields(**values: str) -> Headers:
+    """:return: header fields; underscores in names are dashes, newlines make several lines."""
+    return Headers(tuple(
+        (name.replace("_", "-").encode(), line.encode("latin-1"))
+        for name, value in values.items() for line in value.split("\n")))
+
+
+def date(seconds: float) -> str:
+    """:return: an HTTP date."""
+    return format_date(seconds).decode()
+
+
+def broken() -> UpstreamBroke:
+    """:return: what a body raises when its sender has gone."""
+    return UpstreamBroke("gone")

@@ -1,0 +1,919 @@
+"""The object cache, from the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import define, evolve
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.objects.objectworld import (
+    OctetStore,
+    SlowBody,
+    World,
+    broken,
+    date,
+    web_route,
+)
+from trickster.bodies import read_all
+from trickster.collapsing.byte_budget import InFlight
+from trickster.errors import (
+    Reason,
+    RequestTooLarge,
+    Undecodable,
+    UpstreamBroke,
+    UpstreamError,
+    UpstreamUnreachable,
+)
+from trickster.messages import MOST_PARAMS, Octets, Params, Request
+from trickster.objects.cache import ObjectCache
+from trickster.objects.invalidating import InvalidatingProxy
+from trickster.objects.options import ObjectOptions
+from trickster.routes import Aligned, Route, Serve
+from trickster.stores.guard import guarded
+from trickster.testing.doubles import BrokenStore, at_once
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@define
+class SlowStore(OctetStore):
+    """Never gets done with deleting, once it is slow."""
+
+    is_slow: bool = False
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """Take for ever."""
+        if self.is_slow:
+            await Deferred()
+        return await OctetStore.delete(self, keys)
+
+
+class NotedTests(SynchronousTestCase):
+    """What is noted for the log."""
+
+    def test_key(self) -> None:
+        """The key is noted where that is wanted, for hits that are remembered too."""
+        world, keys = World.of(), []
+        world.given(world.answer(Cache_Control="max-age=60"))
+        for _ in range(3):
+            noted: dict[str, object] = {}
+            request = Request(b"GET", b"/x", authority=b"example.org", noted=noted.__setitem__)
+            response = at_once(world.cache.respond(request))
+            at_once(read_all(response.body, 99))
+            keys.append(noted["key"])
+        self.assertEqual((len(set(keys)), world.asked), (1, 1))
+
+
+class MissAndHitTests(SynchronousTestCase):
+    """The first asks the origin, the next does not."""
+
+    def test_hit(self) -> None:
+        """A fresh answer is used again, with its age."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=60", ETag='"a"'))
+        first = world.ask()
+        world.clock.advance(7)
+        second = world.ask()
+        self.assertEqual((first.result, second.result), ("kmiss", "hit"))
+        self.assertEqual((first.octets, second.octets), (b"hello", b"hello"))
+        self.assertEqual((first.header(b"age"), second.header(b"age")), (None, b"7"))
+        self.assertEqual(second.header(b"etag"), b'"a"')
+        self.assertTrue(first.outcome.stored)
+        self.assertIsNone(second.outcome.reason)
+        self.assertEqual(second.outcome.ttl, 53.0)
+
+    def test_octet_store(self) -> None:
+        """A store of octets gives the same answers."""
+        world = World.of(OctetStore)
+        world.given(world.answer(Cache_Control="max-age=60", X_Foo="\xe9", body=b"\0\xff" * 999))
+        first, second = world.ask(), world.ask()
+        self.assertEqual((first.octets, first.header(b"x-foo")),
+                         (second.octets, second.header(b"x-foo")))
+        self.assertEqual(second.result, "hit")
+
+    def test_failing_store(self) -> None:
+        """A store that fails is a miss, which says whose fault it is."""
+        world = World.of(lambda clock: guarded(BrokenStore(), "c", clock))
+        world.given(world.answer(Cache_Control="max-age=60"))
+        asked = world.ask()
+        self.assertEqual((asked.octets, asked.outcome.reason), (b"hello", Reason.STORE_ERROR))
+
+    def test_stale_is_fetched_again(self) -> None:
+        """What is no longer fresh and has no validator is asked for again."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=5"))
+        world.ask()
+        world.clock.advance(5)
+        world.given(world.answer(Cache_Control="max-age=5", body=b"new"))
+        self.assertEqual(world.ask().octets, b"new")
+
+    def test_errors_say_so(self) -> None:
+        """
+        An error of the origin that is not kept is told as one, not as a miss; one that the
+        request has caused is no failure of the origin.
+        """
+        for status, told in ((404, "proxy-only"), (500, "proxy-error")):
+            world = World.of()
+            world.given(world.answer(status=status),
+                        world.answer(status=status, Cache_Control="max-age=9"))
+            asked = [world.ask() for _ in range(3)]
+            self.assertEqual([one.result for one in asked], [told, "kmiss", "hit"])
+        self.assertEqual(asked[0].outcome.reason, Reason.NO_FRESHNESS)
+
+    def test_query_is_part_of_the_key(self) -> None:
+        """Two queries are two objects."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=60", body=b"1"),
+                    world.answer(Cache_Control="max-age=60", body=b"2"))
+        self.assertEqual(world.ask(b"/x?p=1").octets, b"1")
+        self.assertEqual(world.ask(b"/x?p=2").octets, b"2")
+
+    def test_not_storable(self) -> None:
+        """An answer that must not be stored is not, and the reason is given."""
+        world = World.of()
+        for _ in range(2):
+            world.given(world.answer(Cache_Control="no-store"))
+            client = world.ask()
+            self.assertEqual(client.outcome.reason, Reason.NO_STORE)
+        self.assertEqual(world.asked, 2)
+
+    def test_doubtful(self) -> None:
+        """An answer that servers may differ about is not stored, nor is a part of one."""
+        for status, asked, headers in (
+                (200, {}, {}), (404, {}, {}),
+                (206, {"Range": "bytes=0-4"}, {"Content_Range": "bytes 0-4/9", "ETag": '"a"'})):
+            world = World.of()
+            answer = world.answer(status, Cache_Control="max-age=60", **headers)
+            world.given(*[evolve(answer, body=Octets(b"hello"), is_doubtful=True)
+                          for _ in range(2)])
+            clients = [world.ask(**asked) for _ in range(2)]
+            self.assertEqual([one.octets for one in clients], [b"hello"] * 2)
+            self.assertEqual([one.outcome.reason for one in clients],
+                             [Reason.ORIGIN_DOUBTFUL] * 2, status)
+            self.assertEqual((world.asked, world.store.entries), (2, {}), status)
+
+    def test_too_large(self) -> None:
+        """A larger answer streams through and is not stored."""
+        world = World.of(max_object_size_bytes=4)
+        for _ in range(2):
+            world.given(world.answer(Cache_Control="max-age=60"))
+            client = world.ask()
+            self.assertEqual(client.octets, b"hello")
+            self.assertEqual(client.outcome.reason, Reason.TOO_LARGE)
+            self.assertFalse(client.outcome.stored)
+
+    def test_unannounced_too_large(self) -> None:
+        """An answer that turns out to be too large goes on to the client, and is not stored."""
+        world = World.of(max_object_size_bytes=4)
+        for _ in range(2):
+            body = SlowBody()
+            world.given(world.answer(Cache_Control="max-age=60", body=body))
+            client = world.ask()
+            body.send(b"abc", b"def", b"ghi", b"")
+            self.assertEqual(client.octets, b"abcdefghi")
+        self.assertEqual(world.asked, 2)
+
+    def test_no_content(self) -> None:
+        """A 204 is stored, though there is no body to be read."""
+        world = World.of()
+        world.given(world.answer(204, SlowBody(), Cache_Control="max-age=60"))
+        client = world.ask(reads=False)
+        client.leave()
+        self.assertTrue(client.outcome.stored)
+        self.assertEqual((world.ask().status, world.ask(method=b"HEAD").result), (204, "hit"))
+        self.assertEqual(world.asked, 1)
+
+    def test_missed(self) -> None:
+        """Why nothing stored did is told also where the answer is not stored."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=0", ETag='"a"'),
+                    world.answer(Cache_Control="no-store"))
+        self.assertEqual(world.ask().outcome.reason, Reason.KEY_MISS)
+        outcome = world.ask().outcome
+        self.assertEqual((outcome.reason, outcome.missed), (Reason.NO_STORE, Reason.STALE))
+
+    def test_truncated(self) -> None:
+        """A body that ends early is not stored, and its reader is told."""
+        world = World.of()
+        body = SlowBody(10)
+        world.given(world.answer(Cache_Control="max-age=60", body=body))
+        client = world.ask()
+        body.send(b"abc", b"")
+        self.assertIsInstance(client.error, UpstreamBroke)
+        self.assertEqual(world.store.entries, {})
+
+
+# Fields of an answer, and why it is then for the one who asked only.
+FORBIDDING = (
+    ({"Cache_Control": "no-store"}, Reason.NO_STORE),
+    ({"Cache_Control": "private, max-age=9"}, Reason.PRIVATE),
+    ({"Cache_Control": "no-cache"}, Reason.NO_CACHE),
+    ({"CDN_Cache_Control": "no-store"}, Reason.NO_STORE),
+    ({"CDN_Cache_Control": "private"}, Reason.PRIVATE),
+    ({"Set_Cookie": "a=b"}, Reason.SET_COOKIE),
+    ({"Set_Cookie2": "a=b"}, Reason.SET_COOKIE),
+    ({"Vary": "*"}, Reason.VARY_STAR),
+)
+
+
+class ForcedTtlTests(SynchronousTestCase):
+    """Routes whose answers are fresh for a configured time."""
+
+    def world(self, **route: object) -> World:
+        """:return: a world with such a route."""
+        return World.of(route=Route("/l", Serve.OBJECT, ttl=30.0, **route))  # type: ignore[arg-type]
+
+    def test_whatever_the_lifetime(self) -> None:
+        """Of all times only the configured one counts."""
+        world = self.world()
+        world.given(world.answer(Cache_Control="max-age=1, s-maxage=0", Expires="0", Age="1000"))
+        world.ask(b"/l")
+        world.clock.advance(29)
+        hit = world.ask(b"/l")
+        self.assertEqual((hit.result, hit.header(b"age")), ("hit", b"29"))
+        world.clock.advance(1)
+        world.given(world.answer())
+        self.assertEqual(world.ask(b"/l").result, "kmiss")
+
+    def test_who_may_see_it(self) -> None:
+        """Whom an answer is for, the origin says, by any method, and here too it is heard."""
+        for headers, reason in FORBIDDING:
+            for method in (b"GET", b"POST"):
+                world = self.world(form=True, methods=("GET", "HEAD", "POST"))
+                answers = [world.answer(**headers) for _ in range(2)]
+                world.given(*answers)
+                clients = [world.ask(b"/l", method) for _ in range(2)]
+                self.assertEqual([one.outcome.reason for one in clients], [reason] * 2)
+                self.assertEqual((world.asked, world.store.entries), (2, {}))
+
+    def test_waiters(self) -> None:
+        """Nor is it given to those who wait for the same."""
+        for headers, _ in FORBIDDING:
+            world = self.world()
+            clients = [world.ask(b"/l") for _ in range(3)]
+            world.origin.answer(world.answer(**headers))
+            self.assertEqual([one.response is None for one in clients], [False, True, True])
+            self.assertEqual(len(world.origin.waiting), 2, headers)
+
+    def test_vary(self) -> None:
+        """What selects an answer, the origin says too, save by what it never sees."""
+        world = self.world()
+        world.given(*[world.answer(Vary="Foo, Accept-Encoding", body=b"%d" % n)
+                      for n in range(2)])
+        asked = [world.ask(b"/l", Foo=foo, Accept_Encoding=coding).octets for foo, coding in (
+            ("a", "gzip"), ("b", "br"), ("a", "br"), ("b", "gzip"))]
+        self.assertEqual(asked, [b"0", b"1", b"0", b"1"])
+
+    def test_no_cache(self) -> None:
+        """What must be validated before each use is, and where it cannot be is not kept."""
+        world = self.world()
+        world.given(world.answer(Cache_Control="no-cache", ETag='"a"'), world.answer(304, b""))
+        self.assertEqual([world.ask(b"/l").result for _ in range(2)], ["kmiss", "rhit"])
+
+    def test_first_leaves(self) -> None:
+        """An answer for one alone is given to no other, though that one has left."""
+        for headers, _ in FORBIDDING:
+            for options in ({}, {"route": Route("/l", Serve.OBJECT, ttl=30.0)}):
+                world = World.of(**options)
+                first, second = world.ask(b"/l"), world.ask(b"/l")
+                first.leave()
+                world.origin.answer(world.answer(**headers))
+                self.assertIsNone(second.response, headers)
+
+    def test_validated_for_one(self) -> None:
+        """What a 304 makes personal is for the one who asked, and not kept."""
+        for headers, reason in (({"Set_Cookie": "a=b"}, Reason.SET_COOKIE),
+                                ({"Cache_Control": "private"}, Reason.PRIVATE),
+                                ({"Vary": "*"}, Reason.VARY_STAR)):
+            for options in ({}, {"route": Route("/l", Serve.OBJECT, ttl=30.0)}):
+                world = World.of(**options)
+                world.given(world.answer(ETag='"a"', Cache_Control="no-cache, max-age=3"))
+                world.ask(b"/l")
+                world.clock.advance(4)
+                clients = [world.ask(b"/l") for _ in range(3)]
+                world.origin.answer(world.answer(304, b"", **headers))
+                self.assertEqual((clients[0].octets, clients[0].outcome.reason),
+                                 (b"hello", reason))
+                self.assertEqual([one.response for one in clients[1:]], [None] * 2)
+                self.assertEqual((world.asked, world.store.entries), (4, {}))
+
+    def test_waiters_validate(self) -> None:
+        """What must be validated at each use is, by each of those who wait for it."""
+        world = World.of()
+        clients = [world.ask() for _ in range(3)]
+        world.origin.answer(world.answer(Cache_Control="no-cache", ETag='"a"'))
+        self.assertEqual([one.response is None for one in clients], [False, True, True])
+        for _ in range(2):
+            self.assertIn(b"if-none-match", world.origin.waiting[0].request.headers)
+            world.origin.answer(world.answer(304, b"", ETag='"a"'))
+        self.assertEqual([one.octets for one in clients], [b"hello"] * 3)
+
+    def test_negative(self) -> None:
+        """The lifetime of a failure is overruled, not whom it is for."""
+        for headers, reason in FORBIDDING:
+            world = World.of(negative={404: 20.0})
+            world.given(*[world.answer(404, **headers) for _ in range(2)])
+            self.assertEqual([world.ask().outcome.reason for _ in range(2)], [reason] * 2)
+            self.assertEqual(world.store.entries, {})
+
+    def test_conditions_and_ranges_are_ours(self) -> None:
+        """The origin is asked for everything; the client gets what it asked for."""
+        world = self.world()
+        world.given(world.answer(ETag='"a"'))
+        client = world.ask(b"/l", Range="bytes=1-2", If_Modified_Since=date(1),
+                           Accept_Encoding="gzip")
+        for name in (b"range", b"if-modified-since", b"accept-encoding"):
+            self.assertNotIn(name, world.origin.requests[0].headers)
+        self.assertEqual((client.status, client.octets), (206, b"el"))
+        self.assertEqual(world.ask(b"/l", If_None_Match='"a"').status, 304)
+
+    def test_looked_at_before_it_is_stored(self) -> None:
+        """What a route will not have stored is passed on as it is, and asked for again."""
+        world = self.world(unkept=lambda octets: Reason.ORIGIN_WARNINGS
+                           if b"warn" in octets else None)
+        world.given(world.answer(body=b"warned"), world.answer(body=b"fine"))
+        asked = [world.ask(b"/l") for _ in range(3)]
+        self.assertEqual([one.octets for one in asked], [b"warned", b"fine", b"fine"])
+        self.assertEqual([one.result for one in asked], ["kmiss", "kmiss", "hit"])
+        self.assertEqual(asked[0].outcome.reason, Reason.ORIGIN_WARNINGS)
+        self.assertFalse(asked[0].outcome.stored)
+
+    def test_looked_at_before_it_is_changed(self) -> None:
+        """A route that changes answers judges them as they came."""
+        world = self.world(transform=lambda octets: octets.upper(),
+                           unkept=lambda octets: Reason.ORIGIN_WARNINGS
+                           if b"warn" in octets else None)
+        world.given(world.answer(body=b"warned"), world.answer(body=b"fine"))
+        self.assertEqual([world.ask(b"/l").octets for _ in range(3)],
+                         [b"WARNED", b"FINE", b"FINE"])
+
+    def test_transformed_though_not_stored(self) -> None:
+        """Answers that are not stored are changed as well."""
+        world = self.world(transform=lambda octets: octets.upper())
+        world.given(world.answer(Set_Cookie="a=b"), world.answer(), world.answer())
+        self.assertEqual(world.ask(b"/l").octets, b"HELLO")
+        client = world.ask(b"/l", Cache_Control="no-store")
+        self.assertEqual((client.octets, client.outcome.reason),
+                         (b"HELLO", Reason.REQUEST_NO_STORE))
+        self.assertEqual(world.store.entries, {})
+
+    def test_post_has_no_conditions(self) -> None:
+        """A form sent with POST is answered with 200, with any conditions."""
+        world = self.world(form=True)
+        world.given(world.answer(ETag='"a"'))
+        for _ in range(2):
+            client = world.ask(b"/l", b"POST", body=b"a=1", If_None_Match='"a"',
+                               Content_Type="application/x-www-form-urlencoded")
+            self.assertEqual((client.status, client.octets), (200, b"hello"))
+
+    def test_coded_answers_are_not_changed(self) -> None:
+        """An answer in a content coding cannot be transformed, and is passed on as it is."""
+        world = self.world(transform=lambda octets: octets.upper())
+        world.given(world.answer(Content_Encoding="gzip"))
+        client = world.ask(b"/l")
+        self.assertEqual((client.octets, client.outcome.reason), (b"hello", Reason.UNDECODABLE))
+
+    def test_not_transformable(self) -> None:
+        """What the transformation refuses is passed on as it is, and not stored."""
+
+        def refuse(octets: bytes) -> bytes:
+            raise Undecodable("no")
+
+        world = self.world(transform=refuse)
+        world.given(world.answer())
+        client = world.ask(b"/l")
+        self.assertEqual((client.octets, client.outcome.reason), (b"hello", Reason.UNDECODABLE))
+        self.assertEqual(world.store.entries, {})
+
+    def test_too_large_to_transform(self) -> None:
+        """What cannot be held to be changed is an error: it must not go out unchanged."""
+        world = World.of(max_capture_bytes=4, route=Route(
+            "/l", Serve.OBJECT, ttl=30.0, transform=lambda octets: octets))
+        world.given(world.answer())
+        client = world.ask(b"/l")
+        self.assertIsInstance(client.error, UpstreamError)
+
+    def test_transformed_and_too_large(self) -> None:
+        """What is too large after the change is given, and not stored."""
+        world = World.of(max_object_size_bytes=6, route=Route(
+            "/l", Serve.OBJECT, ttl=30.0, transform=lambda octets: octets * 2))
+        world.given(world.answer())
+        client = world.ask(b"/l")
+        self.assertEqual((client.octets, client.outcome.reason),
+                         (b"hellohello", Reason.TOO_LARGE))
+        self.assertEqual(world.store.entries, {})
+
+    def test_only_success_is_stored(self) -> None:
+        """Any other status is passed on."""
+        world = self.world()
+        world.given(world.answer(500, Cache_Control="max-age=60"), world.answer())
+        self.assertEqual(world.ask(b"/l").status, 500)
+        self.assertEqual(world.ask(b"/l").status, 200)
+
+    def test_identity(self) -> None:
+        """Each credential has its own answer."""
+        world = self.world(key_headers=(b"x-scope-orgid",))
+        world.given(world.answer(body=b"1"), world.answer(body=b"2"), world.answer(body=b"3"))
+        for expected, headers in ((b"1", {"Authorization": "a"}), (b"2", {"X_Scope_OrgID": "t"}),
+                                  (b"3", {})):
+            for _ in range(2):
+                self.assertEqual(world.ask(b"/l", **headers).octets, expected)
+        self.assertEqual(world.asked, 3)
+
+    def test_transform(self) -> None:
+        """Whole answers are changed before they are stored."""
+        world = self.world(transform=lambda octets: octets.upper())
+        world.given(world.answer())
+        self.assertEqual([world.ask(b"/l").octets for _ in range(2)], [b"HELLO"] * 2)
+
+    def test_form(self) -> None:
+        """A form is the same question as a query, and the order does not count."""
+        world = self.world(form=True, ignored_params=frozenset({"_"}))
+        world.given(world.answer(body=b"1"))
+        world.ask(b"/l?a=1&b=2&_=7")
+        hit = world.ask(b"/l", b"POST", body=b"b=2&a=1", Content_Type=FORM + "; charset=UTF-8")
+        self.assertEqual((hit.result, hit.octets), ("hit", b"1"))
+
+    def test_no_form(self) -> None:
+        """A body that origins do not read as a form is no part of any question."""
+        world = self.world(form=True)
+        world.given(*(world.answer(body=b"%d" % i) for i in range(5)))
+        world.ask(b"/l?a=1")
+        for headers in ({}, {"Content_Type": "text/plain"}, {"Content_Type": "application/json"},
+                        {"Content_Type": FORM, "Content_Encoding": "gzip"}):
+            passed = world.ask(b"/l", b"POST", body=b"a=1", **headers)
+            self.assertEqual(passed.result, "proxy-only")
+            self.assertEqual(world.origin.requests[-1].method, b"POST")
+        self.assertEqual(world.asked, 5)
+
+    def test_posted_without_a_body(self) -> None:
+        """A POST of nothing asks what its query string says, of the origin too."""
+        world = self.world(form=True, normalise=lambda params: params.replaced(t="0"))
+        world.given(world.answer(body=b"1"))
+        world.ask(b"/l?t=5&a=1", b"POST")
+        sent = world.origin.requests[0]
+        self.assertEqual((sent.method, sent.target), (b"POST", b"/l?a=1&t=0"))
+        self.assertEqual(world.ask(b"/l?a=1").result, "hit")
+
+    def test_normalised(self) -> None:
+        """What was made equal is sent to the origin."""
+        world = self.world(form=True, normalise=lambda params: params.replaced(t="0"))
+        world.given(world.answer())
+        world.ask(b"/l?t=5&a=1")
+        self.assertEqual(world.ask(b"/l?a=1&t=6").result, "hit")
+        self.assertEqual(world.origin.requests[0].target, b"/l?a=1&t=0")
+
+    def test_too_many_parameters(self) -> None:
+        """A question of thousands of parameters is passed on unread, and says why."""
+        world = self.world(form=True)
+        world.given(world.answer(), world.answer())
+        asked = b"&".join(b"a%d=1" % i for i in range(MOST_PARAMS + 1))
+        for one in (world.ask(b"/l?" + asked),
+                    world.ask(b"/l", b"POST", body=asked, Content_Type=FORM)):
+            self.assertEqual((one.result, one.outcome.reason), (
+                "proxy-only", Reason.UNPARSABLE_PARAMETER))
+
+    def test_aligned(self) -> None:
+        """What was rounded is asked so, by every method, and each outcome names the extent."""
+        world = self.world(form=True, align=tens)
+        for i in range(3):
+            world.given(world.answer(body=b"%d" % i))
+        asked = (world.ask(b"/l?t=14"), world.ask(b"/l?t=19"), world.ask(b"/l?t=19"),
+                 world.ask(b"/l", b"POST", body=b"t=15", Content_Type=FORM),
+                 world.ask(b"/l?t=16", Cache_Control="no-cache"),
+                 world.ask(b"/l?t=12", b"HEAD"))
+        self.assertEqual({one.outcome.aligned for one in asked}, {(10, 10)})
+        self.assertEqual([one.result for one in asked[:4]], ["kmiss", "hit", "hit", "hit"])
+        self.assertEqual({one.target for one in world.origin.requests}, {b"/l?t=10"})
+
+    def test_not_aligned(self) -> None:
+        """Where the client asked for just that, the outcome names no extent."""
+        world = self.world(form=True, align=tens)
+        world.given(world.answer(body=b"1"))
+        for target in (b"/l?t=10", b"/l?t=10"):
+            self.assertIsNone(world.ask(target).outcome.aligned)
+
+    def test_aligned_together(self) -> None:
+        """Of those who wait for one answer, each is told of their own question."""
+        world = self.world(form=True, align=tens)
+        clients = [world.ask(target) for target in (b"/l?t=14", b"/l?t=10", b"/l?t=17")]
+        world.origin.answer(world.answer(body=b"1"))
+        self.assertEqual([one.outcome.aligned for one in clients], [(10, 10), None, (10, 10)])
+
+
+def tens(params: Params) -> Aligned | None:
+    """:return: the parameters with the instant rounded down to a multiple of ten."""
+    asked = int(params.get("t") or 0)
+    rounded = asked // 10 * 10
+    return Aligned(params.replaced(t=str(rounded)), (rounded, rounded)) if asked % 10 else None
+
+
+class CollapsedTests(SynchronousTestCase):
+    """Basic collapsed forwarding."""
+
+    def test_one_exchange(self) -> None:
+        """However many ask at once, the origin is asked once."""
+        world = World.of()
+        clients = [world.ask() for _ in range(50)]
+        self.assertEqual(world.asked, 1)
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual({c.octets for c in clients}, {b"hello"})
+        self.assertEqual([c.result for c in clients], ["kmiss"] + ["proxy-hit"] * 49)
+
+    def test_waiters_wait_for_the_whole(self) -> None:
+        """Only the first follows the body; the others get it when it is whole."""
+        world = World.of()
+        first, second = world.ask(), world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc")
+        self.assertEqual((first.octets, second.octets), (b"abc", b""))
+        body.send(b"")
+        self.assertEqual(second.octets, b"abc")
+
+    def test_uncacheable_releases(self) -> None:
+        """An uncacheable answer sends all who waited to the origin, at once."""
+        world = World.of()
+        clients = [world.ask() for _ in range(5)]
+        world.origin.answer(world.answer(Cache_Control="no-store"))
+        self.assertEqual(len(world.origin.waiting), 4)
+        for n in range(4):
+            world.origin.answer(world.answer(Cache_Control="private", body=b"%d" % n))
+        self.assertEqual({c.octets for c in clients}, {b"hello", b"0", b"1", b"2", b"3"})
+
+    def test_hit_for_pass(self) -> None:
+        """For a while after an uncacheable answer no client waits for another."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="no-store"))
+        world.ask()
+        world.ask(), world.ask()
+        self.assertEqual(len(world.origin.waiting), 2)
+        world.clock.advance(11)
+        world.ask(), world.ask()
+        self.assertEqual(len(world.origin.waiting), 3)
+
+    def test_too_large_releases(self) -> None:
+        """When the body outgrows the cache, those who waited ask for themselves."""
+        world = World.of(max_object_size_bytes=4)
+        first, second = world.ask(), world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abcdef")
+        self.assertEqual(len(world.origin.waiting), 1)
+        body.send(b"")
+        self.assertEqual((first.octets, second.response), (b"abcdef", None))
+
+    def test_not_kept_is_not_collected(self) -> None:
+        """What is not kept is a client's to read, so that its origin may fall silent."""
+        for size, control, is_collected in ((3, "no-store", False), (3, "max-age=60", True),
+                                            (99, "max-age=60", False)):
+            world = World.of(max_object_size_bytes=50)
+            world.ask()
+            collecting = world.origin.requests[0].collecting
+            assert collecting is not None
+            self.assertTrue(collecting.is_on)
+            body = SlowBody()
+            world.origin.answer(world.answer(body=body, Cache_Control=control))
+            body.send(bytes(size))
+            self.assertEqual(collecting.is_on, is_collected, (size, control))
+
+    def test_too_large_is_remembered(self) -> None:
+        """For a while no client waits for what was too large."""
+        world = World.of(max_object_size_bytes=4)
+        world.given(world.answer(Cache_Control="max-age=60"))
+        world.ask()
+        world.ask(), world.ask()
+        self.assertEqual(len(world.origin.waiting), 2)
+
+    def test_reader_leaves_before_the_end_itself(self) -> None:
+        """One that has all that was announced need not wait for the end: it is stored."""
+        world = World.of()
+        client = world.ask(reads=False)
+        body = SlowBody(5)
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"hello")
+        client.leave()
+        body.send(b"")
+        self.assertEqual(world.ask().result, "hit")
+
+    def test_nobody_reads_what_outgrows_the_cache(self) -> None:
+        """What is read on for the store's sake alone is left when it becomes too large."""
+        world = World.of(max_object_size_bytes=9)
+        client = world.ask(If_None_Match='"a"')
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", ETag='"a"', body=body))
+        self.assertEqual(client.status, 304)
+        body.send(b"x" * 10)
+        self.assertTrue(body.was_closed)
+        self.assertEqual(len(world.cache._table), 0)
+
+    def test_leader_leaves_while_the_store_is_slow(self) -> None:
+        """The answer that it does not get any more is closed."""
+        world = World.of(SlowStore)
+        world.given(world.answer(Cache_Control="max-age=5", ETag='"a"'))
+        world.ask()
+        world.clock.advance(6)
+        body = SlowBody()
+        world.given(world.answer(Cache_Control="no-store", body=body))
+        world.store.is_slow = True
+        client = world.ask()
+        self.assertIsNone(client.response)
+        client.leave()
+        self.assertTrue(body.was_closed)
+
+    def test_waiter_leaves(self) -> None:
+        """A waiter that goes away harms no other."""
+        world = World.of()
+        first, second, third = world.ask(), world.ask(), world.ask()
+        second.leave()
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual((first.octets, third.octets), (b"hello", b"hello"))
+
+    def test_leader_leaves(self) -> None:
+        """When the first goes away, the exchange goes on for the others."""
+        world = World.of()
+        first, second = world.ask(), world.ask()
+        first.leave()
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual(second.octets, b"hello")
+
+    def test_leader_leaves_the_body(self) -> None:
+        """Also while the body comes, and at no slower pace."""
+        world = World.of()
+        first, second = world.ask(reads=False), world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc")
+        first.leave()
+        body.send(b"def", b"")
+        self.assertEqual(second.octets, b"abcdef")
+
+    def test_all_leave(self) -> None:
+        """The last to leave cancels the exchange."""
+        world = World.of()
+        clients = [world.ask(), world.ask()]
+        exchange = world.origin.waiting[0]
+        clients[0].leave()
+        self.assertFalse(exchange.was_cancelled)
+        clients[1].leave()
+        self.assertTrue(exchange.was_cancelled)
+        self.assertEqual(len(world.cache._table), 0)
+
+    def test_all_leave_the_body(self) -> None:
+        """The last to leave cancels the transfer, and nothing is stored."""
+        world = World.of()
+        client = world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc")
+        client.leave()
+        self.assertTrue(body.was_closed and body.was_cancelled)
+        self.assertEqual((world.store.entries, len(world.cache._table)), ({}, 0))
+
+    def test_origin_fails(self) -> None:
+        """A failure is for all waiters, and the next asks again."""
+        world = World.of()
+        clients = [world.ask(), world.ask()]
+        world.origin.answer(UpstreamUnreachable("no"))
+        self.assertEqual([type(c.error) for c in clients], [UpstreamUnreachable] * 2)
+        world.given(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual(world.ask().status, 200)
+
+    def test_origin_dies_in_the_body(self) -> None:
+        """All waiters are told; nothing is stored; the next asks again."""
+        world = World.of()
+        clients = [world.ask(), world.ask()]
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc", broken())
+        self.assertEqual([type(c.error) for c in clients], [UpstreamBroke] * 2)
+        self.assertEqual(world.store.entries, {})
+
+    def test_slow_reader_is_not_overrun(self) -> None:
+        """The origin is read no further ahead of a single reader than configured."""
+        world = World.of(max_object_size_bytes=10**7)
+        client = world.ask(reads=False)
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(*[b"x" * 100_000] * 20)
+        self.assertLess(body.was_read, 6)
+        client.asking.addErrback(lambda _: None)
+
+    def test_vary(self) -> None:
+        """One whose request selects another variant is not given this one."""
+        world = World.of()
+        first, second = world.ask(Accept="a"), world.ask(Accept="b")
+        world.origin.answer(world.answer(Cache_Control="max-age=60", Vary="Accept", body=b"A"))
+        self.assertIsNone(second.response)
+        world.origin.answer(world.answer(Cache_Control="max-age=60", Vary="Accept", body=b"B"))
+        self.assertEqual((first.octets, second.octets), (b"A", b"B"))
+
+
+class ValidationTests(SynchronousTestCase):
+    """What is stale and has a validator is validated."""
+
+    def test_revalidated(self) -> None:
+        """A 304 freshens what is stored."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=5", ETag='"a"', X_A="1", X_B="1"))
+        world.ask()
+        world.clock.advance(6)
+        world.given(world.answer(304, b"", Cache_Control="max-age=9", X_A="2"))
+        client = world.ask()
+        self.assertEqual((client.result, client.octets), ("rhit", b"hello"))
+        self.assertEqual((client.header(b"x-a"), client.header(b"x-b")), (b"2", b"1"))
+        self.assertEqual(world.origin.requests[1].headers.get(b"if-none-match"), b'"a"')
+        world.clock.advance(8)
+        self.assertEqual(world.ask().result, "hit")
+
+    def test_changed(self) -> None:
+        """Another answer replaces what is stored."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=5", Last_Modified=date(1)))
+        world.ask()
+        world.clock.advance(6)
+        world.given(world.answer(Cache_Control="max-age=9", body=b"new"))
+        self.assertEqual(world.ask().octets, b"new")
+        self.assertEqual(world.ask().octets, b"new")
+        self.assertEqual(world.origin.requests[1].headers.get(b"if-modified-since"),
+                         date(1).encode())
+
+    def test_stale_while_revalidate(self) -> None:
+        """Within the window the stale answer is given at once and refreshed meanwhile."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=5, stale-while-revalidate=10"))
+        world.ask()
+        world.clock.advance(6)
+        client = world.ask()
+        self.assertEqual((client.octets, client.outcome.reason), (b"hello", Reason.STALE))
+        world.ask()
+        self.assertEqual(world.asked, 2)
+        world.origin.answer(world.answer(Cache_Control="max-age=5", body=b"new"))
+        self.assertEqual(world.ask().octets, b"new")
+
+
+class DirectiveTests(SynchronousTestCase):
+    """What clients say in Cache-Control."""
+
+    def test_unknown_directives(self) -> None:
+        """Anything but a wish for a fresh answer means nothing."""
+        world = World.of(route=web_route())
+        world.given(world.answer(Cache_Control="max-age=60"))
+        world.ask()
+        for said in ({"Cache_Control": "nothing", "Pragma": "foo"}, {"Cache_Control": "private"}):
+            self.assertEqual(world.ask(**said).result, "hit")
+
+
+class PostTests(SynchronousTestCase):
+    """Answers to POST, by fields of the body."""
+
+    def test_fields(self) -> None:
+        """What the named fields say is the question; the whole body goes to the origin."""
+        world = World.of(key_form_fields=("q",))
+        world.given(world.answer(Cache_Control="max-age=60"), world.answer())
+        kind = "application/json"
+        world.ask(method=b"POST", body=b'{"q": 1, "t": 2}', Content_Type=kind)
+        hit = world.ask(method=b"POST", body=b'{"t": 3, "q": 1}', Content_Type=kind)
+        self.assertEqual((hit.result, hit.octets), ("hit", b"hello"))
+        self.assertEqual(at_once(world.origin.requests[0].body.read()), b'{"q": 1, "t": 2}')
+        world.ask(method=b"POST", body=b'{"q": 2}', Content_Type=kind)
+        self.assertEqual(world.asked, 2)
+
+    def test_is_not_get(self) -> None:
+        """An answer to POST is none to GET."""
+        world = World.of(key_form_fields=("q",))
+        world.given(world.answer(Cache_Control="max-age=60"), world.answer())
+        world.ask(method=b"POST", body=b"q=1")
+        world.ask()
+        self.assertEqual(world.asked, 2)
+
+    def test_too_large(self) -> None:
+        """A body that is too large to be part of a key is refused."""
+        world = World.of(key_form_fields=("q",), max_request_body_bytes=3)
+        client = world.ask(method=b"POST", body=b"q=12")
+        self.assertIsInstance(client.error, RequestTooLarge)
+
+    def test_unclear_parameters(self) -> None:
+        """What can be read in several ways is the origin's to refuse."""
+        world = World.of(route=Route("/l", Serve.OBJECT, ttl=30.0, form=True))
+        for method, target, body in ((b"GET", b"/l?a;b", b""), (b"POST", b"/l", b"a=%zz")):
+            world.given(world.answer(400))
+            client = world.ask(target, method, body=body,
+                               Content_Type="application/x-www-form-urlencoded")
+            self.assertEqual((client.status, client.outcome.reason),
+                             (400, Reason.UNPARSABLE_PARAMETER))
+            self.assertEqual(at_once(world.origin.requests[-1].body.read()), body)
+
+
+class PassedTests(SynchronousTestCase):
+    """What is no plain reading goes past the cache."""
+
+    def test_get_with_a_body(self) -> None:
+        """It is passed on with its body, also where an answer is stored."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=60"), world.answer(body=b"2"))
+        world.ask()
+        client = world.ask(body=b"question")
+        self.assertEqual((client.octets, client.result), (b"2", "proxy-only"))
+        self.assertEqual(at_once(world.origin.requests[1].body.read()), b"question")
+
+    def test_upgrade(self) -> None:
+        """Nor does a client wait for, or get, another client's changed protocol."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="max-age=60"))
+        world.ask()
+        for _ in range(2):
+            world.ask(Upgrade="websocket", Connection="Upgrade")
+        self.assertEqual(len(world.origin.waiting), 2)
+        world.origin.answer(world.answer(101))
+        self.assertEqual(world.ask(Upgrade="h2c").result, "hit")
+
+
+class BesideTests(SynchronousTestCase):
+    """Several caches of one backend."""
+
+    def test_forgets(self) -> None:
+        """What passes one of them makes invalid what another has, or is about to have."""
+        world = World.of(key_params=("a",))
+        other = ObjectCache(world.origin, world.store, world.clock,
+                            ObjectOptions("web", web_route()))
+        other.beside = (world.cache,)
+        target = b"/x?a=1&b=2"
+        for method, status, asked in ((b"GET", 200, 0), (b"PUT", 500, 0), (b"PUT", 204, 1)):
+            world.given(world.answer(Cache_Control="max-age=60"))
+            world.ask(target)
+            world.origin.script[:] = [world.answer(status)]
+            at_once(other.respond(Request(method, target, authority=b"example.org")))
+            before = world.asked
+            world.given(world.answer(Cache_Control="max-age=60"))
+            world.ask(target)
+            self.assertEqual(world.asked - before, asked, method)
+            world.origin.script.clear()
+        late = world.ask(b"/y?a=1")
+        world.origin.script[:] = [world.answer(204)]
+        at_once(other.respond(Request(b"PUT", b"/y?a=1", authority=b"example.org")))
+        world.origin.script.clear()
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual(late.result, "kmiss")
+        world.ask(b"/y?a=1")
+        self.assertEqual(len(world.origin.waiting), 1)
+
+
+class InvalidatingProxyTests(SynchronousTestCase):
+    """Routes beside the cache."""
+
+    def test_forgets(self) -> None:
+        """What passes by makes invalid what is cached; reading and failing does not."""
+        world = World.of()
+        proxy = InvalidatingProxy(world.origin, (world.cache,))
+        for method, status, asked in ((b"GET", 200, 0), (b"PUT", 500, 0), (b"PUT", 204, 1)):
+            world.given(world.answer(Cache_Control="max-age=60"))
+            world.ask()
+            world.origin.script[:] = [world.answer(status)]
+            response = at_once(proxy.respond(Request(method, b"/x", authority=b"example.org")))
+            self.assertEqual(response.status, status)
+            before = world.asked
+            world.given(world.answer(Cache_Control="max-age=60"))
+            world.ask()
+            self.assertEqual(world.asked - before, asked, method)
+            world.origin.script.clear()
+
+
+class InFlightTests(SynchronousTestCase):
+    """What all bodies on their way hold together."""
+
+    def test_no_room(self) -> None:
+        """One for which there is no room streams through; room is given back in time."""
+        in_flight = InFlight(10)
+        world = World.of(in_flight=in_flight)
+        first, second = world.ask(b"/1"), world.ask(b"/2")
+        bodies = SlowBody(), SlowBody()
+        for body in bodies:
+            world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+            body.send(b"abcdef")
+        self.assertEqual(in_flight.held, 6)
+        for body in bodies:
+            body.send(b"")
+        self.assertEqual((first.octets, second.octets, in_flight.held),
+                         (b"abcdef", b"abcdef", 0))
+        self.assertEqual(len(world.store.entries), 1)
+
+    def test_given_back_after_failures(self) -> None:
+        """However a transfer ends."""
+        in_flight = InFlight(100)
+        for end in ("die", "leave", "outgrow"):
+            world = World.of(in_flight=in_flight, max_object_size_bytes=9)
+            client = world.ask()
+            body = SlowBody()
+            world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+            body.send(b"abcdef")
+            self.assertEqual(in_flight.held, 6)
+            if end == "die":
+                body.send(broken())
+            elif end == "leave":
+                client.leave()
+            else:
+                body.send(b"ghijkl")
+            self.assertEqual(in_flight.held, 0)

@@ -1,0 +1,208 @@
+"""A delta cache before a fake Prometheus, with everything that it is put together of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from tests.ranges.fakeprometheus import FakePrometheus, octets
+from trickster.bodies import read_all
+from trickster.collapsing.byte_budget import InFlight
+from trickster.collapsing.hit_for_pass import PassedKeys
+from trickster.collapsing.hit_memo import HitMemo
+from trickster.interfaces import ICacheStore
+from trickster.keys.identity import Identity
+from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
+from trickster.origins.promrange import PrometheusRange
+from trickster.ranges.delta_cache import DeltaCache
+from trickster.ranges.entries import Entries, Entry
+from trickster.ranges.fast_forward import NewestSamples
+from trickster.ranges.gaps import GapFetcher
+from trickster.ranges.plan import DeltaOptions
+from trickster.stores.memory import MemoryStore
+from trickster.testing.doubles import DictStore, RecordingResponder, at_once
+from trickster.timeseries.wire import Codec
+
+NOW = 1_700_000_040  # seconds; a whole minute
+MS = 1_000_000
+SECOND_NS = 1_000_000_000
+FORM = ((b"Content-Type", b"application/x-www-form-urlencoded"),)
+Pairs = tuple[tuple[bytes, bytes], ...]
+
+
+async def inline(function: Callable[..., Any], *args: Any) -> Any:
+    """Stands for a thread, without one."""
+    return function(*args)
+
+
+def range_request(start: float, end: float, step: Any = 60, query: str = "up",
+                  headers: Pairs = (), method: bytes = b"GET", **more: str) -> Request:
+    """:return: a range query; times in seconds."""
+    params = urlencode({"query": query, "start": start, "end": end, "step": step, **more})
+    path = b"/api/v1/query_range"
+    if method == b"POST":
+        return Request(method, path, Headers(FORM + headers), Octets(params.encode()))
+    return Request(method, b"%b?%b" % (path, params.encode()), Headers(headers))
+
+
+class Rig:
+    """
+    :ivar now: the clock.
+    :ivar origin: the fake.
+    :ivar cache: what is tested.
+    """
+
+    def __init__(self, store: Any = None, newest: bool = False, limit: int = 1 << 30,
+                 offload: Callable[..., Awaitable[Any]] = inline, dialect: Any = None,
+                 ttl: float = 3600.0, wall: Callable[[], float] | None = None,
+                 memo: HitMemo | None = None, origin: Any = None, **options: Any) -> None:
+        self.now = Clock()
+        self.now.advance(NOW)
+        self.origin: Any = origin or FakePrometheus(self.now)
+        self.store: ICacheStore = MemoryStore(self.now) if store is None else store(self.now)
+        self.options = DeltaOptions("b", **{
+            "identity": Identity(frozenset((b"authorization",))), **options})
+        self.dialect = dialect or PrometheusRange()
+        self.in_flight = InFlight(limit)
+        self.entries = Entries(self.store, Codec(), ttl)
+        self.fetcher = GapFetcher(self.dialect, self.origin, self.entries, self.options,
+                                  self.in_flight, offload)
+        self.objects = RecordingResponder()
+        self.memo = memo or HitMemo()
+        fast = NewestSamples(self.dialect, self.origin, self.now, self.options,
+                             self.in_flight) if newest else None
+        self.cache = DeltaCache(self.dialect, self.origin, self.objects, self.entries,
+                                self.fetcher, fast, PassedKeys(self.now), self.now, self.options,
+                                wall or self.now.seconds, self.memo)
+
+    def send(self, request: Request) -> Deferred[Answer]:
+        """Ask, and wait as long as it takes."""
+        return Deferred.fromCoroutine(self._sent(request))
+
+    async def _sent(self, request: Request) -> Answer:
+        response = await self.cache.respond(request)
+        return Answer(response, bytes(await read_all(response.body, 1 << 30)))
+
+    def start(self, start: float, end: float, step: Any = 60, **more: Any) -> Deferred[Answer]:
+        """Ask for a range in seconds relative to L{NOW}."""
+        return self.send(range_request(NOW + start, NOW + end, step, **more))
+
+    def ask(self, start: float, end: float, step: Any = 60, **more: Any) -> Answer:
+        """The same for what need not wait."""
+        answer: Answer = at_once(self.start(start, end, step, **more))
+        return answer
+
+    def direct(self, start: float, end: float, step: float = 60, query: str = "up") -> bytes:
+        """:return: the origin's own answer to a range relative to L{NOW}."""
+        first, last = round((NOW + start) * 1000), round((NOW + end) * 1000)
+        return octets(self.origin.matrix(query, first, last, round(step * 1000)))
+
+    def asked(self) -> list[tuple[float, float]]:
+        """:return: the ranges that the origin was asked for since last time, as above."""
+        found = [(start / 1000 - NOW, end / 1000 - NOW) for start, end, _ in self.origin.ranges]
+        self.origin.ranges.clear()
+        return found
+
+    def entry(self) -> Entry | None:
+        """:return: the only entry in the store."""
+        keys = at_once(self.store.keys(""))
+        entry: Entry | None = at_once(self.entries.get(keys[0])) if keys else None
+        return entry
+
+    def held(self) -> list[tuple[float, float]]:
+        """:return: what the only entry covers, in seconds relative to L{NOW}."""
+        entry = self.entry()
+        return [] if entry is None else [
+            (s.start_ns / SECOND_NS - NOW, s.end_ns / SECOND_NS - NOW)
+            for s in entry.dataset.extents.spans]
+
+    def left_over(self) -> tuple[int, int, int]:
+        """:return: flights, octets and locks that are left: nothing, when all is done."""
+        return self.fetcher.flights, self.in_flight.held, self.entries.busy
+
+
+class Answer:
+    """
+    A response, read to its end.
+
+    :ivar octets: of its body.
+    """
+
+    def __init__(self, response: Response, octets: bytes) -> None:
+        self.response = response
+        self.octets = octets
+
+    @property
+    def code(self) -> int:
+        """The HTTP status."""
+        return self.response.status
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it came about."""
+        return self.response.outcome
+
+    @property
+    def status(self) -> Status:
+        """How the lookup went."""
+        return self.outcome.status
+
+    @property
+    def json(self) -> Any:
+        """The body, read."""
+        return json.loads(self.octets)
+
+    @property
+    def times(self) -> list[float]:
+        """Instants of the series that is never absent, in seconds relative to L{NOW}."""
+        first = self.json["data"]["result"][0]
+        return [round(row[0] - NOW, 3) for row in first["values"]]
+
+
+class SlowStore(DictStore):
+    """
+    A store that looks at once, but tells, and writes, only when the test says so.
+
+    :ivar steps: what it still has to do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[Deferred[None]] = []
+        self.is_slow = True
+
+    async def get(self, key: str) -> bytes | None:
+        """See L{ICacheStore.get}."""
+        found = await super().get(key)
+        await self._turn()
+        return found
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """See L{ICacheStore.put}."""
+        await self._turn()
+        await super().put(key, value, ttl)
+
+    async def _turn(self) -> None:
+        if self.is_slow:
+            step: Deferred[None] = Deferred()
+            self.steps.append(step)
+            try:
+                await step
+            finally:
+                if step in self.steps:
+                    self.steps.remove(step)
+
+    def go_on(self, which: int = 0) -> None:
+        """Let one step be done."""
+        self.steps.pop(which).callback(None)
+
+    def go_on_always(self) -> None:
+        """Let all be done, from now on."""
+        self.is_slow = False
+        while self.steps:
+            self.go_on()

@@ -1,0 +1,78 @@
+"""One exchange for all who want the same, also where a store takes its time."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.objects.objectworld import SlowBody, World
+from tests.ranges.deltarig import SlowStore
+from trickster.objects.options import Collapse
+
+
+class SlowStoreTests(SynchronousTestCase):
+    """A store that looks at once, but tells only when the test says so."""
+
+    def world(self, collapse: Collapse = Collapse.PROGRESSIVE) -> tuple[World, SlowStore]:
+        """:return: one with such a store."""
+        store = SlowStore()
+        world = World.of(lambda clock: store, collapse=collapse)
+        world.given(*[world.answer(Cache_Control="max-age=60")] * 9)
+        return world, store
+
+    def test_looked_before_it_was_stored(self) -> None:
+        """Who began to look before it was stored, and is told after, looks again."""
+        for collapse in Collapse:
+            world, store = self.world(collapse)
+            first, second = world.ask(), world.ask()
+            store.go_on(0)  # the first one's look
+            while len(store.steps) > 1:
+                store.go_on(1)  # all that it takes to store
+            self.assertEqual((first.octets, second.response), (b"hello", None))
+            store.go_on_always()
+            self.assertEqual((second.octets, second.result, world.asked), (b"hello", "hit", 1))
+
+    def test_comes_while_it_is_stored(self) -> None:
+        """Who comes while it is being stored has what there is."""
+        world, store = self.world()
+        first = world.ask()
+        while first.response is None:
+            store.go_on()
+        second = world.ask()
+        store.go_on(len(store.steps) - 1)
+        self.assertEqual((second.octets, world.asked), (b"hello", 1))
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(st.integers(-1, 5), max_size=40), st.sampled_from(Collapse))
+    def test_any_order(self, steps: list[int], collapse: Collapse) -> None:
+        """In any order of the store's answers, and whenever clients come, one request is made."""
+        world, store = self.world(collapse)
+        clients = [world.ask()]
+        for step in steps:
+            if step < 0:
+                clients.append(world.ask())
+            elif store.steps:
+                store.go_on(step % len(store.steps))
+        store.go_on_always()
+        self.assertEqual({client.octets for client in clients}, {b"hello"})
+        self.assertEqual(world.asked, 1)
+        self.assertEqual(world.ask().result, "hit")
+
+
+class AbandonedTests(SynchronousTestCase):
+    """An exchange that all have left."""
+
+    def test_takes_its_time_to_end(self) -> None:
+        """No client joins it any more, however long its end takes."""
+        world = World.of(collapse=Collapse.PROGRESSIVE)
+        body = SlowBody(length=9)
+        first = world.ask(reads=False)
+        world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
+        body.send(b"abc")
+        fill = next(iter(world.cache._table._fills.values()))
+        first.leave()
+        self.assertFalse(fill.is_open)
+        second = world.ask()
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual((second.octets, world.ask().result), (b"hello", "hit"))

@@ -1,0 +1,202 @@
+"""Tests of C{trickster.ranges.delta_cache}: whom the origin lets see an answer, and keep it."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.ranges.deltarig import Answer, Rig
+from tests.ranges.fakeprometheus import status
+from trickster.errors import Reason
+from trickster.http.freshness import Rules
+from trickster.messages import FastForward, Response, Status
+
+# Fields of an answer, and why it is then for the one who asked only.
+FORBIDDING = (
+    ((b"Cache-Control", b"no-store"), Reason.NO_STORE),
+    ((b"cache-control", b"max-age=60, No-Store"), Reason.NO_STORE),
+    ((b"Cache-Control", b"private"), Reason.PRIVATE),
+    ((b"Cache-Control", b'private="x-a", max-age=60'), Reason.PRIVATE),
+    ((b"Cache-Control", b"no-cache"), Reason.NO_CACHE),
+    ((b"CDN-Cache-Control", b"no-store"), Reason.NO_STORE),
+    ((b"CDN-Cache-Control", b"private"), Reason.PRIVATE),
+    ((b"Set-Cookie", b"a=b"), Reason.SET_COOKIE),
+    ((b"Set-Cookie2", b"a=b"), Reason.SET_COOKIE),
+    ((b"Vary", b"*"), Reason.VARY_STAR),
+    ((b"Vary", b"Accept-Encoding, *"), Reason.VARY_STAR),
+    ((b"Vary", b"X-Team"), Reason.VARY),
+    ((b"vary", b"Authorization, Accept"), Reason.VARY),
+)
+# Fields that say nothing about who may see an answer: a lifetime is our own affair.
+ALLOWING = (
+    (b"Cache-Control", b"max-age=0"), (b"Cache-Control", b"s-maxage=0, must-revalidate"),
+    (b"Cache-Control", b"public"), (b"Expires", b"0"), (b"Pragma", b"no-cache"),
+    (b"Vary", b"Accept-Encoding"), (b"Vary", b"authorization , accept-encoding"), (b"Vary", b""),
+    (b"CDN-Cache-Control", b"max-age=1"), (b"Warning", b"199 - no-store"),
+)
+
+
+def headed(*pairs: tuple[bytes, bytes]):  # type: ignore[no-untyped-def]
+    """:return: a fault: the same answer, with more fields."""
+    return lambda response: Response(
+        response.status, response.headers.with_added(*pairs), response.body)
+
+
+def doubtful(response: Response) -> Response:
+    """A fault: servers may differ about what the answer is."""
+    return evolve(response, is_doubtful=True)
+
+
+def told(answer: Answer) -> tuple[Status, Reason | None]:
+    return answer.status, answer.outcome.reason
+
+
+class ForbiddenTests(SynchronousTestCase):
+    """The origin's word on who may see a range answer, by GET and by POST."""
+
+    def test_not_stored(self) -> None:
+        """An answer for one alone is passed on as it is, with its reason, and not stored."""
+        for pair, reason in FORBIDDING:
+            for method in (b"GET", b"POST"):
+                rig = Rig()
+                rig.origin.always = headed(pair)
+                for _ in range(2):
+                    answer = rig.ask(-600, -60, method=method)
+                    self.assertEqual(told(answer), (Status.PROXY_ONLY, reason), pair)
+                    self.assertEqual(answer.octets, rig.direct(-600, -60))
+                    self.assertIn(pair, answer.response.headers.pairs)
+                self.assertEqual((len(rig.asked()), rig.held()), (2, []), pair)
+
+    def test_aligned(self) -> None:
+        """Where alignment would change the range, the client's own request is asked."""
+        rig = Rig()
+        rig.origin.always = headed((b"Cache-Control", b"no-store"))
+        self.assertEqual(told(rig.ask(-590, -60)), (Status.PROXY_ONLY, Reason.NO_STORE))
+        self.assertEqual((rig.asked(), rig.held()), ([(-600, -60), (-590, -60)], []))
+
+    def test_allowed(self) -> None:
+        """What is about a lifetime, or fields that the key has or the origin never sees."""
+        for pair in ALLOWING:
+            rig = Rig()
+            rig.origin.always = headed(pair)
+            self.assertEqual([rig.ask(-600, -60).status for _ in range(2)],
+                             [Status.KEY_MISS, Status.HIT], pair)
+
+    def test_doubtful(self) -> None:
+        """An answer that servers may differ about is passed on as it is, and not stored."""
+        for method in (b"GET", b"POST"):
+            rig = Rig()
+            rig.origin.always = doubtful
+            for _ in range(2):
+                answer = rig.ask(-600, -60, method=method)
+                self.assertEqual(told(answer), (Status.PROXY_ONLY, Reason.ORIGIN_DOUBTFUL))
+                self.assertEqual(answer.octets, rig.direct(-600, -60))
+            self.assertEqual((len(rig.asked()), rig.held()), (2, []))
+
+    def test_again_after_a_while(self) -> None:
+        """The key is passed for some seconds; then what may be kept is kept."""
+        rig = Rig()
+        rig.origin.faults = [headed((b"Cache-Control", b"no-store"))]
+        self.assertEqual([rig.ask(-600, -60).status for _ in range(2)], [Status.PROXY_ONLY] * 2)
+        rig.now.advance(15)
+        self.assertEqual([rig.ask(-600, -60).status for _ in range(2)],
+                         [Status.KEY_MISS, Status.HIT])
+
+    def test_part(self) -> None:
+        """One part that is for one alone makes the whole answer one for itself."""
+        rig = Rig()
+        rig.ask(-600, -300)
+        rig.origin.always = headed((b"Cache-Control", b"no-store"))
+        answer = rig.ask(-600, -60)
+        self.assertEqual(told(answer), (Status.PROXY_ONLY, Reason.NO_STORE))
+        self.assertEqual(answer.octets, rig.direct(-600, -60))
+
+    def test_no_longer_for_all(self) -> None:
+        """What was kept before an answer was private, or varied, is not used any more."""
+        for pair, held in (((b"Cache-Control", b"private"), []), ((b"Vary", b"X-Team"), []),
+                           ((b"Cache-Control", b"no-store"), [(-600, -300)])):
+            rig = Rig()
+            rig.ask(-600, -300)
+            rig.origin.always = headed(pair)
+            rig.ask(-600, -60)
+            self.assertEqual(rig.held(), held, pair)
+
+    def test_cookies_that_may_be_shared(self) -> None:
+        """Where the path says so, a cookie prevents nothing, and is not kept itself."""
+        rig = Rig(rules=Rules(shares_cookies=True))
+        rig.origin.always = headed((b"Set-Cookie", b"a=b"))
+        first, second = rig.ask(-600, -60), rig.ask(-600, -60)
+        self.assertEqual((first.status, second.status), (Status.KEY_MISS, Status.HIT))
+        self.assertNotIn(b"set-cookie", second.response.headers)
+
+
+class WaitersTests(SynchronousTestCase):
+    """Clients that wait for what another one has asked for."""
+
+    def test_for_one_alone(self) -> None:
+        """They are not given an answer for one alone: each asks for itself."""
+        for pair, reason in FORBIDDING:
+            rig = Rig()
+            rig.origin.is_paused = True
+            rig.origin.always = headed(pair)
+            clients = [rig.start(-600, -60) for _ in range(3)]
+            rig.origin.release()
+            self.assertEqual(told(self.successResultOf(clients[0])), (Status.PROXY_ONLY, reason))
+            self.assertNoResult(clients[1])
+            self.assertEqual(len(rig.origin.waiting), 2)
+            rig.origin.release()
+            for client in clients[1:]:
+                self.assertEqual(told(self.successResultOf(client)), (Status.PROXY_ONLY, reason))
+            self.assertEqual((len(rig.asked()), rig.left_over()), (3, (0, 0, 0)), pair)
+
+    def test_first_leaves(self) -> None:
+        """Nor when the one whom it was for has left."""
+        rig = Rig()
+        rig.origin.is_paused = True
+        rig.origin.always = headed((b"Cache-Control", b"private"))
+        first, second = rig.start(-600, -60), rig.start(-600, -60)
+        first.addErrback(lambda _: None)
+        first.cancel()
+        rig.origin.release()
+        self.assertNoResult(second)
+        rig.origin.release()
+        self.assertEqual(len(rig.asked()), 2)
+        self.assertEqual(told(self.successResultOf(second)), (Status.PROXY_ONLY, Reason.PRIVATE))
+
+    def _refused(self, code: int, *pairs: tuple[bytes, bytes]) -> int:
+        """:return: how often the origin is asked by two who want the same at the same time."""
+        rig = Rig()
+        rig.origin.is_paused = True
+        rig.origin.always = status(code, b"no", pairs)
+        clients = [rig.start(-600, -60) for _ in range(2)]
+        rig.origin.release()
+        rig.origin.release()
+        for client in clients:
+            self.assertEqual(self.successResultOf(client).code, code)
+        return len(rig.asked())
+
+    def test_refused(self) -> None:
+        """A refusal may be about another's request; a failure is the same for all of them."""
+        for code in (400, 403, 408, 413, 414, 422, 429, 431):
+            self.assertEqual(self._refused(code), 2, code)
+        self.assertEqual(self._refused(503), 1)
+
+    def test_refused_alone(self) -> None:
+        """A failure that is for one alone is not given to others."""
+        for pair, _ in FORBIDDING:
+            self.assertEqual(self._refused(503, pair), 2, pair)
+
+
+class NewestTests(SynchronousTestCase):
+    """The newest sample of an answer, from an origin that says whom it is for."""
+
+    def test_not_remembered(self) -> None:
+        """A sample for one alone is asked for each time."""
+        for fault in (doubtful, *(headed(pair) for pair, _ in FORBIDDING)):
+            rig = Rig(newest=True)
+            rig.origin.newest_fault = fault
+            rig.now.advance(50)
+            answers = [rig.ask(-600, 40) for _ in range(2)]
+            self.assertEqual([a.outcome.fast_forward for a in answers],
+                             [FastForward.MISS] * 2)
+            self.assertEqual(len(rig.origin.newest), 2)

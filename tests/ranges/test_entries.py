@@ -1,0 +1,282 @@
+"""Tests of C{trickster.ranges.entries}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.messages import Headers
+from trickster.ranges.entries import Entries, Entry
+from trickster.stores.memory import MemoryStore
+from trickster.testing.doubles import DictStore, PausedStore, at_once
+from trickster.timeseries.dataset import Dataset
+from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.wire import Codec
+
+HEADERS = Headers(((b"X-Org", b"1"), (b"X-Org", b"2")))
+
+
+def _entry(*instants: int, span: int = 7) -> Entry:
+    rows = [(t, b"[%d]" % t) for t in instants]
+    extents = Extents.of(1, [(instants[0], instants[-1])])
+    return Entry(Dataset.from_rows(extents, {b"s": rows}), HEADERS, span)
+
+
+def _one_more(entry: Entry | None) -> Entry:
+    last = entry.dataset.extents.spans[-1].end_ns if entry else 0
+    return _entry(*range(1, last + 2))
+
+
+class KeptTests(SynchronousTestCase):
+    """What is put under a key is had back, from stores of both kinds."""
+
+    def _both(self) -> list[Entries]:
+        clock = Clock()
+        return [Entries(MemoryStore(clock), Codec(), 60.0), Entries(DictStore(clock), Codec(), 60.0)]
+
+    def test_nothing(self) -> None:
+        """Nothing is None."""
+        for entries in self._both():
+            self.assertIsNone(at_once(entries.get("a")))
+
+    def test_kept(self) -> None:
+        """Samples, fields and span survive."""
+        for entries in self._both():
+            self.assertTrue(at_once(entries.change("a", lambda entry: _entry(1, 2, 3))))
+            got = at_once(entries.get("a"))
+            self.assertEqual((got.headers, got.span, list(got.dataset.rows(b"s"))),
+                             (HEADERS, 7, [(1, b"[1]"), (2, b"[2]"), (3, b"[3]")]))
+            self.assertEqual(got.dataset.extents.spans, (Extent(1, 3),))
+
+    def test_changed(self) -> None:
+        """A change is made of what is there."""
+        for entries in self._both():
+            for _ in range(3):
+                at_once(entries.change("a", _one_more))
+            self.assertEqual(at_once(entries.get("a")).dataset.extents.count(), 3)
+            self.assertEqual(entries.busy, 0)
+
+    def test_removed(self) -> None:
+        """It can be removed, and changed into nothing."""
+        for entries in self._both():
+            at_once(entries.change("a", _one_more))
+            at_once(entries.remove("a"))
+            self.assertIsNone(at_once(entries.get("a")))
+            at_once(entries.change("a", _one_more))
+            self.assertFalse(at_once(entries.change("a", lambda entry: None)))
+            self.assertIsNone(at_once(entries.get("a")))
+
+    def test_change_fails(self) -> None:
+        """A change that fails changes nothing, and stands in no other's way."""
+        def fail(entry: Entry | None) -> Entry:
+            raise ValueError("no")
+
+        for entries in self._both():
+            with self.assertRaises(ValueError):
+                at_once(entries.change("a", fail))
+            self.assertEqual(entries.busy, 0)
+            self.assertTrue(at_once(entries.change("a", _one_more)))
+
+    def test_foreign(self) -> None:
+        """Something else under the key is nothing."""
+        store = MemoryStore(Clock())
+        store.put_object("a", object(), 1, 60.0)
+        self.assertIsNone(at_once(Entries(store, Codec(), 60.0).get("a")))
+        octets = DictStore()
+        at_once(octets.put("a", b"something", 60.0))
+        self.assertIsNone(at_once(Entries(octets, Codec(), 60.0).get("a")))
+
+    def test_peek(self) -> None:
+        """Only what need not be waited for is to be seen at once."""
+        memory, octets = self._both()
+        for entries in (memory, octets):
+            at_once(entries.change("a", _one_more))
+        self.assertIsNotNone(memory.peek("a"))
+        self.assertIsNone(octets.peek("a"))
+
+    def test_counted(self) -> None:
+        """The fields count for the store as well as the samples."""
+        entry = _entry(1, 2)
+        self.assertGreater(entry.nbytes, entry.dataset.nbytes + 12)
+
+
+class SlowTests(SynchronousTestCase):
+    """Stores that take their time."""
+
+    def setUp(self) -> None:
+        """A store that answers when the test says so."""
+        self.store = PausedStore()
+        self.entries = Entries(self.store, Codec(), 60.0)
+
+    def _change(self) -> Deferred[bool]:
+        return Deferred.fromCoroutine(self.entries.change("a", _one_more))
+
+    def _get(self) -> Deferred[Any]:
+        return Deferred.fromCoroutine(self.entries.get("a"))
+
+    def test_one_after_the_other(self) -> None:
+        """Changes of one key wait for each other, and lose nothing."""
+        store, slow = DictStore(), self.store
+
+        def pass_on() -> None:
+            slow.asked.pop(0).callback(at_once(store.get("a")))
+
+        first, second = self._change(), self._change()
+        self.assertEqual(len(slow.asked), 1)
+        pass_on()
+        at_once(store.put("a", Codec().to_octets(_one_more(None).dataset), 60.0))
+        slow.asked.pop(0).callback(None)  # the first is written, the second reads
+        pass_on()
+        slow.asked.pop(0).callback(None)
+        self.assertEqual([self.successResultOf(first), self.successResultOf(second)],
+                         [True, True])
+        self.assertEqual(self.entries.busy, 0)
+
+    def test_other_keys(self) -> None:
+        """Changes of other keys do not."""
+        self._change()
+        Deferred.fromCoroutine(self.entries.change("b", _one_more))
+        self.assertEqual(len(self.store.asked), 2)
+
+    def test_shared(self) -> None:
+        """All readers of one key at a time share one read."""
+        readers = [self._get() for _ in range(5)]
+        [asked] = self.store.asked
+        asked.callback(Codec().to_octets(_entry(1, 2).dataset))
+        first, *others = (self.successResultOf(reader) for reader in readers)
+        self.assertTrue(all(other is first for other in others))
+        self.assertEqual(self.entries.busy, 0)
+
+    def test_readers_leave(self) -> None:
+        """The last reader to leave gives up the read."""
+        readers = [self._get(), self._get()]
+        for reader in readers:
+            self.assertFalse(self.store.asked[0].called)
+            reader.cancel()
+            self.failureResultOf(reader, CancelledError)
+        self.assertTrue(self.store.asked[0].called)
+        self.assertEqual(self.entries.busy, 0)
+
+    def test_not_older_than_a_change(self) -> None:
+        """A read during which a change ended reads again."""
+        reader, change = self._get(), self._change()
+        first_read, change_read = self.store.asked
+        change_read.callback(None)
+        self.store.asked[2].callback(None)
+        self.assertTrue(self.successResultOf(change))
+        first_read.callback(None)
+        self.assertNoResult(reader)
+        self.store.asked[3].callback(Codec().to_octets(_entry(1).dataset))
+        self.assertEqual(self.successResultOf(reader).dataset.extents.count(), 1)
+        self.assertEqual(self.entries.busy, 0)
+
+    def test_told_one_after_the_other(self) -> None:
+        """Nor is it older than a change that another reader made when it was told."""
+        first, second = self._get(), self._get()
+        first.addCallback(self._change_promptly)
+        self.store.asked[0].callback(None)
+        self.assertEqual(self.successResultOf(second).dataset.extents.count(), 1)
+
+    def _change_promptly(self, _: Any) -> None:
+        self.entries._store = DictStore()
+        at_once(self.entries.change("a", _one_more))
+
+    def test_not_for_ever(self) -> None:
+        """However often it is changed, a read ends."""
+        reader = self._get()
+        for _ in range(3):
+            current = next(asked for asked in self.store.asked if not asked.called)
+            change = self._change()
+            self.store.asked[-1].callback(None)
+            self.store.asked[-1].callback(None)
+            self.successResultOf(change)
+            current.callback(None)
+        self.assertIsNone(self.successResultOf(reader))
+
+    def test_removed_while_changing(self) -> None:
+        """What is removed does not come back with a change that had begun before."""
+        change = self._change()
+        removal = Deferred.fromCoroutine(self.entries.remove("a"))
+        self.store.asked[0].callback(None)
+        self.store.asked[1].callback(None)
+        self.successResultOf(change)
+        self.assertNoResult(removal)
+        self.store.asked[2].callback(1)  # the deletion is the last thing that is done
+        self.successResultOf(removal)
+
+    def test_cancelled(self) -> None:
+        """A caller that leaves in the middle of a change, or waiting for one, leaves no lock."""
+        first, second, third = self._change(), self._change(), self._change()
+        for leaving in (second, first):
+            leaving.cancel()
+            self.failureResultOf(leaving, CancelledError)
+        self.store.asked[-1].callback(None)
+        self.store.asked[-1].callback(None)
+        self.assertTrue(self.successResultOf(third))
+        self.assertEqual(self.entries.busy, 0)
+
+
+class ThreadTests(SynchronousTestCase):
+    """Large entries, and changes that take long."""
+
+    def changing(self) -> tuple[Entries, list[Deferred[Any]]]:
+        """:return: entries with three instants, and what is done in threads."""
+        threads: list[Deferred[Any]] = []
+
+        def offload(function: Any, *args: Any) -> Deferred[Any]:
+            threads.append(Deferred())
+            return threads[-1].addCallback(lambda _: function(*args))
+
+        entries = Entries(MemoryStore(Clock()), Codec(), 60.0, offload)
+        at_once(entries.change("a", lambda entry: _entry(1, 2, 3)))
+        return entries, threads
+
+    def test_long_change(self) -> None:
+        """A change that takes long is made in a thread, and then put."""
+        entries, threads = self.changing()
+        changed = Deferred.fromCoroutine(entries.change("a", _one_more, lambda: True))
+        self.assertEqual(at_once(entries.get("a")).dataset.extents.count(), 3)
+        threads[0].callback(None)
+        self.assertTrue(self.successResultOf(changed))
+        self.assertEqual(at_once(entries.get("a")).dataset.extents.count(), 4)
+
+    def test_overtaken(self) -> None:
+        """Where another change came in between, it is made anew of what is there then."""
+        entries, threads = self.changing()
+        changed = Deferred.fromCoroutine(entries.change("a", _one_more, lambda: True))
+        for turn in range(5):
+            at_once(entries.change("a", _one_more))
+            if turn < len(threads):
+                threads[turn].callback(None)
+        self.assertTrue(self.successResultOf(changed))
+        self.assertEqual(at_once(entries.get("a")).dataset.extents.count(), 9)
+
+    def test_no_more(self) -> None:
+        """What is no longer wanted when it is made is not put."""
+        entries, threads = self.changing()
+        changed = Deferred.fromCoroutine(entries.change("a", _one_more, lambda: False))
+        at_once(entries.remove("a"))
+        threads[0].callback(None)
+        self.assertFalse(self.successResultOf(changed))
+        self.assertIsNone(at_once(entries.get("a")))
+
+    def test_offloaded(self) -> None:
+        """They are made and read in a thread, where there is one; small ones never."""
+        called: list[Any] = []
+
+        async def offload(function: Any, *args: Any) -> Any:
+            called.append(function.__name__)
+            return function(*args)
+
+        entries = Entries(DictStore(), Codec(), 60.0, offload)
+        at_once(entries.change("small", _one_more))
+        at_once(entries.get("small"))
+        self.assertEqual(called, [])
+        rows = [(1, b"x" * (2 << 20))]
+        large = Entry(Dataset.from_rows(Extents.of(1, [(1, 1)]), {b"s": rows}))
+        at_once(entries.change("large", lambda entry: large))
+        self.assertEqual(list(at_once(entries.get("large")).dataset.rows(b"s")), rows)
+        self.assertEqual(called, ["to_octets", "from_octets"])

@@ -1,0 +1,310 @@
+"""Tests of C{trickster.ranges.fast_forward}: the newest sample, beside a range."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.ranges.deltarig import NOW, SECOND_NS, Rig, range_request
+from tests.ranges.fakeprometheus import JSON, Lingering, raising, saying, status
+from tests.ranges.test_deltas_sharing import FORBIDDING, doubtful, headed
+from trickster.errors import UpstreamTimeout
+from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
+from trickster.origins.promrange import PrometheusRange
+from trickster.ranges.fast_forward import NewestSamples, instant_wanted
+from trickster.ranges.plan import Stumbled
+from trickster.testing.doubles import PausedBody, PausedOrigin, at_once
+from trickster.timeseries.dataset import Dataset
+from trickster.timeseries.planning import aligned
+from trickster.timeseries.query import TimeRangeQuery
+
+
+def _wanted(start: float, end: float, step: float = 60, now: float = NOW + 37.5,
+            query: str = "up", ttl: float = 15.0) -> float | None:
+    now_ns = int(now * SECOND_NS)
+    asked = PrometheusRange().decode_request(
+        range_request(NOW + start, NOW + end, step, query), now_ns)
+    at_ns = instant_wanted(asked, aligned(asked), now_ns, ttl)
+    return None if at_ns is None else at_ns / SECOND_NS - NOW
+
+
+class WantedTests(SynchronousTestCase):
+    """When there is a newer sample, and at which instant."""
+
+    def test_newest(self) -> None:
+        """At the end that was asked for, or now if that is earlier."""
+        self.assertEqual([_wanted(-600, 37), _wanted(-600, 37.5), _wanted(-600, 59)],
+                         [37, 37.5, 37.5])
+
+    def test_nothing_newer(self) -> None:
+        """Nothing where the range ends with a whole step, or before the newest."""
+        self.assertEqual([_wanted(-600, 0), _wanted(-600, -10), _wanted(-6600, -1800)], [None] * 3)
+
+    def test_future(self) -> None:
+        """Nor where it ends a step after now, or later."""
+        self.assertIsNone(_wanted(-600, 60))
+
+    def test_fine_steps(self) -> None:
+        """Nor where a step is not longer than one sample serves."""
+        self.assertIsNone(_wanted(-600, 37, 15))
+        self.assertEqual(_wanted(-600, 37, 16), 37)
+        self.assertIsNone(_wanted(-600, 37, 60, ttl=60.0))
+
+    def test_switched_off(self) -> None:
+        """Nor where a comment says so, or samples are taken from elsewhere."""
+        for query in ("up # trickster-fast-forward:off", "up offset -5m"):
+            self.assertIsNone(_wanted(-600, 37, query=query))
+
+
+class AnswerTests(SynchronousTestCase):
+    """What the client sees of it."""
+
+    def setUp(self) -> None:
+        """Half a minute after the last whole one."""
+        self.rig = Rig(newest=True)
+        self.rig.now.advance(37)
+
+    def test_appended(self) -> None:
+        """One more sample, at the end that was asked for; nothing of it is stored."""
+        answer = self.rig.ask(-600, 30)
+        self.assertEqual(answer.times, [*(float(t) for t in range(-600, 1, 60)), 30])
+        self.assertEqual(answer.outcome.fast_forward, FastForward.MISS)
+        self.assertEqual((self.rig.held(), self.rig.origin.newest),
+                         ([(-600, 0)], [(NOW + 30) * 1000]))
+
+    def test_on_hits(self) -> None:
+        """On full hits as well, without asking again while it serves."""
+        self.rig.ask(-600, 30)
+        self.rig.now.advance(10)
+        again = self.rig.ask(-600, 40)
+        self.assertEqual((again.status, again.outcome.fast_forward, again.times[-1]),
+                         (Status.HIT, FastForward.HIT, 30))
+        self.rig.now.advance(5)
+        later = self.rig.ask(-600, 45)
+        self.assertEqual((later.outcome.fast_forward, later.times[-1]), (FastForward.MISS, 45))
+
+    def test_hit_at_once(self) -> None:
+        """Such a hit has nothing to wait for."""
+        self.rig.ask(-600, 30)
+        stepping = self.rig.cache.respond(range_request(NOW - 600, NOW + 30))
+        self.assertRaises(StopIteration, stepping.send, None)
+
+    def test_never_outside(self) -> None:
+        """One that is newer than the end asked for is no use."""
+        self.rig.ask(-600, 30)
+        answer = self.rig.ask(-600, 20)
+        self.assertEqual((answer.times[-1], answer.outcome.fast_forward), (20, FastForward.MISS))
+
+    def test_overtaken(self) -> None:
+        """Nor is one that the range itself has overtaken."""
+        self.rig.now.advance(20)
+        self.rig.ask(-600, 57)
+        self.rig.now.advance(5)
+        answer = self.rig.ask(-600, 62)
+        self.assertEqual(answer.times[-2:], [60, 62])
+
+    def test_series_order(self) -> None:
+        """A series that is new at its end stands where its labels put it."""
+        self.rig.origin.series = 5
+        result = self.rig.ask(-60, 30).json["data"]["result"]
+        self.assertEqual([one["metric"]["n"] for one in result], list("01234"))
+
+    def test_off(self) -> None:
+        """Where it is off the answer says so, and nothing more is asked."""
+        for rig, end in ((Rig(), 30), (self.rig, 0), (Rig(newest=True, phase=True), 30)):
+            rig.now.advance(NOW + 37 - rig.now.seconds())
+            self.assertEqual(rig.ask(-600, end).outcome.fast_forward, FastForward.OFF)
+            self.assertEqual(rig.origin.newest, [])
+
+    def test_unharmful(self) -> None:
+        """With or without the sample, the range is answered."""
+        for fault in (status(500), raising(UpstreamTimeout("slow")), saying(b"garbage"),
+                      saying(b'{"status":"success","data":{"resultType":"matrix","result":[]}}'),
+                      _gzipped, _at(NOW), _at(NOW - 5), _at(NOW + 31)):
+            rig = Rig(newest=True)
+            rig.now.advance(37)
+            rig.origin.newest_fault = fault
+            answer = rig.ask(-600, 30)
+            self.assertEqual((answer.octets, answer.outcome.fast_forward),
+                             (rig.direct(-600, 0), FastForward.ERROR))
+
+    def test_clumsy_dialect(self) -> None:
+        """Not even a bug in a dialect."""
+        rig = Rig(newest=True, dialect=Clumsy())
+        rig.now.advance(37)
+        answer = rig.ask(-600, 30)
+        self.assertEqual((answer.octets, answer.outcome.fast_forward),
+                         (rig.direct(-600, 0), FastForward.ERROR))
+        self.assertEqual(len(self.flushLoggedErrors(Stumbled)), 1)
+
+    def test_clients_own(self) -> None:
+        """It is asked for without the client's codings and conditions, as the client."""
+        self.rig.ask(-600, 30, headers=((b"Accept-Encoding", b"gzip"), (b"If-None-Match", b"1"),
+                                        (b"Authorization", b"x")))
+        [asked] = [r for r in self.rig.origin.requests if r.path == b"/api/v1/query"]
+        self.assertEqual(asked.headers.pairs, ((b"Authorization", b"x"),))
+
+    def test_range_fails(self) -> None:
+        """Where the range has no answer the sample is not waited for."""
+        self.rig.origin.faults = [status(500)]
+        self.assertEqual(self.rig.ask(-600, 30).code, 500)
+
+    def test_client_gone(self) -> None:
+        """A client that leaves gives up both."""
+        paused = PausedOrigin()
+        self.rig.cache._newest._upstream = paused  # type: ignore[union-attr]
+        self.rig.origin.is_paused = True
+        answer = self.rig.start(-600, 30)
+        answer.cancel()
+        self.failureResultOf(answer, CancelledError)
+        self.assertTrue(paused.asked[0].is_cancelled)
+        self.assertEqual(self.rig.left_over(), (0, 0, 0))
+
+    def test_refused_while_waiting(self) -> None:
+        """A refusal of the range gives up the sample."""
+        paused = PausedOrigin()
+        self.rig.cache._newest._upstream = paused  # type: ignore[union-attr]
+        self.rig.origin.faults = [status(400)]
+        self.assertEqual(self.rig.ask(-600, 30).code, 400)
+        self.assertTrue(paused.asked[0].is_cancelled)
+
+
+class Clumsy(PrometheusRange):
+    """A dialect that has not thought of everything."""
+
+    def decode_newest(self, query: TimeRangeQuery, response: Response) -> Dataset:
+        """See L{INewestDialect.decode_newest}."""
+        raise KeyError("result")
+
+
+def _gzipped(response: Response) -> Response:
+    return Response(200, Headers(((b"Content-Encoding", b"gzip"),)), response.body)
+
+
+def _at(instant: int):  # type: ignore[no-untyped-def]
+    text = (b'{"status":"success","data":{"resultType":"vector","result":'
+            b'[{"metric":{"a":"b"},"value":[%d,"1"]}]}}' % instant)
+    return lambda response: Response(200, JSON, Octets(text))
+
+
+class NewestSamplesTests(SynchronousTestCase):
+    """Asking for, and remembering, newest samples."""
+
+    def setUp(self) -> None:
+        """An origin that waits."""
+        self.rig = Rig()
+        self.paused = PausedOrigin()
+        self.newest = NewestSamples(PrometheusRange(), self.paused, self.rig.now,
+                                     self.rig.options, self.rig.in_flight)
+        asked = PrometheusRange().decode_request(range_request(NOW - 60, NOW + 40),
+                                                 NOW * SECOND_NS)
+        self.query: TimeRangeQuery = aligned(asked)
+
+    def _ask(self, at: int, key: str = "k") -> Deferred[tuple[Dataset | None, FastForward]]:
+        return Deferred.fromCoroutine(
+            self.newest.newest(key, self.query, (NOW + at) * SECOND_NS))
+
+    def _answer(self, which: int, at: int) -> None:
+        self.paused.asked[which].answer(_at(NOW + at)(Response(200)))
+
+    def test_shared(self) -> None:
+        """Clients that want one at the same or a later instant share the asking."""
+        seats = [self._ask(30), self._ask(30), self._ask(35)]
+        self.assertEqual(len(self.paused.asked), 1)
+        self._answer(0, 30)
+        self.assertEqual([self.successResultOf(seat)[1] for seat in seats],
+                         [FastForward.MISS] * 3)
+
+    def test_for_one_alone(self) -> None:
+        """Those who wait are not given a sample for one alone, and none is remembered."""
+        plain = _at(NOW + 30)
+        for fault in (doubtful, *(headed(pair) for pair, _ in FORBIDDING)):
+            for _ in range(2):
+                seats = [self._ask(30) for _ in range(3)]
+                [asked] = self.paused.waiting
+                asked.answer(fault(plain(Response(200))))
+                first, *others = [self.successResultOf(seat) for seat in seats]
+                self.assertEqual(first[1], FastForward.MISS)
+                self.assertEqual(others, [(None, FastForward.ERROR)] * 2)
+
+    def test_earlier(self) -> None:
+        """One that wants an earlier one asks for itself, and both are served."""
+        late, early = self._ask(35), self._ask(30)
+        self.assertEqual(len(self.paused.asked), 2)
+        self._answer(1, 30)
+        self._answer(0, 35)
+        self.assertEqual([self.successResultOf(seat)[1] for seat in (late, early)],
+                         [FastForward.MISS] * 2)
+
+    def test_keys_apart(self) -> None:
+        """Queries have nothing to do with each other."""
+        self._ask(30)
+        self._ask(30, "other")
+        self.assertEqual(len(self.paused.asked), 2)
+
+    def test_last_leaves(self) -> None:
+        """The last that waits gives it up, and nothing is left behind."""
+        seats = [self._ask(30), self._ask(35)]
+        for seat in seats:
+            seat.cancel()
+            self.failureResultOf(seat, CancelledError)
+        self.assertTrue(self.paused.asked[0].is_cancelled)
+        self.assertEqual((self.newest._flights, self.rig.now.getDelayedCalls()), ({}, []))
+
+    def test_abandoned_not_joined(self) -> None:
+        """One that is given up but has not ended is not waited for."""
+        lingering: Deferred[None] = Deferred()
+        self.newest._upstream = Lingering(self.paused, lingering)
+        first = self._ask(30)
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        second = self._ask(30)
+        lingering.callback(None)
+        self._answer(1, 30)
+        self.assertEqual(self.successResultOf(second)[1], FastForward.MISS)
+
+    def test_hanging(self) -> None:
+        """One that takes longer than it would serve is not waited for any more."""
+        seat = self._ask(30)
+        self.rig.now.advance(14.9)
+        self.assertNoResult(seat)
+        self.rig.now.advance(0.1)
+        self.assertEqual(self.successResultOf(seat), (None, FastForward.ERROR))
+        self.assertTrue(self.paused.asked[0].is_cancelled)
+        self.assertEqual((self.newest._flights, self.rig.now.getDelayedCalls()), ({}, []))
+
+    def test_ttl_from_asking(self) -> None:
+        """The time that one serves begins when it is asked for."""
+        first = self._ask(30)
+        self.rig.now.advance(14)
+        self._answer(0, 30)
+        self.successResultOf(first)
+        self.assertEqual(self.successResultOf(self._ask(30))[1], FastForward.HIT)
+        self.rig.now.advance(1)
+        self.assertNoResult(self._ask(30))
+
+    def test_in_flight(self) -> None:
+        """It counts while it is fetched and decoded; without room there is none."""
+        for limit, expected in ((1000, FastForward.MISS), (9, FastForward.ERROR)):
+            self.rig.in_flight.limit = limit
+            answer = _at(NOW + 30)(Response(200))
+            body, octets = PausedBody(), at_once(answer.body.read())
+            seat = self._ask(30, str(limit))
+            self.paused.asked[-1].answer(evolve(answer, body=body))
+            body.feed(octets[:5])
+            self.assertEqual(self.rig.in_flight.held, 5)
+            body.feed(octets[5:], b"")
+            self.assertEqual((self.successResultOf(seat)[1], self.rig.in_flight.held),
+                             (expected, 0))
+
+    def test_post(self) -> None:
+        """A question by POST is asked by POST."""
+        request: Request = range_request(NOW - 60, NOW + 40, method=b"POST")
+        self.query = PrometheusRange().decode_request(request, NOW * SECOND_NS)
+        self._ask(30)
+        [asked] = self.paused.asked
+        body = asked.request.body
+        assert isinstance(body, Octets)
+        self.assertEqual((asked.request.method, asked.request.target, body.octets),
+                         (b"POST", b"/api/v1/query", b"query=up&time=%d" % (NOW + 30)))

@@ -1,0 +1,238 @@
+"""Tests of C{trickster.ranges.plan}: what a request comes to, before the cache is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.ranges.deltarig import NOW, SECOND_NS, range_request
+from trickster.errors import BadRequest, NotATimeRange, Reason
+from trickster.keys.identity import Identity
+from trickster.messages import Headers, Request, Status
+from trickster.origins.promrange import PrometheusRange
+from trickster.ranges.plan import DeltaOptions, Plan, fetchable, is_plain, planned
+from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.query import TimeRangeQuery
+
+STEP = 60 * SECOND_NS
+
+
+def _plan(start: float, end: float, step: Any = 60, now: float = NOW, query: str = "up",
+          headers: tuple[tuple[bytes, bytes], ...] = (), **options: Any) -> Plan:
+    request = range_request(start, end, step, query, headers)
+    return planned(request, PrometheusRange(), DeltaOptions("b", **options),
+                   int(now * SECOND_NS))
+
+
+def _seconds(plan: Plan) -> tuple[float, float]:
+    return plan.wanted.start_ns / SECOND_NS, plan.wanted.end_ns / SECOND_NS
+
+
+class AlignedTests(SynchronousTestCase):
+    """Ranges on the step's grid."""
+
+    def test_floored(self) -> None:
+        """Both ends are floored, so the last part of a step is left out."""
+        for asked, answered in (((125, 905), (120, 900)), ((900, 1000), (900, 960)),
+                                ((900, 900), (900, 900)), ((0, 59), (0, 0)),
+                                ((900.5, 1000.75), (900, 960))):
+            self.assertEqual(_seconds(_plan(*asked, now=1000)), answered)
+
+    def test_future(self) -> None:
+        """An end that is to come is left alone: it is never stored, but it is asked for."""
+        plan = _plan(900, 2000, now=1000)
+        self.assertEqual((_seconds(plan), plan.final_ns), ((900, 1980), 1000 * SECOND_NS))
+
+    def test_steps(self) -> None:
+        """Steps are exact, below a second too."""
+        self.assertEqual(_seconds(_plan(10.3, 11.9, "0.5", now=20)), (10.0, 11.5))
+        self.assertEqual(_seconds(_plan(3601, 90_000, "1h30m", now=90_000)), (0, 86_400))
+
+    def test_said(self) -> None:
+        """It is said when the answer is for another range, and when only the end is cut."""
+        self.assertEqual(_plan(125, 905, now=1000).changed, Extent(120 * SECOND_NS, 900 * SECOND_NS))
+        self.assertIsNone(_plan(120, 905, now=1000).changed)
+        self.assertIsNone(_plan(120, 900, now=1000).changed)
+
+    def test_longer(self) -> None:
+        """Alignment may make it one instant more than was asked for."""
+        self.assertTrue(_plan(130, 905, now=1000).is_longer)
+        self.assertFalse(_plan(130, 910, now=1000).is_longer)
+        self.assertFalse(_plan(120, 900, now=1000).is_longer)
+
+
+class PhaseTests(SynchronousTestCase):
+    """Ranges as they are."""
+
+    def test_unchanged(self) -> None:
+        """Only the part of a step at the end is left out, which no client asks for."""
+        plan = _plan(125, 905.5, now=1000, phase=True)
+        self.assertEqual((_seconds(plan), plan.changed, plan.is_longer),
+                         ((125, 905), None, False))
+
+    def test_keys(self) -> None:
+        """The phase is part of the key."""
+        self.assertEqual(_plan(125, 905, now=1000, phase=True).key,
+                         _plan(185, 910, now=1000, phase=True).key)
+        self.assertNotEqual(_plan(125, 905, now=1000, phase=True).key,
+                            _plan(126, 905, now=1000, phase=True).key)
+
+
+class KeyTests(SynchronousTestCase):
+    """What makes two questions the same."""
+
+    def test_times(self) -> None:
+        """Times do not; the backend's prefix is there to be read."""
+        self.assertEqual(_plan(120, 600, now=1000).key, _plan(300, 900, now=1000).key)
+        self.assertTrue(_plan(120, 600, now=1000).key.startswith("b.dpc."))
+
+    def test_identity(self) -> None:
+        """The named request fields do: absent, empty, and each value by itself."""
+        def key(*headers: tuple[bytes, bytes]) -> str:
+            return _plan(120, 600, now=1000, headers=headers, identity=Identity(frozenset((b"x-a", b"x-b")))).key
+
+        keys = [key(), key((b"X-A", b"")), key((b"X-A", b"1")), key((b"X-B", b"1")),
+                key((b"X-A", b"1"), (b"X-B", b"2")), key((b"X-A", b"1+2")),
+                key((b"X-A", b"1"), (b"X-A", b"2"))]
+        self.assertEqual(len(set(keys)), len(keys))
+        self.assertEqual(key((b"X-C", b"1")), key())
+
+    def test_unambiguous(self) -> None:
+        """No two lists of parts run together into one."""
+        def key(a: bytes, b: bytes) -> str:
+            return _plan(120, 600, now=1000, headers=((b"x-a", a), (b"x-b", b)),
+                         identity=Identity(frozenset((b"x-a", b"x-b")))).key
+
+        self.assertNotEqual(key(b"1+2", b"3"), key(b"1", b"2+3"))
+
+
+class FinalTests(SynchronousTestCase):
+    """Up to when samples may be stored."""
+
+    def _final(self, query: str = "up", **options: Any) -> float | None:
+        final_ns = _plan(120, 600, now=1000, query=query, **options).final_ns
+        return None if final_ns is None else final_ns / SECOND_NS
+
+    def test_tolerance(self) -> None:
+        """The longer of the two tolerances counts."""
+        self.assertEqual(self._final(), 1000)
+        self.assertEqual(self._final(tolerance=90.5), 909.5)
+        self.assertEqual(self._final(tolerance=90.0, tolerance_points=2), 880)
+        self.assertEqual(self._final(tolerance=90.0, tolerance_points=1), 910)
+
+    def test_comment(self) -> None:
+        """The query's own overrides both, also if shorter."""
+        comment = "up # trickster-backfill-tolerance:30"
+        self.assertEqual(self._final(comment, tolerance=90.0, tolerance_points=9), 970)
+
+    def test_ahead(self) -> None:
+        """Samples that look ahead are final later, or never."""
+        self.assertEqual(self._final("up offset -5m", tolerance=10.0), 690)
+        self.assertIsNone(self._final("up @ 1001"))
+
+
+class RefusedTests(SynchronousTestCase):
+    """What cannot be planned."""
+
+    def test_too_old(self) -> None:
+        """A range that ends before what is kept; none is too old for C{lru}."""
+        for end, refused in ((539, True), (540, False), (900, False)):
+            self.assertIs(_plan(60, end, now=1000, retention=7).is_too_old, refused)
+            self.assertFalse(_plan(60, end, now=1000, retention=7, lru=True).is_too_old)
+
+    def test_length(self) -> None:
+        """A range longer than allowed; to the nanosecond, as the client asked."""
+        _plan(60, 660, now=1000, max_query_range=600.0)
+        error = self.assertRaises(BadRequest, _plan, 60, 660.001, now=1000,
+                                  max_query_range=600.0)
+        self.assertEqual((error.status, error.reason), (400, Reason.RANGE_REFUSED))
+        self.assertIn("10m", error.detail)
+
+    def test_careless_dialect(self) -> None:
+        """A range that cannot be: no step, or the end first."""
+        for wrong in ({"step_ns": 0}, {"step_ns": -1}, {"extent": Extent(10, 9)}):
+            self.assertRaises(NotATimeRange, planned, range_request(60, 120), Careless(wrong),
+                              DeltaOptions("b"), 1000 * SECOND_NS)
+
+
+    def test_malformed_parameters(self) -> None:
+        """Parameters that cannot be read are the origin's to refuse, in every dialect."""
+        request = evolve(range_request(60, 120), target=b"/api/v1/query_range?query=%zz")
+        with self.assertRaises(NotATimeRange) as caught:
+            planned(request, Trusting(), DeltaOptions("b"), 1000 * SECOND_NS)
+        self.assertEqual(caught.exception.reason, Reason.UNPARSABLE_PARAMETER)
+
+
+class Trusting:
+    """A dialect that does not expect a broken query string."""
+
+    def decode_request(self, request: Request, now_ns: int) -> TimeRangeQuery:
+        """See L{IQueryDialect.decode_request}."""
+        request.params.get("query")
+        return PrometheusRange().decode_request(request, now_ns)
+
+
+class Careless:
+    """A dialect that does not look at what it gives."""
+
+    def __init__(self, wrong: dict[str, Any]) -> None:
+        self.wrong = wrong
+
+    def decode_request(self, request: Request, now_ns: int) -> TimeRangeQuery:
+        """See L{IQueryDialect.decode_request}."""
+        return evolve(PrometheusRange().decode_request(request, now_ns), **self.wrong)
+
+
+class LookupTests(SynchronousTestCase):
+    """How a lookup went, and why the origin had to be asked."""
+
+    def setUp(self) -> None:
+        """Ask for ten minutes, of which the last two may still change."""
+        self.plan = _plan(NOW - 600, NOW, tolerance=120.0)
+
+    def _extents(self, start: int, end: int) -> Extents:
+        return Extents.of(STEP, [((NOW + start) * SECOND_NS, (NOW + end) * SECOND_NS)])
+
+    def test_status(self) -> None:
+        """Nothing of the query, nothing of the range, or a part of it."""
+        self.assertEqual(self.plan.status(None), Status.KEY_MISS)
+        self.assertEqual(self.plan.status(self._extents(-1200, -660)), Status.RANGE_MISS)
+        self.assertEqual(self.plan.status(self._extents(-1200, -600)), Status.PARTIAL_HIT)
+
+    def test_reason(self) -> None:
+        """Missing, volatile, or not yet anything."""
+        def reason(start: int, end: int) -> Reason:
+            return self.plan.reason(Status.PARTIAL_HIT, self._extents(start, end))
+
+        self.assertEqual(reason(-600, 0), Reason.RANGE_MISS)
+        self.assertEqual(reason(-60, 0), Reason.VOLATILE)
+        self.assertEqual(reason(60, 120), Reason.NOT_FINAL)
+
+    def test_other_reasons(self) -> None:
+        """Where the status says it all, and where nothing will ever be final."""
+        missing = self._extents(-600, 0)
+        self.assertEqual(self.plan.reason(Status.KEY_MISS, missing), Reason.KEY_MISS)
+        self.assertEqual(self.plan.reason(Status.PROXY_HIT, missing), Reason.COLLAPSED)
+        plan = evolve(self.plan, final_ns=None)
+        self.assertEqual(plan.reason(Status.RANGE_MISS, missing), Reason.NOT_FINAL)
+
+
+class FetchableTests(SynchronousTestCase):
+    """Requests of the cache's own."""
+
+    def test_stripped(self) -> None:
+        """Conditions, ranges and codings are the client's; who it is goes along."""
+        headers = Headers(((b"If-None-Match", b"1"), (b"RANGE", b"bytes=0-"),
+                           (b"Accept-Encoding", b"gzip"), (b"Authorization", b"x"),
+                           (b"Cache-Control", b"max-age=0"), (b"Cookie", b"y")))
+        request = fetchable(Request(b"GET", b"/", headers))
+        self.assertEqual(request.headers.pairs, ((b"Authorization", b"x"), (b"Cookie", b"y")))
+
+    def test_plain(self) -> None:
+        """No content coding, or the one that is none."""
+        for value, plain in ((None, True), (b"", True), (b" Identity", True), (b"gzip", False),
+                             (b"identity, gzip", False)):
+            pairs = () if value is None else ((b"Content-Encoding", value),)
+            self.assertEqual(is_plain(Headers(pairs)), plain)

@@ -1,0 +1,66 @@
+"""Tests of C{trickster.stores.circuit}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.stores.circuit import Circuit
+
+
+class CircuitTests(SynchronousTestCase):
+    """Leaving alone what fails."""
+
+    def failing(self, times: int) -> Circuit:
+        """:return: a circuit after failures at time 100."""
+        circuit = Circuit(3, 10.0)
+        for _ in range(times):
+            circuit.failed(100.0)
+        return circuit
+
+    def test_closed(self) -> None:
+        """A few failures change nothing."""
+        circuit = self.failing(2)
+        self.assertTrue(circuit.allows(100.0) and circuit.allows(100.0))
+        self.assertFalse(circuit.is_open)
+
+    def test_open(self) -> None:
+        """After enough of them, nothing gets through for a while."""
+        circuit = self.failing(3)
+        self.assertTrue(circuit.is_open)
+        self.assertEqual([circuit.allows(100.0), circuit.allows(109.9)], [False, False])
+
+    def test_one_try(self) -> None:
+        """After the pause one try gets through, and another only after another pause."""
+        circuit = self.failing(3)
+        self.assertEqual([circuit.allows(at) for at in (110.0, 110.0, 119.0, 120.0)],
+                         [True, False, False, True])
+
+    def test_try_fails(self) -> None:
+        """A try that fails begins another pause."""
+        circuit = self.failing(3)
+        circuit.allows(110.0)
+        circuit.failed(112.0)
+        self.assertEqual([circuit.allows(121.0), circuit.allows(122.0)], [False, True])
+
+    def test_success_closes(self) -> None:
+        """One success lets everything through again, and is news."""
+        circuit = self.failing(3)
+        self.assertTrue(circuit.succeeded())
+        self.assertTrue(circuit.allows(100.0))
+        self.assertFalse(circuit.is_open)
+
+    def test_success_is_no_news(self) -> None:
+        """A success where the circuit was closed is nothing to talk about."""
+        self.assertFalse(self.failing(2).succeeded())
+
+    def test_success_resets(self) -> None:
+        """Only failures in a row count."""
+        circuit = self.failing(2)
+        circuit.succeeded()
+        circuit.failed(101.0)
+        self.assertFalse(circuit.is_open)
+
+    def test_clock_set_back(self) -> None:
+        """A clock that is set back does not keep it open for long."""
+        circuit = self.failing(3)
+        self.assertTrue(circuit.allows(50.0))

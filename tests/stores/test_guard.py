@@ -1,0 +1,361 @@
+"""Tests of C{trickster.stores.guard}."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from trickster.errors import StoreError
+from trickster.interfaces import ICacheStore, IReferenceStore
+from trickster.observability.counters import StoreCounters
+from trickster.stores.guard import GuardedReferences, GuardLimits, guarded
+from trickster.stores.memory import MemoryStore
+from trickster.testing.doubles import BrokenStore, DictStore, PausedStore, at_once
+from trickster.testing.stores import cache_store_contract, reference_store_contract
+
+LIMITS = GuardLimits(timeout=2.0, failures=3, pause=10.0, pending_octets=100, doomed_keys=3)
+
+
+def _guarded_dict(clock: Clock) -> ICacheStore:
+    return guarded(DictStore(clock), "c", clock)
+
+
+def _guarded_memory(clock: Clock) -> ICacheStore:
+    return guarded(MemoryStore(clock), "c", clock)
+
+
+class OctetsContractTests(cache_store_contract(_guarded_dict), TestCase):  # type: ignore[misc]
+    """Before a store that works, it is that store."""
+
+
+class ReferencesContractTests(  # type: ignore[misc]
+        reference_store_contract(_guarded_memory), TestCase):
+    """The same for one that keeps objects."""
+
+
+class HastyStore(DictStore):
+    """A store that fails before there is anything to wait for."""
+
+    def get(self, key: str) -> Any:
+        """See L{ICacheStore.get}."""
+        raise StoreError("not now")
+
+
+class DeafStore(DictStore):
+    """A store that cannot be cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.later: Deferred[bytes] = Deferred()
+
+    async def get(self, key: str) -> Any:
+        """See L{ICacheStore.get}."""
+        try:
+            await Deferred()
+        except CancelledError:
+            return await self.later
+
+
+class GuardTestCase(SynchronousTestCase):
+    """Sets up a store that fails, and one that works."""
+
+    def setUp(self) -> None:
+        """Make a clock and a guard before a dict."""
+        self.clock = Clock()
+        self.noted: list[tuple[str, str, int]] = []
+        self.working = DictStore(self.clock)
+        self.broken = BrokenStore()
+        self.guard = self.before(self.working)
+
+    def before(self, inner: Any) -> Any:
+        """:return: a guard before a store."""
+        return guarded(inner, "cold", self.clock, self.note, LIMITS)
+
+    def note(self, operation: str, status: str, octets: int) -> None:
+        """Keep what is counted."""
+        self.noted.append((operation, status, octets))
+
+    def break_it(self) -> None:
+        """Let the store fail from now on."""
+        self.guard.inner = self.broken
+
+    def mend_it(self) -> None:
+        """Let it work again, and wait until that is tried."""
+        self.guard.inner = self.working
+        self.clock.advance(LIMITS.pause)
+
+
+class FailureTests(GuardTestCase):
+    """Failures are misses."""
+
+    def test_get(self) -> None:
+        """A get that fails finds nothing."""
+        self.assertIsNone(at_once(self.before(self.broken).get("a")))
+        self.assertEqual(self.noted, [("get", "error", 0)])
+
+    def test_others(self) -> None:
+        """The others do nothing, and say so."""
+        guard = self.before(self.broken)
+        at_once(guard.put("a", b"1", 9))
+        self.assertEqual(at_once(guard.delete(["a"])), 0)
+        self.assertEqual(list(at_once(self.before(self.broken).keys(""))), [])
+
+    def test_objects(self) -> None:
+        """Objects fail in the same way."""
+        guard = self.before(self.broken)
+        self.assertIsNone(guard.get_object("a"))
+        self.assertFalse(guard.put_object("a", object(), 1, 9))
+        self.assertEqual(self.noted, [("get", "error", 0), ("set", "error", 0)])
+
+    def test_unforeseen(self) -> None:
+        """Every error of a store is a failure, not only those that it may raise."""
+        guard = self.before(BrokenStore(ZeroDivisionError()))
+        self.assertIsNone(at_once(guard.get("a")))
+
+    def test_raises_before_it_waits(self) -> None:
+        """A store whose method is no coroutine, and raises at once, is no better."""
+        self.guard.inner = HastyStore()
+        self.assertIsNone(at_once(self.guard.get("a")))
+
+    def test_says_that_it_fails(self) -> None:
+        """Who got a miss can ask whether the store is to blame, until it works again."""
+        guard = self.before(self.broken)
+        self.assertFalse(guard.is_failing)
+        at_once(guard.get("a"))
+        self.assertTrue(guard.is_failing)
+        guard.inner = MemoryStore(self.clock)
+        guard.get_object("a")
+        self.assertFalse(guard.is_failing)
+
+    def test_provides_what_the_inner_one_does(self) -> None:
+        """It keeps objects if, and only if, the inner one does."""
+        self.assertFalse(IReferenceStore.providedBy(self.before(DictStore())))
+        self.assertIsInstance(self.before(MemoryStore(self.clock)), GuardedReferences)
+
+
+class CountTests(GuardTestCase):
+    """Operations that work are counted with their octets."""
+
+    def test_octets(self) -> None:
+        """Hits, misses, puts and deletes."""
+        at_once(self.guard.put("a", b"123", 9))
+        at_once(self.guard.get("a"))
+        at_once(self.guard.get("b"))
+        at_once(self.guard.delete(["a"]))
+        self.assertEqual(self.noted, [("set", "none", 3), ("get", "hit", 3), ("get", "miss", 0),
+                                      ("del", "none", 0)])
+
+    def test_objects(self) -> None:
+        """The same for objects; one that is refused is skipped."""
+        guard = self.before(MemoryStore(self.clock, 1000))
+        guard.put_object("a", object(), 7, 9)
+        guard.put_object("b", object(), 1000, 9)
+        guard.get_object("a")
+        guard.get_object("b")
+        self.assertEqual(self.noted, [("set", "none", 7), ("set", "skipped", 0),
+                                      ("get", "hit", 0), ("get", "miss", 0)])
+
+
+class TimeTests(GuardTestCase):
+    """A slow store is not waited for."""
+
+    def setUp(self) -> None:
+        """Ask a paused store."""
+        super().setUp()
+        self.paused = PausedStore()
+        self.guard = self.before(self.paused)
+
+    def asked(self, coroutine: Any) -> Deferred[Any]:
+        """:return: what is being waited for."""
+        return Deferred.fromCoroutine(coroutine)
+
+    def test_in_time(self) -> None:
+        """An answer in time is taken, and leaves no timer."""
+        asking = self.asked(self.guard.get("a"))
+        self.clock.advance(1.9)
+        self.paused.asked[0].callback(b"1")
+        self.assertEqual(self.successResultOf(asking), b"1")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_too_late(self) -> None:
+        """After the timeout it is a miss, and the store is told to give up."""
+        asking = self.asked(self.guard.get("a"))
+        self.clock.advance(2.0)
+        self.assertIsNone(self.successResultOf(asking))
+        self.assertTrue(self.paused.asked[0].called)
+        self.assertEqual(self.noted, [("get", "error", 0)])
+
+    def test_deaf_store(self) -> None:
+        """So it is when the store does not listen, and answers later on."""
+        deaf = DeafStore()
+        asking = self.asked(self.before(deaf).get("a"))
+        self.clock.advance(2.0)
+        self.assertIsNone(self.successResultOf(asking))
+        deaf.later.callback(b"1")
+
+    def test_client_gone(self) -> None:
+        """Who asks may leave: that stops the store and is no failure of it."""
+        asking = self.asked(self.guard.get("a"))
+        asking.cancel()
+        self.failureResultOf(asking, CancelledError)
+        self.assertTrue(self.paused.asked[0].called)
+        self.assertFalse(self.guard.is_failing)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_cancelled_within(self) -> None:
+        """A store that cancels what it waits for has failed: no client has left."""
+        asking = self.asked(self.guard.get("a"))
+        self.paused.asked[0].cancel()
+        self.assertIsNone(self.successResultOf(asking))
+        self.assertTrue(self.guard.is_failing)
+
+    def test_pending_values(self) -> None:
+        """Values that a slow store has not taken yet are bounded."""
+        for size in (150, 10, 1):
+            self.asked(self.guard.put("a", b"x" * size, 9))
+        self.assertEqual(len(self.paused.asked), 1)
+        self.assertEqual(self.noted, [("set", "skipped", 10), ("set", "skipped", 1)])
+
+    def test_no_longer_pending(self) -> None:
+        """Once one has been taken, or given up, there is room for the next."""
+        self.asked(self.guard.put("a", b"x" * 150, 9))
+        self.clock.advance(2.0)
+        self.asked(self.guard.put("b", b"x", 9))
+        self.assertEqual(len(self.paused.asked), 2)
+
+
+class LeftAloneTests(GuardTestCase):
+    """A store that keeps failing is left alone for a while."""
+
+    def test_left_alone(self) -> None:
+        """After some failures it is not asked any more."""
+        self.break_it()
+        for _ in range(5):
+            at_once(self.guard.get("a"))
+        self.assertEqual(len(self.broken.calls), 3)
+        self.assertEqual(self.noted[-1], ("get", "skipped", 0))
+        self.assertTrue(self.guard.is_shut_off)
+
+    def test_tried_again(self) -> None:
+        """After a pause it is tried, and if it works, used."""
+        at_once(self.guard.put("a", b"1", 99))
+        self.break_it()
+        for _ in range(3):
+            at_once(self.guard.get("a"))
+        self.mend_it()
+        self.assertEqual([at_once(self.guard.get("a")) for _ in range(2)], [b"1", b"1"])
+        self.assertFalse(self.guard.is_shut_off)
+
+
+class DoomedTests(GuardTestCase):
+    """What was to be deleted does not come back."""
+
+    def setUp(self) -> None:
+        """Fail to delete something."""
+        super().setUp()
+        at_once(self.guard.put("a", b"old", 999))
+        self.break_it()
+        at_once(self.guard.delete(["a"]))
+
+    def test_gone_all_the_same(self) -> None:
+        """It is a miss when the store works again, and deleted then."""
+        self.mend_it()
+        self.assertEqual(list(at_once(self.guard.keys(""))), [])
+        self.assertIsNone(at_once(self.guard.get("a")))
+        self.assertEqual(self.working.values, {})
+
+    def test_put_again(self) -> None:
+        """A newer value is found."""
+        self.mend_it()
+        at_once(self.guard.put("a", b"new", 99))
+        self.assertEqual(at_once(self.guard.get("a")), b"new")
+
+    def test_bounded(self) -> None:
+        """The memory of such keys is bounded: the oldest are forgotten."""
+        at_once(self.guard.delete(["b", "c", "d"]))
+        self.mend_it()
+        self.assertEqual(at_once(self.guard.get("a")), b"old")
+
+
+class LogTests(GuardTestCase):
+    """A store that is down is loud, but not deafening."""
+
+    def fail(self, times: int, apart: float) -> list[str]:
+        """:return: what is logged when the store fails so often."""
+        guard = guarded(self.broken, "cold", self.clock,
+                        limits=GuardLimits(failures=10**6))
+        with capturedLogs() as events:
+            for _ in range(times):
+                at_once(guard.get("a"))
+                self.clock.advance(apart)
+        return [event["log_format"].format(**event) for event in events
+                if event["log_level"] is LogLevel.error]
+
+    def test_once_a_minute(self) -> None:
+        """A failure is logged at once, others of the same minute are only counted."""
+        self.assertEqual(self.fail(7, 10.0), [
+            "Cache cold failed to get: StoreError: broken (0 more failures)",
+            "Cache cold failed to get: StoreError: broken (5 more failures)"])
+
+    def test_nameless_error(self) -> None:
+        """An error without words is told by its type."""
+        self.broken.error = StoreError()
+        self.assertEqual(self.fail(1, 0), [
+            "Cache cold failed to get: StoreError (0 more failures)"])
+
+    def test_works_again(self) -> None:
+        """Its recovery is told as well."""
+        self.break_it()
+        for _ in range(3):
+            at_once(self.guard.get("a"))
+        self.mend_it()
+        with capturedLogs() as events:
+            at_once(self.guard.get("a"))
+        self.assertEqual([event["log_format"] for event in events],
+                         ["Cache {cache} works again"])
+
+
+class WordTests(SynchronousTestCase):
+    """What is counted, and what the page on operations says of it."""
+
+    def documented(self) -> dict[str, set[str]]:
+        """:return: the statuses of each operation, from the page's table."""
+        page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+        table = page.split("| `operation` |")[1].split("\n\n")[0]
+        rows = re.findall(r"^\| `(\w+)` \|[^|]*\|(.*)\|$", table, re.MULTILINE)
+        return {operation: set(re.findall("`([a-z]+)`", rest)) for operation, rest in rows}
+
+    def counted(self) -> dict[str, set[str]]:
+        """:return: what the guard tells of stores that work, fail, and are left alone."""
+        found: dict[str, set[str]] = {}
+
+        def note(operation: str, status: str, octets: int) -> None:
+            found.setdefault(operation, set()).add(status)
+
+        clock = Clock()
+        small = MemoryStore(clock, max_octets=500)
+        for store in (DictStore(clock), BrokenStore(), small):
+            for ask in (lambda guard: guard.get("k"), lambda guard: guard.put("k", b"v", 9.0),
+                        lambda guard: guard.get("k"), lambda guard: guard.delete(["k"]),
+                        lambda guard: guard.keys("")):
+                guard = guarded(store, "c", clock, note, LIMITS)
+                for _ in range(LIMITS.failures + 1):
+                    self.successResultOf(Deferred.fromCoroutine(ask(guard)))
+        self.assertFalse(guarded(small, "c", clock, note).put_object("k", "v", 1000, 9.0))
+        return found
+
+    def test_documented(self) -> None:
+        """Every word that is counted is documented, and no other."""
+        self.assertEqual(self.counted(), self.documented())
+
+    def test_in_docstrings(self) -> None:
+        """The words are the same where the counters and the guard describe them."""
+        words = {*self.documented(), *set().union(*self.documented().values())}
+        for documented in (guarded.__doc__, StoreCounters.operation.__doc__):
+            self.assertEqual(set(re.findall(r"C\{(\w+)\}", documented or "")), words)

@@ -1,1 +1,0 @@
-"""The caches: delta, object, and the collapsing of requests."""

@@ -1,0 +1,1 @@
+"""Several requests share one exchange with an origin, and one body."""

@@ -1,0 +1,390 @@
+"""One exchange with the origin for the object cache, from the request to the stored answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from attrs import define, evolve
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from trickster.collapsing.broadcast import SharedBody
+from trickster.collapsing.byte_budget import OverBudget
+from trickster.collapsing.waiters import settled
+from trickster.errors import Reason, RequestError, Undecodable, UpstreamBroke, UpstreamError
+from trickster.http.byte_ranges import Span
+from trickster.http.conditions import is_conditional, still_selects
+from trickster.http.freshness import is_young_enough, may_replace_error
+from trickster.interfaces import IResponder
+from trickster.messages import Engine, Octets, Outcome, Response, Status, passed_status
+from trickster.objects.fetch import Errand, is_first_hand, outcome_of
+from trickster.objects.fills import Fill, FillTable, Landed
+from trickster.objects.options import Collapse, ObjectOptions
+from trickster.objects.partial_responses import combined, partial_document
+from trickster.objects.requests import AskingRules, asked_anew, asked_for_missing
+from trickster.objects.responses import Reply, answer, needs_all
+from trickster.objects.storage_policy import Archive
+from trickster.objects.stored_response import Document, whole_part
+
+
+@define
+class Fetcher:
+    """Asks the origin, tells a L{Fill} what comes of it, and has stored what may be stored."""
+
+    _inner: IResponder
+    _clock: IReactorTime
+    _archive: Archive
+    _table: FillTable
+    _asking: AskingRules
+    _options: ObjectOptions
+
+    async def fetch(self, fill: Fill, errand: Errand) -> None:
+        """
+        :raises trickster.errors.RequestError: the origin gave no answer, and nothing stored
+            may take its place.
+        """
+        if len(errand.missing) > 1 and self._options.dearticulate_upstream_ranges:
+            await self._fetch_separately(fill, errand)
+            return
+        sent = self._clock.seconds()
+        try:
+            response = await self._inner.respond(errand.sent)
+        except RequestError as error:
+            if self._lands_stale(fill, errand, error.reason):
+                return
+            raise
+        try:
+            await self._take(fill, errand, response, sent)
+        except BaseException:
+            response.body.close()
+            raise
+
+    async def _take(self, fill: Fill, errand: Errand, response: Response, sent: float) -> None:
+        if response.status >= 500 and self._lands_stale(
+                fill, errand, Reason.ORIGIN_STATUS, response.status):
+            response.body.close()
+        elif response.status == 304:
+            response.body.close()
+            await self._not_modified(fill, errand, response, sent)
+        elif response.status == 206:
+            await self._partial(fill, errand, response, sent)
+        elif errand.missing and response.status == 416:
+            response.body.close()
+            await self._anew(fill, errand)
+        else:
+            await self._answered(fill, errand, response, sent)
+
+    def _lands_stale(self, fill: Fill, errand: Errand, reason: Reason,
+                     status: int | None = None) -> bool:
+        """Use what is stored in the place of an error, if that is allowed (RFC 5861)."""
+        stored = errand.stored
+        if stored is None or not stored.is_whole:
+            return False
+        age, asked = stored.age(self._clock.seconds()), errand.question.asked
+        if b"no-cache" in asked or not is_young_enough(stored.policy, age, asked):
+            return False
+        if not may_replace_error(stored.policy, age, self._options.stale_if_error):
+            return False
+        fill.land(Landed(stored, Outcome(
+            Engine.OBJECT, Status.HIT, Reason.STALE, "stale-if-error", origin_status=status,
+            cause=reason)))
+        return True
+
+    # What a 304 may mean.
+
+    async def _not_modified(self, fill: Fill, errand: Errand, response: Response,
+                            sent: float) -> None:
+        stored = errand.stored
+        if stored is None and not is_conditional(errand.sent.headers):
+            await self._release(fill, errand, response, Reason.STATUS_NOT_STORABLE)
+        elif stored is None:
+            # The client's own condition: what it has is good.
+            head = self._archive.head(errand.question, response, sent)
+            reason = self._archive.why_personal(errand.question, head)
+            if reason is not None:
+                await self._release(fill, errand, response, reason)
+                return
+            outcome = outcome_of(Status.KEY_MISS, errand.reason, response)
+            fill.land(Landed(head, outcome, first_hand=True))
+        elif still_selects(stored.headers, response.headers):
+            await self._validated(fill, errand, response, sent)
+        else:
+            # It speaks of a representation that is not stored here.
+            await self._anew(fill, errand)
+
+    async def _validated(self, fill: Fill, errand: Errand, response: Response,
+                         sent: float) -> None:
+        question, stored = errand.question, errand.stored
+        assert stored is not None
+        fresh = self._archive.renewed(question, stored, response, sent)
+        missing = self._archive.missing(fresh, question.request)
+        if missing:
+            await self._fetch_missing(fill, errand, fresh, missing)
+            return
+        is_wished = errand.reason is Reason.REQUEST_NO_CACHE
+        outcome = outcome_of(
+            Status.REVALIDATED, errand.reason if is_wished else Reason.REVALIDATED, response)
+        reason = self._archive.why_personal(question, fresh)
+        if reason is not None:
+            reply = Reply(fresh, question.request, self._clock.seconds(), outcome,
+                          self._options.range_rules)
+            await self._release(fill, errand, answer(reply), reason)
+            return
+        fill.land(Landed(fresh, evolve(outcome, stored=True)))
+        if fill.is_to_be_kept():
+            await self._archive.keep_renewed(question, fresh, stored)
+            self._table.stored(question.key)
+
+    async def _anew(self, fill: Fill, errand: Errand) -> None:
+        """What is stored is of no use: ask as if there were nothing."""
+        sent = asked_anew(errand.question, self._asking)
+        if errand.stored is not None:
+            await self._archive.drop(errand.question, errand.stored)
+            sent = evolve(sent, headers=sent.headers.without(
+                b"if-none-match", b"if-modified-since"))
+        await self.fetch(fill, evolve(errand, stored=None, missing=(), sent=sent,
+                                      reason=Reason.STALE))
+
+    # Parts of a body.
+
+    async def _fetch_missing(self, fill: Fill, errand: Errand, stored: Document,
+                             missing: tuple[Span, ...]) -> None:
+        sent = asked_for_missing(errand.question, stored, missing, self._asking)
+        if sent is None:
+            await self._anew(fill, errand)
+        else:
+            await self.fetch(fill, evolve(errand, stored=stored, sent=sent, missing=missing))
+
+    async def _partial(self, fill: Fill, errand: Errand, response: Response,
+                       sent: float) -> None:
+        head = self._archive.head(errand.question, response, sent)
+        reason = self._archive.why_not_partial(
+            errand.question, errand.sent, response, head.policy)
+        if reason is not None:
+            await self._not_kept(fill, errand, response, reason)
+            return
+        octets = await self._whole(response)
+        document = self._joined(errand.stored, partial_document(head, response.headers, octets))
+        if document is not None and not self._archive.missing(document, errand.question.request):
+            await self._land_partial(fill, errand, document, response)
+        elif errand.missing:
+            await self._anew(fill, errand)
+        else:
+            passed = evolve(response, body=Octets(octets))
+            await self._release(fill, errand, passed, Reason.STATUS_NOT_STORABLE)
+
+    async def _not_kept(self, fill: Fill, errand: Errand, response: Response,
+                        reason: Reason) -> None:
+        if not errand.missing:
+            await self._release(fill, errand, response, reason)
+            return
+        # It is what we asked for, but only a part of what the client did.
+        response.body.close()
+        if reason is not Reason.TOO_LARGE:
+            await self._anew(fill, errand)
+            return
+        sent = asked_anew(errand.question, self._asking)
+        await self.fetch(fill, evolve(errand, stored=None, missing=(), sent=sent))
+
+    def _joined(self, stored: Document | None, fresh: Document | None) -> Document | None:
+        if stored is None or fresh is None:
+            return fresh
+        return combined(stored, fresh, self._options.rules) or fresh
+
+    async def _land_partial(self, fill: Fill, errand: Errand, document: Document,
+                            response: Response) -> None:
+        status, reason = Status.KEY_MISS, errand.reason
+        if errand.stored is not None and errand.missing:
+            status, reason = self._partial_status(errand, errand.stored), Reason.RANGE_MISS
+        await self._land(fill, errand, document, outcome_of(status, reason, response),
+                         is_first_hand(response))
+
+    def _partial_status(self, errand: Errand, stored: Document) -> Status:
+        spans = self._archive.wanted(stored, errand.question.request)
+        wanted = (stored.length or 0) if spans is None else sum(s.length for s in spans)
+        missing = sum(span.length for span in errand.missing)
+        return Status.PARTIAL_HIT if missing < wanted else Status.RANGE_MISS
+
+    async def _fetch_separately(self, fill: Fill, errand: Errand) -> None:
+        """Ask for each missing span by itself, all at once."""
+        results = await settled([
+            Deferred.fromCoroutine(self._one_span(errand, span)) for span in errand.missing])
+        responses = [result[0] for result in results if isinstance(result, tuple)]
+        document = self._all_joined(errand, [
+            result[1] for result in results if isinstance(result, tuple)])
+        if document is None or self._archive.missing(document, errand.question.request):
+            await self._anew(fill, errand)
+        else:
+            await self._land_partial(fill, errand, document, responses[0])
+
+    async def _one_span(self, errand: Errand, span: Span) -> tuple[Response, Document | None]:
+        assert errand.stored is not None
+        request = asked_for_missing(errand.question, errand.stored, (span,), self._asking)
+        assert request is not None  # there was a validator for all of them
+        sent = self._clock.seconds()
+        response = await self._inner.respond(request)
+        try:
+            head = self._archive.head(errand.question, response, sent)
+            if response.status != 206 or self._archive.why_not_partial(
+                    errand.question, request, response, head.policy):
+                return response, None
+            octets = await self._whole(response)
+            return response, partial_document(head, response.headers, octets)
+        finally:
+            response.body.close()
+
+    def _all_joined(self, errand: Errand, fresh: Sequence[Document | None]) -> Document | None:
+        document = errand.stored
+        for one in fresh:
+            if one is None or document is None:
+                return None
+            document = combined(document, one, self._options.rules)
+        return document
+
+    # Whole bodies.
+
+    async def _answered(self, fill: Fill, errand: Errand, response: Response,
+                        sent: float) -> None:
+        head = self._archive.head(errand.question, response, sent)
+        reason = self._archive.why_not_stored(errand.question, response, head.policy)
+        if self._is_transformed(response):
+            await self._transform(fill, errand, response, head)
+        elif reason is not None:
+            await self._release(fill, errand, response, reason)
+        elif response.status == 204:
+            # Who sends it on does not read its body, and so would seem to have left.
+            response.body.close()
+            await self._land_new(fill, errand, evolve(head, length=0), response)
+        else:
+            await self._stream(fill, errand, response, head)
+
+    async def _release(self, fill: Fill, errand: Errand, response: Response,
+                       reason: Reason) -> None:
+        """Give an answer to the one who asked first, and let the others ask themselves."""
+        _let_go(errand)
+        if reason is not Reason.REQUEST_NO_STORE:
+            self._pass(errand)
+        if errand.stored is not None and _outdates(errand, response, reason):
+            # The origin has another answer now: the older one must not be used again.
+            await self._archive.drop(errand.question, errand.stored)
+        status = passed_status(response.status) if response.status >= 400 else Status.KEY_MISS
+        outcome = outcome_of(status, reason, response)
+        fill.release(evolve(response, outcome=evolve(outcome, missed=errand.reason)))
+
+    def _pass(self, errand: Errand) -> None:
+        self._table.pass_for_now(errand.slot, self._clock.seconds())
+
+    async def _stream(self, fill: Fill, errand: Errand, response: Response,
+                      head: Document) -> None:
+        """Pass an answer on as it comes, and store it when it is whole."""
+        self._table.share_again(errand.slot)
+        fits = self._archive.fits(response.body.length or 0)
+        reason = errand.reason if fits else Reason.TOO_LARGE
+        outcome = evolve(outcome_of(Status.KEY_MISS, reason, response), stored=fits,
+                         missed=errand.reason)
+        first_hand = is_first_hand(response)
+        body = SharedBody(
+            response.body, self._options.spread,
+            overflowed=lambda: self._too_large(fill, errand, go_live),
+            left=fill.check, in_haste=fill.is_waited_for)
+        go_live = partial(fill.go_live, head, body, outcome, first_hand)
+        examined = self._options.route.unkept is not None and response.status == 200
+        if not examined and not needs_all(
+                head, errand.question.request, self._options.range_rules):
+            go_live()
+        await body.pump()
+        if not body.is_kept:
+            return
+        octets = b"".join(body.buffers()) if examined else b""
+        unkept = self._unkept(octets) if examined else None
+        if unkept is not None:
+            await self._release(fill, errand, evolve(response, body=Octets(octets)), unkept)
+            return
+        document = evolve(head, parts=whole_part(body.buffers()), length=body.size)
+        await self._land(fill, errand, document, outcome, first_hand)
+
+    def _unkept(self, octets: bytes) -> Reason | None:
+        unkept = self._options.route.unkept
+        return None if unkept is None else unkept(octets)
+
+    def _too_large(self, fill: Fill, errand: Errand, go_live: Callable[[], None]) -> None:
+        _let_go(errand)
+        fill.is_detached = False
+        if fill.body is None:
+            go_live()
+        if self._options.collapse is Collapse.BASIC:
+            self._pass(errand)
+            fill.release()
+
+    def _is_transformed(self, response: Response) -> bool:
+        return (self._options.route.transform is not None and response.status == 200
+                and b"content-encoding" not in response.headers)
+
+    async def _transform(self, fill: Fill, errand: Errand, response: Response,
+                         head: Document) -> None:
+        transform = self._options.route.transform
+        assert transform is not None
+        octets = await self._whole(response)
+        try:
+            changed = transform(octets)
+        except Undecodable as error:
+            passed = evolve(response, body=Octets(octets))
+            await self._release(fill, errand, passed, error.reason)
+            return
+        reason = self._unkept(octets) or self._archive.why_not_stored(
+            errand.question, response, head.policy)
+        if reason is not None:
+            await self._release(fill, errand, evolve(response, body=Octets(changed)), reason)
+            return
+        parts = whole_part((changed,) if changed else ())
+        await self._land_new(fill, errand, evolve(head, parts=parts, length=len(changed)), response)
+
+    async def _land_new(self, fill: Fill, errand: Errand, document: Document,
+                        response: Response) -> None:
+        self._table.share_again(errand.slot)
+        await self._land(fill, errand, document, outcome_of(
+            Status.KEY_MISS, errand.reason, response), is_first_hand(response))
+
+    async def _whole(self, response: Response) -> bytes:
+        expected = response.body.length
+        try:
+            octets = bytes(await self._options.in_flight.collected(
+                response.body, self._options.max_capture_bytes))
+        except OverBudget as error:
+            raise error.refusal(UpstreamError("too large to be changed as configured",
+                                              Reason.TOO_LARGE)) from error
+        if expected is not None and len(octets) != expected:
+            raise UpstreamBroke(f"{len(octets)} octets of a body of {expected}")
+        return octets
+
+    async def _land(self, fill: Fill, errand: Errand, document: Document, outcome: Outcome,
+                    first_hand: bool) -> None:
+        """Answer all who wait, then store, unless the document was outdated on its way."""
+        fits = self._archive.fits(document.held)
+        outcome = evolve(outcome, stored=fits)
+        if not fits:
+            outcome = evolve(outcome, reason=Reason.TOO_LARGE)
+        fill.land(Landed(document, outcome, first_hand))
+        if fits and fill.is_to_be_kept():
+            await self._archive.keep(errand.question, document)
+            self._table.stored(errand.question.key)
+
+
+def _let_go(errand: Errand) -> None:
+    """What is not kept is a client's to read, for as long as it may last."""
+    if errand.sent.collecting is not None:
+        errand.sent.collecting.end()
+
+
+def _outdates(errand: Errand, response: Response, reason: Reason) -> bool:
+    """
+    :param reason: why an answer is not stored.
+    :return: whether what is stored must not be used any more because of it.
+    """
+    if errand.reason is not Reason.REQUEST_NO_CACHE:
+        return response.status < 500
+    # It is fresh still.  What the origin has against this request, or has for this client
+    # alone, says nothing about it.
+    return (response.status < 400 or response.status in (404, 410)) and (
+        reason not in (Reason.SET_COOKIE, Reason.AUTHORIZATION))

@@ -1,0 +1,97 @@
+"""Partial content (RFC 9111 sections 3.3 and 3.4): from 206 answers to documents, and combined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from attrs import evolve
+
+from trickster.http.byte_ranges import Span, parse_content_range, without
+from trickster.http.conditions import strong_validator, updated
+from trickster.http.freshness import Rules
+from trickster.http.partial_content import (
+    Part,
+    PartialContent,
+    boundary_of,
+    merged_parts,
+    read_multipart,
+)
+from trickster.messages import Headers
+from trickster.objects.codec import revised
+from trickster.objects.stored_response import Document
+
+
+def partial_document(head: Document, headers: Headers, octets: bytes) -> Document | None:
+    """
+    :param head: the answer as a document without parts.
+    :param headers: of the 206 answer, as they came.
+    :param octets: its body, whole.
+    :return: the document of status 200 of which these are parts; None where the answer
+        contradicts itself, or does not tell the length of the whole.
+    """
+    boundary = boundary_of(headers.get(b"content-type") or b"")
+    found = (_one_part(headers, octets) if boundary is None
+             else _many_parts(octets, boundary))
+    if found is None:
+        return None
+    kept = head.headers.without(b"content-range")
+    if boundary is not None:
+        kept = kept.without(b"content-type")
+        kept = kept if found.kind is None else kept.with_added((b"Content-Type", found.kind))
+    return evolve(head, status=200, phrase=b"", headers=kept, length=found.length,
+                  parts=merged_parts((), found.parts))
+
+
+def _one_part(headers: Headers, octets: bytes) -> PartialContent | None:
+    said = parse_content_range(headers)
+    if said is None or said.span is None or said.length is None:
+        return None
+    if said.span.length != len(octets):
+        return None
+    return PartialContent((Part(said.span.start, (octets,)),), said.length)
+
+
+def _many_parts(octets: bytes, boundary: bytes) -> PartialContent | None:
+    try:
+        found = read_multipart(octets, boundary)
+    except ValueError:
+        return None
+    return None if found.length is None or _overlap(found.parts) else found
+
+
+def _overlap(parts: Sequence[Part]) -> bool:
+    spans = sorted((part.span for part in parts), key=lambda span: span.start)
+    return any(one.stop > other.start for one, other in pairwise(spans))
+
+
+def combined(stored: Document, fresh: Document, rules: Rules) -> Document | None:
+    """
+    :return: one document with the parts of both; its fields are the stored ones with the
+        fresh ones in the place of those of their names.  None unless both are certainly of
+        the same representation.
+    """
+    if not same_representation(stored, fresh):
+        return None
+    headers = updated(stored.headers, fresh.headers)
+    return revised(evolve(fresh, headers=headers,
+                          parts=merged_parts(stored.parts, fresh.parts)), rules, fresh.received)
+
+
+def same_representation(stored: Document, fresh: Document) -> bool:
+    """:return: whether a strong validator and the length are the same for both."""
+    before = strong_validator(stored.headers, stored.received)
+    after = strong_validator(fresh.headers, fresh.received)
+    return before is not None and before == after and stored.length == fresh.length
+
+
+def missing_of(stored: Document, spans: Sequence[Span] | None) -> tuple[Span, ...]:
+    """
+    :param stored: of known length.
+    :param spans: what is wanted; None for everything.
+    :return: what of it is not stored, in order.
+    """
+    held = [part.span for part in stored.parts]
+    wanted = [Span(0, stored.length or 0)] if spans is None else spans
+    left = [gap for span in wanted for gap in without(span, held)]
+    return tuple(sorted(left, key=lambda span: span.start))

@@ -1,0 +1,181 @@
+"""Where a cache keeps its stored responses: variants of a key, in any kind of store."""
+
+from __future__ import annotations
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.interfaces import IReactorTime
+
+from trickster.errors import StoreError
+from trickster.http.freshness import Rules
+from trickster.identity import AUTHORIZATION
+from trickster.interfaces import ICacheStore, IReferenceStore
+from trickster.keys.cache_key import digest
+from trickster.keys.identity import Identity
+from trickster.messages import Headers
+from trickster.objects.codec import Entry, Unreadable, Variants, from_octets, to_octets
+from trickster.objects.selecting import (
+    ALL_FIELDS,
+    WHO,
+    Selecting,
+    best_language,
+    matches,
+    selecting_values,
+)
+from trickster.objects.stored_response import Document
+
+# Responses that vary by ever new fields would otherwise cost ever more look-ups.
+_MOST_FIELD_SETS = 4
+# What keeps requests from waiting for one another before anything is known of the answer.
+_SLOTTED = frozenset((WHO, AUTHORIZATION))
+# What is not known to matter for anything but an error.
+_UNSLOTTED = frozenset((ALL_FIELDS,))
+
+
+@frozen
+class Found:
+    """
+    What a look-up gave.
+
+    :ivar document: the newest response that matches the request, if any.
+    :ivar slot: equal for requests that, as far as is known, select the same response.
+    :ivar others: whether there are stored responses for other requests to the same key.
+    """
+
+    document: Document | None
+    slot: str
+    others: bool = False
+
+
+@define
+class Shelf:
+    """
+    Finds and keeps documents.  A store that fails looks empty.
+
+    :ivar identity: request fields that always select, beside those in C{Vary}.
+    """
+
+    _store: ICacheStore
+    _clock: IReactorTime
+    _rules: Rules
+    identity: Identity
+    _references: IReferenceStore | None = field(init=False)
+    _telling: frozenset[bytes] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._telling = self.identity.names | {AUTHORIZATION}
+        is_reference = IReferenceStore.providedBy(self._store)
+        self._references = self._store if is_reference else None  # type: ignore[assignment]
+
+    async def find(self, key: str, request: Headers) -> Found:
+        """
+        :param key: as from L{trickster.keys.cache_key.key_of}.
+        """
+        entry = await self._load(key)
+        if isinstance(entry, Variants):
+            return await self._variant(key, entry, request)
+        slot = key
+        if request.has_any(self._telling):
+            slot = self._slot(key, _SLOTTED, request)
+        if entry is None or self._matches(entry, request):
+            return Found(entry, slot)
+        return Found(None, slot, others=True)
+
+    async def _variant(self, key: str, variants: Variants, request: Headers) -> Found:
+        found: list[Document] = []
+        for names in variants.fields:
+            selecting = selecting_values(names, request, identity=self.identity)
+            for one in filter(None, (selecting, best_language(selecting, request))):
+                entry = await self._load(_variant_key(key, variants, one))
+                if isinstance(entry, Document) and self._matches(entry, request):
+                    found.append(entry)
+        newest = max(found, key=_made, default=None)
+        every = frozenset(name for names in variants.fields for name in names)
+        return Found(newest, self._slot(key, every - _UNSLOTTED | _SLOTTED, request), others=True)
+
+    def _matches(self, document: Document, request: Headers) -> bool:
+        return matches(document.selecting, request, document.headers, self.identity)
+
+    def _slot(self, key: str, names: frozenset[bytes], request: Headers) -> str:
+        values = selecting_values(names, request, identity=self.identity)
+        if all(value is None for _, value in values):
+            return key
+        return key + "." + _digest(values)
+
+    async def keep(self, key: str, document: Document, ttl: float) -> None:
+        """
+        :param document: replaces one that is selected by the same fields and values.
+        :param ttl: seconds that it is of any use.
+        """
+        entry = await self._load(key)
+        if entry is None or (isinstance(entry, Document)
+                             and entry.selecting == document.selecting):
+            await self._save(key, document, ttl)
+            return
+        variants = await self._with_fields(key, entry, _names(document.selecting), ttl)
+        await self._save(_variant_key(key, variants, document.selecting), document, ttl)
+
+    async def _with_fields(self, key: str, entry: Entry, names: tuple[bytes, ...],
+                           ttl: float) -> Variants:
+        if isinstance(entry, Variants):
+            rest = tuple(one for one in entry.fields if one != names)
+            variants = evolve(entry, fields=(names, *rest)[:_MOST_FIELD_SETS])
+        else:
+            generation = f"{int(self._clock.seconds() * 1e6):x}"
+            fields = dict.fromkeys((names, _names(entry.selecting)))
+            variants = Variants(generation, tuple(fields))
+            # What was alone at the key goes to where its variants are.
+            await self._save(_variant_key(key, variants, entry.selecting), entry, ttl)
+        await self._save(key, variants, max(ttl, self._rules.max_ttl))
+        return variants
+
+    async def drop(self, key: str) -> None:
+        """Forget every variant of a key."""
+        try:
+            await self._store.delete((key,))
+        except StoreError:
+            return
+
+    async def drop_one(self, key: str, document: Document) -> None:
+        """Forget one variant of a key."""
+        entry = await self._load(key)
+        if isinstance(entry, Variants):
+            key = _variant_key(key, entry, document.selecting)
+        await self.drop(key)
+
+    async def _load(self, key: str) -> Entry | None:
+        if self._references is not None:
+            kept = self._references.get_object(key)
+            return kept if isinstance(kept, Document | Variants) else None
+        try:
+            octets = await self._store.get(key)
+            return None if octets is None else from_octets(octets, self._rules)
+        except (StoreError, Unreadable):
+            return None
+
+    async def _save(self, key: str, entry: Entry, ttl: float) -> None:
+        if ttl <= 0:
+            return
+        if self._references is not None:
+            nbytes = entry.nbytes if isinstance(entry, Document) else 1024
+            self._references.put_object(key, entry, nbytes, ttl)
+            return
+        try:
+            await self._store.put(key, to_octets(entry), ttl)
+        except StoreError:
+            return
+
+
+def _names(selecting: Selecting) -> tuple[bytes, ...]:
+    return tuple(name for name, _ in selecting)
+
+
+def _variant_key(key: str, variants: Variants, selecting: Selecting) -> str:
+    return f"{key}.{variants.generation}.{_digest(selecting)}"
+
+
+def _digest(selecting: Selecting) -> str:
+    return digest(piece for pair in selecting for piece in pair)
+
+
+def _made(document: Document) -> float:
+    return document.received - document.initial_age

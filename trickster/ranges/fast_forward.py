@@ -1,0 +1,196 @@
+"""The newest sample, beside the answer to a range query."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from trickster.collapsing.byte_budget import InFlight, Loan
+from trickster.collapsing.waiters import Flight
+from trickster.errors import TricksterError, Undecodable
+from trickster.http.freshness import not_for_others
+from trickster.interfaces import INewestDialect, IResponder
+from trickster.messages import FastForward, Octets
+from trickster.ranges.plan import (
+    SECOND_NS,
+    DeltaOptions,
+    Stumbled,
+    decoded,
+    fetchable,
+    is_plain,
+)
+from trickster.remembering import SizedLRU
+from trickster.timeseries.dataset import Dataset
+from trickster.timeseries.query import TimeRangeQuery
+
+_OVERHEAD = 1024  # about what the objects of one take beside its octets
+_LARGEST = 16 << 20
+_LONG = 128 << 10  # octets whose decoding would hold the reactor too long
+_PATIENCE = 5.0  # seconds, at least, that an origin has for its answer
+
+
+@frozen
+class _Newest:
+    """
+    Samples of one instant: asked for at C{at_ns}, the oldest of them at C{first_ns}.
+
+    :ivar is_for_all: whether they are for others too than the one for whom they were fetched.
+    """
+
+    at_ns: int
+    first_ns: int
+    dataset: Dataset
+    until: float
+    is_for_all: bool = True
+
+    def serves(self, last_ns: int, at_ns: int) -> bool:
+        """:return: whether all are after one instant, and not after another."""
+        return last_ns < self.first_ns and self.at_ns <= at_ns
+
+
+def instant_wanted(asked: TimeRangeQuery, answered: TimeRangeQuery, now_ns: int,
+                   ttl: float) -> int | None:
+    """
+    :param asked: the query as the client sent it.
+    :param answered: the same on the step's grid.
+    :param ttl: seconds that a newest sample serves; for steps not longer than that there
+        is no use in one.
+    :return: the instant of a sample newer than the last whole step, and inside the range
+        that the client asked for; None where there can be none.
+    """
+    step, last = answered.step_ns, answered.extent.end_ns
+    if not asked.wants_newest or step <= ttl * SECOND_NS or last != now_ns // step * step:
+        return None
+    at_ns = min(asked.extent.end_ns, now_ns // 1_000_000 * 1_000_000)
+    return at_ns if at_ns > last else None
+
+
+def never_wanted(answered: TimeRangeQuery, now_ns: int, ttl: float) -> bool:
+    """
+    :param answered: as in L{instant_wanted}.
+    :return: whether that will be None for the same request from now on.
+    """
+    step = answered.step_ns
+    return (not answered.wants_newest or step <= ttl * SECOND_NS
+            or answered.extent.end_ns < now_ns // step * step)
+
+
+# By whose they are, and by the key of the query.
+NewestMemo = SizedLRU[tuple[Any, str], Any]
+
+
+@define(eq=False)
+class NewestSamples:
+    """
+    Asks for, and for a little while remembers, each query's newest sample.
+
+    :ivar _options: of the cache beside whose answers they are.
+    :ivar _memo: of samples, shared with other queries' origins.
+    :ivar _in_flight: bounds what is held of answers on their way.
+    :ivar _offload: calls a function with arguments in a thread; None to do without.
+    """
+
+    _dialect: INewestDialect
+    _upstream: IResponder
+    _clock: IReactorTime
+    _options: DeltaOptions
+    _in_flight: InFlight
+    _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
+    _offload: Callable[..., Awaitable[Any]] | None = None
+    _log: Logger = field(factory=Logger)
+    _flights: dict[str, tuple[int, Flight[_Newest]]] = field(factory=dict, init=False)
+
+    async def newest(self, key: str, query: TimeRangeQuery, at_ns: int, anew: bool = False
+                     ) -> tuple[Dataset | None, FastForward]:
+        """
+        :param query: on the step's grid.
+        :param at_ns: the instant wanted; one remembered serves if it is later than the
+            query's end and not later than this.
+        :return: one row a series, or None where the origin would not say.
+        """
+        last = query.extent.end_ns
+        found = None if anew else self._remembered(key)
+        if found is not None and found.serves(last, at_ns):
+            return found.dataset, FastForward.HIT
+        try:
+            fetched = await self._joined(key, query, at_ns, anew)
+        except (TricksterError, TimeoutError) as error:
+            if isinstance(error, Stumbled):
+                self._log.failure("A dialect failed to decode a newest sample")
+            return None, FastForward.ERROR
+        if fetched is None or not fetched.serves(last, at_ns):
+            return None, FastForward.ERROR
+        return fetched.dataset, FastForward.MISS
+
+    def _remembered(self, key: str) -> _Newest | None:
+        found: _Newest | None = self._memo.get((self, key))
+        if found is not None and found.until <= self._clock.seconds():
+            self._memo.pop((self, key))
+            return None
+        return found
+
+    async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int, anew: bool) -> _Newest | None:
+        """:return: what was fetched; None where another's is not for this request."""
+        under_way = None if anew else self._flights.get(key)
+        if under_way is not None:
+            theirs_ns, flight = under_way
+            if query.extent.end_ns < theirs_ns <= at_ns and not flight.is_abandoned:
+                theirs = await self._in_time(flight)
+                return theirs if theirs.is_for_all else None
+        record: tuple[int, Flight[_Newest]] = (at_ns, Flight())
+        self._flights[key] = record
+
+        def landed() -> None:
+            if self._flights.get(key) is record:
+                del self._flights[key]
+
+        record[1].start(self._fetch(key, query, at_ns), landed)
+        return await self._in_time(record[1])
+
+    def _in_time(self, flight: Flight[_Newest]) -> Deferred[_Newest]:
+        # What takes longer than it would serve is not worth holding the range back for.
+        return flight.seat().addTimeout(max(self._options.fast_forward_ttl, _PATIENCE), self._clock)
+
+    async def _fetch(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
+        with self._in_flight.loan() as loan:
+            return await self._brought(key, query, at_ns, loan)
+
+    async def _brought(self, key: str, query: TimeRangeQuery, at_ns: int, loan: Loan) -> _Newest:
+        until = self._clock.seconds() + self._options.fast_forward_ttl
+        response = await self._upstream.respond(
+            fetchable(self._dialect.encode_newest(query, at_ns)))
+        try:
+            if response.status != 200 or not is_plain(response.headers):
+                raise Undecodable(f"status {response.status}")
+            octets: Any = await loan.collected(response.body, _LARGEST)
+        finally:
+            response.body.close()
+        response = evolve(response, body=Octets(octets))
+        decode = self._dialect.decode_newest
+        dataset = (decoded(decode, query, response) if len(octets) <= _LONG
+                   or self._offload is None else await self._offload(
+                       decoded, decode, query, response))
+        is_for_all = not response.is_doubtful and not_for_others(
+            response.headers, self._options.told_apart, self._options.rules) is None
+        found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until, is_for_all)
+        if is_for_all:
+            # Its rows are cuts of the answer, which stays as long as they do.
+            self._memo.put((self, key), found,
+                           _OVERHEAD + len(key) + max(len(octets), dataset.nbytes))
+        return found
+
+
+def _first_ns(dataset: Dataset, at_ns: int) -> int:
+    """
+    :return: the oldest sample's instant; C{at_ns} where there is none.
+    :raises Undecodable: there are samples later than was asked for.
+    """
+    runs = [run for series in dataset.series.values() for run in series]
+    if any(run.last_ns > at_ns for run in runs):
+        raise Undecodable("samples later than was asked for")
+    return min((run.first_ns for run in runs), default=at_ns)

@@ -1,0 +1,283 @@
+"""A store that cannot fail: what goes wrong is a miss, counted, and logged now and then."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from attrs import define, field, frozen
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from trickster.errors import StoreError
+from trickster.interfaces import ICacheStore, IReferenceStore
+from trickster.stores.circuit import Circuit
+
+_T = TypeVar("_T")
+
+_LOG_PAUSE = 60.0
+
+OnOperation = Callable[[str, str, int], None]
+
+
+def _unheard(operation: str, status: str, octets: int) -> None:
+    """The operation is not counted."""
+
+
+@frozen
+class GuardLimits:
+    """
+    How much patience a store gets.
+
+    :ivar timeout: seconds for one operation.
+    :ivar failures: in a row, after which the store is left alone.
+    :ivar pause: seconds for which it is.
+    :ivar pending_octets: of values on their way to the store; more are not put.
+    :ivar doomed_keys: that could not be deleted and are remembered as gone.
+    """
+
+    timeout: float = 3.0
+    failures: int = 5
+    pause: float = 10.0
+    pending_octets: int = 64 << 20
+    doomed_keys: int = 10_000
+
+
+def guarded(inner: ICacheStore, name: str, clock: IReactorTime,
+            on_operation: OnOperation = _unheard,
+            limits: GuardLimits | None = None) -> Guarded:
+    """
+    :param inner: a store of any kind.
+    :param name: of the cache, in the configuration.
+    :param on_operation: told the operation (C{get}, C{set}, C{del}, C{keys}), how it went
+        (C{hit}, C{miss}, C{none}, C{error}, C{skipped}) and how many octets it moved.
+    :return: the same, failing no more; it keeps objects where the inner one does.
+    """
+    kind = GuardedReferences if IReferenceStore.providedBy(inner) else Guarded
+    return kind(inner, name, clock, on_operation, limits or GuardLimits())
+
+
+@implementer(ICacheStore)
+@define(eq=False)
+class Guarded:
+    """
+    Stands before a store: a failure, or no answer in time, is a miss.
+
+    A store that keeps failing is left alone for a while.  A key that could not be deleted
+    is a miss until it has been, so that what was invalidated does not come back with the
+    store.
+    """
+
+    inner: Any
+    name: str
+    clock: IReactorTime
+    on_operation: OnOperation = _unheard
+    limits: GuardLimits = field(factory=GuardLimits)
+    log: Logger = field(factory=Logger)
+    _circuit: Circuit = field(init=False)
+    _doomed: OrderedDict[str, None] = field(factory=OrderedDict, init=False)
+    _pending: int = field(default=0, init=False)
+    _logged: float | None = field(default=None, init=False)
+    _unlogged: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._circuit = Circuit(self.limits.failures, self.limits.pause)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last thing asked of the store failed: a miss may be the store's fault."""
+        return self._circuit.failures > 0
+
+    @property
+    def is_shut_off(self) -> bool:
+        """Whether the store is being left alone."""
+        return self._circuit.is_open
+
+    async def get(self, key: str) -> bytes | None:
+        """See L{ICacheStore.get}; a failure is None."""
+        if key in self._doomed:
+            await self._delete([key])
+            return None
+        found: bytes | None = await self._asked("get", self.inner.get, None, key)
+        if found is not None:
+            self.on_operation("get", "hit", len(found))
+        elif not self.is_failing:
+            self.on_operation("get", "miss", 0)
+        return found
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """See L{ICacheStore.put}; a failure keeps nothing."""
+        size = len(value)
+        if self._pending and self._pending + size > self.limits.pending_octets:
+            self.on_operation("set", "skipped", size)
+            return
+        self._pending += size
+        try:
+            done = await self._asked("set", self._put, False, key, value, ttl)
+        finally:
+            self._pending -= size
+        if done:
+            self._doomed.pop(key, None)
+            self.on_operation("set", "none", size)
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """See L{ICacheStore.delete}; after a failure, the keys are misses all the same."""
+        return await self._delete(list(keys)) or 0
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """See L{ICacheStore.keys}; a failure finds none."""
+        found: Sequence[str] = await self._asked("keys", self.inner.keys, (), prefix)
+        return [key for key in found if key not in self._doomed] if self._doomed else found
+
+    async def _put(self, key: str, value: bytes, ttl: float) -> bool:
+        await self.inner.put(key, value, ttl)
+        return True
+
+    async def _delete(self, keys: list[str]) -> int | None:
+        # Until the store says otherwise, and also if it never does.
+        self._doomed.update(dict.fromkeys(keys))
+        while len(self._doomed) > self.limits.doomed_keys:
+            self._doomed.popitem(last=False)
+        count: int | None = await self._asked("del", self.inner.delete, None, keys)
+        if count is not None:
+            for key in keys:
+                self._doomed.pop(key, None)
+            self.on_operation("del", "none", 0)
+        return count
+
+    async def _asked(self, operation: str, method: Callable[..., Awaitable[_T]], otherwise: _T,
+                     *args: Any) -> _T:
+        if not self._circuit.allows(self.clock.seconds()):
+            self.on_operation(operation, "skipped", 0)
+            return otherwise
+        try:
+            result = await self._in_time(method, args)
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a store must not cost a client its answer
+            self._failed(operation, error)
+            return otherwise
+        self._succeeded()
+        return result
+
+    def _in_time(self, method: Callable[..., Awaitable[_T]],
+                 args: tuple[Any, ...]) -> Awaitable[_T]:
+        return _TimedCall.of(method(*args), self.clock, self.limits.timeout)
+
+    def _succeeded(self) -> None:
+        if self._circuit.succeeded():
+            self.log.info("Cache {cache} works again", cache=self.name)
+
+    def _failed(self, operation: str, error: Exception) -> None:
+        now = self.clock.seconds()
+        self._circuit.failed(now)
+        self.on_operation(operation, "error", 0)
+        if self._logged is not None and 0 <= now - self._logged < _LOG_PAUSE:
+            self._unlogged += 1
+            return
+        self.log.error("Cache {cache} failed to {operation}: {error} ({more} more failures)",
+                       cache=self.name, operation=operation, error=_told(error),
+                       more=self._unlogged)
+        self._logged, self._unlogged = now, 0
+
+
+@implementer(IReferenceStore)
+@define(eq=False)
+class GuardedReferences(Guarded):
+    """The same before a store in this process, which answers at once and keeps objects."""
+
+    def get_object(self, key: str) -> object | None:
+        """See L{IReferenceStore.get_object}; a failure is None."""
+        try:
+            found: object | None = self.inner.get_object(key)
+        except Exception as error:  # noqa: BLE001 - a store must not cost a client its answer
+            self._failed("get", error)
+            return None
+        if self._circuit.failures:
+            self._succeeded()
+        if self._doomed and key in self._doomed:
+            found = None
+        self.on_operation("get", "miss" if found is None else "hit", 0)
+        return found
+
+    def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
+        """See L{IReferenceStore.put_object}; a failure keeps nothing."""
+        try:
+            kept: bool = self.inner.put_object(key, value, nbytes, ttl)
+        except Exception as error:  # noqa: BLE001 - a store must not cost a client its answer
+            self._failed("set", error)
+            return False
+        if kept:
+            self._doomed.pop(key, None)
+        self.on_operation("set", "none" if kept else "skipped", nbytes if kept else 0)
+        return kept
+
+    def _in_time(self, method: Callable[..., Awaitable[_T]],
+                 args: tuple[Any, ...]) -> Awaitable[_T]:
+        return method(*args)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+@define(eq=False)
+class _TimedCall:
+    """
+    Waits for something, but not longer than it is given.
+
+    Unlike C{Deferred.addTimeout}, this does not depend on what it waits for to end when it
+    is cancelled, and knows its own cancellation from one inside the store.
+    """
+
+    inner: Deferred[Any]
+    seconds: float
+    outer: Deferred[Any] = field(init=False)
+    timer: IDelayedCall | None = None
+    is_cancelled: bool = False
+
+    @classmethod
+    def of(cls, awaitable: Awaitable[_T], clock: IReactorTime, seconds: float) -> Deferred[_T]:
+        """:return: fires as C{awaitable} does, or with a L{StoreError} after C{seconds}."""
+        call = cls(_deferred(awaitable), seconds)
+        call.outer = Deferred(call.cancel)
+        call.inner.addBoth(call.ended)
+        if not call.outer.called:
+            call.timer = clock.callLater(seconds, call.give_up)
+        return call.outer
+
+    def ended(self, result: Any) -> None:
+        """What was waited for is over."""
+        if self.timer is not None and self.timer.active():
+            self.timer.cancel()
+        if self.outer.called:
+            return
+        if isinstance(result, Failure) and result.check(CancelledError) and not self.is_cancelled:
+            result = Failure(StoreError("the store gave up"))
+        self.outer.callback(result)
+
+    def give_up(self) -> None:
+        """Time is over."""
+        self.outer.errback(StoreError(f"no answer in {self.seconds:g} s"))
+        self.inner.cancel()
+
+    def cancel(self, _: Deferred[Any]) -> None:
+        """The operation's caller waits no more."""
+        self.is_cancelled = True
+        if self.timer is not None and self.timer.active():
+            self.timer.cancel()
+        self.inner.cancel()
+
+
+def _deferred(awaitable: Awaitable[_T]) -> Deferred[_T]:
+    if isinstance(awaitable, Deferred):
+        return awaitable
+
+    async def awaiting() -> _T:
+        return await awaitable
+
+    return Deferred.fromCoroutine(awaiting())
