@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    from trickster.errors import Reason
+    from trickster.errors import Reason, RequestError
     from trickster.messages import Request, Response
     from trickster.routes import LocalAnswer, Probe, Route
     from trickster.timeseries.dataset import Dataset
@@ -36,6 +36,17 @@ class IResponder(Interface):
             it, and owns the body of the answer: it reads it to its end or closes it.
         :raises trickster.errors.RequestError: no answer can be given; the frontend uses
             the error's own status.
+        """
+
+
+class IRefuser(Interface):
+    """A responder that can also tell a client why its request is not answered."""
+
+    def refused(request: Request, error: RequestError) -> Awaitable[Response]:
+        """
+        Refuse a request as what would have answered it does; its body is not read.
+
+        :param error: why.
         """
 
 

@@ -17,7 +17,6 @@ from tests.ranges.fakeprometheus import FakePrometheus
 from trickster.bodies import read_all
 from trickster.compose.backends import Backend, Surroundings
 from trickster.errors import Reason
-from trickster.frontend.routing import RoutedEntry
 from trickster.interfaces import IOriginType, IQueryDialect
 from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
 from trickster.observability.accesslog import AccessEntry
@@ -26,6 +25,7 @@ from trickster.origins.prometheus import Prometheus, PrometheusOptions
 from trickster.origins.promrange import PrometheusRange
 from trickster.plugins import ORIGINS, Plugins
 from trickster.ranges.plan import NotATimeRange
+from trickster.routing.router import RoutedEntry
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import at_once
 from trickster.timeseries.query import TimeRangeQuery

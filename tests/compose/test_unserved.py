@@ -10,11 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.collapsing.spool import ISpool
 from trickster.compose.backends import Surroundings, unserved
 from trickster.config.backends import BackendOptions
-from trickster.frontend.routing import Router
 from trickster.messages import Request, Response
 from trickster.observability.access import Observed
 from trickster.observability.counters import RouteLabels
 from trickster.observability.metrics import Metrics
+from trickster.routing.router import Router
 
 
 class UnservedTests(SynchronousTestCase):

@@ -14,10 +14,9 @@ from zope.interface import implementer
 from tests.frontend.connection import NOW, Connection, Echo, Streaming, answers, get, post
 from trickster.errors import RequestError
 from trickster.frontend.limits import ListenerLimits
-from trickster.frontend.refusals import IRefuser
 from trickster.http.h1.head_reader import HeadLimits
 from trickster.http.h1.requests import RequestHead
-from trickster.interfaces import IResponder
+from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import NO_HEADERS, Octets, Peer, Request, Response, octets_of
 from trickster.testing.doubles import PausedOrigin, RecordingResponder
 

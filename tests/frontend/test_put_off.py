@@ -15,8 +15,7 @@ from tests.frontend.connection import NOW, Connection, answers, get, lose, post
 from trickster.errors import Overloaded, RequestError
 from trickster.frontend.limits import ListenerLimits
 from trickster.frontend.postponing import Postponed, Postponements
-from trickster.frontend.refusals import IRefuser
-from trickster.interfaces import IResponder
+from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import Octets, Request, Response
 from trickster.observability.refusals import refusal
 from trickster.testing.doubles import PausedOrigin

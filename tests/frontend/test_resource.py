@@ -13,10 +13,9 @@ from zope.interface.verify import verifyObject
 from tests.frontend.connection import Connection, Echo, answers, get, post
 from trickster.errors import Overloaded, RequestError
 from trickster.frontend.overload import Lateness, Overload
-from trickster.frontend.refusals import IRefuser
 from trickster.frontend.resource import ListenerRoot, ResponderResource
 from trickster.frontend.site import ProxySite
-from trickster.interfaces import IResponder
+from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import Request as RequestValue
 from trickster.messages import Response
 from trickster.observability.refusals import refusal

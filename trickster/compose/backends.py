@@ -26,7 +26,6 @@ from trickster.compose.settings import (
 )
 from trickster.config.model import BackendOptions, PathOptions
 from trickster.errors import BrokenPlugin, Reason
-from trickster.frontend.routing import BackendRoutes, RoutedEntry
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import (
     IBody,
@@ -57,6 +56,7 @@ from trickster.ranges.fast_forward import NewestSamples
 from trickster.ranges.gaps import GapFetcher
 from trickster.ranges.plan import DeltaOptions
 from trickster.routes import ALL_METHODS, READ_METHODS, LocalAnswer, Match, Route, Serve
+from trickster.routing.router import BackendRoutes, RoutedEntry
 from trickster.timeseries.wire import Codec
 from trickster.upstream.client import UpstreamClient
 

@@ -33,7 +33,6 @@ from trickster.frontend.accepting import descriptors
 from trickster.frontend.listeners import Listener
 from trickster.frontend.overload import Lateness, Overload
 from trickster.frontend.resource import ListenerRoot, ResponderResource
-from trickster.frontend.routing import Router
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IOriginType, IResponder
 from trickster.observability.access import Observed
@@ -42,6 +41,7 @@ from trickster.observability.lag import ReactorLag
 from trickster.observability.logs import Logs, logs
 from trickster.observability.metrics import Metrics, add_process_metrics
 from trickster.plugins import ORIGINS, Plugins
+from trickster.routing.router import Router
 from trickster.upstream.connecting import connector
 from trickster.upstream.probing import HealthCheck
 from trickster.upstream.resolving import Names, shared_resolver

@@ -1,1 +1,1 @@
-"""The way from the clients: listeners, HTTP, routing."""
+"""The way from the clients: listeners, HTTP."""

@@ -19,7 +19,7 @@ from trickster.frontend.deadline import Deadline
 from trickster.frontend.exchange import Exchange
 from trickster.frontend.pace import Pace
 from trickster.frontend.postponing import Postponed
-from trickster.frontend.refusals import IRefuser, Refused, too_much
+from trickster.frontend.refusals import Refused, too_much
 from trickster.frontend.request import ResourceRequest
 from trickster.frontend.requestbody import EndlessFraming, RequestBody
 from trickster.frontend.transport import EagerServer
@@ -30,7 +30,7 @@ from trickster.http.h1.faults import Malformed, MalformedBody
 from trickster.http.h1.framing import request_body_reader
 from trickster.http.h1.head_reader import HeadReader
 from trickster.http.h1.requests import Fields, RequestHead
-from trickster.interfaces import IBody
+from trickster.interfaces import IBody, IRefuser
 from trickster.messages import Octets, Peer, octets_of
 from trickster.observability.refusals import refusal
 

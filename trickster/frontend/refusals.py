@@ -6,26 +6,15 @@ from collections.abc import Awaitable
 
 from attrs import frozen
 from twisted.logger import Logger
-from zope.interface import Interface, implementer
+from zope.interface import implementer
 
 from trickster.errors import Overloaded, RequestError
 from trickster.frontend.stepping import first_step
 from trickster.http.h1.encoding import BodyFraming, response_head
 from trickster.http.h1.requests import RequestHead
-from trickster.interfaces import IResponder
+from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import Request, Response, octets_of
 from trickster.observability.refusals import SpelledRefusal, refusal
-
-
-class IRefuser(Interface):
-    """A responder that can also tell a client why its request is not answered."""
-
-    def refused(request: Request, error: RequestError) -> Awaitable[Response]:
-        """
-        Refuse a request as what would have answered it does; its body is not read.
-
-        :param error: why.
-        """
 
 
 @implementer(IResponder)

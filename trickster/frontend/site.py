@@ -17,10 +17,10 @@ from zope.interface import implementer
 from trickster.frontend.channel import ProxyChannel
 from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
 from trickster.frontend.overload import Overload
-from trickster.frontend.refusals import IRefuser, refused_octets
+from trickster.frontend.refusals import refused_octets
 from trickster.frontend.resource import ListenerRoot, ResponderResource
 from trickster.http.h1.requests import RequestHead
-from trickster.interfaces import IResponder
+from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import Headers, Response
 from trickster.messages import Request as RequestValue
 

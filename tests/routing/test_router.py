@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.routing}."""
+"""Tests for L{trickster.routing.router}."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from trickster.errors import Reason, RequestError, RequestTooLarge
-from trickster.frontend.refusals import IRefuser
-from trickster.frontend.routing import (
+from trickster.interfaces import IRefuser, IResponder
+from trickster.messages import Octets, Request, Response, octets_of
+from trickster.observability.refusals import refusal
+from trickster.routes import ALL_METHODS, READ_METHODS, Match
+from trickster.routing.router import (
     NO_ROUTE,
     BackendRoutes,
     Found,
@@ -27,10 +30,6 @@ from trickster.frontend.routing import (
     host_of,
     stripped,
 )
-from trickster.interfaces import IResponder
-from trickster.messages import Octets, Request, Response, octets_of
-from trickster.observability.refusals import refusal
-from trickster.routes import ALL_METHODS, READ_METHODS, Match
 from trickster.testing.doubles import at_once
 
 

@@ -11,11 +11,10 @@ from attrs import Factory, define, evolve, field, frozen
 from zope.interface import implementer
 
 from trickster.errors import BadRequest, MethodNotAllowed, NotFound, RequestError
-from trickster.frontend.readings import Readings, readings
-from trickster.frontend.refusals import IRefuser
-from trickster.interfaces import IResponder
+from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import Request, Response
 from trickster.routes import Match
+from trickster.routing.readings import Readings, readings
 
 _REMEMBERED_PATHS = 1024
 _LONGEST_REMEMBERED = 512

@@ -1,0 +1,1 @@
+"""Which backend a request is for, and which of its paths."""
