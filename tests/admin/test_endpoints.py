@@ -24,8 +24,8 @@ class EndpointsTests(SynchronousTestCase):
         """Make endpoints that tell where they are."""
         def named(name: str) -> RecordingResponder:
             return RecordingResponder.of(text_response(200, name))
-        self.endpoints = Endpoints({"/a": named("/a"), "/a/b": named("/a/b")},
-                                   {"/a": named("below /a"), "/a/b/c": named("below /a/b/c")})
+        self.endpoints = Endpoints.of({"/a": named("/a"), "/a/b": named("/a/b")},
+                                      {"/a": named("below /a"), "/a/b/c": named("below /a/b/c")})
 
     def found(self, target: bytes) -> bytes | None:
         """:return: what answers, or None where it is a 404."""

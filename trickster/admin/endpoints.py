@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
 
-from attrs import define, field
+from attrs import define, frozen
 from zope.interface import implementer
 
 from trickster.errors import SOON, Reason
 from trickster.interfaces import IResponder
 from trickster.messages import Outcome, Pair, Request, Response, Status, text_response
+from trickster.routing.table import PathTable
 
 NO_CACHE: Pair = (b"Cache-Control", b"no-cache")
 _AGAIN: Pair = (b"Retry-After", b"%d" % SOON)
@@ -27,36 +28,28 @@ def own_text(status: int, text: str, headers: Iterable[Pair] = ()) -> Response:
 
 
 @implementer(IResponder)
-@define
+@frozen
 class Endpoints:
-    """
-    Sends requests to responders by their path.
+    """Sends requests to responders by their path."""
 
-    :ivar exact: by whole path, as C{"/trickster/ping"}.
-    :ivar below: by the path before a last slash: everything below it.
-    """
+    _table: PathTable[IResponder]
 
-    exact: Mapping[str, IResponder]
-    below: Mapping[str, IResponder] = field(factory=dict)
+    @classmethod
+    def of(cls, exact: Mapping[str, IResponder],
+           below: Mapping[str, IResponder] | None = None) -> Endpoints:
+        """
+        :param exact: by whole path, as C{"/trickster/ping"}.
+        :param below: by the path before a last slash: everything below it.
+        :return: the endpoints.
+        """
+        return cls(PathTable.of(
+            {path.encode(): responder for path, responder in exact.items()},
+            {path.encode() + b"/": responder for path, responder in (below or {}).items()}))
 
     def respond(self, request: Request) -> Awaitable[Response]:
         """See L{IResponder.respond}; no such path is a 404."""
-        path = request.path.decode("latin-1")
-        found = self.exact.get(path)
-        if found is None:
-            found = self._above(path)
-        if found is None:
-            return _nothing()
-        return found.respond(request)
-
-    def _above(self, path: str) -> IResponder | None:
-        end = path.rfind("/")
-        while end > 0:
-            found = self.below.get(path[:end])
-            if found is not None:
-                return found
-            end = path.rfind("/", 0, end)
-        return None
+        found = self._table.best(request.path)
+        return _nothing() if found is None else found.respond(request)
 
 
 async def _nothing() -> Response:

@@ -51,14 +51,14 @@ class Administration:
             exact |= dict.fromkeys((health, f"{health}/"), ReadOnly(self.health))
         if self.paths.config_handler_listener in ("metrics", "both"):
             exact |= self._configuration()
-        return Endpoints(exact, {health: ReadOnly(self.probes)} if health else {})
+        return Endpoints.of(exact, {health: ReadOnly(self.probes)} if health else {})
 
     def on_mgmt(self) -> Endpoints:
         """:return: what the mgmt listener answers."""
         exact = {**self.more, **self.on_frontend()}
         if self.paths.config_handler_listener in ("mgmt", "both"):
             exact |= self._configuration()
-        return Endpoints(exact)
+        return Endpoints.of(exact)
 
     def _configuration(self) -> dict[str, IResponder]:
         path = _bare(self.paths.config_handler_path)

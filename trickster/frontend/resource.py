@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from trickster.frontend.request import ResourceRequest
 from trickster.interfaces import IResponder
+from trickster.routing.table import PathTable
 
 
 @implementer(IResource)
@@ -62,26 +63,19 @@ class ListenerRoot(Resource):
         """
         super().__init__()
         self.rest = rest
-        self._exact = dict(endpoints)
-        self._below = tuple(sorted(((path, endpoint) for path, endpoint in endpoints.items()
-                                    if path.endswith(b"/")), key=lambda pair: -len(pair[0])))
+        self._own = PathTable.of(
+            {path: (endpoint, path.count(b"/")) for path, endpoint in endpoints.items()},
+            {path: (endpoint, path.count(b"/") - 1) for path, endpoint in endpoints.items()
+             if path.endswith(b"/")})
 
     def leaf(self, path: bytes) -> IResource:
         """:return: what serves this path."""
-        return self._find(path)[0]
+        found = self._own.best(path)
+        return self.rest if found is None else found[0]
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
         """:return: what serves the path of a request; below it, only the rest is looked up."""
-        found, depth = self._find(request.path)
+        found, depth = self._own.best(request.path) or (self.rest, 0)
         segments = request.path.split(b"/")[1:]
         request.prepath, request.postpath = segments[:depth], segments[depth:]
         return found
-
-    def _find(self, path: bytes) -> tuple[IResource, int]:
-        found = self._exact.get(path)
-        if found is not None:
-            return found, path.count(b"/")
-        for prefix, endpoint in self._below:
-            if path.startswith(prefix):
-                return endpoint, prefix.count(b"/") - 1
-        return self.rest, 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from itertools import chain
 from urllib.parse import unquote_to_bytes
@@ -15,6 +15,7 @@ from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import Request, Response
 from trickster.routes import Match
 from trickster.routing.readings import Readings, readings
+from trickster.routing.table import PathTable
 
 _REMEMBERED_PATHS = 1024
 _LONGEST_REMEMBERED = 512
@@ -142,38 +143,31 @@ def _allowed(entries: Iterable[RoutedEntry], *more: str) -> tuple[str, ...]:
     return tuple(sorted(methods))
 
 
-@define
-class _PathTable:
+def _path_table(entries: Iterable[RoutedEntry]) -> PathTable[list[RoutedEntry]]:
+    """:return: the entries of equal paths, by decoded path."""
+    exact: dict[bytes, list[RoutedEntry]] = {}
+    prefixes: dict[bytes, list[RoutedEntry]] = {}
+    for entry in entries:
+        alike = exact if entry.match is Match.EXACT else prefixes
+        alike.setdefault(unquote_to_bytes(entry.path), []).append(entry)
+    return PathTable.of(exact, prefixes)
+
+
+@frozen
+class _BackendPaths:
     """
-    The entries of one backend, by decoded path.
+    The paths of one backend.
 
     :ivar name: the backend's.
     """
 
     name: str
-    is_within: bool = False
-    _exact: dict[bytes, list[RoutedEntry]] = Factory(dict)
-    _prefixes: dict[bytes, list[RoutedEntry]] = Factory(dict)
+    is_within: bool
+    _table: PathTable[list[RoutedEntry]]
 
     @classmethod
-    def of(cls, backend: BackendRoutes) -> _PathTable:
-        table = cls(backend.name, backend.is_within)
-        for entry in backend.entries:
-            is_exact = entry.match is Match.EXACT
-            entries = table._exact if is_exact else table._prefixes
-            entries.setdefault(unquote_to_bytes(entry.path), []).append(entry)
-        longest = sorted(table._prefixes.items(), key=lambda item: -len(item[0]))
-        table._prefixes = dict(longest)
-        return table
-
-    def matching(self, path: bytes) -> Iterator[list[RoutedEntry]]:
-        """:return: entries of equal paths, the best first: exact, then from the longest down."""
-        exact = self._exact.get(path)
-        if exact is not None:
-            yield exact
-        for prefix, entries in self._prefixes.items():
-            if path.startswith(prefix):
-                yield entries
+    def of(cls, backend: BackendRoutes) -> _BackendPaths:
+        return cls(backend.name, backend.is_within, _path_table(backend.entries))
 
     def find(self, path: bytes, method: str) -> RoutedEntry | NoRoute | WrongMethod:
         """
@@ -181,7 +175,7 @@ class _PathTable:
             Only preflights go to any entry that takes them, since origins decide about
             what scripts may do.
         """
-        groups = list(self.matching(path))
+        groups = list(self._table.matching(path))
         if not groups:
             return NO_ROUTE
         best = groups[0]
@@ -238,16 +232,16 @@ class RouteTable:
     one; the first of these in which some path matches decides.
     """
 
-    _hosts: dict[str, _PathTable]
-    _names: dict[bytes, _PathTable]
-    _default: _PathTable | None
+    _hosts: dict[str, _BackendPaths]
+    _names: dict[bytes, _BackendPaths]
+    _default: _BackendPaths | None
 
     @classmethod
     def of(cls, backends: Iterable[BackendRoutes]) -> RouteTable:
         """:return: the table; of several that claim one host, the first has it."""
         table = cls({}, {}, None)
         for backend in backends:
-            paths = _PathTable.of(backend)
+            paths = _BackendPaths.of(backend)
             for host in backend.hosts:
                 table._hosts.setdefault(host_of(host.encode()), paths)
             if not backend.path_routing_disabled:
@@ -276,7 +270,7 @@ class RouteTable:
                 return found
         return NO_ROUTE
 
-    def _candidates(self, host: str, path: bytes) -> Iterable[tuple[_PathTable, int]]:
+    def _candidates(self, host: str, path: bytes) -> Iterable[tuple[_BackendPaths, int]]:
         by_host = self._hosts.get(host)
         if by_host is not None:
             yield by_host, 0
