@@ -45,7 +45,7 @@ help:
 
 .PHONY: demo
 demo: run-environment
-	@$(PY) -m trickster.demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+	@$(PY) -m demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 .PHONY: test
 test: servers lint types all-tests other-pythons
@@ -122,4 +122,4 @@ lock: environment
 clean:
 	rm -rf $(VENV) .venv-* build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache .coverage* _trial_temp* *.egg-info
-	find trickster tests twisted bench examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find trickster tests twisted bench demo examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -22,8 +22,11 @@ def version() -> str:
 FAST = ["brotli>=1.1", "isal>=1.7", "zstandard>=0.23"]
 # For the store that is to come; its options are read already.
 REDIS = ["hiredis>=3", "txredisapi>=1.6,<2"]
+# For "make demo", which runs from a checkout: the demonstration itself is not installed.
+DEMO = ["treq>=26.7"]
 TEST = [
     *FAST,
+    *DEMO,
     "build>=1.2",
     "coverage[toml]>=7.6",
     "httptools>=0.6.4",  # llhttp, a reading of HTTP that is not ours
@@ -111,6 +114,7 @@ setup(
     extras_require={
         "fast": FAST,
         "redis": REDIS,
+        "demo": DEMO,
         "test": TEST,
         "lint": LINT,
         "docs": DOCS,

@@ -18,6 +18,7 @@ NESTING = 3
 ARGUMENTS = 4
 
 _ROOT = Path(__file__).parent.parent
+_PACKAGES = ("trickster", "demo")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 
@@ -75,7 +76,7 @@ def of_module(path: Path) -> Iterator[str]:
 
 def main() -> int:
     """:return: the exit status."""
-    over = [line for path in sorted((_ROOT / "trickster").rglob("*.py"))
+    over = [line for package in _PACKAGES for path in sorted((_ROOT / package).rglob("*.py"))
             for line in of_module(path)]
     for line in over:
         print(line)

@@ -26,5 +26,5 @@ compile() {
 trap 'rm -f requirements/*.new' EXIT
 compile dev --extra dev
 compile test --extra test --constraints requirements/dev.txt
-compile run --constraints requirements/dev.txt
+compile run --extra demo --constraints requirements/dev.txt
 compile lowest --extra test --resolution lowest-direct

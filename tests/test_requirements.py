@@ -53,7 +53,7 @@ class LockTests(SynchronousTestCase):
         runpy.run_path(str(ROOT / "setup.py"))
         extras, needed = asked["extras_require"], asked["install_requires"]
         backend = ["setuptools>=77"]
-        self.asked = {"run": needed + backend, "test": needed + extras["test"],
+        self.asked = {"run": needed + extras["demo"] + backend, "test": needed + extras["test"],
                       "dev": needed + extras["dev"], "lowest": needed + extras["test"]}
 
     def test_all_there(self) -> None:

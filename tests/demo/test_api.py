@@ -10,9 +10,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.demo.api import Answer, Api, Cost
-from trickster.demo.ledger import Account, Ledger
-from trickster.demo.series import standard_catalogue
+from demo.api import Answer, Api, Cost
+from demo.ledger import Account, Ledger
+from demo.series import standard_catalogue
 from trickster.messages import Params
 
 NOW = 1_700_000_000

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.demo.comparison import difference
-from trickster.demo.dashboard import PanelAnswer
-from trickster.demo.panels import Window
-from trickster.demo.spelling import success, write_json
+from demo.comparison import difference
+from demo.dashboard import PanelAnswer
+from demo.panels import Window
+from demo.spelling import success, write_json
 
 WINDOW = Window(100, 130, 10)
 FULL = [[100, "1"], [110, "2"], [120, "3"], [130, "4"]]

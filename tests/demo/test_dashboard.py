@@ -15,13 +15,13 @@ from twisted.web.iweb import IBodyProducer
 from twisted.web.resource import Resource
 from zope.interface import implementer
 
+from demo.api import Api, Cost
+from demo.dashboard import CONNECTIONS, Dashboard, PanelAnswer, Refresh
+from demo.ledger import Account
+from demo.origin import OriginResource
+from demo.panels import Panel, Window, standard_panels
+from demo.series import standard_catalogue
 from tests.demo.test_api import CHEAP, NOW, now_clock
-from trickster.demo.api import Api, Cost
-from trickster.demo.dashboard import CONNECTIONS, Dashboard, PanelAnswer, Refresh
-from trickster.demo.ledger import Account
-from trickster.demo.origin import OriginResource
-from trickster.demo.panels import Panel, Window, standard_panels
-from trickster.demo.series import standard_catalogue
 
 WINDOW = Window.ending(NOW, 600, 15)
 

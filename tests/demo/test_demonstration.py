@@ -10,15 +10,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
+from demo.dashboard import PanelAnswer, Refresh
+from demo.demonstration import Demonstration
+from demo.display import Display
+from demo.ledger import Ledger
+from demo.options import Options
+from demo.panels import Panel, Window
+from demo.proxy import ProxyFailed
+from demo.spelling import success
 from tests.demo.test_api import now_clock
-from trickster.demo.dashboard import PanelAnswer, Refresh
-from trickster.demo.demonstration import Demonstration
-from trickster.demo.display import Display
-from trickster.demo.ledger import Ledger
-from trickster.demo.options import Options
-from trickster.demo.panels import Panel, Window
-from trickster.demo.proxy import ProxyFailed
-from trickster.demo.spelling import success
 
 
 @define

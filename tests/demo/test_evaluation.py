@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.demo.evaluation import CannotEvaluate, Evaluation, Grid, Row
-from trickster.demo.language import parse
-from trickster.demo.series import SCRAPE, Catalogue, Kind, Metric, Series
+from demo.evaluation import CannotEvaluate, Evaluation, Grid, Row
+from demo.language import parse
+from demo.series import SCRAPE, Catalogue, Kind, Metric, Series
 
 _T = TypeVar("_T")
 

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.demo.interruption import Interruption, promptly
+from demo.interruption import Interruption, promptly
 
 
 class PromptlyTests(SynchronousTestCase):

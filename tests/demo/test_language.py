@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.demo.language import (
+from demo.language import (
     Aggregate,
     Arithmetic,
     Matcher,

@@ -7,7 +7,7 @@ from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.demo.options import Options, read_options
+from demo.options import Options, read_options
 
 
 class OptionsTests(SynchronousTestCase):

@@ -8,11 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 from twisted.web.test.requesthelper import DummyChannel
 
+from demo.api import Api, Cost
+from demo.ledger import Account
+from demo.origin import OriginResource
+from demo.series import standard_catalogue
 from tests.demo.test_api import CHEAP, now_clock
-from trickster.demo.api import Api, Cost
-from trickster.demo.ledger import Account
-from trickster.demo.origin import OriginResource
-from trickster.demo.series import standard_catalogue
 
 
 class OriginTests(SynchronousTestCase):

@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.demo.proxy import Ports, Proxy, ProxyFailed, command, configuration, environment
+from demo.proxy import Ports, Proxy, ProxyFailed, command, configuration, environment
 
 PORTS = Ports(8480, 8481, 8484)
 
@@ -37,11 +37,12 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual(Path(line[0]).parent, Path(sys.executable).parent)
 
     def test_environment(self) -> None:
-        """This very package is found, and no settings of the user's get in."""
+        """The checkout that the demonstration is part of is run, without settings of the user's."""
         self.patch(os, "environ", {"TRK_ORIGIN_URL": "x", "HOME": "/h", "PYTHONPATH": "/p"})
         found = environment()
         first, rest = found["PYTHONPATH"].split(os.pathsep)
-        self.assertTrue((Path(first) / "trickster" / "demo").is_dir())
+        self.assertTrue((Path(first) / "demo").is_dir())
+        self.assertTrue((Path(first) / "trickster").is_dir())
         self.assertEqual((rest, found["HOME"], "TRK_ORIGIN_URL" in found), ("/p", "/h", False))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.demo.evaluation import Grid
-from trickster.demo.language import parse
-from trickster.demo.questions import (
+from demo.evaluation import Grid
+from demo.language import parse
+from demo.questions import (
     ApiError,
     Question,
     count,

@@ -6,10 +6,10 @@ from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.demo.dashboard import PanelAnswer, Refresh
-from trickster.demo.display import Display
-from trickster.demo.ledger import Account
-from trickster.demo.report import (
+from demo.dashboard import PanelAnswer, Refresh
+from demo.display import Display
+from demo.ledger import Account
+from demo.report import (
     Tally,
     cache_status,
     closing_table,

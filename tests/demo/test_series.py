@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.demo.series import (
+from demo.series import (
     SCRAPE,
     Catalogue,
     Kind,

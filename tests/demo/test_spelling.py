@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.demo.test_evaluation import finished
-from trickster.demo.evaluation import Row
-from trickster.demo.spelling import (
+from demo.evaluation import Row
+from demo.spelling import (
     failure,
     matrix,
     read_step,
@@ -22,6 +21,7 @@ from trickster.demo.spelling import (
     write_time,
     write_value,
 )
+from tests.demo.test_evaluation import finished
 
 
 class ReadingTests(SynchronousTestCase):

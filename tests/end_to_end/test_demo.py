@@ -1,4 +1,4 @@
-"""C{python -m trickster.demo}, as C{make demo} runs it."""
+"""C{python -m demo}, as C{make demo} runs it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE = 120
 
 def command(*arguments: str) -> list[str]:
     """:return: the command line."""
-    return [sys.executable, "-m", "trickster.demo", *arguments]
+    return [sys.executable, "-m", "demo", *arguments]
 
 
 @contextmanager

@@ -76,5 +76,6 @@ class DistributionTests(SynchronousTestCase):
     def test_sources(self) -> None:
         """The archive of sources has all that the two commands need."""
         for path in ("Makefile", ".ci/run", "scripts/environment.sh", "tests/conftest.py",
-                     "bench/__main__.py", "requirements/dev.txt", "examples/origin_plugin/setup.py", "docs/index.md"):
+                     "bench/__main__.py", "demo/__main__.py", "requirements/dev.txt",
+                     "examples/origin_plugin/setup.py", "docs/index.md"):
             self.assertIn(path, self.sources)

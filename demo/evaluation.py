@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from attrs import frozen
 
-from trickster.demo.language import Aggregate, Arithmetic, Node, Number, Rate, Selector, is_scalar
-from trickster.demo.series import SCRAPE, Catalogue, Labels, Series
+from demo.language import Aggregate, Arithmetic, Node, Number, Rate, Selector, is_scalar
+from demo.series import SCRAPE, Catalogue, Labels, Series
 
 Value = float | None
 _SCRAPE_MS = SCRAPE * 1000

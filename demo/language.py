@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from attrs import define, frozen
 
-from trickster.demo.series import Labels
+from demo.series import Labels
 
 #: Octets of an expression, and of a pattern in it, that are read at all.
 LONGEST_QUERY = 65_536

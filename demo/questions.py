@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from trickster.demo.evaluation import Grid
-from trickster.demo.language import Node, NotUnderstood, Selector, parse, parse_selector
-from trickster.demo.spelling import read_step, read_time
+from demo.evaluation import Grid
+from demo.language import Node, NotUnderstood, Selector, parse, parse_selector
+from demo.spelling import read_step, read_time
 from trickster.messages import Params
 
 _T = TypeVar("_T")

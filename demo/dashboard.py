@@ -11,8 +11,8 @@ from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 
-from trickster.demo.interruption import promptly
-from trickster.demo.panels import Panel, Window
+from demo.interruption import promptly
+from demo.panels import Panel, Window
 
 #: Connections that a browser opens to one HTTP/1.1 server.
 CONNECTIONS = 6

@@ -16,17 +16,17 @@ from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
 from twisted.web.server import Site
 
-from trickster.demo.api import Api, Cost
-from trickster.demo.dashboard import CONNECTIONS, Dashboard
-from trickster.demo.demonstration import DIRECT, THROUGH, Demonstration
-from trickster.demo.display import Display
-from trickster.demo.interruption import Interruption, promptly
-from trickster.demo.ledger import Ledger
-from trickster.demo.options import Options
-from trickster.demo.origin import OriginResource
-from trickster.demo.panels import standard_panels
-from trickster.demo.proxy import Ports, Proxy, ProxyFailed
-from trickster.demo.series import standard_catalogue
+from demo.api import Api, Cost
+from demo.dashboard import CONNECTIONS, Dashboard
+from demo.demonstration import DIRECT, THROUGH, Demonstration
+from demo.display import Display
+from demo.interruption import Interruption, promptly
+from demo.ledger import Ledger
+from demo.options import Options
+from demo.origin import OriginResource
+from demo.panels import standard_panels
+from demo.proxy import Ports, Proxy, ProxyFailed
+from demo.series import standard_catalogue
 
 _HOST = "127.0.0.1"
 #: Seconds.

@@ -6,8 +6,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from trickster.demo.dashboard import PanelAnswer
-from trickster.demo.panels import Window
+from demo.dashboard import PanelAnswer
+from demo.panels import Window
 
 _Samples = dict[Decimal, str]
 _Table = dict[frozenset[tuple[str, str]], _Samples]

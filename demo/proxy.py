@@ -92,9 +92,9 @@ def command(configuration_file: Path) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """:return: ours, with this very package first on the path, and no settings of Trickster's."""
+    """:return: ours, with this very checkout first on the path, and no settings of Trickster's."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("TRK_")}
-    here = str(Path(__file__).resolve().parents[2])
+    here = str(Path(__file__).resolve().parents[1])
     ours["PYTHONPATH"] = os.pathsep.join(filter(None, (here, ours.get("PYTHONPATH", ""))))
     return ours
 

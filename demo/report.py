@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from trickster.demo.dashboard import PanelAnswer, Refresh
-from trickster.demo.ledger import Account
+from demo.dashboard import PanelAnswer, Refresh
+from demo.ledger import Account
 
 _STATUS = re.compile(r"(?:^|[;,\s])status=([a-z-]+)")
 #: Differences that are told in full.

@@ -8,13 +8,13 @@ from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from trickster.demo.comparison import difference
-from trickster.demo.dashboard import Dashboard, Refresh
-from trickster.demo.display import Display
-from trickster.demo.ledger import Ledger
-from trickster.demo.options import Options
-from trickster.demo.panels import Window
-from trickster.demo.report import Tally, closing_table, progress_line, refresh_line
+from demo.comparison import difference
+from demo.dashboard import Dashboard, Refresh
+from demo.display import Display
+from demo.ledger import Ledger
+from demo.options import Options
+from demo.panels import Window
+from demo.report import Tally, closing_table, progress_line, refresh_line
 
 #: Kinds of clients of the origin.
 DIRECT = "direct"

@@ -10,9 +10,9 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from trickster.demo.api import Answer, Api
-from trickster.demo.ledger import Account
-from trickster.demo.spelling import failure
+from demo.api import Answer, Api
+from demo.ledger import Account
+from demo.spelling import failure
 from trickster.messages import Params
 
 #: Octets of a request's form that are read.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from trickster.demo.language import is_label_name
-from trickster.demo.questions import ApiError, count, selectors
-from trickster.demo.series import Catalogue, Series
-from trickster.demo.spelling import write_json
+from demo.language import is_label_name
+from demo.questions import ApiError, count, selectors
+from demo.series import Catalogue, Series
+from demo.spelling import write_json
 from trickster.messages import Params
 
 _T = TypeVar("_T")

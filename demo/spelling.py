@@ -9,9 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from math import isfinite, isinf, isnan
 
-from trickster.demo.evaluation import Row
-from trickster.demo.language import NotUnderstood, duration_ms
-from trickster.demo.series import Labels
+from demo.evaluation import Row
+from demo.language import NotUnderstood, duration_ms
+from demo.series import Labels
 
 _RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")

@@ -43,7 +43,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     usual = Options()
     parser = argparse.ArgumentParser(
-        prog="python -m trickster.demo",
+        prog="python -m demo",
         description="A demo origin, Trickster in front of it, and a dashboard that asks both.")
     add = parser.add_argument
     add("--seconds", type=_positive, metavar="N", default=environment.get("SECONDS") or None,

@@ -11,12 +11,12 @@ from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from trickster.demo import lookups, spelling
-from trickster.demo.evaluation import CannotEvaluate, Evaluation
-from trickster.demo.language import is_scalar
-from trickster.demo.ledger import Account
-from trickster.demo.questions import ApiError, Question, instant_question, range_question
-from trickster.demo.series import Catalogue
+from demo import lookups, spelling
+from demo.evaluation import CannotEvaluate, Evaluation
+from demo.language import is_scalar
+from demo.ledger import Account
+from demo.questions import ApiError, Question, instant_question, range_question
+from demo.series import Catalogue
 from trickster.messages import Params
 
 _T = TypeVar("_T")

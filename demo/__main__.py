@@ -1,4 +1,4 @@
-"""C{python -m trickster.demo}."""
+"""C{python -m demo}."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from trickster.demo.display import Display
-from trickster.demo.interruption import Interruption
-from trickster.demo.options import Options, read_options
-from trickster.demo.stage import Stage
+from demo.display import Display
+from demo.interruption import Interruption
+from demo.options import Options, read_options
+from demo.stage import Stage
 
 
 def begin(reactor: Any, options: Options) -> Deferred[None]:
