@@ -10,9 +10,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from demo.display import Display
 from demo.interruption import Interruption
 from demo.options import Options, read_options
+from demo.report import Display
 from demo.stage import Stage
 
 

@@ -11,12 +11,12 @@ from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from demo import lookups, spelling
+from demo import spelling
 from demo.evaluation import CannotEvaluate, Evaluation
-from demo.language import is_scalar
-from demo.ledger import Account
-from demo.questions import ApiError, Question, instant_question, range_question
-from demo.series import Catalogue
+from demo.language import is_label_name, is_scalar
+from demo.questions import ApiError, Question, count, instant_question, range_question, selectors
+from demo.series import Catalogue, Series
+from demo.spelling import write_json
 from trickster.messages import Params
 
 _T = TypeVar("_T")
@@ -31,6 +31,42 @@ _JSON = b"application/json"
 _TEXT = b"text/plain; charset=utf-8"
 _READ_OR_FORM = (b"GET", b"POST")
 _READ = (b"GET",)
+
+
+@define
+class Account:
+    """
+    What one kind of client has asked for so far.
+
+    :ivar queries: requests answered with data.
+    :ivar points: instants times series for which samples were read.
+    :ivar octets: of the bodies of all answers.
+    """
+
+    queries: int = 0
+    points: int = 0
+    octets: int = 0
+
+
+@define
+class Ledger:
+    """
+    One account for each kind of client; kinds are few, and named by the listener.
+    """
+
+    accounts: dict[str, Account] = field(factory=dict)
+
+    def account(self, kind: str) -> Account:
+        """
+        :param kind: of client.
+        :return: its account, opened now if there was none.
+        """
+        return self.accounts.setdefault(kind, Account())
+
+    @property
+    def points(self) -> int:
+        """Points that were asked for by all kinds of clients together."""
+        return sum(account.points for account in self.accounts.values())
 
 
 @frozen
@@ -102,14 +138,14 @@ class Api:
         catalogue = self.catalogue
         name = _label_named(path)
         if name is not None:
-            return lambda: lookups.label_values(catalogue, name, params)
+            return lambda: _label_values(catalogue, name, params)
         known: dict[str, Callable[[], str | Question]] = {
             "/api/v1/query_range": lambda: range_question(params),
             "/api/v1/query": lambda: instant_question(params, self._now_ms()),
-            "/api/v1/labels": lambda: lookups.label_names(catalogue, params),
-            "/api/v1/series": lambda: lookups.series(catalogue, params),
-            "/api/v1/metadata": lambda: lookups.metadata(catalogue, params),
-            "/api/v1/status/buildinfo": lookups.build_information,
+            "/api/v1/labels": lambda: _label_names(catalogue, params),
+            "/api/v1/series": lambda: _series(catalogue, params),
+            "/api/v1/metadata": lambda: _metadata(catalogue, params),
+            "/api/v1/status/buildinfo": _build_information,
         }
         return known.get(path)
 
@@ -169,3 +205,58 @@ def _elsewhere(path: str) -> Answer:
     if path == "/":
         return Answer(200, b"Trickster's demo origin. Try /api/v1/query?query=up\n", _TEXT)
     return Answer(404, b"404 page not found\n", _TEXT)
+
+
+
+def _label_names(catalogue: Catalogue, params: Params) -> str:
+    """:return: the data of C{/api/v1/labels}, as JSON."""
+    names = {name for one in _matching(catalogue, params) for name, _ in one.labels}
+    return write_json(_at_most(sorted(names), params))
+
+
+def _label_values(catalogue: Catalogue, name: str, params: Params) -> str:
+    """
+    :param name: of the label.
+    :return: the data of C{/api/v1/label/NAME/values}, as JSON.
+    """
+    if not is_label_name(name):
+        raise ApiError(f'invalid label name: "{name}"')
+    values = {value for one in _matching(catalogue, params)
+              for found, value in one.labels if found == name}
+    return write_json(_at_most(sorted(values), params))
+
+
+def _series(catalogue: Catalogue, params: Params) -> str:
+    """:return: the data of C{/api/v1/series}, as JSON."""
+    if not params.get_all("match[]"):
+        raise ApiError("no match[] parameter provided")
+    found = [dict(one.labels) for one in _matching(catalogue, params)]
+    return write_json(_at_most(found, params))
+
+
+def _metadata(catalogue: Catalogue, params: Params) -> str:
+    """:return: the data of C{/api/v1/metadata}, as JSON."""
+    wanted = params.get("metric")
+    found = [metric for metric in catalogue.metrics if not wanted or metric.name == wanted]
+    limit = count(params, "limit")
+    if limit is not None and limit >= 0:
+        found = found[:limit]
+    return write_json({metric.name: [{"type": metric.kind.value, "help": metric.help,
+                                      "unit": ""}] for metric in found})
+
+
+def _build_information() -> str:
+    """:return: the data of C{/api/v1/status/buildinfo}, as JSON."""
+    return write_json({"version": "2.53.0+demo", "revision": "", "branch": "",
+                       "buildUser": "", "buildDate": "", "goVersion": ""})
+
+
+def _matching(catalogue: Catalogue, params: Params) -> list[Series]:
+    wanted = selectors(params)
+    return [one for one in catalogue.series
+            if not wanted or any(selector.accepts(one.labels) for selector in wanted)]
+
+
+def _at_most(found: list[_T], params: Params) -> list[_T]:
+    limit = count(params, "limit")
+    return found[:limit] if limit is not None and limit > 0 else found

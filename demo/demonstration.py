@@ -1,20 +1,23 @@
-"""The demonstration from beginning to end."""
+"""The demonstration from beginning to end: refreshes both ways, and compares the answers."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from demo.comparison import difference
-from demo.dashboard import Dashboard, Refresh
-from demo.display import Display
-from demo.ledger import Ledger
+from demo.api import Ledger
+from demo.dashboard import Dashboard, PanelAnswer, Refresh, Window
 from demo.options import Options
-from demo.panels import Window
-from demo.report import Tally, closing_table, progress_line, refresh_line
+from demo.report import Display, Tally, closing_table, progress_line, refresh_line
+
+_Samples = dict[Decimal, str]
+_Table = dict[frozenset[tuple[str, str]], _Samples]
 
 #: Kinds of clients of the origin.
 DIRECT = "direct"
@@ -89,3 +92,53 @@ class Demonstration:
             self.display.update(progress_line(number, way, done, len(dashboard.panels)))
 
         return dashboard.refresh(window, answered)
+
+
+class _Unreadable(ValueError):
+    """An answer that is not a matrix."""
+
+
+def difference(direct: PanelAnswer, through: PanelAnswer, window: Window) -> str:
+    """
+    :return: what is different, or an empty string.  Answers that say nothing at all are
+        not the same, since nothing could be compared.
+    """
+    try:
+        ours, theirs = _table(through, window), _table(direct, window)
+    except _Unreadable as error:
+        return str(error)
+    if not theirs:
+        return "there is nothing to compare"
+    if ours.keys() != theirs.keys():
+        return f"{len(theirs)} series direct, {len(ours)} through Trickster, not the same"
+    for labels in theirs:
+        if ours[labels] != theirs[labels]:
+            return _first_difference(dict(labels), theirs[labels], ours[labels])
+    return ""
+
+
+def _first_difference(labels: dict[str, str], direct: _Samples, through: _Samples) -> str:
+    at = min(at for at in direct.keys() | through.keys() if direct.get(at) != through.get(at))
+    return f"{labels} at {at}: {direct.get(at)} direct, {through.get(at)} through Trickster"
+
+
+def _table(answer: PanelAnswer, window: Window) -> _Table:
+    if answer.status != 200:
+        said = answer.failure or answer.body[:200].decode("utf-8", "replace")
+        raise _Unreadable(f"status {answer.status}: {said}")
+    try:
+        data = json.loads(answer.body, parse_float=Decimal)["data"]
+        if data["resultType"] != "matrix":
+            raise _Unreadable(f"a {data['resultType']}, not a matrix")
+        found = {frozenset(row["metric"].items()): _aligned(row["values"], window)
+                 for row in data["result"]}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _Unreadable(f"not an answer to a range query: {error!r}") from error
+    if len(found) != len(data["result"]):
+        raise _Unreadable("a series comes twice")
+    return {labels: samples for labels, samples in found.items() if samples}
+
+
+def _aligned(values: list[Any], window: Window) -> _Samples:
+    return {Decimal(at): value for at, value in values
+            if window.start <= at <= window.end and not at % window.step}

@@ -10,8 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from demo.api import Answer, Api
-from demo.ledger import Account
+from demo.api import Account, Answer, Api
 from demo.spelling import failure
 from trickster.messages import Params
 

@@ -1,19 +1,53 @@
-"""What the demonstration shows: a line for each refresh, and the closing table."""
+"""What the demonstration shows: lines of progress, one for each refresh, the closing table."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import TextIO
 
 from attrs import define, field
 
+from demo.api import Account
 from demo.dashboard import PanelAnswer, Refresh
-from demo.ledger import Account
 
 _STATUS = re.compile(r"(?:^|[;,\s])status=([a-z-]+)")
 #: Differences that are told in full.
 _MOST_TOLD = 5
+#: Where a terminal's cursor goes back and erases to the right (ECMA-48).
+_AGAIN = "\r\x1b[K"
+
+
+@define
+class Display:
+    """
+    A terminal, or a file that is no terminal and gets whole lines only.
+
+    :ivar is_terminal: whether lines can be rewritten.
+    :ivar width: columns; longer changing lines are cut, since a wrapped line cannot be
+        rewritten.
+    """
+
+    out: TextIO
+    is_terminal: bool
+    width: int = 80
+    _is_open: bool = False
+
+    def update(self, line: str) -> None:
+        """Show this in the place of the last changing line."""
+        if self.is_terminal:
+            self._write(_AGAIN + line[:self.width - 1])
+            self._is_open = True
+
+    def say(self, text: str = "") -> None:
+        """Show this for good, in the place of a changing line if there is one."""
+        self._write((_AGAIN if self._is_open else "") + text + "\n")
+        self._is_open = False
+
+    def _write(self, text: str) -> None:
+        self.out.write(text)
+        self.out.flush()
 
 
 @define

@@ -16,16 +16,14 @@ from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
 from twisted.web.server import Site
 
-from demo.api import Api, Cost
-from demo.dashboard import CONNECTIONS, Dashboard
+from demo.api import Api, Cost, Ledger
+from demo.dashboard import CONNECTIONS, Dashboard, standard_panels
 from demo.demonstration import DIRECT, THROUGH, Demonstration
-from demo.display import Display
 from demo.interruption import Interruption, promptly
-from demo.ledger import Ledger
 from demo.options import Options
 from demo.origin import OriginResource
-from demo.panels import standard_panels
 from demo.proxy import Ports, Proxy, ProxyFailed
+from demo.report import Display
 from demo.series import standard_catalogue
 
 _HOST = "127.0.0.1"

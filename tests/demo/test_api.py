@@ -10,8 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from demo.api import Answer, Api, Cost
-from demo.ledger import Account, Ledger
+from demo.api import Account, Answer, Api, Cost, Ledger
 from demo.series import standard_catalogue
 from trickster.messages import Params
 

@@ -15,11 +15,17 @@ from twisted.web.iweb import IBodyProducer
 from twisted.web.resource import Resource
 from zope.interface import implementer
 
-from demo.api import Api, Cost
-from demo.dashboard import CONNECTIONS, Dashboard, PanelAnswer, Refresh
-from demo.ledger import Account
+from demo.api import Account, Api, Cost
+from demo.dashboard import (
+    CONNECTIONS,
+    Dashboard,
+    Panel,
+    PanelAnswer,
+    Refresh,
+    Window,
+    standard_panels,
+)
 from demo.origin import OriginResource
-from demo.panels import Panel, Window, standard_panels
 from demo.series import standard_catalogue
 from tests.demo.test_api import CHEAP, NOW, now_clock
 

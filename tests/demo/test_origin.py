@@ -8,8 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Request
 from twisted.web.test.requesthelper import DummyChannel
 
-from demo.api import Api, Cost
-from demo.ledger import Account
+from demo.api import Account, Api, Cost
 from demo.origin import OriginResource
 from demo.series import standard_catalogue
 from tests.demo.test_api import CHEAP, now_clock

@@ -6,10 +6,10 @@ from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from demo.api import Account
 from demo.dashboard import PanelAnswer, Refresh
-from demo.display import Display
-from demo.ledger import Account
 from demo.report import (
+    Display,
     Tally,
     cache_status,
     closing_table,
