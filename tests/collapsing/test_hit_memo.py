@@ -16,7 +16,7 @@ from tests.ranges.deltarig import Rig
 from trickster.collapsing.hit_memo import HitMemo
 from trickster.http.freshness import Policy
 from trickster.messages import NO_HEADERS, Octets, Response, Status, octets_of
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 from trickster.testing.doubles import DictStore, at_once
 from trickster.timeseries.dataset import Dataset
 
@@ -195,7 +195,7 @@ class SharedTests(SynchronousTestCase):
         caches = [memo.of(store) for store in stores]
         for store, cache, octets in zip(stores, caches, (b"1", b"2"), strict=True):
             assert cache is not None
-            store.put_object("k", Document(200, NO_HEADERS, (), 0, Policy(), 0.0, 0.0), 1, 60.0)
+            store.put_object("k", StoredResponse(200, NO_HEADERS, (), 0, Policy(), 0.0, 0.0), 1, 60.0)
             cache.keep("q", "k", 1e12, Response(200, body=Octets(octets)))
         found = [cache.response("q", 0.0) for cache in caches if cache is not None]
         self.assertEqual([octets_of(one.body) for one in found if one], [b"1", b"2"])

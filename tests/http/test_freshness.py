@@ -23,7 +23,7 @@ from trickster.http.freshness import (
     vary_names,
 )
 from trickster.messages import NO_HEADERS, Headers
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 
 NOW = 1_000_000_000
 SECONDS = st.integers(0, 1000)
@@ -49,19 +49,19 @@ class AgeTests(SynchronousTestCase):
         expected = max(apparent_age, corrected_age_value)
         found = initial_age(fields(**headers), received, delay)
         self.assertEqual(found, expected)
-        document = Document(200, NO_HEADERS, (), 0, Policy(), found, received)
-        self.assertEqual(document.age(received + later), expected + later)
+        stored = StoredResponse(200, NO_HEADERS, (), 0, Policy(), found, received)
+        self.assertEqual(stored.age(received + later), expected + later)
 
-    def test_forced_documents(self) -> None:
+    def test_forced_responses(self) -> None:
         """What an operator's rule makes fresh is as old as it has been here."""
-        document = Document(200, NO_HEADERS, (), 0, Policy(forced=True), 500.0, NOW)
-        self.assertEqual(document.age(NOW + 7), 7.0)
+        stored = StoredResponse(200, NO_HEADERS, (), 0, Policy(forced=True), 500.0, NOW)
+        self.assertEqual(stored.age(NOW + 7), 7.0)
 
     def test_clocks_that_go_back(self) -> None:
         """No time here is negative."""
         self.assertEqual(initial_age(fields(Date=date(NOW + 5)), NOW, 0.0), 0.0)
-        document = Document(200, NO_HEADERS, (), 0, Policy(), 3.0, NOW)
-        self.assertEqual(document.age(NOW - 100), 3.0)
+        stored = StoredResponse(200, NO_HEADERS, (), 0, Policy(), 3.0, NOW)
+        self.assertEqual(stored.age(NOW - 100), 3.0)
 
     def test_age_values(self) -> None:
         """Numbers, saturated; the first of a list; 0 for anything else."""
@@ -105,7 +105,7 @@ class LifetimeTests(SynchronousTestCase):
 
 
 class UseTests(SynchronousTestCase):
-    """What may be done with a document of some age."""
+    """What may be done with a stored response of some age."""
 
     @settings(max_examples=300, deadline=None)
     @given(SECONDS, SECONDS, st.booleans(), st.booleans(), st.one_of(st.none(), SECONDS), SECONDS)

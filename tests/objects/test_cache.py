@@ -758,7 +758,7 @@ class DirectiveTests(SynchronousTestCase):
     """What clients say in Cache-Control."""
 
     def test_unknown_directives(self) -> None:
-        """Anything but a wish for a fresh answer means nothing."""
+        """Anything but a request for a fresh answer means nothing."""
         world = World.of(route=web_route())
         world.given(world.answer(Cache_Control="max-age=60"))
         world.ask()

@@ -511,7 +511,7 @@ class RequestDirectiveTests(SynchronousTestCase):
         self.assertEqual(world.asked, 2)
 
     def test_not_honoured(self) -> None:
-        """By default only a wish for a fresh answer means something."""
+        """By default only a request for a fresh answer means something."""
         for said in ("max-age=0", "min-fresh=99", "only-if-cached", "max-stale", "private"):
             self.assertEqual(self.asked(said, honoured=False).result, "hit", said)
         for said in ("no-cache", "no-store", "x, NO-CACHE"):

@@ -10,12 +10,12 @@ from trickster.errors import UpstreamUnreachable
 from trickster.http.freshness import Policy
 from trickster.messages import NO_HEADERS, Outcome, Response
 from trickster.objects.fills import Alone, Fill, FillTable, Landed
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 
 
 def landed() -> Landed:
     """:return: a verdict for all waiters."""
-    return Landed(Document(200, NO_HEADERS, (), 0, Policy(), 0.0, 0.0), Outcome())
+    return Landed(StoredResponse(200, NO_HEADERS, (), 0, Policy(), 0.0, 0.0), Outcome())
 
 
 class FillTests(SynchronousTestCase):

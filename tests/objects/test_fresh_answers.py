@@ -15,10 +15,11 @@ from trickster.messages import Engine, Status
 from trickster.testing.doubles import DictStore
 
 # Each of the ways to ask for it, and whether the answer may be stored.
-WISHES = (({"Cache_Control": "no-cache"}, True), ({"Cache_Control": "x, NO-CACHE"}, True),
-          ({"Pragma": "no-cache"}, True), ({"Cache_Control": 'no-cache="set-cookie"'}, True),
-          ({"Cache_Control": "no-store"}, False),
-          ({"Cache_Control": "no-cache\nmax-age=0, no-store"}, False))
+REQUEST_DIRECTIVES = (
+    ({"Cache_Control": "no-cache"}, True), ({"Cache_Control": "x, NO-CACHE"}, True),
+    ({"Pragma": "no-cache"}, True), ({"Cache_Control": 'no-cache="set-cookie"'}, True),
+    ({"Cache_Control": "no-store"}, False),
+    ({"Cache_Control": "no-cache\nmax-age=0, no-store"}, False))
 
 
 class ObjectTests(SynchronousTestCase):
@@ -34,23 +35,23 @@ class ObjectTests(SynchronousTestCase):
     def test_answered_anew(self) -> None:
         """The one who asks gets a new answer, stored as any other unless that is forbidden."""
         for store in (ObjectStore, OctetStore):
-            for wish, is_stored in WISHES:
+            for directive, is_stored in REQUEST_DIRECTIVES:
                 world = self.fresh(store=store)
                 world.given(world.answer(body=b"new", Cache_Control="max-age=60"))
-                client = world.ask(**wish)
+                client = world.ask(**directive)
                 self.assertEqual((client.octets, client.outcome.stored), (b"new", is_stored))
                 again = world.ask()
                 self.assertEqual((again.result, again.octets),
-                                 ("hit", b"new" if is_stored else b"hello"), wish)
+                                 ("hit", b"new" if is_stored else b"hello"), directive)
                 self.assertEqual(world.asked, 2)
 
     def test_told(self) -> None:
         """Why the origin was asked is told."""
-        for wish, reason in (("no-cache", Reason.REQUEST_NO_CACHE),
+        for directive, reason in (("no-cache", Reason.REQUEST_NO_CACHE),
                              ("no-store", Reason.REQUEST_NO_STORE)):
             world = self.fresh()
             world.given(world.answer(body=b"new", Cache_Control="max-age=60"))
-            client = world.ask(Cache_Control=wish)
+            client = world.ask(Cache_Control=directive)
             self.assertEqual((client.result, client.outcome.reason), ("kmiss", reason))
 
     def test_nothing_stored(self) -> None:
@@ -84,15 +85,15 @@ class ObjectTests(SynchronousTestCase):
 
     def test_failures(self) -> None:
         """If the origin fails, or refuses this request, others have what they had."""
-        for wish, _ in WISHES:
+        for directive, _ in REQUEST_DIRECTIVES:
             for code in (400, 401, 403, 429, 431, 500, 503):
                 world = self.fresh()
                 world.given(world.answer(code, b"no"))
-                self.assertEqual(world.ask(**wish).status, code)
+                self.assertEqual(world.ask(**directive).status, code)
                 self.assertEqual(world.ask().result, "hit")
             world = self.fresh(stale_if_error=600.0)
             world.given(UpstreamUnreachable("gone"))
-            self.assertIsInstance(world.ask(**wish).error, UpstreamUnreachable)
+            self.assertIsInstance(world.ask(**directive).error, UpstreamUnreachable)
             self.assertEqual(world.ask().result, "hit")
 
     def test_personal_answers(self) -> None:
@@ -125,12 +126,12 @@ class ObjectTests(SynchronousTestCase):
 
     def test_heads(self) -> None:
         """HEAD is asked of the origin, and leaves what is stored where it does not contradict."""
-        for wish, _ in WISHES:
+        for directive, _ in REQUEST_DIRECTIVES:
             world = World.of()
             world.given(world.answer(Cache_Control="max-age=60", ETag='"1"'),
                         world.answer(200, b"", ETag='"1"', Content_Length="5"))
             world.ask()
-            self.assertEqual(world.ask(method=b"HEAD", **wish).status, 200)
+            self.assertEqual(world.ask(method=b"HEAD", **directive).status, 200)
             self.assertEqual((world.asked, world.ask().result), (2, "hit"))
 
     def test_no_store_of_parts(self) -> None:
@@ -191,14 +192,14 @@ class ObjectTests(SynchronousTestCase):
 
     def test_transformed(self) -> None:
         """Answers that are changed on their way are changed for these as well."""
-        for wish, _ in WISHES:
+        for directive, _ in REQUEST_DIRECTIVES:
             world = World.of()
             route = world.cache.options.route
             world = World.of(route=type(route)("/", route.serve, route.match, ttl=60.0,
                                                transform=lambda octets: octets.upper()))
             world.given(world.answer(), world.answer(body=b"new"))
             world.ask()
-            self.assertEqual(world.ask(**wish).octets, b"NEW")
+            self.assertEqual(world.ask(**directive).octets, b"NEW")
             self.assertEqual(world.ask().result, "hit")
 
     def test_expires(self) -> None:
@@ -471,7 +472,7 @@ class OldRangeTests(SynchronousTestCase):
         self.assertEqual(rig.held(), [(-600, 0)])
 
     def test_new_wish(self) -> None:
-        """A wish for a fresh answer is as good there."""
+        """A request for a fresh answer is as good there."""
         rig = Rig(retention=10)
         rig.ask(-600, 0)
         rig.now.advance(3000)

@@ -1,4 +1,4 @@
-"""For how long documents are of use, and what options make of routes."""
+"""For how long stored responses are of use, and what options make of routes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.objects.objectworld import fields, web_route
 from trickster.http.fields import COUNTED_FIELDS
 from trickster.http.freshness import policy_of
 from trickster.objects.options import Collapse, ObjectOptions, ttl_of
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 from trickster.routes import Route, Serve
 
 
@@ -25,10 +25,10 @@ class TtlTests(SynchronousTestCase):
 
     def ttl(self, status: int = 200, age: float = 0.0, given: ObjectOptions | None = None,
             **headers: str) -> float:
-        """:return: for how long a document is kept."""
+        """:return: for how long a response is kept."""
         given = given or options()
         said = fields(**headers)
-        return ttl_of(Document(status, said, (), 0, policy_of(status, said, 1e9, given.rules),
+        return ttl_of(StoredResponse(status, said, (), 0, policy_of(status, said, 1e9, given.rules),
                                age, 1e9), given)
 
     def test_worked_examples(self) -> None:

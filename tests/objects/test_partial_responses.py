@@ -13,18 +13,18 @@ from trickster.http.partial_content import (
     Part,
 )
 from trickster.messages import NO_HEADERS, Headers
-from trickster.objects.partial_responses import combined, missing_of, partial_document
-from trickster.objects.stored_response import Document
+from trickster.objects.partial_responses import combined, incomplete_response, missing_of
+from trickster.objects.stored_response import StoredResponse
 
 SPANS = st.lists(st.tuples(st.integers(0, 29), st.integers(1, 10)).map(
     lambda pair: Span(pair[0], min(30, pair[0] + pair[1]))), max_size=5)
 BODY = bytes(range(30))
 
 
-def held(*spans: Span, headers: Headers = NO_HEADERS) -> Document:
-    """:return: a document that has these parts of the body."""
+def held(*spans: Span, headers: Headers = NO_HEADERS) -> StoredResponse:
+    """:return: a stored response that has these parts of the body."""
     parts = tuple(Part(span.start, (BODY[span.start:span.stop],)) for span in spans)
-    return Document(200, headers, parts, 30, Policy(), 0.0, 10.0**9)
+    return StoredResponse(200, headers, parts, 30, Policy(), 0.0, 10.0**9)
 
 
 class MissingTests(SynchronousTestCase):
@@ -32,31 +32,31 @@ class MissingTests(SynchronousTestCase):
 
     def test_missing(self) -> None:
         """What is wanted and not held."""
-        document = held(Span(5, 10))
-        self.assertEqual(missing_of(document, None), (Span(0, 5), Span(10, 30)))
-        self.assertEqual(missing_of(document, [Span(20, 21), Span(6, 12)]),
+        stored = held(Span(5, 10))
+        self.assertEqual(missing_of(stored, None), (Span(0, 5), Span(10, 30)))
+        self.assertEqual(missing_of(stored, [Span(20, 21), Span(6, 12)]),
                          (Span(10, 12), Span(20, 21)))
-        self.assertEqual(missing_of(document, [Span(5, 10)]), ())
+        self.assertEqual(missing_of(stored, [Span(5, 10)]), ())
 
 
 class PartialDocumentTests(SynchronousTestCase):
     """Documents of 206 answers."""
 
-    def made(self, octets: bytes = b"ab", **headers: str) -> Document | None:
-        """:return: the document of an answer."""
+    def made(self, octets: bytes = b"ab", **headers: str) -> StoredResponse | None:
+        """:return: the stored response of a 206 answer."""
         fields = Headers(tuple((n.replace("_", "-").encode(), v.encode())
                                for n, v in headers.items()))
-        head = Document(206, fields, (), len(octets), Policy(), 0.0, 0.0)
-        return partial_document(head, fields, octets)
+        head = StoredResponse(206, fields, (), len(octets), Policy(), 0.0, 0.0)
+        return incomplete_response(head, fields, octets)
 
     def test_one(self) -> None:
         """It is a 200 of which a part is here."""
-        document = self.made(Content_Range="bytes 3-4/9", Content_Type="x/y")
-        assert document is not None
-        self.assertEqual((document.status, document.length, document.held), (200, 9, 2))
-        self.assertNotIn(b"content-range", document.headers)
-        self.assertEqual(document.headers.get(b"content-type"), b"x/y")
-        self.assertFalse(document.is_whole)
+        stored = self.made(Content_Range="bytes 3-4/9", Content_Type="x/y")
+        assert stored is not None
+        self.assertEqual((stored.status, stored.length, stored.held), (200, 9, 2))
+        self.assertNotIn(b"content-range", stored.headers)
+        self.assertEqual(stored.headers.get(b"content-type"), b"x/y")
+        self.assertFalse(stored.is_whole)
 
     def test_overlapping_parts(self) -> None:
         """Parts that overlap may contradict each other."""

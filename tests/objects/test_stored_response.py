@@ -8,11 +8,11 @@ from trickster.bodies import Pieces, read_all
 from trickster.http.freshness import Policy
 from trickster.http.partial_content import Part
 from trickster.messages import NO_HEADERS, Octets
-from trickster.objects.stored_response import Document, whole_part
+from trickster.objects.stored_response import StoredResponse, whole_part
 
 
-def document(parts: tuple[Part, ...]) -> Document:
-    return Document(200, NO_HEADERS, parts, sum(p.length for p in parts), Policy(), 0.0, 0.0)
+def stored_response(parts: tuple[Part, ...]) -> StoredResponse:
+    return StoredResponse(200, NO_HEADERS, parts, sum(p.length for p in parts), Policy(), 0.0, 0.0)
 
 
 class WholePartTests(SynchronousTestCase):
@@ -20,7 +20,7 @@ class WholePartTests(SynchronousTestCase):
 
     def test_small(self) -> None:
         """A small body is one buffer, and is sent as such each time."""
-        stored = document(whole_part([b"a" * 65536, b"b" * 40000]))
+        stored = stored_response(whole_part([b"a" * 65536, b"b" * 40000]))
         first, second = stored.body(), stored.body()
         assert isinstance(first, Octets) and isinstance(second, Octets)
         self.assertEqual(first.octets, b"a" * 65536 + b"b" * 40000)
@@ -30,7 +30,7 @@ class WholePartTests(SynchronousTestCase):
         """What is one buffer already is kept as it is, however large."""
         for size in (1, 300 * 1024):
             octets = b"x" * size
-            body = document(whole_part([octets])).body()
+            body = stored_response(whole_part([octets])).body()
             assert isinstance(body, Octets)
             self.assertIs(body.octets, octets)
 
@@ -40,7 +40,7 @@ class WholePartTests(SynchronousTestCase):
         part, = whole_part(buffers)
         self.assertTrue(all(kept is came for kept, came in zip(part.buffers, buffers,
                                                                 strict=True)))
-        body = document((part,)).body()
+        body = stored_response((part,)).body()
         self.assertIsInstance(body, Pieces)
         octets = self.successResultOf(read_all(body, 500_000))
         self.assertEqual(octets, b"".join(buffers))
@@ -48,4 +48,4 @@ class WholePartTests(SynchronousTestCase):
     def test_empty(self) -> None:
         """No octets are no part, and an empty body."""
         self.assertEqual(whole_part([]), ())
-        self.assertEqual(document(()).body().length, 0)
+        self.assertEqual(stored_response(()).body().length, 0)

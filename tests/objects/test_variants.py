@@ -19,8 +19,8 @@ from trickster.keys.identity import Identity
 from trickster.messages import NO_HEADERS, Headers
 from trickster.objects.codec import Unreadable, Variants, from_octets, to_octets
 from trickster.objects.selecting import selecting_values
-from trickster.objects.stored_response import Document
-from trickster.objects.variants import Shelf
+from trickster.objects.stored_response import StoredResponse
+from trickster.objects.variants import VariantStore
 from trickster.testing.doubles import at_once
 
 RULES = Rules()
@@ -28,11 +28,11 @@ NAMES = (b"authorization", b"foo", b"bar")
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=5)
 
 
-def document(body: bytes = b"hello", request: Headers = NO_HEADERS, received: float = 10.0**9,
-             names: tuple[bytes, ...] = (b"authorization",)) -> Document:
+def stored_response(body: bytes = b"hello", request: Headers = NO_HEADERS, received: float = 10.0**9,
+             names: tuple[bytes, ...] = (b"authorization",)) -> StoredResponse:
     """:return: a stored response."""
     headers = fields(Cache_Control="max-age=60", X="\xe9")
-    return Document(
+    return StoredResponse(
         200, headers, (Part(0, (body,)),), len(body), policy_of(200, headers, received, RULES),
         1.5, received, selecting_values(names, request), b"Fine")
 
@@ -58,7 +58,7 @@ class WireTests(SynchronousTestCase):
         headers = Headers(tuple((n.encode(), v.encode("latin-1")) for n, v in pairs))
         parts = tuple(Part(n * 10, (b[:1], b[1:]) if b[1:] else (b,))
                       for n, b in enumerate(bodies))
-        entry = evolve(document(), headers=headers, parts=parts, phrase=phrase.encode("latin-1"),
+        entry = evolve(stored_response(), headers=headers, parts=parts, phrase=phrase.encode("latin-1"),
                        length=99 if is_known else None,
                        policy=policy_of(200, headers, 10.0**9, RULES))
         self.assertEqual(plain(from_octets(to_octets(entry), RULES)), plain(entry))
@@ -70,7 +70,7 @@ class WireTests(SynchronousTestCase):
 
     def test_damaged(self) -> None:
         """Any octet changed, and any end cut off, is noticed."""
-        octets = to_octets(document())
+        octets = to_octets(stored_response())
         for at in range(len(octets)):
             changed = octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1:]
             for bad in (changed, octets[:at]):
@@ -88,7 +88,7 @@ class WireTests(SynchronousTestCase):
 
     def test_forged(self) -> None:
         """What would make an answer of another form is refused, with any checksum."""
-        good = document()
+        good = stored_response()
         bad = [
             evolve(good, headers=Headers(((b"a", b"b\r\nc: d"),))),
             evolve(good, headers=Headers(((b"a b", b"c"),))),
@@ -104,42 +104,42 @@ class WireTests(SynchronousTestCase):
 
     def test_policy_is_made_anew(self) -> None:
         """An operator's new rules count for what is stored already."""
-        entry = from_octets(to_octets(document()), Rules(max_ttl=5.0))
-        assert isinstance(entry, Document)
+        entry = from_octets(to_octets(stored_response()), Rules(max_ttl=5.0))
+        assert isinstance(entry, StoredResponse)
         self.assertEqual(entry.policy.lifetime, 5.0)
 
 
 class ShelfTests(SynchronousTestCase):
     """Look-ups, in both kinds of store."""
 
-    def shelves(self, run: Callable[[Shelf, Any], None]) -> None:
+    def shelves(self, run: Callable[[VariantStore, Any], None]) -> None:
         """Run a test with both kinds."""
         for kind in (ObjectStore, OctetStore):
             clock = Clock()
             clock.advance(10**9)
             store = kind(clock)
-            run(Shelf(store, clock, RULES, Identity()), store)
+            run(VariantStore(store, clock, RULES, Identity()), store)
 
-    def body(self, shelf: Shelf, **request: str) -> bytes | None:
+    def body(self, variants: VariantStore, **request: str) -> bytes | None:
         """:return: the body of what is found."""
-        found = at_once(shelf.find("k", fields(**request))).document
+        found = at_once(variants.find("k", fields(**request))).stored
         return None if found is None else b"".join(found.parts[0].buffers)
 
-    def keep(self, shelf: Shelf, body: bytes, *names: bytes, received: float = 10.0**9,
-             **request: str) -> Document:
+    def keep(self, variants: VariantStore, body: bytes, *names: bytes, received: float = 10.0**9,
+             **request: str) -> StoredResponse:
         """:return: what was kept."""
-        made = document(body, fields(**request), received, (b"authorization", *names))
-        at_once(shelf.keep("k", made, 60.0))
+        made = stored_response(body, fields(**request), received, (b"authorization", *names))
+        at_once(variants.keep("k", made, 60.0))
         return made
 
     def test_alone(self) -> None:
-        """One document is found by the requests that select it."""
+        """One stored response is found by the requests that select it."""
 
-        def run(shelf: Shelf, store: Any) -> None:
-            self.keep(shelf, b"1", b"foo", Foo="x")
-            self.assertEqual(self.body(shelf, Foo="x"), b"1")
-            self.assertIsNone(self.body(shelf, Foo="y"))
-            self.assertIsNone(self.body(shelf, Foo="x", Authorization="z"))
+        def run(variants: VariantStore, store: Any) -> None:
+            self.keep(variants, b"1", b"foo", Foo="x")
+            self.assertEqual(self.body(variants, Foo="x"), b"1")
+            self.assertIsNone(self.body(variants, Foo="y"))
+            self.assertIsNone(self.body(variants, Foo="x", Authorization="z"))
             self.assertEqual(list(store.entries), ["k"])
 
         self.shelves(run)
@@ -147,35 +147,35 @@ class ShelfTests(SynchronousTestCase):
     def test_variants(self) -> None:
         """Several are kept apart, the first included."""
 
-        def run(shelf: Shelf, store: Any) -> None:
+        def run(variants: VariantStore, store: Any) -> None:
             for value in "123":
-                self.keep(shelf, value.encode(), b"foo", Foo=value)
-            self.keep(shelf, b"A", b"foo", Foo="1", Authorization="a")
-            self.assertEqual([self.body(shelf, Foo=v) for v in "1234"], [b"1", b"2", b"3", None])
-            self.assertEqual(self.body(shelf, Foo="1", Authorization="a"), b"A")
+                self.keep(variants, value.encode(), b"foo", Foo=value)
+            self.keep(variants, b"A", b"foo", Foo="1", Authorization="a")
+            self.assertEqual([self.body(variants, Foo=v) for v in "1234"], [b"1", b"2", b"3", None])
+            self.assertEqual(self.body(variants, Foo="1", Authorization="a"), b"A")
 
         self.shelves(run)
 
     def test_newest(self) -> None:
         """Of several that match the newest is found, by when it was made."""
 
-        def run(shelf: Shelf, store: Any) -> None:
-            self.keep(shelf, b"new", b"foo", received=10.0**9 + 5, Foo="1", Bar="1")
-            self.keep(shelf, b"old", b"bar", received=10.0**9, Foo="2", Bar="1")
-            self.assertEqual(self.body(shelf, Foo="1", Bar="1"), b"new")
-            self.assertEqual(self.body(shelf, Foo="2", Bar="1"), b"old")
+        def run(variants: VariantStore, store: Any) -> None:
+            self.keep(variants, b"new", b"foo", received=10.0**9 + 5, Foo="1", Bar="1")
+            self.keep(variants, b"old", b"bar", received=10.0**9, Foo="2", Bar="1")
+            self.assertEqual(self.body(variants, Foo="1", Bar="1"), b"new")
+            self.assertEqual(self.body(variants, Foo="2", Bar="1"), b"old")
 
         self.shelves(run)
 
     def test_field_sets_are_bounded(self) -> None:
         """An origin that varies by ever new fields costs only so many look-ups."""
 
-        def run(shelf: Shelf, store: Any) -> None:
+        def run(variants: VariantStore, store: Any) -> None:
             for n in range(9):
-                self.keep(shelf, b"%d" % n, b"f%d" % n)
-            found = at_once(shelf.find("k", fields()))
-            self.assertEqual(b"".join(found.document.parts[0].buffers), b"8")
-            entry = at_once(shelf._load("k"))
+                self.keep(variants, b"%d" % n, b"f%d" % n)
+            found = at_once(variants.find("k", fields()))
+            self.assertEqual(b"".join(found.stored.parts[0].buffers), b"8")
+            entry = at_once(variants._load("k"))
             self.assertEqual(len(entry.fields), 4)
 
         self.shelves(run)
@@ -183,26 +183,26 @@ class ShelfTests(SynchronousTestCase):
     def test_variants_of_different_age(self) -> None:
         """A variant is found as long as it is kept, with or without the others."""
 
-        def run(shelf: Shelf, store: Any) -> None:
+        def run(variants: VariantStore, store: Any) -> None:
             for value, ttl in (("1", 60.0), ("2", 60.0), ("3", 1.0)):
-                made = document(value.encode(), fields(Foo=value), names=(b"foo",))
-                at_once(shelf.keep("k", made, ttl))
+                made = stored_response(value.encode(), fields(Foo=value), names=(b"foo",))
+                at_once(variants.keep("k", made, ttl))
             store.clock.advance(30)
-            self.assertEqual([self.body(shelf, Foo=v) for v in "123"], [b"1", b"2", None])
+            self.assertEqual([self.body(variants, Foo=v) for v in "123"], [b"1", b"2", None])
 
         self.shelves(run)
 
     def test_slots(self) -> None:
         """A slot is equal for requests that select alike, as far as is known."""
 
-        def run(shelf: Shelf, store: Any) -> None:
+        def run(variants: VariantStore, store: Any) -> None:
             def slot(**request: str) -> str:
-                return str(at_once(shelf.find("k", fields(**request))).slot)
+                return str(at_once(variants.find("k", fields(**request))).slot)
 
             self.assertEqual(slot(Foo="1"), slot(Foo="2"))
             self.assertNotEqual(slot(), slot(Authorization="a"))
-            self.keep(shelf, b"1", b"foo", Foo="1")
-            self.keep(shelf, b"2", b"foo", Foo="2")
+            self.keep(variants, b"1", b"foo", Foo="1")
+            self.keep(variants, b"2", b"foo", Foo="2")
             self.assertNotEqual(slot(Foo="3"), slot(Foo="4"))
             self.assertEqual(slot(Foo="3", Bar="1"), slot(Foo="3", Bar="2"))
             self.assertTrue(slot(Foo="3").startswith("k"))
@@ -212,25 +212,25 @@ class ShelfTests(SynchronousTestCase):
     def test_dropped(self) -> None:
         """All variants, or one of them; variants kept later do not wake those of before."""
 
-        def run(shelf: Shelf, store: Any) -> None:
-            one = self.keep(shelf, b"1", b"foo", Foo="1")
-            self.keep(shelf, b"2", b"foo", Foo="2")
-            at_once(shelf.drop_one("k", one))
-            self.assertEqual([self.body(shelf, Foo=v) for v in "12"], [None, b"2"])
-            at_once(shelf.drop("k"))
-            self.assertIsNone(self.body(shelf, Foo="2"))
-            shelf._clock.advance(1)  # type: ignore[attr-defined]
-            self.keep(shelf, b"3", b"foo", Foo="3")
-            self.keep(shelf, b"4", b"foo", Foo="4")
-            self.assertIsNone(self.body(shelf, Foo="2"))
+        def run(variants: VariantStore, store: Any) -> None:
+            one = self.keep(variants, b"1", b"foo", Foo="1")
+            self.keep(variants, b"2", b"foo", Foo="2")
+            at_once(variants.drop_one("k", one))
+            self.assertEqual([self.body(variants, Foo=v) for v in "12"], [None, b"2"])
+            at_once(variants.drop("k"))
+            self.assertIsNone(self.body(variants, Foo="2"))
+            variants._clock.advance(1)  # type: ignore[attr-defined]
+            self.keep(variants, b"3", b"foo", Foo="3")
+            self.keep(variants, b"4", b"foo", Foo="4")
+            self.assertIsNone(self.body(variants, Foo="2"))
 
         self.shelves(run)
 
     def test_nothing_without_time(self) -> None:
         """What is of no use any more is not stored."""
 
-        def run(shelf: Shelf, store: Any) -> None:
-            at_once(shelf.keep("k", document(), 0.0))
+        def run(variants: VariantStore, store: Any) -> None:
+            at_once(variants.keep("k", stored_response(), 0.0))
             self.assertEqual(store.entries, {})
 
         self.shelves(run)
@@ -239,16 +239,16 @@ class ShelfTests(SynchronousTestCase):
         """What another writer has put there is not there."""
         clock = Clock()
         octets = OctetStore(clock, {"k": (b"rubbish", 99.0)})
-        self.assertIsNone(self.body(Shelf(octets, clock, RULES, Identity())))
+        self.assertIsNone(self.body(VariantStore(octets, clock, RULES, Identity())))
         objects = ObjectStore(clock, {"k": ("rubbish", 99.0)})
-        self.assertIsNone(self.body(Shelf(objects, clock, RULES, Identity())))
+        self.assertIsNone(self.body(VariantStore(objects, clock, RULES, Identity())))
 
     def test_store_fails(self) -> None:
         """A store that fails looks empty."""
-        shelf = Shelf(BrokenStore(Clock()), Clock(), RULES, Identity())
-        self.keep(shelf, b"1")
-        self.assertIsNone(self.body(shelf))
-        at_once(shelf.drop("k"))
+        variants = VariantStore(BrokenStore(Clock()), Clock(), RULES, Identity())
+        self.keep(variants, b"1")
+        self.assertIsNone(self.body(variants))
+        at_once(variants.drop("k"))
 
 
 @define

@@ -32,25 +32,25 @@ from trickster.messages import (
     Status,
     passed_status,
 )
-from trickster.objects.fetch import Errand
+from trickster.objects.fetch import Fetch
 from trickster.objects.fetching import Fetcher
 from trickster.objects.fills import Alone, Fill, FillTable, Landed, Live, Verdict
 from trickster.objects.options import Collapse, ObjectOptions
 from trickster.objects.requests import (
-    AskingRules,
-    Question,
-    asked_alike,
-    asked_anew,
-    asked_conditionally,
-    asked_for_missing,
+    Lookup,
+    RequestRules,
+    conditional_request,
+    fetch_request,
+    forwarded_request,
     is_more_than_reading,
+    range_request,
     slot_of,
 )
 from trickster.objects.responses import RangeRules, Reply, answer, live_answer
 from trickster.objects.selecting import matches
 from trickster.objects.storage_policy import Archive
-from trickster.objects.stored_response import Document
-from trickster.objects.variants import Found, Shelf
+from trickster.objects.stored_response import StoredResponse
+from trickster.objects.variants import Found, VariantStore
 
 # An answer may turn out to be for other variants than ours: then we look again.
 _MOST_LOOKS = 3
@@ -81,10 +81,10 @@ class ObjectCache:
     beside: Sequence[ObjectCache] = field(default=(), init=False)
     _table: FillTable = field(factory=FillTable, init=False)
     _hits: CacheHits | None = field(init=False)
-    _shelf: Shelf = field(init=False)
+    _variants: VariantStore = field(init=False)
     _archive: Archive = field(init=False)
     _fetcher: Fetcher = field(init=False)
-    _asking: AskingRules = field(init=False)
+    _requests: RequestRules = field(init=False)
     _ranges: RangeRules = field(init=False)
     _identity: Identity = field(init=False)
     _overrides: Overrides = field(init=False)
@@ -96,12 +96,12 @@ class ObjectCache:
         self._identity = options.identity
         self._overrides = Overrides(options.override_headers,
                                     options.identity.names | options.unless_public)
-        self._shelf = Shelf(self._store, self._clock, options.rules, self._identity)
-        self._asking = AskingRules(options.key_rules, options.range_rules.limit,
-                                   wholly=options.route.ttl is not None)
-        self._archive = Archive(self._shelf, self._clock, options, self._wall)
+        self._variants = VariantStore(self._store, self._clock, options.rules, self._identity)
+        self._requests = RequestRules(options.key_rules, options.range_rules.limit,
+                                      wholly=options.route.ttl is not None)
+        self._archive = Archive(self._variants, self._clock, options, self._wall)
         self._fetcher = Fetcher(self._inner, self._clock, self._archive, self._table,
-                                self._asking, options)
+                                self._requests, options)
 
     async def respond(self, request: Request) -> Response:
         """
@@ -109,47 +109,47 @@ class ObjectCache:
         :raises trickster.errors.RequestError: the origin gave none, and nothing stored may
             take its place.
         """
-        question = _remembered_as(request)
-        if question is not None and self._hits is not None and request.noted is None:
-            again = self._hits.response(question, self._clock.seconds())
+        memo_key = _memo_key(request)
+        if memo_key is not None and self._hits is not None and request.noted is None:
+            again = self._hits.response(memo_key, self._clock.seconds())
             if again is not None:
                 return again
-        return _told(await self._looked_up(request, question))
+        return _with_status(await self._looked_up(request, memo_key))
 
-    async def _looked_up(self, request: Request, question: Hashable | None) -> Response:
+    async def _looked_up(self, request: Request, memo_key: Hashable | None) -> Response:
         body = None
         if self._overrides.are_in(request.headers):
-            return await self._passed(request, Reason.OVERRIDE_HEADER)
+            return await self._pass(request, Reason.OVERRIDE_HEADER)
         if request.method not in READ_ONLY:
             if not self._is_cached_method(request.method):
-                return await self._passed(request, Reason.METHOD)
-            if request.body.length != 0 and not self._is_question(request.headers):
-                return await self._passed(request, Reason.UNPARSABLE_BODY)
+                return await self._pass(request, Reason.METHOD)
+            if request.body.length != 0 and not self._is_readable(request.headers):
+                return await self._pass(request, Reason.UNPARSABLE_BODY)
             whole = await self.options.in_flight.request_body(
                 request.body, self.options.max_request_body_bytes)
             body, request = whole.octets, evolve(request, body=whole)
         elif is_more_than_reading(request):
-            return await self._passed(request, Reason.PROXY_PATH)
+            return await self._pass(request, Reason.PROXY_PATH)
         try:
-            asked = (merged(self._asking.key, request, body)
-                     if self._asking.key.form else None)
-            key = key_of(self._asking.key, request, body, asked)
+            asked = (merged(self._requests.key, request, body)
+                     if self._requests.key.form else None)
+            key = key_of(self._requests.key, request, body, asked)
         except MalformedParams:
-            return await self._passed(request, Reason.UNPARSABLE_PARAMETER)
+            return await self._pass(request, Reason.UNPARSABLE_PARAMETER)
         except UnreadableBody:
-            return await self._passed(request, Reason.UNPARSABLE_BODY)
+            return await self._pass(request, Reason.UNPARSABLE_BODY)
         if request.noted is not None:
             request.noted("key", key)
         try:
-            response = await self._ask(Question(
+            response = await self._ask(Lookup(
                 key, request, body, honoured_directives(
                     request.headers, self.options.honour_request_directives), asked))
         except OverBudget as over:
-            return await self._passed(request, over.reason)
+            return await self._pass(request, over.reason)
         if asked is not None and asked.extent is not None:
             response = evolve(response, outcome=evolve(response.outcome, aligned=asked.extent))
-        if question is not None:
-            self._keep_hit(question, key, response)
+        if memo_key is not None:
+            self._keep_hit(memo_key, key, response)
         if response.outcome.reason is not Reason.KEY_MISS or not self._is_store_failing:
             return response
         return evolve(response, outcome=evolve(response.outcome, reason=Reason.STORE_ERROR))
@@ -158,235 +158,235 @@ class ObjectCache:
     def _is_store_failing(self) -> bool:
         return bool(getattr(self._store, "is_failing", False))
 
-    def _keep_hit(self, question: Hashable, key: str, response: Response) -> None:
+    def _keep_hit(self, memo_key: Hashable, key: str, response: Response) -> None:
         outcome = response.outcome
         # Which variant it was, if there are several, the key alone does not say.
         if self._hits is None or not isinstance(
-                self._store.get_object(key), Document):  # type: ignore[attr-defined]
+                self._store.get_object(key), StoredResponse):  # type: ignore[attr-defined]
             return
         if (outcome.status is not Status.HIT or response.status != 200
                 or outcome.reason is not None or outcome.ttl is None or outcome.age is None):
             return
         # Until it is stale, or its Age is another one.
         left = min(outcome.ttl, 1.0 - outcome.age % 1.0)
-        self._hits.keep(question, key, self._clock.seconds() + left, response)
+        self._hits.keep(memo_key, key, self._clock.seconds() + left, response)
 
     def _is_cached_method(self, method: bytes) -> bool:
         return method == b"POST" and (self.options.route.form
                                       or bool(self.options.key_form_fields))
 
-    def _is_question(self, headers: Headers) -> bool:
-        """Whether a request's body says what is asked; origins read only forms that say so."""
+    def _is_readable(self, headers: Headers) -> bool:
+        """Whether a request's body is part of the key; origins read only forms that say so."""
         return is_form(headers) if self.options.route.form else bool(
             self.options.key_form_fields)
 
-    async def _found(self, question: Question) -> Found:
+    async def _found(self, lookup: Lookup) -> Found:
         """:return: what is stored; not less than what was when this was called, nor when it ends."""
-        found, is_outdated = await self._look(question)
+        found, is_outdated = await self._look(lookup)
         for _ in range(_MOST_LOOKS):
             if not is_outdated:
                 break
-            found, is_outdated = await self._look(question)
+            found, is_outdated = await self._look(lookup)
         return found
 
-    async def _look(self, question: Question) -> tuple[Found, bool]:
-        look = self._table.look(question.key)
+    async def _look(self, lookup: Lookup) -> tuple[Found, bool]:
+        look = self._table.look(lookup.key)
         try:
-            found = await self._shelf.find(question.key, question.request.headers)
+            found = await self._variants.find(lookup.key, lookup.request.headers)
         finally:
-            self._table.looked(question.key, look)
+            self._table.looked(lookup.key, look)
         return found, look.is_outdated
 
-    async def _ask(self, question: Question) -> Response:
-        found = await self._found(question)
+    async def _ask(self, lookup: Lookup) -> Response:
+        found = await self._found(lookup)
         for _ in range(_MOST_LOOKS):
-            response = self._from(found, question)
+            response = self._from(found, lookup)
             if response is not None:
                 return response
-            if b"only-if-cached" in question.asked:
+            if b"only-if-cached" in lookup.directives:
                 raise NotCached("not cached, and only-if-cached was asked for")
-            if b"no-store" in question.asked:
-                return await self._unstored(question)
-            if question.request.method == b"HEAD":
-                return await self._headed(question, found)
-            response = await self._fetched(question, found)
+            if b"no-store" in lookup.directives:
+                return await self._unstored(lookup)
+            if lookup.request.method == b"HEAD":
+                return await self._headed(lookup, found)
+            response = await self._fetched(lookup, found)
             if response is not None:
                 return response
-            found = await self._found(question)
-        return await self._asked_alone(question, found)
+            found = await self._found(lookup)
+        return await self._fetch_alone(lookup, found)
 
-    async def _unstored(self, question: Question) -> Response:
+    async def _unstored(self, lookup: Lookup) -> Response:
         """Ask the origin for one client, without a trace in what others get."""
-        if question.request.method != b"HEAD":
-            return await self._asked_alone(question, Found(None, question.key))
-        response = await self._inner.respond(asked_alike(question, self._asking))
+        if lookup.request.method != b"HEAD":
+            return await self._fetch_alone(lookup, Found(None, lookup.key))
+        response = await self._inner.respond(forwarded_request(lookup, self._requests))
         return evolve(response, outcome=Outcome(
             Engine.OBJECT, Status.KEY_MISS, Reason.REQUEST_NO_STORE,
             origin_status=response.status))
 
-    def _from(self, found: Found, question: Question) -> Response | None:
+    def _from(self, found: Found, lookup: Lookup) -> Response | None:
         """Answer from what is stored, if that is allowed and everything is here."""
-        stored = found.document
+        stored = found.stored
         if stored is None:
             return None
-        use = self._use(stored, question)
-        if use is Use.VALIDATE or self._archive.missing(stored, question.request):
+        use = self._use(stored, lookup)
+        if use is Use.VALIDATE or self._archive.missing(stored, lookup.request):
             return None
         if use is Use.STALE_WHILE_REVALIDATE:
-            self._refresh(question, found)
-            return self._answer(stored, question, Outcome(
+            self._refresh(lookup, found)
+            return self._answer(stored, lookup, Outcome(
                 Engine.OBJECT, Status.HIT, Reason.STALE, "stale-while-revalidate"))
         status = Status.NEGATIVE_HIT if stored.status in self.options.negative else Status.HIT
-        if b"max-stale" in question.asked and self._is_stale(stored):
-            return self._answer(stored, question, Outcome(
+        if b"max-stale" in lookup.directives and self._is_stale(stored):
+            return self._answer(stored, lookup, Outcome(
                 Engine.OBJECT, status, Reason.STALE, "max-stale"))
-        return self._answer(stored, question, Outcome(Engine.OBJECT, status))
+        return self._answer(stored, lookup, Outcome(Engine.OBJECT, status))
 
-    def _is_stale(self, stored: Document) -> bool:
+    def _is_stale(self, stored: StoredResponse) -> bool:
         return stored.age(self._clock.seconds()) >= stored.policy.lifetime
 
-    def _answer(self, document: Document, question: Question, outcome: Outcome,
+    def _answer(self, stored: StoredResponse, lookup: Lookup, outcome: Outcome,
                 is_reused: bool = True) -> Response:
-        response = answer(self._reply(document, question, outcome, is_reused))
+        response = answer(self._reply(stored, lookup, outcome, is_reused))
         body = response.body
         if type(body) is not Octets or len(body.octets) > SMALL:
-            self.options.in_flight.count(body, document, document.held)
+            self.options.in_flight.count(body, stored, stored.held)
         return response
 
-    def _reply(self, document: Document, question: Question, outcome: Outcome,
+    def _reply(self, stored: StoredResponse, lookup: Lookup, outcome: Outcome,
                is_reused: bool) -> Reply:
-        return Reply(document, question.request, self._clock.seconds(), outcome,
+        return Reply(stored, lookup.request, self._clock.seconds(), outcome,
                      self._ranges, is_reused)
 
-    def _refresh(self, question: Question, found: Found) -> None:
+    def _refresh(self, lookup: Lookup, found: Found) -> None:
         """Fetch anew what a client has just been given stale."""
-        errand = self._errand(question, found)
-        if self._table.find(errand.slot) is None:
-            self._begin(errand, Fill(is_detached=True))
+        fetch = self._fetch_for(lookup, found)
+        if self._table.find(fetch.slot) is None:
+            self._begin(fetch, Fill(is_detached=True))
 
-    async def _fetched(self, question: Question, found: Found) -> Response | None:
+    async def _fetched(self, lookup: Lookup, found: Found) -> Response | None:
         """Ask the origin, together with others who ask the same; None to look again."""
-        errand = self._errand(question, found)
-        if self._table.is_passed(errand.slot, self._clock.seconds()):
-            return await self._asked_alone(question, found)
-        fill = self._table.find(errand.slot) or self._with_part(question, found)
-        if fill is not None and b"no-cache" in question.asked:
+        fetch = self._fetch_for(lookup, found)
+        if self._table.is_passed(fetch.slot, self._clock.seconds()):
+            return await self._fetch_alone(lookup, found)
+        fill = self._table.find(fetch.slot) or self._with_part(lookup, found)
+        if fill is not None and b"no-cache" in lookup.directives:
             # What it brings was asked for before this client came.
-            return await self._asked_alone(question, found)
+            return await self._fetch_alone(lookup, found)
         if fill is not None:
-            return await self._told(question, await fill.seat(), False, found)
+            return await self._response_of(lookup, await fill.seat(), False, found)
         fill = Fill(is_progressive=self.options.collapse is Collapse.PROGRESSIVE)
         seat = fill.seat()
-        self._begin(errand, fill)
-        return await self._told(question, await seat, True, found)
+        self._begin(fetch, fill)
+        return await self._response_of(lookup, await seat, True, found)
 
-    def _with_part(self, question: Question, found: Found) -> Fill | None:
+    def _with_part(self, lookup: Lookup, found: Found) -> Fill | None:
         """:return: an exchange for the whole that will do for a request for a part of it."""
-        if b"range" not in question.request.headers:
+        if b"range" not in lookup.request.headers:
             return None
         fill = self._table.find(found.slot)
         if fill is None or self.options.collapse is Collapse.BASIC:
             return fill
         head, body = fill.head, fill.body
-        spans = None if head is None else self._archive.wanted(head, question.request)
+        spans = None if head is None else self._archive.wanted(head, lookup.request)
         if body is None or spans is None or len(spans) != 1 or spans[0].stop > body.size:
             return None
         return fill
 
-    async def _headed(self, question: Question, found: Found) -> Response:
+    async def _headed(self, lookup: Lookup, found: Found) -> Response:
         """
         Pass a HEAD on; a stored answer that it contradicts is not used again, and one that
         it confirms is as good as new (RFC 9111 section 4.3.5).
         """
         sent = self._clock.seconds()
-        response = await self._inner.respond(asked_alike(question, self._asking))
-        stored = found.document
+        response = await self._inner.respond(forwarded_request(lookup, self._requests))
+        stored = found.stored
         if stored is not None and response.status == 200 and confirms(
                 stored.headers, stored.length or 0, response.headers):
-            fresh = self._archive.renewed(question, stored, response, sent)
-            await self._archive.keep_renewed(question, fresh, stored)
+            fresh = self._archive.renewed(lookup, stored, response, sent)
+            await self._archive.keep_renewed(lookup, fresh, stored)
         elif stored is not None and response.status in (200, 404, 410):
-            await self._archive.drop(question, stored)
-        reason = Reason.KEY_MISS if stored is None else self._why_validated(stored, question)
+            await self._archive.drop(lookup, stored)
+        reason = Reason.KEY_MISS if stored is None else self._why_validated(stored, lookup)
         return evolve(response, outcome=Outcome(
             Engine.OBJECT, Status.KEY_MISS, reason, origin_status=response.status))
 
-    async def _told(self, question: Question, verdict: Verdict, leads: bool, found: Found
+    async def _response_of(self, lookup: Lookup, verdict: Verdict, leads: bool, found: Found
                     ) -> Response | None:
         if isinstance(verdict, Alone):
             if verdict.response is not None and leads:
                 return verdict.response
             _close(verdict)
-            return await self._asked_alone(question, found)
-        document = verdict.head if isinstance(verdict, Live) else verdict.document
-        if not leads and not matches(document.selecting, question.request.headers,
-                                     document.headers, self._identity):
+            return await self._fetch_alone(lookup, found)
+        stored = verdict.head if isinstance(verdict, Live) else verdict.document
+        if not leads and not matches(stored.selecting, lookup.request.headers,
+                                     stored.headers, self._identity):
             _close(verdict)
             return None
-        if not leads and not self._will_do(document, question):
+        if not leads and not self._will_do(stored, lookup):
             _close(verdict)
-            held = document if isinstance(verdict, Landed) else found.document
-            return await self._asked_alone(question, evolve(found, document=held))
+            held = stored if isinstance(verdict, Landed) else found.stored
+            return await self._fetch_alone(lookup, evolve(found, stored=held))
         outcome = verdict.outcome
         if not leads and outcome.cause is None:  # what is stored and stale is so for all
             outcome = evolve(outcome, status=Status.PROXY_HIT, reason=Reason.COLLAPSED)
         is_reused = not (leads and verdict.first_hand)
         if isinstance(verdict, Live):
-            return live_answer(verdict.body, self._reply(document, question, outcome, is_reused))
-        return self._answer(document, question, outcome, is_reused)
+            return live_answer(verdict.body, self._reply(stored, lookup, outcome, is_reused))
+        return self._answer(stored, lookup, outcome, is_reused)
 
-    def _will_do(self, document: Document, question: Question) -> bool:
+    def _will_do(self, stored: StoredResponse, lookup: Lookup) -> bool:
         """
         :return: whether what was asked for before a request came is an answer to it: not where
             it must be validated for each, nor where it is older than the request allows.
         """
-        return not document.policy.no_cache and is_young_enough(
-            document.policy, document.age(self._clock.seconds()), question.asked)
+        return not stored.policy.no_cache and is_young_enough(
+            stored.policy, stored.age(self._clock.seconds()), lookup.directives)
 
-    async def _asked_alone(self, question: Question, found: Found) -> Response:
+    async def _fetch_alone(self, lookup: Lookup, found: Found) -> Response:
         """Ask the origin without waiting for others, nor having them wait."""
-        errand = self._errand(question, found)
+        fetch = self._fetch_for(lookup, found)
         fill = Fill()
         seat = fill.seat()
-        self._table.begin_alone(errand.slot, fill, self._fetcher.fetch(fill, errand))
-        response = await self._told(question, await seat, True, found)
+        self._table.begin_alone(fetch.slot, fill, self._fetcher.fetch(fill, fetch))
+        response = await self._response_of(lookup, await seat, True, found)
         assert response is not None  # the first waiter is answered
         return response
 
-    def _errand(self, question: Question, found: Found) -> Errand:
-        stored = found.document
+    def _fetch_for(self, lookup: Lookup, found: Found) -> Fetch:
+        stored = found.stored
         sent = None
         missing: tuple[Span, ...] = ()
         reason = Reason.VARY_MISS if found.others else Reason.KEY_MISS
-        if b"no-store" in question.asked:
+        if b"no-store" in lookup.directives:
             reason = Reason.REQUEST_NO_STORE
         if stored is not None:
-            reason = self._why_validated(stored, question)
-            if self._use(stored, question) is not Use.VALIDATE:
-                missing = self._archive.missing(stored, question.request)
-                sent = asked_for_missing(question, stored, missing, self._asking)
+            reason = self._why_validated(stored, lookup)
+            if self._use(stored, lookup) is not Use.VALIDATE:
+                missing = self._archive.missing(stored, lookup.request)
+                sent = range_request(lookup, stored, missing, self._requests)
                 reason = Reason.RANGE_MISS
             elif validators(stored.headers):
-                sent = asked_conditionally(question, stored, self._asking)
+                sent = conditional_request(lookup, stored, self._requests)
         if sent is None:
-            sent, missing = asked_anew(question, self._asking), ()
-        return Errand(question, slot_of(found.slot, sent.headers), sent, stored, reason, missing)
+            sent, missing = fetch_request(lookup, self._requests), ()
+        return Fetch(lookup, slot_of(found.slot, sent.headers), sent, stored, reason, missing)
 
-    def _use(self, stored: Document, question: Question) -> Use:
-        return use_of(stored.policy, stored.age(self._clock.seconds()), question.asked,
+    def _use(self, stored: StoredResponse, lookup: Lookup) -> Use:
+        return use_of(stored.policy, stored.age(self._clock.seconds()), lookup.directives,
                       self.options.stale_while_revalidate)
 
-    def _why_validated(self, stored: Document, question: Question) -> Reason:
+    def _why_validated(self, stored: StoredResponse, lookup: Lookup) -> Reason:
         """:return: why the origin is asked about what is stored."""
-        if not question.asked.values:
+        if not lookup.directives.values:
             return Reason.STALE
-        use = self._use(stored, evolve(question, asked=NO_DIRECTIVES))
+        use = self._use(stored, evolve(lookup, directives=NO_DIRECTIVES))
         return Reason.STALE if use is Use.VALIDATE else Reason.REQUEST_NO_CACHE
 
-    def _begin(self, errand: Errand, fill: Fill) -> None:
-        self._table.begin(errand.slot, fill, self._fetcher.fetch(fill, errand))
+    def _begin(self, fetch: Fetch, fill: Fill) -> None:
+        self._table.begin(fetch.slot, fill, self._fetcher.fetch(fill, fetch))
 
-    async def _passed(self, request: Request, reason: Reason) -> Response:
+    async def _pass(self, request: Request, reason: Reason) -> Response:
         response = await self._inner.respond(request)
         for cache in (self, *self.beside):
             await cache.invalidate(request, response)
@@ -400,19 +400,19 @@ class ObjectCache:
             # What has no one reading has no key: a request for it passes, and nothing of it is
             # ever stored.
             with suppress(MalformedParams):
-                await self.forget(key_of(self._asking.key, read))
+                await self.forget(key_of(self._requests.key, read))
 
     async def forget(self, key: str) -> None:
         """Forget all variants of a key, and do not store what is on its way for it."""
         self._table.outdate(key)
-        await self._shelf.drop(key)
+        await self._variants.drop(key)
 
     def stop(self) -> None:
         """Give up every exchange, at the end of the program."""
         self._table.cancel_all()
 
 
-def _remembered_as(request: Request) -> Hashable | None:
+def _memo_key(request: Request) -> Hashable | None:
     """:return: all that an answer may depend on, or None for a request not remembered."""
     pairs = request.headers.pairs
     if (request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED
@@ -421,8 +421,8 @@ def _remembered_as(request: Request) -> Hashable | None:
     return request.target, request.authority, pairs
 
 
-def _told(response: Response) -> Response:
-    """:return: the response; a new one that says an error, and is not kept, says so itself."""
+def _with_status(response: Response) -> Response:
+    """:return: the response; one of an error that is not kept, with the lookup status of one."""
     outcome = response.outcome
     if response.status < 400 or outcome.stored or outcome.status not in _ASKED:
         return response

@@ -15,7 +15,7 @@ from trickster.http.grammar import is_field_name
 from trickster.http.partial_content import Part
 from trickster.messages import Headers
 from trickster.objects.selecting import Selecting
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 
 # Change the number with the form: entries of another version are misses.
 _MAGIC = b"TROBJ\x02"
@@ -40,7 +40,7 @@ class Variants:
     fields: tuple[tuple[bytes, ...], ...]
 
 
-Entry = Document | Variants
+Entry = StoredResponse | Variants
 
 
 def to_octets(entry: Entry) -> bytes:
@@ -63,14 +63,14 @@ def to_octets(entry: Entry) -> bytes:
 
 def from_octets(octets: bytes, rules: Rules) -> Entry:
     """
-    :param rules: the policy of the document is made anew from its fields and these.
+    :param rules: the policy of a stored response is made anew from its fields and these.
     :raises Unreadable: they are cut short, of another version, damaged or forged.
     """
     try:
         meta, body = _unpacked(octets)
         if "generation" in meta:
             return _variants(meta)
-        return _document(meta, body, rules)
+        return _stored_response(meta, body, rules)
     except (KeyError, TypeError, ValueError, struct.error, RecursionError) as error:
         raise Unreadable(str(error)) from error
 
@@ -99,13 +99,13 @@ def _variants(meta: dict[str, Any]) -> Variants:
     return Variants(generation, tuple(tuple(_selector(n) for n in names) for names in fields))
 
 
-def _document(meta: dict[str, Any], body: memoryview, rules: Rules) -> Document:
+def _stored_response(meta: dict[str, Any], body: memoryview, rules: Rules) -> StoredResponse:
     headers = Headers(tuple((_name(n), _octets(v)) for n, v in meta["headers"]))
     status, received = int(meta["status"]), float(meta["received"])
     if not 200 <= status <= 999:
         raise ValueError("a status that is none")
     length = meta["length"]
-    return Document(
+    return StoredResponse(
         status=status,
         headers=headers,
         parts=_parts(meta["parts"], body),
@@ -157,10 +157,10 @@ def _selector(text: str) -> bytes:
     return text.encode("ascii")
 
 
-def revised(document: Document, rules: Rules, received: float) -> Document:
+def revised(stored: StoredResponse, rules: Rules, received: float) -> StoredResponse:
     """
     :param received: as in L{policy_of}.
-    :return: the document with its policy made anew, after its fields have changed.
+    :return: the same response with its policy made anew, after its fields have changed.
     """
-    policy = policy_of(document.status, document.headers, received, rules)
-    return evolve(document, policy=policy)
+    policy = policy_of(stored.status, stored.headers, received, rules)
+    return evolve(stored, policy=policy)

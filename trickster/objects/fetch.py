@@ -7,12 +7,12 @@ from attrs import frozen
 from trickster.errors import Reason
 from trickster.http.byte_ranges import Span
 from trickster.messages import Engine, Outcome, Request, Response, Status
-from trickster.objects.requests import Question
-from trickster.objects.stored_response import Document
+from trickster.objects.requests import Lookup
+from trickster.objects.stored_response import StoredResponse
 
 
 @frozen
-class Errand:
+class Fetch:
     """
     What an exchange is for.
 
@@ -23,10 +23,10 @@ class Errand:
     :ivar missing: what is wanted and not among the stored parts, where just that is asked for.
     """
 
-    question: Question
+    lookup: Lookup
     slot: str
     sent: Request
-    stored: Document | None = None
+    stored: StoredResponse | None = None
     reason: Reason = Reason.KEY_MISS
     missing: tuple[Span, ...] = ()
 

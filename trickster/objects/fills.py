@@ -14,7 +14,7 @@ from trickster.collapsing.broadcast import SharedBody
 from trickster.collapsing.readers import Follower
 from trickster.errors import RequestError
 from trickster.messages import Outcome, Response
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 from trickster.tracebacks import without_frames
 
 # For so long, requests do not wait for one another after an answer that could not be shared.
@@ -30,7 +30,7 @@ class Landed:
     :ivar first_hand: whether the origin made it for that request.
     """
 
-    document: Document
+    document: StoredResponse
     outcome: Outcome
     first_hand: bool = False
 
@@ -46,7 +46,7 @@ class Live:
     :ivar first_hand: whether the origin made it for that request.
     """
 
-    head: Document
+    head: StoredResponse
     body: Follower
     outcome: Outcome
     first_hand: bool = False
@@ -88,7 +88,7 @@ class Fill:
     _older: Sequence[Fill] = field(default=(), init=False)
     _seats: list[Deferred[Verdict]] = field(factory=list, init=False)
     _work: Deferred[None] | None = field(default=None, init=False)
-    _head: tuple[Document, Outcome, bool] | None = field(default=None, init=False)
+    _head: tuple[StoredResponse, Outcome, bool] | None = field(default=None, init=False)
     _body: SharedBody | None = field(default=None, init=False)
     _live_is_taken: bool = field(default=False, init=False)
     _end: Verdict | Failure | None = field(default=None, init=False)
@@ -150,7 +150,7 @@ class Fill:
         return seat
 
     @property
-    def head(self) -> Document | None:
+    def head(self) -> StoredResponse | None:
         """What is known of the document on its way, its length too if it is."""
         if self._head is None or self._body is None:
             return None
@@ -160,7 +160,7 @@ class Fill:
         """:return: whether a waiter needs the end, and does not only follow."""
         return self.is_detached or bool(self._seats)
 
-    def go_live(self, head: Document, body: SharedBody, outcome: Outcome,
+    def go_live(self, head: StoredResponse, body: SharedBody, outcome: Outcome,
                 first_hand: bool) -> None:
         """The answer begins: who may follow it, does."""
         self._head, self._body = (head, outcome, first_hand), body

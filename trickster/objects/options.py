@@ -18,7 +18,7 @@ from trickster.identity import AUTHORIZATION, COOKIE, IDENTITY_HEADERS, OVERRIDE
 from trickster.keys.cache_key import ALL_PARAMS, KeyRules
 from trickster.keys.identity import Identity, field_names
 from trickster.objects.responses import RangeRules
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 from trickster.routes import Route
 
 _PERSONAL = frozenset((AUTHORIZATION, COOKIE))
@@ -57,7 +57,7 @@ class ObjectOptions:
     :ivar key_params: C{cache_key_params}; C{("*",)} for the whole query.
     :ivar key_headers: C{cache_key_headers}, in lower case.
     :ivar identity_headers: of the backend, in lower case.
-    :ivar override_headers: of the backend, in lower case; requests with them are passed on.
+    :ivar override_headers: of the backend, in lower case; requests with them are passed.
     :ivar key_form_fields: C{cache_key_form_fields}; they make POST answers cacheable.
     :ivar shares_cookies: C{cache_set_cookie}: whether an answer with C{Set-Cookie} is stored,
         and given to those who wait, as any other.
@@ -104,7 +104,7 @@ class ObjectOptions:
 
     @property
     def key_rules(self) -> KeyRules:
-        """What makes two requests the same question."""
+        """What makes two requests have one key."""
         return KeyRules(
             prefix=self.key_prefix,
             params=self.key_params,
@@ -143,16 +143,16 @@ class ObjectOptions:
                       spool=self.spool if is_progressive else None)
 
 
-def ttl_of(document: Document, options: ObjectOptions) -> float:
+def ttl_of(stored: StoredResponse, options: ObjectOptions) -> float:
     """
-    :return: for how long a document is of any use, in seconds from its arrival: while it is
-        fresh, may be used stale, or is worth validating.
+    :return: for how long a stored response is of any use, in seconds from its arrival: while
+        it is fresh, may be used stale, or is worth validating.
     """
-    policy = document.policy
+    policy = stored.policy
     if policy.forced:
         return min(policy.lifetime, options.max_ttl)
     uses = [policy.lifetime]
-    has_validator = b"etag" in document.headers or b"last-modified" in document.headers
+    has_validator = b"etag" in stored.headers or b"last-modified" in stored.headers
     # Clients that are heeded may ask for what is stale (RFC 9111 section 5.2.1.2).
     if has_validator or (options.honour_request_directives and not policy.must_revalidate):
         uses += [policy.lifetime * options.revalidation_factor, _LEAST_WITH_VALIDATOR]
@@ -160,4 +160,4 @@ def ttl_of(document: Document, options: ObjectOptions) -> float:
         swr, sie = policy.stale_while_revalidate, policy.stale_if_error
         uses.append(policy.lifetime + (options.stale_while_revalidate if swr is None else swr))
         uses.append(policy.lifetime + (options.stale_if_error if sie is None else sie))
-    return min(max(uses), options.max_ttl) - document.initial_age
+    return min(max(uses), options.max_ttl) - stored.initial_age

@@ -1,4 +1,4 @@
-"""Partial content (RFC 9111 sections 3.3 and 3.4): from 206 answers to documents, and combined."""
+"""Incomplete responses (RFC 9111 sections 3.3 and 3.4): made of 206 answers, and combined."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from trickster.http.partial_content import (
 )
 from trickster.messages import Headers
 from trickster.objects.codec import revised
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 
 
-def partial_document(head: Document, headers: Headers, octets: bytes) -> Document | None:
+def incomplete_response(head: StoredResponse, headers: Headers, octets: bytes
+                        ) -> StoredResponse | None:
     """
-    :param head: the answer as a document without parts.
+    :param head: the answer as a stored response without parts.
     :param headers: of the 206 answer, as they came.
     :param octets: its body, whole.
-    :return: the document of status 200 of which these are parts; None where the answer
+    :return: the response of status 200 of which these are parts; None where the answer
         contradicts itself, or does not tell the length of the whole.
     """
     boundary = boundary_of(headers.get(b"content-type") or b"")
@@ -65,9 +66,9 @@ def _overlap(parts: Sequence[Part]) -> bool:
     return any(one.stop > other.start for one, other in pairwise(spans))
 
 
-def combined(stored: Document, fresh: Document, rules: Rules) -> Document | None:
+def combined(stored: StoredResponse, fresh: StoredResponse, rules: Rules) -> StoredResponse | None:
     """
-    :return: one document with the parts of both; its fields are the stored ones with the
+    :return: one stored response with the parts of both; its fields are the stored ones with the
         fresh ones in the place of those of their names.  None unless both are certainly of
         the same representation.
     """
@@ -78,14 +79,14 @@ def combined(stored: Document, fresh: Document, rules: Rules) -> Document | None
                           parts=merged_parts(stored.parts, fresh.parts)), rules, fresh.received)
 
 
-def same_representation(stored: Document, fresh: Document) -> bool:
+def same_representation(stored: StoredResponse, fresh: StoredResponse) -> bool:
     """:return: whether a strong validator and the length are the same for both."""
     before = strong_validator(stored.headers, stored.received)
     after = strong_validator(fresh.headers, fresh.received)
     return before is not None and before == after and stored.length == fresh.length
 
 
-def missing_of(stored: Document, spans: Sequence[Span] | None) -> tuple[Span, ...]:
+def missing_of(stored: StoredResponse, spans: Sequence[Span] | None) -> tuple[Span, ...]:
     """
     :param stored: of known length.
     :param spans: what is wanted; None for everything.

@@ -16,7 +16,7 @@ from trickster.keys.identity import Identity, Overrides
 from trickster.messages import Engine, Headers, Outcome, Request, Response, Status
 from trickster.objects.fills import Alone, Fill, FillTable, Live, Verdict
 from trickster.objects.selecting import matches, selecting_values
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 
 # Fields that make an answer another one, whether the origin says so in Vary or not.
 _TELLING = (b"authorization", b"cookie", b"range", b"if-range", b"if-match", b"if-none-match",
@@ -102,7 +102,7 @@ class ProgressiveProxy:
             fill.release(response)
             return
         selecting = selecting_values(vary_names(response.headers), request.headers)
-        head = Document(response.status, response.headers, (), response.body.length, Policy(),
+        head = StoredResponse(response.status, response.headers, (), response.body.length, Policy(),
                         0.0, self._clock.seconds(), selecting, response.phrase)
         body = SharedBody(response.body, self._spread, overflowed=lambda: None,
                           left=fill.check, in_haste=lambda: False)

@@ -12,36 +12,36 @@ from trickster.http.conditions import strong_validator, validators
 from trickster.http.fields import CONDITIONS
 from trickster.keys.cache_key import KeyRules, Merged, digest, merged
 from trickster.messages import Collecting, Headers, Octets, Request
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 
 # What origins that are asked for whole answers only never see.
 UNSENT_WHEN_WHOLE = (*CONDITIONS, b"range", b"accept-encoding")
 
 
 @frozen
-class Question:
+class Lookup:
     """
-    A request that the cache may answer.
+    What a request asks of the cache.
 
     :ivar key: of the entries that may answer it.
     :ivar body: of the request, whole; None for GET and HEAD.
-    :ivar asked: the client's directives, as far as they are honoured.
+    :ivar directives: of the client (RFC 9111 section 5.2.1), as far as they are honoured.
     :ivar merged: its parameters, where the route has a C{form}.
     """
 
     key: str
     request: Request
     body: bytes | None = None
-    asked: Directives = NO_DIRECTIVES
+    directives: Directives = NO_DIRECTIVES
     merged: Merged | None = None
 
 
 @frozen
-class AskingRules:
+class RequestRules:
     """
     How requests are changed on their way.
 
-    :ivar key: what makes questions equal; equal ones are sent alike.
+    :ivar key: what makes lookups equal; equal ones are fetched alike.
     :ivar range_limit: the most ranges that are asked for at once.
     :ivar wholly: whether only whole answers are of use, and not those to conditions and
         ranges.
@@ -52,17 +52,17 @@ class AskingRules:
     wholly: bool = False
 
 
-def asked_alike(question: Question, rules: AskingRules) -> Request:
+def forwarded_request(lookup: Lookup, rules: RequestRules) -> Request:
     """
     :return: the client's own request, conditions and all, with the parameters that its key
         is made of.
     """
-    return evolve(_canonical(question, rules), method=question.request.method)
+    return evolve(_canonical(lookup, rules), method=lookup.request.method)
 
 
-def asked_anew(question: Question, rules: AskingRules) -> Request:
+def fetch_request(lookup: Lookup, rules: RequestRules) -> Request:
     """:return: the request to send where nothing is stored."""
-    request = _canonical(question, rules)
+    request = _canonical(lookup, rules)
     headers = request.headers
     if rules.wholly:
         headers = headers.without(*UNSENT_WHEN_WHOLE)
@@ -71,16 +71,16 @@ def asked_anew(question: Question, rules: AskingRules) -> Request:
     return evolve(request, headers=headers, collecting=Collecting())
 
 
-def asked_conditionally(question: Question, stored: Document, rules: AskingRules) -> Request:
+def conditional_request(lookup: Lookup, stored: StoredResponse, rules: RequestRules) -> Request:
     """:return: the request to send where what is stored may still be good."""
-    request = asked_anew(question, rules)
+    request = fetch_request(lookup, rules)
     gone = CONDITIONS if not stored.is_whole else (*CONDITIONS, b"range")
     headers = request.headers.without(*gone).with_added(*validators(stored.headers))
     return evolve(request, headers=headers)
 
 
-def asked_for_missing(question: Question, stored: Document, missing: Sequence[Span],
-                      rules: AskingRules) -> Request | None:
+def range_request(lookup: Lookup, stored: StoredResponse, missing: Sequence[Span],
+                  rules: RequestRules) -> Request | None:
     """
     :param missing: what the client wants and is not stored.
     :return: the request for exactly that, of the very representation that is stored; None
@@ -89,26 +89,26 @@ def asked_for_missing(question: Question, stored: Document, missing: Sequence[Sp
     validator = strong_validator(stored.headers, stored.received)
     if validator is None:
         return None
-    request = asked_anew(question, rules)
+    request = fetch_request(lookup, rules)
     headers = request.headers.without(*CONDITIONS, b"range").with_added(
         (b"Range", range_field(missing)), (b"If-Range", validator))
     return evolve(request, headers=headers)
 
 
-def _canonical(question: Question, rules: AskingRules) -> Request:
-    request = question.request
+def _canonical(lookup: Lookup, rules: RequestRules) -> Request:
+    request = lookup.request
     method = b"GET" if request.method == b"HEAD" else request.method
     if rules.key.form and (rules.key.normalise is not None or rules.key.align is not None):
-        return _normalised(question, method, rules)
-    body = Octets(question.body) if question.body is not None else Octets()
+        return _normalised(lookup, method, rules)
+    body = Octets(lookup.body) if lookup.body is not None else Octets()
     return evolve(request, method=method, body=body)
 
 
-def _normalised(question: Question, method: bytes, rules: AskingRules) -> Request:
-    request = question.request
-    asked = question.merged or merged(rules.key, request, question.body)
+def _normalised(lookup: Lookup, method: bytes, rules: RequestRules) -> Request:
+    request = lookup.request
+    asked = lookup.merged or merged(rules.key, request, lookup.body)
     encoded = asked.params.encode()
-    if question.body:
+    if lookup.body:
         return evolve(request, method=method, target=request.path, body=Octets(encoded))
     target = request.path + b"?" + encoded if encoded else request.path
     return evolve(request, method=method, target=target, body=Octets())

@@ -19,7 +19,7 @@ from trickster.http.conditions import (
 from trickster.http.partial_content import multipart
 from trickster.interfaces import IBody
 from trickster.messages import Headers, Octets, Outcome, Request, Response
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 
 _MOST_RANGES = 64
 
@@ -49,13 +49,13 @@ class Reply:
     """
     Everything that decides about one answer.
 
-    :ivar document: matches the request, and has, or will have, every octet it asks for.
+    :ivar stored: matches the request, and has, or will have, every octet it asks for.
     :ivar now: in seconds of the clock that ages are counted by.
     :ivar outcome: how it came about; its C{age} and C{ttl} are filled in.
     :ivar is_reused: whether it was not made for this very request, and so has an C{Age}.
     """
 
-    document: Document
+    stored: StoredResponse
     request: Request
     now: float
     outcome: Outcome
@@ -64,20 +64,20 @@ class Reply:
 
 
 def answer(reply: Reply) -> Response:
-    """:return: the answer from a document whose octets are here."""
-    document = reply.document
+    """:return: the answer from a stored response whose octets are here."""
+    stored = reply.stored
     verdict = _verdict(reply)
     if verdict is not Verdict.PASS:
         return _refused(reply, verdict)
     if reply.request.method == b"HEAD":
-        return _bodyless(_response(reply, Octets()), document.length)
-    spans = wanted_spans(document, reply.request, reply.now, reply.rules)
-    if spans is None or document.length is None:
-        return _response(reply, document.body())
+        return _bodyless(_response(reply, Octets()), stored.length)
+    spans = wanted_spans(stored, reply.request, reply.now, reply.rules)
+    if spans is None or stored.length is None:
+        return _response(reply, stored.body())
     response = _response(reply, Octets())
     if not spans:
-        return _unsatisfiable(response, document.length)
-    return _partial(document, spans, response, reply.rules)
+        return _unsatisfiable(response, stored.length)
+    return _partial(stored, spans, response, reply.rules)
 
 
 def live_answer(body: Follower, reply: Reply) -> Response:
@@ -85,39 +85,39 @@ def live_answer(body: Follower, reply: Reply) -> Response:
     :param body: one that is still coming.
     :return: the answer to one of those who follow it.
     """
-    document = evolve(reply.document, length=body.whole_length)
+    stored = evolve(reply.stored, length=body.whole_length)
     verdict = _verdict(reply)
     if verdict is not Verdict.PASS:
         body.pass_up()
         return _refused(reply, verdict)
     if reply.request.method == b"HEAD":
         body.pass_up()
-        return _bodyless(_response(reply, Octets()), document.length)
+        return _bodyless(_response(reply, Octets()), stored.length)
     response = _response(reply, body)
-    spans = wanted_spans(document, reply.request, reply.now, reply.rules)
-    if spans is None or len(spans) > 1 or document.length is None:
+    spans = wanted_spans(stored, reply.request, reply.now, reply.rules)
+    if spans is None or len(spans) > 1 or stored.length is None:
         return response
     if not spans:
         body.pass_up()
-        return _unsatisfiable(response, document.length)
+        return _unsatisfiable(response, stored.length)
     body.narrow(spans[0].start, spans[0].stop)
     return evolve(
         response, status=206, phrase=b"", headers=response.headers.with_set(
-            b"Content-Range", content_range(spans[0], document.length)))
+            b"Content-Range", content_range(spans[0], stored.length)))
 
 
 def _response(reply: Reply, body: IBody) -> Response:
-    document, was = reply.document, reply.outcome
-    age = document.age(reply.now)
-    headers = document.headers
+    stored, was = reply.stored, reply.outcome
+    age = stored.age(reply.now)
+    headers = stored.headers
     if reply.is_reused:
         headers = Headers((*headers.pairs, (b"Age", b"%d" % age)))
     # Not evolve(): it costs more than all the rest of a hit.
     outcome = Outcome(
         was.engine, was.status, was.reason, was.detail, stored=was.stored,
-        ttl=document.policy.lifetime - age, age=age if reply.is_reused else None,
+        ttl=stored.policy.lifetime - age, age=age if reply.is_reused else None,
         origin_status=was.origin_status, missed=was.missed, cause=was.cause)
-    return Response(document.status, headers, body, outcome, document.phrase)
+    return Response(stored.status, headers, body, outcome, stored.phrase)
 
 
 def _refused(reply: Reply, verdict: Verdict) -> Response:
@@ -130,12 +130,12 @@ def _refused(reply: Reply, verdict: Verdict) -> Response:
 
 def _verdict(reply: Reply) -> Verdict:
     # Preconditions only apply to what would otherwise succeed (RFC 9110 section 13.2.1).
-    # A form sent with POST is a question too, but one that knows no 304.
-    request, document = reply.request, reply.document
-    if (document.status != 200 or request.method == b"POST"
+    # A form sent with POST is looked up too, but knows no 304.
+    request, stored = reply.request, reply.stored
+    if (stored.status != 200 or request.method == b"POST"
             or not has_conditions(request.headers)):
         return Verdict.PASS
-    return evaluate(request.headers, True, document.headers, reply.now)
+    return evaluate(request.headers, True, stored.headers, reply.now)
 
 
 def _bodyless(response: Response, length: int | None) -> Response:
@@ -145,27 +145,27 @@ def _bodyless(response: Response, length: int | None) -> Response:
         (b"Content-Length", b"%d" % length)))
 
 
-def wanted_spans(document: Document, request: Request, now: float,
+def wanted_spans(stored: StoredResponse, request: Request, now: float,
                  rules: RangeRules) -> list[Span] | None:
     """
-    :return: which octets a request wants of a document of known length; None for all of
+    :return: which octets a request wants of a response of known length; None for all of
         them, and none where there are no such octets.
     """
     if b"range" not in request.headers:
         return None
-    if request.method != b"GET" or document.status != 200 or document.length is None:
+    if request.method != b"GET" or stored.status != 200 or stored.length is None:
         return None
     wanted = parse_range(request.headers, rules.limit)
-    if not wanted or not range_applies(request.headers, document.headers, now):
+    if not wanted or not range_applies(request.headers, stored.headers, now):
         return None
-    if not document.length:
+    if not stored.length:
         # The last octets of nothing exist (RFC 9110 section 14.1.2), but no Content-Range can
         # say so; and some clients ask for ranges of anything, to bound what they get.
         return None
-    return satisfiable(wanted, document.length)
+    return satisfiable(wanted, stored.length)
 
 
-def needs_all(head: Document, request: Request, rules: RangeRules) -> bool:
+def needs_all(head: StoredResponse, request: Request, rules: RangeRules) -> bool:
     """
     :param head: of an answer that is on its way.
     :return: whether a request can only be answered when all of it is here: one for several
@@ -184,10 +184,10 @@ def _unsatisfiable(response: Response, length: int) -> Response:
     return evolve(response, status=416, headers=headers, body=Octets(), phrase=b"")
 
 
-def _partial(document: Document, spans: list[Span], response: Response,
+def _partial(stored: StoredResponse, spans: list[Span], response: Response,
              rules: RangeRules) -> Response:
     response = evolve(response, status=206, phrase=b"")
-    content = document.content
+    content = stored.content
     if len(spans) == 1:
         part = content.part_with(spans[0])
         buffers = list(part.cut(spans[0])) if part is not None else []

@@ -1,4 +1,4 @@
-"""Makes documents of answers, and keeps those that may be kept."""
+"""Makes stored responses of answers, and keeps those that may be kept."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from trickster.objects.codec import revised
 from trickster.objects.options import ObjectOptions, ttl_of
 from trickster.objects.partial_responses import missing_of
 from trickster.objects.request_errors import COMPARED, is_about_request, is_unremarkable
-from trickster.objects.requests import UNSENT_WHEN_WHOLE, Question
+from trickster.objects.requests import UNSENT_WHEN_WHOLE, Lookup
 from trickster.objects.responses import wanted_spans
 from trickster.objects.selecting import ALL_FIELDS, WHO, Selecting, selecting_values
-from trickster.objects.stored_response import Arrival, Document, aged
-from trickster.objects.variants import Shelf
+from trickster.objects.stored_response import Arrival, StoredResponse, aged
+from trickster.objects.variants import VariantStore
 
 # Without a validator, what may not be used unasked is still for all who ask at the same time.
 _FOR_ONE = NOT_FOR_OTHERS - {Reason.NO_CACHE} | {Reason.AUTHORIZATION}
@@ -36,12 +36,12 @@ _FOR_ONE = NOT_FOR_OTHERS - {Reason.NO_CACHE} | {Reason.AUTHORIZATION}
 @define
 class Archive:
     """
-    The documents of one path.
+    The stored responses of one path.
 
     :ivar _wall: seconds since the epoch, to compare with dates.
     """
 
-    _shelf: Shelf
+    _variants: VariantStore
     _clock: IReactorTime
     _options: ObjectOptions
     _wall: Callable[[], float]
@@ -52,24 +52,24 @@ class Archive:
         unsent = UNSENT_WHEN_WHOLE if self._options.route.ttl is not None else ()
         self._unsent = frozenset((b"*", *unsent))
 
-    def head(self, question: Question, response: Response, sent: float) -> Document:
+    def head(self, lookup: Lookup, response: Response, sent: float) -> StoredResponse:
         """
         :param sent: when the request went out, in the clock's seconds.
-        :return: the answer that has just begun to arrive, as a document without parts.
+        :return: the answer that has just begun to arrive, as a stored response without parts.
         """
         arrival = self._arrival(sent)
         policy = policy_of(response.status, response.headers, arrival.date, self._options.rules)
-        head = Document(
+        head = StoredResponse(
             response.status, NO_HEADERS, (), response.body.length, policy, 0.0, arrival.at,
-            self._selecting(question, response.status, response.headers, policy),
+            self._selecting(lookup, response.status, response.headers, policy),
             response.phrase)
         return aged(head, response.headers, arrival)
 
-    def renewed(self, question: Question, stored: Document, response: Response,
-                sent: float) -> Document:
+    def renewed(self, lookup: Lookup, stored: StoredResponse, response: Response,
+                sent: float) -> StoredResponse:
         """
         :param response: without a body; it says that the stored one is still good.
-        :return: the stored document with its fields brought up to date (RFC 9111 3.2).
+        :return: the stored response with its fields brought up to date (RFC 9111 3.2).
         """
         headers = updated(stored.headers, response.headers)
         if b"date" not in response.headers:
@@ -77,16 +77,16 @@ class Archive:
         arrival = self._arrival(sent)
         fresh = revised(aged(stored, headers, arrival), self._options.rules, arrival.date)
         return evolve(fresh, selecting=self._selecting(
-            question, fresh.status, fresh.headers, fresh.policy))
+            lookup, fresh.status, fresh.headers, fresh.policy))
 
     def _arrival(self, sent: float) -> Arrival:
         at = self._clock.seconds()
         return Arrival(at, self._wall(), max(0.0, at - sent))
 
-    def _selecting(self, question: Question, status: int, headers: Headers, policy: Policy
+    def _selecting(self, lookup: Lookup, status: int, headers: Headers, policy: Policy
                    ) -> Selecting:
         return selecting_values(self._selectors(status, headers, policy),
-                                question.request.headers, headers, self._options.identity)
+                                lookup.request.headers, headers, self._options.identity)
 
     def _selectors(self, status: int, headers: Headers, policy: Policy) -> frozenset[bytes]:
         """:return: what has to be equal in requests that are answered alike."""
@@ -98,30 +98,30 @@ class Archive:
             names = frozenset() if policy.public else self._options.unless_public
         return names | {WHO} | (vary_names(headers) - self._unsent)
 
-    def why_not_stored(self, question: Question, response: Response, policy: Policy
+    def why_not_stored(self, lookup: Lookup, response: Response, policy: Policy
                        ) -> Reason | None:
         """:return: why a whole answer is not stored, its size aside; None if it is."""
         if response.is_doubtful:
             return Reason.ORIGIN_DOUBTFUL
         if response.status in NEVER_STORED:
             return Reason.STATUS_NOT_STORABLE
-        if b"no-store" in question.asked:
+        if b"no-store" in lookup.directives:
             return Reason.REQUEST_NO_STORE
         route = self._options.route
         if route.transform is not None and b"content-encoding" in response.headers:
             return Reason.UNDECODABLE
         if route.ttl is not None and not policy.forced:
             return Reason.ORIGIN_STATUS
-        if response.status >= 400 and self._is_fault(question, response, policy):
+        if response.status >= 400 and self._is_fault(lookup, response, policy):
             return Reason.REQUEST_FAULT
-        return not_storable(question.request.headers, response.status, response.headers, policy)
+        return not_storable(lookup.request.headers, response.status, response.headers, policy)
 
-    def _is_fault(self, question: Question, response: Response, policy: Policy) -> bool:
+    def _is_fault(self, lookup: Lookup, response: Response, policy: Policy) -> bool:
         """:return: whether an error may be about something that is not compared."""
-        request = question.request
+        request = lookup.request
         if request.method != b"GET" and is_about_request(response.status):
             return True
-        if not counts_whole(self._options.key_rules, request, question.body):
+        if not counts_whole(self._options.key_rules, request, lookup.body):
             return True
         selectors = self._selectors(response.status, response.headers, policy)
         if ALL_FIELDS in selectors:
@@ -129,35 +129,35 @@ class Archive:
         names = selectors | self._options.identity.names
         return not is_unremarkable(response.status, request.headers, names)
 
-    def why_personal(self, question: Question, head: Document) -> Reason | None:
+    def why_personal(self, lookup: Lookup, head: StoredResponse) -> Reason | None:
         """
         :param head: the fields of an answer, and its policy.
         :return: why it is only for the one whom the origin answered; None if it is not.
         """
-        reason = not_storable(question.request.headers, 200, head.headers, head.policy)
+        reason = not_storable(lookup.request.headers, 200, head.headers, head.policy)
         return reason if reason in _FOR_ONE else None
 
-    def why_not_partial(self, question: Question, sent: Request, response: Response,
+    def why_not_partial(self, lookup: Lookup, sent: Request, response: Response,
                         policy: Policy) -> Reason | None:
         """:return: why a 206 answer is not stored; None if it is."""
         if response.is_doubtful:
             return Reason.ORIGIN_DOUBTFUL
         if b"range" not in sent.headers:
             return Reason.STATUS_NOT_STORABLE
-        if b"no-store" in question.asked:
+        if b"no-store" in lookup.directives:
             return Reason.REQUEST_NO_STORE
         length = response.body.length
         if length is None or length > self._options.max_object_size_bytes:
             return Reason.TOO_LARGE
         return not_storable(sent.headers, 206, response.headers, policy)
 
-    def missing(self, stored: Document, request: Request) -> tuple[Span, ...]:
+    def missing(self, stored: StoredResponse, request: Request) -> tuple[Span, ...]:
         """:return: what of the octets that a request wants is not stored."""
         if stored.is_whole:
             return ()
         return missing_of(stored, self.wanted(stored, request))
 
-    def wanted(self, stored: Document, request: Request) -> list[Span] | None:
+    def wanted(self, stored: StoredResponse, request: Request) -> list[Span] | None:
         """:return: the octets that a request wants; None for all of them."""
         now = self._clock.seconds()
         return wanted_spans(stored, request, now, self._options.range_rules)
@@ -166,26 +166,27 @@ class Archive:
         """:return: whether a body of that size may be stored."""
         return octets <= self._options.max_object_size_bytes
 
-    async def keep(self, question: Question, document: Document) -> None:
-        """Store a document."""
-        await self._shelf.keep(question.key, document, ttl_of(document, self._options))
+    async def keep(self, lookup: Lookup, response: StoredResponse) -> None:
+        """Store a response."""
+        await self._variants.keep(lookup.key, response, ttl_of(response, self._options))
 
-    async def keep_renewed(self, question: Question, fresh: Document, stored: Document) -> bool:
+    async def keep_renewed(self, lookup: Lookup, fresh: StoredResponse, stored: StoredResponse
+                           ) -> bool:
         """
-        Store a document that was brought up to date, unless it now says that it must not be.
+        Store a response that was brought up to date, unless it now says that it must not be.
 
         :return: whether it is stored.
         """
-        if self._is_still_storable(question, fresh):
-            await self.keep(question, fresh)
+        if self._is_still_storable(lookup, fresh):
+            await self.keep(lookup, fresh)
             return True
-        await self.drop(question, stored)
+        await self.drop(lookup, stored)
         return False
 
-    def _is_still_storable(self, question: Question, fresh: Document) -> bool:
+    def _is_still_storable(self, lookup: Lookup, fresh: StoredResponse) -> bool:
         return not_storable(
-            question.request.headers, fresh.status, fresh.headers, fresh.policy) is None
+            lookup.request.headers, fresh.status, fresh.headers, fresh.policy) is None
 
-    async def drop(self, question: Question, stored: Document) -> None:
+    async def drop(self, lookup: Lookup, stored: StoredResponse) -> None:
         """Forget one variant."""
-        await self._shelf.drop_one(question.key, stored)
+        await self._variants.drop_one(lookup.key, stored)

@@ -25,7 +25,7 @@ _OVERHEAD = 1024
 
 
 @frozen(eq=False)
-class Document:
+class StoredResponse:
     """
     A stored response to a GET.
 
@@ -76,7 +76,7 @@ class Document:
         return PartialContent(self.parts, self.length, self.headers.get(b"content-type"))
 
     def body(self) -> IBody:
-        """:return: a new body of everything that is here; for a whole document."""
+        """:return: a new body of everything that is here; for a whole response."""
         parts = self.parts
         if len(parts) == 1 and len(parts[0].buffers) == 1:
             return Octets(parts[0].buffers[0])
@@ -119,11 +119,11 @@ class Arrival:
     delay: float = 0.0
 
 
-def aged(document: Document, headers: Headers, arrival: Arrival) -> Document:
+def aged(stored: StoredResponse, headers: Headers, arrival: Arrival) -> StoredResponse:
     """
     :param headers: the response's own, with C{Age} and C{Date} if it had them.
-    :return: the document as one that arrived with these fields at this time.
+    :return: the stored response as one that arrived with these fields at this time.
     """
     kept = stored_headers(headers, arrival.date)
-    return evolve(document, headers=kept.without(b"age"), received=arrival.at,
+    return evolve(stored, headers=kept.without(b"age"), received=arrival.at,
                   initial_age=initial_age(kept, arrival.date, arrival.delay))

@@ -21,7 +21,7 @@ from trickster.objects.selecting import (
     matches,
     selecting_values,
 )
-from trickster.objects.stored_response import Document
+from trickster.objects.stored_response import StoredResponse
 
 # Responses that vary by ever new fields would otherwise cost ever more look-ups.
 _MOST_FIELD_SETS = 4
@@ -36,20 +36,20 @@ class Found:
     """
     What a look-up gave.
 
-    :ivar document: the newest response that matches the request, if any.
+    :ivar stored: the newest response that matches the request, if any.
     :ivar slot: equal for requests that, as far as is known, select the same response.
     :ivar others: whether there are stored responses for other requests to the same key.
     """
 
-    document: Document | None
+    stored: StoredResponse | None
     slot: str
     others: bool = False
 
 
 @define
-class Shelf:
+class VariantStore:
     """
-    Finds and keeps documents.  A store that fails looks empty.
+    Finds and keeps the variants of stored responses.  A store that fails looks empty.
 
     :ivar identity: request fields that always select, beside those in C{Vary}.
     """
@@ -81,19 +81,19 @@ class Shelf:
         return Found(None, slot, others=True)
 
     async def _variant(self, key: str, variants: Variants, request: Headers) -> Found:
-        found: list[Document] = []
+        found: list[StoredResponse] = []
         for names in variants.fields:
             selecting = selecting_values(names, request, identity=self.identity)
             for one in filter(None, (selecting, best_language(selecting, request))):
                 entry = await self._load(_variant_key(key, variants, one))
-                if isinstance(entry, Document) and self._matches(entry, request):
+                if isinstance(entry, StoredResponse) and self._matches(entry, request):
                     found.append(entry)
         newest = max(found, key=_made, default=None)
         every = frozenset(name for names in variants.fields for name in names)
         return Found(newest, self._slot(key, every - _UNSLOTTED | _SLOTTED, request), others=True)
 
-    def _matches(self, document: Document, request: Headers) -> bool:
-        return matches(document.selecting, request, document.headers, self.identity)
+    def _matches(self, stored: StoredResponse, request: Headers) -> bool:
+        return matches(stored.selecting, request, stored.headers, self.identity)
 
     def _slot(self, key: str, names: frozenset[bytes], request: Headers) -> str:
         values = selecting_values(names, request, identity=self.identity)
@@ -101,18 +101,18 @@ class Shelf:
             return key
         return key + "." + _digest(values)
 
-    async def keep(self, key: str, document: Document, ttl: float) -> None:
+    async def keep(self, key: str, stored: StoredResponse, ttl: float) -> None:
         """
-        :param document: replaces one that is selected by the same fields and values.
+        :param stored: replaces one that is selected by the same fields and values.
         :param ttl: seconds that it is of any use.
         """
         entry = await self._load(key)
-        if entry is None or (isinstance(entry, Document)
-                             and entry.selecting == document.selecting):
-            await self._save(key, document, ttl)
+        if entry is None or (isinstance(entry, StoredResponse)
+                             and entry.selecting == stored.selecting):
+            await self._save(key, stored, ttl)
             return
-        variants = await self._with_fields(key, entry, _names(document.selecting), ttl)
-        await self._save(_variant_key(key, variants, document.selecting), document, ttl)
+        variants = await self._with_fields(key, entry, _names(stored.selecting), ttl)
+        await self._save(_variant_key(key, variants, stored.selecting), stored, ttl)
 
     async def _with_fields(self, key: str, entry: Entry, names: tuple[bytes, ...],
                            ttl: float) -> Variants:
@@ -135,17 +135,17 @@ class Shelf:
         except StoreError:
             return
 
-    async def drop_one(self, key: str, document: Document) -> None:
+    async def drop_one(self, key: str, stored: StoredResponse) -> None:
         """Forget one variant of a key."""
         entry = await self._load(key)
         if isinstance(entry, Variants):
-            key = _variant_key(key, entry, document.selecting)
+            key = _variant_key(key, entry, stored.selecting)
         await self.drop(key)
 
     async def _load(self, key: str) -> Entry | None:
         if self._references is not None:
             kept = self._references.get_object(key)
-            return kept if isinstance(kept, Document | Variants) else None
+            return kept if isinstance(kept, StoredResponse | Variants) else None
         try:
             octets = await self._store.get(key)
             return None if octets is None else from_octets(octets, self._rules)
@@ -156,7 +156,7 @@ class Shelf:
         if ttl <= 0:
             return
         if self._references is not None:
-            nbytes = entry.nbytes if isinstance(entry, Document) else 1024
+            nbytes = entry.nbytes if isinstance(entry, StoredResponse) else 1024
             self._references.put_object(key, entry, nbytes, ttl)
             return
         try:
@@ -177,5 +177,5 @@ def _digest(selecting: Selecting) -> str:
     return digest(piece for pair in selecting for piece in pair)
 
 
-def _made(document: Document) -> float:
-    return document.received - document.initial_age
+def _made(stored: StoredResponse) -> float:
+    return stored.received - stored.initial_age
