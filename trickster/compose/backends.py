@@ -39,8 +39,9 @@ from trickster.interfaces import (
 from trickster.messages import Headers
 from trickster.middleware.compression import Compressing, Compression
 from trickster.middleware.rewriting import AnswerHeaders, Rewriting, RewritingResponder, changes
-from trickster.middleware.standing import LocalResponder, Reasoned
+from trickster.middleware.static_response import StaticResponder
 from trickster.middleware.translating import Change, TranslatingResponder
+from trickster.middleware.with_reason import WithReason
 from trickster.objects.cache import ObjectCache
 from trickster.objects.invalidating import InvalidatingProxy
 from trickster.objects.progressive_proxy import ProgressiveProxy
@@ -194,13 +195,13 @@ class Backend:
     def _entry(self, plan: PathPlan, responder: IResponder, caches: Sequence[ObjectCache]
                ) -> RoutedEntry:
         route = plan.route
-        passing = Reasoned(_rewriting(self._origin, self.options, plan.options),
-                           Reason.AMBIGUOUS_PATH)
+        passing = WithReason(_rewriting(self._origin, self.options, plan.options),
+                             Reason.AMBIGUOUS_PATH)
         return RoutedEntry(
             route.path, route.match, route.methods,
             self._observed(plan, _invalidating(route, responder, caches)),
             passing=self._observed(plan, InvalidatingProxy(passing, caches)),
-            is_local=isinstance(responder, LocalResponder))
+            is_local=isinstance(responder, StaticResponder))
 
     def observed(self, responder: IResponder, path: str, in_frontend: bool = True,
                  asks_by_form: bool = False) -> IResponder:
@@ -229,10 +230,10 @@ class Backend:
     def _responder(self, plan: PathPlan) -> IResponder:
         route = plan.route
         if route.serve is Serve.LOCAL and route.local is not None:
-            return LocalResponder(route.local)
+            return StaticResponder(route.local)
         inner = self._translating(route, _rewriting(self._origin, self.options, plan.options))
         if self.options.proxy_only:
-            return Reasoned(inner, Reason.PROXY_ONLY)
+            return WithReason(inner, Reason.PROXY_ONLY)
         if route.serve is Serve.DELTA:
             ranges = self._delta_cache(plan, inner)
             todo = changes(plan.options.response_headers or {})
@@ -306,7 +307,7 @@ def unserved(name: str, options: BackendOptions, around: Surroundings) -> Backen
     :return: routes of a pool or a rule: all is refused, where it would else be the default
         backend's, whose answers are perhaps not meant for those who ask here.
     """
-    refusing = Observed(LocalResponder(_UNSERVED), RouteLabels(name, options.provider, "/"),
+    refusing = Observed(StaticResponder(_UNSERVED), RouteLabels(name, options.provider, "/"),
                         around.metrics, around.access_log, around.clock)
     everything = RoutedEntry("/", Match.PREFIX, ALL_METHODS, refusing)
     return BackendRoutes(name, [everything], options.hosts, bool(options.is_default),

@@ -1,0 +1,41 @@
+"""Tests of L{trickster.middleware.static_response}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.objects.objectworld import SlowBody, fields
+from trickster.bodies import read_all
+from trickster.errors import Reason
+from trickster.interfaces import IResponder
+from trickster.messages import Request
+from trickster.middleware.static_response import StaticResponder
+from trickster.routes import LocalAnswer
+from trickster.testing.doubles import at_once
+
+
+class StaticResponderTests(SynchronousTestCase):
+    """Every request gets the same response."""
+
+    def test_response(self) -> None:
+        """Status, fields and body are those configured, each time anew."""
+        responder = StaticResponder(LocalAnswer(200, b"up", fields(Content_Type="text/plain")))
+        self.assertTrue(IResponder.providedBy(responder))
+        for _ in range(2):
+            response = at_once(responder.respond(Request(b"GET", b"/")))
+            self.assertEqual((response.status, response.headers.get(b"content-type")),
+                             (200, b"text/plain"))
+            self.assertEqual(bytes(at_once(read_all(response.body, 9))), b"up")
+            self.assertIsNone(response.outcome.reason)
+
+    def test_error(self) -> None:
+        """One that is an error says that the request was blocked."""
+        responder = StaticResponder(LocalAnswer(403, b""))
+        response = at_once(responder.respond(Request(b"GET", b"/")))
+        self.assertIs(response.outcome.reason, Reason.BLOCKED)
+
+    def test_request_body(self) -> None:
+        """The body of a request that is not read is left."""
+        body = SlowBody()
+        at_once(StaticResponder(LocalAnswer(200, b"")).respond(Request(b"POST", b"/", body=body)))
+        self.assertTrue(body.was_closed)
