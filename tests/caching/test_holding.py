@@ -198,13 +198,13 @@ class RangeTests(SynchronousTestCase):
         rig.ask(-LARGE, 0, query="other")
         slow = Pieces.of([b"x"])
         rig.in_flight.count(slow, self, 900_000)
-        rig.asked()
+        rig.fetches()
         for query in ("up", "other", "up"):
             answer = rig.ask(-LARGE, 0, query=query)
             self.assertEqual((answer.status, answer.outcome.reason, answer.octets),
                              (Status.PROXY_ONLY, Reason.IN_FLIGHT_BUDGET,
                               rig.direct(-LARGE, 0, query=query)))
-            self.assertEqual(len(rig.asked()), 1)
+            self.assertEqual(len(rig.fetches()), 1)
         del slow
         self.assertEqual(rig.ask(-LARGE, 0).status, Status.HIT)
 

@@ -48,8 +48,8 @@ class AttributesTests(SynchronousTestCase):
     def test_unread(self) -> None:
         """Those that are read nowhere are found out, though others have the same names."""
         read = {("upstream/pool.py", "options.queue_timeout"): "UpstreamOptions",
-                ("ranges/plan.py", "options.max_query_range"): "DeltaOptions",
-                ("ranges/retention.py", "options.max_age"): "DeltaOptions",
+                ("ranges/plan.py", "policy.max_query_range"): "RangePolicy",
+                ("ranges/retention.py", "policy.max_age"): "RangePolicy",
                 ("frontend/channel.py", "self.site.limits.idle_timeout"): "ListenerLimits",
                 ("http/h1/head_reader.py", "self._limits.fields"): "HeadLimits",
                 ("upstream/health.py", "thresholds.recovery"): "Thresholds"}

@@ -9,10 +9,10 @@ from trickster.collapsing.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.compose.settings import (
     Holdings,
-    delta_options,
     identity,
     object_options,
     overrides,
+    range_policy,
     upstream_options,
 )
 from trickster.config.model import BackendOptions, PathOptions
@@ -77,7 +77,7 @@ class BoundTests(SynchronousTestCase):
                                  max_timeseries_bytes=6)
         plan = PathPlan(Route("/q", Serve.OBJECT))
         whole = object_options("p", backend, plan, {}, HOLDINGS)
-        ranges = delta_options("p", backend, plan)
+        ranges = range_policy("p", backend, plan)
         self.assertEqual((whole.max_request_body_bytes, whole.max_capture_bytes), (5, 6))
         self.assertEqual((ranges.max_request_bytes, ranges.max_answer_bytes), (5, 6))
 

@@ -228,16 +228,16 @@ class RangeTests(SynchronousTestCase):
             for headers in FRESH:
                 rig = Rig(store=store)
                 rig.ask(-21600, -600)
-                rig.asked()
+                rig.fetches()
                 answer = rig.ask(-900, -600, headers=headers)
                 self.assertEqual(answer.octets, rig.direct(-900, -600))
-                self.assertEqual(rig.asked(), [(-900, -600)])
+                self.assertEqual(rig.fetches(), [(-900, -600)])
                 self.assertEqual((answer.status, answer.outcome.reason, answer.outcome.engine),
                                  (Status.RANGE_MISS, Reason.REQUEST_NO_CACHE, Engine.DELTA))
                 self.assertEqual(answer.outcome.points_cached, 0)
                 self.assertEqual(rig.held(), [(-21600, -600)])
                 self.assertEqual(rig.ask(-21600, -600).status, Status.HIT)
-                self.assertEqual(rig.asked(), [])
+                self.assertEqual(rig.fetches(), [])
 
     def test_newer_wins(self) -> None:
         """Others get what was fetched last."""
@@ -270,12 +270,12 @@ class RangeTests(SynchronousTestCase):
         """Nothing is stored, and nothing taken away."""
         rig = Rig()
         rig.ask(-600, -300)
-        rig.asked()
+        rig.fetches()
         answer = rig.ask(-450, 0, headers=said(b"no-store"))
         self.assertEqual(answer.octets, rig.direct(-450, 0))
         self.assertEqual((answer.status, answer.outcome.reason),
                          (Status.PROXY_ONLY, Reason.REQUEST_NO_STORE))
-        self.assertEqual((rig.asked(), rig.held()), ([(-450, 0)], [(-600, -300)]))
+        self.assertEqual((rig.fetches(), rig.held()), ([(-450, 0)], [(-600, -300)]))
 
     def test_failures(self) -> None:
         """If the origin fails, or refuses this request, the entry stays."""
@@ -371,7 +371,7 @@ class HonouredRangeTests(SynchronousTestCase):
         """:return: a rig of which a range was asked so, of which five minutes are held."""
         rig = Rig(honours=True)
         rig.ask(-300, 0)
-        rig.asked()
+        rig.fetches()
         self.answer = rig.start(start, 0, headers=said(value))
         return rig
 
@@ -379,14 +379,14 @@ class HonouredRangeTests(SynchronousTestCase):
         """How old what is held is, is not known: no limit is kept by it."""
         for value in (b"max-age=0", b"max-age=3600", b"no-cache"):
             rig = self.asked(value)
-            self.assertEqual((self.successResultOf(self.answer).outcome.reason, rig.asked()),
+            self.assertEqual((self.successResultOf(self.answer).outcome.reason, rig.fetches()),
                              (Reason.REQUEST_NO_CACHE, [(-300, 0)]), value)
 
     def test_never_stale(self) -> None:
         """What is held does not go stale."""
         for value in (b"min-fresh=99999", b"max-stale", b"max-stale=1", b"x"):
             rig = self.asked(value)
-            self.assertEqual((self.successResultOf(self.answer).status, rig.asked()),
+            self.assertEqual((self.successResultOf(self.answer).status, rig.fetches()),
                              (Status.HIT, []), value)
 
     def test_only_if_cached(self) -> None:
@@ -396,7 +396,7 @@ class HonouredRangeTests(SynchronousTestCase):
         for value, start in ((b"only-if-cached", -600), (b"only-if-cached, no-cache", -300)):
             rig = self.asked(value, start)
             error = self.failureResultOf(self.answer, NotCached).value
-            self.assertEqual((error.status, error.reason, rig.asked()),
+            self.assertEqual((error.status, error.reason, rig.fetches()),
                              (504, Reason.ONLY_IF_CACHED, []))
 
     def test_only_if_cached_elsewhere(self) -> None:
@@ -404,12 +404,12 @@ class HonouredRangeTests(SynchronousTestCase):
         rig = Rig(honours=True)
         inverted = range_request(NOW, NOW - 300, headers=said(b"only-if-cached"))
         self.failureResultOf(rig.send(inverted), NotCached)
-        self.assertEqual(rig.asked(), [])
+        self.assertEqual(rig.fetches(), [])
 
     def test_no_store(self) -> None:
         """It forbids to store, and not to answer from what is held (section 5.2.1.5)."""
         rig = self.asked(b"no-store")
-        self.assertEqual((self.successResultOf(self.answer).status, rig.asked()),
+        self.assertEqual((self.successResultOf(self.answer).status, rig.fetches()),
                          (Status.HIT, []))
         rig = self.asked(b"no-store", -600)
         self.assertEqual(self.successResultOf(self.answer).outcome.reason,
@@ -451,24 +451,24 @@ class OldRangeTests(SynchronousTestCase):
         for store in (None, lambda _: DictStore()):
             rig = Rig(store=store, retention=10)
             rig.ask(-600, 0)
-            rig.asked()
+            rig.fetches()
             rig.now.advance(3000)
             answer = rig.ask(-600, -60)
             self.assertEqual((answer.status, answer.octets),
                              (Status.HIT, rig.direct(-600, -60)))
-            self.assertEqual(rig.asked(), [])
+            self.assertEqual(rig.fetches(), [])
 
     def test_not_held(self) -> None:
         """The rest goes past the cache, as the client asked it, and is not stored."""
         rig = Rig(retention=10)
         rig.ask(-600, 0)
         rig.now.advance(3000)
-        rig.asked()
+        rig.fetches()
         for start in (-660, -1200):
             answer = rig.ask(start, -60)
             self.assertEqual((answer.status, answer.outcome.reason),
                              (Status.PROXY_ONLY, Reason.TOO_OLD))
-        self.assertEqual(rig.asked(), [(-660, -60), (-1200, -60)])
+        self.assertEqual(rig.fetches(), [(-660, -60), (-1200, -60)])
         self.assertEqual(rig.held(), [(-600, 0)])
 
     def test_new_wish(self) -> None:
@@ -476,6 +476,6 @@ class OldRangeTests(SynchronousTestCase):
         rig = Rig(retention=10)
         rig.ask(-600, 0)
         rig.now.advance(3000)
-        rig.asked()
+        rig.fetches()
         rig.ask(-600, -60, headers=FRESH[0])
-        self.assertEqual((rig.asked(), rig.held()), ([(-600, -60)], [(-600, 0)]))
+        self.assertEqual((rig.fetches(), rig.held()), ([(-600, -60)], [(-600, 0)]))

@@ -22,7 +22,7 @@ SECOND = 1_000_000_000
 NOW = 1_700_100_000 * SECOND
 PATH = b"/api/v1/query_range"
 FORM = (b"Content-Type", b"application/x-www-form-urlencoded")
-ASKED = {"query": "up", "start": "1700000000", "end": "1700003600", "step": "60"}
+PARAMS = {"query": "up", "start": "1700000000", "end": "1700003600", "step": "60"}
 
 
 def get(query: str | dict[str, str] | list[tuple[str, str]], **headers: str) -> Request:
@@ -51,7 +51,7 @@ class DecodeRequestTests(SynchronousTestCase):
 
     def test_extent(self) -> None:
         """Start and end are the extent, to the millisecond, and step is the step."""
-        query = decoded(get({**ASKED, "start": "1700000000.25", "end": "2023-11-14T23:13:20Z",
+        query = decoded(get({**PARAMS, "start": "1700000000.25", "end": "2023-11-14T23:13:20Z",
                              "step": "1m30s"}))
         self.assertEqual((query.extent, query.step_ns),
                          (Extent(1_700_000_000_250_000_000, 1_700_003_600 * SECOND), 90 * SECOND))
@@ -59,46 +59,46 @@ class DecodeRequestTests(SynchronousTestCase):
 
     def test_post(self) -> None:
         """A form says the same as a query string, in part or in whole."""
-        expected = decoded(get(ASKED))
-        some, others = dict(list(ASKED.items())[:2]), dict(list(ASKED.items())[2:])
-        for request in (post(ASKED), post(some, others), post(b"", ASKED, ()),
-                        post(ASKED, None, ((FORM[0], FORM[1] + b"; charset=UTF-8"),))):
+        expected = decoded(get(PARAMS))
+        some, others = dict(list(PARAMS.items())[:2]), dict(list(PARAMS.items())[2:])
+        for request in (post(PARAMS), post(some, others), post(b"", PARAMS, ()),
+                        post(PARAMS, None, ((FORM[0], FORM[1] + b"; charset=UTF-8"),))):
             query = decoded(request)
             self.assertEqual((query.key, query.extent, query.step_ns),
                              (expected.key, expected.extent, expected.step_ns))
 
     def test_point(self) -> None:
         """A range of a single instant is one."""
-        self.assertEqual(decoded(get({**ASKED, "end": ASKED["start"]})).extent,
+        self.assertEqual(decoded(get({**PARAMS, "end": PARAMS["start"]})).extent,
                          Extent(1_700_000_000 * SECOND, 1_700_000_000 * SECOND))
 
     def test_ahead(self) -> None:
         """Samples that look ahead are final later, and have no newest one."""
-        query = decoded(get({**ASKED, "query": "up offset -1h"}))
+        query = decoded(get({**PARAMS, "query": "up offset -1h"}))
         self.assertEqual((query.lead_ns, query.wants_newest), (3600 * SECOND, False))
 
     def test_fixed(self) -> None:
         """Samples of an instant to come are never final; of one that was, they are."""
-        past, future = ({**ASKED, "query": f"up @ {t}"} for t in (1_700_099_999, 1_700_100_001))
+        past, future = ({**PARAMS, "query": f"up @ {t}"} for t in (1_700_099_999, 1_700_100_001))
         self.assertLess(decoded(get(past)).fixed_ns, NOW)
         self.assertGreater(decoded(get(future)).fixed_ns, NOW)
-        self.assertIsNone(decoded(get(ASKED)).fixed_ns)
+        self.assertIsNone(decoded(get(PARAMS)).fixed_ns)
 
     def test_directives(self) -> None:
         """Comments say what the client wants."""
-        query = decoded(get({**ASKED, "query": "up # trickster-fast-forward:off"
+        query = decoded(get({**PARAMS, "query": "up # trickster-fast-forward:off"
                                                " trickster-backfill-tolerance:30"}))
         self.assertEqual((query.wants_newest, query.tolerance_ns), (False, 30 * SECOND))
 
     def test_other_path(self) -> None:
         """Where the path of instant queries is unknown, there is no newest sample."""
-        request = Request(b"GET", b"/custom?" + urlencode(ASKED).encode())
+        request = Request(b"GET", b"/custom?" + urlencode(PARAMS).encode())
         self.assertFalse(decoded(request).wants_newest)
 
     def test_most_points(self) -> None:
         """As many points as Prometheus takes."""
         end = str(1_700_000_000 + MOST_POINTS)
-        self.assertEqual(decoded(get({**ASKED, "step": "1", "end": end})).step_ns, SECOND)
+        self.assertEqual(decoded(get({**PARAMS, "step": "1", "end": end})).step_ns, SECOND)
 
 
 class KeyTests(SynchronousTestCase):
@@ -106,29 +106,29 @@ class KeyTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """Spelling, order, method and what cannot change an answer make no difference."""
-        expected = key(get(ASKED))
+        expected = key(get(PARAMS))
         for request in (
-                get({**ASKED, "step": "1m"}), get({**ASKED, "step": "60s"}),
-                get({**ASKED, "step": "6e1"}), get(list(ASKED.items())[::-1]),
-                get({**ASKED, "_": "12345"}), get({**ASKED, "start": "1700000060"}),
-                get({**ASKED, "end": "2023-11-15T00:00:00Z"}), post(ASKED),
-                get(urlencode(ASKED).replace("up", "%75%70")), get(urlencode(ASKED) + "&&"),
-                get([*ASKED.items(), ("query", "up")])):
+                get({**PARAMS, "step": "1m"}), get({**PARAMS, "step": "60s"}),
+                get({**PARAMS, "step": "6e1"}), get(list(PARAMS.items())[::-1]),
+                get({**PARAMS, "_": "12345"}), get({**PARAMS, "start": "1700000060"}),
+                get({**PARAMS, "end": "2023-11-15T00:00:00Z"}), post(PARAMS),
+                get(urlencode(PARAMS).replace("up", "%75%70")), get(urlencode(PARAMS) + "&&"),
+                get([*PARAMS.items(), ("query", "up")])):
             with self.subTest(request=request):
                 self.assertEqual(key(request), expected)
 
     def test_different(self) -> None:
         """Every parameter that can change an answer does, and so does how often it is said."""
         requests = [
-            get(ASKED), get({**ASKED, "query": "up "}), get({**ASKED, "step": "61"}),
-            *(get({**ASKED, name: value}) for name, value in (
+            get(PARAMS), get({**PARAMS, "query": "up "}), get({**PARAMS, "step": "61"}),
+            *(get({**PARAMS, name: value}) for name, value in (
                 ("limit", "5"), ("limit", "6"), ("timeout", "5s"), ("lookback_delta", "1m"),
                 ("dedup", "true"), ("dedup", "false"), ("partial_response", "true"),
                 ("max_source_resolution", "5m"), ("engine", "thanos"), ("nocache", "1"),
                 ("stats", ""), ("x", ""), ("", "x"), ("time", "5"), ("Query", "up"))),
-            get([*ASKED.items(), ("match[]", "a"), ("match[]", "b")]),
-            get([*ASKED.items(), ("match[]", "b"), ("match[]", "a")]),
-            Request(b"GET", b"/other/api/v1/query_range?" + urlencode(ASKED).encode())]
+            get([*PARAMS.items(), ("match[]", "a"), ("match[]", "b")]),
+            get([*PARAMS.items(), ("match[]", "b"), ("match[]", "a")]),
+            Request(b"GET", b"/other/api/v1/query_range?" + urlencode(PARAMS).encode())]
         keys = [key(request) for request in requests]
         self.assertEqual(len(set(keys)), len(keys))
 
@@ -142,7 +142,7 @@ class KeyTests(SynchronousTestCase):
             return {name: [v for n, v in pairs if n == name] for name, _ in pairs}
 
         self.assertEqual(
-            key(get([*ASKED.items(), *one])) == key(get([*other, *ASKED.items()])),
+            key(get([*PARAMS.items(), *one])) == key(get([*other, *PARAMS.items()])),
             meaning(one) == meaning(other))
 
 
@@ -159,74 +159,74 @@ class RefusedTests(SynchronousTestCase):
 
     def test_missing(self) -> None:
         """Each of the four parameters must be there, and not be empty."""
-        for name in ASKED:
-            self.assert_refused(Reason.MISSING_PARAMETER, get({**ASKED, name: ""}), get(
-                {k: v for k, v in ASKED.items() if k != name}))
+        for name in PARAMS:
+            self.assert_refused(Reason.MISSING_PARAMETER, get({**PARAMS, name: ""}), get(
+                {k: v for k, v in PARAMS.items() if k != name}))
         self.assert_refused(Reason.MISSING_PARAMETER, Request(b"GET", PATH), post(b""))
 
     def test_unparsable(self) -> None:
         """Times and steps that are none, and escapes that receivers read in different ways."""
         self.assert_refused(
-            Reason.UNPARSABLE_PARAMETER, get({**ASKED, "start": "now"}), get({**ASKED, "end": "-1"}),
-            get({**ASKED, "step": "x"}), get({**ASKED, "step": "0"}), get({**ASKED, "step": "-60"}),
-            get({**ASKED, "start": "NaN"}), get({**ASKED, "end": "9" * 5000}),
-            get({**ASKED, "start": "1700000000\n"}),
-            get({**ASKED, "start": "0001-01-01T00:00:00+01:00"}),
-            get(urlencode(ASKED) + "&x=%"), get(urlencode(ASKED) + "&%zz=1"),
-            get(urlencode(ASKED) + ";x=1"), post(b"a;b", ASKED), post(b"%", ASKED))
+            Reason.UNPARSABLE_PARAMETER, get({**PARAMS, "start": "now"}), get({**PARAMS, "end": "-1"}),
+            get({**PARAMS, "step": "x"}), get({**PARAMS, "step": "0"}), get({**PARAMS, "step": "-60"}),
+            get({**PARAMS, "start": "NaN"}), get({**PARAMS, "end": "9" * 5000}),
+            get({**PARAMS, "start": "1700000000\n"}),
+            get({**PARAMS, "start": "0001-01-01T00:00:00+01:00"}),
+            get(urlencode(PARAMS) + "&x=%"), get(urlencode(PARAMS) + "&%zz=1"),
+            get(urlencode(PARAMS) + ";x=1"), post(b"a;b", PARAMS), post(b"%", PARAMS))
 
     def test_several(self) -> None:
         """Parameters that are there twice with different values."""
-        for name in ASKED:
-            self.assert_refused(Reason.UNPARSABLE_PARAMETER, get([*ASKED.items(), (name, "1")]))
-        self.assert_refused(Reason.UNPARSABLE_PARAMETER, post(ASKED, {"query": "down"}))
+        for name in PARAMS:
+            self.assert_refused(Reason.UNPARSABLE_PARAMETER, get([*PARAMS.items(), (name, "1")]))
+        self.assert_refused(Reason.UNPARSABLE_PARAMETER, post(PARAMS, {"query": "down"}))
 
     def test_bodies(self) -> None:
         """Bodies that are no plain form."""
         self.assert_refused(
-            Reason.UNPARSABLE_BODY, post(b"{}", ASKED, ((b"Content-Type", b"application/json"),)),
-            post(ASKED, None, ()), post(ASKED, None, (FORM, (b"Content-Encoding", b"gzip"))),
-            post(ASKED, None, ((b"Content-Type", b"multipart/form-data; boundary=x"),)))
+            Reason.UNPARSABLE_BODY, post(b"{}", PARAMS, ((b"Content-Type", b"application/json"),)),
+            post(PARAMS, None, ()), post(PARAMS, None, (FORM, (b"Content-Encoding", b"gzip"))),
+            post(PARAMS, None, ((b"Content-Type", b"multipart/form-data; boundary=x"),)))
 
     def test_ranges(self) -> None:
         """Ranges that Prometheus refuses."""
-        self.assert_refused(Reason.INVERTED_RANGE, get({**ASKED, "end": "1699999999.999"}))
+        self.assert_refused(Reason.INVERTED_RANGE, get({**PARAMS, "end": "1699999999.999"}))
         self.assert_refused(Reason.TOO_MANY_POINTS, get(
-            {**ASKED, "step": "1", "end": str(1_700_000_001 + MOST_POINTS)}))
+            {**PARAMS, "step": "1", "end": str(1_700_000_001 + MOST_POINTS)}))
 
     def test_steps(self) -> None:
         """Steps that are no whole milliseconds."""
-        self.assert_refused(Reason.STEP_TOO_FINE, get({**ASKED, "step": "0.0005"}),
-                            get({**ASKED, "step": "60.0001"}))
+        self.assert_refused(Reason.STEP_TOO_FINE, get({**PARAMS, "step": "0.0005"}),
+                            get({**PARAMS, "step": "60.0001"}))
 
     def test_others(self) -> None:
         """Statistics, other methods, other formats, other expressions."""
-        self.assert_refused(Reason.STATS_ASKED, get({**ASKED, "stats": "all"}))
-        self.assert_refused(Reason.METHOD, evolve(get(ASKED), method=b"HEAD"),
-                            evolve(get(ASKED), method=b"PUT"))
+        self.assert_refused(Reason.STATS_ASKED, get({**PARAMS, "stats": "all"}))
+        self.assert_refused(Reason.METHOD, evolve(get(PARAMS), method=b"HEAD"),
+                            evolve(get(PARAMS), method=b"PUT"))
         self.assert_refused(Reason.NOT_A_TIME_RANGE,
-                            get(ASKED, accept="application/vnd.mimir.queryresponse+protobuf"))
-        self.assert_refused(Reason.UNPARSABLE_QUERY, get({**ASKED, "query": "up{"}))
-        self.assert_refused(Reason.RANGE_DEPENDENT, get({**ASKED, "query": "up @ end()"}))
-        self.assert_refused(Reason.UNKNOWN_FUNCTION, get({**ASKED, "query": "running_sum(up)"}))
+                            get(PARAMS, accept="application/vnd.mimir.queryresponse+protobuf"))
+        self.assert_refused(Reason.UNPARSABLE_QUERY, get({**PARAMS, "query": "up{"}))
+        self.assert_refused(Reason.RANGE_DEPENDENT, get({**PARAMS, "query": "up @ end()"}))
+        self.assert_refused(Reason.UNKNOWN_FUNCTION, get({**PARAMS, "query": "running_sum(up)"}))
 
     def test_accepted_formats(self) -> None:
         """A client that takes JSON gets it."""
         for accept in ("*/*", "application/json", "application/*;q=0.5", "text/html, */*;q=0.1"):
-            decoded(get(ASKED, accept=accept))
+            decoded(get(PARAMS, accept=accept))
 
     def test_limits(self) -> None:
         """How many series the origin cuts an answer to, where it says so in plain digits."""
         for limit, most in (("5", 5), ("0", 0), ("", 0), ("x", 0), ("-1", 0), ("9" * 50, 0)):
-            self.assertEqual(decoded(get({**ASKED, "limit": limit})).most_series, most)
-        self.assertEqual(decoded(get(ASKED)).most_series, 0)
+            self.assertEqual(decoded(get({**PARAMS, "limit": limit})).most_series, most)
+        self.assertEqual(decoded(get(PARAMS)).most_series, 0)
 
     def test_long(self) -> None:
         """A request as long as can be is refused in no time, or answered."""
-        self.assert_refused(Reason.UNPARSABLE_PARAMETER, get({**ASKED, "step": "1" * 60_000}),
-                            get({**ASKED, "start": "1" * 60_000 + "x"}))
+        self.assert_refused(Reason.UNPARSABLE_PARAMETER, get({**PARAMS, "step": "1" * 60_000}),
+                            get({**PARAMS, "start": "1" * 60_000 + "x"}))
         long = " or ".join(f'x{{a="{i}"}}' for i in range(4000))
-        self.assertIn(long, key(post({**ASKED, "query": long})))
+        self.assertIn(long, key(post({**PARAMS, "query": long})))
 
 
 class EncodeRequestTests(SynchronousTestCase):
@@ -236,7 +236,7 @@ class EncodeRequestTests(SynchronousTestCase):
            st.sampled_from([get, post]))
     def test_there_and_back(self, start_ms: int, points: int, step_ms: int, how: object) -> None:
         """Any extent and step is asked for so that it is understood as such."""
-        request = get(ASKED) if how is get else post(ASKED)
+        request = get(PARAMS) if how is get else post(PARAMS)
         start = start_ms * 1_000_000
         query = evolve(decoded(request), step_ns=step_ms * 1_000_000,
                        extent=Extent(start, start + points * step_ms * 1_000_000))
@@ -247,9 +247,9 @@ class EncodeRequestTests(SynchronousTestCase):
 
     def test_same_otherwise(self) -> None:
         """Everything else is asked as the client asked it."""
-        for request in (get({**ASKED, "limit": "5", "_": "1", "x": "a b+c&d=é"}, Accept="*/*"),
-                        post({**ASKED, "limit": "5"}, {"x": "y"}),
-                        post(b"", {**ASKED, "x": "y"}, ())):
+        for request in (get({**PARAMS, "limit": "5", "_": "1", "x": "a b+c&d=é"}, Accept="*/*"),
+                        post({**PARAMS, "limit": "5"}, {"x": "y"}),
+                        post(b"", {**PARAMS, "x": "y"}, ())):
             query = decoded(request)
             encoded = PrometheusRange().encode_request(query)
             again = decoded(encoded)
@@ -258,16 +258,16 @@ class EncodeRequestTests(SynchronousTestCase):
 
     def test_post_stays_readable(self) -> None:
         """A form is sent as a form; where there was none, parameters stay where they were."""
-        encoded = PrometheusRange().encode_request(decoded(post(ASKED, {"x": "y"})))
+        encoded = PrometheusRange().encode_request(decoded(post(PARAMS, {"x": "y"})))
         assert isinstance(encoded.body, Octets)
         self.assertEqual((encoded.target, Params.parse(encoded.body.octets).get("x")), (PATH, "y"))
-        encoded = PrometheusRange().encode_request(decoded(post(b"", ASKED, ())))
+        encoded = PrometheusRange().encode_request(decoded(post(b"", PARAMS, ())))
         assert isinstance(encoded.body, Octets)
         self.assertEqual((encoded.body.octets, encoded.params.get("query")), (b"", "up"))
 
     def test_not_utf8(self) -> None:
         """Octets that are no text are sent on as they came."""
-        query = decoded(get(urlencode(ASKED) + "&x=%ff%80"))
+        query = decoded(get(urlencode(PARAMS) + "&x=%ff%80"))
         self.assertIn(b"x=%FF%80", PrometheusRange().encode_request(query).target)
 
 
@@ -276,7 +276,7 @@ class NewestTests(SynchronousTestCase):
 
     def test_request(self) -> None:
         """It is an instant query with all the parameters but those of the range."""
-        for request in (get({**ASKED, "limit": "5"}), post({**ASKED, "limit": "5"})):
+        for request in (get({**PARAMS, "limit": "5"}), post({**PARAMS, "limit": "5"})):
             encoded = PrometheusRange().encode_newest(
                 decoded(request), 1_700_003_600_500_000_000)
             assert isinstance(encoded.body, Octets)
@@ -287,7 +287,7 @@ class NewestTests(SynchronousTestCase):
 
     def test_prefix(self) -> None:
         """A path in front of it stays."""
-        request = Request(b"GET", b"/prom/api/v1/query_range?" + urlencode(ASKED).encode())
+        request = Request(b"GET", b"/prom/api/v1/query_range?" + urlencode(PARAMS).encode())
         encoded = PrometheusRange().encode_newest(decoded(request), 0)
         self.assertEqual(encoded.path, b"/prom/api/v1/query")
 
@@ -295,7 +295,7 @@ class NewestTests(SynchronousTestCase):
         """The answer is one row a series."""
         octets = (b'{"status":"success","data":{"resultType":"vector","result":'
                   b'[{"metric":{"a":"b"},"value":[1700000000,"1"]}]}}')
-        found = PrometheusRange().decode_newest(decoded(get(ASKED)), Response(
+        found = PrometheusRange().decode_newest(decoded(get(PARAMS)), Response(
             200, body=Octets(octets)))
         self.assertEqual([list(found.rows(i)) for i in found.series],
                          [[(1_700_000_000 * SECOND, b'[1700000000,"1"]')]])
@@ -314,7 +314,7 @@ class ResponseTests(SynchronousTestCase):
     def test_there_and_back(self) -> None:
         """An answer that was decoded is encoded as it was, small or large."""
         for count in (0, 1, 500):
-            query, octets = decoded(get(ASKED)), self.answer(count)
+            query, octets = decoded(get(PARAMS)), self.answer(count)
             dataset = PrometheusRange().decode_response(query, Response(200, body=Octets(octets)))
             found = PrometheusRange().encode_response(query, dataset)
             self.assertEqual(self.successResultOf(read(found)), octets)
@@ -323,7 +323,7 @@ class ResponseTests(SynchronousTestCase):
 
     def test_large_in_pieces(self) -> None:
         """A large answer is not put together at once."""
-        query = decoded(get(ASKED))
+        query = decoded(get(PARAMS))
         for count, kind in ((1, Octets), (500, Pieces)):
             dataset = PrometheusRange().decode_response(
                 query, Response(200, body=Octets(self.answer(count))))
@@ -333,7 +333,7 @@ class ResponseTests(SynchronousTestCase):
         """An error is no answer."""
         with self.assertRaises(Undecodable):
             PrometheusRange().decode_response(
-                decoded(get(ASKED)), Response(200, body=Octets(b'{"status":"error"}')))
+                decoded(get(PARAMS)), Response(200, body=Octets(b'{"status":"error"}')))
 
 
 async def _octets(response: Response) -> bytes:

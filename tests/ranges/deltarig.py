@@ -20,10 +20,11 @@ from trickster.keys.identity import Identity
 from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.ranges.delta_cache import DeltaCache
-from trickster.ranges.entries import Entries, Entry
+from trickster.ranges.entries import Entries
+from trickster.ranges.entry import Entry
 from trickster.ranges.fast_forward import NewestSamples
 from trickster.ranges.gaps import GapFetcher
-from trickster.ranges.plan import DeltaOptions
+from trickster.ranges.policy import RangePolicy
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import DictStore, RecordingResponder, at_once
 from trickster.timeseries.wire import Codec
@@ -65,19 +66,19 @@ class Rig:
         self.now.advance(NOW)
         self.origin: Any = origin or FakePrometheus(self.now)
         self.store: ICacheStore = MemoryStore(self.now) if store is None else store(self.now)
-        self.options = DeltaOptions("b", **{
+        self.policy = RangePolicy("b", **{
             "identity": Identity(frozenset((b"authorization",))), **options})
         self.dialect = dialect or PrometheusRange()
         self.in_flight = InFlight(limit)
         self.entries = Entries(self.store, Codec(), ttl)
-        self.fetcher = GapFetcher(self.dialect, self.origin, self.entries, self.options,
+        self.fetcher = GapFetcher(self.dialect, self.origin, self.entries, self.policy,
                                   self.in_flight, offload)
         self.objects = RecordingResponder()
         self.memo = memo or HitMemo()
-        fast = NewestSamples(self.dialect, self.origin, self.now, self.options,
+        fast = NewestSamples(self.dialect, self.origin, self.now, self.policy,
                              self.in_flight) if newest else None
         self.cache = DeltaCache(self.dialect, self.origin, self.objects, self.entries,
-                                self.fetcher, fast, PassedKeys(self.now), self.now, self.options,
+                                self.fetcher, fast, PassedKeys(self.now), self.now, self.policy,
                                 wall or self.now.seconds, self.memo)
 
     def send(self, request: Request) -> Deferred[Answer]:
@@ -102,7 +103,7 @@ class Rig:
         first, last = round((NOW + start) * 1000), round((NOW + end) * 1000)
         return octets(self.origin.matrix(query, first, last, round(step * 1000)))
 
-    def asked(self) -> list[tuple[float, float]]:
+    def fetches(self) -> list[tuple[float, float]]:
         """:return: the ranges that the origin was asked for since last time, as above."""
         found = [(start / 1000 - NOW, end / 1000 - NOW) for start, end, _ in self.origin.ranges]
         self.origin.ranges.clear()

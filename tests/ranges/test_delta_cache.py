@@ -41,9 +41,9 @@ class WorkedTests(SynchronousTestCase):
             rig = Rig(store, phase=phase)
             for earlier in before:
                 rig.ask(*earlier)
-            rig.asked()
+            rig.fetches()
             answer = rig.ask(start, end)
-            self.assertEqual((sorted(rig.asked()), answer.status), (missing, status_))
+            self.assertEqual((sorted(rig.fetches()), answer.status), (missing, status_))
             self.assertEqual(answer.octets, rig.direct(start, end))
             self.assertEqual(answer.outcome.engine, Engine.DELTA)
 
@@ -146,10 +146,10 @@ class OutcomeTests(SynchronousTestCase):
         """Ranges of different phases share nothing, those of one phase do."""
         rig = Rig(phase=True)
         rig.ask(-295, 0)
-        rig.asked()
+        rig.fetches()
         rig.ask(-296, 0)
         rig.ask(-295, 5)
-        self.assertEqual(rig.asked(), [(-296, -56), (5, 5)])
+        self.assertEqual(rig.fetches(), [(-296, -56), (5, 5)])
 
 
 def _with_fields(response):  # type: ignore[no-untyped-def]
@@ -243,7 +243,7 @@ class KeyTests(SynchronousTestCase):
         self.assertEqual(answer.octets, rig.direct(-2, 0, 0.25))
         answer = rig.ask(-3, -0.5, 0.5)
         self.assertEqual(answer.octets, rig.direct(-3, -0.5, 0.5))
-        self.assertEqual(rig.asked()[-1], (-3, -3))
+        self.assertEqual(rig.fetches()[-1], (-3, -3))
 
     def test_empty(self) -> None:
         """That there is nothing is remembered as well."""

@@ -57,7 +57,7 @@ class PastTests(SynchronousTestCase):
             self.assertEqual((answer.status, answer.outcome.reason, answer.octets),
                              (Status.PROXY_ONLY, Reason.RANGE_DEPENDENT,
                               rig.direct(-420, -60, 360)))
-            self.assertEqual((rig.asked(), rig.held()), (asked, []))
+            self.assertEqual((rig.fetches(), rig.held()), (asked, []))
         self.assertEqual([rig.ask(-420, -60, 360, limit="3").status for _ in range(2)],
                          [Status.KEY_MISS, Status.HIT])
 
@@ -98,7 +98,7 @@ class PastTests(SynchronousTestCase):
         rig = Rig(max_query_range=600.0)
         error = self.failureResultOf(rig.start(-601, 0), BadRequest).value
         self.assertEqual((error.status, error.reason), (400, Reason.RANGE_REFUSED))
-        self.assertEqual(rig.asked(), [])
+        self.assertEqual(rig.fetches(), [])
         self.assertEqual(rig.ask(-600, 0).code, 200)
 
 
@@ -122,7 +122,7 @@ class NoCacheTests(SynchronousTestCase):
         self.assertEqual((answer.code, asked.headers.pairs), (200, ()))
 
 
-class UnkeptTests(SynchronousTestCase):
+class NotStorableTests(SynchronousTestCase):
     """Answers with status 200 that must not be stored."""
 
     def _not_stored(self, rig: Rig, reason: Reason, start: float = -300) -> bytes:
@@ -153,14 +153,14 @@ class UnkeptTests(SynchronousTestCase):
         rig.origin.always = having("warnings", ["a"])
         body = self._not_stored(rig, Reason.ORIGIN_WARNINGS, -290)
         self.assertIn(b'"warnings":["a"]', body)
-        self.assertEqual(rig.asked(), [(-300, 0), (-290, 0)])
+        self.assertEqual(rig.fetches(), [(-300, 0), (-290, 0)])
 
     def test_end_between_instants(self) -> None:
         """Nor is one to a range whose end was moved to the last instant in it."""
         rig = Rig(phase=True)
         rig.origin.always = having("warnings", ["a"])
         self._not_stored(rig, Reason.ORIGIN_WARNINGS, -290)
-        self.assertEqual(rig.asked(), [(-290, -50), (-290, 0)])
+        self.assertEqual(rig.fetches(), [(-290, -50), (-290, 0)])
 
     def test_partly_cached(self) -> None:
         """Nor is an answer to a part; what was stored stays."""
@@ -175,10 +175,10 @@ class UnkeptTests(SynchronousTestCase):
         rig = Rig()
         rig.origin.faults = [having("warnings", ["a"])]
         rig.ask(-300, 0)
-        rig.asked()
+        rig.fetches()
         rig.now.advance(14)
         answer = rig.ask(-290, 0)
-        self.assertEqual((answer.outcome.reason, rig.asked()),
+        self.assertEqual((answer.outcome.reason, rig.fetches()),
                          (Reason.ORIGIN_WARNINGS, [(-290, 0)]))
         rig.now.advance(1)
         self.assertEqual(rig.ask(-300, 0).status, Status.KEY_MISS)
@@ -199,7 +199,7 @@ class UnkeptTests(SynchronousTestCase):
         answers = [rig.start(-300, 0) for _ in range(5)]
         rig.origin.release()
         self.assertEqual(len({self.successResultOf(answer).octets for answer in answers}), 1)
-        self.assertEqual(rig.asked(), [(-300, 0)])
+        self.assertEqual(rig.fetches(), [(-300, 0)])
 
 
 class VolatileTests(SynchronousTestCase):
@@ -212,7 +212,7 @@ class VolatileTests(SynchronousTestCase):
         first = rig.ask(-600, 0)
         rig.now.advance(10)
         again = rig.ask(-600, 0)
-        self.assertEqual(rig.asked(), [(-600, 0), (-60, 0)])
+        self.assertEqual(rig.fetches(), [(-600, 0), (-60, 0)])
         self.assertEqual(again.octets, rig.direct(-600, 0))
         self.assertNotEqual(first.octets, again.octets)
         self.assertEqual((again.status, again.outcome.reason),
@@ -225,7 +225,7 @@ class VolatileTests(SynchronousTestCase):
             (b"Date", formatdate(NOW - 90, usegmt=True).encode())), response.body)
         answers = [rig.ask(-300, 0), rig.ask(-300, 0)]
         self.assertEqual([answer.octets for answer in answers], [rig.direct(-300, 0)] * 2)
-        self.assertEqual(rig.asked(), [(-300, 0), (-60, 0)])
+        self.assertEqual(rig.fetches(), [(-300, 0), (-60, 0)])
 
     def test_points(self) -> None:
         """The tolerance in steps counts where it is the longer one."""
@@ -256,13 +256,13 @@ class VolatileTests(SynchronousTestCase):
         for _ in range(2):
             answer = rig.ask(-300, 300)
             self.assertEqual(answer.octets, rig.direct(-300, 300))
-        self.assertEqual((rig.asked(), rig.held()), ([(-300, 300), (60, 300)], [(-300, 0)]))
+        self.assertEqual((rig.fetches(), rig.held()), ([(-300, 300), (60, 300)], [(-300, 0)]))
 
     def test_all_future(self) -> None:
         """Nor is a range that is all to come."""
         rig = Rig()
         self.assertEqual(rig.ask(60, 300).octets, rig.direct(60, 300))
-        self.assertEqual((rig.asked(), rig.held()), ([(60, 300)], []))
+        self.assertEqual((rig.fetches(), rig.held()), ([(60, 300)], []))
 
     def test_negative_offset(self) -> None:
         """Samples that look ahead are final that much later."""
@@ -293,4 +293,4 @@ class ObjectFallbackTests(SynchronousTestCase):
         """It goes to the object cache, as it came."""
         rig, request = Rig(dialect=Whole()), range_request(NOW - 300, NOW)
         self.assertEqual(at_once(rig.send(request)).octets, b"ok")
-        self.assertEqual((rig.objects.requests, rig.asked()), ([request], []))
+        self.assertEqual((rig.objects.requests, rig.fetches()), ([request], []))

@@ -65,14 +65,14 @@ class ForbiddenTests(SynchronousTestCase):
                     self.assertEqual(told(answer), (Status.PROXY_ONLY, reason), pair)
                     self.assertEqual(answer.octets, rig.direct(-600, -60))
                     self.assertIn(pair, answer.response.headers.pairs)
-                self.assertEqual((len(rig.asked()), rig.held()), (2, []), pair)
+                self.assertEqual((len(rig.fetches()), rig.held()), (2, []), pair)
 
     def test_aligned(self) -> None:
         """Where alignment would change the range, the client's own request is asked."""
         rig = Rig()
         rig.origin.always = headed((b"Cache-Control", b"no-store"))
         self.assertEqual(told(rig.ask(-590, -60)), (Status.PROXY_ONLY, Reason.NO_STORE))
-        self.assertEqual((rig.asked(), rig.held()), ([(-600, -60), (-590, -60)], []))
+        self.assertEqual((rig.fetches(), rig.held()), ([(-600, -60), (-590, -60)], []))
 
     def test_allowed(self) -> None:
         """What is about a lifetime, or fields that the key has or the origin never sees."""
@@ -91,7 +91,7 @@ class ForbiddenTests(SynchronousTestCase):
                 answer = rig.ask(-600, -60, method=method)
                 self.assertEqual(told(answer), (Status.PROXY_ONLY, Reason.ORIGIN_DOUBTFUL))
                 self.assertEqual(answer.octets, rig.direct(-600, -60))
-            self.assertEqual((len(rig.asked()), rig.held()), (2, []))
+            self.assertEqual((len(rig.fetches()), rig.held()), (2, []))
 
     def test_again_after_a_while(self) -> None:
         """The key is passed for some seconds; then what may be kept is kept."""
@@ -147,7 +147,7 @@ class WaitersTests(SynchronousTestCase):
             rig.origin.release()
             for client in clients[1:]:
                 self.assertEqual(told(self.successResultOf(client)), (Status.PROXY_ONLY, reason))
-            self.assertEqual((len(rig.asked()), rig.left_over()), (3, (0, 0, 0)), pair)
+            self.assertEqual((len(rig.fetches()), rig.left_over()), (3, (0, 0, 0)), pair)
 
     def test_first_leaves(self) -> None:
         """Nor when the one whom it was for has left."""
@@ -160,7 +160,7 @@ class WaitersTests(SynchronousTestCase):
         rig.origin.release()
         self.assertNoResult(second)
         rig.origin.release()
-        self.assertEqual(len(rig.asked()), 2)
+        self.assertEqual(len(rig.fetches()), 2)
         self.assertEqual(told(self.successResultOf(second)), (Status.PROXY_ONLY, Reason.PRIVATE))
 
     def _refused(self, code: int, *pairs: tuple[bytes, bytes]) -> int:
@@ -173,7 +173,7 @@ class WaitersTests(SynchronousTestCase):
         rig.origin.release()
         for client in clients:
             self.assertEqual(self.successResultOf(client).code, code)
-        return len(rig.asked())
+        return len(rig.fetches())
 
     def test_refused(self) -> None:
         """A refusal may be about another's request; a failure is the same for all of them."""

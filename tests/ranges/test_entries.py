@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.messages import Headers
-from trickster.ranges.entries import Entries, Entry
+from trickster.ranges.entries import Entries
+from trickster.ranges.entry import Entry
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import DictStore, PausedStore, at_once
 from trickster.timeseries.dataset import Dataset

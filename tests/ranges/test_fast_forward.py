@@ -13,7 +13,7 @@ from trickster.errors import UpstreamTimeout
 from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.ranges.fast_forward import NewestSamples, instant_wanted
-from trickster.ranges.plan import Stumbled
+from trickster.ranges.plan import DialectFailed
 from trickster.testing.doubles import PausedBody, PausedOrigin, at_once
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.planning import aligned
@@ -136,7 +136,7 @@ class AnswerTests(SynchronousTestCase):
         answer = rig.ask(-600, 30)
         self.assertEqual((answer.octets, answer.outcome.fast_forward),
                          (rig.direct(-600, 0), FastForward.ERROR))
-        self.assertEqual(len(self.flushLoggedErrors(Stumbled)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(DialectFailed)), 1)
 
     def test_clients_own(self) -> None:
         """It is asked for without the client's codings and conditions, as the client."""
@@ -196,7 +196,7 @@ class NewestSamplesTests(SynchronousTestCase):
         self.rig = Rig()
         self.paused = PausedOrigin()
         self.newest = NewestSamples(PrometheusRange(), self.paused, self.rig.now,
-                                     self.rig.options, self.rig.in_flight)
+                                     self.rig.policy, self.rig.in_flight)
         asked = PrometheusRange().decode_request(range_request(NOW - 60, NOW + 40),
                                                  NOW * SECOND_NS)
         self.query: TimeRangeQuery = aligned(asked)

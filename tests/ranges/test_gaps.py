@@ -58,7 +58,7 @@ class CollapsingTests(SynchronousTestCase):
         rig.origin.is_paused = True
         rig.start(-600, -300)
         answer = rig.start(-1200, 0)
-        self.assertEqual(rig.asked(), [(-1200, -900), (-600, -300), (-840, -660), (-240, 0)])
+        self.assertEqual(rig.fetches(), [(-1200, -900), (-600, -300), (-840, -660), (-240, 0)])
         rig.origin.release()
         self.assertEqual(self.successResultOf(answer).octets, rig.direct(-1200, 0))
 
@@ -114,7 +114,7 @@ class ShardingTests(SynchronousTestCase):
         """Each piece is asked for by itself, and the answer is one."""
         rig = Rig(sharding=Sharding(max_points=4))
         answer = rig.ask(-600, 0)
-        self.assertEqual(rig.asked(), [(-600, -420), (-360, -180), (-120, 0)])
+        self.assertEqual(rig.fetches(), [(-600, -420), (-360, -180), (-120, 0)])
         self.assertEqual((answer.octets, rig.held()), (rig.direct(-600, 0), [(-600, 0)]))
 
     def test_concurrency(self) -> None:
@@ -155,7 +155,7 @@ class BudgetTests(SynchronousTestCase):
             self.assertEqual((answer.status, answer.outcome.reason, answer.octets),
                              (Status.PROXY_ONLY, Reason.TOO_LARGE, rig.direct(-590, 0)))
             rig.ask(-590, 0)
-            self.assertEqual(rig.asked(), [(-600, 0), (-590, 0), (-590, 0)])
+            self.assertEqual(rig.fetches(), [(-600, 0), (-590, 0), (-590, 0)])
             self.assertEqual((rig.held(), rig.left_over()), ([], (0, 0, 0)))
 
     def test_in_flight(self) -> None:

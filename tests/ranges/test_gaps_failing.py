@@ -16,7 +16,7 @@ from tests.ranges.fakeprometheus import (
 from trickster.errors import Reason, UpstreamBroke, UpstreamError, UpstreamTimeout
 from trickster.messages import Response, Status
 from trickster.origins.promrange import PrometheusRange
-from trickster.ranges.plan import Stumbled
+from trickster.ranges.plan import DialectFailed
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.query import TimeRangeQuery
 
@@ -137,7 +137,7 @@ class FailureTests(SynchronousTestCase):
         rig.origin.faults = [status(400, b"exceeded maximum resolution")]
         answer = rig.ask(-590, 5)
         self.assertEqual((answer.code, answer.octets), (200, rig.direct(-590, 5)))
-        self.assertEqual(rig.asked(), [(-600, 0), (-590, 5)])
+        self.assertEqual(rig.fetches(), [(-600, 0), (-590, 5)])
 
     def test_waiters(self) -> None:
         """All who wait for one fetch are told of its failure, and the origin asked once."""
@@ -179,7 +179,7 @@ class FailureTests(SynchronousTestCase):
         rig.origin.release()
         self.assertEqual([self.successResultOf(answer).code for answer in answers],
                          [422, 422, 200])
-        self.assertEqual(rig.asked(), [(-6000, 0), (-3000, 0), (-300, 0)])
+        self.assertEqual(rig.fetches(), [(-6000, 0), (-3000, 0), (-300, 0)])
 
     def test_clumsy_dialect(self) -> None:
         """A dialect that stumbles over an answer does not keep it from the client."""
@@ -187,7 +187,7 @@ class FailureTests(SynchronousTestCase):
         answer = rig.ask(-600, 0)
         self.assertEqual((answer.octets, answer.outcome.reason),
                          (rig.direct(-600, 0), Reason.UNDECODABLE))
-        self.assertEqual(len(self.flushLoggedErrors(Stumbled)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(DialectFailed)), 1)
 
     def test_bugs_are_loud(self) -> None:
         """An error that no fetch may have is not hidden."""

@@ -12,7 +12,8 @@ from trickster.errors import BadRequest, NotATimeRange, Reason
 from trickster.keys.identity import Identity
 from trickster.messages import Headers, Request, Status
 from trickster.origins.promrange import PrometheusRange
-from trickster.ranges.plan import DeltaOptions, Plan, fetchable, is_plain, planned
+from trickster.ranges.plan import Plan, fetch_request, is_plain, planned
+from trickster.ranges.policy import RangePolicy
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.query import TimeRangeQuery
 
@@ -22,7 +23,7 @@ STEP = 60 * SECOND_NS
 def _plan(start: float, end: float, step: Any = 60, now: float = NOW, query: str = "up",
           headers: tuple[tuple[bytes, bytes], ...] = (), **options: Any) -> Plan:
     request = range_request(start, end, step, query, headers)
-    return planned(request, PrometheusRange(), DeltaOptions("b", **options),
+    return planned(request, PrometheusRange(), RangePolicy("b", **options),
                    int(now * SECOND_NS))
 
 
@@ -52,9 +53,9 @@ class AlignedTests(SynchronousTestCase):
 
     def test_said(self) -> None:
         """It is said when the answer is for another range, and when only the end is cut."""
-        self.assertEqual(_plan(125, 905, now=1000).changed, Extent(120 * SECOND_NS, 900 * SECOND_NS))
-        self.assertIsNone(_plan(120, 905, now=1000).changed)
-        self.assertIsNone(_plan(120, 900, now=1000).changed)
+        self.assertEqual(_plan(125, 905, now=1000).realigned, Extent(120 * SECOND_NS, 900 * SECOND_NS))
+        self.assertIsNone(_plan(120, 905, now=1000).realigned)
+        self.assertIsNone(_plan(120, 900, now=1000).realigned)
 
     def test_longer(self) -> None:
         """Alignment may make it one instant more than was asked for."""
@@ -69,7 +70,7 @@ class PhaseTests(SynchronousTestCase):
     def test_unchanged(self) -> None:
         """Only the part of a step at the end is left out, which no client asks for."""
         plan = _plan(125, 905.5, now=1000, phase=True)
-        self.assertEqual((_seconds(plan), plan.changed, plan.is_longer),
+        self.assertEqual((_seconds(plan), plan.realigned, plan.is_longer),
                          ((125, 905), None, False))
 
     def test_keys(self) -> None:
@@ -154,14 +155,14 @@ class RefusedTests(SynchronousTestCase):
         """A range that cannot be: no step, or the end first."""
         for wrong in ({"step_ns": 0}, {"step_ns": -1}, {"extent": Extent(10, 9)}):
             self.assertRaises(NotATimeRange, planned, range_request(60, 120), Careless(wrong),
-                              DeltaOptions("b"), 1000 * SECOND_NS)
+                              RangePolicy("b"), 1000 * SECOND_NS)
 
 
     def test_malformed_parameters(self) -> None:
         """Parameters that cannot be read are the origin's to refuse, in every dialect."""
         request = evolve(range_request(60, 120), target=b"/api/v1/query_range?query=%zz")
         with self.assertRaises(NotATimeRange) as caught:
-            planned(request, Trusting(), DeltaOptions("b"), 1000 * SECOND_NS)
+            planned(request, Trusting(), RangePolicy("b"), 1000 * SECOND_NS)
         self.assertEqual(caught.exception.reason, Reason.UNPARSABLE_PARAMETER)
 
 
@@ -227,7 +228,7 @@ class FetchableTests(SynchronousTestCase):
         headers = Headers(((b"If-None-Match", b"1"), (b"RANGE", b"bytes=0-"),
                            (b"Accept-Encoding", b"gzip"), (b"Authorization", b"x"),
                            (b"Cache-Control", b"max-age=0"), (b"Cookie", b"y")))
-        request = fetchable(Request(b"GET", b"/", headers))
+        request = fetch_request(Request(b"GET", b"/", headers))
         self.assertEqual(request.headers.pairs, ((b"Authorization", b"x"), (b"Cookie", b"y")))
 
     def test_plain(self) -> None:

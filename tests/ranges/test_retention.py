@@ -12,8 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.ranges.deltarig import NOW, SECOND_NS, Rig, range_request
 from trickster.messages import NO_HEADERS, Headers, Status
 from trickster.origins.promrange import PrometheusRange
-from trickster.ranges.entries import Entry
-from trickster.ranges.plan import DeltaOptions, Plan, planned
+from trickster.ranges.entry import Entry
+from trickster.ranges.plan import Plan, planned
+from trickster.ranges.policy import RangePolicy
 from trickster.ranges.retention import mergeable, storable, with_more
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import DictStore
@@ -25,7 +26,7 @@ STEP = 60 * SECOND_NS
 
 def _plan(start: int, end: int, **options: object) -> Plan:
     request = range_request(NOW + start, NOW + end)
-    return planned(request, PrometheusRange(), DeltaOptions("b", **options),  # type: ignore
+    return planned(request, PrometheusRange(), RangePolicy("b", **options),  # type: ignore
                    NOW * SECOND_NS)
 
 
@@ -93,7 +94,7 @@ class OldestTests(SynchronousTestCase):
             rig.ask(rig.now.seconds() - NOW - 300, rig.now.seconds() - NOW)
             rig.now.advance(60)
         self.assertEqual(rig.held(), [(29 * 60 - 600, 29 * 60)])
-        self.assertEqual([e - s for s, e in rig.asked()], [300] + [0] * 29)
+        self.assertEqual([e - s for s, e in rig.fetches()], [300] + [0] * 29)
 
     def test_no_permanent_partial_hit(self) -> None:
         """A panel with more points than are kept by default is not a partial hit for ever."""
@@ -103,7 +104,7 @@ class OldestTests(SynchronousTestCase):
             self.assertEqual(rig.ask(-6000, 0).status, Status.HIT)
             rig.now.advance(60)
             rig.ask(-5940, 60)
-            self.assertEqual(rig.asked(), [(-6000, 0), (60, 60)])
+            self.assertEqual(rig.fetches(), [(-6000, 0), (60, 60)])
 
     def test_narrow_beside_wide(self) -> None:
         """Nor when a narrow panel of the same query refreshes in between."""
@@ -195,13 +196,13 @@ class WithMoreTests(SynchronousTestCase):
     def test_first(self) -> None:
         """It begins with the first answer and its fields."""
         headers = Headers(((b"X", b"1"),))
-        entry = with_more(None, _dataset(-600, 0), headers, _plan(-600, 0), DeltaOptions("b"))
+        entry = with_more(None, _dataset(-600, 0), headers, _plan(-600, 0), RangePolicy("b"))
         self.assertEqual((_held(entry), entry.headers, entry.span), ([(-600, 0)], headers, 11))
 
     def test_given_back(self) -> None:
         """What is dropped is not held on to."""
         entry = with_more(None, _dataset(-600_000, 0), NO_HEADERS, _plan(-60, 0),
-                          DeltaOptions("b", retention=10))
+                          RangePolicy("b", retention=10))
         self.assertEqual(_held(entry), [(-600, 0)])
         self.assertLess(entry.nbytes, 2000)
 
@@ -209,13 +210,13 @@ class WithMoreTests(SynchronousTestCase):
         """A sixteenth more may be kept, so that not every refresh has to cut."""
         for start, held in ((-2040, -2040), (-2100, -1920)):
             entry = with_more(None, _dataset(start, 0), NO_HEADERS, _plan(-60, 0),
-                              DeltaOptions("b", retention=32))
+                              RangePolicy("b", retention=32))
             self.assertEqual(_held(entry), [(held, 0)])
 
     def test_other_kind(self) -> None:
         """An answer of another kind takes the place of all there was."""
         old = Entry(_dataset(-1200, -660, "vector"))
-        entry = with_more(old, _dataset(-600, 0), NO_HEADERS, _plan(-600, 0), DeltaOptions("b"))
+        entry = with_more(old, _dataset(-600, 0), NO_HEADERS, _plan(-600, 0), RangePolicy("b"))
         self.assertEqual(entry.dataset, _dataset(-600, 0))
 
     def test_mergeable(self) -> None:
@@ -242,7 +243,7 @@ class WithMoreTests(SynchronousTestCase):
     def test_wanted_is_kept(self, asked: list[tuple[int, int]], lru: bool, retention: int,
                             max_age: int, max_bytes: int) -> None:
         """What was asked for last is not dropped, and nothing is made up."""
-        options = DeltaOptions("b", lru=lru, retention=retention, max_age=float(max_age),
+        options = RangePolicy("b", lru=lru, retention=retention, max_age=float(max_age),
                                max_bytes=max_bytes)
         entry = None
         seen: set[int] = set()

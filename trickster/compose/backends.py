@@ -17,11 +17,11 @@ from trickster.compose.memos import Memos
 from trickster.compose.overlay import PathPlan, overlaid
 from trickster.compose.settings import (
     Holdings,
-    delta_options,
     identity,
     object_options,
     overrides,
     probe_origin,
+    range_policy,
     upstream_options,
 )
 from trickster.config.model import BackendOptions, PathOptions
@@ -55,7 +55,7 @@ from trickster.ranges.delta_cache import DeltaCache
 from trickster.ranges.entries import Entries
 from trickster.ranges.fast_forward import NewestSamples
 from trickster.ranges.gaps import GapFetcher
-from trickster.ranges.plan import DeltaOptions
+from trickster.ranges.policy import RangePolicy
 from trickster.routes import ALL_METHODS, READ_METHODS, LocalAnswer, Match, Route, Serve
 from trickster.routing.router import BackendRoutes, RoutedEntry
 from trickster.timeseries.wire import Codec
@@ -279,26 +279,26 @@ class Backend:
         if dialect is None:
             raise BrokenPlugin(f"origin type {self.origin_type.name!r} has no dialect for "
                                f"{plan.route.path}")
-        options = delta_options(self._prefix, self.options, plan)
+        policy = range_policy(self._prefix, self.options, plan)
         clock, wall = self.around.clock, self.around.wall
         entries = Entries(self.store, Codec(), self.options.timeseries_ttl,
                           self.around.offload)
-        fetcher = GapFetcher(dialect, inner, entries, options, self._in_flight,
+        fetcher = GapFetcher(dialect, inner, entries, policy, self._in_flight,
                              self.around.offload)
         whole = evolve(plan, route=evolve(plan.route, ttl=_WHOLE_TTL))
         objects = self._object_cache(whole, inner)
         return DeltaCache(dialect, inner, objects, entries, fetcher,
-                          self._newest(dialect, inner, options), PassedKeys(clock), clock, options,
+                          self._newest(dialect, inner, policy), PassedKeys(clock), clock, policy,
                           wall, self.around.memos.hits)
 
-    def _newest(self, dialect: IQueryDialect, inner: IResponder, delta: DeltaOptions
+    def _newest(self, dialect: IQueryDialect, inner: IResponder, policy: RangePolicy
                 ) -> NewestSamples | None:
         options = self.options
         if options.fast_forward_disable or options.timeseries_step_mode == "phase":
             return None
         if not INewestDialect.providedBy(dialect):
             return None
-        return NewestSamples(dialect, inner, self.around.clock, delta, self._in_flight,
+        return NewestSamples(dialect, inner, self.around.clock, policy, self._in_flight,
                              self.around.memos.newest, self.around.offload)
 
 

@@ -17,7 +17,8 @@ from trickster.http.origin_url import OriginURL
 from trickster.identity import AUTHORIZATION
 from trickster.keys.identity import Identity, Overrides, field_names
 from trickster.objects.options import Collapse, ObjectOptions
-from trickster.ranges.plan import SECOND_NS, DeltaOptions
+from trickster.ranges.plan import SECOND_NS
+from trickster.ranges.policy import RangePolicy
 from trickster.routes import Route
 from trickster.timeseries.planning import Sharding
 from trickster.upstream.options import UpstreamOptions
@@ -36,7 +37,7 @@ class Holdings:
     spool: Callable[[], ISpool]
 
 
-def delta_options(prefix: str, options: BackendOptions, plan: PathPlan) -> DeltaOptions:
+def range_policy(prefix: str, options: BackendOptions, plan: PathPlan) -> RangePolicy:
     """
     :param prefix: of every key of the backend.
     :return: how the range queries of a path are cached.
@@ -44,7 +45,7 @@ def delta_options(prefix: str, options: BackendOptions, plan: PathPlan) -> Delta
     sharding = Sharding(
         options.shard_max_size_points, int(options.shard_max_size_time * SECOND_NS),
         int(options.shard_step * SECOND_NS))
-    return DeltaOptions(
+    return RangePolicy(
         prefix=prefix, identity=identity(options, plan),
         overrides=overrides(options, plan),
         rules=Rules(shares_cookies=bool(plan.options.cache_set_cookie)),

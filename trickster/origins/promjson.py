@@ -176,8 +176,8 @@ def encode_matrix(dataset: Dataset, warnings: Iterable[str] = ()) -> Iterator[by
                 yield b","
             yield run.encoded()
     yield b"]}]}" if opened is not None else b"]}"
-    told = list(warnings)
-    yield b',"warnings":' + msgspec.json.encode(told) + b"}" if told else b"}"
+    texts = list(warnings)
+    yield b',"warnings":' + msgspec.json.encode(texts) + b"}" if texts else b"}"
 
 
 def relabeller(labels: Mapping[str, str]) -> Relabel:
@@ -326,8 +326,8 @@ def _complete(octets: bytes, *types: str) -> _Data:
         raise Undecodable(f"{answer.status} {data.result_type}")
     if answer.is_partial:
         raise Undecodable("isPartial", Reason.ORIGIN_PARTIAL)
-    for name, told in (("warnings", answer.warnings), ("infos", answer.infos)):
-        if bytes(told) not in _NOTHING:
+    for name, notes in (("warnings", answer.warnings), ("infos", answer.infos)):
+        if bytes(notes) not in _NOTHING:
             raise Undecodable(name, Reason.ORIGIN_WARNINGS)
     if bytes(data.stats) not in _NOTHING or bytes(data.analysis) not in _NOTHING:
         raise Undecodable("stats", Reason.STATS_ASKED)

@@ -50,7 +50,7 @@ def _relabellers(labelling: Labelling) -> Callable[[frozenset[str]], Relabel]:
 @frozen
 class Labelling:
     """
-    Translates questions about labelled series for a database that has not these labels.
+    Translates queries of labelled series for a database that has not these labels.
 
     The methods are what L{trickster.routes.Route.translate} may be.
 
@@ -63,43 +63,43 @@ class Labelling:
 
     def samples(self, request: Request, params: Params) -> Translation:
         """Range and instant queries."""
-        asked, missing, is_read = self._expressions(params)
-        return Translation(request.path, asked, answer=self._checked(params, is_read, partial(
+        sent, missing, is_read = self._expressions(params)
+        return Translation(request.path, sent, answer=self._checked(params, is_read, partial(
             _labelled, every=self._relabel(self._all), lacking=self._relabel(missing))))
 
     def exemplars(self, request: Request, params: Params) -> Translation:
         """Exemplars of the series in an expression."""
-        asked, _, is_read = self._expressions(params)
-        return Translation(request.path, asked, answer=self._checked(
+        sent, _, is_read = self._expressions(params)
+        return Translation(request.path, sent, answer=self._checked(
             params, is_read, partial(relabelled_exemplars, relabel=self._relabel(self._all))))
 
     def series(self, request: Request, params: Params) -> Translation:
         """Label sets of series."""
-        asked, is_read = self._selectors(params)
-        return Translation(request.path, asked, answer=self._checked(
+        sent, is_read = self._selectors(params)
+        return Translation(request.path, sent, answer=self._checked(
             params, is_read, partial(relabelled_series, relabel=self._relabel(self._all))))
 
     def names(self, request: Request, params: Params) -> Translation:
         """Names of labels: ours are among them where there is a series."""
-        asked, is_read = self._selectors(params)
-        return Translation(request.path, asked, answer=self._checked(params, is_read, partial(
+        sent, is_read = self._selectors(params)
+        return Translation(request.path, sent, answer=self._checked(params, is_read, partial(
             with_names, names=sorted(self.labels), most=_limit(params))))
 
     def values(self, request: Request, params: Params) -> Translation:
         """Values of a label; of one of ours, its value where there is a series."""
-        asked, is_read = self._selectors(params)
+        sent, is_read = self._selectors(params)
         found = _VALUES.fullmatch(request.path)
         name = self._ours(found.group(2)) if found is not None else None
         if found is None or name is None:
-            return Translation(request.path, asked, answer=self._checked(params, is_read, None))
-        return Translation(found.group(1) + b"labels", asked.without("limit"),
+            return Translation(request.path, sent, answer=self._checked(params, is_read, None))
+        return Translation(found.group(1) + b"labels", sent.without("limit"),
                            answer=self._checked(params, is_read, partial(
                                value_if_any, value=self.labels[name])))
 
     def federated(self, request: Request, params: Params) -> Translation:
         """The newest samples as text."""
-        asked, is_read = self._selectors(params)
-        return Translation(request.path, asked, _as_text(request), self._checked(
+        sent, is_read = self._selectors(params)
+        return Translation(request.path, sent, _as_text(request), self._checked(
             params, is_read, partial(labelled_text, labels=self.labels)))
 
     @property
@@ -149,9 +149,9 @@ class Labelling:
         """
         if is_read:
             return answer
-        asked = "\0".join(v for k, v in params.pairs if k in ("query", "match[]"))
+        texts = "\0".join(v for k, v in params.pairs if k in ("query", "match[]"))
         for name in self.labels:
-            if name in asked:
+            if name in texts:
                 return partial(_refused, label=name)
         return answer
 

@@ -39,7 +39,7 @@ _FEW_OCTETS = 262_144
 
 
 @frozen(slots=True)
-class _Asked:
+class _Parameters:
     """What a request's parameters say, for every client and time."""
 
     start_ns: int
@@ -66,14 +66,14 @@ class PrometheusRange:
         if request.method not in (b"GET", b"POST"):
             raise NotATimeRange(Reason.METHOD, request.method.decode("ascii", "replace"))
         _check_accept(request.headers.get(b"accept"))
-        asked = _asked(request.path, request.query, _form(request))
-        found = asked.facts
+        params = _parameters(request.path, request.query, _form(request))
+        found = params.facts
         fixed_ns = None if found.fixed_ns is None else found.fixed_ns + found.ahead_ns
         return TimeRangeQuery(
-            request, asked.key, Extent(asked.start_ns, asked.end_ns), asked.step_ns,
+            request, params.key, Extent(params.start_ns, params.end_ns), params.step_ns,
             lead_ns=found.ahead_ns, fixed_ns=fixed_ns, tolerance_ns=found.tolerance_ns,
-            wants_newest=_wants_newest(request, found), most_series=asked.most_series,
-            statement=asked.params)
+            wants_newest=_wants_newest(request, found), most_series=params.most_series,
+            statement=params.params)
 
     def encode_request(self, query: TimeRangeQuery) -> Request:
         """See L{trickster.interfaces.IQueryDialect.encode_request}."""
@@ -94,8 +94,8 @@ class PrometheusRange:
         """See L{trickster.interfaces.IQueryDialect.encode_response}."""
         pieces = encode_matrix(dataset, warnings)
         if len(dataset.series) <= _FEW_SERIES and dataset.encoded_bytes <= _FEW_OCTETS:
-            return Response(200, _JSON, Octets(b"".join(pieces)), _UNTOLD)
-        return Response(200, _JSON, Pieces(pieces, None), _UNTOLD)
+            return Response(200, _JSON, Octets(b"".join(pieces)), _NO_OUTCOME)
+        return Response(200, _JSON, Pieces(pieces, None), _NO_OUTCOME)
 
     def encode_newest(self, query: TimeRangeQuery, at_ns: int) -> Request:
         """See L{trickster.interfaces.INewestDialect.encode_newest}."""
@@ -113,7 +113,7 @@ class PrometheusRange:
         return decode_vector(body.octets)
 
 
-_UNTOLD = Outcome()
+_NO_OUTCOME = Outcome()
 
 
 def _form(request: Request) -> bytes:
@@ -135,7 +135,7 @@ def _wants_newest(request: Request, found: Facts) -> bool:
 
 
 @remembered(8 << 20)
-def _asked(path: bytes, query: bytes, form: bytes) -> _Asked:
+def _parameters(path: bytes, query: bytes, form: bytes) -> _Parameters:
     try:
         params = Params(Params.parse(form).pairs + Params.parse(query).pairs)
     except MalformedParams as error:
@@ -154,7 +154,7 @@ def _asked(path: bytes, query: bytes, form: bytes) -> _Asked:
     if found.reason is not None:
         raise NotATimeRange(found.reason, found.detail)
     limit = params.get("limit") or ""
-    return _Asked(start_ns, end_ns, step, _key(path, expression, step, params), params, found,
+    return _Parameters(start_ns, end_ns, step, _key(path, expression, step, params), params, found,
                   int(limit) if _SOME_SERIES.fullmatch(limit) else 0)
 
 

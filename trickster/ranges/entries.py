@@ -5,39 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field
 from twisted.internet.defer import DeferredLock
 
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
 from trickster.collapsing.waiters import Flight
 from trickster.interfaces import ICacheStore, IReferenceStore
-from trickster.messages import NO_HEADERS, Headers
-from trickster.timeseries.dataset import Dataset
+from trickster.messages import Headers
+from trickster.ranges.entry import Entry
 from trickster.timeseries.wire import Codec
-
-
-@frozen(slots=True)
-class Entry:
-    """
-    What is kept of one query.
-
-    :ivar dataset: the samples, and what they cover.
-    :ivar headers: the origin's header fields that go with every answer.
-    :ivar span: the most timestamps before now that a client asked for.
-    :ivar nbytes: octets that it counts for, in a store and on its way to clients.
-    """
-
-    dataset: Dataset
-    headers: Headers = NO_HEADERS
-    span: int = 0
-    nbytes: int = field(init=False, eq=False, default=Factory(
-        lambda self: _octets_of(self), takes_self=True))
-
-
-def _octets_of(entry: Entry) -> int:
-    fields = sum(len(name) + len(value) + 100 for name, value in entry.headers.pairs)
-    return entry.dataset.nbytes + fields + 256
-
 
 Change = Callable[[Entry | None], Entry | None]
 Offload = Callable[..., Awaitable[Any]]

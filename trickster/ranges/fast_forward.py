@@ -16,14 +16,8 @@ from trickster.errors import TricksterError, Undecodable
 from trickster.http.freshness import not_for_others
 from trickster.interfaces import INewestDialect, IResponder
 from trickster.messages import FastForward, Octets
-from trickster.ranges.plan import (
-    SECOND_NS,
-    DeltaOptions,
-    Stumbled,
-    decoded,
-    fetchable,
-    is_plain,
-)
+from trickster.ranges.plan import SECOND_NS, DialectFailed, decoded, fetch_request, is_plain
+from trickster.ranges.policy import RangePolicy
 from trickster.remembering import SizedLRU
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.query import TimeRangeQuery
@@ -53,10 +47,10 @@ class _Newest:
         return last_ns < self.first_ns and self.at_ns <= at_ns
 
 
-def instant_wanted(asked: TimeRangeQuery, answered: TimeRangeQuery, now_ns: int,
+def instant_wanted(requested: TimeRangeQuery, answered: TimeRangeQuery, now_ns: int,
                    ttl: float) -> int | None:
     """
-    :param asked: the query as the client sent it.
+    :param requested: the query as the client sent it.
     :param answered: the same on the step's grid.
     :param ttl: seconds that a newest sample serves; for steps not longer than that there
         is no use in one.
@@ -64,9 +58,9 @@ def instant_wanted(asked: TimeRangeQuery, answered: TimeRangeQuery, now_ns: int,
         that the client asked for; None where there can be none.
     """
     step, last = answered.step_ns, answered.extent.end_ns
-    if not asked.wants_newest or step <= ttl * SECOND_NS or last != now_ns // step * step:
+    if not requested.wants_newest or step <= ttl * SECOND_NS or last != now_ns // step * step:
         return None
-    at_ns = min(asked.extent.end_ns, now_ns // 1_000_000 * 1_000_000)
+    at_ns = min(requested.extent.end_ns, now_ns // 1_000_000 * 1_000_000)
     return at_ns if at_ns > last else None
 
 
@@ -89,7 +83,7 @@ class NewestSamples:
     """
     Asks for, and for a little while remembers, each query's newest sample.
 
-    :ivar _options: of the cache beside whose answers they are.
+    :ivar _policy: of the cache beside whose answers they are.
     :ivar _memo: of samples, shared with other queries' origins.
     :ivar _in_flight: bounds what is held of answers on their way.
     :ivar _offload: calls a function with arguments in a thread; None to do without.
@@ -98,14 +92,14 @@ class NewestSamples:
     _dialect: INewestDialect
     _upstream: IResponder
     _clock: IReactorTime
-    _options: DeltaOptions
+    _policy: RangePolicy
     _in_flight: InFlight
     _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
     _offload: Callable[..., Awaitable[Any]] | None = None
     _log: Logger = field(factory=Logger)
     _flights: dict[str, tuple[int, Flight[_Newest]]] = field(factory=dict, init=False)
 
-    async def newest(self, key: str, query: TimeRangeQuery, at_ns: int, anew: bool = False
+    async def newest(self, key: str, query: TimeRangeQuery, at_ns: int, no_cache: bool = False
                      ) -> tuple[Dataset | None, FastForward]:
         """
         :param query: on the step's grid.
@@ -114,13 +108,13 @@ class NewestSamples:
         :return: one row a series, or None where the origin would not say.
         """
         last = query.extent.end_ns
-        found = None if anew else self._remembered(key)
+        found = None if no_cache else self._remembered(key)
         if found is not None and found.serves(last, at_ns):
             return found.dataset, FastForward.HIT
         try:
-            fetched = await self._joined(key, query, at_ns, anew)
+            fetched = await self._joined(key, query, at_ns, no_cache)
         except (TricksterError, TimeoutError) as error:
-            if isinstance(error, Stumbled):
+            if isinstance(error, DialectFailed):
                 self._log.failure("A dialect failed to decode a newest sample")
             return None, FastForward.ERROR
         if fetched is None or not fetched.serves(last, at_ns):
@@ -134,9 +128,10 @@ class NewestSamples:
             return None
         return found
 
-    async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int, anew: bool) -> _Newest | None:
+    async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int, no_cache: bool
+                      ) -> _Newest | None:
         """:return: what was fetched; None where another's is not for this request."""
-        under_way = None if anew else self._flights.get(key)
+        under_way = None if no_cache else self._flights.get(key)
         if under_way is not None:
             theirs_ns, flight = under_way
             if query.extent.end_ns < theirs_ns <= at_ns and not flight.is_abandoned:
@@ -145,25 +140,25 @@ class NewestSamples:
         record: tuple[int, Flight[_Newest]] = (at_ns, Flight())
         self._flights[key] = record
 
-        def landed() -> None:
+        def ended() -> None:
             if self._flights.get(key) is record:
                 del self._flights[key]
 
-        record[1].start(self._fetch(key, query, at_ns), landed)
+        record[1].start(self._fetch(key, query, at_ns), ended)
         return await self._in_time(record[1])
 
     def _in_time(self, flight: Flight[_Newest]) -> Deferred[_Newest]:
         # What takes longer than it would serve is not worth holding the range back for.
-        return flight.seat().addTimeout(max(self._options.fast_forward_ttl, _PATIENCE), self._clock)
+        return flight.seat().addTimeout(max(self._policy.fast_forward_ttl, _PATIENCE), self._clock)
 
     async def _fetch(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
         with self._in_flight.loan() as loan:
             return await self._brought(key, query, at_ns, loan)
 
     async def _brought(self, key: str, query: TimeRangeQuery, at_ns: int, loan: Loan) -> _Newest:
-        until = self._clock.seconds() + self._options.fast_forward_ttl
+        until = self._clock.seconds() + self._policy.fast_forward_ttl
         response = await self._upstream.respond(
-            fetchable(self._dialect.encode_newest(query, at_ns)))
+            fetch_request(self._dialect.encode_newest(query, at_ns)))
         try:
             if response.status != 200 or not is_plain(response.headers):
                 raise Undecodable(f"status {response.status}")
@@ -176,7 +171,7 @@ class NewestSamples:
                    or self._offload is None else await self._offload(
                        decoded, decode, query, response))
         is_for_all = not response.is_doubtful and not_for_others(
-            response.headers, self._options.told_apart, self._options.rules) is None
+            response.headers, self._policy.vary_fields, self._policy.rules) is None
         found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until, is_for_all)
         if is_for_all:
             # Its rows are cuts of the answer, which stays as long as they do.

@@ -17,7 +17,8 @@ from trickster.http.freshness import NOT_FOR_OTHERS, not_for_others
 from trickster.interfaces import IQueryDialect, IResponder
 from trickster.messages import NO_HEADERS, Headers, Octets, Response
 from trickster.ranges.entries import Entries
-from trickster.ranges.plan import DeltaOptions, Plan, Stumbled, decoded, fetchable, is_plain
+from trickster.ranges.plan import DialectFailed, Plan, decoded, fetch_request, is_plain
+from trickster.ranges.policy import RangePolicy
 from trickster.ranges.retention import storable, with_more
 from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
@@ -28,7 +29,7 @@ _MOST_ERROR_OCTETS = 1 << 20
 MANY_SERIES = 1000  # merging and cutting as many would hold the reactor too long
 _THREAD_OVER = 128 << 10  # octets from which decoding would hold the reactor too long
 # What belongs to one answer, and not to every answer of a query.
-_NOT_KEPT = (
+_NOT_STORED = (
     b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"date",
     b"age", b"etag", b"last-modified", b"expires", b"cache-control", b"set-cookie", b"via",
     b"connection", b"keep-alive", b"cdn-cache-control", b"set-cookie2", b"cache-status", b"content-range", b"accept-ranges",
@@ -37,7 +38,7 @@ _NOT_KEPT = (
     b"signature-input", b"retry-after", b"authentication-info", b"clear-site-data",
 )
 
-_ANEW = (b"Cache-Control", b"no-cache")
+_NO_CACHE = (b"Cache-Control", b"no-cache")
 
 Offload = Callable[..., Awaitable[Any]]
 E_ = TypeVar("E_", bound=Exception)
@@ -52,7 +53,7 @@ class Refused(TricksterError):
         self.octets = octets
 
 
-class Unkept(TricksterError):
+class NotStorable(TricksterError):
     """
     The origin's 200 must not be stored; carries the answer and why.
 
@@ -68,8 +69,8 @@ class Unkept(TricksterError):
 
 
 @frozen(slots=True)
-class Landed:
-    """What one fetch brought, and whether the store keeps any of it."""
+class FetchResult:
+    """The result of one fetch, and whether the store keeps any of it."""
 
     dataset: Dataset
     headers: Headers
@@ -85,7 +86,7 @@ class _Fetch:
     """
 
     extent: Extent
-    flight: Flight[Landed] = field(factory=Flight)
+    flight: Flight[FetchResult] = field(factory=Flight)
     superseded: list[Extent] = field(factory=list)
 
     def supersede(self, all_under_way: Sequence[_Fetch]) -> None:
@@ -139,7 +140,7 @@ class GapFetcher:
     _dialect: IQueryDialect
     _upstream: IResponder
     _entries: Entries
-    _options: DeltaOptions
+    _policy: RangePolicy
     in_flight: InFlight
     _offload: Offload
     _log: Logger = field(factory=Logger)
@@ -159,8 +160,8 @@ class GapFetcher:
 
         :param missing: not empty.
         """
-        if plan.anew:
-            # What others fetch was asked for before this client came.
+        if plan.no_cache:
+            # What others fetch was requested before this client came.
             return await self._fetched(plan, missing, lambda _: False)
         fetched = await self._fetched(plan, missing, lambda _: True)
         wider = [extent for extent, _ in fetched.failures if not _within(extent, plan.wanted)]
@@ -182,74 +183,75 @@ class GapFetcher:
                  and any(other.extent.overlaps(span) for span in missing.spans)]
         left = missing - Extents.of(step, (extent for extent, _ in waits))
         own = tuple(piece for span in left.spans
-                    for piece in planning.shards(span, step, self._options.sharding))
-        gate = DeferredSemaphore(max(1, self._options.concurrency))
+                    for piece in planning.shards(span, step, self._policy.sharding))
+        gate = DeferredSemaphore(max(1, self._policy.concurrency))
         waits += [(piece, self._start(plan, piece, gate).seat()) for piece in own]
         results = await settled([seat for _, seat in waits])
         return _sorted_out(missing, own, [extent for extent, _ in waits], results)
 
-    def _start(self, plan: Plan, piece: Extent, gate: DeferredSemaphore) -> Flight[Landed]:
+    def _start(self, plan: Plan, piece: Extent, gate: DeferredSemaphore) -> Flight[FetchResult]:
         fetch = _Fetch(piece)
         others = self._under_way.setdefault(plan.key, [])
         others.append(fetch)
 
-        def landed() -> None:
+        def ended() -> None:
             others.remove(fetch)
             if not others and self._under_way.get(plan.key) is others:
                 del self._under_way[plan.key]
 
-        fetch.flight.start(self._fetch_in_turn(plan, fetch, gate), landed)
+        fetch.flight.start(self._fetch_in_turn(plan, fetch, gate), ended)
         return fetch.flight
 
-    async def _fetch_in_turn(self, plan: Plan, fetch: _Fetch, gate: DeferredSemaphore) -> Landed:
+    async def _fetch_in_turn(self, plan: Plan, fetch: _Fetch, gate: DeferredSemaphore
+                             ) -> FetchResult:
         await gate.acquire()
         try:
             return await self._fetch(plan, evolve(plan.query, extent=fetch.extent), fetch)
         finally:
             gate.release()
 
-    async def _fetch(self, plan: Plan, query: TimeRangeQuery, fetch: _Fetch) -> Landed:
+    async def _fetch(self, plan: Plan, query: TimeRangeQuery, fetch: _Fetch) -> FetchResult:
         # Until it is stored, what it is decoded into holds on to it.
         with self.in_flight.loan() as loan:
             return await self._brought(plan, query, fetch, loan)
 
     async def _brought(self, plan: Plan, query: TimeRangeQuery, fetch: _Fetch,
-                       loan: Loan) -> Landed:
-        request = fetchable(self._dialect.encode_request(query))
-        if plan.anew:
+                       loan: Loan) -> FetchResult:
+        request = fetch_request(self._dialect.encode_request(query))
+        if plan.no_cache:
             # RFC 9111 section 5.2: caches on the way to the origin are meant too.
-            request = evolve(request, headers=request.headers.with_added(_ANEW))
+            request = evolve(request, headers=request.headers.with_added(_NO_CACHE))
         others = self._under_way.get(plan.key)
         response = await self._upstream.respond(request)
         refused = response.status != 200
         octets: Any = await loan.collected(
-            response.body, _MOST_ERROR_OCTETS if refused else self._options.max_answer_bytes)
+            response.body, _MOST_ERROR_OCTETS if refused else self._policy.max_answer_bytes)
         if refused:
             raise Refused(response, bytes(octets))
         personal = Reason.ORIGIN_DOUBTFUL if response.is_doubtful else not_for_others(
-            response.headers, self._options.told_apart, self._options.rules)
+            response.headers, self._policy.vary_fields, self._policy.rules)
         if personal is not None:
-            raise Unkept(response, octets, Undecodable(personal.value, personal))
+            raise NotStorable(response, octets, Undecodable(personal.value, personal))
         try:
             dataset = await self._decoded(query, evolve(response, body=Octets(octets)))
         except Undecodable as why:
-            if isinstance(why, Stumbled):
+            if isinstance(why, DialectFailed):
                 self._log.failure("A dialect failed to decode an answer")
-            raise Unkept(response, octets, why) from why
-        headers = response.headers.without(*_NOT_KEPT)
+            raise NotStorable(response, octets, why) from why
+        headers = response.headers.without(*_NOT_STORED)
         final = storable(plan, dataset, response.headers.get(b"date"))
         if self._under_way.get(plan.key) is not others:
             final = None  # it was asked for before the key was purged
-        if final is not None and plan.anew:
+        if final is not None and plan.no_cache:
             fetch.supersede(others or ())
         if final is not None and fetch.superseded:
             left = final.extents - Extents.of(query.step_ns, fetch.superseded)
             final = final.restricted(left) if left else None
         stored = final is not None and await self._entries.change(
-            plan.key, lambda entry: with_more(entry, final, headers, plan, self._options),
+            plan.key, lambda entry: with_more(entry, final, headers, plan, self._policy),
             (lambda: self._under_way.get(plan.key) is others) if (
                 len(final.series) > MANY_SERIES) else None)
-        return Landed(dataset, headers, stored)
+        return FetchResult(dataset, headers, stored)
 
     async def _decoded(self, query: TimeRangeQuery, response: Response) -> Dataset:
         if not is_plain(response.headers):
@@ -274,9 +276,9 @@ class GapFetcher:
 
 
 def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Extent],
-                results: Sequence[Landed | Failure]) -> Fetched:
+                results: Sequence[FetchResult | Failure]) -> Fetched:
     failures = []
-    landed = []
+    done = []
     theirs = []
     for extent, result in zip(extents, results, strict=True):
         if isinstance(result, Failure):
@@ -284,10 +286,10 @@ def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Ext
             if extent not in own:
                 theirs.append(failures[-1][1])
         else:
-            landed.append(result)
-    return Fetched(missing, own, tuple(one.dataset for one in landed), tuple(failures),
-                   landed[-1].headers if landed else NO_HEADERS,
-                   any(one.stored for one in landed), tuple(theirs))
+            done.append(result)
+    return Fetched(missing, own, tuple(one.dataset for one in done), tuple(failures),
+                   done[-1].headers if done else NO_HEADERS,
+                   any(one.stored for one in done), tuple(theirs))
 
 
 def _both(first: Fetched, again: Fetched, wanted: Extent) -> Fetched:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from trickster.http.dates import parse_date
 from trickster.messages import Headers
-from trickster.ranges.entries import Entry
-from trickster.ranges.plan import SECOND_NS, DeltaOptions, Plan
+from trickster.ranges.entry import Entry
+from trickster.ranges.plan import SECOND_NS, Plan
+from trickster.ranges.policy import RangePolicy
 from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
@@ -53,7 +54,7 @@ def mergeable(held: Dataset, newer: Dataset, most_series: int = 0) -> bool:
 
 
 def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Plan,
-              options: DeltaOptions) -> Entry:
+              policy: RangePolicy) -> Entry:
     """
     :param entry: what there is already, or None.
     :param dataset: what was fetched, storable whole.
@@ -64,33 +65,33 @@ def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Pla
     merged = dataset
     if entry is not None and mergeable(entry.dataset, dataset, plan.query.most_series):
         merged = entry.dataset.merged(dataset)
-    kept = _kept(merged.extents, plan, options, span)
+    kept = _kept(merged.extents, plan, policy, span)
     if kept != merged.extents:
         merged = merged.restricted(kept).compacted()
-    if options.max_bytes and merged.nbytes > options.max_bytes:
-        merged = merged.restricted(merged.extents.since(_oldest_asked(plan, span))).compacted()
+    if policy.max_bytes and merged.nbytes > policy.max_bytes:
+        merged = merged.restricted(merged.extents.since(_oldest_requested(plan, span))).compacted()
     return Entry(merged, headers, span)
 
 
-def _kept(held: Extents, plan: Plan, options: DeltaOptions, span: int) -> Extents:
+def _kept(held: Extents, plan: Plan, policy: RangePolicy, span: int) -> Extents:
     """
     :param span: timestamps before now that a client asked for.  Keeping fewer would make
         each refresh of a long panel a partial hit for ever, so no limit cuts them.
     """
     step = plan.query.step_ns
-    points = max(options.retention, span)
-    if options.lru:
-        most = max(options.retention, plan.wanted.count(step))
+    points = max(policy.retention, span)
+    if policy.lru:
+        most = max(policy.retention, plan.wanted.count(step))
         if held.count() > most:
             held = planning.least_recently_used(held, plan.uses, most)
     elif held.spans[0].start_ns < planning.oldest_kept(
             step, plan.now_ns, points + points // _SLACK):
         held = held.since(planning.oldest_kept(step, plan.now_ns, points))
-    if options.max_age:
-        oldest_ns = plan.now_ns - int(options.max_age * SECOND_NS)
-        held = held.since(min(oldest_ns, _oldest_asked(plan, span)))
+    if policy.max_age:
+        oldest_ns = plan.now_ns - int(policy.max_age * SECOND_NS)
+        held = held.since(min(oldest_ns, _oldest_requested(plan, span)))
     return held
 
 
-def _oldest_asked(plan: Plan, span: int) -> int:
+def _oldest_requested(plan: Plan, span: int) -> int:
     return min(planning.oldest_kept(plan.query.step_ns, plan.now_ns, span), plan.wanted.start_ns)

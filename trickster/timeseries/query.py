@@ -15,12 +15,12 @@ NEVER_FINAL = None
 @frozen(slots=True)
 class TimeRangeQuery:
     """
-    A question about some series, over an extent, a sample every step.
+    A query of some series, over an extent, a sample every step.
 
     :ivar request: as the client sent it, its body whole.
-    :ivar key: what makes two questions the same but for their extent: statement,
-        parameters that can change an answer, identity of the asker, format.
-    :ivar extent: first and last instant asked for; on a grid once L{planning.align} has
+    :ivar key: what makes two queries the same but for their extent: statement,
+        parameters that can change an answer, format.
+    :ivar extent: first and last instant asked for; on a grid once L{planning.aligned} has
         been at it.
     :ivar step_ns: more than 0.
     :ivar lead_ns: how much later than an instant the data may be that its sample depends
