@@ -42,6 +42,7 @@ LINT = [
     "ruff>=0.17,<0.18",
     "towncrier>=24.8",
     "types-PyYAML",
+    "types-cachetools",
 ]
 LOCK = ["uv>=0.9"]
 DOCS = ["furo>=2025.7", "myst-parser>=4", "sphinx>=8"]
@@ -101,6 +102,7 @@ setup(
     zip_safe=False,
     install_requires=[
         "attrs>=24.2",
+        "cachetools>=6",
         "google-re2>=1.1.20250805",
         "http-sfv>=0.9.9",
         "msgspec>=0.21",

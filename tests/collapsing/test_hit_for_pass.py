@@ -5,41 +5,60 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.collapsing.hit_for_pass import PassedKeys
+from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.errors import Reason
 
 
-class PassedKeysTests(SynchronousTestCase):
-    """Keys that are better not tried for a while."""
+class HitForPassTests(SynchronousTestCase):
+    """Keys whose requests are passed for a while."""
 
     def setUp(self) -> None:
         """Room for two."""
         self.clock = Clock()
-        self.passed = PassedKeys(self.clock, ttl=15.0, most=2)
+        self.hit_for_pass = HitForPass(self.clock, ttl=15.0, most=2)
 
     def test_nothing(self) -> None:
         """No key is passed for no reason."""
-        self.assertIsNone(self.passed.reason("a"))
+        self.assertIsNone(self.hit_for_pass.reason("a"))
 
     def test_for_a_while(self) -> None:
-        """One that was added is, until its time is over."""
-        self.passed.add("a", Reason.TOO_LARGE)
+        """One that was marked is, until its time is over."""
+        self.hit_for_pass.mark("a", Reason.TOO_LARGE)
         self.clock.advance(14.9)
-        self.assertEqual(self.passed.reason("a"), Reason.TOO_LARGE)
+        self.assertEqual(self.hit_for_pass.reason("a"), Reason.TOO_LARGE)
         self.clock.advance(0.1)
-        self.assertIsNone(self.passed.reason("a"))
+        self.assertIsNone(self.hit_for_pass.reason("a"))
 
     def test_again(self) -> None:
-        """Adding it again begins its time anew, with the new reason."""
-        self.passed.add("a", Reason.TOO_LARGE)
+        """Marking it again begins its time anew, with the new reason."""
+        self.hit_for_pass.mark("a", Reason.TOO_LARGE)
         self.clock.advance(10)
-        self.passed.add("a", Reason.ORIGIN_WARNINGS)
+        self.hit_for_pass.mark("a", Reason.ORIGIN_WARNINGS)
         self.clock.advance(10)
-        self.assertEqual(self.passed.reason("a"), Reason.ORIGIN_WARNINGS)
+        self.assertEqual(self.hit_for_pass.reason("a"), Reason.ORIGIN_WARNINGS)
+
+    def test_cleared(self) -> None:
+        """A key whose answer could be shared after all is passed no longer, nor is one twice."""
+        self.hit_for_pass.mark("a", Reason.PRIVATE)
+        for _ in range(2):
+            self.hit_for_pass.clear("a")
+            self.assertIsNone(self.hit_for_pass.reason("a"))
 
     def test_bounded(self) -> None:
-        """The one that was added longest ago makes room."""
-        for key in ("a", "b", "a", "c"):
-            self.passed.add(key, Reason.TOO_LARGE)
-        self.assertEqual([self.passed.reason(key) is None for key in "abc"],
-                         [False, True, False])
+        """The mark that was set or asked for longest ago makes room."""
+        for asked, gone in (("", "a"), ("a", "b")):
+            hit_for_pass = HitForPass(self.clock, 15.0, most=2)
+            for key in ("b", "a", "b"):
+                hit_for_pass.mark(key, Reason.TOO_LARGE)
+            for key in asked:
+                hit_for_pass.reason(key)
+            hit_for_pass.mark("c", Reason.TOO_LARGE)
+            self.assertEqual([key for key in "abc" if hit_for_pass.reason(key) is None], [gone])
+
+    def test_expired_make_room(self) -> None:
+        """What has expired makes room before a mark that stands does."""
+        for key, later in (("a", 10.0), ("b", 10.0), ("c", 0.0)):
+            self.hit_for_pass.reason("a")
+            self.hit_for_pass.mark(key, Reason.TOO_LARGE)
+            self.clock.advance(later)
+        self.assertEqual([key for key in "abc" if self.hit_for_pass.reason(key)], ["b", "c"])

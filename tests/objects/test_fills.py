@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.objects.objectworld import SlowBody
@@ -101,7 +102,7 @@ class FillTableTests(SynchronousTestCase):
 
     def test_found_until_it_ends(self) -> None:
         """It is found while it is on its way."""
-        table = FillTable()
+        table = FillTable.of(Clock())
         fill, gate = self.begun(table, "a")
         self.assertIs(table.find("a"), fill)
         gate.callback(None)
@@ -109,7 +110,7 @@ class FillTableTests(SynchronousTestCase):
 
     def test_outdated(self) -> None:
         """What was asked for before a change is not joined, and not kept."""
-        table = FillTable()
+        table = FillTable.of(Clock())
         fill, gate = self.begun(table, "key.variant")
         other, _ = self.begun(table, "other")
         table.outdate("key")
@@ -119,26 +120,9 @@ class FillTableTests(SynchronousTestCase):
         gate.callback(None)
         self.assertIs(table.find("key.variant"), successor)
 
-    def test_passes(self) -> None:
-        """A slot is passed for a time, or until its answers can be shared."""
-        table = FillTable(most_passes=2)
-        table.pass_for_now("a", 0.0)
-        self.assertTrue(table.is_passed("a", 9.0))
-        self.assertFalse(table.is_passed("a", 10.0))
-        table.pass_for_now("b", 0.0)
-        table.share_again("b")
-        self.assertFalse(table.is_passed("b", 9.0))
-
-    def test_passes_are_bounded(self) -> None:
-        """Only so many are remembered, the newest."""
-        table = FillTable(most_passes=2)
-        for slot in "abc":
-            table.pass_for_now(slot, 0.0)
-        self.assertEqual([table.is_passed(slot, 1.0) for slot in "abc"], [False, True, True])
-
     def test_cancel_all(self) -> None:
         """All waiters are told."""
-        table = FillTable()
+        table = FillTable.of(Clock())
         fill, _ = self.begun(table, "a")
         seat = fill.seat()
         table.cancel_all()

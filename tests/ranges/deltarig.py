@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from tests.ranges.fakeprometheus import FakePrometheus, octets
 from trickster.bodies import read_all
 from trickster.collapsing.byte_budget import InFlight
-from trickster.collapsing.hit_for_pass import PassedKeys
+from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.hit_memo import HitMemo
 from trickster.interfaces import ICacheStore
 from trickster.keys.identity import Identity
@@ -78,7 +78,7 @@ class Rig:
         fast = NewestSamples(self.dialect, self.origin, self.now, self.policy,
                              self.in_flight) if newest else None
         self.cache = DeltaCache(self.dialect, self.origin, self.objects, self.entries,
-                                self.fetcher, fast, PassedKeys(self.now), self.now, self.policy,
+                                self.fetcher, fast, HitForPass(self.now), self.now, self.policy,
                                 wall or self.now.seconds, self.memo)
 
     def send(self, request: Request) -> Deferred[Answer]:

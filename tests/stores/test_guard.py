@@ -282,6 +282,13 @@ class DoomedTests(GuardTestCase):
         self.mend_it()
         self.assertEqual(at_once(self.guard.get("a")), b"old")
 
+    def test_bounded_by_the_last_time(self) -> None:
+        """One that was to be deleted again is not among the oldest."""
+        for key in ("b", "a", "c", "d"):
+            at_once(self.guard.delete([key]))
+        self.mend_it()
+        self.assertIsNone(at_once(self.guard.get("a")))
+
 
 class LogTests(GuardTestCase):
     """A store that is down is loud, but not deafening."""

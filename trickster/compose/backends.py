@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from trickster.collapsing.broadcast import Spread
 from trickster.collapsing.byte_budget import InFlight
-from trickster.collapsing.hit_for_pass import PassedKeys
+from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.spool import ISpool
 from trickster.compose.memos import Memos
 from trickster.compose.overlay import PathPlan, overlaid
@@ -288,7 +288,7 @@ class Backend:
         whole = evolve(plan, route=evolve(plan.route, ttl=_WHOLE_TTL))
         objects = self._object_cache(whole, inner)
         return DeltaCache(dialect, inner, objects, entries, fetcher,
-                          self._newest(dialect, inner, policy), PassedKeys(clock), clock, policy,
+                          self._newest(dialect, inner, policy), HitForPass(clock), clock, policy,
                           wall, self.around.memos.hits)
 
     def _newest(self, dialect: IQueryDialect, inner: IResponder, policy: RangePolicy

@@ -79,7 +79,7 @@ class ObjectCache:
     _wall: Callable[[], float] = Factory(lambda self: self._clock.seconds, takes_self=True)
     _memo: HitMemo = field(factory=HitMemo)
     beside: Sequence[ObjectCache] = field(default=(), init=False)
-    _table: FillTable = field(factory=FillTable, init=False)
+    _table: FillTable = field(init=False)
     _hits: CacheHits | None = field(init=False)
     _variants: VariantStore = field(init=False)
     _archive: Archive = field(init=False)
@@ -91,6 +91,7 @@ class ObjectCache:
 
     def __attrs_post_init__(self) -> None:
         options = self.options
+        self._table = FillTable.of(self._clock)
         self._ranges = options.range_rules
         self._hits = self._memo.of(self._store)
         self._identity = options.identity
@@ -267,7 +268,7 @@ class ObjectCache:
     async def _fetched(self, lookup: Lookup, found: Found) -> Response | None:
         """Ask the origin, together with others who ask the same; None to look again."""
         fetch = self._fetch_for(lookup, found)
-        if self._table.is_passed(fetch.slot, self._clock.seconds()):
+        if self._table.hit_for_pass.reason(fetch.slot) is not None:
             return await self._fetch_alone(lookup, found)
         fill = self._table.find(fetch.slot) or self._with_part(lookup, found)
         if fill is not None and b"no-cache" in lookup.directives:

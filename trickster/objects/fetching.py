@@ -266,7 +266,7 @@ class Fetcher:
         """Give an answer to the one who asked first, and let the others ask themselves."""
         _let_go(fetch)
         if reason is not Reason.REQUEST_NO_STORE:
-            self._pass(fetch)
+            self._table.hit_for_pass.mark(fetch.slot, reason)
         if fetch.stored is not None and _outdates(fetch, response, reason):
             # The origin has another answer now: the older one must not be used again.
             await self._archive.drop(fetch.lookup, fetch.stored)
@@ -274,13 +274,10 @@ class Fetcher:
         outcome = outcome_of(status, reason, response)
         fill.release(evolve(response, outcome=evolve(outcome, missed=fetch.reason)))
 
-    def _pass(self, fetch: Fetch) -> None:
-        self._table.pass_for_now(fetch.slot, self._clock.seconds())
-
     async def _stream(self, fill: Fill, fetch: Fetch, response: Response,
                       head: StoredResponse) -> None:
         """Pass an answer on as it comes, and store it when it is whole."""
-        self._table.share_again(fetch.slot)
+        self._table.hit_for_pass.clear(fetch.slot)
         fits = self._archive.fits(response.body.length or 0)
         reason = fetch.reason if fits else Reason.TOO_LARGE
         outcome = evolve(outcome_of(Status.KEY_MISS, reason, response), stored=fits,
@@ -316,7 +313,7 @@ class Fetcher:
         if fill.body is None:
             go_live()
         if self._options.collapse is Collapse.BASIC:
-            self._pass(fetch)
+            self._table.hit_for_pass.mark(fetch.slot, Reason.TOO_LARGE)
             fill.release()
 
     def _is_transformed(self, response: Response) -> bool:
@@ -344,7 +341,7 @@ class Fetcher:
 
     async def _land_new(self, fill: Fill, fetch: Fetch, fresh: StoredResponse,
                         response: Response) -> None:
-        self._table.share_again(fetch.slot)
+        self._table.hit_for_pass.clear(fetch.slot)
         await self._land(fill, fetch, fresh, outcome_of(
             Status.KEY_MISS, fetch.reason, response), is_first_hand(response))
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from trickster.collapsing.broadcast import SharedBody
+from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.readers import Follower
 from trickster.errors import RequestError
 from trickster.messages import Outcome, Response
@@ -257,14 +259,18 @@ class FillTable:
     """
     The exchanges on their way, by what they fetch.
 
-    :ivar most_passes: slots remembered whose answers could not be shared.
+    :ivar hit_for_pass: marks slots whose requests had better not wait for one another.
     """
 
-    most_passes: int = 4096
+    hit_for_pass: HitForPass
     _fills: dict[str, Fill] = field(factory=dict, init=False)
     _alone: dict[Fill, str] = field(factory=dict, init=False)
-    _passes: dict[str, float] = field(factory=dict, init=False)
     _looks: dict[str, list[Look]] = field(factory=dict, init=False)
+
+    @classmethod
+    def of(cls, clock: IReactorTime) -> FillTable:
+        """:return: an empty one."""
+        return cls(HitForPass(clock, _PASS_SECONDS))
 
     def __len__(self) -> int:
         return len(self._fills) + len(self._alone)
@@ -319,31 +325,6 @@ class FillTable:
         """An exchange has stored what it brought: who looks now may have missed it."""
         for look in self._looks.get(key, ()):
             look.is_outdated = True
-
-    def pass_for_now(self, slot: str, now: float) -> None:
-        """
-        Remember for a while that answers for a slot cannot be shared, lest requests wait in
-        vain.
-
-        :param now: in seconds of the clock that L{is_passed} is asked with.
-        """
-        self._passes.pop(slot, None)
-        if len(self._passes) >= self.most_passes:
-            del self._passes[next(iter(self._passes))]
-        self._passes[slot] = now + _PASS_SECONDS
-
-    def share_again(self, slot: str) -> None:
-        """An answer could be shared after all."""
-        self._passes.pop(slot, None)
-
-    def is_passed(self, slot: str, now: float) -> bool:
-        """:return: whether requests for a slot had better not wait for one another."""
-        until = self._passes.get(slot)
-        if until is None:
-            return False
-        if until <= now:
-            del self._passes[slot]
-        return until > now
 
     def cancel_all(self) -> None:
         """Give up everything, at the end of the program."""

@@ -42,7 +42,10 @@ class ProgressiveProxy:
     _spread: Spread
     identity: Identity
     overrides: Overrides
-    _table: FillTable = field(factory=FillTable, init=False)
+    _table: FillTable = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._table = FillTable.of(self._clock)
 
     async def respond(self, request: Request) -> Response:
         """
@@ -50,7 +53,7 @@ class ProgressiveProxy:
         :raises trickster.errors.RequestError: the origin gave none.
         """
         slot = self._slot(request)
-        if slot is None or self._table.is_passed(slot, self._clock.seconds()):
+        if slot is None or self._table.hit_for_pass.reason(slot) is not None:
             return await self._inner.respond(request)
         fill = self._table.find(slot)
         if fill is not None:
@@ -98,7 +101,7 @@ class ProgressiveProxy:
     async def _share(self, fill: Fill, slot: str, request: Request, response: Response
                      ) -> None:
         if not _may_be_shared(response):
-            self._table.pass_for_now(slot, self._clock.seconds())
+            self._table.hit_for_pass.mark(slot, Reason.PROXY_PATH)
             fill.release(response)
             return
         selecting = selecting_values(vary_names(response.headers), request.headers)

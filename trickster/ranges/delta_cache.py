@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.collapsing.byte_budget import SMALL, OverBudget
-from trickster.collapsing.hit_for_pass import PassedKeys
+from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
 from trickster.errors import NotATimeRange, NotCached, Reason
 from trickster.http.cache_control import Directives, honoured_directives, request_directives
@@ -87,7 +87,7 @@ class DeltaCache:
     _entries: Entries
     _fetcher: GapFetcher
     _newest: NewestSamples | None
-    _hit_for_pass: PassedKeys
+    _hit_for_pass: HitForPass
     _clock: IReactorTime
     _policy: RangePolicy
     _wall: Callable[[], float] = Factory(lambda self: self._clock.seconds, takes_self=True)
@@ -232,7 +232,7 @@ class DeltaCache:
         await self._entries.remove(plan.key)
         if not plan.query.most_series:
             return await self._pass(plan.requested.request, Reason.UNDECODABLE, "other kinds")
-        self._hit_for_pass.add(plan.key, Reason.RANGE_DEPENDENT)
+        self._hit_for_pass.mark(plan.key, Reason.RANGE_DEPENDENT)
         return await self._pass(plan.requested.request, Reason.RANGE_DEPENDENT, "limit")
 
     async def _encoded(self, plan: Plan, shown: _Shown, outcome: Outcome,
@@ -287,14 +287,14 @@ class DeltaCache:
         """
         not_storable = fetched.first(NotStorable)
         if not_storable is not None:
-            self._hit_for_pass.add(plan.key, not_storable.reason)
+            self._hit_for_pass.mark(plan.key, not_storable.reason)
             if not_storable.reason in _NO_LONGER_SHARED:
                 await self._entries.remove(plan.key)
             return await self._relayed(plan, not_storable, fetched)
         over = fetched.first(OverBudget)
         if over is not None:
             if over.reason is Reason.TOO_LARGE:
-                self._hit_for_pass.add(plan.key, over.reason)
+                self._hit_for_pass.mark(plan.key, over.reason)
             return await self._pass(plan.requested.request, over.reason)
         refusals = [e for _, e in fetched.failures if isinstance(e, Refused)]
         for refusal in refusals:

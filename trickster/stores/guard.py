@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from attrs import define, field, frozen
+from cachetools import FIFOCache
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -37,7 +37,8 @@ class GuardLimits:
     :ivar failures: in a row, after which the store is left alone.
     :ivar pause: seconds for which it is.
     :ivar pending_octets: of values on their way to the store; more are not put.
-    :ivar doomed_keys: that could not be deleted and are remembered as gone.
+    :ivar doomed_keys: that could not be deleted and are remembered as gone; at least one, and
+        the one that was to be deleted longest ago is forgotten first.
     """
 
     timeout: float = 3.0
@@ -79,13 +80,14 @@ class Guarded:
     limits: GuardLimits = field(factory=GuardLimits)
     log: Logger = field(factory=Logger)
     _circuit: Circuit = field(init=False)
-    _doomed: OrderedDict[str, None] = field(factory=OrderedDict, init=False)
+    _doomed: FIFOCache[str, None] = field(init=False)
     _pending: int = field(default=0, init=False)
     _logged: float | None = field(default=None, init=False)
     _unlogged: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._circuit = Circuit(self.limits.failures, self.limits.pause)
+        self._doomed = FIFOCache(self.limits.doomed_keys)
 
     @property
     def is_failing(self) -> bool:
@@ -140,8 +142,6 @@ class Guarded:
     async def _delete(self, keys: list[str]) -> int | None:
         # Until the store says otherwise, and also if it never does.
         self._doomed.update(dict.fromkeys(keys))
-        while len(self._doomed) > self.limits.doomed_keys:
-            self._doomed.popitem(last=False)
         count: int | None = await self._asked("del", self.inner.delete, None, keys)
         if count is not None:
             for key in keys:
@@ -199,7 +199,7 @@ class GuardedReferences(Guarded):
             return None
         if self._circuit.failures:
             self._succeeded()
-        if self._doomed and key in self._doomed:
+        if key in self._doomed:
             found = None
         self.on_operation("get", "miss" if found is None else "hit", 0)
         return found
