@@ -28,7 +28,7 @@ from trickster.errors import (
 )
 from trickster.messages import MOST_PARAMS, Octets, Params, Request
 from trickster.objects.cache import ObjectCache
-from trickster.objects.invalidating import InvalidatingProxy
+from trickster.objects.invalidation import InvalidatingProxy
 from trickster.objects.options import ObjectOptions
 from trickster.routes import Aligned, Route, Serve
 from trickster.stores.guard import guarded

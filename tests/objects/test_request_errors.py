@@ -6,8 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.objects.objectworld import Client, World, fields
 from trickster.errors import Reason
+from trickster.keys.request_errors import is_unremarkable
 from trickster.messages import NEVER_STORED
-from trickster.objects.request_errors import is_unremarkable
 from trickster.routes import Route, Serve
 
 ABOUT_REQUESTS = (400, 401, 402, 403, 405, 406, 409, 414, 422, 499)

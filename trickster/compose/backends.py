@@ -43,7 +43,7 @@ from trickster.middleware.static_response import StaticResponder
 from trickster.middleware.translating import Change, TranslatingResponder
 from trickster.middleware.with_reason import WithReason
 from trickster.objects.cache import ObjectCache
-from trickster.objects.invalidating import InvalidatingProxy
+from trickster.objects.invalidation import InvalidatingProxy
 from trickster.objects.progressive_proxy import ProgressiveProxy
 from trickster.observability.access import Observed
 from trickster.observability.accesslog import EntryLog

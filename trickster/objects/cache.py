@@ -21,6 +21,7 @@ from trickster.interfaces import ICacheStore, IResponder
 from trickster.keys.cache_key import READ_ONLY, key_of, merged
 from trickster.keys.form_fields import UnreadableBody, is_form
 from trickster.keys.identity import Identity, Overrides
+from trickster.keys.selecting import matches
 from trickster.messages import (
     Engine,
     Headers,
@@ -47,10 +48,9 @@ from trickster.objects.requests import (
     slot_of,
 )
 from trickster.objects.responses import RangeRules, Reply, answer, live_answer
-from trickster.objects.selecting import matches
 from trickster.objects.storage_policy import Archive
 from trickster.objects.stored_response import StoredResponse
-from trickster.objects.variants import Found, VariantStore
+from trickster.objects.variant_store import Found, VariantStore
 
 # An answer may turn out to be for other variants than ours: then we look again.
 _MOST_LOOKS = 3

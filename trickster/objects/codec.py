@@ -13,8 +13,8 @@ from attrs import evolve, frozen
 from trickster.http.freshness import Rules, policy_of
 from trickster.http.grammar import is_field_name
 from trickster.http.partial_content import Part
+from trickster.keys.selecting import Selecting
 from trickster.messages import Headers
-from trickster.objects.selecting import Selecting
 from trickster.objects.stored_response import StoredResponse
 
 # Change the number with the form: entries of another version are misses.

@@ -13,9 +13,9 @@ from trickster.http.freshness import Policy, Rules, names_everything, policy_of,
 from trickster.interfaces import IResponder
 from trickster.keys.cache_key import digest
 from trickster.keys.identity import Identity, Overrides
+from trickster.keys.selecting import matches, selecting_values
 from trickster.messages import Engine, Headers, Outcome, Request, Response, Status
 from trickster.objects.fills import Alone, Fill, FillTable, Live, Verdict
-from trickster.objects.selecting import matches, selecting_values
 from trickster.objects.stored_response import StoredResponse
 
 # Fields that make an answer another one, whether the origin says so in Vary or not.

@@ -18,16 +18,16 @@ from trickster.http.freshness import (
     vary_names,
 )
 from trickster.keys.cache_key import counts_whole
+from trickster.keys.request_errors import COMPARED, is_about_request, is_unremarkable
+from trickster.keys.selecting import ALL_FIELDS, WHO, Selecting, selecting_values
 from trickster.messages import NEVER_STORED, NO_HEADERS, Headers, Request, Response
 from trickster.objects.codec import revised
 from trickster.objects.options import ObjectOptions, ttl_of
 from trickster.objects.partial_responses import missing_of
-from trickster.objects.request_errors import COMPARED, is_about_request, is_unremarkable
 from trickster.objects.requests import UNSENT_WHEN_WHOLE, Lookup
 from trickster.objects.responses import wanted_spans
-from trickster.objects.selecting import ALL_FIELDS, WHO, Selecting, selecting_values
 from trickster.objects.stored_response import Arrival, StoredResponse, aged
-from trickster.objects.variants import VariantStore
+from trickster.objects.variant_store import VariantStore
 
 # Without a validator, what may not be used unasked is still for all who ask at the same time.
 _FOR_ONE = NOT_FOR_OTHERS - {Reason.NO_CACHE} | {Reason.AUTHORIZATION}

@@ -14,8 +14,8 @@ from trickster.http.freshness import Policy, initial_age
 from trickster.http.grammar import tokens
 from trickster.http.partial_content import Part, PartialContent
 from trickster.interfaces import IBody
+from trickster.keys.selecting import Selecting
 from trickster.messages import Headers, Octets
-from trickster.objects.selecting import Selecting
 
 # Up to here a body is one buffer, which leaves in one piece.
 _JOINED = 256 * 1024

@@ -11,9 +11,7 @@ from trickster.identity import AUTHORIZATION
 from trickster.interfaces import ICacheStore, IReferenceStore
 from trickster.keys.cache_key import digest
 from trickster.keys.identity import Identity
-from trickster.messages import Headers
-from trickster.objects.codec import Entry, Unreadable, Variants, from_octets, to_octets
-from trickster.objects.selecting import (
+from trickster.keys.selecting import (
     ALL_FIELDS,
     WHO,
     Selecting,
@@ -21,6 +19,8 @@ from trickster.objects.selecting import (
     matches,
     selecting_values,
 )
+from trickster.messages import Headers
+from trickster.objects.codec import Entry, Unreadable, Variants, from_octets, to_octets
 from trickster.objects.stored_response import StoredResponse
 
 # Responses that vary by ever new fields would otherwise cost ever more look-ups.

@@ -16,11 +16,11 @@ from trickster.errors import StoreError
 from trickster.http.freshness import Rules, policy_of
 from trickster.http.partial_content import Part
 from trickster.keys.identity import Identity
+from trickster.keys.selecting import selecting_values
 from trickster.messages import NO_HEADERS, Headers
 from trickster.objects.codec import Unreadable, Variants, from_octets, to_octets
-from trickster.objects.selecting import selecting_values
 from trickster.objects.stored_response import StoredResponse
-from trickster.objects.variants import VariantStore
+from trickster.objects.variant_store import VariantStore
 from trickster.testing.doubles import at_once
 
 RULES = Rules()
@@ -28,8 +28,9 @@ NAMES = (b"authorization", b"foo", b"bar")
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=5)
 
 
-def stored_response(body: bytes = b"hello", request: Headers = NO_HEADERS, received: float = 10.0**9,
-             names: tuple[bytes, ...] = (b"authorization",)) -> StoredResponse:
+def stored_response(body: bytes = b"hello", request: Headers = NO_HEADERS,
+                    received: float = 10.0**9,
+                    names: tuple[bytes, ...] = (b"authorization",)) -> StoredResponse:
     """:return: a stored response."""
     headers = fields(Cache_Control="max-age=60", X="\xe9")
     return StoredResponse(
@@ -109,10 +110,10 @@ class WireTests(SynchronousTestCase):
         self.assertEqual(entry.policy.lifetime, 5.0)
 
 
-class ShelfTests(SynchronousTestCase):
+class VariantStoreTests(SynchronousTestCase):
     """Look-ups, in both kinds of store."""
 
-    def shelves(self, run: Callable[[VariantStore, Any], None]) -> None:
+    def each_kind(self, run: Callable[[VariantStore, Any], None]) -> None:
         """Run a test with both kinds."""
         for kind in (ObjectStore, OctetStore):
             clock = Clock()
@@ -142,7 +143,7 @@ class ShelfTests(SynchronousTestCase):
             self.assertIsNone(self.body(variants, Foo="x", Authorization="z"))
             self.assertEqual(list(store.entries), ["k"])
 
-        self.shelves(run)
+        self.each_kind(run)
 
     def test_variants(self) -> None:
         """Several are kept apart, the first included."""
@@ -154,7 +155,7 @@ class ShelfTests(SynchronousTestCase):
             self.assertEqual([self.body(variants, Foo=v) for v in "1234"], [b"1", b"2", b"3", None])
             self.assertEqual(self.body(variants, Foo="1", Authorization="a"), b"A")
 
-        self.shelves(run)
+        self.each_kind(run)
 
     def test_newest(self) -> None:
         """Of several that match the newest is found, by when it was made."""
@@ -165,7 +166,7 @@ class ShelfTests(SynchronousTestCase):
             self.assertEqual(self.body(variants, Foo="1", Bar="1"), b"new")
             self.assertEqual(self.body(variants, Foo="2", Bar="1"), b"old")
 
-        self.shelves(run)
+        self.each_kind(run)
 
     def test_field_sets_are_bounded(self) -> None:
         """An origin that varies by ever new fields costs only so many look-ups."""
@@ -178,7 +179,7 @@ class ShelfTests(SynchronousTestCase):
             entry = at_once(variants._load("k"))
             self.assertEqual(len(entry.fields), 4)
 
-        self.shelves(run)
+        self.each_kind(run)
 
     def test_variants_of_different_age(self) -> None:
         """A variant is found as long as it is kept, with or without the others."""
@@ -190,7 +191,7 @@ class ShelfTests(SynchronousTestCase):
             store.clock.advance(30)
             self.assertEqual([self.body(variants, Foo=v) for v in "123"], [b"1", b"2", None])
 
-        self.shelves(run)
+        self.each_kind(run)
 
     def test_slots(self) -> None:
         """A slot is equal for requests that select alike, as far as is known."""
@@ -207,7 +208,7 @@ class ShelfTests(SynchronousTestCase):
             self.assertEqual(slot(Foo="3", Bar="1"), slot(Foo="3", Bar="2"))
             self.assertTrue(slot(Foo="3").startswith("k"))
 
-        self.shelves(run)
+        self.each_kind(run)
 
     def test_dropped(self) -> None:
         """All variants, or one of them; variants kept later do not wake those of before."""
@@ -224,7 +225,7 @@ class ShelfTests(SynchronousTestCase):
             self.keep(variants, b"4", b"foo", Foo="4")
             self.assertIsNone(self.body(variants, Foo="2"))
 
-        self.shelves(run)
+        self.each_kind(run)
 
     def test_nothing_without_time(self) -> None:
         """What is of no use any more is not stored."""
@@ -233,7 +234,7 @@ class ShelfTests(SynchronousTestCase):
             at_once(variants.keep("k", stored_response(), 0.0))
             self.assertEqual(store.entries, {})
 
-        self.shelves(run)
+        self.each_kind(run)
 
     def test_rubbish(self) -> None:
         """What another writer has put there is not there."""
