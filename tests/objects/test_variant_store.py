@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -227,6 +228,18 @@ class VariantStoreTests(SynchronousTestCase):
 
         self.each_kind(run)
 
+    def test_forgotten_already(self) -> None:
+        """To forget one that is not there any more costs none that has its place."""
+
+        def run(variants: VariantStore, store: Any) -> None:
+            one = self.keep(variants, b"1", b"foo", Foo="1")
+            at_once(variants.drop("k"))
+            self.keep(variants, b"2", b"foo", Foo="2")
+            at_once(variants.drop_one("k", one))
+            self.assertEqual(self.body(variants, Foo="2"), b"2")
+
+        self.each_kind(run)
+
     def test_nothing_without_time(self) -> None:
         """What is of no use any more is not stored."""
 
@@ -250,6 +263,110 @@ class VariantStoreTests(SynchronousTestCase):
         self.keep(variants, b"1")
         self.assertIsNone(self.body(variants))
         at_once(variants.drop("k"))
+
+
+class SlowStoreTests(SynchronousTestCase):
+    """Changes of one key in a store that takes its time."""
+
+    def setUp(self) -> None:
+        """Empty."""
+        self.store = SlowStore(Clock())
+        self.variants = VariantStore(self.store, Clock(), RULES, Identity())
+
+    def keep(self, foo: str) -> Deferred[None]:
+        """:return: fires when a variant has been kept."""
+        made = stored_response(foo.encode(), fields(Foo=foo), names=(b"foo",))
+        return Deferred.fromCoroutine(self.variants.keep("k", made, 60.0))
+
+    def found(self, foo: str) -> bytes | None:
+        """:return: the body of a variant, once all else has been done."""
+        finding = Deferred.fromCoroutine(self.variants.find("k", fields(Foo=foo)))
+        self.store.go_on()
+        stored = self.successResultOf(finding).stored
+        return None if stored is None else b"".join(stored.parts[0].buffers)
+
+    def test_two_writers(self) -> None:
+        """Of variants that are kept at the same time, none loses another."""
+        keeping = [self.keep(foo) for foo in "abc"]
+        self.store.go_on()
+        for one in keeping:
+            self.successResultOf(one)
+        self.assertEqual([self.found(foo) for foo in "abc"], [b"a", b"b", b"c"])
+        self.assertEqual(len(self.variants.locks), 0)
+
+    def test_dropped_while_kept(self) -> None:
+        """What is being kept when its key is forgotten is forgotten too."""
+        keeping = self.keep("a")
+        dropping = Deferred.fromCoroutine(self.variants.drop("k"))
+        self.store.go_on()
+        self.successResultOf(keeping)
+        self.successResultOf(dropping)
+        self.assertIsNone(self.found("a"))
+
+    def test_one_dropped_while_another_is_kept(self) -> None:
+        """The others stay."""
+        self.keep("a")
+        self.store.go_on()
+        one = stored_response(b"a", fields(Foo="a"), names=(b"foo",))
+        keeping = self.keep("b")
+        dropping = Deferred.fromCoroutine(self.variants.drop_one("k", one))
+        self.store.go_on()
+        self.successResultOf(keeping)
+        self.successResultOf(dropping)
+        self.assertEqual([self.found(foo) for foo in "ab"], [None, b"b"])
+
+    def test_readers(self) -> None:
+        """A reader does not wait for a change that is being made."""
+        self.keep("a")
+        self.store.go_on()
+        self.keep("b")
+        finding = Deferred.fromCoroutine(self.variants.find("k", fields(Foo="a")))
+        self.store.waiting.pop().callback(None)
+        self.assertIsNotNone(self.successResultOf(finding).stored)
+
+    def test_cancelled(self) -> None:
+        """A change that is cancelled leaves no lock, and holds up no other."""
+        first, second = self.keep("a"), self.keep("b")
+        first.addErrback(lambda _: None).cancel()
+        self.store.go_on()
+        self.successResultOf(second)
+        self.assertEqual(self.found("b"), b"b")
+        self.assertEqual(len(self.variants.locks), 0)
+
+
+@define
+class SlowStore(OctetStore):
+    """Waits before each operation until the test goes on."""
+
+    waiting: list[Deferred[None]] = field(factory=list)
+
+    def go_on(self) -> None:
+        """Carry out all that waits, in order, and what follows from it."""
+        while self.waiting:
+            self.waiting.pop(0).callback(None)
+
+    async def _turn(self) -> None:
+        turn: Deferred[None] = Deferred(self._leave)
+        self.waiting.append(turn)
+        await turn
+
+    def _leave(self, turn: Deferred[None]) -> None:
+        self.waiting.remove(turn)
+
+    async def get(self, key: str) -> bytes | None:
+        """As an octet store, later."""
+        await self._turn()
+        return await OctetStore.get(self, key)
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """As an octet store, later."""
+        await self._turn()
+        await OctetStore.put(self, key, value, ttl)
+
+    async def delete(self, keys: Any) -> int:
+        """As an octet store, later."""
+        await self._turn()
+        return await OctetStore.delete(self, keys)
 
 
 @define

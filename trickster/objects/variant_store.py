@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
+from trickster.collapsing.key_locks import KeyLocks
 from trickster.errors import StoreError
 from trickster.http.freshness import Rules
 from trickster.identity import AUTHORIZATION
@@ -51,13 +54,18 @@ class VariantStore:
     """
     Finds and keeps the variants of stored responses.  A store that fails looks empty.
 
+    In a store that takes its time, one change of a key is made after the other, so that none
+    loses what another one has stored.  Finding waits for none of them.
+
     :ivar identity: request fields that always select, beside those in C{Vary}.
+    :ivar locks: of the keys that are being changed; the same for all that use a store's keys.
     """
 
     _store: ICacheStore
     _clock: IReactorTime
     _rules: Rules
     identity: Identity
+    locks: KeyLocks = field(factory=KeyLocks)
     _references: IReferenceStore | None = field(init=False)
     _telling: frozenset[bytes] = field(init=False)
 
@@ -106,6 +114,16 @@ class VariantStore:
         :param stored: replaces one that is selected by the same fields and values.
         :param ttl: seconds that it is of any use.
         """
+        if ttl > 0:
+            await self._alone(key, lambda: self._keep(key, stored, ttl))
+
+    async def _alone(self, key: str, change: Callable[[], Awaitable[None]]) -> None:
+        if self._references is not None:
+            await change()  # nothing comes in between: such a store does not wait
+        else:
+            await self.locks.alone(key, change)
+
+    async def _keep(self, key: str, stored: StoredResponse, ttl: float) -> None:
         entry = await self._load(key)
         if entry is None or (isinstance(entry, StoredResponse)
                              and entry.selecting == stored.selecting):
@@ -129,18 +147,25 @@ class VariantStore:
         return variants
 
     async def drop(self, key: str) -> None:
-        """Forget every variant of a key."""
+        """Forget every variant of a key, also what is just being kept."""
+        await self._alone(key, lambda: self._delete(key))
+
+    async def drop_one(self, key: str, stored: StoredResponse) -> None:
+        """Forget one variant of a key."""
+        await self._alone(key, lambda: self._drop_one(key, stored))
+
+    async def _drop_one(self, key: str, stored: StoredResponse) -> None:
+        entry = await self._load(key)
+        if isinstance(entry, Variants):
+            await self._delete(_variant_key(key, entry, stored.selecting))
+        elif entry is not None and entry.selecting == stored.selecting:
+            await self._delete(key)
+
+    async def _delete(self, key: str) -> None:
         try:
             await self._store.delete((key,))
         except StoreError:
             return
-
-    async def drop_one(self, key: str, stored: StoredResponse) -> None:
-        """Forget one variant of a key."""
-        entry = await self._load(key)
-        if isinstance(entry, Variants):
-            key = _variant_key(key, entry, stored.selecting)
-        await self.drop(key)
 
     async def _load(self, key: str) -> Entry | None:
         if self._references is not None:
@@ -153,8 +178,6 @@ class VariantStore:
             return None
 
     async def _save(self, key: str, entry: Entry, ttl: float) -> None:
-        if ttl <= 0:
-            return
         if self._references is not None:
             nbytes = entry.nbytes if isinstance(entry, StoredResponse) else 1024
             self._references.put_object(key, entry, nbytes, ttl)
