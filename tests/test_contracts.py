@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from trickster.contracts import checked_routes, checked_store
 from trickster.errors import BrokenPlugin
-from trickster.interfaces import IQueryDialect
+from trickster.interfaces import INewestDialect, IQueryDialect
 from trickster.messages import Headers
 from trickster.origins.prometheus import PrometheusOptions, prometheus
+from trickster.origins.promrange import PrometheusRange
 from trickster.origins.web import WebOptions, reverse_proxy, reverse_proxy_cache
 from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
 from trickster.stores.memory import MemoryOptions, MemoryStore, memory
 
 PROXY = Route("/", Serve.PROXY, Match.PREFIX, ("*",), "proxy")
 DELTA = Route("/render", Serve.DELTA, handler="render")
-DIALECT = prometheus.dialect(PrometheusOptions())
+DIALECT: Any = PrometheusRange()
 
 
 @define
@@ -28,7 +29,6 @@ class Origin:
     """Gives what it is told to."""
 
     given: Any = field(factory=lambda: [PROXY])
-    spoken: Any = None
     probed: Any = None
     name: str = "graphite"
 
@@ -38,10 +38,6 @@ class Origin:
             raise self.given
         return self.given
 
-    def dialect(self, options: object) -> Any:
-        """:return: as told."""
-        return self.spoken
-
     def probe(self, options: object) -> Any:
         """:return: as told."""
         return self.probed
@@ -50,6 +46,13 @@ class Origin:
 @implementer(IQueryDialect)
 class HalfDialect:
     """Says that it is a dialect."""
+
+
+@implementer(INewestDialect)
+class HalfNewest(PrometheusRange):
+    """Says that it can ask for the newest sample."""
+
+    encode_newest: Any = None
 
 
 class RoutesTests(SynchronousTestCase):
@@ -67,20 +70,22 @@ class RoutesTests(SynchronousTestCase):
         self.assertTrue(checked_routes(prometheus, PrometheusOptions(labels={"region": "eu"})))
         for web in (reverse_proxy, reverse_proxy_cache):
             self.assertTrue(checked_routes(web, WebOptions()))
+        spoken = evolve(DELTA, dialect=DIALECT)
         local = Route("/a", Serve.LOCAL, local=LocalAnswer(403))
-        origin = Origin([DELTA, local, PROXY], DIALECT, Probe())
-        self.assertEqual(checked_routes(origin, None), (DELTA, local, PROXY))
+        origin = Origin([spoken, local, PROXY], Probe())
+        self.assertEqual(checked_routes(origin, None), (spoken, local, PROXY))
         self.assertEqual(checked_routes(Origin(iter([PROXY])), None), (PROXY,))
 
     def test_no_dialect(self) -> None:
         """What is served by range needs a dialect."""
-        self.assertBroken(Origin([PROXY, DELTA]), "'/render'", "no dialect")
+        self.assertBroken(Origin([PROXY, DELTA]), "route '/render'", "no dialect")
 
     def test_half_a_dialect(self) -> None:
         """A dialect has every member of the interface."""
-        self.assertBroken(Origin([DELTA], HalfDialect()), "its dialect is no IQueryDialect",
-                          "encode_request")
-        self.assertBroken(Origin([DELTA], object()), "its dialect is no IQueryDialect")
+        for broken, word in ((HalfDialect(), "encode_request"), (object(), "IQueryDialect"),
+                             (HalfNewest(), "encode_newest")):
+            self.assertBroken(Origin([PROXY, evolve(DELTA, dialect=broken)]),
+                              "the dialect of route '/render' is no I", word)
 
     def test_failing(self) -> None:
         """Every error is told."""

@@ -62,9 +62,6 @@ class Graphite:
         """:return: none."""
         return []
 
-    def dialect(self, options: Any) -> None:
-        """:return: none."""
-
     def probe(self, options: Any) -> None:
         """:return: none."""
 
@@ -198,7 +195,7 @@ class LoadTests(SynchronousTestCase):
     def test_half_provided(self) -> None:
         """All that is missing is told at once."""
         text = self.assertRefused(BrokenPlugin, Entry("graphite", HalfOne, None))
-        for missing in ("an unknown distribution", "dialect", "probe", "options", "routes"):
+        for missing in ("an unknown distribution", "probe", "options", "routes"):
             self.assertIn(missing, text)
 
     def test_options(self) -> None:

@@ -12,11 +12,12 @@ from zope.interface.verify import verifyObject
 
 from trickster.errors import BrokenPlugin
 from trickster.http.grammar import is_field_name
-from trickster.interfaces import ICacheStore, IQueryDialect
+from trickster.interfaces import ICacheStore, INewestDialect, IQueryDialect
 from trickster.messages import Headers
 from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
 
 _PATH = re.compile(r"/[^\x00-\x20\x7f?#]*")
+_DIALECTS = (IQueryDialect, INewestDialect)
 _OPTIONAL_CALLS = ("normalise", "transform", "unkept", "align", "translate")
 
 
@@ -27,25 +28,30 @@ def checked_routes(origin_type: Any, options: Any) -> tuple[Route, ...]:
     :param origin_type: provides L{trickster.interfaces.IOriginType}.
     :param options: an instance of its C{options}.
     :return: its routes.
-    :raises BrokenPlugin: they, its dialect or its probe are not what they must be; says what.
+    :raises BrokenPlugin: they, their dialects or its probe are not what they must be; says what.
     """
     what = f"origin type {origin_type.name!r} is broken: "
     routes = _asked(what + "routes()", lambda: list(origin_type.routes(options)))
     faults = list(_faults(routes))
     if faults:
         raise BrokenPlugin(what + "; ".join(faults[:5]))
-    dialect: Any = _asked(what + "dialect()", lambda: origin_type.dialect(options))
-    if dialect is not None:
-        _verify(IQueryDialect, dialect, f"{what}its dialect")
-    elif any(route.serve is Serve.DELTA for route in routes):
-        path = next(route.path for route in routes if route.serve is Serve.DELTA)
-        raise BrokenPlugin(f"{what}route {path!r} is served by range (DELTA), and there is no "
-                           "dialect")
+    for route in routes:
+        _check_dialect(what, route)
     probe = _asked(what + "probe()", lambda: origin_type.probe(options))
     fault = _probe_fault(probe)
     if fault:
         raise BrokenPlugin(f"{what}its probe {fault}")
     return tuple(routes)
+
+
+def _check_dialect(what: str, route: Route) -> None:
+    if route.dialect is not None:
+        for interface in _DIALECTS:
+            if interface is IQueryDialect or interface.providedBy(route.dialect):
+                _verify(interface, route.dialect, f"{what}the dialect of route {route.path!r}")
+    elif route.serve is Serve.DELTA:
+        raise BrokenPlugin(f"{what}route {route.path!r} is served by range (DELTA), and has no "
+                           "dialect")
 
 
 def checked_store(store_type: Any, name: str, options: Any, index: Any, clock: Any) -> Any:

@@ -112,12 +112,7 @@ class IOriginType(IPluginType):
         """
         :param options: an instance of C{self.options}.
         :return: which paths this kind of origin answers and how each is best served, most
-            specific first.
-        """
-
-    def dialect(options: Any) -> IQueryDialect | None:
-        """
-        :return: the translator for C{Serve.DELTA} routes, or None where there are none.
+            specific first.  Those that are served by range name their dialect.
         """
 
     def probe(options: Any) -> Probe | None:
@@ -145,7 +140,7 @@ class IRefusalFormat(Interface):
 class IQueryDialect(Interface):
     """
     Translates between HTTP messages and the time-series model: two inverse pairs, one for
-    requests and one for responses.
+    requests and one for responses.  A route names its dialect (C{Route.dialect}).
 
     Pure functions: no I/O, no clock, no state from one call to the next.  To ask for
     another extent is to encode a query that is equal but for its extent.

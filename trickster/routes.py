@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from trickster.errors import Reason
+from trickster.interfaces import IQueryDialect
 from trickster.messages import NO_HEADERS, Headers, Params, Request
 
 ALL_METHODS = ("*",)
@@ -82,6 +83,8 @@ class Route:
     :ivar path: as the origin knows it, without the backend's prefix.
     :ivar methods: upper case; C{"*"} for all.  GET includes HEAD.
     :ivar handler: an alternative name for C{serve} in path options ("query_range").
+    :ivar dialect: what its range queries are written in; every C{Serve.DELTA} route has one,
+        and several routes may share it.
     :ivar ttl: seconds that answers are fresh, also against their headers' lifetime, or None to
         go by the headers (object cache only).  Who may see an answer, and whether it may be
         stored, the headers say in any case.
@@ -119,6 +122,7 @@ class Route:
     unkept: Callable[[bytes], Reason | None] | None = None
     translate: Translate | None = None
     local: LocalAnswer | None = None
+    dialect: IQueryDialect | None = field(default=None, repr=False)
 
 
 @frozen

@@ -150,13 +150,10 @@ class Graphite:
         """See L{IOriginType.routes}."""
         who = (b"authorization", b"x-grafana-user")
         return (
-            Route("/render", Serve.DELTA, methods=("GET", "POST"), form=True, key_headers=who),
+            Route("/render", Serve.DELTA, methods=("GET", "POST"), form=True, key_headers=who,
+                  dialect=RenderDialect(max(1, int(options.resolution)))),
             Route("/metrics/find", Serve.OBJECT, ttl=30.0, key_headers=who),
             Route("/", Serve.PROXY, Match.PREFIX, ("*",)))
-
-    def dialect(self, options: Options) -> RenderDialect:
-        """See L{IOriginType.dialect}."""
-        return RenderDialect(max(1, int(options.resolution)))
 
     def probe(self, options: Options) -> Probe:
         """See L{IOriginType.probe}."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -17,7 +18,7 @@ from tests.ranges.fakeprometheus import FakePrometheus
 from trickster.bodies import read_all
 from trickster.compose.backends import Backend, Surroundings
 from trickster.errors import Reason
-from trickster.interfaces import IOriginType, IQueryDialect
+from trickster.interfaces import IOriginType
 from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
 from trickster.observability.accesslog import AccessEntry
 from trickster.observability.metrics import Metrics
@@ -25,6 +26,7 @@ from trickster.origins.prometheus import Prometheus, PrometheusOptions
 from trickster.origins.promrange import PrometheusRange
 from trickster.plugins import ORIGINS, Plugins
 from trickster.ranges.plan import NotATimeRange
+from trickster.routes import Route, Serve
 from trickster.routing.router import RoutedEntry
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import at_once
@@ -57,9 +59,28 @@ class Whole(PrometheusRange):
 class WholePrometheus(Prometheus):
     """An origin type of that dialect."""
 
-    def dialect(self, options: PrometheusOptions) -> IQueryDialect | None:
-        """See L{IOriginType.dialect}."""
-        return Whole()
+    def routes(self, options: PrometheusOptions) -> Sequence[Route]:
+        """See L{IOriginType.routes}."""
+        return [evolve(route, dialect=route.dialect and Whole())
+                for route in Prometheus.routes(self, options)]
+
+
+class Inverted(PrometheusRange):
+    """A dialect to which every range is inverted."""
+
+    def decode_request(self, request: Request, now_ns: int) -> TimeRangeQuery:
+        """See L{IQueryDialect.decode_request}."""
+        raise NotATimeRange(Reason.INVERTED_RANGE)
+
+
+@frozen
+class TwoDialects(Prometheus):
+    """An origin type with another path, in another dialect."""
+
+    def routes(self, options: PrometheusOptions) -> Sequence[Route]:
+        """See L{IOriginType.routes}."""
+        other = Route("/api/v1/other", Serve.DELTA, dialect=Inverted())
+        return [*Prometheus.routes(self, options), other]
 
 
 def _unwanted(*_: object) -> Any:
@@ -139,6 +160,15 @@ class RangeTests(BackendCase):
         self.clock.advance(1)
         statuses.append(self.ask(ranges, request).outcome.status)
         self.assertEqual(statuses, [Status.KEY_MISS, Status.HIT, Status.HIT, Status.KEY_MISS])
+
+    def test_dialects(self) -> None:
+        """Each path is read in the dialect that its route names."""
+        backend = self.backend("prometheus", TwoDialects())
+        request = range_request(NOW - 600, NOW)
+        other = evolve(request, target=request.target.replace(b"query_range", b"other"))
+        found = [self.ask(self.entry(backend, path).responder, sent).outcome.reason
+                 for path, sent in ((RANGE, request), ("/api/v1/other", other))]
+        self.assertEqual(found, [Reason.KEY_MISS, Reason.INVERTED_RANGE])
 
     def test_proxy_only(self) -> None:
         """Where nothing is cached, that is why, on every path."""

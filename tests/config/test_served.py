@@ -10,6 +10,7 @@ from trickster.config.load import PluginOptions, Sources, load
 from trickster.config.paths import PathOptions
 from trickster.config.served import laid_over
 from trickster.errors import BrokenPlugin, ConfigurationError, NotInstalled, UnknownPlugin
+from trickster.origins.promrange import PrometheusRange
 from trickster.routes import Route, Serve
 
 RANGE = "/api/v1/query_range"
@@ -220,6 +221,19 @@ class PluginTests(SynchronousTestCase):
         route = laid_over(routes, PathOptions(path="/a", handler="delta"))
         self.assertEqual((route.path, route.serve, route.handler),
                          ("/a", Serve.DELTA, "query_range"))
+
+    def test_several_dialects(self) -> None:
+        """Where paths differ in dialect, the general name is that of a path that has one."""
+        flux = Route("/flux", Serve.DELTA, handler="flux", dialect=PrometheusRange())
+        sql = Route("/sql", Serve.DELTA, handler="sql", dialect=PrometheusRange())
+        for path, handler in (("/sql", "delta"), ("/sql", "sql"), ("/a", "sql")):
+            route = laid_over((flux, sql), PathOptions(path=path, handler=handler))
+            self.assertEqual((route.path, route.handler), (path, "sql"))
+            self.assertIs(route.dialect, sql.dialect)
+        plugins = PluginOptions(PLUGINS.origin_options, PLUGINS.store_options,
+                                lambda name, options: (flux, sql))
+        self.assertIn("expected the handler of one of them: flux, sql", self.problem(
+            plugins, with_backend("paths: [{path: /a, handler: delta}]")))
 
 
 class IdentityTests(CheckCase):

@@ -228,10 +228,12 @@ class TypeTests(SynchronousTestCase):
     """The origin type as such."""
 
     def test_provides(self) -> None:
-        """It is one, and its dialect knows of the newest sample."""
+        """It is one, and the dialect of its range queries knows of the newest sample."""
         verifyObject(IOriginType, prometheus)
         for options in (PLAIN, LABELLED):
-            verifyObject(INewestDialect, prometheus.dialect(options))
+            dialects = [r.dialect for r in prometheus.routes(options) if r.dialect is not None]
+            self.assertEqual(len(dialects), 1)
+            verifyObject(INewestDialect, dialects[0])
 
     def test_probe(self) -> None:
         """Health is to be able to evaluate an expression that reads nothing."""

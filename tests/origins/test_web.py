@@ -18,7 +18,7 @@ class WebOriginTests(SynchronousTestCase):
         for kind in (reverse_proxy, reverse_proxy_cache):
             verifyObject(IOriginType, kind)
             self.assertIsInstance(kind.options(), WebOptions)
-            self.assertIsNone(kind.dialect(WebOptions()))
+            self.assertEqual({r.dialect for r in kind.routes(WebOptions())}, {None})
 
     def test_names(self) -> None:
         """Their names are those of the configuration."""

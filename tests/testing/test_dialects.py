@@ -149,9 +149,10 @@ class Like(Prometheus):
 
     of: Any = None
 
-    def dialect(self, options: PrometheusOptions) -> Any:
-        """See L{IOriginType.dialect}."""
-        return self.of
+    def routes(self, options: PrometheusOptions) -> Sequence[Route]:
+        """See L{IOriginType.routes}."""
+        return [evolve(route, dialect=route.dialect and self.of)
+                for route in Prometheus.routes(self, options)]
 
 
 @frozen

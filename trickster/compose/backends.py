@@ -275,9 +275,9 @@ class Backend:
         return proxy
 
     def _delta_cache(self, plan: PathPlan, inner: IResponder) -> IResponder:
-        dialect = self.origin_type.dialect(self.options.plugin)
+        dialect = plan.route.dialect
         if dialect is None:
-            raise BrokenPlugin(f"origin type {self.origin_type.name!r} has no dialect for "
+            raise BrokenPlugin(f"origin type {self.origin_type.name!r} names no dialect for "
                                f"{plan.route.path}")
         policy = range_policy(self._prefix, self.options, plan)
         clock, wall = self.around.clock, self.around.wall

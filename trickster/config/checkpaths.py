@@ -43,13 +43,25 @@ def check_routes(within: str, backend: BackendOptions, routes: Sequence[Route],
     for at, each in _entries(within, backend):
         _check_handler(at, each, handlers, problems)
         route = laid_over(routes, each)
-        if route.serve is Serve.DELTA and all(r.serve is not Serve.DELTA for r in routes):
-            problems.at(f"{at}.handler", f"{backend.provider} has no range queries; expected "
-                        "another handler")
+        if route.serve is Serve.DELTA:
+            _check_dialect(f"{at}.handler", each, routes, backend.provider, problems)
         for idle in idle_keys(each, route):
             _tell_idle(at, idle, problems)
     for idle in idle_backend_keys(backend, in_effect(routes, backend.paths)):
         _tell_idle(within, idle, problems)
+
+
+def _check_dialect(at: str, entry: PathOptions, routes: Sequence[Route], provider: str,
+                   problems: Problems) -> None:
+    """Have an entry for range queries say in which dialect they are, where there are several."""
+    ranges = [route for route in routes if route.serve is Serve.DELTA]
+    if not ranges:
+        problems.at(at, f"{provider} has no range queries; expected another handler")
+    elif entry.handler == Serve.DELTA.value and all(r.path != entry.path for r in ranges):
+        names = sorted({route.handler or route.path for route in ranges})
+        if len({id(route.dialect) for route in ranges}) > 1:
+            problems.at(at, f"{provider} has several kinds of range queries; expected the "
+                        f"handler of one of them: {', '.join(names)}")
 
 
 def _entries(within: str, backend: BackendOptions) -> Iterator[tuple[str, PathOptions]]:

@@ -55,7 +55,7 @@ def _handled(base: Route, handler: str, routes: Sequence[Route]) -> Route:
     serve = _GENERIC.get(handler)
     if serve is not None and serve is not Serve.DELTA:
         return evolve(base, serve=serve, handler=handler)
-    for named in routes:
+    for named in (base, *routes):
         if named.handler == handler or named.serve is serve:
             return evolve(named, path=base.path, match=base.match, methods=base.methods)
     # Other names are those of an origin type that another one stands in for.

@@ -14,7 +14,7 @@ from attrs import Factory, evolve, field, frozen
 from zope.interface import implementer
 
 from trickster.errors import Reason
-from trickster.interfaces import IOriginType, IQueryDialect, IRefusalFormat
+from trickster.interfaces import IOriginType, IRefusalFormat
 from trickster.messages import Headers, Params
 from trickster.origins.promjson import why_unkept
 from trickster.origins.promlabels import Labelling
@@ -53,6 +53,7 @@ def error_answer(status: int, text: str) -> LocalAnswer:
     return LocalAnswer(status, body.encode(), _JSON)
 
 
+_RANGE = PrometheusRange()
 _ADMIN_REFUSED = error_answer(400, "the admin API is not available through Trickster")
 
 # Path, match and methods of what is kept whole for a short time.
@@ -139,7 +140,7 @@ class Prometheus:
         found = (
             Route("/api/v1/query_range", Serve.DELTA, methods=("GET", "POST"),
                   handler="query_range", ignored_params=_NO_COUNT, key_headers=IDENTITY,
-                  form=True),
+                  form=True, dialect=_RANGE),
             _query_route(options),
             *_lookup_routes(options),
             *(_object(path, match, methods, handler)
@@ -153,10 +154,6 @@ class Prometheus:
         )
         return [_labelled(route, Labelling(options.labels)) for route in found] if (
             options.labels) else found
-
-    def dialect(self, options: PrometheusOptions) -> IQueryDialect | None:
-        """See L{trickster.interfaces.IOriginType.dialect}."""
-        return PrometheusRange()
 
     def probe(self, options: PrometheusOptions) -> Probe | None:
         """

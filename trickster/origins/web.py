@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from attrs import frozen
 from zope.interface import implementer
 
-from trickster.interfaces import IOriginType, IQueryDialect
+from trickster.interfaces import IOriginType
 from trickster.routes import ALL_METHODS, READ_METHODS, Match, Probe, Route, Serve
 
 HEALTHY = tuple(range(200, 300))
@@ -40,10 +40,6 @@ class WebOrigin:
         if not self.caches:
             return (rest,)
         return (Route("/", Serve.OBJECT, Match.PREFIX, READ_METHODS, "proxycache"), rest)
-
-    def dialect(self, options: WebOptions) -> IQueryDialect | None:
-        """:return: None: there is no time in it."""
-        return None
 
     def probe(self, options: WebOptions) -> Probe | None:
         """:return: whether C{/} answers with any success."""

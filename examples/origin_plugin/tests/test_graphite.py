@@ -112,4 +112,5 @@ class RenderTests(SynchronousTestCase):
 
     def test_resolution(self) -> None:
         """Points are as far apart as is configured."""
-        self.assertEqual(graphite.dialect(Options(resolution=10.0)).resolution, 10)
+        route = graphite.routes(Options(resolution=10.0))[0]
+        self.assertEqual(route.dialect, RenderDialect(10))
