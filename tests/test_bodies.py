@@ -14,26 +14,7 @@ from trickster.bodies import PIECE, BodyTooLarge, Pieces, drain, read_all
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
 from trickster.messages import Octets
-
-
-class ScriptedBody:
-    """Gives what it was told to; an exception is raised, a Deferred is waited for."""
-
-    def __init__(self, *script: object, length: int | None = None) -> None:
-        self.script = list(script)
-        self.length = length
-        self.closed = 0
-
-    async def read(self) -> bytes:
-        if not self.script:
-            return b""
-        entry = self.script.pop(0)
-        if isinstance(entry, Exception):
-            raise entry
-        return await entry if isinstance(entry, Deferred) else entry
-
-    def close(self) -> None:
-        self.closed += 1
+from trickster.testing.bodies import ScriptedBody
 
 
 class ReadAllTests(SynchronousTestCase):
@@ -46,21 +27,21 @@ class ReadAllTests(SynchronousTestCase):
 
     def test_no_octets(self) -> None:
         """A body of nothing is empty."""
-        self.assertEqual(self.reading(ScriptedBody()), b"")
+        self.assertEqual(self.reading(ScriptedBody.of()), b"")
 
     def test_all_pieces(self) -> None:
         """All pieces come, in order, as any kind of buffer."""
-        body = ScriptedBody(b"ab", memoryview(b"cd"), bytearray(b"ef"))
+        body = ScriptedBody.of(b"ab", memoryview(b"cd"), bytearray(b"ef"))
         self.assertEqual(self.reading(body), b"abcdef")
 
     def test_one_piece_is_not_copied(self) -> None:
         """A body of one piece is that piece itself."""
         octets = b"x" * 50
-        self.assertIs(self.reading(ScriptedBody(octets, length=50)), octets)
+        self.assertIs(self.reading(ScriptedBody.of(octets, length=50)), octets)
 
     def test_one_view(self) -> None:
         """A body of one memoryview becomes bytes, which have all methods of bytes."""
-        self.assertIsInstance(self.reading(ScriptedBody(memoryview(b"ab"))), bytes)
+        self.assertIsInstance(self.reading(ScriptedBody.of(memoryview(b"ab"))), bytes)
 
     def test_octets_can_be_read_again(self) -> None:
         """A body that is here whole is given as it is, however often."""
@@ -69,13 +50,13 @@ class ReadAllTests(SynchronousTestCase):
 
     def test_exactly_the_limit(self) -> None:
         """The limit itself is allowed."""
-        self.assertEqual(self.reading(ScriptedBody(b"ab", b"cd"), limit=4), b"abcd")
+        self.assertEqual(self.reading(ScriptedBody.of(b"ab", b"cd"), limit=4), b"abcd")
 
     def test_announced_too_large(self) -> None:
         """An announced length above the limit is refused before anything is read."""
-        body = ScriptedBody(b"ab", length=2 ** 63)
+        body = ScriptedBody.of(b"ab", length=2 ** 63)
         self.assertEqual(self.failing(body, BodyTooLarge, 4).limit, 4)
-        self.assertEqual((body.closed, len(body.script)), (1, 1))
+        self.assertEqual((body.closes, len(body.script)), (1, 1))
 
     def test_octets_too_large(self) -> None:
         """The limit holds for bodies that are here already."""
@@ -83,34 +64,34 @@ class ReadAllTests(SynchronousTestCase):
 
     def test_first_piece_too_large(self) -> None:
         """A first piece above the limit is refused, and the body closed."""
-        body = ScriptedBody(b"abcde", b"f")
+        body = ScriptedBody.of(b"abcde", b"f")
         self.failing(body, BodyTooLarge, 4)
-        self.assertEqual(body.closed, 1)
+        self.assertEqual(body.closes, 1)
 
     def test_later_piece_too_large(self) -> None:
         """The pieces together may not pass the limit."""
-        body = ScriptedBody(b"ab", b"cde", b"f")
+        body = ScriptedBody.of(b"ab", b"cde", b"f")
         self.failing(body, BodyTooLarge, 4)
-        self.assertEqual((body.closed, body.script), (1, [b"f"]))
+        self.assertEqual((body.closes, body.script), (1, [b"f"]))
 
     def test_huge_claim(self) -> None:
         """A huge announced length costs no memory."""
-        body = ScriptedBody(b"ab", b"c", length=2 ** 62)
+        body = ScriptedBody.of(b"ab", b"c", length=2 ** 62)
         self.assertEqual(self.reading(body, limit=2 ** 63), b"abc")
 
     def test_broken(self) -> None:
         """What the sender did wrong reaches the reader, and the body is closed."""
-        body = ScriptedBody(b"ab", UpstreamBroke("gone"))
+        body = ScriptedBody.of(b"ab", UpstreamBroke("gone"))
         self.failing(body, UpstreamBroke)
-        self.assertEqual(body.closed, 1)
+        self.assertEqual(body.closes, 1)
 
     def test_cancelled(self) -> None:
         """A cancelled reader closes the body."""
-        body = ScriptedBody(b"ab", Deferred())
+        body = ScriptedBody.of(b"ab", Deferred())
         reading = Deferred.fromCoroutine(read_all(body, 10))
         reading.cancel()
         self.failureResultOf(reading, CancelledError)
-        self.assertEqual(body.closed, 1)
+        self.assertEqual(body.closes, 1)
 
 
 class DrainTests(SynchronousTestCase):
@@ -119,15 +100,15 @@ class DrainTests(SynchronousTestCase):
 
     def test_to_the_end(self) -> None:
         """A body within the limit is read to its end."""
-        body = ScriptedBody(b"ab", b"cd")
+        body = ScriptedBody.of(b"ab", b"cd")
         self.assertTrue(self.draining(body, 4))
-        self.assertEqual((body.script, body.closed), ([], 1))
+        self.assertEqual((body.script, body.closes), ([], 1))
 
     def test_too_much(self) -> None:
         """A longer one is closed, and not read on."""
-        body = ScriptedBody(b"ab", b"cd", b"ef")
+        body = ScriptedBody.of(b"ab", b"cd", b"ef")
         self.assertFalse(self.draining(body, 3))
-        self.assertEqual((body.script, body.closed), ([b"ef"], 1))
+        self.assertEqual((body.script, body.closes), ([b"ef"], 1))
 
 
 BUFFERS = st.lists(st.one_of(

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.entrypoints import Dist, Entry, Graphite
 from trickster.errors import BrokenPlugin, UnknownPlugin
 from trickster.interfaces import IOriginType
 from trickster.plugins import ORIGINS, STORES, Plugins, installed, load
-
-
-@frozen
-class Options:
-    """Nothing to say."""
-
-    step: float = 60.0
 
 
 @frozen
@@ -50,22 +44,6 @@ class Derived:
         object.__setattr__(self, "double", 2 * self.step)
 
 
-@implementer(IOriginType)
-@define
-class Graphite:
-    """A good origin type."""
-
-    name: str = "graphite"
-    options: Any = Options
-
-    def routes(self, options: Any) -> list[Any]:
-        """:return: none."""
-        return []
-
-    def probe(self, options: Any) -> None:
-        """:return: none."""
-
-
 class NotOne:
     """Provides nothing."""
 
@@ -79,24 +57,6 @@ class HalfOne:
     def routes(self) -> list[Any]:
         """:return: none."""
         return []
-
-
-@frozen
-class Dist:
-    """A distribution."""
-
-    name: str = "trickster-graphite"
-    version: str = "1.2"
-
-
-@frozen
-class Entry:
-    """An entry point."""
-
-    name: str
-    load: Callable[[], Any] = Graphite
-    dist: Dist | None = Dist()
-    value: str = "graphite:plugin"
 
 
 def plugins(*entries: Entry) -> Plugins:

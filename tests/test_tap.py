@@ -20,7 +20,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.config.doubles import ONE, MemoryLike, PrometheusLike, loaded, with_backend
-from tests.test_plugins import Entry, Graphite
+from tests.entrypoints import Entry, Graphite
 from trickster import __version__
 from trickster.config.model import Configuration
 from trickster.errors import BrokenPlugin, ConfigurationError

@@ -22,7 +22,8 @@ from trickster.errors import Overloaded, Reason, RequestTooLarge
 from trickster.messages import Headers, Octets, Request, Response, Status
 from trickster.objects.options import Collapse
 from trickster.stores.memory import MemoryStore
-from trickster.testing.doubles import PausedBody, at_once
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import at_once
 
 LARGE = 200_000  # seconds of one minute's step: some 250 KiB of the fake's samples
 

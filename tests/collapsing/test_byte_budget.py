@@ -9,7 +9,8 @@ from trickster.bodies import Pieces
 from trickster.collapsing.byte_budget import InFlight, OverBudget
 from trickster.errors import Reason, UpstreamBroke
 from trickster.messages import Octets
-from trickster.testing.doubles import PausedBody, at_once
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import at_once
 
 
 class CollectedTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.compose.test_effects import configured
+from tests.compose.configurations import configured
 from tests.objects.objectworld import Origin
 from tests.ranges.deltarig import FORM, NOW, range_request
 from tests.ranges.fakeprometheus import FakePrometheus

@@ -5,22 +5,19 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import yaml
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.compose.configurations import configured
 from trickster.compose.backends import Backend, Surroundings
-from trickster.config.backends import BackendOptions
-from trickster.config.load import Sources, load
 from trickster.errors import Reason
 from trickster.interfaces import IOriginType, IResponder
 from trickster.messages import Headers, Request, Response
 from trickster.observability.metrics import Metrics
 from trickster.plugins import ORIGINS, Plugins
 from trickster.stores.memory import MemoryStore
-from trickster.tap import plugin_options
 
 _RANGE = b"/api/v1/query_range?query=up&start=1700000000&end=1700000600&step=60"
 
@@ -35,14 +32,6 @@ class _Hanging:
         """:return: what never comes."""
         self.asked += 1
         return Deferred()
-
-
-def configured(plugins: Plugins, provider: str, **said: Any) -> BackendOptions:
-    """:return: the options of a backend of a file that says so."""
-    tree = {"backends": {"x": {
-        "provider": provider, "origin_url": "http://origin.test", **said}}}
-    return load(Sources("t.yaml"), plugin_options(plugins),
-                lambda _: yaml.safe_dump(tree).encode(), lambda _: ()).backends["x"]
 
 
 def _unwanted() -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.compose.test_program import loaded
+from tests.compose.configurations import loaded
 from trickster.compose.program import metrics_of
 
 MIB = 1 << 20

@@ -8,12 +8,9 @@ from twisted.application.service import IService
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.compose.configurations import loaded
 from trickster.compose import build
-from trickster.config.load import Sources, load
-from trickster.config.model import Configuration
 from trickster.errors import ConfigurationError
-from trickster.plugins import Plugins
-from trickster.tap import plugin_options
 
 GOOD = b"""
 backends:
@@ -25,11 +22,6 @@ backends:
   raw: {provider: proxy, origin_url: 'http://127.0.0.1:81', proxy_only: true}
 tracing: {t: {provider: stdout}}
 """
-
-
-def loaded(text: bytes) -> Configuration:
-    """:return: the configuration that a file says."""
-    return load(Sources("conf.yaml", {}, {}), plugin_options(Plugins()), lambda path: text)
 
 
 class BuildTests(SynchronousTestCase):

@@ -1,10 +1,11 @@
-"""Plugins and files that are not there."""
+"""Plugins and files that are not there, and what is told of such a file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from attrs import Factory, field, frozen
+from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.config.load import PluginOptions, Sources, load
 from trickster.config.model import Configuration
@@ -105,3 +106,12 @@ def with_backend(keys: str) -> str:
     """:return: a file with one backend that has these keys too, in flow style."""
     return ("backends: {one: {provider: prometheus, origin_url: 'http://prom:9090', "
             f"{keys}}}}}\n")
+
+
+class CheckCase(SynchronousTestCase):
+    """Compares what is told of a file."""
+
+    def assertTold(self, text: str, *expected: str) -> None:
+        """These problems are told, without their places; and no others."""
+        told = tuple(line.split(": ", 1)[1] for line in problems_of(text, allowed=True))
+        self.assertEqual(told, expected)

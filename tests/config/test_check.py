@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.doubles import ONE, PLUGINS, loaded, problems_of, reading, with_backend
+from tests.config.doubles import ONE, PLUGINS, CheckCase, loaded, problems_of, reading, with_backend
 from trickster.config.load import PluginOptions, Sources, load
 from trickster.errors import BrokenPlugin, ConfigurationError
-
-
-class CheckCase(SynchronousTestCase):
-    """Compares what is told of a file."""
-
-    def assertTold(self, text: str, *expected: str) -> None:
-        """These problems are told, without their places; and no others."""
-        told = tuple(line.split(": ", 1)[1] for line in problems_of(text, allowed=True))
-        self.assertEqual(told, expected)
 
 
 class MainTests(CheckCase):

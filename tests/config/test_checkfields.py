@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.config.doubles import loaded, problems_of, with_backend
-from tests.config.test_check import CheckCase
+from tests.config.doubles import CheckCase, loaded, problems_of, with_backend
 
 CORS = "cors: {mode: merge, headers: {'a b': c}}"
 

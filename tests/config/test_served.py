@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.doubles import PLUGINS, loaded, problems_of, reading, with_backend
-from tests.config.test_check import CheckCase
+from tests.config.doubles import PLUGINS, CheckCase, loaded, problems_of, reading, with_backend
 from trickster.config.load import PluginOptions, Sources, load
 from trickster.config.paths import PathOptions
 from trickster.config.served import laid_over

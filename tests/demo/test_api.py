@@ -12,18 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from demo.api import Account, Answer, Api, Cost, Ledger
 from demo.series import standard_catalogue
+from tests.demo.doubles import CHEAP, NOW, now_clock
 from trickster.messages import Params
 
-NOW = 1_700_000_000
-CHEAP = Cost(0.0, 0.0)
 RANGE = (("query", "up"), ("start", str(NOW - 60)), ("end", str(NOW)), ("step", "15"))
-
-
-def now_clock() -> Clock:
-    """:return: a clock that stands at a fixed instant."""
-    clock = Clock()
-    clock.advance(NOW)
-    return clock
 
 
 class ApiTestCase(SynchronousTestCase):

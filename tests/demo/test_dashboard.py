@@ -27,7 +27,7 @@ from demo.dashboard import (
 )
 from demo.origin import OriginResource
 from demo.series import standard_catalogue
-from tests.demo.test_api import CHEAP, NOW, now_clock
+from tests.demo.doubles import CHEAP, NOW, now_clock
 
 WINDOW = Window.ending(NOW, 600, 15)
 

@@ -20,7 +20,7 @@ from demo.options import Options
 from demo.proxy import ProxyFailed
 from demo.report import Display
 from demo.spelling import success, write_json
-from tests.demo.test_api import now_clock
+from tests.demo.doubles import now_clock
 
 WINDOW = Window(100, 130, 10)
 FULL = [[100, "1"], [110, "2"], [120, "3"], [130, "4"]]

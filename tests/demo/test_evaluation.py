@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from math import inf, isnan
-from typing import TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from demo.evaluation import CannotEvaluate, Evaluation, Grid, Row
 from demo.language import parse
 from demo.series import SCRAPE, Catalogue, Kind, Metric, Series
-
-_T = TypeVar("_T")
+from tests.demo.doubles import finished
 
 START = 1_700_000_010_000
 METRICS = (
@@ -24,16 +21,6 @@ METRICS = (
     Metric("one", Kind.GAUGE, "", 1.0, 1, (("a", ("1",)),), is_steady=True),
 )
 CATALOGUE = Catalogue.of(METRICS)
-
-
-def finished(work: Generator[None, None, _T]) -> _T:
-    """:return: the result of something that lets others run in between."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as done:
-            value: _T = done.value
-            return value
 
 
 def evaluated(text: str, grid: Grid, now_ms: int = 2 * START) -> list[Row]:

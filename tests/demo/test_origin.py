@@ -11,7 +11,7 @@ from twisted.web.test.requesthelper import DummyChannel
 from demo.api import Account, Api, Cost
 from demo.origin import OriginResource
 from demo.series import standard_catalogue
-from tests.demo.test_api import CHEAP, now_clock
+from tests.demo.doubles import CHEAP, now_clock
 
 
 class OriginTests(SynchronousTestCase):

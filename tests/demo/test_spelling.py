@@ -21,7 +21,7 @@ from demo.spelling import (
     write_time,
     write_value,
 )
-from tests.demo.test_evaluation import finished
+from tests.demo.doubles import finished
 
 
 class ReadingTests(SynchronousTestCase):

@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-from tests.end_to_end.certificates import Authority
 from tests.end_to_end.servers import Answer, Trickster, fetch
 from tests.end_to_end.standing import Standing
 from tests.end_to_end.talking import eventually
+from trickster.testing.certificates import Authority
 
 
 class _Quiet(BaseHTTPRequestHandler):
@@ -44,19 +44,21 @@ class TlsOriginTests(Standing):
 
     @classmethod
     def started(cls, root: Path) -> None:
-        authority = Authority(root)
+        authority = Authority.make("Test Authority")
+        trusted = root / "authority.pem"
+        trusted.write_bytes(authority.certificate)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*authority.issue("origin.test", "127.0.0.1"))
-        context.load_verify_locations(authority.path)
+        context.load_cert_chain(*authority.identity("origin.test", "127.0.0.1").save(root, "origin"))
+        context.load_verify_locations(trusted)
         context.verify_mode = ssl.CERT_OPTIONAL
         cls.server = _Server(("127.0.0.1", 0), _Quiet)
         cls.running.callback(cls.server.server_close)
         cls.running.callback(cls.server.shutdown)
         cls.server.socket = context.wrap_socket(cls.server.socket, server_side=True)
         threading.Thread(target=cls.server.serve_forever, daemon=True).start()
-        ours = [str(path) for path in authority.issue("trickster.test")]
+        ours = [str(file) for file in authority.identity("trickster.test").save(root, "ours")]
         port = cls.server.server_address[1]
-        believed = {"certificate_authority_paths": [str(authority.path)]}
+        believed = {"certificate_authority_paths": [str(trusted)]}
         cls.trickster = cls.kept(Trickster(root / "trickster", {
             name: {"provider": "proxy", "origin_url": f"https://{host}:{port}", "tls": tls}
             for name, host, tls in (

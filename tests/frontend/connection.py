@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
@@ -16,9 +15,9 @@ from trickster.frontend.channel import ProxyChannel
 from trickster.frontend.limits import ListenerLimits
 from trickster.frontend.resource import ResponderResource
 from trickster.frontend.site import ProxySite
-from trickster.interfaces import IDuplex, IResponder
+from trickster.interfaces import IResponder
 from trickster.messages import Headers, Octets, Request, Response
-from trickster.testing.doubles import PausedBody
+from trickster.testing.bodies import PausedBody
 
 # 2026-01-02 03:04:05 UTC
 NOW = 1767323045
@@ -149,25 +148,6 @@ class Streaming:
 
     async def respond(self, request: Request) -> Response:
         return self.response
-
-
-@implementer(IDuplex)
-class Duplex(PausedBody):
-    """The far end of a tunnel."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-        self.written: list[bytes] = []
-        self.has_ended = False
-        self.full: Deferred[None] | None = None
-
-    async def write(self, octets: bytes) -> None:
-        self.written.append(octets)
-        if self.full is not None:
-            await self.full
-
-    def end(self) -> None:
-        self.has_ended = True
 
 
 def get(target: bytes = b"/", *fields: bytes) -> bytes:

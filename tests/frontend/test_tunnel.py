@@ -5,9 +5,10 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.frontend.connection import Connection, Duplex, get
+from tests.frontend.connection import Connection, get
 from trickster.errors import UpstreamBroke
 from trickster.messages import Headers, Response
+from trickster.testing.bodies import PausedDuplex
 from trickster.testing.doubles import RecordingResponder
 
 UPGRADE = get(b"/chat", b"Connection: Upgrade", b"Upgrade: websocket")
@@ -17,7 +18,7 @@ class TunnelTests(SynchronousTestCase):
     """RFC 9110 section 7.8: after a 101, octets go both ways."""
 
     def setUp(self) -> None:
-        self.far = Duplex()
+        self.far = PausedDuplex()
         headers = Headers(((b"Upgrade", b"websocket"), (b"Sec-WebSocket-Accept", b"x")))
         self.connection = Connection(RecordingResponder.of(Response(101, headers, self.far)))
 

@@ -22,7 +22,8 @@ from trickster.interfaces import IBody
 from trickster.messages import Octets
 from trickster.middleware.codedbody import PIECE, CodedBody, Resumed, next_turn
 from trickster.middleware.coders import codings
-from trickster.testing.doubles import PausedBody, at_once
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import at_once
 
 GZIP = next(coding for coding in codings() if coding.name == b"gzip")
 

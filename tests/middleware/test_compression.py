@@ -24,7 +24,8 @@ from trickster.middleware.compression import (
     unmodified_headers,
     varied,
 )
-from trickster.testing.doubles import PausedBody, RecordingResponder, at_once
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import RecordingResponder, at_once
 
 TYPES = ("application/json", "Text/Plain", "text/event-stream")
 TEXT = b"a body that is worth it, " * 40

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -12,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.observability.doubles import Lines
 from trickster.errors import (
     BadRequest,
     MethodNotAllowed,
@@ -27,31 +27,16 @@ from trickster.observability.access import Observed
 from trickster.observability.accesslog import AccessLog
 from trickster.observability.counters import RouteLabels
 from trickster.observability.decisionlog import DecisionLog
-from trickster.observability.lines import ILineSink, logfmt
+from trickster.observability.lines import logfmt
 from trickster.observability.metrics import Metrics
 from trickster.observability.refusals import SpelledRefusal
 from trickster.routes import LocalAnswer
+from trickster.testing.bodies import PausedDuplex, ScriptedBody
+from trickster.testing.doubles import RecordingResponder
 
 LABELS = RouteLabels("prom", "prometheus", "/api/v1/query")
 GET = Request(b"GET", b"/api/v1/query?query=up")
 HIT = Outcome(Engine.OBJECT, Status.HIT)
-
-
-@implementer(IResponder)
-@define
-class Answers:
-    """Answers what it was told to, or raises it; waits for a Deferred."""
-
-    answer: Any
-
-    async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
-        answer = self.answer
-        if isinstance(answer, Deferred):
-            answer = await answer
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 @implementer(IResponder)
@@ -79,46 +64,6 @@ class Noting:
         return Response(200, outcome=HIT)
 
 
-@implementer(IBody)
-@define
-class Pieces:
-    """A body of given pieces; an exception among them is raised."""
-
-    pieces: list[Any]
-    length: int | None = None
-    is_closed: bool = False
-
-    async def read(self) -> bytes:
-        """See L{IBody.read}."""
-        piece = self.pieces.pop(0) if self.pieces else b""
-        if isinstance(piece, Deferred):
-            piece = await piece
-        if isinstance(piece, Exception):
-            raise piece
-        return piece
-
-    def close(self) -> None:
-        """See L{IBody.close}."""
-        self.is_closed = True
-
-
-@implementer(IDuplex)
-@define
-class Tunnel(Pieces):
-    """The same with a way back."""
-
-    written: list[bytes] = field(factory=list)
-    is_ended: bool = False
-
-    async def write(self, octets: bytes) -> None:
-        """See L{IDuplex.write}."""
-        self.written.append(octets)
-
-    def end(self) -> None:
-        """See L{IDuplex.end}."""
-        self.is_ended = True
-
-
 @implementer(IRefusalFormat)
 class Spelling:
     """Spells path and status."""
@@ -128,18 +73,6 @@ class Spelling:
         """See L{IRefusalFormat.spelled_refusal}."""
         headers = Headers(((b"Content-Type", b"a/b"),))
         return LocalAnswer(status, path + b" %d" % status, headers)
-
-
-@implementer(ILineSink)
-@define
-class Lines:
-    """Keeps lines."""
-
-    lines: list[str] = field(factory=list)
-
-    def write(self, line: str) -> None:
-        """See L{ILineSink.write}."""
-        self.lines.append(line)
 
 
 class ObservedTestCase(SynchronousTestCase):
@@ -155,7 +88,8 @@ class ObservedTestCase(SynchronousTestCase):
     def observed(self, answer: Any, spelling: Any = None) -> Observed:
         """:return: an observed responder that answers so."""
         log = AccessLog(self.sink, logfmt, self.clock.seconds)
-        return Observed(Answers(answer), LABELS, self.metrics, log, self.clock, spelling)
+        return Observed(RecordingResponder.of(answer), LABELS, self.metrics, log, self.clock,
+                        spelling)
 
     def answer(self, answer: Any, request: Request = GET, spelling: Any = None) -> Response:
         """:return: what comes of an answer that is there at once."""
@@ -287,7 +221,8 @@ class FormTests(ObservedTestCase):
 
     def test_shown(self) -> None:
         """Where forms are questions, the log has them, secrets masked."""
-        for body in (Octets(b"query=up&token=s3cret"), Pieces([b"query=up&tok", b"en=s3cret"])):
+        for body in (Octets(b"query=up&token=s3cret"),
+                     ScriptedBody.of(b"query=up&tok", b"en=s3cret")):
             line = self.line(True, body)
             self.assertIn('query="query=up&token=*****"', line)
             self.assertNotIn("s3cret", line)
@@ -384,9 +319,9 @@ class ErrorTests(ObservedTestCase):
 class BodyTests(ObservedTestCase):
     """Answers whose bodies are still to come."""
 
-    def body(self, *pieces: Any, length: int | None = None) -> tuple[IBody, Pieces]:
+    def body(self, *pieces: Any, length: int | None = None) -> tuple[IBody, ScriptedBody]:
         """:return: the observed body of an answer, and the one within."""
-        inner = Pieces(list(pieces), length)
+        inner = ScriptedBody(list(pieces), length)
         return self.answer(Response(200, body=inner, outcome=HIT)).body, inner
 
     def test_provides(self) -> None:
@@ -455,7 +390,7 @@ class BodyTests(ObservedTestCase):
         for broken, status, told in ((UpstreamBroke("gone"), 502, "proxy-error"),
                                      (BadRequest("short"), 400, "error"),
                                      (ZeroDivisionError("private"), 500, "error")):
-            body = self.answer(Response(200, body=Pieces([broken]), outcome=HIT),
+            body = self.answer(Response(200, body=ScriptedBody.of(broken), outcome=HIT),
                                spelling=Spelling()).body
             failing = Deferred.fromCoroutine(body.read())
             error = self.failureResultOf(failing, SpelledRefusal).value
@@ -468,16 +403,17 @@ class BodyTests(ObservedTestCase):
 
     def test_head_leaves_the_body(self) -> None:
         """The body of an answer to HEAD is not counted."""
-        inner = Pieces([b"x"])
+        inner = ScriptedBody.of(b"x")
         response = self.answer(Response(200, body=inner, outcome=HIT), Request(b"HEAD", b"/"))
         self.assertIs(response.body, inner)
 
     def test_tunnel(self) -> None:
         """After an upgrade, octets still go both ways."""
-        inner = Tunnel([b"down"])
+        inner = PausedDuplex()
+        inner.feed(b"down")
         body = self.answer(Response(101, body=inner, outcome=HIT)).body
         verifyObject(IDuplex, body)
         self.now(body.write(b"up"))
         body.end()
-        self.assertEqual((self.now(body.read()), inner.written, inner.is_ended),
+        self.assertEqual((self.now(body.read()), inner.written, inner.has_ended),
                          (b"down", [b"up"], True))

@@ -5,29 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from attrs import define, field
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
+from tests.observability.doubles import Lines
 from trickster.errors import Reason
 from trickster.messages import Engine, Headers, Outcome, Peer, Request, Status
 from trickster.observability.accesslog import AccessEntry, AccessLog
 from trickster.observability.counters import RouteLabels
-from trickster.observability.lines import ILineSink, json_text
+from trickster.observability.lines import json_text
 from trickster.observability.masking import masked_target, masked_text
-
-
-@implementer(ILineSink)
-@define
-class Lines:
-    """Keeps lines."""
-
-    lines: list[str] = field(factory=list)
-
-    def write(self, line: str) -> None:
-        """See L{ILineSink.write}."""
-        self.lines.append(line)
 
 
 def _entry(**kwargs: Any) -> AccessEntry:

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.observability.doubles import Lines
 from trickster.errors import Reason
 from trickster.messages import Engine, FastForward, Outcome, Request, Status
 from trickster.observability.accesslog import AccessEntry
@@ -85,17 +86,6 @@ class DecisionTests(SynchronousTestCase):
         """A request on whose path nothing was noted has a line as well."""
         bare = evolve(entry(Outcome()), request=Request(b"GET", b"/"))
         self.assertNotIn("key", dict(decision_fields(bare, 0)))
-
-
-class Lines:
-    """Keeps lines."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def write(self, line: str) -> None:
-        """Keep a line."""
-        self.lines.append(line)
 
 
 class LogTests(SynchronousTestCase):

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher, capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.observability.doubles import Lines
 from trickster.config.model import LoggingOptions
 from trickster.messages import Outcome, Request
 from trickster.observability.accesslog import AccessEntry
@@ -22,22 +22,6 @@ from trickster.observability.logs import Logs, ProgramLog, logs, numbered, strea
 from trickster.observability.sinks import PublisherSink
 
 ENTRY = AccessEntry(Request(b"GET", b"/x"), RouteLabels("b", "p", "/"), 200, Outcome(), 0, 0, 0)
-
-
-@define
-class Lines:
-    """Keeps lines."""
-
-    lines: list[str] = field(factory=list)
-    flushes: int = 0
-
-    def write(self, line: str) -> None:
-        """Keep a line."""
-        self.lines.append(line)
-
-    def flush(self) -> None:
-        """Count."""
-        self.flushes += 1
 
 
 class ProgramLogTests(SynchronousTestCase):

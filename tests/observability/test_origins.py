@@ -7,7 +7,6 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.observability.test_access import Tunnel
 from trickster.bodies import Pieces, read_all
 from trickster.errors import BadRequest, RequestError, UpstreamBroke, UpstreamTimeout
 from trickster.messages import Octets, Request, Response
@@ -15,7 +14,8 @@ from trickster.observability.counters import OriginCounters
 from trickster.observability.decisionlog import Notes
 from trickster.observability.origins import CountedOrigin
 from trickster.observability.outages import OutageLog
-from trickster.testing.doubles import PausedBody, PausedOrigin, RecordingResponder, at_once
+from trickster.testing.bodies import PausedBody, PausedDuplex
+from trickster.testing.doubles import PausedOrigin, RecordingResponder, at_once
 
 
 def outages() -> OutageLog:
@@ -119,7 +119,7 @@ class CountedOriginTests(SynchronousTestCase):
             at_once(answer.body.read())
             self.assertEqual(counted.outages.is_failing, is_failing)
         counted = self.failing(UpstreamTimeout())
-        counted.inner = RecordingResponder.of(Response(101, body=Tunnel([b"x"])))
+        counted.inner = RecordingResponder.of(Response(101, body=PausedDuplex()))
         at_once(counted.respond(Request(b"GET", b"/")))
         self.assertFalse(counted.outages.is_failing)
 

@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-from attrs import define, field
 from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.observability.doubles import Paper
 from trickster.observability.destinations import IDestination, RotatedFile, Stream
 from trickster.observability.lines import ILineSink
 from trickster.observability.sinks import BufferedSink, PublisherSink
 
 MIB = 1 << 20
-
-
-@implementer(IDestination)
-@define
-class Paper:
-    """
-    Keeps what is written.
-
-    :ivar room: octets that it takes from now on.
-    """
-
-    written: list[bytes] = field(factory=list)
-    room: int = 1 << 40
-    error: OSError | None = None
-    is_open: bool = False
-
-    def open(self) -> None:
-        """See L{IDestination.open}."""
-        self.is_open = True
-
-    def write(self, octets: bytes) -> bytes:
-        """See L{IDestination.write}."""
-        if self.error is not None:
-            raise self.error
-        self.written.append(octets[:self.room])
-        return octets[self.room:]
-
-    def close(self) -> None:
-        """See L{IDestination.close}."""
-        self.is_open = False
 
 
 class BufferedSinkTests(SynchronousTestCase):

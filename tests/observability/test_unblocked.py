@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent, textFileLogObserver
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.observability.test_sinks import Paper
+from tests.observability.doubles import Paper
 from trickster.observability.unblocked import UnblockedFile, unblocked
 
 MIB = 1 << 20

@@ -11,7 +11,8 @@ from tests.ranges.fakeprometheus import having, saying, status, truncated
 from trickster.errors import BadRequest, NotATimeRange, Reason, RequestTooLarge
 from trickster.messages import Headers, Octets, Request, Status
 from trickster.origins.promrange import PrometheusRange
-from trickster.testing.doubles import PausedBody, at_once
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import at_once
 from trickster.timeseries.planning import Sharding
 from trickster.timeseries.query import TimeRangeQuery
 

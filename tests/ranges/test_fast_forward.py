@@ -14,7 +14,8 @@ from trickster.messages import FastForward, Headers, Octets, Request, Response, 
 from trickster.origins.promrange import PrometheusRange
 from trickster.ranges.fast_forward import NewestSamples, instant_wanted
 from trickster.ranges.plan import DialectFailed
-from trickster.testing.doubles import PausedBody, PausedOrigin, at_once
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import PausedOrigin, at_once
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.planning import aligned
 from trickster.timeseries.query import TimeRangeQuery

@@ -12,7 +12,8 @@ from tests.ranges.fakeprometheus import (
     Lingering,
 )
 from trickster.messages import Response
-from trickster.testing.doubles import PausedBody, PausedStore
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import PausedStore
 from trickster.timeseries.planning import Sharding
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from trickster.errors import StoreError, UpstreamBroke
-from trickster.interfaces import IBody, ICacheStore, IReferenceStore, IResponder
+from trickster.interfaces import ICacheStore, IReferenceStore, IResponder
 from trickster.messages import Request, text_response
 from trickster.testing.doubles import (
     BrokenStore,
     DictStore,
-    PausedBody,
     PausedOrigin,
     PausedStore,
     RecordingResponder,
@@ -89,46 +88,6 @@ class ResponderTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(first), ONE)
         self.failureResultOf(second, UpstreamBroke)
         self.assertEqual(origin.waiting, [])
-
-
-class PausedBodyTests(SynchronousTestCase):
-    """A body that comes when the test says so."""
-
-    def setUp(self) -> None:
-        """Make one."""
-        self.body = PausedBody()
-
-    def test_provides(self) -> None:
-        """It is a body."""
-        verifyObject(IBody, self.body)
-
-    def test_fed_before(self) -> None:
-        """What is there is read in pieces, up to the end, which stays."""
-        self.body.feed(b"a", b"bc", b"")
-        self.assertEqual([at_once(self.body.read()) for _ in range(4)], [b"a", b"bc", b"", b""])
-
-    def test_fed_later(self) -> None:
-        """A reader waits for what is not there yet."""
-        reading = _begun(self.body.read())
-        self.assertTrue(self.body.is_awaited)
-        self.body.feed(b"a")
-        self.assertEqual(self.successResultOf(reading), b"a")
-        self.assertFalse(self.body.is_awaited)
-
-    def test_error(self) -> None:
-        """It can break off."""
-        self.body.feed(b"a", UpstreamBroke())
-        at_once(self.body.read())
-        self.assertRaises(UpstreamBroke, at_once, self.body.read())
-
-    def test_cancelled(self) -> None:
-        """A reader may leave."""
-        reading = _begun(self.body.read())
-        reading.cancel()
-        self.failureResultOf(reading, CancelledError)
-        self.assertFalse(self.body.is_awaited)
-        self.body.close()
-        self.assertTrue(self.body.is_closed)
 
 
 class DictStoreTests(cache_store_contract(DictStore), TestCase):  # type: ignore[misc]

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectingCancelledError, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import Clock
@@ -20,6 +20,7 @@ from trickster.http.origin_url import OriginURL
 from trickster.messages import NO_HEADERS, Headers, Octets, Pair, Peer, Request, Response
 from trickster.upstream.client import UpstreamClient
 from trickster.upstream.options import UpstreamOptions
+from trickster.upstream.protocol import Connection
 
 PLACE = IPv4Address("TCP", "127.0.0.1", 9090)
 
@@ -141,42 +142,20 @@ class ScriptedOrigin:
         return self.wires[-1]
 
 
-class PausedBody:
-    """A request body whose next octets come when a test says so."""
+class Keeper:
+    """Owns a connection, and remembers what became of it."""
 
-    def __init__(self, length: int | None = None) -> None:
-        self.length = length
-        self.pending: list[bytes | Exception] = []
-        self.waiting: Deferred[bytes] | None = None
-        self.closed = 0
-        self.cancelled = 0
+    def __init__(self) -> None:
+        self.said: list[str] = []
 
-    def read(self) -> Deferred[bytes]:
-        if self.pending:
-            first = self.pending.pop(0)
-            if isinstance(first, Exception):
-                raise first
-            return succeed(first)
-        self.waiting = Deferred(self._cancel)
-        return self.waiting
+    def released(self, connection: Connection) -> None:
+        self.said.append("released")
 
-    def close(self) -> None:
-        self.closed += 1
+    def dropped(self, connection: Connection) -> None:
+        self.said.append("dropped")
 
-    def gives(self, octets: bytes | Exception) -> None:
-        """The next octets are here; none are the end."""
-        if self.waiting is None:
-            self.pending.append(octets)
-            return
-        waiting, self.waiting = self.waiting, None
-        if isinstance(octets, Exception):
-            waiting.errback(octets)
-        else:
-            waiting.callback(octets)
-
-    def _cancel(self, _: Deferred[bytes]) -> None:
-        self.waiting = None
-        self.cancelled += 1
+    def closed(self, connection: Connection) -> None:
+        self.said.append("closed")
 
 
 def a_request(method: bytes = b"GET", target: bytes = b"/", *fields: Pair, body: Any = None,
@@ -235,7 +214,3 @@ class ClientCase(SynchronousTestCase):
     def at_rest(self, idle: int = 0) -> None:
         stats = self.client.stats
         self.assertEqual((stats.active, stats.idle, stats.waiting), (0, idle, 0))
-
-
-__all__ = ["OK", "CancelledError", "ClientCase", "PausedBody", "ScriptedOrigin", "Wire", "a_client",
-           "a_request", "answering", "reading"]

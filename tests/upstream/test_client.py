@@ -5,14 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
-from tests.upstream.scripted import (
-    OK,
-    ClientCase,
-    PausedBody,
-    a_client,
-    a_request,
-    reading,
-)
+from tests.upstream.scripted import OK, ClientCase, a_client, a_request, reading
 from trickster.errors import (
     BadRequest,
     Reason,
@@ -21,6 +14,7 @@ from trickster.errors import (
 )
 from trickster.interfaces import IResponder
 from trickster.messages import Octets, Request, Response, Status, octets_of
+from trickster.testing.bodies import PausedBody
 
 
 class AnswerTests(ClientCase):

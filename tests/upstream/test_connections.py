@@ -10,7 +10,6 @@ from twisted.internet.error import ConnectionRefusedError, DNSLookupError
 from tests.upstream.scripted import (
     OK,
     ClientCase,
-    PausedBody,
     ScriptedOrigin,
     a_client,
     a_request,
@@ -24,6 +23,7 @@ from trickster.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from trickster.testing.bodies import PausedBody
 
 
 class NameThatHangs(ScriptedOrigin):
@@ -109,7 +109,7 @@ class CancelTests(ClientCase):
         asked = self.asked(a_request(b"POST", b"/", body=body))
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
-        self.assertEqual((body.cancelled, body.closed), (1, 1))
+        self.assertEqual((body.cancels, body.closes), (1, 1))
         self.at_rest()
 
     def test_while_queueing(self) -> None:

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cycles import left_in_cycles
-from tests.upstream.test_protocol import Keeper, Wire, a_request
+from tests.upstream.scripted import Keeper, Wire, a_request
 from trickster.bodies import read_all
 from trickster.testing.doubles import at_once
 from trickster.upstream.exchange import Order

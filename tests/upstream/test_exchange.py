@@ -8,13 +8,7 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
-from tests.upstream.scripted import (
-    OK,
-    ClientCase,
-    PausedBody,
-    a_request,
-    reading,
-)
+from tests.upstream.scripted import OK, ClientCase, a_request, reading
 from trickster.errors import (
     UpstreamBroke,
     UpstreamMalformed,
@@ -22,6 +16,7 @@ from trickster.errors import (
 )
 from trickster.interfaces import IDuplex
 from trickster.messages import Request
+from trickster.testing.bodies import PausedBody
 
 
 class UpgradeTests(ClientCase):

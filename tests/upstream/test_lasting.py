@@ -7,16 +7,10 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import Deferred
 
-from tests.upstream.scripted import (
-    OK,
-    ClientCase,
-    PausedBody,
-    a_client,
-    a_request,
-    reading,
-)
+from tests.upstream.scripted import OK, ClientCase, a_client, a_request, reading
 from trickster.errors import Overloaded, UpstreamTimeout
 from trickster.messages import Collecting, Request, Response
+from trickster.testing.bodies import PausedBody
 
 SWITCH = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
           b"Upgrade: websocket\r\n\r\n")
@@ -118,7 +112,7 @@ class ApartTests(ClientCase):
         self.clock.advance(6)
         self.assertEqual(self.answered(OK).status, 200)
         self.assertEqual(self.client.stats.lasting, 1)
-        body.gives(b"")
+        body.feed(b"")
         self.origin.wires[0].sends(OK)
         self.assertEqual(self.successResultOf(uploading).status, 200)
         self.assertEqual((self.client.stats.active, self.client.stats.lasting), (0, 0))
@@ -128,7 +122,7 @@ class ApartTests(ClientCase):
         body = PausedBody()
         self.asked(a_request(b"POST", body=body))
         self.clock.advance(4)
-        body.gives(b"")
+        body.feed(b"")
         self.clock.advance(6)
         self.assertNoResult(self.asked())
         self.assertEqual(self.client.stats.lasting, 0)

@@ -7,8 +7,9 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.upstream.scripted import OK, ClientCase, PausedBody, a_client, a_request, reading
+from tests.upstream.scripted import OK, ClientCase, a_client, a_request, reading
 from trickster.messages import Request
+from trickster.testing.bodies import PausedBody
 
 EVENTS = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
           b"Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
@@ -63,7 +64,7 @@ class LeavingTests(ClientCase):
     def sending_while_blocked(self) -> Leave:
         asked = self.asked(self.upload())
         self.origin.wire.producer.pauseProducing()
-        self.uploads[-1].gives(b"x")
+        self.uploads[-1].feed(b"x")
         return self.cancelling(asked)
 
     def waiting(self) -> Leave:
@@ -153,7 +154,7 @@ class LeavingTests(ClientCase):
                 self.assertEqual((stats.active, stats.idle, stats.waiting, stats.lasting),
                                  (0, 0, 0, 0))
                 self.assertFalse(any(wire.is_open for wire in self.origin.wires))
-                self.assertTrue(all(body.closed == 1 for body in self.uploads))
+                self.assertTrue(all(body.closes == 1 for body in self.uploads))
                 self.assertEqual(self.clock.getDelayedCalls(), [])
                 self.assertEqual(self.answered(OK).status, 200)
                 self.assertTrue(self.client.stop().called)

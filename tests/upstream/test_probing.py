@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import UpstreamUnreachable
 from trickster.messages import Octets, Request, Response, octets_of
-from trickster.testing.doubles import PausedBody, PausedOrigin, RecordingResponder, at_once
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import PausedOrigin, RecordingResponder, at_once
 from trickster.upstream.health import Expectation, Health, ProbePlan, State, Thresholds
 from trickster.upstream.probing import HealthCheck
 

@@ -13,30 +13,15 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
-from tests.upstream.scripted import PausedBody, Wire, a_request
+from tests.upstream.scripted import Keeper, Wire, a_request
 from trickster.errors import UpstreamBroke
+from trickster.testing.bodies import PausedBody
 from trickster.upstream import protocol
 from trickster.upstream.exchange import Order
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.protocol import Connection
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-
-
-class Keeper:
-    """Owns a connection, and remembers what became of it."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def released(self, connection: Connection) -> None:
-        self.said.append("released")
-
-    def dropped(self, connection: Connection) -> None:
-        self.said.append("dropped")
-
-    def closed(self, connection: Connection) -> None:
-        self.said.append("closed")
 
 
 class Kernel:
@@ -120,8 +105,8 @@ class EagerTests(ProtocolCase):
         transport = self.plain(100)
         body = PausedBody(2)
         self.ask(b"head", body)
-        body.gives(b"ab")
-        body.gives(b"")
+        body.feed(b"ab")
+        body.feed(b"")
         self.connection.dataReceived(OK)
         self.ask(b"next")
         self.assertEqual((transport.kernel.taken, transport.written), (b"head", b"abnext"))

@@ -21,11 +21,11 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.upstream.certificates import Authority, Identity
 from tests.upstream.scripted import PLACE, a_request, reading
 from trickster.errors import ConfigurationError, UpstreamBroke, UpstreamUnreachable
 from trickster.http.origin_url import OriginURL
 from trickster.messages import Response, octets_of
+from trickster.testing.certificates import Authority, Identity
 from trickster.upstream.client import UpstreamClient
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.tls import TLSOptions, connection_creator

@@ -5,14 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.upstream.scripted import (
-    OK,
-    ClientCase,
-    PausedBody,
-    a_client,
-    a_request,
-    reading,
-)
+from tests.upstream.scripted import OK, ClientCase, a_client, a_request, reading
 from trickster.errors import (
     BadRequest,
     Reason,
@@ -21,6 +14,7 @@ from trickster.errors import (
     UpstreamTimeout,
 )
 from trickster.messages import Octets, Response
+from trickster.testing.bodies import PausedBody
 
 
 class UploadTests(ClientCase):
@@ -50,9 +44,9 @@ class UploadTests(ClientCase):
         body = PausedBody(4)
         asked = self.asked(a_request(b"POST", b"/", body=body))
         self.assertIn(b"\r\nContent-Length: 4\r\n\r\n", self.origin.wire.asked())
-        body.gives(b"ab")
-        body.gives(b"cd")
-        body.gives(b"")
+        body.feed(b"ab")
+        body.feed(b"cd")
+        body.feed(b"")
         self.assertEqual(self.origin.wire.asked(), b"abcd")
         self.origin.wire.sends(OK)
         self.successResultOf(asked)
@@ -65,8 +59,8 @@ class UploadTests(ClientCase):
         head = self.origin.wire.asked()
         self.assertIn(b"\r\nTransfer-Encoding: chunked\r\n\r\n", head)
         self.assertNotIn(b"Content-Length", head)
-        body.gives(b"x" * 17)
-        body.gives(b"")
+        body.feed(b"x" * 17)
+        body.feed(b"")
         self.assertEqual(self.origin.wire.asked(), b"11\r\n" + b"x" * 17 + b"\r\n0\r\n\r\n")
         self.origin.wire.sends(OK)
         self.successResultOf(asked)
@@ -76,10 +70,10 @@ class UploadTests(ClientCase):
         body = PausedBody()
         self.asked(a_request(b"POST", b"/", body=body))
         self.origin.wire.producer.pauseProducing()
-        body.gives(b"ab")
-        self.assertIsNone(body.waiting)
+        body.feed(b"ab")
+        self.assertFalse(body.is_awaited)
         self.origin.wire.producer.resumeProducing()
-        self.assertIsNotNone(body.waiting)
+        self.assertTrue(body.is_awaited)
 
     def test_origin_that_takes_nothing(self) -> None:
         """An origin that does not take the body in time is given up."""
@@ -88,10 +82,10 @@ class UploadTests(ClientCase):
         self.clock.advance(3600)
         self.assertNoResult(asked)
         self.origin.wire.producer.pauseProducing()
-        body.gives(b"ab")
+        body.feed(b"ab")
         self.clock.advance(60)
         self.failureResultOf(asked, UpstreamTimeout)
-        self.assertEqual(body.closed, 1)
+        self.assertEqual(body.closes, 1)
         self.at_rest()
 
     def test_wrong_length(self) -> None:
@@ -100,7 +94,7 @@ class UploadTests(ClientCase):
             body = PausedBody(4)
             asked = self.asked(a_request(b"POST", b"/", body=body))
             for octets in pieces:
-                body.gives(octets)
+                body.feed(octets)
             self.failureResultOf(asked, BadRequest)
             self.assertTrue(self.origin.wire.aborted)
             self.assertNotIn(b"e", self.origin.wire.asked()[-5:])
@@ -110,7 +104,7 @@ class UploadTests(ClientCase):
         """What is wrong with the client's body is what the client is told."""
         body = PausedBody()
         asked = self.asked(a_request(b"POST", b"/", body=body))
-        body.gives(RequestError("too large", Reason.REQUEST_TOO_LARGE, 413))
+        body.feed(RequestError("too large", Reason.REQUEST_TOO_LARGE, 413))
         self.assertEqual(self.failureResultOf(asked, RequestError).value.status, 413)
         self.assertTrue(self.origin.wire.aborted)
         self.at_rest()
@@ -119,10 +113,10 @@ class UploadTests(ClientCase):
         """An answer before the body's end is an answer; the rest is not sent."""
         body = PausedBody()
         asked = self.asked(a_request(b"POST", b"/", body=body))
-        body.gives(b"ab")
+        body.feed(b"ab")
         self.origin.wire.sends(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno")
         self.assertEqual(self.successResultOf(asked).status, 413)
-        self.assertEqual((body.cancelled, body.closed), (1, 1))
+        self.assertEqual((body.cancels, body.closes), (1, 1))
         self.assertTrue(self.origin.wire.aborted)
         self.at_rest()
 
@@ -134,8 +128,8 @@ class UploadTests(ClientCase):
         response = self.successResultOf(asked)
         self.clock.advance(200)
         self.origin.wire.asked()
-        body.gives(b"xy")
-        body.gives(b"")
+        body.feed(b"xy")
+        body.feed(b"")
         self.assertEqual(self.origin.wire.asked(), b"2\r\nxy\r\n0\r\n\r\n")
         self.origin.wire.sends(b"cd")
         self.assertEqual(self.whole(response.body), b"abcd")
@@ -147,7 +141,7 @@ class UploadTests(ClientCase):
         asked = self.asked(a_request(b"POST", b"/", body=body))
         self.origin.wire.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
         read = reading(self.successResultOf(asked).body)
-        body.gives(RequestError("gone", Reason.CLIENT_GONE))
+        body.feed(RequestError("gone", Reason.CLIENT_GONE))
         self.failureResultOf(read, RequestError)
         self.at_rest()
 
@@ -157,7 +151,7 @@ class UploadTests(ClientCase):
         asked = self.asked(a_request(b"POST", b"/", body=body))
         self.origin.wire.closes()
         self.failureResultOf(asked, UpstreamBroke)
-        self.assertEqual((body.cancelled, body.closed), (1, 1))
+        self.assertEqual((body.cancels, body.closes), (1, 1))
 
     def test_expectation(self) -> None:
         """The frontend answers expectations; the origin is not asked."""
@@ -175,8 +169,8 @@ class ExpectationTests(ClientCase):
         return body, self.asked(evolve(request, version=version))
 
     def sent_whole(self, body: PausedBody) -> None:
-        body.gives(b"abcd")
-        body.gives(b"")
+        body.feed(b"abcd")
+        body.feed(b"")
         self.assertEqual(self.origin.wire.asked(), b"abcd")
 
     def test_asked_first(self) -> None:
@@ -184,11 +178,11 @@ class ExpectationTests(ClientCase):
         body, asked = self.expecting()
         self.assertTrue(self.origin.wire.asked().endswith(
             b"\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"))
-        self.assertIsNone(body.waiting)
+        self.assertFalse(body.is_awaited)
         self.origin.wire.sends(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-        self.assertIsNone(body.waiting)
+        self.assertFalse(body.is_awaited)
         self.origin.wire.sends(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.assertIsNotNone(body.waiting)
+        self.assertTrue(body.is_awaited)
         self.sent_whole(body)
         self.origin.wire.sends(OK)
         self.assertEqual(self.successResultOf(asked).status, 200)
@@ -201,8 +195,8 @@ class ExpectationTests(ClientCase):
             body, asked = self.expecting()
             self.origin.wire.sends(answer)
             self.successResultOf(asked)
-            self.assertIsNone(body.waiting)
-            self.assertEqual(body.closed, 1)
+            self.assertFalse(body.is_awaited)
+            self.assertEqual(body.closes, 1)
             self.assertTrue(self.origin.wire.aborted)
             self.at_rest()
 
@@ -212,7 +206,7 @@ class ExpectationTests(ClientCase):
         self.origin.wire.sends(b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n")
         answer = self.successResultOf(asked).body
         self.clock.advance(30)
-        self.assertIsNone(body.waiting)
+        self.assertFalse(body.is_awaited)
         rest = reading(answer)
         self.clock.advance(31)
         self.failureResultOf(rest, UpstreamTimeout)
@@ -223,7 +217,7 @@ class ExpectationTests(ClientCase):
         body, asked = self.expecting()
         self.origin.wire.asked()
         self.clock.advance(0.9)
-        self.assertIsNone(body.waiting)
+        self.assertFalse(body.is_awaited)
         self.clock.advance(0.1)
         self.sent_whole(body)
         self.origin.wire.sends(b"HTTP/1.1 100 Continue\r\n\r\n" + OK)
@@ -243,7 +237,7 @@ class ExpectationTests(ClientCase):
         """Of HTTP/1.0 it means nothing."""
         body, _ = self.expecting(version=b"HTTP/1.0")
         self.assertNotIn(b"Expect", self.origin.wire.asked())
-        self.assertIsNotNone(body.waiting)
+        self.assertTrue(body.is_awaited)
 
     def test_body_is_here(self) -> None:
         """A sender that has the body does not ask whether to send it."""
@@ -257,7 +251,7 @@ class ExpectationTests(ClientCase):
         body, asked = self.expecting()
         self.origin.wire.closes()
         self.assertEqual(len(self.origin.wires), 2)
-        self.assertEqual(body.closed, 0)
+        self.assertEqual(body.closes, 0)
         self.origin.wire.asked()
         self.origin.wire.sends(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.sent_whole(body)
@@ -270,7 +264,7 @@ class ExpectationTests(ClientCase):
         body, asked = self.expecting(b"POST")
         self.origin.wire.closes()
         self.failureResultOf(asked, UpstreamBroke)
-        self.assertEqual(body.closed, 1)
+        self.assertEqual(body.closes, 1)
         self.at_rest()
 
     def test_cancelled(self) -> None:
@@ -278,7 +272,7 @@ class ExpectationTests(ClientCase):
         body, asked = self.expecting()
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
-        self.assertEqual(body.closed, 1)
+        self.assertEqual(body.closes, 1)
         self.clock.advance(2)
-        self.assertIsNone(body.waiting)
+        self.assertFalse(body.is_awaited)
         self.at_rest()

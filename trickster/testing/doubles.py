@@ -1,4 +1,4 @@
-"""Stand-ins that provide the interfaces, for tests: ours and those of plugins."""
+"""Doubles of responders and of stores, for tests: ours and those of plugins."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from trickster.errors import StoreError
-from trickster.interfaces import IBody, ICacheStore, IReferenceStore, IResponder
+from trickster.interfaces import ICacheStore, IReferenceStore, IResponder
 from trickster.messages import Request, Response, text_response
 
-Answer = Response | Exception | Callable[[Request], Response]
+Answer = Response | Exception | Callable[[Request], Response] | Deferred[Response]
 
 
 def at_once(awaitable: Awaitable[Any]) -> Any:
@@ -53,7 +53,7 @@ class RecordingResponder:
     Notes requests and answers at once.
 
     :ivar answers: taken one after the other, the last one again and again: a response, an
-        error to raise, or a function of the request.
+        error to raise, a function of the request, or a Deferred to wait for.
     :ivar requests: what was asked.
     """
 
@@ -71,6 +71,8 @@ class RecordingResponder:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, Deferred):
+            return await answer
         return answer if isinstance(answer, Response) else answer(request)
 
 
@@ -122,55 +124,6 @@ class PausedOrigin:
     def waiting(self) -> list[PausedRequest]:
         """Requests that are neither answered nor cancelled."""
         return [paused for paused in self.asked if not paused.deferred.called]
-
-
-@implementer(IBody)
-@define(eq=False)
-class PausedBody:
-    """
-    A body whose octets come when the test says so.
-
-    :ivar length: that it claims to have.
-    :ivar is_closed: whether its reader has closed it.
-    """
-
-    length: int | None = None
-    is_closed: bool = field(default=False, init=False)
-    _ready: list[bytes | Exception] = field(factory=list, init=False)
-    _reader: Deferred[None] | None = field(default=None, init=False)
-
-    def feed(self, *items: bytes | Exception) -> None:
-        """
-        :param items: octets, an error to raise, or C{b""} for the end.
-        """
-        self._ready += items
-        if self._ready and self._reader is not None:
-            reader, self._reader = self._reader, None
-            reader.callback(None)
-
-    @property
-    def is_awaited(self) -> bool:
-        """Whether a reader waits for more."""
-        return self._reader is not None
-
-    async def read(self) -> bytes:
-        """See L{IBody.read}."""
-        if not self._ready:
-            self._reader = Deferred()
-            try:
-                await self._reader
-            finally:
-                self._reader = None
-        item = self._ready[0]
-        if item != b"":
-            self._ready.pop(0)
-        if isinstance(item, Exception):
-            raise item
-        return item
-
-    def close(self) -> None:
-        """See L{IBody.close}."""
-        self.is_closed = True
 
 
 @implementer(ICacheStore)

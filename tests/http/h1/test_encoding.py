@@ -19,7 +19,7 @@ from trickster.http.h1.encoding import (
     upgrade_head,
 )
 from trickster.messages import Headers, Octets, Outcome, Pair, Response, Status
-from trickster.testing.doubles import PausedBody
+from trickster.testing.bodies import PausedBody
 
 BYTES = st.binary(max_size=6)
 DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
