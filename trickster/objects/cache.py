@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.collapsing.byte_budget import SMALL, OverBudget
+from trickster.collapsing.fills import Alone, Fill, FillTable, Landed, Live, Verdict
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
 from trickster.errors import NotCached, Reason
 from trickster.http.byte_ranges import Span
@@ -35,7 +36,6 @@ from trickster.messages import (
 )
 from trickster.objects.fetch import Fetch
 from trickster.objects.fetching import Fetcher
-from trickster.objects.fills import Alone, Fill, FillTable, Landed, Live, Verdict
 from trickster.objects.options import Collapse, ObjectOptions
 from trickster.objects.requests import (
     Lookup,

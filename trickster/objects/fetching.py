@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from trickster.collapsing.broadcast import SharedBody
 from trickster.collapsing.byte_budget import OverBudget
+from trickster.collapsing.fills import Fill, FillTable, Landed
 from trickster.collapsing.waiters import settled
 from trickster.errors import Reason, RequestError, Undecodable, UpstreamBroke, UpstreamError
 from trickster.http.byte_ranges import Span
@@ -19,7 +20,6 @@ from trickster.http.freshness import is_young_enough, may_replace_error
 from trickster.interfaces import IResponder
 from trickster.messages import Engine, Octets, Outcome, Response, Status, passed_status
 from trickster.objects.fetch import Fetch, is_first_hand, outcome_of
-from trickster.objects.fills import Fill, FillTable, Landed
 from trickster.objects.options import Collapse, ObjectOptions
 from trickster.objects.partial_responses import combined, incomplete_response
 from trickster.objects.requests import RequestRules, fetch_request, range_request

@@ -7,6 +7,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.collapsing.broadcast import SharedBody, Spread
+from trickster.collapsing.fills import Alone, Fill, FillTable, Live, Verdict
 from trickster.errors import Reason
 from trickster.http.cache_control import request_directives
 from trickster.http.freshness import Policy, Rules, names_everything, policy_of, vary_names
@@ -15,7 +16,6 @@ from trickster.keys.cache_key import digest
 from trickster.keys.identity import Identity, Overrides
 from trickster.keys.selecting import matches, selecting_values
 from trickster.messages import Engine, Headers, Outcome, Request, Response, Status
-from trickster.objects.fills import Alone, Fill, FillTable, Live, Verdict
 from trickster.objects.stored_response import StoredResponse
 
 # Fields that make an answer another one, whether the origin says so in Vary or not.

@@ -7,10 +7,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.objects.objectworld import SlowBody
+from trickster.collapsing.fills import Alone, Fill, FillTable, Landed
 from trickster.errors import UpstreamUnreachable
 from trickster.http.freshness import Policy
 from trickster.messages import NO_HEADERS, Outcome, Response
-from trickster.objects.fills import Alone, Fill, FillTable, Landed
 from trickster.objects.stored_response import StoredResponse
 
 
