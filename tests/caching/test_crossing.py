@@ -17,7 +17,7 @@ from tests.collapsing.test_broadcast import FakeSpool
 from tests.objects.objectworld import START, Client, ObjectStore, OctetStore, Origin, World
 from tests.ranges.deltarig import NOW, Rig, range_request
 from trickster.bodies import read_all
-from trickster.collapsing.broadcast import Spread
+from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.hit_memo import HitMemo
 from trickster.errors import TricksterError
 from trickster.http.dates import format_date
@@ -172,7 +172,7 @@ def _proxying() -> World:
     names = (*IDENTITY_HEADERS, *(name.decode() for name in COUNTED_FIELDS))
     origin = Origin()
     return World(clock, origin, ObjectStore(clock), ProgressiveProxy(
-        origin, clock, Spread(1000, 1000, 1000, FakeSpool), Identity(field_names(names)),
+        origin, clock, Buffering(1000, 1000, 1000, FakeSpool), Identity(field_names(names)),
         Overrides(field_names(OVERRIDE_HEADERS))), HitMemo())
 
 

@@ -13,8 +13,8 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.objects.objectworld import SlowBody, broken
-from trickster.collapsing.broadcast import SharedBody, Spread
-from trickster.collapsing.readers import Follower
+from trickster.collapsing.broadcast import BroadcastBody, Buffering
+from trickster.collapsing.readers import BodyReader
 from trickster.collapsing.spool import ISpool
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
@@ -62,10 +62,11 @@ class FakeSpool:
 class Reader:
     """Reads as fast as it can, or when told."""
 
-    body: Follower
+    body: BodyReader
     octets: bytes = b""
     error: Exception | None = None
     is_done: bool = False
+    is_reading: bool = False
 
     def run(self) -> Reader:
         """Read on by itself."""
@@ -81,7 +82,11 @@ class Reader:
 
     async def once(self) -> None:
         """Read one piece."""
-        piece = bytes(await self.body.read())
+        self.is_reading = True
+        try:
+            piece = bytes(await self.body.read())
+        finally:
+            self.is_reading = False
         self.octets += piece
         self.is_done = not piece
 
@@ -99,7 +104,7 @@ class Stage:
     """A shared body, and what it tells its owner."""
 
     source: SlowBody
-    shared: SharedBody
+    shared: BroadcastBody
     spools: list[FakeSpool]
     overflows: list[int]
     hurry: list[bool]
@@ -118,10 +123,10 @@ class Stage:
             spools.append(spool())
             return spools[-1]
 
-        shared = SharedBody(
-            source, Spread(keep, window, ahead, make if spool else None),
+        shared = BroadcastBody(
+            source, Buffering(keep, window, ahead, make if spool else None),
             overflowed=lambda: overflows.append(1), left=lambda: None,
-            in_haste=lambda: hurry[0])
+            is_end_awaited=lambda: hurry[0])
         return cls(source, shared, spools, overflows, hurry)
 
     def pump(self) -> Deferred[None]:
@@ -130,16 +135,16 @@ class Stage:
         return self.pumping
 
     def reader(self) -> Reader:
-        """:return: a reader that follows."""
-        return Reader(self.shared.follow())
+        """:return: a reader at the beginning."""
+        return Reader(BodyReader.of(self.shared))
 
 
-class FollowingTests(SynchronousTestCase):
+class ReadingTests(SynchronousTestCase):
     """What readers get, and when."""
 
     def test_interface(self) -> None:
-        """A follower is a body."""
-        verifyObject(IBody, Stage.of().shared.follow())
+        """A reader is a body."""
+        verifyObject(IBody, BodyReader.of(Stage.of().shared))
 
     def test_live_edge(self) -> None:
         """Each reader gets what has arrived at once, and then what arrives."""
@@ -154,7 +159,7 @@ class FollowingTests(SynchronousTestCase):
         stage.source.send(b"")
         self.assertTrue(first.is_done and second.is_done)
         self.successResultOf(stage.pumping)
-        self.assertEqual(stage.shared.buffers(), (b"abcdef",))
+        self.assertEqual(stage.shared.buffer.in_memory(), (b"abcdef",))
 
     def test_after_the_end(self) -> None:
         """Who comes after the end gets everything that was kept."""
@@ -196,8 +201,8 @@ class FollowingTests(SynchronousTestCase):
         stage.reader().run()
         stage.pump()
         stage.source.send(*[b"x"] * 10_000, b"")
-        self.assertLess(len(stage.shared.buffers()), 3)
-        self.assertEqual(sum(map(len, stage.shared.buffers())), 10_000)
+        self.assertLess(len(stage.shared.buffer.in_memory()), 3)
+        self.assertEqual(sum(map(len, stage.shared.buffer.in_memory())), 10_000)
 
     def test_source_breaks(self) -> None:
         """Each reader is told once it has read what there is."""
@@ -303,7 +308,7 @@ class SpoolTests(SynchronousTestCase):
 
     def memory(self, stage: Stage) -> int:
         """:return: octets in memory."""
-        return sum(map(len, stage.shared.buffers()))
+        return sum(map(len, stage.shared.buffer.in_memory()))
 
     def test_bounded_memory(self) -> None:
         """A slow reader costs a window of memory, and loses nothing."""
@@ -410,15 +415,15 @@ class RandomReadersTests(SynchronousTestCase):
                 stage.source.send(piece)
             elif kind == "join" and stage.shared.can_be_joined:
                 readers.append(stage.reader())
-            elif kind == "step" and reader.body._waiting is None:
+            elif kind == "step" and not reader.is_reading:
                 reader.step()
-            elif kind == "leave" and len(readers) > 1 and reader.body._waiting is None:
+            elif kind == "leave" and len(readers) > 1 and not reader.is_reading:
                 reader.body.close()
                 readers.remove(reader)
         stage.source.send(b"")
         for _ in range(2):
             for reader in readers:
-                if reader.body._waiting is None:
+                if not reader.is_reading:
                     reader.run()
         for reader in readers:
             self.assertEqual(reader.octets, sent[:len(reader.octets)])
@@ -443,9 +448,9 @@ class JoiningTests(SynchronousTestCase):
             sent += piece
             stage.source.send(piece)
             offset = data.draw(st.integers(0, len(sent) - 1))
-            found = stage.shared.at(offset)
+            found = stage.shared.buffer.at(offset)
             assert found is not None
             self.assertEqual(bytes(found), sent[offset:offset + len(found)])
-        self.assertEqual(b"".join(stage.shared.buffers()), sent)
+        self.assertEqual(b"".join(stage.shared.buffer.in_memory()), sent)
         stage.source.send(b"")
-        self.assertLessEqual(len(stage.shared.buffers()), 1 + len(sent) // 2_097_152)
+        self.assertLessEqual(len(stage.shared.buffer.in_memory()), 1 + len(sent) // 2_097_152)

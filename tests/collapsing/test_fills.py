@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.objects.objectworld import SlowBody
-from trickster.collapsing.fills import Alone, Fill, FillTable, Landed
+from trickster.collapsing.broadcast import BroadcastBody, Buffering
+from trickster.collapsing.fills import Fill, Filled, FillTable, Streaming, Unshared
 from trickster.errors import UpstreamUnreachable
 from trickster.http.freshness import Policy
 from trickster.messages import NO_HEADERS, Outcome, Response
 from trickster.objects.stored_response import StoredResponse
 
 
-def landed() -> Landed:
-    """:return: a verdict for all waiters."""
-    return Landed(StoredResponse(200, NO_HEADERS, (), 0, Policy(), 0.0, 0.0), Outcome())
+def filled() -> Filled[StoredResponse]:
+    """:return: a result for all waiters."""
+    return Filled(StoredResponse(200, NO_HEADERS, (), 0, Policy(), 0.0, 0.0), Outcome())
 
 
 class FillTests(SynchronousTestCase):
     """One exchange."""
 
-    def running(self) -> tuple[Fill, Deferred[None]]:
+    def running(self) -> tuple[Fill[StoredResponse], Deferred[None]]:
         """:return: an exchange that waits for the test."""
-        fill, gate = Fill(), Deferred[None]()
+        fill: Fill[StoredResponse] = Fill()
+        gate = Deferred[None]()
 
         async def work() -> None:
             await gate
@@ -32,28 +36,28 @@ class FillTests(SynchronousTestCase):
         fill.start(work(), lambda: None)
         return fill, gate
 
-    def test_landed(self) -> None:
+    def test_filled(self) -> None:
         """All waiters are told, and those that come after that."""
         fill, _ = self.running()
-        seats = [fill.seat(), fill.seat()]
-        fill.land(landed())
-        for seat in (*seats, fill.seat()):
-            self.assertIsInstance(self.successResultOf(seat), Landed)
+        waiters = [fill.wait(), fill.wait()]
+        fill.complete(filled())
+        for waiter in (*waiters, fill.wait()):
+            self.assertIsInstance(self.successResultOf(waiter), Filled)
 
     def test_released(self) -> None:
         """The response is the first one's; the others are told to ask themselves."""
         fill, _ = self.running()
-        one, two = fill.seat(), fill.seat()
+        one, two = fill.wait(), fill.wait()
         response = Response(200)
         fill.release(response)
-        self.assertEqual(self.successResultOf(one), Alone(response))
-        self.assertEqual(self.successResultOf(two), Alone())
+        self.assertEqual(self.successResultOf(one), Unshared(response))
+        self.assertEqual(self.successResultOf(two), Unshared())
         self.assertFalse(fill.is_open)
 
-    def test_released_to_nobody(self) -> None:
+    def test_released_to_no_client(self) -> None:
         """A response that no waiter takes is closed."""
         fill, _ = self.running()
-        fill.is_detached = True
+        fill.is_background = True
         body = SlowBody()
         fill.release(Response(200, body=body))
         self.assertTrue(body.was_closed)
@@ -61,10 +65,10 @@ class FillTests(SynchronousTestCase):
     def test_failed(self) -> None:
         """A failure is told to all waiters, also later."""
         fill, gate = self.running()
-        seat = fill.seat()
+        waiter = fill.wait()
         gate.errback(UpstreamUnreachable(""))
-        self.failureResultOf(seat, UpstreamUnreachable)
-        self.failureResultOf(fill.seat(), UpstreamUnreachable)
+        self.failureResultOf(waiter, UpstreamUnreachable)
+        self.failureResultOf(fill.wait(), UpstreamUnreachable)
 
     def test_unexpected(self) -> None:
         """A failure without waiters is logged, if it is a mistake of ours."""
@@ -75,24 +79,78 @@ class FillTests(SynchronousTestCase):
 
     def test_leaving(self) -> None:
         """The last to leave cancels, unless it goes on without waiters."""
-        for detached in (False, True):
+        for background in (False, True):
             fill, gate = self.running()
-            fill.is_detached = detached
-            seats = [fill.seat(), fill.seat()]
-            for seat in seats:
-                seat.addErrback(lambda _: None)
+            fill.is_background = background
+            waiters = [fill.wait(), fill.wait()]
+            for waiter in waiters:
+                waiter.addErrback(lambda _: None)
                 self.assertFalse(gate.called)
-                seat.cancel()
-            self.assertIs(gate.called, not detached)
+                waiter.cancel()
+            self.assertIs(gate.called, not background)
             gate.addErrback(lambda _: None)
+
+
+class LeavingBecauseOfAnotherTests(SynchronousTestCase):
+    """What one waiter does when it is told may make another leave."""
+
+    def setUp(self) -> None:
+        """Three wait, of whom the first has the second leave."""
+        self.fill: Fill[StoredResponse] = Fill(is_progressive=True)
+        self.gate = Deferred[None]()
+
+        async def work() -> None:
+            await self.gate
+
+        self.fill.start(work(), lambda: None)
+        self.first, self.second, self.third = (self.fill.wait() for _ in range(3))
+        self.first.addBoth(self._second_leaves)
+
+    def _second_leaves(self, result: Any) -> Any:
+        self.second.cancel()
+        return result
+
+    def left(self) -> Any:
+        """:return: what the third is told, once the second has left."""
+        self.failureResultOf(self.second, CancelledError)
+        return self.third.result
+
+    def test_filled(self) -> None:
+        """The third is answered."""
+        self.fill.complete(filled())
+        self.assertIsInstance(self.left(), Filled)
+
+    def test_released(self) -> None:
+        """The third asks for itself."""
+        self.fill.release(Response(200))
+        self.assertEqual(self.left(), Unshared())
+
+    def test_failed(self) -> None:
+        """The third is told of the failure."""
+        self.gate.errback(UpstreamUnreachable(""))
+        for waiter in (self.first, self.third):
+            self.failureResultOf(waiter, UpstreamUnreachable)
+        self.failureResultOf(self.second, CancelledError)
+
+    def test_streaming(self) -> None:
+        """The third reads the body, and no reader is left for the one that has gone."""
+        body = BroadcastBody(SlowBody(), Buffering(100), overflowed=lambda: None,
+                             left=lambda: None, is_end_awaited=self.fill.is_awaited)
+        self.fill.stream(filled().stored, body, Outcome(), True)
+        for streaming in (self.left(), self.successResultOf(self.first)):
+            self.assertIsInstance(streaming, Streaming)
+            self.assertTrue(body.is_read)
+            streaming.body.close()
+        self.assertFalse(body.is_read)
 
 
 class FillTableTests(SynchronousTestCase):
     """Those on their way."""
 
-    def begun(self, table: FillTable, slot: str) -> tuple[Fill, Deferred[None]]:
+    def begun(self, table: FillTable[StoredResponse], slot: str) -> tuple[Fill[StoredResponse], Deferred[None]]:
         """:return: an exchange in a table."""
-        fill, gate = Fill(), Deferred[None]()
+        fill: Fill[StoredResponse] = Fill()
+        gate = Deferred[None]()
 
         async def work() -> None:
             await gate
@@ -102,7 +160,7 @@ class FillTableTests(SynchronousTestCase):
 
     def test_found_until_it_ends(self) -> None:
         """It is found while it is on its way."""
-        table = FillTable.of(Clock())
+        table: FillTable[StoredResponse] = FillTable.of(Clock())
         fill, gate = self.begun(table, "a")
         self.assertIs(table.find("a"), fill)
         gate.callback(None)
@@ -110,20 +168,20 @@ class FillTableTests(SynchronousTestCase):
 
     def test_outdated(self) -> None:
         """What was asked for before a change is not joined, and not kept."""
-        table = FillTable.of(Clock())
+        table: FillTable[StoredResponse] = FillTable.of(Clock())
         fill, gate = self.begun(table, "key.variant")
         other, _ = self.begun(table, "other")
         table.outdate("key")
         self.assertIsNone(table.find("key.variant"))
-        self.assertEqual((fill.may_be_kept, other.may_be_kept), (False, True))
+        self.assertEqual((fill.may_be_stored, other.may_be_stored), (False, True))
         successor, _ = self.begun(table, "key.variant")
         gate.callback(None)
         self.assertIs(table.find("key.variant"), successor)
 
     def test_cancel_all(self) -> None:
         """All waiters are told."""
-        table = FillTable.of(Clock())
+        table: FillTable[StoredResponse] = FillTable.of(Clock())
         fill, _ = self.begun(table, "a")
-        seat = fill.seat()
+        waiter = fill.wait()
         table.cancel_all()
-        self.failureResultOf(seat, CancelledError)
+        self.failureResultOf(waiter, CancelledError)

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.collapsing.waiters import Flight, settled
+from trickster.collapsing.waiters import SharedWork, Waiters, settled
 
 
 class Work:
@@ -22,16 +22,16 @@ class Work:
     def __init__(self) -> None:
         self.events: list[Any] = []
         self.done: Deferred[Any] = Deferred()
-        self.flight: Flight[Any] = Flight()
+        self.shared: SharedWork[Any] = SharedWork()
 
     def start(self) -> None:
         """Begin."""
-        self.flight.start(self._work(), lambda: self.events.append("landed"))
+        self.shared.start(self._work(), lambda: self.events.append("ended"))
 
-    def seat(self, name: Any) -> Deferred[Any]:
-        """Take a seat that notes when it is told."""
-        seat = self.flight.seat()
-        return seat.addCallback(lambda result: self.events.append((name, result)))
+    def wait(self, name: Any) -> Deferred[Any]:
+        """Wait, and note when that is told."""
+        waiter = self.shared.wait()
+        return waiter.addCallback(lambda result: self.events.append((name, result)))
 
     async def _work(self) -> Any:
         try:
@@ -41,7 +41,57 @@ class Work:
             raise
 
 
-class FlightTests(SynchronousTestCase):
+class WaitersTests(SynchronousTestCase):
+    """Those who wait, each with a Deferred of its own."""
+
+    def setUp(self) -> None:
+        """Three wait."""
+        self.left: list[str] = []
+        self.waiters: Waiters[int] = Waiters()
+        self.each = [self.waiters.wait(lambda name=name: self.left.append(name))
+                     for name in "abc"]
+
+    def test_in_order(self) -> None:
+        """The one who came first is told first; with none left, none is told."""
+        told = [self.waiters.tell_first(number) for number in range(4)]
+        self.assertEqual(told, [True, True, True, False])
+        self.assertEqual([self.successResultOf(waiter) for waiter in self.each], [0, 1, 2])
+        self.assertEqual((len(self.waiters), self.left), (0, []))
+
+    def test_failure(self) -> None:
+        """A failure is told as a failure."""
+        self.waiters.tell_all(Failure(ValueError("x")))
+        for waiter in self.each:
+            self.failureResultOf(waiter, ValueError)
+
+    def test_leaving(self) -> None:
+        """One that is cancelled has left when that is noted, and is not told."""
+        self.each[1].cancel()
+        self.assertEqual((self.left, len(self.waiters)), (["b"], 2))
+        self.failureResultOf(self.each[1], CancelledError)
+        self.waiters.tell_all(1)
+        for waiter in self.each:
+            waiter.cancel()
+        self.assertEqual(self.left, ["b"])
+
+    def test_dropped(self) -> None:
+        """One that is dropped is not told, and has not left."""
+        for _ in range(2):
+            self.waiters.drop(self.each[0])
+        self.waiters.tell_all(1)
+        self.assertNoResult(self.each[0])
+        self.assertEqual(self.left, [])
+
+    def test_waiting_again(self) -> None:
+        """One that waits again when it is told is told the next time, not this one."""
+        again: list[Deferred[int]] = []
+        self.each[0].addCallback(lambda _: again.append(self.waiters.wait(lambda: None)))
+        self.waiters.tell_all(1)
+        self.assertNoResult(again[0])
+        self.assertEqual(self.successResultOf(self.each[2]), 1)
+
+
+class SharedWorkTests(SynchronousTestCase):
     """One piece of work for all."""
 
     def setUp(self) -> None:
@@ -50,46 +100,46 @@ class FlightTests(SynchronousTestCase):
         self.work.start()
 
     def test_all_told(self) -> None:
-        """All seats have the one result, after it has landed."""
-        self.work.seat(1)
-        self.work.seat(2)
+        """All waiters have the one result, after it has ended."""
+        self.work.wait(1)
+        self.work.wait(2)
         self.work.done.callback("x")
-        self.assertEqual(self.work.events, ["landed", (1, "x"), (2, "x")])
+        self.assertEqual(self.work.events, ["ended", (1, "x"), (2, "x")])
 
     def test_late(self) -> None:
-        """A seat that is taken after the end has the result at once."""
+        """One that comes after the end has the result at once."""
         self.work.done.callback("x")
-        self.assertEqual(self.successResultOf(self.work.flight.seat()), "x")
+        self.assertEqual(self.successResultOf(self.work.shared.wait()), "x")
 
     def test_failure(self) -> None:
-        """A failure is for every seat, the late one too."""
-        seats = [self.work.flight.seat(), self.work.flight.seat()]
+        """A failure is for every waiter, the late one too."""
+        waiters = [self.work.shared.wait(), self.work.shared.wait()]
         self.work.done.errback(ValueError("x"))
-        for seat in (*seats, self.work.flight.seat()):
-            self.failureResultOf(seat, ValueError)
-        self.assertEqual(self.work.events, ["landed"])
+        for waiter in (*waiters, self.work.shared.wait()):
+            self.failureResultOf(waiter, ValueError)
+        self.assertEqual(self.work.events, ["ended"])
 
     def test_at_once(self) -> None:
-        """Work that has nothing to wait for has landed when it has begun."""
+        """Work that has nothing to wait for has ended when it has begun."""
         work = Work()
         work.done.callback("x")
         work.start()
-        self.assertEqual(work.events, ["landed"])
+        self.assertEqual(work.events, ["ended"])
 
     def test_leaving(self) -> None:
         """The work goes on until the last has left."""
-        first, second = self.work.flight.seat(), self.work.flight.seat()
+        first, second = self.work.shared.wait(), self.work.shared.wait()
         first.cancel()
         self.failureResultOf(first, CancelledError)
-        self.assertEqual((self.work.events, self.work.flight.is_abandoned), ([], False))
+        self.assertEqual((self.work.events, self.work.shared.is_abandoned), ([], False))
         second.cancel()
         self.failureResultOf(second, CancelledError)
-        self.assertEqual((self.work.events, self.work.flight.is_abandoned),
-                         (["cancelled", "landed"], True))
+        self.assertEqual((self.work.events, self.work.shared.is_abandoned),
+                         (["cancelled", "ended"], True))
 
     def test_leaving_twice(self) -> None:
-        """A seat is left once."""
-        first, second = self.work.flight.seat(), self.work.flight.seat()
+        """A waiter leaves once."""
+        first, second = self.work.shared.wait(), self.work.shared.wait()
         for _ in range(2):
             first.cancel()
         self.failureResultOf(first, CancelledError)
@@ -98,15 +148,15 @@ class FlightTests(SynchronousTestCase):
 
     def test_leaving_afterwards(self) -> None:
         """Leaving after the end changes nothing."""
-        seat = self.work.flight.seat()
+        waiter = self.work.shared.wait()
         self.work.done.callback("x")
-        seat.cancel()
-        self.assertEqual(self.successResultOf(seat), "x")
-        self.assertFalse(self.work.flight.is_abandoned)
+        waiter.cancel()
+        self.assertEqual(self.successResultOf(waiter), "x")
+        self.assertFalse(self.work.shared.is_abandoned)
 
     def test_leaving_because_of_another(self) -> None:
         """One that leaves because another was told takes nothing from a third."""
-        first, second, third = (self.work.flight.seat() for _ in range(3))
+        first, second, third = (self.work.shared.wait() for _ in range(3))
         first.addCallback(lambda _: second.cancel())
         self.work.done.callback("x")
         self.failureResultOf(second, CancelledError)
@@ -131,7 +181,7 @@ class SettledTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.all), [0, 1, 2])
 
     def test_failures(self) -> None:
-        """A failure is a result, and hurries no seat."""
+        """A failure is a result, and hurries no waiter."""
         self.waits[1].errback(ValueError("x"))
         self.waits[0].callback(0)
         self.assertNoResult(self.all)

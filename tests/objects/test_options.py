@@ -104,8 +104,8 @@ class OptionsTests(SynchronousTestCase):
     def test_spool(self) -> None:
         """Only progressive forwarding has one."""
         given = options(spool=lambda: None)
-        self.assertIsNone(given.spread.spool)
-        self.assertIsNotNone(evolve(given, collapse=Collapse.PROGRESSIVE).spread.spool)
+        self.assertIsNone(given.buffering.spool)
+        self.assertIsNotNone(evolve(given, collapse=Collapse.PROGRESSIVE).buffering.spool)
 
     def test_boundaries(self) -> None:
         """They are never the same twice."""

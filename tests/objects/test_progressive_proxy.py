@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 
 from tests.collapsing.test_broadcast import FakeSpool
 from tests.objects.objectworld import START, ObjectStore, Origin, SlowBody, World, broken
-from trickster.collapsing.broadcast import Spread
+from trickster.collapsing.broadcast import Buffering
 from trickster.errors import Reason, UpstreamBroke, UpstreamUnreachable
 from trickster.interfaces import IResponder
 from trickster.keys.identity import Identity, Overrides
@@ -30,7 +30,7 @@ def proxying(keep: int = 1000) -> World:
     clock = Clock()
     clock.advance(START)
     origin = Origin()
-    proxy = ProgressiveProxy(origin, clock, Spread(keep, 1000, 1000, FakeSpool),
+    proxy = ProgressiveProxy(origin, clock, Buffering(keep, 1000, 1000, FakeSpool),
                              Identity(frozenset((b"x-tenant",))),
                              Overrides(frozenset((b"x-original-url",))))
     return World(clock, origin, ObjectStore(clock), proxy)

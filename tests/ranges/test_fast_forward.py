@@ -211,10 +211,10 @@ class NewestSamplesTests(SynchronousTestCase):
 
     def test_shared(self) -> None:
         """Clients that want one at the same or a later instant share the asking."""
-        seats = [self._ask(30), self._ask(30), self._ask(35)]
+        clients = [self._ask(30), self._ask(30), self._ask(35)]
         self.assertEqual(len(self.paused.asked), 1)
         self._answer(0, 30)
-        self.assertEqual([self.successResultOf(seat)[1] for seat in seats],
+        self.assertEqual([self.successResultOf(client)[1] for client in clients],
                          [FastForward.MISS] * 3)
 
     def test_for_one_alone(self) -> None:
@@ -222,10 +222,10 @@ class NewestSamplesTests(SynchronousTestCase):
         plain = _at(NOW + 30)
         for fault in (doubtful, *(headed(pair) for pair, _ in FORBIDDING)):
             for _ in range(2):
-                seats = [self._ask(30) for _ in range(3)]
+                clients = [self._ask(30) for _ in range(3)]
                 [asked] = self.paused.waiting
                 asked.answer(fault(plain(Response(200))))
-                first, *others = [self.successResultOf(seat) for seat in seats]
+                first, *others = [self.successResultOf(client) for client in clients]
                 self.assertEqual(first[1], FastForward.MISS)
                 self.assertEqual(others, [(None, FastForward.ERROR)] * 2)
 
@@ -235,7 +235,7 @@ class NewestSamplesTests(SynchronousTestCase):
         self.assertEqual(len(self.paused.asked), 2)
         self._answer(1, 30)
         self._answer(0, 35)
-        self.assertEqual([self.successResultOf(seat)[1] for seat in (late, early)],
+        self.assertEqual([self.successResultOf(client)[1] for client in (late, early)],
                          [FastForward.MISS] * 2)
 
     def test_keys_apart(self) -> None:
@@ -246,12 +246,12 @@ class NewestSamplesTests(SynchronousTestCase):
 
     def test_last_leaves(self) -> None:
         """The last that waits gives it up, and nothing is left behind."""
-        seats = [self._ask(30), self._ask(35)]
-        for seat in seats:
-            seat.cancel()
-            self.failureResultOf(seat, CancelledError)
+        clients = [self._ask(30), self._ask(35)]
+        for client in clients:
+            client.cancel()
+            self.failureResultOf(client, CancelledError)
         self.assertTrue(self.paused.asked[0].is_cancelled)
-        self.assertEqual((self.newest._flights, self.rig.now.getDelayedCalls()), ({}, []))
+        self.assertEqual((self.newest._under_way, self.rig.now.getDelayedCalls()), ({}, []))
 
     def test_abandoned_not_joined(self) -> None:
         """One that is given up but has not ended is not waited for."""
@@ -267,13 +267,13 @@ class NewestSamplesTests(SynchronousTestCase):
 
     def test_hanging(self) -> None:
         """One that takes longer than it would serve is not waited for any more."""
-        seat = self._ask(30)
+        client = self._ask(30)
         self.rig.now.advance(14.9)
-        self.assertNoResult(seat)
+        self.assertNoResult(client)
         self.rig.now.advance(0.1)
-        self.assertEqual(self.successResultOf(seat), (None, FastForward.ERROR))
+        self.assertEqual(self.successResultOf(client), (None, FastForward.ERROR))
         self.assertTrue(self.paused.asked[0].is_cancelled)
-        self.assertEqual((self.newest._flights, self.rig.now.getDelayedCalls()), ({}, []))
+        self.assertEqual((self.newest._under_way, self.rig.now.getDelayedCalls()), ({}, []))
 
     def test_ttl_from_asking(self) -> None:
         """The time that one serves begins when it is asked for."""
@@ -291,12 +291,12 @@ class NewestSamplesTests(SynchronousTestCase):
             self.rig.in_flight.limit = limit
             answer = _at(NOW + 30)(Response(200))
             body, octets = PausedBody(), at_once(answer.body.read())
-            seat = self._ask(30, str(limit))
+            client = self._ask(30, str(limit))
             self.paused.asked[-1].answer(evolve(answer, body=body))
             body.feed(octets[:5])
             self.assertEqual(self.rig.in_flight.held, 5)
             body.feed(octets[5:], b"")
-            self.assertEqual((self.successResultOf(seat)[1], self.rig.in_flight.held),
+            self.assertEqual((self.successResultOf(client)[1], self.rig.in_flight.held),
                              (expected, 0))
 
     def test_post(self) -> None:

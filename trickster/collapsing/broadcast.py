@@ -1,16 +1,16 @@
-"""One body, read once from the origin and followed by any number of readers."""
+"""One body, read once from the origin on behalf of any number of readers."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 
-from trickster.collapsing.blocks import PIECE, Blocks
+from trickster.collapsing.body_buffer import BodyBuffer
 from trickster.collapsing.byte_budget import InFlight, Loan
-from trickster.collapsing.readers import Follower
 from trickster.collapsing.spool import ISpool
+from trickster.collapsing.waiters import Waiters
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
 from trickster.tracebacks import without_frames
@@ -25,7 +25,7 @@ def as_deferred(awaited: Awaitable[bytes]) -> Deferred[bytes]:
 
 
 def _nothing() -> None:
-    """There is no follower to be told any more."""
+    """Nothing is to be told any more."""
 
 
 def _never() -> bool:
@@ -33,9 +33,9 @@ def _never() -> bool:
 
 
 @frozen
-class Spread:
+class Buffering:
     """
-    How much of a shared body is held in memory, and where the rest goes.
+    How much of a body that several read is held in memory, and where the rest goes.
 
     :ivar keep: octets up to which all of it is held, to be stored at its end.
     :ivar window: octets behind the live edge that are held of one that is larger.
@@ -54,34 +54,45 @@ class Spread:
 
 
 @define(eq=False)
-class SharedBody:
+class Cursor:
     """
-    Reads a body on behalf of its followers.
+    A reader's place in a body.
+
+    :ivar offset: of the octet that is read next.
+    """
+
+    offset: int = 0
+
+
+@define(eq=False)
+class BroadcastBody:
+    """
+    Reads a body on behalf of its readers.
 
     :ivar overflowed: called once, when there is more of it than is kept whole.
-    :ivar left: called whenever a follower has gone.
-    :ivar in_haste: whether a waiter needs its end, so that the pace of its followers
+    :ivar left: called whenever a reader has gone.
+    :ivar is_end_awaited: whether a waiter needs its end, so that the pace of its readers
         does not count.
+    :ivar buffer: what of it is at hand.
     :ivar is_kept: whether all that has arrived is in memory.
     :ivar is_carried_on: whether it is read to its end for the store's sake.
     """
 
     _source: IBody
-    _spread: Spread
+    _buffering: Buffering
     overflowed: Callable[[], None]
     left: Callable[[], None]
-    in_haste: Callable[[], bool]
+    is_end_awaited: Callable[[], bool]
     is_kept: bool = field(default=True, init=False)
     is_carried_on: bool = field(default=False, init=False)
     has_ended: bool = field(default=False, init=False)
     failure: UpstreamBroke | None = field(default=None, init=False)
-    _blocks: Blocks = field(factory=Blocks, init=False)
+    buffer: BodyBuffer = field(init=False, default=Factory(
+        lambda self: BodyBuffer(self._buffering.window, self._buffering.spool), takes_self=True))
     _loan: Loan | None = field(default=None, init=False)
-    _followers: list[Follower] = field(factory=list, init=False)
+    _cursors: list[Cursor] = field(factory=list, init=False)
+    _arrivals: Waiters[None] = field(factory=Waiters, init=False)
     _gate: Deferred[None] | None = field(default=None, init=False)
-    _spool: ISpool | None = field(default=None, init=False)
-    _spooled: int = field(default=0, init=False)
-    _spool_is_full: bool = field(default=False, init=False)
     _reading: Deferred[bytes] | None = field(default=None, init=False)
     _is_given_up: bool = field(default=False, init=False)
 
@@ -91,9 +102,9 @@ class SharedBody:
         return self.size if self.has_ended else self._source.length
 
     @property
-    def is_followed(self) -> bool:
-        """Whether a follower reads it."""
-        return bool(self._followers)
+    def is_read(self) -> bool:
+        """Whether there is a reader."""
+        return bool(self._cursors)
 
     @property
     def is_over(self) -> bool:
@@ -103,34 +114,30 @@ class SharedBody:
     @property
     def can_be_joined(self) -> bool:
         """Whether a reader that comes now can have it from its first octet."""
-        return self.failure is None and (self._blocks.first == 0 or self._spooled >= self._blocks.first)
+        return self.failure is None and self.buffer.has_beginning
 
     @property
     def size(self) -> int:
         """Octets that have arrived."""
-        return self._blocks.size
+        return self.buffer.size
 
-    def buffers(self) -> tuple[bytes, ...]:
-        """:return: all of it, of a body that is kept whole."""
-        return self._blocks.all()
-
-    def follow(self) -> Follower:
-        """:return: a body that gives what is here at once, and then what arrives."""
-        follower = Follower(self)
-        self._followers.append(follower)
+    def join(self) -> Cursor:
+        """:return: a new reader's place, at the beginning; given back with L{leave}."""
+        cursor = Cursor()
+        self._cursors.append(cursor)
         self.wake()
-        return follower
+        return cursor
 
     async def pump(self) -> None:
         """
-        Read the source to its end, no faster than a follower or waiter wants it.
+        Read the source to its end, no faster than a reader or waiter wants it.
 
-        :raises UpstreamBroke: it ended early; followers are told likewise.
+        :raises UpstreamBroke: it ended early; readers are told likewise.
         """
         try:
             await self._pump()
             if self.is_kept:
-                self._blocks.join()
+                self.buffer.join()
             self.has_ended = True
         except BaseException as error:
             self.failure = error if isinstance(error, UpstreamBroke) else UpstreamBroke(
@@ -138,15 +145,15 @@ class SharedBody:
             raise
         finally:
             self._source.close()
-            self._tell_followers()
+            self._arrivals.tell_all(None)
             self._close_if_unused()
             # The callbacks' owners hold this body: both would wait for the collector of cycles.
             self.overflowed = self.left = _nothing
-            self.in_haste = _never
+            self.is_end_awaited = _never
 
     async def _pump(self) -> None:
         announced = self._source.length
-        if announced is not None and announced > self._spread.keep:
+        if announced is not None and announced > self._buffering.keep:
             self._overflow()
         while True:
             await self._wanted()
@@ -155,7 +162,8 @@ class SharedBody:
                 break
             self._append(bytes(piece))
             if not self.is_kept:
-                await self._spill()
+                await self.buffer.spill()
+                self.trim()
         if announced is not None and announced != self.size:
             raise UpstreamBroke(f"{self.size} octets of a body of {announced}")
 
@@ -184,16 +192,16 @@ class SharedBody:
             waiting.cancel()
 
     def _is_wanted(self) -> bool:
-        if self.is_kept and (self.is_carried_on or self.in_haste()):
+        if self.is_kept and (self.is_carried_on or self.is_end_awaited()):
             return True
         if self.size == self._source.length:
             return True  # readers may not care for the end itself, but the store does
-        if not self._followers:
+        if not self._cursors:
             return False
-        positions = [follower.at for follower in self._followers]
-        if self._spool is None and not self.is_kept:
-            return self.size - min(positions) < self._spread.ahead
-        return self.size - max(positions) < self._spread.ahead
+        positions = [cursor.offset for cursor in self._cursors]
+        if not self.buffer.is_spooled and not self.is_kept:
+            return self.size - min(positions) < self._buffering.ahead
+        return self.size - max(positions) < self._buffering.ahead
 
     def wake(self) -> None:
         """Something has changed for which the source may have to be read on."""
@@ -201,15 +209,15 @@ class SharedBody:
             self._gate.callback(None)
 
     def _append(self, piece: bytes) -> None:
-        self._blocks.append(piece)
-        if self.is_kept and (self.size > self._spread.keep or not self._take(len(piece))):
+        self.buffer.append(piece)
+        if self.is_kept and (self.size > self._buffering.keep or not self._take(len(piece))):
             self._overflow()
         if self.is_kept:
-            self._blocks.join_enough()
-        self._tell_followers()
+            self.buffer.join(enough=True)
+        self._arrivals.tell_all(None)
 
     def _take(self, octets: int) -> bool:
-        in_flight = self._spread.in_flight
+        in_flight = self._buffering.in_flight
         if self._loan is None and in_flight is not None:
             self._loan = in_flight.loan()
         return self._loan is None or self._loan.take(octets)
@@ -225,78 +233,37 @@ class SharedBody:
         self.overflowed()
         self.left()
 
-    def _tell_followers(self) -> None:
-        for follower in list(self._followers):
-            follower.tell()
-
-    async def _spill(self) -> None:
-        """Bring what is too much for the memory to the spool, and forget it here."""
-        if self._spread.spool is not None and not self._spool_is_full and (
-                self._spool is not None or self.size > self._spread.window):
-            await self._write_out(self._spread.spool)
-        self.trim()
-
-    async def _write_out(self, make: Callable[[], ISpool]) -> None:
-        if self._spool is None:
-            self._spool = make()
-        while self._spooled < self.size and not self._spool_is_full:
-            piece = self.at(self._spooled) or b""
-            try:
-                if self._spooled + len(piece) > self._spool.limit:
-                    raise OSError("the spool is full")
-                await self._spool.write(self._spooled, bytes(piece))
-                self._spooled += len(piece)
-            except OSError:
-                # No follower can join any more, and one that lags too far behind is lost.
-                self._spool_is_full = True
-
     def trim(self) -> None:
-        """Forget what no follower will read from here any more."""
-        if self.is_kept or (self._spread.spool is not None and self._spool is None):
-            return
-        keep_from = min((f.at for f in self._followers), default=self.size)
-        if self._spool is not None:
-            keep_from = max(keep_from, self.size - self._spread.window)
-            if not self._spool_is_full:
-                keep_from = min(keep_from, self._spooled)
-        self._blocks.forget(keep_from)
+        """Forget what no reader will read from here any more."""
+        if not self.is_kept:
+            self.buffer.forget(min((c.offset for c in self._cursors), default=self.size))
 
-    def at(self, offset: int) -> bytes | memoryview | None:
-        """:return: octets from an offset on, if they are in memory."""
-        return self._blocks.at(offset)
-
-    async def from_spool(self, offset: int) -> bytes:
-        """
-        :return: octets that are no longer in memory.
-        :raises UpstreamBroke: they are nowhere any more: the reader was too slow.
-        """
-        if self._spool is None or offset >= self._spooled:
-            raise UpstreamBroke("too slow for what could be held")
+    async def arrival(self) -> None:
+        """Wait until more has arrived, or the end has."""
+        waiter = self._arrivals.wait(_nothing)
         try:
-            return await self._spool.read(offset, min(PIECE, self._spooled - offset))
-        except OSError as error:
-            raise UpstreamBroke("what could not be held in memory is lost") from error
+            self.wake()
+            await waiter
+        finally:
+            self._arrivals.drop(waiter)
 
     def carry_on(self) -> None:
         """Read on for the store, if that looks worth it, though readers want less."""
-        if self.is_kept and (self.length is None or self.length <= self._spread.keep):
+        if self.is_kept and (self.length is None or self.length <= self._buffering.keep):
             self.is_carried_on = True
             self.wake()
 
-    def leave(self, follower: Follower) -> None:
-        """A follower wants no more."""
-        if follower in self._followers:
-            self._followers.remove(follower)
+    def leave(self, cursor: Cursor) -> None:
+        """A reader wants no more; harmless where it has said so."""
+        if cursor in self._cursors:
+            self._cursors.remove(cursor)
             self.wake()
             self._close_if_unused()
             self.left()
 
     def _close_if_unused(self) -> None:
         has_stopped = self.has_ended or self.failure is not None
-        if not has_stopped or self._followers:
-            return
-        # Not before: slow readers hold on to it, also after a store has forgotten it.
-        self._give_back()
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
+        if has_stopped and not self._cursors:
+            # Not before: slow readers hold on to it, also after a store has forgotten it.
+            self._give_back()
+            self.buffer.close()

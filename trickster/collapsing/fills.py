@@ -3,61 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from trickster.collapsing.broadcast import SharedBody
+from trickster.collapsing.broadcast import BroadcastBody
 from trickster.collapsing.hit_for_pass import HitForPass
-from trickster.collapsing.readers import Follower
+from trickster.collapsing.readers import BodyReader
+from trickster.collapsing.waiters import Waiters
 from trickster.errors import RequestError
 from trickster.messages import Outcome, Response
-from trickster.objects.stored_response import StoredResponse
 from trickster.tracebacks import without_frames
+
+# What a cache stores of a response.
+R = TypeVar("R")
 
 # For so long, requests do not wait for one another after an answer that could not be shared.
 _PASS_SECONDS = 10.0
 
 
 @frozen
-class Landed:
+class Filled(Generic[R]):
     """
-    The exchange gave a document that answers all waiters.
+    The exchange gave a response that answers all waiters.
 
+    :ivar stored: the response, stored or not.
     :ivar outcome: how, as for the request that began it.
     :ivar first_hand: whether the origin made it for that request.
     """
 
-    document: StoredResponse
+    stored: R
     outcome: Outcome
     first_hand: bool = False
 
 
 @frozen
-class Live:
+class Streaming(Generic[R]):
     """
-    The answer is on its way.
+    The response is on its way.
 
-    :ivar head: the document that it will be, still without parts.
+    :ivar stored: what will be stored, still without its body.
     :ivar body: a reader's own way through the body; it must read or close it.
     :ivar outcome: how, as for the request that began it.
     :ivar first_hand: whether the origin made it for that request.
     """
 
-    head: StoredResponse
-    body: Follower
+    stored: R
+    body: BodyReader
     outcome: Outcome
     first_hand: bool = False
 
 
 @frozen
-class Alone:
+class Unshared:
     """
-    The answer cannot be shared.
+    The response cannot be shared.
 
     :ivar response: for the one that gets it; None for all others, who ask for themselves.
     """
@@ -65,35 +69,34 @@ class Alone:
     response: Response | None = None
 
 
-Verdict = Landed | Live | Alone
+FillResult = Filled[R] | Streaming[R] | Unshared
 
 
 @define(eq=False)
-class Fill:
+class Fill(Generic[R]):
     """
     One exchange, and the waiters for it.
 
-    Each waiter has a seat.  Leaving it harms no other; when there is neither a waiter nor a
-    follower of the body, the exchange is cancelled.
+    When there is neither a waiter nor a reader of the body, the exchange is cancelled.
 
-    :ivar is_progressive: whether all waiters follow the body, and not only the first.
-    :ivar is_detached: it goes on without waiters.
-    :ivar may_be_kept: whether what it brings may still be stored.
+    :ivar is_progressive: whether all waiters read the body as it comes, and not only the first.
+    :ivar is_background: it goes on without waiters.
+    :ivar may_be_stored: whether what it brings may still be stored.
     """
 
     _log = Logger()
 
     is_progressive: bool = False
-    is_detached: bool = False
-    may_be_kept: bool = True
+    is_background: bool = False
+    may_be_stored: bool = True
     _is_abandoned: bool = field(default=False, init=False)
-    _older: Sequence[Fill] = field(default=(), init=False)
-    _seats: list[Deferred[Verdict]] = field(factory=list, init=False)
+    _older: Sequence[Fill[R]] = field(default=(), init=False)
+    _waiters: Waiters[FillResult[R]] = field(factory=Waiters, init=False)
     _work: Deferred[None] | None = field(default=None, init=False)
-    _head: tuple[StoredResponse, Outcome, bool] | None = field(default=None, init=False)
-    _body: SharedBody | None = field(default=None, init=False)
-    _live_is_taken: bool = field(default=False, init=False)
-    _end: Verdict | Failure | None = field(default=None, init=False)
+    _head: tuple[R, Outcome, bool] | None = field(default=None, init=False)
+    _body: BroadcastBody | None = field(default=None, init=False)
+    _stream_is_taken: bool = field(default=False, init=False)
+    _end: FillResult[R] | Failure | None = field(default=None, init=False)
 
     def start(self, work: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
         """
@@ -104,130 +107,123 @@ class Fill:
         self._work.addErrback(self._fail)
         self._work.addBoth(lambda _: ended())
 
-    def follows(self, older: Sequence[Fill]) -> None:
+    def follows(self, older: Sequence[Fill[R]]) -> None:
         """
         :param older: exchanges for the same that have begun earlier, and may end later.
         """
         self._older = older
 
-    def is_to_be_kept(self) -> bool:
+    def begin_storing(self) -> bool:
         """
         Ask once, just before storing.
 
         :return: whether what it brought may be stored; then what older exchanges bring from
             now on may not.
         """
-        if self.may_be_kept:
+        if self.may_be_stored:
             for older in self._older:
-                older.may_be_kept = False
+                older.may_be_stored = False
         self._older = ()
-        return self.may_be_kept
+        return self.may_be_stored
 
     @property
     def is_open(self) -> bool:
         """Whether a waiter that comes now will get a useful result."""
-        return not self._is_abandoned and not isinstance(self._end, Alone | Failure) and (
+        return not self._is_abandoned and not isinstance(self._end, Unshared | Failure) and (
             self._body is None or not self.is_progressive or self._body.can_be_joined)
 
     @property
-    def body(self) -> SharedBody | None:
+    def body(self) -> BroadcastBody | None:
         """What is on its way, once it has begun."""
         return self._body
 
-    def seat(self) -> Deferred[Verdict]:
-        """:return: fires with the verdict; cancelling it leaves the seat."""
-        seat: Deferred[Verdict] = Deferred(self._leave)
-        if isinstance(self._end, Failure):
-            seat.errback(self._end)
-        elif isinstance(self._end, Landed):
-            seat.callback(self._end)
-        elif self._body is not None and (self.is_progressive or not self._live_is_taken):
-            self._live_is_taken = True
-            seat.callback(self._followed())
-        elif self._end is not None:
-            seat.callback(self._taken_end())
-        else:
-            self._seats.append(seat)
-            self._wake()
-        return seat
-
     @property
-    def head(self) -> StoredResponse | None:
-        """What is known of the document on its way, its length too if it is."""
-        if self._head is None or self._body is None:
-            return None
-        return evolve(self._head[0], length=self._body.length)
+    def stored(self) -> R | None:
+        """What is known of the response on its way, once its body has begun."""
+        return None if self._head is None else self._head[0]
 
-    def is_waited_for(self) -> bool:
-        """:return: whether a waiter needs the end, and does not only follow."""
-        return self.is_detached or bool(self._seats)
+    def wait(self) -> Deferred[FillResult[R]]:
+        """:return: fires with the result; cancelling it leaves the exchange to the others."""
+        if not self._has_result():
+            waiter = self._waiters.wait(self.left)
+            self._wake()
+            return waiter
+        told: Deferred[FillResult[R]] = Deferred()
+        told.callback(self._result())
+        return told
 
-    def go_live(self, head: StoredResponse, body: SharedBody, outcome: Outcome,
-                first_hand: bool) -> None:
-        """The answer begins: who may follow it, does."""
-        self._head, self._body = (head, outcome, first_hand), body
-        following = self._seats if self.is_progressive else self._seats[:1]
-        self._seats = self._seats[len(following):]
-        self._live_is_taken = bool(following)
-        # All must follow before the first reads, lest what they need is forgotten.
-        verdicts = [self._followed() for _ in following]
-        for seat, verdict in zip(following, verdicts, strict=True):
-            seat.callback(verdict)
+    def _has_result(self) -> bool:
+        return self._end is not None or self._can_be_read()
 
-    def _followed(self) -> Live:
+    def _can_be_read(self) -> bool:
+        return self._body is not None and (self.is_progressive or not self._stream_is_taken)
+
+    def _result(self) -> FillResult[R] | Failure:
+        if self._can_be_read() and not isinstance(self._end, Filled | Failure):
+            self._stream_is_taken = True
+            return self._stream()
+        return self._taken_end()
+
+    def is_awaited(self) -> bool:
+        """:return: whether a waiter needs the end, and does not only read what comes."""
+        return self.is_background or bool(self._waiters)
+
+    def stream(self, stored: R, body: BroadcastBody, outcome: Outcome, first_hand: bool) -> None:
+        """The response begins: who may read it as it comes, does."""
+        self._head, self._body = (stored, outcome, first_hand), body
+        readers = len(self._waiters) if self.is_progressive else min(1, len(self._waiters))
+        self._stream_is_taken = bool(readers)
+        # All must have joined before the first reads, lest what they need is forgotten.
+        for streaming in [self._stream() for _ in range(readers)]:
+            if not self._waiters.tell_first(streaming):
+                streaming.body.close()  # what another did has made this waiter leave
+
+    def _stream(self) -> Streaming[R]:
         assert self._head is not None and self._body is not None
-        head, outcome, first_hand = self._head
-        return Live(head, self._body.follow(), outcome, first_hand)
+        stored, outcome, first_hand = self._head
+        return Streaming(stored, BodyReader.of(self._body), outcome, first_hand)
 
-    def land(self, landed: Landed) -> None:
-        """All waiters are answered by a document."""
-        self._finish(landed)
+    def complete(self, filled: Filled[R]) -> None:
+        """All waiters are answered by one response."""
+        self._finish(filled)
 
     def release(self, response: Response | None = None) -> None:
         """
-        No waiter need wait any longer: the answer is no use to others.
+        No waiter need wait any longer: the response is no use to others.
 
         :param response: for the first waiter.
         """
-        self._finish(Alone(response))
+        self._finish(Unshared(response))
 
-    def _finish(self, end: Verdict) -> None:
+    def _finish(self, end: FillResult[R]) -> None:
         self._end = end
-        seats, self._seats = self._seats, []
-        for seat in seats:
-            seat.callback(self._taken_end())
-        if isinstance(self._end, Alone) and self._end.response is not None:
+        while self._waiters:
+            self._waiters.tell_first(self._taken_end())
+        if isinstance(self._end, Unshared) and self._end.response is not None:
             # A refresh that no client waits for.
             self._end.response.body.close()
-            self._end = Alone()
+            self._end = Unshared()
 
-    def _taken_end(self) -> Verdict:
+    def _taken_end(self) -> FillResult[R] | Failure:
         end = self._end
-        assert end is not None and not isinstance(end, Failure)
-        if isinstance(end, Alone) and end.response is not None:
-            self._end = Alone()
+        assert end is not None
+        if isinstance(end, Unshared) and end.response is not None:
+            self._end = Unshared()
         return end
 
     def _fail(self, failure: Failure) -> None:
         if self._end is None:
             self._end = without_frames(failure)
-        seats, self._seats = self._seats, []
-        for seat in seats:
-            seat.errback(failure)
-        if not seats and not failure.check(RequestError, CancelledError):
+        if not self._waiters and not failure.check(RequestError, CancelledError):
             self._log.failure("while fetching for the cache", failure)
+        self._waiters.tell_all(failure)
 
-    def _leave(self, seat: Deferred[Verdict]) -> None:
-        if seat in self._seats:
-            self._seats.remove(seat)
-            self.check()
-
-    def check(self) -> None:
-        """Give up if there is no waiter and no follower any more."""
+    def left(self) -> None:
+        """A waiter or a reader has left: give up if it was the last of both."""
         body = self._body
-        if self.is_waited_for() or (self._end is not None and body is None):
+        if self.is_awaited() or (self._end is not None and body is None):
             self._wake()
-        elif body is None or not (body.is_followed or body.is_carried_on or body.is_over):
+        elif body is None or not (body.is_read or body.is_carried_on or body.is_over):
             self.cancel()
 
     def cancel(self) -> None:
@@ -244,7 +240,7 @@ class Fill:
 
 
 @define(eq=False)
-class Look:
+class StoreRead:
     """
     A look into a store that takes its time.
 
@@ -255,7 +251,7 @@ class Look:
 
 
 @define
-class FillTable:
+class FillTable(Generic[R]):
     """
     The exchanges on their way, by what they fetch.
 
@@ -263,70 +259,70 @@ class FillTable:
     """
 
     hit_for_pass: HitForPass
-    _fills: dict[str, Fill] = field(factory=dict, init=False)
-    _alone: dict[Fill, str] = field(factory=dict, init=False)
-    _looks: dict[str, list[Look]] = field(factory=dict, init=False)
+    _fills: dict[str, Fill[R]] = field(factory=dict, init=False)
+    _unshared: dict[Fill[R], str] = field(factory=dict, init=False)
+    _reads: dict[str, list[StoreRead]] = field(factory=dict, init=False)
 
     @classmethod
-    def of(cls, clock: IReactorTime) -> FillTable:
+    def of(cls, clock: IReactorTime) -> FillTable[R]:
         """:return: an empty one."""
         return cls(HitForPass(clock, _PASS_SECONDS))
 
     def __len__(self) -> int:
-        return len(self._fills) + len(self._alone)
+        return len(self._fills) + len(self._unshared)
 
-    def find(self, slot: str) -> Fill | None:
+    def find(self, slot: str) -> Fill[R] | None:
         """:return: the exchange that a waiter may still join."""
         fill = self._fills.get(slot)
         return fill if fill is not None and fill.is_open else None
 
-    def begin(self, slot: str, fill: Fill, work: Coroutine[Any, Any, None]) -> None:
+    def begin(self, slot: str, fill: Fill[R], work: Coroutine[Any, Any, None]) -> None:
         """Run an exchange; others can join it until it has ended."""
         self._fills[slot] = fill
         fill.start(work, lambda: self._forget(slot, fill))
 
-    def begin_alone(self, slot: str, fill: Fill, work: Coroutine[Any, Any, None]) -> None:
+    def begin_unshared(self, slot: str, fill: Fill[R], work: Coroutine[Any, Any, None]) -> None:
         """Run an exchange with one waiter, beside those that others wait for."""
         shared = self._fills.get(slot)
-        older = [other for other, others_slot in self._alone.items() if others_slot == slot]
+        older = [other for other, others_slot in self._unshared.items() if others_slot == slot]
         fill.follows(older if shared is None else [*older, shared])
-        self._alone[fill] = slot
-        fill.start(work, lambda: self._end_alone(fill))
+        self._unshared[fill] = slot
+        fill.start(work, lambda: self._end_unshared(fill))
 
-    def _end_alone(self, fill: Fill) -> None:
-        del self._alone[fill]
+    def _end_unshared(self, fill: Fill[R]) -> None:
+        del self._unshared[fill]
 
-    def _forget(self, slot: str, fill: Fill) -> None:
+    def _forget(self, slot: str, fill: Fill[R]) -> None:
         if self._fills.get(slot) is fill:
             del self._fills[slot]
 
     def outdate(self, key: str) -> None:
         """What is on its way for a key was asked for before it changed: no waiter joins it."""
         for slot in [slot for slot in self._fills if slot.startswith(key)]:
-            self._fills.pop(slot).may_be_kept = False
-        for fill, slot in self._alone.items():
+            self._fills.pop(slot).may_be_stored = False
+        for fill, slot in self._unshared.items():
             if slot.startswith(key):
-                fill.may_be_kept = False
+                fill.may_be_stored = False
 
-    def look(self, key: str) -> Look:
-        """:return: a look that begins; it ends with L{looked}."""
-        look = Look()
-        self._looks.setdefault(key, []).append(look)
-        return look
+    def begin_read(self, key: str) -> StoreRead:
+        """:return: a read that begins; it ends with L{end_read}."""
+        read = StoreRead()
+        self._reads.setdefault(key, []).append(read)
+        return read
 
-    def looked(self, key: str, look: Look) -> None:
-        """A look has ended."""
-        looks = self._looks[key]
-        looks.remove(look)
-        if not looks:
-            del self._looks[key]
+    def end_read(self, key: str, read: StoreRead) -> None:
+        """A read has ended."""
+        reads = self._reads[key]
+        reads.remove(read)
+        if not reads:
+            del self._reads[key]
 
     def stored(self, key: str) -> None:
-        """An exchange has stored what it brought: who looks now may have missed it."""
-        for look in self._looks.get(key, ()):
-            look.is_outdated = True
+        """An exchange has stored what it brought: what reads now may have missed it."""
+        for read in self._reads.get(key, ()):
+            read.is_outdated = True
 
     def cancel_all(self) -> None:
         """Give up everything, at the end of the program."""
-        for fill in [*self._fills.values(), *self._alone]:
+        for fill in [*self._fills.values(), *self._unshared]:
             fill.cancel()

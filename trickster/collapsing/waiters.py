@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -15,55 +16,99 @@ T = TypeVar("T")
 
 
 @define(eq=False)
-class Flight(Generic[T]):
+class Waiters(Generic[T]):
     """
-    One piece of work that several clients wait for.
+    Those who wait for one thing, in the order in which they came.
 
-    Each holds a seat.  A client that goes away leaves its seat; the work goes on while
-    there is one, and is cancelled when the last has left.
+    Each has a L{Deferred} of its own.  Cancelling it takes it out, and harms no other.
+    """
+
+    _waiting: OrderedDict[Deferred[T], Callable[[], None]] = field(factory=OrderedDict, init=False)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def wait(self, left: Callable[[], None]) -> Deferred[T]:
+        """
+        :param left: called where this one leaves before it is told, when it has left.
+        :return: fires when it is told.
+        """
+        waiter: Deferred[T] = Deferred(self._leave)
+        self._waiting[waiter] = left
+        return waiter
+
+    def tell_first(self, result: T | Failure) -> bool:
+        """
+        Tell the one who waits longest.
+
+        :return: whether there was one.
+        """
+        if not self._waiting:
+            return False
+        self._waiting.popitem(last=False)[0].callback(result)
+        return True
+
+    def tell_all(self, result: T | Failure) -> None:
+        """Tell all who wait now, one after the other: what one does may make others leave."""
+        for _ in range(len(self._waiting)):
+            self.tell_first(result)
+
+    def drop(self, waiter: Deferred[T]) -> None:
+        """Do not tell a waiter any more; harmless where it has been told, or has left."""
+        self._waiting.pop(waiter, None)
+
+    def _leave(self, waiter: Deferred[T]) -> None:
+        left = self._waiting.pop(waiter, None)
+        if left is not None:
+            left()
+
+
+@define(eq=False)
+class SharedWork(Generic[T]):
+    """
+    One piece of work that several clients wait for.  It goes on while one of them does, and is
+    cancelled when the last has left.
 
     :ivar is_abandoned: whether it was; it may take its time to end, but no client
         should join it any more.
     """
 
-    _seats: list[Deferred[T]] = field(factory=list, init=False)
-    _work: Deferred[T] | None = field(default=None, init=False)
-    _landed: list[Any] = field(factory=list, init=False)
     is_abandoned: bool = field(default=False, init=False)
+    _waiters: Waiters[T] = field(factory=Waiters, init=False)
+    _work: Deferred[T] | None = field(default=None, init=False)
+    _has_ended: bool = field(default=False, init=False)
+    _result: Any = field(default=None, init=False)
 
-    def start(self, work: Coroutine[Any, Any, T], landed: Callable[[], None]) -> None:
+    def start(self, work: Coroutine[Any, Any, T], ended: Callable[[], None]) -> None:
         """
         :param work: what all wait for; begun at once.
-        :param landed: called once when it has ended, before any seat is told.
+        :param ended: called once when it has ended, before any waiter is told.
         """
         self._work = Deferred.fromCoroutine(work)
-        self._work.addBoth(self._land, landed)
+        self._work.addBoth(self._ended, ended)
 
-    def seat(self) -> Deferred[T]:
-        """
-        :return: fires with the work's result.  Cancelling it leaves the seat.
-        """
-        seat: Deferred[T] = Deferred(self._leave)
-        if self._landed:
-            seat.callback(self._landed[0])
-        else:
-            self._seats.append(seat)
-        return seat
+    @property
+    def is_awaited(self) -> bool:
+        """Whether there are waiters that have not been told."""
+        return bool(self._waiters)
 
-    def _land(self, result: Any, landed: Callable[[], None]) -> None:
-        landed()
-        self._landed.append(without_frames(result))
-        seats, self._seats = self._seats, []
-        for seat in seats:
-            if not seat.called:  # a seat called before may have made this one leave
-                seat.callback(result)
+    def wait(self) -> Deferred[T]:
+        """:return: fires with the work's result.  Cancelling it leaves the work to the others."""
+        if not self._has_ended:
+            return self._waiters.wait(self._left)
+        waiter: Deferred[T] = Deferred()
+        waiter.callback(self._result)
+        return waiter
 
-    def _leave(self, seat: Deferred[T]) -> None:
-        if seat in self._seats:
-            self._seats.remove(seat)
-            if not self._seats and self._work is not None:
-                self.is_abandoned = True
-                self._work.cancel()
+    def _ended(self, result: Any, ended: Callable[[], None]) -> None:
+        ended()
+        self._has_ended, self._result = True, without_frames(result)
+        self._waiters.tell_all(result)
+
+    def _left(self) -> None:
+        if not self._waiters and self._work is not None:
+            self.is_abandoned = True
+            self._work.cancel()
 
 
 async def settled(waits: Sequence[Deferred[T]]) -> list[T | Failure]:

@@ -9,7 +9,7 @@ from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
-from trickster.collapsing.broadcast import Spread
+from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import InFlight
 from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.spool import ISpool
@@ -266,10 +266,10 @@ class Backend:
         return cache
 
     def _progressive_proxy(self, plan: PathPlan, inner: IResponder) -> ProgressiveProxy:
-        spread = Spread(self.options.max_object_size_bytes, spool=self.around.spool,
+        buffering = Buffering(self.options.max_object_size_bytes, spool=self.around.spool,
                         in_flight=self._in_flight)
         proxy = ProgressiveProxy(
-            inner, self.around.clock, spread, identity(self.options, plan),
+            inner, self.around.clock, buffering, identity(self.options, plan),
             overrides(self.options, plan))
         self._stops.append(proxy.stop)
         return proxy

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.collapsing.byte_budget import SMALL, OverBudget
-from trickster.collapsing.fills import Alone, Fill, FillTable, Landed, Live, Verdict
+from trickster.collapsing.fills import Fill, Filled, FillResult, FillTable, Streaming, Unshared
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
 from trickster.errors import NotCached, Reason
 from trickster.http.byte_ranges import Span
@@ -79,7 +79,7 @@ class ObjectCache:
     _wall: Callable[[], float] = Factory(lambda self: self._clock.seconds, takes_self=True)
     _memo: HitMemo = field(factory=HitMemo)
     beside: Sequence[ObjectCache] = field(default=(), init=False)
-    _table: FillTable = field(init=False)
+    _table: FillTable[StoredResponse] = field(init=False)
     _hits: CacheHits | None = field(init=False)
     _variants: VariantStore = field(init=False)
     _archive: Archive = field(init=False)
@@ -191,12 +191,12 @@ class ObjectCache:
         return found
 
     async def _look(self, lookup: Lookup) -> tuple[Found, bool]:
-        look = self._table.look(lookup.key)
+        read = self._table.begin_read(lookup.key)
         try:
             found = await self._variants.find(lookup.key, lookup.request.headers)
         finally:
-            self._table.looked(lookup.key, look)
-        return found, look.is_outdated
+            self._table.end_read(lookup.key, read)
+        return found, read.is_outdated
 
     async def _ask(self, lookup: Lookup) -> Response:
         found = await self._found(lookup)
@@ -263,7 +263,7 @@ class ObjectCache:
         """Fetch anew what a client has just been given stale."""
         fetch = self._fetch_for(lookup, found)
         if self._table.find(fetch.slot) is None:
-            self._begin(fetch, Fill(is_detached=True))
+            self._begin(fetch, Fill(is_background=True))
 
     async def _fetched(self, lookup: Lookup, found: Found) -> Response | None:
         """Ask the origin, together with others who ask the same; None to look again."""
@@ -275,22 +275,24 @@ class ObjectCache:
             # What it brings was asked for before this client came.
             return await self._fetch_alone(lookup, found)
         if fill is not None:
-            return await self._response_of(lookup, await fill.seat(), False, found)
+            return await self._response_of(lookup, await fill.wait(), False, found)
         fill = Fill(is_progressive=self.options.collapse is Collapse.PROGRESSIVE)
-        seat = fill.seat()
+        waiter = fill.wait()
         self._begin(fetch, fill)
-        return await self._response_of(lookup, await seat, True, found)
+        return await self._response_of(lookup, await waiter, True, found)
 
-    def _with_part(self, lookup: Lookup, found: Found) -> Fill | None:
+    def _with_part(self, lookup: Lookup, found: Found) -> Fill[StoredResponse] | None:
         """:return: an exchange for the whole that will do for a request for a part of it."""
         if b"range" not in lookup.request.headers:
             return None
         fill = self._table.find(found.slot)
         if fill is None or self.options.collapse is Collapse.BASIC:
             return fill
-        head, body = fill.head, fill.body
-        spans = None if head is None else self._archive.wanted(head, lookup.request)
-        if body is None or spans is None or len(spans) != 1 or spans[0].stop > body.size:
+        stored, body = fill.stored, fill.body
+        if stored is None or body is None:
+            return None
+        spans = self._archive.wanted(evolve(stored, length=body.length), lookup.request)
+        if spans is None or len(spans) != 1 or spans[0].stop > body.size:
             return None
         return fill
 
@@ -312,28 +314,28 @@ class ObjectCache:
         return evolve(response, outcome=Outcome(
             Engine.OBJECT, Status.KEY_MISS, reason, origin_status=response.status))
 
-    async def _response_of(self, lookup: Lookup, verdict: Verdict, leads: bool, found: Found
-                    ) -> Response | None:
-        if isinstance(verdict, Alone):
-            if verdict.response is not None and leads:
-                return verdict.response
-            _close(verdict)
+    async def _response_of(self, lookup: Lookup, result: FillResult[StoredResponse],
+                           leads: bool, found: Found) -> Response | None:
+        if isinstance(result, Unshared):
+            if result.response is not None and leads:
+                return result.response
+            _close(result)
             return await self._fetch_alone(lookup, found)
-        stored = verdict.head if isinstance(verdict, Live) else verdict.document
+        stored = result.stored
         if not leads and not matches(stored.selecting, lookup.request.headers,
                                      stored.headers, self._identity):
-            _close(verdict)
+            _close(result)
             return None
         if not leads and not self._will_do(stored, lookup):
-            _close(verdict)
-            held = stored if isinstance(verdict, Landed) else found.stored
+            _close(result)
+            held = stored if isinstance(result, Filled) else found.stored
             return await self._fetch_alone(lookup, evolve(found, stored=held))
-        outcome = verdict.outcome
+        outcome = result.outcome
         if not leads and outcome.cause is None:  # what is stored and stale is so for all
             outcome = evolve(outcome, status=Status.PROXY_HIT, reason=Reason.COLLAPSED)
-        is_reused = not (leads and verdict.first_hand)
-        if isinstance(verdict, Live):
-            return live_answer(verdict.body, self._reply(stored, lookup, outcome, is_reused))
+        is_reused = not (leads and result.first_hand)
+        if isinstance(result, Streaming):
+            return live_answer(result.body, self._reply(stored, lookup, outcome, is_reused))
         return self._answer(stored, lookup, outcome, is_reused)
 
     def _will_do(self, stored: StoredResponse, lookup: Lookup) -> bool:
@@ -347,10 +349,10 @@ class ObjectCache:
     async def _fetch_alone(self, lookup: Lookup, found: Found) -> Response:
         """Ask the origin without waiting for others, nor having them wait."""
         fetch = self._fetch_for(lookup, found)
-        fill = Fill()
-        seat = fill.seat()
-        self._table.begin_alone(fetch.slot, fill, self._fetcher.fetch(fill, fetch))
-        response = await self._response_of(lookup, await seat, True, found)
+        fill: Fill[StoredResponse] = Fill()
+        waiter = fill.wait()
+        self._table.begin_unshared(fetch.slot, fill, self._fetcher.fetch(fill, fetch))
+        response = await self._response_of(lookup, await waiter, True, found)
         assert response is not None  # the first waiter is answered
         return response
 
@@ -384,7 +386,7 @@ class ObjectCache:
         use = self._use(stored, evolve(lookup, directives=NO_DIRECTIVES))
         return Reason.STALE if use is Use.VALIDATE else Reason.REQUEST_NO_CACHE
 
-    def _begin(self, fetch: Fetch, fill: Fill) -> None:
+    def _begin(self, fetch: Fetch, fill: Fill[StoredResponse]) -> None:
         self._table.begin(fetch.slot, fill, self._fetcher.fetch(fill, fetch))
 
     async def _pass(self, request: Request, reason: Reason) -> Response:
@@ -432,9 +434,9 @@ def _with_status(response: Response) -> Response:
         outcome, status=passed_status(response.status), reason=reason))
 
 
-def _close(verdict: Verdict) -> None:
+def _close(result: FillResult[StoredResponse]) -> None:
     """Leave alone what is for another request."""
-    if isinstance(verdict, Live):
-        verdict.body.close()
-    elif isinstance(verdict, Alone) and verdict.response is not None:
-        verdict.response.body.close()
+    if isinstance(result, Streaming):
+        result.body.close()
+    elif isinstance(result, Unshared) and result.response is not None:
+        result.response.body.close()

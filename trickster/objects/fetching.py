@@ -9,9 +9,9 @@ from attrs import define, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from trickster.collapsing.broadcast import SharedBody
+from trickster.collapsing.broadcast import BroadcastBody
 from trickster.collapsing.byte_budget import OverBudget
-from trickster.collapsing.fills import Fill, FillTable, Landed
+from trickster.collapsing.fills import Fill, Filled, FillTable
 from trickster.collapsing.waiters import settled
 from trickster.errors import Reason, RequestError, Undecodable, UpstreamBroke, UpstreamError
 from trickster.http.byte_ranges import Span
@@ -27,6 +27,8 @@ from trickster.objects.responses import Reply, answer, needs_all
 from trickster.objects.storage_policy import Archive
 from trickster.objects.stored_response import StoredResponse, whole_part
 
+_Fill = Fill[StoredResponse]
+
 
 @define
 class Fetcher:
@@ -35,11 +37,11 @@ class Fetcher:
     _inner: IResponder
     _clock: IReactorTime
     _archive: Archive
-    _table: FillTable
+    _table: FillTable[StoredResponse]
     _requests: RequestRules
     _options: ObjectOptions
 
-    async def fetch(self, fill: Fill, fetch: Fetch) -> None:
+    async def fetch(self, fill: _Fill, fetch: Fetch) -> None:
         """
         :raises trickster.errors.RequestError: the origin gave no answer, and nothing stored
             may take its place.
@@ -60,7 +62,7 @@ class Fetcher:
             response.body.close()
             raise
 
-    async def _take(self, fill: Fill, fetch: Fetch, response: Response, sent: float) -> None:
+    async def _take(self, fill: _Fill, fetch: Fetch, response: Response, sent: float) -> None:
         if response.status >= 500 and self._lands_stale(
                 fill, fetch, Reason.ORIGIN_STATUS, response.status):
             response.body.close()
@@ -75,7 +77,7 @@ class Fetcher:
         else:
             await self._answered(fill, fetch, response, sent)
 
-    def _lands_stale(self, fill: Fill, fetch: Fetch, reason: Reason,
+    def _lands_stale(self, fill: _Fill, fetch: Fetch, reason: Reason,
                      status: int | None = None) -> bool:
         """Use what is stored in the place of an error, if that is allowed (RFC 5861)."""
         stored = fetch.stored
@@ -86,14 +88,14 @@ class Fetcher:
             return False
         if not may_replace_error(stored.policy, age, self._options.stale_if_error):
             return False
-        fill.land(Landed(stored, Outcome(
+        fill.complete(Filled(stored, Outcome(
             Engine.OBJECT, Status.HIT, Reason.STALE, "stale-if-error", origin_status=status,
             cause=reason)))
         return True
 
     # What a 304 may mean.
 
-    async def _not_modified(self, fill: Fill, fetch: Fetch, response: Response,
+    async def _not_modified(self, fill: _Fill, fetch: Fetch, response: Response,
                             sent: float) -> None:
         stored = fetch.stored
         if stored is None and not is_conditional(fetch.sent.headers):
@@ -106,14 +108,14 @@ class Fetcher:
                 await self._release(fill, fetch, response, reason)
                 return
             outcome = outcome_of(Status.KEY_MISS, fetch.reason, response)
-            fill.land(Landed(head, outcome, first_hand=True))
+            fill.complete(Filled(head, outcome, first_hand=True))
         elif still_selects(stored.headers, response.headers):
             await self._validated(fill, fetch, response, sent)
         else:
             # It speaks of a representation that is not stored here.
             await self._anew(fill, fetch)
 
-    async def _validated(self, fill: Fill, fetch: Fetch, response: Response,
+    async def _validated(self, fill: _Fill, fetch: Fetch, response: Response,
                          sent: float) -> None:
         lookup, stored = fetch.lookup, fetch.stored
         assert stored is not None
@@ -131,12 +133,12 @@ class Fetcher:
                           self._options.range_rules)
             await self._release(fill, fetch, answer(reply), reason)
             return
-        fill.land(Landed(fresh, evolve(outcome, stored=True)))
-        if fill.is_to_be_kept():
+        fill.complete(Filled(fresh, evolve(outcome, stored=True)))
+        if fill.begin_storing():
             await self._archive.keep_renewed(lookup, fresh, stored)
             self._table.stored(lookup.key)
 
-    async def _anew(self, fill: Fill, fetch: Fetch) -> None:
+    async def _anew(self, fill: _Fill, fetch: Fetch) -> None:
         """What is stored is of no use: ask as if there were nothing."""
         sent = fetch_request(fetch.lookup, self._requests)
         if fetch.stored is not None:
@@ -148,7 +150,7 @@ class Fetcher:
 
     # Parts of a body.
 
-    async def _fetch_missing(self, fill: Fill, fetch: Fetch, stored: StoredResponse,
+    async def _fetch_missing(self, fill: _Fill, fetch: Fetch, stored: StoredResponse,
                              missing: tuple[Span, ...]) -> None:
         sent = range_request(fetch.lookup, stored, missing, self._requests)
         if sent is None:
@@ -156,7 +158,7 @@ class Fetcher:
         else:
             await self.fetch(fill, evolve(fetch, stored=stored, sent=sent, missing=missing))
 
-    async def _partial(self, fill: Fill, fetch: Fetch, response: Response,
+    async def _partial(self, fill: _Fill, fetch: Fetch, response: Response,
                        sent: float) -> None:
         head = self._archive.head(fetch.lookup, response, sent)
         reason = self._archive.why_not_partial(
@@ -174,7 +176,7 @@ class Fetcher:
             passed = evolve(response, body=Octets(octets))
             await self._release(fill, fetch, passed, Reason.STATUS_NOT_STORABLE)
 
-    async def _not_kept(self, fill: Fill, fetch: Fetch, response: Response,
+    async def _not_kept(self, fill: _Fill, fetch: Fetch, response: Response,
                         reason: Reason) -> None:
         if not fetch.missing:
             await self._release(fill, fetch, response, reason)
@@ -193,7 +195,7 @@ class Fetcher:
             return fresh
         return combined(stored, fresh, self._options.rules) or fresh
 
-    async def _land_partial(self, fill: Fill, fetch: Fetch, fresh: StoredResponse,
+    async def _land_partial(self, fill: _Fill, fetch: Fetch, fresh: StoredResponse,
                             response: Response) -> None:
         status, reason = Status.KEY_MISS, fetch.reason
         if fetch.stored is not None and fetch.missing:
@@ -207,7 +209,7 @@ class Fetcher:
         missing = sum(span.length for span in fetch.missing)
         return Status.PARTIAL_HIT if missing < wanted else Status.RANGE_MISS
 
-    async def _fetch_separately(self, fill: Fill, fetch: Fetch) -> None:
+    async def _fetch_separately(self, fill: _Fill, fetch: Fetch) -> None:
         """Ask for each missing span by itself, all at once."""
         results = await settled([
             Deferred.fromCoroutine(self._one_span(fetch, span)) for span in fetch.missing])
@@ -246,7 +248,7 @@ class Fetcher:
 
     # Whole bodies.
 
-    async def _answered(self, fill: Fill, fetch: Fetch, response: Response,
+    async def _answered(self, fill: _Fill, fetch: Fetch, response: Response,
                         sent: float) -> None:
         head = self._archive.head(fetch.lookup, response, sent)
         reason = self._archive.why_not_stored(fetch.lookup, response, head.policy)
@@ -261,7 +263,7 @@ class Fetcher:
         else:
             await self._stream(fill, fetch, response, head)
 
-    async def _release(self, fill: Fill, fetch: Fetch, response: Response,
+    async def _release(self, fill: _Fill, fetch: Fetch, response: Response,
                        reason: Reason) -> None:
         """Give an answer to the one who asked first, and let the others ask themselves."""
         _let_go(fetch)
@@ -274,7 +276,7 @@ class Fetcher:
         outcome = outcome_of(status, reason, response)
         fill.release(evolve(response, outcome=evolve(outcome, missed=fetch.reason)))
 
-    async def _stream(self, fill: Fill, fetch: Fetch, response: Response,
+    async def _stream(self, fill: _Fill, fetch: Fetch, response: Response,
                       head: StoredResponse) -> None:
         """Pass an answer on as it comes, and store it when it is whole."""
         self._table.hit_for_pass.clear(fetch.slot)
@@ -283,35 +285,35 @@ class Fetcher:
         outcome = evolve(outcome_of(Status.KEY_MISS, reason, response), stored=fits,
                          missed=fetch.reason)
         first_hand = is_first_hand(response)
-        body = SharedBody(
-            response.body, self._options.spread,
-            overflowed=lambda: self._too_large(fill, fetch, go_live),
-            left=fill.check, in_haste=fill.is_waited_for)
-        go_live = partial(fill.go_live, head, body, outcome, first_hand)
+        body = BroadcastBody(
+            response.body, self._options.buffering,
+            overflowed=lambda: self._too_large(fill, fetch, stream),
+            left=fill.left, is_end_awaited=fill.is_awaited)
+        stream = partial(fill.stream, head, body, outcome, first_hand)
         examined = self._options.route.unkept is not None and response.status == 200
         if not examined and not needs_all(
                 head, fetch.lookup.request, self._options.range_rules):
-            go_live()
+            stream()
         await body.pump()
         if not body.is_kept:
             return
-        octets = b"".join(body.buffers()) if examined else b""
+        octets = b"".join(body.buffer.in_memory()) if examined else b""
         unkept = self._unkept(octets) if examined else None
         if unkept is not None:
             await self._release(fill, fetch, evolve(response, body=Octets(octets)), unkept)
             return
-        fresh = evolve(head, parts=whole_part(body.buffers()), length=body.size)
+        fresh = evolve(head, parts=whole_part(body.buffer.in_memory()), length=body.size)
         await self._land(fill, fetch, fresh, outcome, first_hand)
 
     def _unkept(self, octets: bytes) -> Reason | None:
         unkept = self._options.route.unkept
         return None if unkept is None else unkept(octets)
 
-    def _too_large(self, fill: Fill, fetch: Fetch, go_live: Callable[[], None]) -> None:
+    def _too_large(self, fill: _Fill, fetch: Fetch, stream: Callable[[], None]) -> None:
         _let_go(fetch)
-        fill.is_detached = False
+        fill.is_background = False
         if fill.body is None:
-            go_live()
+            stream()
         if self._options.collapse is Collapse.BASIC:
             self._table.hit_for_pass.mark(fetch.slot, Reason.TOO_LARGE)
             fill.release()
@@ -320,7 +322,7 @@ class Fetcher:
         return (self._options.route.transform is not None and response.status == 200
                 and b"content-encoding" not in response.headers)
 
-    async def _transform(self, fill: Fill, fetch: Fetch, response: Response,
+    async def _transform(self, fill: _Fill, fetch: Fetch, response: Response,
                          head: StoredResponse) -> None:
         transform = self._options.route.transform
         assert transform is not None
@@ -339,7 +341,7 @@ class Fetcher:
         parts = whole_part((changed,) if changed else ())
         await self._land_new(fill, fetch, evolve(head, parts=parts, length=len(changed)), response)
 
-    async def _land_new(self, fill: Fill, fetch: Fetch, fresh: StoredResponse,
+    async def _land_new(self, fill: _Fill, fetch: Fetch, fresh: StoredResponse,
                         response: Response) -> None:
         self._table.hit_for_pass.clear(fetch.slot)
         await self._land(fill, fetch, fresh, outcome_of(
@@ -357,15 +359,15 @@ class Fetcher:
             raise UpstreamBroke(f"{len(octets)} octets of a body of {expected}")
         return octets
 
-    async def _land(self, fill: Fill, fetch: Fetch, fresh: StoredResponse, outcome: Outcome,
+    async def _land(self, fill: _Fill, fetch: Fetch, fresh: StoredResponse, outcome: Outcome,
                     first_hand: bool) -> None:
         """Answer all who wait, then store, unless the response was outdated on its way."""
         fits = self._archive.fits(fresh.held)
         outcome = evolve(outcome, stored=fits)
         if not fits:
             outcome = evolve(outcome, reason=Reason.TOO_LARGE)
-        fill.land(Landed(fresh, outcome, first_hand))
-        if fits and fill.is_to_be_kept():
+        fill.complete(Filled(fresh, outcome, first_hand))
+        if fits and fill.begin_storing():
             await self._archive.keep(fetch.lookup, fresh)
             self._table.stored(fetch.lookup.key)
 

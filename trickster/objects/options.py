@@ -8,7 +8,7 @@ from secrets import token_hex
 
 from attrs import field, frozen
 
-from trickster.collapsing.broadcast import Spread
+from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import InFlight
 from trickster.collapsing.spool import ISpool
 from trickster.http.fields import COUNTED_FIELDS
@@ -136,10 +136,10 @@ class ObjectOptions:
         return RangeRules(self.boundary, not self.multipart_ranges_disabled)
 
     @property
-    def spread(self) -> Spread:
+    def buffering(self) -> Buffering:
         """How much of a body on its way is held, and where."""
         is_progressive = self.collapse is Collapse.PROGRESSIVE
-        return Spread(self.max_object_size_bytes, in_flight=self.in_flight,
+        return Buffering(self.max_object_size_bytes, in_flight=self.in_flight,
                       spool=self.spool if is_progressive else None)
 
 

@@ -6,8 +6,8 @@ from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from trickster.collapsing.broadcast import SharedBody, Spread
-from trickster.collapsing.fills import Alone, Fill, FillTable, Live, Verdict
+from trickster.collapsing.broadcast import BroadcastBody, Buffering
+from trickster.collapsing.fills import Fill, FillResult, FillTable, Streaming, Unshared
 from trickster.errors import Reason
 from trickster.http.cache_control import request_directives
 from trickster.http.freshness import Policy, Rules, names_everything, policy_of, vary_names
@@ -39,10 +39,10 @@ class ProgressiveProxy:
 
     _inner: IResponder
     _clock: IReactorTime
-    _spread: Spread
+    _buffering: Buffering
     identity: Identity
     overrides: Overrides
-    _table: FillTable = field(init=False)
+    _table: FillTable[StoredResponse] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._table = FillTable.of(self._clock)
@@ -57,12 +57,12 @@ class ProgressiveProxy:
             return await self._inner.respond(request)
         fill = self._table.find(slot)
         if fill is not None:
-            return await self._told(request, await fill.seat(), Outcome(
+            return await self._told(request, await fill.wait(), Outcome(
                 Engine.PROXY, Status.PROXY_HIT, Reason.COLLAPSED))
         fill = Fill(is_progressive=True)
-        seat = fill.seat()
+        waiter = fill.wait()
         self._table.begin(slot, fill, self._fetch(fill, slot, request))
-        return await self._told(request, await seat, None)
+        return await self._told(request, await waiter, None)
 
     def _slot(self, request: Request) -> str | None:
         """:return: what is equal for requests that may share; None for one that may not."""
@@ -76,21 +76,21 @@ class ProgressiveProxy:
         return digest((request.authority, request.target, self.identity.of(headers),
                        *map(headers.joined, _TELLING)))
 
-    async def _told(self, request: Request, verdict: Verdict, outcome: Outcome | None
-                    ) -> Response:
-        if isinstance(verdict, Alone) and verdict.response is not None:
+    async def _told(self, request: Request, result: FillResult[StoredResponse],
+                    outcome: Outcome | None) -> Response:
+        if isinstance(result, Unshared) and result.response is not None:
             if outcome is None:
-                return verdict.response
-            verdict.response.body.close()
-        if isinstance(verdict, Live):
-            head = verdict.head
-            if matches(head.selecting, request.headers):
-                return Response(head.status, head.headers, verdict.body,
-                                outcome or verdict.outcome, head.phrase)
-            verdict.body.close()
+                return result.response
+            result.response.body.close()
+        if isinstance(result, Streaming):
+            stored = result.stored
+            if matches(stored.selecting, request.headers):
+                return Response(stored.status, stored.headers, result.body,
+                                outcome or result.outcome, stored.phrase)
+            result.body.close()
         return await self._inner.respond(request)
 
-    async def _fetch(self, fill: Fill, slot: str, request: Request) -> None:
+    async def _fetch(self, fill: Fill[StoredResponse], slot: str, request: Request) -> None:
         response = await self._inner.respond(request)
         try:
             await self._share(fill, slot, request, response)
@@ -98,19 +98,20 @@ class ProgressiveProxy:
             response.body.close()
             raise
 
-    async def _share(self, fill: Fill, slot: str, request: Request, response: Response
-                     ) -> None:
+    async def _share(self, fill: Fill[StoredResponse], slot: str, request: Request,
+                     response: Response) -> None:
         if not _may_be_shared(response):
             self._table.hit_for_pass.mark(slot, Reason.PROXY_PATH)
             fill.release(response)
             return
         selecting = selecting_values(vary_names(response.headers), request.headers)
-        head = StoredResponse(response.status, response.headers, (), response.body.length, Policy(),
-                        0.0, self._clock.seconds(), selecting, response.phrase)
-        body = SharedBody(response.body, self._spread, overflowed=lambda: None,
-                          left=fill.check, in_haste=lambda: False)
+        stored = StoredResponse(
+            response.status, response.headers, (), response.body.length, Policy(), 0.0,
+            self._clock.seconds(), selecting, response.phrase)
+        body = BroadcastBody(response.body, self._buffering, overflowed=lambda: None,
+                             left=fill.left, is_end_awaited=lambda: False)
         outcome = evolve(response.outcome, origin_status=response.status)
-        fill.go_live(head, body, outcome, True)
+        fill.stream(stored, body, outcome, True)
         await body.pump()
 
     def stop(self) -> None:

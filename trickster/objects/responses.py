@@ -7,7 +7,7 @@ from collections.abc import Callable
 from attrs import evolve, frozen
 
 from trickster.bodies import Pieces
-from trickster.collapsing.readers import Follower
+from trickster.collapsing.readers import BodyReader
 from trickster.http.byte_ranges import Span, content_range, parse_range, satisfiable
 from trickster.http.conditions import (
     Verdict,
@@ -80,7 +80,7 @@ def answer(reply: Reply) -> Response:
     return _partial(stored, spans, response, reply.rules)
 
 
-def live_answer(body: Follower, reply: Reply) -> Response:
+def live_answer(body: BodyReader, reply: Reply) -> Response:
     """
     :param body: one that is still coming.
     :return: the answer to one of those who follow it.

@@ -9,7 +9,7 @@ from attrs import define, field
 from twisted.internet.defer import DeferredLock
 
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
-from trickster.collapsing.waiters import Flight
+from trickster.collapsing.waiters import SharedWork
 from trickster.interfaces import ICacheStore, IReferenceStore
 from trickster.messages import Headers
 from trickster.ranges.entry import Entry
@@ -30,8 +30,7 @@ class _Reading:
     :ivar is_stale: whether the entry has been changed since the first waiter came.
     """
 
-    flight: Flight[Entry | None] = field(factory=Flight)
-    waiting: int = 0
+    work: SharedWork[Entry | None] = field(factory=SharedWork)
     is_stale: bool = False
 
 
@@ -83,19 +82,17 @@ class Entries:
         entry = None
         for _ in range(_MOST_READS):
             reading = self._reads.get(key) or self._begin_reading(key)
-            entry = await self._seated(key, reading)
+            entry = await self._awaited(key, reading)
             if not reading.is_stale:
                 break
         return entry
 
-    async def _seated(self, key: str, reading: _Reading) -> Entry | None:
-        reading.waiting += 1
+    async def _awaited(self, key: str, reading: _Reading) -> Entry | None:
         try:
-            return await reading.flight.seat()
+            return await reading.work.wait()
         finally:
             # Not before all have been told: what the first of them does may be a change.
-            reading.waiting -= 1
-            if not reading.waiting and self._reads.get(key) is reading:
+            if not reading.work.is_awaited and self._reads.get(key) is reading:
                 del self._reads[key]
 
     async def change(self, key: str, change: Change,
@@ -170,7 +167,7 @@ class Entries:
 
     def _begin_reading(self, key: str) -> _Reading:
         reading = self._reads[key] = _Reading()
-        reading.flight.start(self._read(key), _nothing)
+        reading.work.start(self._read(key), _nothing)
         return reading
 
     async def _read(self, key: str) -> Entry | None:

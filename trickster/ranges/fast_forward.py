@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from trickster.collapsing.byte_budget import InFlight, Loan
-from trickster.collapsing.waiters import Flight
+from trickster.collapsing.waiters import SharedWork
 from trickster.errors import TricksterError, Undecodable
 from trickster.http.freshness import not_for_others
 from trickster.interfaces import INewestDialect, IResponder
@@ -97,7 +97,7 @@ class NewestSamples:
     _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
     _offload: Callable[..., Awaitable[Any]] | None = None
     _log: Logger = field(factory=Logger)
-    _flights: dict[str, tuple[int, Flight[_Newest]]] = field(factory=dict, init=False)
+    _under_way: dict[str, tuple[int, SharedWork[_Newest]]] = field(factory=dict, init=False)
 
     async def newest(self, key: str, query: TimeRangeQuery, at_ns: int, no_cache: bool = False
                      ) -> tuple[Dataset | None, FastForward]:
@@ -131,25 +131,25 @@ class NewestSamples:
     async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int, no_cache: bool
                       ) -> _Newest | None:
         """:return: what was fetched; None where another's is not for this request."""
-        under_way = None if no_cache else self._flights.get(key)
+        under_way = None if no_cache else self._under_way.get(key)
         if under_way is not None:
-            theirs_ns, flight = under_way
-            if query.extent.end_ns < theirs_ns <= at_ns and not flight.is_abandoned:
-                theirs = await self._in_time(flight)
+            theirs_ns, work = under_way
+            if query.extent.end_ns < theirs_ns <= at_ns and not work.is_abandoned:
+                theirs = await self._in_time(work)
                 return theirs if theirs.is_for_all else None
-        record: tuple[int, Flight[_Newest]] = (at_ns, Flight())
-        self._flights[key] = record
+        record: tuple[int, SharedWork[_Newest]] = (at_ns, SharedWork())
+        self._under_way[key] = record
 
         def ended() -> None:
-            if self._flights.get(key) is record:
-                del self._flights[key]
+            if self._under_way.get(key) is record:
+                del self._under_way[key]
 
         record[1].start(self._fetch(key, query, at_ns), ended)
         return await self._in_time(record[1])
 
-    def _in_time(self, flight: Flight[_Newest]) -> Deferred[_Newest]:
+    def _in_time(self, work: SharedWork[_Newest]) -> Deferred[_Newest]:
         # What takes longer than it would serve is not worth holding the range back for.
-        return flight.seat().addTimeout(max(self._policy.fast_forward_ttl, _PATIENCE), self._clock)
+        return work.wait().addTimeout(max(self._policy.fast_forward_ttl, _PATIENCE), self._clock)
 
     async def _fetch(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
         with self._in_flight.loan() as loan:

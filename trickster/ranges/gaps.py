@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from trickster.collapsing.byte_budget import InFlight, Loan
-from trickster.collapsing.waiters import Flight, settled
+from trickster.collapsing.waiters import SharedWork, settled
 from trickster.errors import Reason, TricksterError, Undecodable
 from trickster.http.freshness import NOT_FOR_OTHERS, not_for_others
 from trickster.interfaces import IQueryDialect, IResponder
@@ -86,7 +86,7 @@ class _Fetch:
     """
 
     extent: Extent
-    flight: Flight[FetchResult] = field(factory=Flight)
+    work: SharedWork[FetchResult] = field(factory=SharedWork)
     superseded: list[Extent] = field(factory=list)
 
     def supersede(self, all_under_way: Sequence[_Fetch]) -> None:
@@ -178,18 +178,18 @@ class GapFetcher:
     async def _fetched(self, plan: Plan, missing: Extents,
                        joinable: Callable[[Extent], bool]) -> Fetched:
         step = plan.query.step_ns
-        waits = [(other.extent, other.flight.seat()) for other in self._under_way.get(plan.key, ())
-                 if not other.flight.is_abandoned and joinable(other.extent)
+        waits = [(other.extent, other.work.wait()) for other in self._under_way.get(plan.key, ())
+                 if not other.work.is_abandoned and joinable(other.extent)
                  and any(other.extent.overlaps(span) for span in missing.spans)]
         left = missing - Extents.of(step, (extent for extent, _ in waits))
         own = tuple(piece for span in left.spans
                     for piece in planning.shards(span, step, self._policy.sharding))
         gate = DeferredSemaphore(max(1, self._policy.concurrency))
-        waits += [(piece, self._start(plan, piece, gate).seat()) for piece in own]
-        results = await settled([seat for _, seat in waits])
+        waits += [(piece, self._start(plan, piece, gate).wait()) for piece in own]
+        results = await settled([waiter for _, waiter in waits])
         return _sorted_out(missing, own, [extent for extent, _ in waits], results)
 
-    def _start(self, plan: Plan, piece: Extent, gate: DeferredSemaphore) -> Flight[FetchResult]:
+    def _start(self, plan: Plan, piece: Extent, gate: DeferredSemaphore) -> SharedWork[FetchResult]:
         fetch = _Fetch(piece)
         others = self._under_way.setdefault(plan.key, [])
         others.append(fetch)
@@ -199,8 +199,8 @@ class GapFetcher:
             if not others and self._under_way.get(plan.key) is others:
                 del self._under_way[plan.key]
 
-        fetch.flight.start(self._fetch_in_turn(plan, fetch, gate), ended)
-        return fetch.flight
+        fetch.work.start(self._fetch_in_turn(plan, fetch, gate), ended)
+        return fetch.work
 
     async def _fetch_in_turn(self, plan: Plan, fetch: _Fetch, gate: DeferredSemaphore
                              ) -> FetchResult:
