@@ -15,14 +15,11 @@ from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
 from trickster.errors import BadRequest, Reason, RequestError, RequestTooLarge
-from trickster.frontend.deadline import Deadline
 from trickster.frontend.exchange import Exchange
-from trickster.frontend.pace import Pace
 from trickster.frontend.postponing import Postponed
 from trickster.frontend.refusals import Refused, too_much
 from trickster.frontend.request import ResourceRequest
 from trickster.frontend.requestbody import EndlessFraming, RequestBody
-from trickster.frontend.transport import EagerServer
 from trickster.http.fields import FORWARDING_FIELDS
 from trickster.http.forwarded import client_of
 from trickster.http.h1.encoding import response_head
@@ -32,6 +29,9 @@ from trickster.http.h1.head_reader import HeadReader
 from trickster.http.h1.requests import Fields, RequestHead
 from trickster.interfaces import IBody, IRefuser
 from trickster.messages import Octets, Peer, octets_of
+from trickster.net.deadline import Deadline
+from trickster.net.eager_transport import EagerServer
+from trickster.net.pace import Pace
 from trickster.observability.refusals import refusal
 
 if TYPE_CHECKING:

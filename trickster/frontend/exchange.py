@@ -14,7 +14,6 @@ from twisted.python.failure import Failure
 from trickster.errors import Reason, RequestError, UpstreamBroke, UpstreamMalformed
 from trickster.frontend.refusals import refusal_of
 from trickster.frontend.requestbody import RequestBody
-from trickster.frontend.stepping import Suspended, first_step
 from trickster.http.h1.encoding import (
     LAST_CHUNK,
     BodyFraming,
@@ -28,6 +27,7 @@ from trickster.http.h1.requests import RequestHead
 from trickster.http.hop_by_hop import without_nominated
 from trickster.interfaces import IBody, IDuplex, IResponder
 from trickster.messages import Headers, Octets, Peer, Request, Response
+from trickster.net.first_step import Suspended, first_step
 from trickster.observability.refusals import refusal
 from trickster.tracebacks import forget_traceback
 

@@ -11,9 +11,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from trickster.frontend.accepting import Acceptance, ceiling, descriptors
 from trickster.frontend.addresses import interface_of
-from trickster.frontend.ports import HeldPort
+from trickster.frontend.ports import EagerPort, HeldPort
 from trickster.frontend.site import ProxySite
-from trickster.frontend.transport import EagerPort
 
 _BACKLOG = 4096
 

@@ -12,7 +12,8 @@ from twisted.logger import Logger
 
 from trickster.frontend.accepting import Acceptance
 from trickster.frontend.addresses import take_both
-from trickster.keepalive import find_the_dead
+from trickster.net.eager_transport import EagerServer
+from trickster.net.keepalive import find_the_dead
 
 _NO_MORE = frozenset((EAGAIN, EWOULDBLOCK))
 _NOT_THIS_ONE = frozenset((ECONNABORTED, EPERM, EPROTO))
@@ -101,3 +102,9 @@ class HeldPort(tcp.Port):
         self.sessionno = number + 1
         transport = self.transport(handle, protocol, address, self, number, self.reactor)
         protocol.makeConnection(transport)
+
+
+class EagerPort(HeldPort):
+    """Accepts connections as L{EagerServer}s."""
+
+    transport = EagerServer

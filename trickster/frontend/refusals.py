@@ -9,11 +9,11 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from trickster.errors import Overloaded, RequestError
-from trickster.frontend.stepping import first_step
 from trickster.http.h1.encoding import BodyFraming, response_head
 from trickster.http.h1.requests import RequestHead
 from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import Request, Response, octets_of
+from trickster.net.first_step import first_step
 from trickster.observability.refusals import SpelledRefusal, refusal
 
 

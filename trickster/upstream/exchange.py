@@ -32,9 +32,9 @@ from trickster.messages import (
     Response,
     passed_status,
 )
+from trickster.net.deadline import Deadline
 from trickster.upstream.answers import AnswerReader, NothingCame
 from trickster.upstream.arriving import ArrivingBody, UpgradedBody
-from trickster.upstream.deadline import Deadline
 from trickster.upstream.leniency import not_counted
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.outlet import Outlet

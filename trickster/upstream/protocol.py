@@ -21,9 +21,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from trickster.errors import UpstreamBroke
-from trickster.keepalive import find_the_dead
 from trickster.messages import Response
-from trickster.upstream.deadline import Deadline
+from trickster.net.deadline import Deadline
+from trickster.net.keepalive import find_the_dead
 from trickster.upstream.exchange import Exchange, Order
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.outlet import Outlet

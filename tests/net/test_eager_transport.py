@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.transport}, beside the stock transport."""
+"""Tests for L{trickster.net.eager_transport}, beside the stock transport."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from trickster.frontend.transport import EagerPort, EagerServer
+from trickster.frontend.ports import EagerPort
+from trickster.net.eager_transport import EagerServer
 
 
 @define(eq=False)

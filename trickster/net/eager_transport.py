@@ -12,8 +12,6 @@ from twisted.internet import main, tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.python.failure import Failure
 
-from trickster.frontend.ports import HeldPort
-
 _NOT_NOW = frozenset([EAGAIN, EWOULDBLOCK, ENOBUFS])
 # The kernel's IOV_MAX.
 _MOST_BUFFERS = 1024
@@ -151,9 +149,3 @@ class EagerServer(tcp.Server):
     def _forget(self) -> None:
         self._queue.clear()
         self._unsent = 0
-
-
-class EagerPort(HeldPort):
-    """Accepts connections as L{EagerServer}s."""
-
-    transport = EagerServer

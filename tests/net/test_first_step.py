@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.stepping}."""
+"""Tests for L{trickster.net.first_step}."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.frontend.stepping import first_step
+from trickster.net.first_step import first_step
 
 
 async def _wait_for(*awaited: Deferred[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.deadline}."""
+"""Tests for L{trickster.net.deadline}."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.upstream.deadline import Deadline
+from trickster.net.deadline import Deadline
 
 ACTIONS = st.lists(st.one_of(
     st.tuples(st.just("move"), st.integers(1, 20)),
@@ -17,29 +17,68 @@ ACTIONS = st.lists(st.one_of(
 
 
 class DeadlineTests(SynchronousTestCase):
+    """A timer that is moved often."""
+
     def setUp(self) -> None:
         self.clock = Clock()
         self.expired: list[float] = []
         self.deadline = Deadline(self.clock, lambda: self.expired.append(self.clock.seconds()))
 
-    def test_once(self) -> None:
-        """It is reached once."""
-        self.deadline.move(5)
+    def test_expires_once(self) -> None:
+        """It calls back once, in time."""
+        self.deadline.set(5)
         self.clock.advance(4.9)
         self.assertEqual(self.expired, [])
         self.clock.advance(0.1)
         self.clock.advance(100)
         self.assertEqual(len(self.expired), 1)
 
-    def test_later(self) -> None:
-        """Moving it later needs no new delayed call."""
-        self.deadline.move(5)
-        call = self.clock.getDelayedCalls()[0]
-        self.clock.advance(1)
-        self.deadline.move(5)
+    def test_moving_is_free(self) -> None:
+        """To move it on makes no timers."""
+        self.deadline.set(5)
+        [call] = self.clock.getDelayedCalls()
+        for _ in range(10):
+            self.clock.advance(0.1)
+            self.deadline.set(5)
         self.assertEqual(self.clock.getDelayedCalls(), [call])
-        self.clock.pump([4, 1])
-        self.assertEqual(self.expired, [6])
+
+    def test_lifted(self) -> None:
+        """A lifted deadline does not expire, and its timer goes away by itself."""
+        self.deadline.set(5)
+        self.deadline.lift()
+        self.clock.advance(5)
+        self.assertEqual((self.expired, self.clock.getDelayedCalls()), ([], []))
+
+    def test_zero(self) -> None:
+        """0 is no deadline."""
+        self.deadline.set(5)
+        self.deadline.set(0)
+        self.clock.advance(9)
+        self.assertEqual(self.expired, [])
+
+    def test_stopped(self) -> None:
+        """Nothing is left behind."""
+        self.deadline.set(5)
+        self.deadline.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=8))
+    def test_last_set_counts(self, steps: list[tuple[int, int]]) -> None:
+        """It expires when the last setting says, and never else."""
+        self.setUp()
+        expected, at = [], None
+        for wait, delay in steps:
+            for _ in range(wait):
+                self.clock.advance(1)
+                if at is not None and self.clock.seconds() >= at:
+                    expected.append(at)
+                    at = None
+            self.deadline.set(delay)
+            at = self.clock.seconds() + delay if delay else None
+        for _ in range(10):
+            self.clock.advance(1)
+        self.assertEqual(self.expired, expected + ([] if at is None else [at]))
 
     def test_earlier(self) -> None:
         """Moving it earlier works at once."""
@@ -57,13 +96,6 @@ class DeadlineTests(SynchronousTestCase):
         self.deadline.move(5, latest=1)
         self.clock.advance(0)
         self.assertEqual(self.expired, [3, 10, 10])
-
-    def test_stopped(self) -> None:
-        """Nothing is left with the clock."""
-        self.deadline.move(5)
-        self.deadline.stop()
-        self.deadline.stop()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     @settings(max_examples=100, deadline=None)
     @given(ACTIONS)
