@@ -51,14 +51,19 @@ def attributes_read(found: Mapping[str, ast.Module], skipped: str) -> set[tuple[
 def _members(found: Iterable[ast.Module]) -> _Members:
     """:return: of each class, the classes in the annotations of its attributes and methods."""
     members: dict[str, _Scope] = defaultdict(dict)
+    bases: dict[str, _Classes] = {}
     for each in (node for module in found for node in ast.walk(module)):
         if not isinstance(each, ast.ClassDef):
             continue
+        bases[each.name] = frozenset(base.id for base in each.bases if isinstance(base, ast.Name))
         for member in each.body:
             if isinstance(member, ast.AnnAssign) and isinstance(member.target, ast.Name):
                 members[each.name][member.target.id] = _named(member.annotation)
             elif isinstance(member, _METHODS):
                 members[each.name] |= {member.name: _named(member.returns), **_kept(member)}
+    for name, above in bases.items():
+        for base in above:
+            members[name] = members.get(base, {}) | members[name]
     return members
 
 

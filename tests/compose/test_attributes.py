@@ -50,7 +50,7 @@ class AttributesTests(SynchronousTestCase):
         read = {("upstream/pool.py", "options.queue_timeout"): "UpstreamOptions",
                 ("ranges/plan.py", "policy.max_query_range"): "RangePolicy",
                 ("ranges/retention.py", "policy.max_age"): "RangePolicy",
-                ("frontend/channel.py", "self.site.limits.idle_timeout"): "ListenerLimits",
+                ("frontend/connection.py", "self._listening.limits.idle_timeout"): "ListenerLimits",
                 ("http/h1/head_reader.py", "self._limits.fields"): "HeadLimits",
                 ("upstream/health.py", "thresholds.recovery"): "Thresholds"}
 

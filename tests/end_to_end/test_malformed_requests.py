@@ -16,8 +16,8 @@ from zope.interface import implementer
 
 from trickster.frontend.limits import ListenerLimits
 from trickster.frontend.listeners import Listener
-from trickster.frontend.resource import ResponderResource
 from trickster.frontend.site import ProxySite
+from trickster.frontend.tree import ResponderResource
 from trickster.http.h1.head_reader import HeadLimits
 from trickster.interfaces import IResponder
 from trickster.messages import Octets, Request, Response

@@ -11,10 +11,10 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
-from trickster.frontend.channel import ProxyChannel
+from trickster.frontend.connection import ClientConnection
 from trickster.frontend.limits import ListenerLimits
-from trickster.frontend.resource import ResponderResource
 from trickster.frontend.site import ProxySite
+from trickster.frontend.tree import ResponderResource
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Octets, Request, Response
 from trickster.testing.bodies import PausedBody
@@ -28,7 +28,7 @@ class FakeTransport(StringTransport):
     """A transport in memory that can be half-closed, and notes how it was closed."""
 
     is_half_closed = False
-    protocol: ProxyChannel | None = None
+    protocol: ClientConnection | None = None
 
     def loseWriteConnection(self) -> None:
         self.is_half_closed = True
@@ -81,7 +81,7 @@ class Connection:
         self.site = site or ProxySite(resource, self.clock, limits)
         self.transport = FakeTransport(peerAddress=peer)
         channel = self.site.buildProtocol(None)
-        assert isinstance(channel, ProxyChannel)
+        assert isinstance(channel, ClientConnection)
         self.channel = self.transport.protocol = channel
         self.channel.makeConnection(self.transport)
 

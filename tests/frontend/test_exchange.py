@@ -64,7 +64,8 @@ class WholeTests(SynchronousTestCase):
         body = Octets(b"x" * 100 * 1024)
         writes: list[bytes] = []
         connection = Connection(RecordingResponder.of(Response(200, body=body)))
-        connection.channel.send = lambda *parts: writes.extend(parts)  # type: ignore[method-assign]
+        connection.transport.write = writes.append  # type: ignore[method-assign]
+        connection.transport.writeSequence = writes.extend  # type: ignore[method-assign]
         connection.send(get())
         self.assertEqual(len(writes), 2)
         self.assertIs(writes[1], body.octets)

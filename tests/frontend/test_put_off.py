@@ -78,7 +78,6 @@ class Waiting(SynchronousTestCase):
         clock.advance(NOW)
         self.served = Crowded()
         connection = self.connection = Connection(self.served, limits, clock)
-        connection.site = connection.channel.site
         connection.site.overload = self.busy = Busy(  # type: ignore[assignment]
             Postponements(clock, 10), sheds)
         self.addCleanup(connection.leave)
@@ -306,8 +305,9 @@ class MeanwhileTests(Waiting):
         """A refusal that is not put off says it as well."""
         connection = self.connect(True)
         self.busy.waiting.most = 0
-        connection.channel.is_draining = True
-        received = connection.exchange(get())
+        connection.send(get()[:1])
+        connection.site.drain()
+        received = connection.exchange(get()[1:])
         self.assert_refused(received)
         self.assertIn(b"Connection: close", received)
         self.assertEqual(connection.ending, "closed")

@@ -32,7 +32,7 @@ from trickster.config.model import BackendOptions, Configuration
 from trickster.frontend.accepting import descriptors
 from trickster.frontend.listeners import Listener
 from trickster.frontend.overload import Lateness, Overload
-from trickster.frontend.resource import ListenerRoot, ResponderResource
+from trickster.frontend.tree import ListenerRoot, ResponderResource
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IOriginType, IResponder
 from trickster.observability.access import Observed

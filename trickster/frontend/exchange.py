@@ -11,14 +11,15 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from trickster.errors import Reason, RequestError, UpstreamBroke, UpstreamMalformed
+from trickster.errors import Reason, RequestError, UpstreamMalformed
+from trickster.frontend.link import Output
+from trickster.frontend.pump import PIECE, BodyPump
 from trickster.frontend.refusals import refusal_of
-from trickster.frontend.requestbody import RequestBody
+from trickster.frontend.request_body import RequestBody
+from trickster.frontend.tunnel import Tunnel
 from trickster.http.h1.encoding import (
-    LAST_CHUNK,
     BodyFraming,
     UnsendableHead,
-    chunk_head,
     interim_head,
     response_head,
     upgrade_head,
@@ -33,10 +34,6 @@ from trickster.tracebacks import forget_traceback
 
 # Up to here copying the body behind its head is cheaper than a second buffer.
 _JOINED = 32 * 1024
-# What is handed to the transport at a time: less, and calls cost; more, and memory does.
-_PIECE = 256 * 1024
-# A client that reads as fast as we write must not keep all others waiting.
-_AT_A_TURN = 1 << 20
 _MOST_INTERIM = 64
 
 
@@ -44,17 +41,11 @@ class Line(Protocol):
     """The connection, as an exchange needs it."""
 
     peer: Peer
+    output: Output
     is_draining: bool
-    is_full: bool
 
     def date(self) -> bytes:
         """The present, as an HTTP date."""
-
-    def send(self, *parts: bytes) -> None:
-        """Write octets, in any buffers, one after the other."""
-
-    def room(self) -> Deferred[None]:
-        """Fires when more may be written."""
 
     def turn(self) -> Deferred[None]:
         """Fires when all other connections have had a turn."""
@@ -70,20 +61,6 @@ class Line(Protocol):
 
     def cut_off(self, at_once: bool) -> None:
         """End the connection in the middle of an answer, perhaps without sending the rest."""
-
-
-@define
-class _Sliced:
-    """A large body that is here, in pieces.  Reads like an L{IBody}."""
-
-    _octets: memoryview
-    _at: int = 0
-
-    async def read(self) -> memoryview:
-        """:return: the next piece; an empty one at the end."""
-        piece = self._octets[self._at:self._at + _PIECE]
-        self._at += len(piece)
-        return piece
 
 
 @define(eq=False)
@@ -104,10 +81,10 @@ class Exchange:
     streamed: RequestBody | None = None
     _running: Deferred[None] | None = field(default=None, init=False)
     _failure: RequestError | None = field(default=None, init=False)
-    _has_begun: bool = field(default=False, init=False)
+    _pump: BodyPump | None = field(default=None, init=False)
+    _is_sent: bool = field(default=False, init=False)
     _is_lost: bool = field(default=False, init=False)
     _was_put_off: bool = field(default=False, init=False)
-    _held: bytes = field(default=b"", init=False)
     _interims: int = field(default=0, init=False)
 
     def run(self, responder: IResponder) -> None:
@@ -131,6 +108,8 @@ class Exchange:
     def lost(self) -> None:
         """The client has gone: the answer is not needed."""
         self._is_lost = True
+        if self._pump is not None:
+            self._pump.is_cut = True
         if self._running is not None:
             self._running.cancel()
 
@@ -148,11 +127,16 @@ class Exchange:
         if self._has_begun or self._is_lost or not 102 <= status < 200:
             return
         self._interims += 1
-        if self._interims <= _MOST_INTERIM and not self._line.is_full:
+        output = self._line.output
+        if self._interims <= _MOST_INTERIM and not output.is_full:
             try:
-                self._line.send(interim_head(status, headers))
+                output.send(interim_head(status, headers))
             except UnsendableHead:
                 self._log.debug("An interim answer cannot be relayed")
+
+    @property
+    def _has_begun(self) -> bool:
+        return self._is_sent or (self._pump is not None and self._pump.has_begun)
 
     def _go_on(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._running = running = Deferred.fromCoroutine(coroutine)
@@ -173,13 +157,10 @@ class Exchange:
             response = refusal_of(self._failure or error, self._log)
         if self._is_lost:
             response.body.close()
-        elif self._failure is not None:
+            return
+        if self._failure is not None:
             response.body.close()
-            await self._send_any(refusal(self._failure))
-        else:
-            await self._send_any(response)
-
-    async def _send_any(self, response: Response) -> None:
+            response = refusal(self._failure)
         rest = self._begin(response)
         if rest is not None:
             await rest
@@ -192,15 +173,15 @@ class Exchange:
     def _begin(self, response: Response) -> Suspended[None] | None:
         """:return: what is left to do of sending the answer."""
         body = response.body
-        if type(body) is Octets and len(body.octets) <= _PIECE and response.status >= 200:
+        if type(body) is Octets and len(body.octets) <= PIECE and response.status >= 200:
             self._send_whole(response, body.octets)
             return None
         try:
             suspended = first_step(self._send(response))
         except StopIteration:
             return None
-        # The body keeps us waiting, and the client should have the head meanwhile.
-        self._send_held()
+        if self._pump is not None:
+            self._pump.send_head()
         return suspended
 
     def _must_close(self) -> bool:
@@ -212,20 +193,21 @@ class Exchange:
         if response.status == 503 and self._is_put_off(response, octets):
             return
         closing = self._must_close()
+        line = self._line
         try:
             head = response_head(self._head.method, self._head.version, response,
-                                 self._line.date(), closing)
+                                 line.date(), closing)
         except UnsendableHead:
             self._send_instead()
             return
-        self._has_begun = True
+        self._is_sent = True
         if head.framing is not BodyFraming.LENGTH:
-            self._line.send(head.octets)
+            line.output.send(head.octets)
         elif len(octets) <= _JOINED:
-            self._line.send(head.octets + octets)
+            line.output.send(head.octets + octets)
         else:
-            self._line.send(head.octets, octets)
-        self._line.exchange_ended(closing)
+            line.output.send(head.octets, octets)
+        line.exchange_ended(closing)
 
     def _is_put_off(self, response: Response, octets: bytes) -> bool:
         if self._was_put_off or response.outcome.reason is not Reason.OVERLOADED:
@@ -254,105 +236,59 @@ class Exchange:
             response.body.close()
             self._send_instead()
             return
-        self._held = head.octets
-        await self._send_framed(response.body, head.framing, closing)
-
-    async def _send_framed(self, body: IBody, framing: BodyFraming, closing: bool) -> None:
+        self._pump = pump = BodyPump(self._line.output, self._line, head.framing, head.octets)
         try:
-            if framing is not BodyFraming.NONE:
-                await self._pump(body, framing)
+            if head.framing is not BodyFraming.NONE:
+                await pump.write(response.body)
         except Exception as error:  # noqa: BLE001 - a body may be a plugin's
-            self._broke(error, framing)
+            self._broke(error, pump)
             return
         finally:
-            body.close()
-        self._put(LAST_CHUNK if framing is BodyFraming.CHUNKED else b"")
-        self._line.exchange_ended(closing or framing is BodyFraming.CLOSE)
+            response.body.close()
+        pump.end()
+        self._line.exchange_ended(closing or head.framing is BodyFraming.CLOSE)
 
-    async def _pump(self, body: IBody, framing: BodyFraming) -> None:
-        source: Any = _Sliced(memoryview(body.octets)) if type(body) is Octets else body
-        left = body.length if framing is BodyFraming.LENGTH else None
-        unbroken = 0
-        while True:
-            piece = await source.read()
-            size = len(piece)
-            if not size:
-                break
-            if left is not None:
-                left -= size
-                if left < 0:
-                    raise UpstreamBroke("a body is longer than it was said to be")
-            if framing is BodyFraming.CHUNKED:
-                self._put(chunk_head(size), piece, b"\r\n")
-            else:
-                self._put(piece)
-            unbroken += size
-            if self._line.is_full:
-                await self._line.room()
-                unbroken = 0
-            elif unbroken >= _AT_A_TURN:
-                await self._line.turn()
-                unbroken = 0
-        if left:
-            raise UpstreamBroke("a body is shorter than it was said to be")
-
-    def _put(self, *parts: bytes) -> None:
-        if self._held:
-            self._has_begun = True
-            parts, self._held = (self._held, *parts), b""
-        if not self._is_lost:
-            self._line.send(*parts)
-
-    def _send_held(self) -> None:
-        if self._held:
-            self._put()
-
-    def _broke(self, error: Exception, framing: BodyFraming) -> None:
+    def _broke(self, error: Exception, pump: BodyPump) -> None:
         if self._is_lost:
             forget_traceback(error)
             return
-        if not self._has_begun:
-            self._held = b""
+        if not pump.has_begun:
+            self._pump = None
             self._answer(refusal_of(self._failure or error, self._log))
             return
         if not isinstance(error, RequestError | CancelledError):
             self._log.failure("The body of an answer broke")
         # Only a reset tells a reader of an unframed body that something is missing.
-        self._line.cut_off(at_once=framing is BodyFraming.CLOSE)
+        self._line.cut_off(at_once=pump.framing is BodyFraming.CLOSE)
 
     async def _send_upgraded(self, response: Response) -> None:
         duplex: Any = response.body
-        if response.status != 101 or not IDuplex.providedBy(duplex) \
-                or self._head.version != b"HTTP/1.1":
+        if not self._may_upgrade(response):
             duplex.close()
             self._answer(refusal(UpstreamMalformed("an interim answer for a final one")))
             return
-        self._held = upgrade_head(response, self._line.date())
-        upward = Deferred.fromCoroutine(self._pump_up(self._line.tunnel(), duplex))
-        upward.addErrback(self._tunnel_broke)
+        head = upgrade_head(response, self._line.date())
+        self._pump = pump = BodyPump(self._line.output, self._line, BodyFraming.CLOSE, head)
+        tunnel = Tunnel(self._line.tunnel(), duplex)
+        tunnel.open(self._tunnel_broke)
         try:
-            await self._pump(duplex, BodyFraming.CLOSE)
+            await pump.write(duplex)
         except Exception as error:  # noqa: BLE001 - a body may be a plugin's
-            self._broke(error, BodyFraming.CLOSE)
+            self._broke(error, pump)
         else:
-            self._send_held()
+            pump.send_head()
             self._line.exchange_ended(closing=True)
         finally:
             duplex.close()
-            upward.cancel()
+            tunnel.close()
 
-    async def _pump_up(self, source: RequestBody, duplex: Any) -> None:
-        while True:
-            data = await source.read()
-            if not data:
-                break
-            await duplex.write(data)
-        duplex.end()
+    def _may_upgrade(self, response: Response) -> bool:
+        # Before the request's end, what comes next would be taken for the other protocol's.
+        is_whole = self.streamed is None or self.streamed.is_complete
+        return (is_whole and response.status == 101 and IDuplex.providedBy(response.body)
+                and self._head.version == b"HTTP/1.1")
 
-    def _tunnel_broke(self, failure: Failure) -> None:
-        if failure.check(CancelledError):
-            return
-        self._log.debug("A tunnel broke: {failure}", failure=failure)
+    def _tunnel_broke(self) -> None:
         self._line.cut_off(at_once=True)
         self.lost()
 

@@ -26,6 +26,11 @@ class Postponed:
         """It will not be told; harmless where it has been."""
         self._queue.drop(self)
 
+    def hurry(self) -> None:
+        """Tell it now."""
+        self.drop()
+        self.tell()
+
 
 @define(eq=False)
 class Postponements:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Any
 
-from attrs import frozen
+from attrs import define, field, frozen
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from trickster.errors import Overloaded, RequestError
+from trickster.errors import BadRequest, Overloaded, RequestError
+from trickster.frontend.link import ClientLink
 from trickster.http.h1.encoding import BodyFraming, response_head
+from trickster.http.h1.faults import Malformed
 from trickster.http.h1.requests import RequestHead
 from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import Request, Response, octets_of
 from trickster.net.first_step import first_step
 from trickster.observability.refusals import SpelledRefusal, refusal
+
+# Different refusals that are remembered for a second, of paths and hosts of so many octets.
+_MOST_REFUSALS = 1024
+_LONGEST_REMEMBERED = 512
 
 
 @implementer(IResponder)
@@ -53,6 +60,54 @@ def refused_octets(refuser: IRefuser, head: RequestHead, date: bytes) -> bytes:
     framed = response_head(head.method, head.version, response, date, not head.persistent)
     body = octets_of(response.body) or b""
     return framed.octets + (body if framed.framing is BodyFraming.LENGTH else b"")
+
+
+def refuse_malformed(link: ClientLink, malformed: Malformed, date: bytes) -> None:
+    """
+    Say what is wrong with what is no request, and close.
+
+    :param date: as an HTTP date.
+    """
+    answer = refusal(BadRequest(malformed.detail, status=malformed.status))
+    head = response_head(b"GET", b"HTTP/1.1", answer, date, closing=True)
+    link.output.send(head.octets + (octets_of(answer.body) or b""))
+    link.close(lingering=True)
+
+
+@define(eq=False)
+class PreparedRefusals:
+    """
+    Answers to requests that are refused as there is too much to do.
+
+    Those to equal paths are made once a second, lest refusing be as much work as answering.
+    """
+
+    _made_at: bytes = field(default=b"", init=False)
+    _made: dict[object, bytes] = field(factory=dict, init=False)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def octets(self, head: RequestHead, responder: Any, date: bytes) -> bytes | None:
+        """
+        :param head: of a request that has no body, or one that has been read.
+        :param responder: what would answer the request.
+        :param date: the present, as an HTTP date.
+        :return: the answer, as it is sent; None where the request is to be answered all the
+            same, as it is for one of the listener's own endpoints.
+        """
+        if not IRefuser.providedBy(responder):
+            return None
+        key = (head.method, head.authority, head.target.partition(b"?")[0], head.version,
+               head.persistent)
+        if date != self._made_at or len(self._made) >= _MOST_REFUSALS:
+            self._made_at, self._made = date, {}
+        octets = self._made.get(key)
+        if octets is None:
+            octets = refused_octets(responder, head, date)
+            if len(head.target) + len(head.authority) <= _LONGEST_REMEMBERED:
+                self._made[key] = octets
+        return octets
 
 
 def refusal_of(error: BaseException, log: Logger) -> Response:

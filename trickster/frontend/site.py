@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any
 
 from attrs import define
 from twisted.internet.defer import Deferred
@@ -14,19 +13,17 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
-from trickster.frontend.channel import ProxyChannel
+from trickster.frontend.connection import ClientConnection
 from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
 from trickster.frontend.overload import Overload
-from trickster.frontend.refusals import refused_octets
-from trickster.frontend.resource import ListenerRoot, ResponderResource
+from trickster.frontend.refusals import PreparedRefusals
+from trickster.frontend.resources import ResourceResponder
+from trickster.frontend.tree import ListenerRoot, ResponderResource
 from trickster.http.h1.requests import RequestHead
-from trickster.interfaces import IRefuser, IResponder
+from trickster.interfaces import IResponder
 from trickster.messages import Headers, Response
 from trickster.messages import Request as RequestValue
 
-# Different refusals that are remembered for a second, of paths and hosts of so many octets.
-_MOST_REFUSALS = 1024
-_LONGEST_REMEMBERED = 512
 _ALLOWED = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
@@ -41,7 +38,7 @@ class _Asterisk:
 
 class ProxySite(Site):
     """
-    Makes a channel of each connection, and knows those that there are.
+    Makes the connections of a listener, and knows those that there are.
 
     :ivar limits: what clients may do.
     :ivar events: is told of connections.
@@ -67,24 +64,23 @@ class ProxySite(Site):
         super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
         self.limits = limits or ListenerLimits()
         self.events = events or NoEvents()
-        self._channels: set[ProxyChannel] = set()
+        self._connections: set[ClientConnection] = set()
         self._wall = wall or reactor.seconds
         self._asterisk = _Asterisk()
         self._second = -1
         self._date = b""
         self._all_gone: list[Deferred[None]] = []
         self._is_draining = False
-        self._refused_at = b""
-        self._refused: dict[object, bytes] = {}
+        self.refusals = PreparedRefusals()
 
     @property
     def connections(self) -> int:
         """How many there are now."""
-        return len(self._channels)
+        return len(self._connections)
 
     def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:  # type: ignore[override]
-        """:return: a channel; whether there is room for one is for the port to see to."""
-        return ProxyChannel(self)
+        """:return: a connection; whether there is room for one is for the port to see to."""
+        return ClientConnection(self)
 
     def acceptableProtocols(self) -> list[bytes]:
         """:return: what may be spoken over TLS."""
@@ -103,8 +99,8 @@ class ProxySite(Site):
     def log(self, request: Request) -> None:
         """The responders' own access log has all that there is to say."""
 
-    def responder(self, head: RequestHead) -> IResponder | None:
-        """:return: who answers, or None where it is a resource that only knows requests."""
+    def responder(self, head: RequestHead) -> IResponder:
+        """:return: what answers a request; a responder in the tree does so directly."""
         target = head.target
         if target == b"*":
             return self._asterisk
@@ -112,30 +108,8 @@ class ProxySite(Site):
         if isinstance(root, ListenerRoot):
             resource = root.leaf(target.partition(b"?")[0])
         if type(resource) is not ResponderResource:
-            return None
+            return ResourceResponder(self)
         return resource.responder
-
-    def refused(self, head: RequestHead) -> bytes | None:
-        """
-        Refuse a request as there is too much to do.  The answers to equal paths are made once a
-        second, lest refusing be as much work as answering.
-
-        :return: the answer, as it is sent; None where the request is to be answered all the
-            same, as it is for one of the listener's own endpoints.
-        """
-        date, key = self.date(), (head.method, head.authority, head.target.partition(b"?")[0],
-                                  head.version, head.persistent)
-        if date != self._refused_at or len(self._refused) >= _MOST_REFUSALS:
-            self._refused_at, self._refused = date, {}
-        octets = self._refused.get(key)
-        if octets is None:
-            responder: Any = self.responder(head)
-            if not IRefuser.providedBy(responder):
-                return None
-            octets = refused_octets(responder, head, date)
-            if len(head.target) + len(head.authority) <= _LONGEST_REMEMBERED:
-                self._refused[key] = octets
-        return octets
 
     def date(self) -> bytes:
         """:return: the present, as an HTTP date; made once a second."""
@@ -145,32 +119,32 @@ class ProxySite(Site):
             self._date = datetimeToString(second)
         return self._date
 
-    def channel_opened(self, channel: ProxyChannel) -> None:
+    def connection_made(self, connection: ClientConnection) -> None:
         """A connection is there."""
-        self._channels.add(channel)
+        self._connections.add(connection)
         self.events.opened()
         if self._is_draining:
-            channel.drain()
+            connection.drain()
 
-    def channel_lost(self, channel: ProxyChannel) -> None:
+    def connection_lost(self, connection: ClientConnection) -> None:
         """A connection is gone."""
-        if channel in self._channels:
-            self._channels.remove(channel)
+        if connection in self._connections:
+            self._connections.remove(connection)
             self.events.ended()
             if self.ended is not None:
                 self.ended()
-        if not self._channels:
+        if not self._connections:
             waiting, self._all_gone = self._all_gone, []
             for gone in waiting:
                 gone.callback(None)
 
     def close_idle(self, most: int) -> int:
         """See L{trickster.frontend.accepting.Connected.close_idle}."""
-        idle = [(until, channel) for channel in self._channels
-                if (until := channel.idle_until) is not None]
+        idle = [(until, connection) for connection in self._connections
+                if (until := connection.idle_until) is not None]
         idle.sort(key=itemgetter(0))
-        for _, channel in idle[:most]:
-            channel.close_idle()
+        for _, connection in idle[:most]:
+            connection.close_idle()
         return len(idle[:most])
 
     def drain(self) -> Deferred[None]:
@@ -180,10 +154,10 @@ class ProxySite(Site):
         :return: fires when there are none left.
         """
         self._is_draining = True
-        for channel in list(self._channels):
-            channel.drain()
+        for connection in list(self._connections):
+            connection.drain()
         gone: Deferred[None] = Deferred()
-        if self._channels:
+        if self._connections:
             self._all_gone.append(gone)
         else:
             gone.callback(None)
@@ -195,5 +169,5 @@ class ProxySite(Site):
 
     def abort(self) -> None:
         """Close all connections, also those with a request under way."""
-        for channel in list(self._channels):
-            channel.abort()
+        for connection in list(self._connections):
+            connection.abort()

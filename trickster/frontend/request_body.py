@@ -7,14 +7,19 @@ from typing import Protocol
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.errors import RequestError, RequestTooLarge
+from trickster.frontend.link import ClientLink
 from trickster.http.h1.framing import BodyReader
 from trickster.interfaces import IBody
+from trickster.net.pace import Pace
 
 # What may lie here unread before the connection is no longer read from.
 _READ_AHEAD = 64 * 1024
+_SOON = 0.001
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class BodySource(Protocol):
@@ -25,6 +30,58 @@ class BodySource(Protocol):
 
     def body_unwanted(self) -> None:
         """There is enough for now: stop reading."""
+
+
+@define(eq=False)
+class BodyIntake:
+    """
+    Asks the client for the body of the request that is being answered, as it is read, and
+    sees that it comes fast enough.  Provides L{BodySource}.
+
+    :ivar _pace: None where the client may take its time.
+    :ivar _owes_continue: whether the client waits for a C{100} (RFC 9110 section 10.1.1).
+    """
+
+    _link: ClientLink
+    _clock: IReactorTime
+    _pace: Pace | None = None
+    _owes_continue: bool = False
+
+    def brought(self, octets: int) -> None:
+        """The client has sent so many octets of the body."""
+        if self._pace is not None:
+            self._pace.brought(self._clock.seconds(), octets)
+
+    def body_wanted(self) -> None:
+        """A reader waits for octets: read on, and see that they come in time."""
+        if self._owes_continue:
+            self._owes_continue = False
+            self._link.output.send(_CONTINUE)
+        self._link.inbox.resume()
+        pace = self._pace
+        if pace is not None and pace.period:
+            now = self._clock.seconds()
+            pace.wanted(now)
+            # Not at once, even where time is up: a responder cannot be cancelled while it asks.
+            self._link.deadline.set(max(pace.left(now), _SOON))
+
+    def body_unwanted(self) -> None:
+        """There is enough for now: stop reading."""
+        self._link.inbox.pause()
+
+    def is_too_slow(self) -> bool:
+        """
+        Look whether the client is, when a reader waits and the time is up; if it is not, it
+        has more from now on.
+
+        :return: whether the reader has waited for longer than it may take.
+        """
+        if self._pace is None:
+            return False
+        left = self._pace.left(self._clock.seconds())
+        if left > 0:
+            self._link.deadline.set(left)
+        return left <= 0
 
 
 @define
@@ -76,11 +133,6 @@ class RequestBody:
     def _is_at_end(self) -> bool:
         is_cut = self._truncate and 0 <= self._limit < self.received
         return self._framing.is_done or self._closed or is_cut
-
-    @property
-    def is_endless(self) -> bool:
-        """Whether this is a tunnel's, not a request's."""
-        return isinstance(self._framing, EndlessFraming)
 
     @property
     def is_wanted(self) -> bool:
@@ -170,3 +222,8 @@ class RequestBody:
 
     def _cancelled(self, _waiting: Deferred[bytes]) -> None:
         self._waiting = None
+
+
+def endless_body(source: BodySource) -> RequestBody:
+    """:return: all that comes after a protocol upgrade, until the client sends no more."""
+    return RequestBody(None, EndlessFraming(), source)

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.channel}: requests, their order, their timing."""
+"""Tests for L{trickster.frontend.connection}: requests, their order, their timing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from twisted.internet.address import IPv6Address
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.frontend.connection import NOW, Connection, Echo, Streaming, answers, get, post
+from tests.frontend.connection import DATE, NOW, Connection, Echo, Streaming, answers, get, post
 from trickster.errors import RequestError
 from trickster.frontend.limits import ListenerLimits
+from trickster.frontend.refusals import PreparedRefusals
 from trickster.http.h1.head_reader import HeadLimits
 from trickster.http.h1.requests import RequestHead
 from trickster.interfaces import IRefuser, IResponder
@@ -447,14 +448,14 @@ class RefusedInOverloadTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """Requests with large paths, each another one, leave next to nothing behind."""
-        site = Connection(Teapot()).site
+        refusals, responder = PreparedRefusals(), Teapot()
         path = b"/" + b"x" * 60_000
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
         for number in range(100):
             head = RequestHead(b"GET", b"%b%d" % (path, number), b"HTTP/1.1", NO_HEADERS, b"h", 0,
                                True, False)
-            self.assertIn(b"503 refused", site.refused(head) or b"")
+            self.assertIn(b"503 refused", refusals.octets(head, responder, DATE) or b"")
         self.assertLess(tracemalloc.get_traced_memory()[0], 1 << 20)
 
 

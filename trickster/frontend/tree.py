@@ -8,7 +8,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
-from trickster.frontend.request import ResourceRequest
+from trickster.frontend.resources import ResourceRequest
 from trickster.interfaces import IResponder
 from trickster.routing.table import PathTable
 

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.resource}, C{.request} and C{.site}."""
+"""Tests for L{trickster.frontend.tree}, C{.resources} and C{.site}."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from zope.interface.verify import verifyObject
 from tests.frontend.connection import Connection, Echo, answers, get, post
 from trickster.errors import Overloaded, RequestError
 from trickster.frontend.overload import Lateness, Overload
-from trickster.frontend.resource import ListenerRoot, ResponderResource
 from trickster.frontend.site import ProxySite
+from trickster.frontend.tree import ListenerRoot, ResponderResource
 from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import Request as RequestValue
 from trickster.messages import Response
@@ -78,10 +78,16 @@ class ListenerRootTests(SynchronousTestCase):
         self.assertEqual(self.answer(octets[-2:]), (200, b"posted abc"))
 
     def test_too_large(self) -> None:
-        """It may not be large."""
+        """It may not be large; one that is read to its end leaves the connection as it is."""
         octets = post(bytes(2 << 20), target=b"/trickster/ping")
         self.assertEqual(self.answer(octets)[0], 413)
-        self.assertNotEqual(self.connection.ending, "open")
+        self.assertEqual(self.answer(get(b"/trickster/ping")), (200, b"page "))
+
+    def test_too_large_unread(self) -> None:
+        """One that is still on its way is not read to its end."""
+        octets = post(bytes(2 << 20), target=b"/trickster/ping")
+        self.assertEqual(self.answer(octets[:-1])[0], 413)
+        self.assertEqual(self.connection.ending, "half-closed")
 
     def test_head(self) -> None:
         """HEAD is GET without the body."""
@@ -354,7 +360,7 @@ class OverloadedTests(SynchronousTestCase):
         self.assertNotEqual(first, second)  # another date
         for number in range(3000):
             self.connection.send(get(b"/%d" % number))
-        self.assertLessEqual(len(self.connection.site._refused), 1024)
+        self.assertLessEqual(len(self.connection.site.refusals), 1024)
 
     def test_own(self) -> None:
         """The listener's own endpoints answer under any load."""

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.requestbody}."""
+"""Tests for L{trickster.frontend.request_body}."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from trickster.errors import RequestTooLarge
-from trickster.frontend.requestbody import EndlessFraming, RequestBody
+from trickster.frontend.request_body import EndlessFraming, RequestBody
 from trickster.http.h1.framing import request_body_reader
 from trickster.interfaces import IBody
 

@@ -1,0 +1,293 @@
+"""One request after the other of a connection: from its head to the end of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from attrs import Factory, define, evolve, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from trickster.errors import BadRequest, Reason, RequestError, RequestTooLarge
+from trickster.frontend.exchange import Exchange
+from trickster.frontend.limits import ListenerLimits
+from trickster.frontend.link import ClientLink, Output
+from trickster.frontend.overload import Overload
+from trickster.frontend.postponing import Postponed
+from trickster.frontend.refusals import PreparedRefusals, Refused, refuse_malformed, too_much
+from trickster.frontend.request_body import BodyIntake, RequestBody, endless_body
+from trickster.frontend.states import State
+from trickster.http.h1.faults import Malformed, MalformedBody
+from trickster.http.h1.framing import request_body_reader
+from trickster.http.h1.requests import RequestHead
+from trickster.interfaces import IBody, IRefuser, IResponder
+from trickster.messages import Octets, Peer
+from trickster.net.pace import Pace
+
+
+class Served(Protocol):
+    """
+    What all connections of a listener share.
+
+    :ivar reactor: for time.
+    :ivar limits: what clients may do.
+    :ivar overload: tells when the process has too much to do; None to answer all the same.
+    :ivar refusals: of requests that are refused then.
+    """
+
+    reactor: IReactorTime
+    limits: ListenerLimits
+    overload: Overload | None
+    refusals: PreparedRefusals
+
+    def responder(self, head: RequestHead) -> IResponder:
+        """What answers a request."""
+
+    def date(self) -> bytes:
+        """The present, as an HTTP date."""
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
+
+
+@define(eq=False)
+class RequestCycle:
+    """
+    Has the request answered whose turn it is.
+
+    To its exchange it is the connection (L{trickster.frontend.exchange.Line}).
+
+    :ivar answered: called when a request is answered and the connection stays.
+    :ivar is_draining: whether the answer in the making is to be the last.
+    """
+
+    _served: Served
+    _link: ClientLink
+    answered: Callable[[], None]
+    is_draining: bool = field(default=False, init=False)
+    peer: Peer = field(init=False, default=Factory(
+        lambda self: self._link.peer, takes_self=True))
+    output: Output = field(init=False, default=Factory(
+        lambda self: self._link.output, takes_self=True))
+    _exchange: Exchange | None = field(default=None, init=False)
+    _body: RequestBody | None = field(default=None, init=False)
+    _intake: BodyIntake = field(init=False)
+    _put_off: Postponed | None = field(default=None, init=False)
+
+    # From the head to the answer.
+
+    def serve(self, head: RequestHead, rest: bytes) -> None:
+        """
+        Have a request answered.
+
+        :param rest: octets that have come after its head.
+        """
+        link = self._link
+        link.deadline.lift()
+        if head.length == 0:
+            link.inbox.octets = rest
+            link.state.enter(State.ANSWERING)
+            self._start(head, Octets(), None)
+        else:
+            self._serve_with_body(head, rest)
+
+    def _serve_with_body(self, head: RequestHead, rest: bytes) -> None:
+        limits, length, link = self._served.limits, head.length, self._link
+        if length is not None and 0 <= limits.body < length:
+            if not limits.truncate:
+                self._refuse_unread(head, RequestTooLarge("the request body is too large"))
+                return
+            length = limits.body
+        intake = BodyIntake(link, self._served.reactor, Pace(limits.body_timeout, limits.body_rate),
+                            head.expects_continue and not rest)
+        body = RequestBody(length, request_body_reader(head.length), intake, limits.body,
+                           limits.truncate)
+        try:
+            link.inbox.octets = body.arrived(rest)
+        except (MalformedBody, RequestTooLarge) as error:
+            self._refuse_unread(head, _as_request_error(error))
+            return
+        if body.is_complete:
+            link.state.enter(State.ANSWERING)
+            self._start(head, Octets(body.taken()), None)
+            return
+        self._body, self._intake = body, intake
+        link.state.enter(State.BODY)
+        self._start(head, body, body)
+
+    def _start(self, head: RequestHead, body: IBody, streamed: RequestBody | None) -> None:
+        overload = self._served.overload
+        if overload is not None and overload.refuses() and self._is_shed(head, streamed):
+            overload.refused()
+            return
+        exchange = self._exchange = Exchange(self, head, body, streamed)
+        exchange.run(self._served.responder(head))
+
+    # Refusing.
+
+    def _refuse_unread(self, head: RequestHead, error: RequestError) -> None:
+        """Refuse a request whose head is good, and close: its body is not read to its end."""
+        responder: Any = self._served.responder(head)
+        if not IRefuser.providedBy(responder):
+            refuse_malformed(self._link, Malformed(error.status, error.detail), self.date())
+            return
+        intake = self._intake = BodyIntake(self._link, self._served.reactor)
+        # A body that never becomes complete.
+        body = self._body = RequestBody(head.length, request_body_reader(head.length), intake)
+        self._link.state.enter(State.BODY)
+        # In the form that the backend's clients know.
+        exchange = self._exchange = Exchange(self, head, body, body)
+        exchange.run(Refused(responder, error))
+
+    def _is_shed(self, head: RequestHead, streamed: RequestBody | None) -> bool:
+        """:return: whether a request was refused, at little cost, instead of being answered."""
+        if streamed is not None:
+            responder: Any = self._served.responder(head)
+            # The listener's own endpoints always answer.
+            is_refused = IRefuser.providedBy(responder)
+            if is_refused:
+                exchange = self._exchange = Exchange(self, head, streamed, streamed)
+                exchange.run(Refused(responder, too_much()))
+            return is_refused
+        octets = self._prepared(head)
+        if octets is None:
+            return False
+        tell = partial(self._shed, octets, head)
+        if not self.put_off(tell):
+            tell()
+        return True
+
+    def _prepared(self, head: RequestHead) -> bytes | None:
+        served = self._served
+        return served.refusals.octets(head, served.responder(head), served.date())
+
+    def _shed(self, octets: bytes, head: RequestHead) -> None:
+        if self._link.state.is_over:
+            return
+        if self.is_draining and head.persistent:
+            # Perhaps only since the refusal was made.
+            head = evolve(head, persistent=False)
+            octets = self._prepared(head) or octets
+        self.output.send(octets)
+        self.exchange_ended(not head.persistent)
+
+    def put_off(self, tell: Callable[[], None]) -> bool:
+        """
+        :param tell: sends a refusal.
+        :return: whether it will be called later; if not, the refusal is to be sent now.
+        """
+        overload = self._served.overload
+        if overload is not None:
+            self._put_off = overload.put_off(partial(self._tell, tell))
+        return self._put_off is not None
+
+    def _tell(self, tell: Callable[[], None]) -> None:
+        self._put_off = None
+        tell()
+
+    # What the client does meanwhile.
+
+    def received(self, data: bytes) -> None:
+        """Octets have come: of the request's body, or of what is to be answered after it."""
+        body, inbox = self._body, self._link.inbox
+        if body is None:
+            inbox.keep(data)
+            return
+        self._intake.brought(len(data))
+        try:
+            rest = body.arrived(data)
+        except (MalformedBody, RequestTooLarge) as error:
+            # What comes now is no request any more: it stays unread until we close.
+            self._body_ended(data)
+            self._fail(_as_request_error(error))
+            return
+        if body.is_complete:
+            self._body_ended(rest)
+        body.deliver()
+
+    def _body_ended(self, rest: bytes) -> None:
+        self._body, self._link.inbox.octets = None, rest
+        self._link.deadline.lift()
+        self._link.state.enter(State.ANSWERING)
+
+    def sends_no_more(self) -> None:
+        """The client has closed its side; only from a tunnel's client is that no farewell."""
+        if self._link.state.now is State.TUNNEL and self._body is not None:
+            self._body.ended()
+        elif self._put_off is not None:
+            self.is_draining = True
+            self._put_off.hurry()
+        else:
+            self._link.abort()
+
+    def too_slow(self) -> None:
+        """What the client was to send of the request's body has not come in time."""
+        body = self._body
+        if body is not None and body.is_wanted and self._intake.is_too_slow():
+            self._fail(RequestError("the request body took too long", Reason.REQUEST_TIMEOUT,
+                                    408))
+
+    def lost(self) -> None:
+        """The connection is over."""
+        exchange, self._exchange, self._body = self._exchange, None, None
+        put_off, self._put_off, self.answered = self._put_off, None, _nothing
+        if put_off is not None:
+            put_off.drop()
+        if exchange is not None:
+            exchange.lost()
+
+    def _fail(self, error: RequestError) -> None:
+        if self._put_off is not None:
+            self._put_off.hurry()
+        elif self._exchange is not None:
+            self._exchange.fail(error)
+
+    # What the exchange needs.
+
+    def date(self) -> bytes:
+        """:return: the present, as an HTTP date."""
+        return self._served.date()
+
+    def turn(self) -> Deferred[None]:
+        """:return: fires when all other connections have had a turn."""
+        return deferLater(self._served.reactor, 0)
+
+    def tunnel(self) -> RequestBody:
+        """From now on what the client sends is not HTTP."""
+        self._link.state.enter(State.TUNNEL)
+        intake = self._intake = BodyIntake(self._link, self._served.reactor)
+        body = self._body = endless_body(intake)
+        body.arrived(self._link.inbox.taken())
+        return body
+
+    def exchange_ended(self, closing: bool) -> None:
+        """An answer is whole, as far as we are concerned."""
+        link = self._link
+        if link.state.is_over:
+            return
+        is_unread = self._body is not None
+        self._exchange = self._body = None
+        link.deadline.lift()
+        if closing:
+            link.close(is_unread or bool(link.inbox.octets))
+        else:
+            link.state.enter(State.IDLE)
+            self.answered()
+
+    def cut_off(self, at_once: bool) -> None:
+        """End in the middle of an answer."""
+        self._exchange = self._body = None
+        if at_once:
+            self._link.abort()
+        else:
+            self._link.close()
+
+
+def _as_request_error(error: MalformedBody | RequestTooLarge) -> RequestError:
+    if isinstance(error, MalformedBody):
+        return BadRequest(error.malformed.detail, status=error.malformed.status)
+    return error

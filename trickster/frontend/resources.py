@@ -1,0 +1,368 @@
+"""An adapter for L{twisted.web}: its resources answer requests as responders do."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from attrs import define, evolve, field
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+from twisted.web import server
+from twisted.web.error import UnsupportedMethod
+from twisted.web.http_headers import Headers as TwistedHeaders
+from twisted.web.resource import IResource
+from zope.interface import implementer
+
+from trickster.bodies import BodyTooLarge, read_all
+from trickster.errors import RequestTooLarge, UpstreamBroke
+from trickster.http.h1.encoding import has_no_body
+from trickster.http.hop_by_hop import response_headers
+from trickster.interfaces import IBody, IResponder
+from trickster.messages import Headers, Octets, Peer, Request, Response
+
+# What a client may send to a resource, which gets it whole.
+_MOST_BODY = 1 << 20
+# Octets that wait for the client, above which a producer is paused, and from which on it is
+# resumed.
+_HIGH = 256 * 1024
+_LOW = 64 * 1024
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
+
+
+@implementer(IBody)
+@define(eq=False)
+class RenderedBody:
+    """
+    What a resource writes, as a body that is read.
+
+    A producer is asked for more when the reader has nothing to read, and paused when much
+    waits for it.  A resource that registers none may write as much as it likes at once.
+
+    :ivar length: octets in all, None where the resource has not said it.
+    :ivar has_ended: whether the resource has written all.
+    :ivar _left: called when the reader leaves before the proper end.
+    """
+
+    _left: Callable[[], None]
+    length: int | None = None
+    has_ended: bool = False
+    _pieces: deque[bytes] = field(factory=deque, init=False)
+    _held: int = field(default=0, init=False)
+    _producer: Any = field(default=None, init=False)
+    _is_pushing: bool = field(default=False, init=False)
+    _is_paused: bool = field(default=False, init=False)
+    _waiting: Deferred[None] | None = field(default=None, init=False)
+    _error: Exception | None = field(default=None, init=False)
+    _is_closed: bool = field(default=False, init=False)
+
+    def taken(self) -> bytes:
+        """:return: all that waits for a reader."""
+        octets = b"".join(self._pieces)
+        self._pieces.clear()
+        self._held = 0
+        return octets
+
+    def write(self, octets: bytes) -> None:
+        """Octets follow."""
+        if not octets or self._is_closed:
+            return
+        self._pieces.append(octets)
+        self._held += len(octets)
+        self._wake()
+        if self._held > _HIGH and self._is_pushing and not self._is_paused:
+            self._is_paused = True
+            self._producer.pauseProducing()
+
+    def end(self, error: Exception | None = None) -> None:
+        """
+        No more follows.
+
+        :param error: why this is not the proper end.
+        """
+        self._error, self.has_ended = error, True
+        if error is None:
+            self._left = _nothing
+        self._wake()
+
+    def register(self, producer: Any, is_pushing: bool) -> None:
+        """
+        :param producer: writes from now on.
+        :param is_pushing: whether it does so by itself, and not only when it is asked.
+        """
+        self._producer, self._is_pushing, self._is_paused = producer, is_pushing, False
+        if self._is_closed:
+            producer.stopProducing()
+        elif self._waiting is not None:
+            self._ask()
+
+    def unregister(self) -> None:
+        """What writes from now on is no producer."""
+        self._producer, self._is_pushing = None, False
+
+    async def read(self) -> bytes:
+        """
+        :return: some octets, waiting for them if need be; C{b""} at the end.
+        :raises UpstreamBroke: the resource gave up.
+        """
+        if not self._pieces and not self.has_ended:
+            self._ask()
+        while not self._pieces and not self.has_ended:
+            waiting: Deferred[None] = Deferred(self._unwanted)
+            self._waiting = waiting
+            await waiting
+        if not self._pieces:
+            if self._error is not None:
+                raise self._error
+            return b""
+        piece = self._pieces.popleft()
+        self._held -= len(piece)
+        if self._is_paused and self._held <= _LOW:
+            self._ask()
+        return piece
+
+    def close(self) -> None:
+        """Read no more; the resource is told, unless it has written all."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.taken()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.stopProducing()
+        left, self._left = self._left, _nothing
+        left()
+
+    def _ask(self) -> None:
+        """Have the producer write on: one that is asked each time, and one that was paused."""
+        if self._producer is not None and (self._is_paused or not self._is_pushing):
+            self._is_paused = False
+            self._producer.resumeProducing()
+
+    def _wake(self) -> None:
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.callback(None)
+
+    def _unwanted(self, _: Deferred[None]) -> None:
+        self._waiting = None
+
+
+@define(eq=False)
+class RenderingChannel:
+    """
+    What L{twisted.web.http.Request} takes for its connection: the answer that it writes.
+
+    :ivar peer: the client.
+    :ivar site: finds resources.
+    :ivar instead: what answers instead of the resource, where it leaves that to a responder.
+    """
+
+    peer: Peer
+    site: server.Site
+    instead: IResponder | None = field(default=None, init=False)
+    _request: ResourceRequest | None = field(default=None, init=False)
+    _body: RenderedBody = field(init=False)
+    _head: Response | None = field(default=None, init=False)
+    _error: Exception | None = field(default=None, init=False)
+    _waiting: Deferred[None] | None = field(default=None, init=False)
+
+    @_body.default
+    def _unwritten(self) -> RenderedBody:
+        return RenderedBody(self._gone)
+
+    @property
+    def transport(self) -> RenderingChannel:
+        """Where L{twisted.web.http.Request} looks for a transport."""
+        return self
+
+    def render(self, request: Request, octets: bytes) -> None:
+        """
+        Have a resource render itself.
+
+        :param octets: the body of the request.
+        """
+        self._request = rendered = ResourceRequest(self)
+        rendered.receive(request, octets)
+
+    async def response(self) -> Response:
+        """
+        :return: the answer, once its head is there.  Being cancelled tells the resource that
+            the client has gone.
+        :raises UpstreamBroke: the resource gave up.
+        """
+        while self._head is None and self._error is None:
+            waiting: Deferred[None] = Deferred(self._unwanted)
+            self._waiting = waiting
+            await waiting
+        if self._head is None:
+            self._gone()
+            assert self._error is not None
+            raise self._error
+        is_whole = self._body.has_ended and self._error is None
+        return evolve(self._head, body=Octets(self._body.taken()) if is_whole else self._body)
+
+    def _wake(self) -> None:
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.callback(None)
+
+    def _unwanted(self, _: Deferred[None]) -> None:
+        self._waiting = None
+        self._body.close()
+
+    def _gone(self) -> None:
+        """The client is not there any more."""
+        request, self._request = self._request, None
+        if request is not None:
+            request.connectionLost(Failure(ConnectionLost()))
+
+    # What a request of twisted.web asks of its connection.
+
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        """:return: the address of the client."""
+        return _address(self.peer.host, self.peer.port)
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """:return: the port that the request came in on; at which address is not known."""
+        return _address("", self.peer.local_port)
+
+    def isSecure(self) -> bool:
+        """:return: whether the request came over TLS."""
+        return self.peer.secure
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes,
+                     headers: TwistedHeaders) -> None:
+        """The head of the answer is known."""
+        request, status = self._request, int(code)
+        assert request is not None
+        fields = Headers(tuple((name, value) for name, values in headers.getAllRawHeaders()
+                               for value in values))
+        is_bare = has_no_body(request.method, status)
+        length = fields.get(b"content-length")
+        if length is not None and length.isdigit() and not is_bare:
+            self._body.length = int(length)
+        self._head = Response(status, response_headers(fields, not is_bare), phrase=reason)
+        self._wake()
+
+    def write(self, octets: bytes) -> None:
+        """Octets of the body follow."""
+        self._body.write(octets)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """A producer writes the body from now on."""
+        self._body.register(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """No producer writes any more."""
+        self._body.unregister()
+
+    def requestDone(self, request: server.Request) -> None:
+        """The answer is whole."""
+        self._request = None
+        self._body.end()
+
+    def loseConnection(self) -> None:
+        """The resource gives the answer up."""
+        self._error = error = UpstreamBroke("the resource has closed the connection")
+        self._body.end(error)
+        self._wake()
+
+    abortConnection = forceAbortClient = loseConnection
+
+
+class ResourceRequest(server.Request):
+    """A request as L{twisted.web.resource.IResource} providers expect it."""
+
+    channel: Any
+
+    def receive(self, request: Request, octets: bytes) -> None:
+        """
+        Find the resource, and have it render itself.
+
+        :param octets: the body of the request.
+        """
+        for name, value in request.headers:
+            self.requestHeaders.addRawHeader(name, value)
+        self.content = BytesIO()
+        self.content.write(octets)
+        self.parseCookies()
+        self.requestReceived(request.method, request.target, request.version)
+
+    def respond_with(self, responder: IResponder) -> None:
+        """Leave the answer to a responder."""
+        self.channel.instead = responder
+
+    def process(self) -> None:
+        """Find the resource, and render it."""
+        self.site = self.channel.site
+        self.prepath = []
+        self.postpath = [unquote_to_bytes(part) for part in self.path[1:].split(b"/")]
+        try:
+            self.render(self.site.getResourceFor(self))
+        except Exception:  # noqa: BLE001 - a resource may be a plugin's
+            self.processingFailed(Failure())
+
+    def render(self, resrc: IResource) -> None:
+        """Have a resource make the answer; one that does not know the method is a 405."""
+        try:
+            body = resrc.render(self)
+        except UnsupportedMethod as error:
+            if self.method == b"HEAD":
+                super().render(resrc)
+                return
+            self.setResponseCode(405)
+            self.setHeader(b"Allow", b", ".join(error.allowedMethods))
+            self.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+            body = b"method not allowed\n"
+        if isinstance(body, bytes):
+            self.setHeader(b"Content-Length", b"%d" % len(body))
+            self.write(body)
+            self.finish()
+
+    def write(self, data: bytes) -> None:
+        """Write octets of the body; how its end is told is not for a resource to see to."""
+        version, self.clientproto = self.clientproto, b"HTTP/1.0"
+        super().write(data)
+        self.clientproto = version
+
+
+@implementer(IResponder)
+@define
+class ResourceResponder:
+    """
+    Has requests answered by a tree of L{twisted.web} resources.
+
+    :ivar site: finds the resource of a request.
+    """
+
+    site: server.Site
+
+    async def respond(self, request: Request) -> Response:
+        """
+        See L{IResponder.respond}.  The body of the request is read first.
+
+        :raises RequestTooLarge: it has more than a mebibyte.
+        """
+        try:
+            octets = bytes(await read_all(request.body, _MOST_BODY))
+        except BodyTooLarge as error:
+            raise RequestTooLarge("the request body is too large") from error
+        channel = RenderingChannel(request.peer, self.site)
+        channel.render(request, octets)
+        if channel.instead is not None:
+            return await channel.instead.respond(evolve(request, body=Octets(octets)))
+        return await channel.response()
+
+
+def _address(host: str, port: int) -> IPv4Address | IPv6Address:
+    kind = IPv6Address if ":" in host else IPv4Address
+    return kind("TCP", host, port)
