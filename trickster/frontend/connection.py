@@ -79,7 +79,7 @@ class ClientConnection(Protocol):
                 link.inbox.keep(data)
             else:
                 self._read(data)
-        elif link.state.is_over:
+        elif link.state.now.is_over:
             link.discard(len(data))
         else:
             self._cycle.received(data)
@@ -88,9 +88,9 @@ class ClientConnection(Protocol):
         """The client sends no more."""
         link = self._link
         link.inbox.has_ended = True
-        if link.state.is_busy:
+        if link.state.now.is_busy:
             self._cycle.sends_no_more()
-        elif link.state.is_over:
+        elif link.state.now.is_over:
             link.client_closed()
         else:
             link.close()
@@ -151,7 +151,7 @@ class ClientConnection(Protocol):
     def _next(self) -> None:
         """Go on with what has come meanwhile."""
         link = self._link
-        if link.state.is_busy or link.state.is_over:
+        if link.state.now.is_busy or link.state.now.is_over:
             return
         if link.output.is_full:
             self._await_request()
@@ -186,9 +186,9 @@ class ClientConnection(Protocol):
 
     def _expired(self) -> None:
         state = self._link.state
-        if state.is_over:
+        if state.now.is_over:
             self._link.abort()
-        elif state.is_busy:
+        elif state.now.is_busy:
             self._cycle.too_slow()
         elif self._reader.has_begun:
             self._refuse(Malformed(408, "the request took too long"))
@@ -215,7 +215,7 @@ class ClientConnection(Protocol):
     def drain(self) -> None:
         """Close as soon as no request is on its way."""
         self._cycle.is_draining = True
-        if self._link.state.is_busy:
+        if self._link.state.now.is_busy:
             return
         if self._reader.has_begun:
             self._link.deadline.set(_LAST_HEAD)

@@ -166,7 +166,7 @@ class RequestCycle:
         return served.refusals.octets(head, served.responder(head), served.date())
 
     def _shed(self, octets: bytes, head: RequestHead) -> None:
-        if self._link.state.is_over:
+        if self._link.state.now.is_over:
             return
         if self.is_draining and head.persistent:
             # Perhaps only since the refusal was made.
@@ -267,7 +267,7 @@ class RequestCycle:
     def exchange_ended(self, closing: bool) -> None:
         """An answer is whole, as far as we are concerned."""
         link = self._link
-        if link.state.is_over:
+        if link.state.now.is_over:
             return
         is_unread = self._body is not None
         self._exchange = self._body = None

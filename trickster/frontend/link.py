@@ -200,7 +200,7 @@ class ClientLink:
         :param lingering: whether the client has sent what is not read: then it is to close
             first, lest the last answer be lost (RFC 9112 section 9.6).
         """
-        if self.state.is_over:
+        if self.state.now.is_over:
             return
         self.deadline.lift()
         self.output.await_taking()
@@ -239,7 +239,7 @@ class ClientLink:
 
         :return: whether a writer waited for that, and has been told.
         """
-        if not self.state.is_over:
+        if not self.state.now.is_over:
             self.output.lift()
         return self.output.unblocked()
 

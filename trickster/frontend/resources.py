@@ -16,11 +16,10 @@ from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.error import UnsupportedMethod
 from twisted.web.http_headers import Headers as TwistedHeaders
-from twisted.web.resource import IResource
 from zope.interface import implementer
 
 from trickster.bodies import BodyTooLarge, read_all
-from trickster.errors import RequestTooLarge, UpstreamBroke
+from trickster.errors import BadRequest, RequestTooLarge, UpstreamBroke
 from trickster.http.h1.encoding import has_no_body
 from trickster.http.hop_by_hop import response_headers
 from trickster.interfaces import IBody, IResponder
@@ -32,6 +31,7 @@ _MOST_BODY = 1 << 20
 # resumed.
 _HIGH = 256 * 1024
 _LOW = 64 * 1024
+_GIVEN_UP = "the resource has closed the connection"
 
 
 def _nothing() -> None:
@@ -61,7 +61,7 @@ class RenderedBody:
     _is_pushing: bool = field(default=False, init=False)
     _is_paused: bool = field(default=False, init=False)
     _waiting: Deferred[None] | None = field(default=None, init=False)
-    _error: Exception | None = field(default=None, init=False)
+    _is_broken: bool = field(default=False, init=False)
     _is_closed: bool = field(default=False, init=False)
 
     def taken(self) -> bytes:
@@ -82,14 +82,14 @@ class RenderedBody:
             self._is_paused = True
             self._producer.pauseProducing()
 
-    def end(self, error: Exception | None = None) -> None:
+    def end(self, is_broken: bool = False) -> None:
         """
         No more follows.
 
-        :param error: why this is not the proper end.
+        :param is_broken: whether this is not the proper end.
         """
-        self._error, self.has_ended = error, True
-        if error is None:
+        self._is_broken, self.has_ended = is_broken, True
+        if not is_broken:
             self._left = _nothing
         self._wake()
 
@@ -101,8 +101,8 @@ class RenderedBody:
         self._producer, self._is_pushing, self._is_paused = producer, is_pushing, False
         if self._is_closed:
             producer.stopProducing()
-        elif self._waiting is not None:
-            self._ask()
+        else:
+            self._wake()
 
     def unregister(self) -> None:
         """What writes from now on is no producer."""
@@ -113,20 +113,22 @@ class RenderedBody:
         :return: some octets, waiting for them if need be; C{b""} at the end.
         :raises UpstreamBroke: the resource gave up.
         """
-        if not self._pieces and not self.has_ended:
-            self._ask()
-        while not self._pieces and not self.has_ended:
-            waiting: Deferred[None] = Deferred(self._unwanted)
-            self._waiting = waiting
-            await waiting
+        while not self._is_readable():
+            # What a producer writes while it is asked has no reader yet that would ask again:
+            # or each piece would be written within the writing of the one before.
+            self.ask()
+            if not self._is_readable():
+                waiting: Deferred[None] = Deferred(self._unwanted)
+                self._waiting = waiting
+                await waiting
         if not self._pieces:
-            if self._error is not None:
-                raise self._error
+            if self._is_broken:
+                raise UpstreamBroke(_GIVEN_UP)
             return b""
         piece = self._pieces.popleft()
         self._held -= len(piece)
         if self._is_paused and self._held <= _LOW:
-            self._ask()
+            self.ask()
         return piece
 
     def close(self) -> None:
@@ -141,7 +143,10 @@ class RenderedBody:
         left, self._left = self._left, _nothing
         left()
 
-    def _ask(self) -> None:
+    def _is_readable(self) -> bool:
+        return bool(self._pieces) or self.has_ended
+
+    def ask(self) -> None:
         """Have the producer write on: one that is asked each time, and one that was paused."""
         if self._producer is not None and (self._is_paused or not self._is_pushing):
             self._is_paused = False
@@ -190,7 +195,7 @@ class RenderingChannel:
 
         :param octets: the body of the request.
         """
-        self._request = rendered = ResourceRequest(self)
+        self._request = rendered = ResourceRequest(self, parsePOSTFormSubmission=True)
         rendered.receive(request, octets)
 
     async def response(self) -> Response:
@@ -199,18 +204,25 @@ class RenderingChannel:
             the client has gone.
         :raises UpstreamBroke: the resource gave up.
         """
-        while self._head is None and self._error is None:
-            waiting: Deferred[None] = Deferred(self._unwanted)
-            self._waiting = waiting
-            await waiting
+        while not self._is_known():
+            self._body.ask()
+            if not self._is_known():
+                waiting: Deferred[None] = Deferred(self._unwanted)
+                self._waiting = waiting
+                await waiting
+        error, self._error = self._error, None
         if self._head is None:
             self._gone()
-            assert self._error is not None
-            raise self._error
-        is_whole = self._body.has_ended and self._error is None
+            assert error is not None
+            raise error
+        is_whole = self._body.has_ended and error is None
         return evolve(self._head, body=Octets(self._body.taken()) if is_whole else self._body)
 
-    def _wake(self) -> None:
+    def _is_known(self) -> bool:
+        return self._head is not None or self._error is not None
+
+    def wake(self) -> None:
+        """The head of the answer may be known, and what was to be written with it is."""
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             waiting.callback(None)
@@ -251,7 +263,6 @@ class RenderingChannel:
         if length is not None and length.isdigit() and not is_bare:
             self._body.length = int(length)
         self._head = Response(status, response_headers(fields, not is_bare), phrase=reason)
-        self._wake()
 
     def write(self, octets: bytes) -> None:
         """Octets of the body follow."""
@@ -260,6 +271,7 @@ class RenderingChannel:
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """A producer writes the body from now on."""
         self._body.register(producer, streaming)
+        self.wake()
 
     def unregisterProducer(self) -> None:
         """No producer writes any more."""
@@ -269,14 +281,39 @@ class RenderingChannel:
         """The answer is whole."""
         self._request = None
         self._body.end()
+        self.wake()
 
     def loseConnection(self) -> None:
         """The resource gives the answer up."""
-        self._error = error = UpstreamBroke("the resource has closed the connection")
-        self._body.end(error)
-        self._wake()
+        self._error = UpstreamBroke(_GIVEN_UP)
+        self._body.end(is_broken=True)
+        self.wake()
 
     abortConnection = forceAbortClient = loseConnection
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """The form that a client has sent cannot be read."""
+        self._error = BadRequest("the form cannot be read")
+        self.wake()
+
+
+@define
+class _NamingMethods:
+    """Renders as a resource does; to other methods than it knows, it answers which it knows."""
+
+    _resource: Any
+
+    def render(self, request: server.Request) -> Any:
+        """:return: as L{IResource.render}."""
+        try:
+            return self._resource.render(request)
+        except UnsupportedMethod as error:
+            if request.method == b"HEAD" and b"GET" in error.allowedMethods:
+                raise
+            request.setResponseCode(405)
+            request.setHeader(b"Allow", b", ".join(error.allowedMethods))
+            request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+            return b"method not allowed\n"
 
 
 class ResourceRequest(server.Request):
@@ -311,28 +348,17 @@ class ResourceRequest(server.Request):
         except Exception:  # noqa: BLE001 - a resource may be a plugin's
             self.processingFailed(Failure())
 
-    def render(self, resrc: IResource) -> None:
+    def render(self, resrc: Any) -> None:
         """Have a resource make the answer; one that does not know the method is a 405."""
-        try:
-            body = resrc.render(self)
-        except UnsupportedMethod as error:
-            if self.method == b"HEAD":
-                super().render(resrc)
-                return
-            self.setResponseCode(405)
-            self.setHeader(b"Allow", b", ".join(error.allowedMethods))
-            self.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
-            body = b"method not allowed\n"
-        if isinstance(body, bytes):
-            self.setHeader(b"Content-Length", b"%d" % len(body))
-            self.write(body)
-            self.finish()
+        super().render(_NamingMethods(resrc))
 
     def write(self, data: bytes) -> None:
         """Write octets of the body; how its end is told is not for a resource to see to."""
-        version, self.clientproto = self.clientproto, b"HTTP/1.0"
+        version, self.clientproto, channel = self.clientproto, b"HTTP/1.0", self.channel
         super().write(data)
         self.clientproto = version
+        if channel is not None:
+            channel.wake()
 
 
 @implementer(IResponder)

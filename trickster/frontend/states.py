@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
-from types import MappingProxyType
 
 from attrs import define, field
 
 
 class State(Enum):
-    """What a connection is doing; it is one of these at any time."""
+    """
+    What a connection is doing; it is one of these at any time.
+
+    :ivar is_over: whether nothing more is read or answered.
+    :ivar is_busy: whether there is a request on its way, or a tunnel.
+    """
 
     HEAD = "awaits a request head: the first one, or one that has begun"
     IDLE = "is kept for a next request, of which nothing is here"
@@ -21,22 +24,30 @@ class State(Enum):
     FLUSHING = "closes once the client has taken the last octets"
     CLOSED = "is over"
 
+    # Plain attributes, since members are slow to hash, and every request asks.
+    is_over: bool
+    is_busy: bool
+    following: tuple[State, ...]
 
-_OVER = frozenset((State.LINGERING, State.FLUSHING, State.CLOSED))
-_BUSY = frozenset((State.BODY, State.ANSWERING, State.TUNNEL))
+
+_OVER = (State.LINGERING, State.FLUSHING, State.CLOSED)
+_BUSY = (State.BODY, State.ANSWERING, State.TUNNEL)
 
 # What may come next.  Every connection may end at any time, in any of the three ways.
-_FOLLOWING: Mapping[State, frozenset[State]] = MappingProxyType({
-    State.HEAD: _OVER | {State.BODY, State.ANSWERING},
-    State.IDLE: _OVER | {State.HEAD, State.BODY, State.ANSWERING},
+_FOLLOWING = (
+    (State.HEAD, (State.ANSWERING, State.BODY, *_OVER)),
+    (State.IDLE, (State.ANSWERING, State.BODY, State.HEAD, *_OVER)),
     # An answer that is whole before its request is ends the connection.
-    State.BODY: _OVER | {State.ANSWERING},
-    State.ANSWERING: _OVER | {State.IDLE, State.TUNNEL},
-    State.TUNNEL: _OVER,
-    State.LINGERING: frozenset((State.FLUSHING, State.CLOSED)),
-    State.FLUSHING: frozenset((State.CLOSED,)),
-    State.CLOSED: frozenset((State.CLOSED,)),
-})
+    (State.BODY, (State.ANSWERING, *_OVER)),
+    (State.ANSWERING, (State.IDLE, State.TUNNEL, *_OVER)),
+    (State.TUNNEL, _OVER),
+    (State.LINGERING, (State.FLUSHING, State.CLOSED)),
+    (State.FLUSHING, (State.CLOSED,)),
+    (State.CLOSED, (State.CLOSED,)),
+)
+for _state, _next in _FOLLOWING:
+    _state.is_over, _state.is_busy = _state in _OVER, _state in _BUSY
+    _state.following = _next
 
 
 class WrongTransition(RuntimeError):
@@ -53,21 +64,11 @@ class ConnectionState:
 
     now: State = field(default=State.HEAD, init=False)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is read or answered."""
-        return self.now in _OVER
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether there is a request on its way, or a tunnel."""
-        return self.now in _BUSY
-
     def enter(self, state: State) -> None:
         """
         :param state: what the connection does from now on.
         :raises WrongTransition: it cannot follow what the connection is doing.
         """
-        if state not in _FOLLOWING[self.now]:
+        if state not in self.now.following:
             raise WrongTransition(f"{self.now.name} is not followed by {state.name}")
         self.now = state

@@ -36,10 +36,12 @@ class Deadline:
         """
         :param seconds: from now, as configured: 0 is for ever, and lifts the deadline.
         """
-        if seconds:
-            self.move(seconds)
-        else:
+        if not seconds:
             self._at = None
+            return
+        self._at = at = self._clock.seconds() + seconds
+        if self._call is None or self._call_at > at:
+            self._wait(at, seconds)
 
     def move(self, seconds: float, latest: float | None = None) -> None:
         """
@@ -50,7 +52,6 @@ class Deadline:
         at = now + seconds
         self._at = at = at if latest is None else min(at, latest)
         if self._call is None or self._call_at > at:
-            self._cancel()
             self._wait(at, max(0.0, at - now))
 
     def lift(self) -> None:
@@ -70,6 +71,7 @@ class Deadline:
             call.cancel()
 
     def _wait(self, at: float, seconds: float) -> None:
+        self._cancel()
         self._call_at = at
         self._call = self._clock.callLater(seconds, self._fired)
 
