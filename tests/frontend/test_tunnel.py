@@ -47,6 +47,21 @@ class TunnelTests(SynchronousTestCase):
         self.open(b"early")
         self.assertEqual(self.far.written, [b"early"])
 
+    def test_before_the_request_ends(self) -> None:
+        """Where the body of the request is still on its way, what follows is no tunnel's."""
+        upload = UPGRADE.replace(b"GET", b"POST").replace(b"Host: h", b"Host: h\r\nContent-Length: 4")
+        received = self.connection.exchange(upload + b"ab")
+        self.assertTrue(received.startswith(b"HTTP/1.1 502 "))
+        self.connection.send(b"cd", b"more")
+        self.assertEqual(self.far.written, [])
+        self.assertTrue(self.far.is_closed)
+
+    def test_after_the_request(self) -> None:
+        """The body of the request is none of the tunnel's octets."""
+        upload = UPGRADE.replace(b"GET", b"POST").replace(b"Host: h", b"Host: h\r\nContent-Length: 4")
+        self.assertTrue(self.connection.exchange(upload + b"abcdmore").startswith(b"HTTP/1.1 101 "))
+        self.assertEqual(self.far.written, [b"more"])
+
     def test_back_pressure_up(self) -> None:
         """While the far end takes no more, the client is not read from."""
         self.open()
