@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, quote_from_bytes
 
+from attrs import fields
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.messages import LONGEST_PARAMS, MOST_PARAMS, Headers, MalformedParams, Pair, Params
+from trickster.messages import (
+    LONGEST_PARAMS,
+    MOST_PARAMS,
+    Collecting,
+    Headers,
+    MalformedParams,
+    Octets,
+    Outcome,
+    Pair,
+    Params,
+    Peer,
+    Principal,
+    Request,
+    Response,
+    Status,
+)
+from trickster.spans import Span
 
 _NAMES = st.sampled_from([b"a", b"A", b"b", b"X-y", b"x-Y"])
 
@@ -100,3 +117,37 @@ class ParamsTests(SynchronousTestCase):
         encoded = Params(tuple(pairs)).encode()
         self.assertEqual(list(Params.parse(encoded).pairs), pairs)
         self.assertEqual(parse_qsl(encoded.decode(), keep_blank_values=True), pairs)
+
+
+class ChangedTests(SynchronousTestCase):
+    """A changed message differs from the first in what was changed, and in nothing else."""
+
+    def assert_changed(self, before: Request | Response, after: Request | Response,
+                       *names: str) -> None:
+        """Only these attributes differ, and none had its default before."""
+        for each in fields(type(before)):
+            kept, now = getattr(before, each.name), getattr(after, each.name)
+            self.assertNotEqual(kept, each.default, each.name)
+            if each.name in names:
+                self.assertIsNot(now, kept, each.name)
+            else:
+                self.assertIs(now, kept, each.name)
+
+    def test_request(self) -> None:
+        """A request keeps who sent it, who observes it and all that was noted of it."""
+        request = Request(
+            b"GET", b"/a", Headers(((b"A", b"1"),)), Octets(b"x"), b"a.example", Peer("::1"),
+            b"HTTP/1.0", lambda status, headers: None, frozenset((b"a",)), Collecting(),
+            lambda name, value: None, Principal("ann"), Span())
+        self.assert_changed(request, request.with_target(b"/b"), "target")
+        self.assert_changed(request, request.with_headers(Headers()), "headers")
+        self.assert_changed(request, request.with_body(Octets()), "body")
+        self.assert_changed(request, request.with_span(None), "span")
+
+    def test_response(self) -> None:
+        """An answer keeps its phrase, and whether it is doubtful."""
+        response = Response(404, Headers(((b"A", b"1"),)), Octets(b"x"),
+                            Outcome(status=Status.HIT), b"Gone", True)
+        self.assert_changed(response, response.with_outcome(Outcome()), "outcome")
+        self.assert_changed(response, response.with_headers(Headers()), "headers")
+        self.assert_changed(response, response.with_body(Octets()), "body")

@@ -15,11 +15,12 @@ from tests.compose.configurations import configured
 from tests.objects.objectworld import Origin
 from tests.ranges.deltarig import FORM, NOW, range_request
 from tests.ranges.fakeprometheus import FakePrometheus
-from trickster.bodies import read_all
+from trickster.bodies import Pieces, read_all
 from trickster.compose.backends import Backend, Surroundings
 from trickster.errors import Reason
 from trickster.interfaces import IOriginType
 from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
+from trickster.observability.access import Observed
 from trickster.observability.accesslog import AccessEntry
 from trickster.observability.metrics import Metrics
 from trickster.origins.prometheus import Prometheus, PrometheusOptions
@@ -27,7 +28,8 @@ from trickster.origins.promrange import PrometheusRange
 from trickster.plugins import ORIGINS, Plugins
 from trickster.ranges.plan import NotATimeRange
 from trickster.routes import Route, Serve
-from trickster.routing.router import RoutedEntry
+from trickster.routing.paths import Found, RoutedEntry
+from trickster.spans import Span
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import at_once
 from trickster.timeseries.query import TimeRangeQuery
@@ -110,8 +112,9 @@ class BackendCase(SynchronousTestCase):
 
     def entry(self, backend: Backend, path: str, method: str = "GET") -> RoutedEntry:
         """:return: where a path is routed."""
-        return next(entry for entry in backend.routes().entries
-                    if entry.path == path and {method, "*"} & set(entry.methods))
+        found = backend.paths.find(path.encode(), method)
+        assert isinstance(found, Found)
+        return found.entry
 
     def ask(self, responder: Any, request: Request) -> Response:
         """:return: the answer, whose body has been read."""
@@ -189,16 +192,36 @@ class RoutedTests(BackendCase):
         """What is answered here is marked as such, lest another spelling lead to the origin."""
         local = {"path": "/secret", "handler": "localresponse", "response_code": 403}
         backend = self.backend("prometheus", paths=[local])
-        found = {entry.path for entry in backend.routes().entries if entry.is_local}
-        self.assertEqual(found, {"/secret", "/api/v1/admin"})
+        found = [self.entry(backend, path).is_local
+                 for path in ("/secret", "/api/v1/admin", "/api/v1/query")]
+        self.assertEqual(found, [True, True, False])
 
     def test_forms(self) -> None:
         """Forms are logged where they are questions."""
         backend = self.backend("prometheus")
-        for path, form in (("/api/v1/query", b"query=a&time=9"), ("/", b"")):
-            request = Request(b"POST", b"/api/v1/query", Headers(FORM), Octets(b"query=a&time=9"))
-            self.ask(self.entry(backend, path, "POST").responder, request)
+        observed = Observed(backend, backend.around.metrics, self.log, self.clock)
+        whole, coming = b"query=a&time=9", Pieces.of([b"query=a&", b"time=9"])
+        for path, body, form in ((b"/api/v1/query", Octets(whole), whole),
+                                 (b"/api/v1/query", coming, whole), (b"/x", Octets(whole), b"")):
+            self.ask(observed, Request(b"POST", path, Headers(FORM), body))
             self.assertEqual(self.log.written[-1].form, form, path)
+
+    def test_nested(self) -> None:
+        """
+        A backend answers requests for any of its paths, and is observed from outside, as at
+        the one of its paths that answers.
+        """
+        backend = self.backend("prometheus", paths=[{"path": "/quiet", "no_metrics": True}])
+        for path, placed, is_counted in (
+                (b"/api/v1/query", "/api/v1/query", True), (b"/quiet", "/quiet", False),
+                (b"/elsewhere", "/", True)):
+            span = Span()
+            answer = self.ask(backend, Request(b"GET", path + b"?query=up&time=9", span=span))
+            self.assertNotIn(b"x-trickster-result", answer.headers)
+            self.assertEqual((span.place.backend, span.place.provider, span.place.path),
+                             ("x", "prometheus", placed))
+            self.assertEqual(span.place.in_frontend, is_counted)
+            self.assertEqual(span.target, path + b"?query=up&time=9")
 
 
 class ObjectTests(BackendCase):
@@ -208,9 +231,7 @@ class ObjectTests(BackendCase):
         """What changes something outdates what is cached of it, on a clear path or not."""
         for is_clear in (True, False):
             backend = self.backend("reverseproxycache")
-            entries = backend.routes().entries
-            reading, changing = (next(entry for entry in entries if method in entry.methods)
-                                 for method in ("GET", "*"))
+            reading, changing = self.entry(backend, "/x"), self.entry(backend, "/x", "PUT")
             way = changing.responder if is_clear else changing.passing
             self.web.script = [_fresh(), Response(204), _fresh()]
             self.web.requests.clear()

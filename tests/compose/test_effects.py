@@ -15,6 +15,7 @@ from trickster.compose.backends import Backend, Surroundings
 from trickster.errors import Reason
 from trickster.interfaces import IOriginType, IResponder
 from trickster.messages import Headers, Request, Response
+from trickster.observability.access import Observed
 from trickster.observability.metrics import Metrics
 from trickster.plugins import ORIGINS, Plugins
 from trickster.stores.memory import MemoryStore
@@ -65,17 +66,16 @@ class EffectTests(SynchronousTestCase):
         self.addCleanup(asked.cancel)
         return asked
 
-    def responder(self, backend: Backend, path: str) -> IResponder:
-        """:return: what answers a path by GET."""
-        return next(entry.responder for entry in backend.routes().entries
-                    if entry.path == path and {"GET", "*"} & set(entry.methods))
+    def observed(self, backend: Backend) -> IResponder:
+        """:return: what answers the requests for a backend."""
+        return Observed(backend, backend.around.metrics, None, self.clock)
 
     def test_queue_timeout(self) -> None:
         """A request waits for a connection for so long, and no longer."""
         for seconds in (3, 7):
             backend = self.backend("reverseproxy", max_concurrent_conns=1,
                                    queue_timeout=f"{seconds}s", connect_timeout="60s")
-            proxy = self.responder(backend, "/")
+            proxy = self.observed(backend)
             first, second = self.ask(proxy, b"/1"), self.ask(proxy, b"/2")
             self.clock.advance(seconds - 0.1)
             self.assertNoResult(second)
@@ -94,7 +94,7 @@ class EffectTests(SynchronousTestCase):
             for said, own in itertools.product((None, True, False), repeat=2):
                 wide, narrow = _honouring(said), path | _honouring(own)
                 backend = self.backend(provider, **wide, paths=[narrow])
-                asked = self.ask(self.responder(backend, path["path"]), target,
+                asked = self.ask(self.observed(backend), target,
                                  (b"Cache-Control", b"only-if-cached"))
                 is_obeyed = bool(said) if own is None else own
                 self.assertEqual(self.origin.asked, 0 if is_obeyed else 1, (narrow, wide))

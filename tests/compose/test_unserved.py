@@ -7,12 +7,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.collapsing.spool import ISpool
-from trickster.compose.backends import Surroundings, unserved
+from trickster.compose.backends import unserved
 from trickster.config.backends import BackendOptions
 from trickster.messages import Request, Response
 from trickster.observability.access import Observed
-from trickster.observability.counters import RouteLabels
 from trickster.observability.metrics import Metrics
 from trickster.routing.router import Router
 
@@ -22,18 +20,10 @@ class UnservedTests(SynchronousTestCase):
 
     def asked(self, target: bytes, host: bytes, options: BackendOptions) -> Response:
         """:return: what a router of this backend alone says."""
-        around = Surroundings(Clock(), Metrics(CollectorRegistry(), "0"), None, self.unwanted,
-                              self.unwanted, "here", self.unwanted)
-        router = Router.of(
-            [unserved("pool", options, around)],
-            lambda refusal, backend, path: Observed(
-                refusal, RouteLabels(backend, "", path), around.metrics, None, around.clock))
+        router = Router.of([unserved("pool", options)])
+        observed = Observed(router, Metrics(CollectorRegistry(), "0"), None, Clock(), router)
         request = Request(b"GET", target, authority=host)
-        return self.successResultOf(Deferred.fromCoroutine(router.respond(request)))
-
-    def unwanted(self, *arguments: object) -> ISpool:
-        """:raises AssertionError: nothing is to be asked for."""
-        raise AssertionError(arguments)
+        return self.successResultOf(Deferred.fromCoroutine(observed.respond(request)))
 
     def test_refused(self) -> None:
         """Every request that would reach it is refused, and never answered by another backend."""

@@ -20,10 +20,13 @@ from trickster.middleware.coders import Coding, codings
 from trickster.middleware.compression import (
     Compressing,
     Compression,
+    TypesOfBackends,
     coded_headers,
+    compressible,
     unmodified_headers,
     varied,
 )
+from trickster.spans import Place, Span
 from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import RecordingResponder, at_once
 
@@ -50,8 +53,8 @@ class CompressingTests(SynchronousTestCase):
     def asked(self, response: Response, accept: bytes = b"gzip", method: bytes = b"GET",
               *more: tuple[bytes, bytes]) -> Response:
         """:return: what becomes of a response."""
-        responder = Compressing.around(RecordingResponder.of(response), TYPES, self.shared,
-                                       self.clock)
+        responder = Compressing(RecordingResponder.of(response), lambda _: compressible(TYPES),
+                                self.shared, self.clock)
         fields = (((b"Accept-Encoding", accept), *more) if accept else more)
         return at_once(responder.respond(Request(method, b"/", Headers(fields))))
 
@@ -98,10 +101,24 @@ class CompressingTests(SynchronousTestCase):
             self.assertNotIn(b"vary", response.headers)
 
     def test_no_types(self) -> None:
-        """Where no type is worth it, nothing is in the way."""
-        inner = RecordingResponder()
+        """Where no type is worth it, no answer is changed, and none that confirms one."""
         for types in ((), ("text/event-stream",)):
-            self.assertIs(Compressing.around(inner, types, self.shared, self.clock), inner)
+            for status in (200, 304):
+                response = Response(status, headers(etag='"x"'), Octets(TEXT))
+                inner = RecordingResponder.of(response)
+                compressing = Compressing(inner, lambda _, types=types: compressible(types),
+                                          self.shared, self.clock)
+                asked = Request(b"GET", b"/", Headers(((b"Accept-Encoding", b"gzip"),
+                                                       (b"If-None-Match", b'W/"x"'))))
+                self.assertIs(at_once(compressing.respond(asked)), response)
+
+    def test_types_of_backends(self) -> None:
+        """Which types are worth it, the backend that has answered says."""
+        types = TypesOfBackends({"a": compressible(["Text/Plain"])})
+        for backend, found in (("a", {b"text/plain"}), ("b", set()), ("", set())):
+            span = Span(Place(backend))
+            self.assertEqual(types(Request(b"GET", b"/", span=span)), found)
+        self.assertEqual(types(Request(b"GET", b"/")), set())
 
     def test_never_twice(self) -> None:
         """What is coded already, even by C{identity}, is left alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import define, evolve
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -21,22 +22,39 @@ from trickster.errors import (
     UpstreamBroke,
     UpstreamTimeout,
 )
-from trickster.interfaces import IBody, IDuplex, IRefusalFormat, IResponder
+from trickster.interfaces import IBody, IDuplex, IRefusalFormat, IRefuser, IResponder
 from trickster.messages import Engine, Headers, Octets, Outcome, Request, Response, Status
 from trickster.observability.access import Observed
 from trickster.observability.accesslog import AccessLog
-from trickster.observability.counters import RouteLabels
 from trickster.observability.decisionlog import DecisionLog
+from trickster.observability.forms import FormsKept
 from trickster.observability.lines import logfmt
 from trickster.observability.metrics import Metrics
 from trickster.observability.refusals import SpelledRefusal
 from trickster.routes import LocalAnswer
+from trickster.spans import Place, Span
 from trickster.testing.bodies import PausedDuplex, ScriptedBody
 from trickster.testing.doubles import RecordingResponder
 
-LABELS = RouteLabels("prom", "prometheus", "/api/v1/query")
+PLACE = Place("prom", "prometheus", "/api/v1/query")
 GET = Request(b"GET", b"/api/v1/query?query=up")
 HIT = Outcome(Engine.OBJECT, Status.HIT)
+
+
+@implementer(IResponder)
+@define
+class Placed:
+    """Says where in the configuration an inner responder answers."""
+
+    inner: Any
+    place: Place = PLACE
+    target: bytes = b""
+
+    def respond(self, request: Request) -> Any:
+        """See L{IResponder.respond}."""
+        assert request.span is not None
+        request.span.place, request.span.target = self.place, self.target
+        return self.inner.respond(request)
 
 
 @implementer(IResponder)
@@ -88,8 +106,8 @@ class ObservedTestCase(SynchronousTestCase):
     def observed(self, answer: Any, spelling: Any = None) -> Observed:
         """:return: an observed responder that answers so."""
         log = AccessLog(self.sink, logfmt, self.clock.seconds)
-        return Observed(RecordingResponder.of(answer), LABELS, self.metrics, log, self.clock,
-                        spelling)
+        placed = Placed(RecordingResponder.of(answer), evolve(PLACE, spelling=spelling))
+        return Observed(placed, self.metrics, log, self.clock)
 
     def answer(self, answer: Any, request: Request = GET, spelling: Any = None) -> Response:
         """:return: what comes of an answer that is there at once."""
@@ -215,7 +233,7 @@ class FormTests(ObservedTestCase):
         """:return: the line about a form."""
         headers = Headers(((b"Content-Type", b"application/x-www-form-urlencoded"),))
         observed = self.observed(Response(200, outcome=HIT))
-        observed.inner, observed.asks_by_form = Reading(), asks_by_form
+        observed.inner = Placed(FormsKept(Reading()), evolve(PLACE, has_forms=asks_by_form))
         self.now(observed.respond(Request(b"POST", b"/api/v1/query", headers, body)))
         return self.sink.lines[-1]
 
@@ -235,12 +253,67 @@ class FormTests(ObservedTestCase):
         """Parts on the path are asked for notes only where a log shows them."""
         for wanted in (False, True):
             observed = self.observed(None)
-            noting = observed.inner = Noting()
+            noting = Noting()
+            observed.inner = Placed(noting)
             if wanted:
                 observed.access_log = DecisionLog(self.sink, logfmt, self.clock.seconds)
             self.now(observed.respond(GET))
             self.assertEqual(noting.was_asked, wanted)
         self.assertIn("key=k", self.sink.lines[-1])
+
+
+class PlaceTests(ObservedTestCase):
+    """Where a request is answered is known only once it has been."""
+
+    def test_each_place(self) -> None:
+        """Requests are counted and logged where each of them is answered."""
+        observed = self.observed(None)
+        for path in ("/a", "/b", "/b"):
+            place = Place("prom", "prometheus", path)
+            observed.inner = Placed(RecordingResponder.of(Response(200, outcome=HIT)), place, b"/as/known")
+            self.now(observed.respond(GET))
+        self.assertEqual([self.counted(path) for path in ("/a", "/b")], [1, 2])
+        self.assertTrue(all("uri=/as/known" in line for line in self.sink.lines))
+        self.assertIn("path=/b", self.sink.lines[-1])
+
+    def counted(self, path: str) -> float | None:
+        """:return: how many hits were counted at a path."""
+        return self.registry.get_sample_value("trickster_proxy_requests_total", {
+            "backend_name": "prom", "provider": "prometheus", "path": path,
+            "method": "GET", "http_status": "200", "cache_status": "hit"})
+
+    def test_nowhere(self) -> None:
+        """What is answered before any backend was found is counted without one."""
+        observed = self.observed(None)
+        observed.inner = RecordingResponder.of(BadRequest("no"))
+        self.now(observed.respond(GET))
+        self.assertIn('backendName="" provider="" path=""', self.sink.lines[-1])
+        self.assertIn('uri="/api/v1/query?query=up"', self.sink.lines[-1])
+
+    def test_same_span(self) -> None:
+        """A request that has a span keeps it."""
+        span = Span()
+        self.now(self.observed(Response(200)).respond(GET.with_span(span)))
+        self.assertIs(span.place.path, PLACE.path)
+
+    def test_refused(self) -> None:
+        """A refusal is observed where its place is, and the inner responder is not asked."""
+        observed = self.observed(AssertionError("asked"))
+        observed.refuser = Refuser()
+        response = self.now(observed.refused(GET, Overloaded()))
+        self.assertEqual(response.status, 503)
+        self.assertEqual(self.requests("503", "error"), 1)
+
+
+@implementer(IRefuser)
+class Refuser:
+    """Knows where requests would go."""
+
+    async def refused(self, request: Request, error: RequestError) -> Response:
+        """See L{IRefuser.refused}."""
+        assert request.span is not None
+        request.span.place = PLACE
+        raise error
 
 
 class ErrorTests(ObservedTestCase):

@@ -1,14 +1,17 @@
-"""Tests for L{trickster.routing.router}."""
+"""Tests for L{trickster.routing.router} and L{trickster.routing.paths}."""
 
 from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -18,18 +21,17 @@ from trickster.interfaces import IRefuser, IResponder
 from trickster.messages import Octets, Request, Response, octets_of
 from trickster.observability.refusals import refusal
 from trickster.routes import ALL_METHODS, READ_METHODS, Match
-from trickster.routing.router import (
+from trickster.routing.paths import (
     NO_ROUTE,
-    BackendRoutes,
+    BackendPaths,
     Found,
     RoutedEntry,
-    Router,
-    RouteTable,
     Unclear,
     WrongMethod,
-    host_of,
     stripped,
 )
+from trickster.routing.router import BackendRoute, Router, RouteTable, host_of
+from trickster.spans import Place, Span
 from trickster.testing.doubles import at_once
 
 
@@ -47,7 +49,7 @@ class Named:
 @implementer(IResponder)
 @frozen
 class Caught:
-    """Answers what another raises, and says for which target."""
+    """Answers what another raises."""
 
     inner: IResponder
 
@@ -55,9 +57,7 @@ class Caught:
         try:
             return await self.inner.respond(request)
         except RequestError as error:
-            response = refusal(error)
-            headers = response.headers.with_added((b"X-Target", request.target))
-            return evolve(response, headers=headers)
+            return refusal(error)
 
 
 def exact(path: str, *methods: str) -> RoutedEntry:
@@ -68,15 +68,22 @@ def prefix(path: str, *methods: str) -> RoutedEntry:
     return RoutedEntry(path, Match.PREFIX, methods or ALL_METHODS, Named("^" + path))
 
 
-PROM = BackendRoutes("prom", [
+def backend(name: str, entries: Sequence[RoutedEntry], is_within: bool = False,
+            **addressed: Any) -> BackendRoute:
+    """:return: a backend with these paths, each of which has a place of its own."""
+    placed = [evolve(entry, place=Place(name, "", entry.path)) for entry in entries]
+    return BackendRoute(name, BackendPaths.of(Place(name), placed, is_within), **addressed)
+
+
+PROM = backend("prom", [
     exact("/api/v1/query", "GET", "POST"),
     exact("/api/v1/delete", "DELETE"),
     RoutedEntry("/api/v1/admin", Match.PREFIX, ("*",), Named("^/api/v1/admin"), is_local=True),
     prefix("/api/", "GET"),
     prefix("/"),
 ], hosts=("prom.example", "[::1]"))
-FILES = BackendRoutes("files", [prefix("/")], is_default=True)
-BARE = BackendRoutes("bare", [exact("/only")], hosts=["BARE.example:9090"],
+FILES = backend("files", [prefix("/")], is_default=True)
+BARE = backend("bare", [exact("/only")], hosts=["BARE.example:9090"],
                      path_routing_disabled=True)
 TABLE = RouteTable.of([PROM, FILES, BARE])
 
@@ -84,7 +91,7 @@ TABLE = RouteTable.of([PROM, FILES, BARE])
 def find(path: bytes, method: bytes = b"GET", host: bytes = b"elsewhere") -> tuple[str, str, int]:
     routed = TABLE.find(method, host, path)
     assert isinstance(routed, Found), routed
-    return routed.backend, routed.entry.path, routed.strip
+    return routed.entry.place.backend, routed.entry.path, routed.strip
 
 
 class BackendTests(SynchronousTestCase):
@@ -153,7 +160,7 @@ class PathTests(SynchronousTestCase):
 
     def test_methods_of_one_path(self) -> None:
         """Entries of one path take methods together."""
-        table = RouteTable.of([BackendRoutes("a", [
+        table = RouteTable.of([backend("a", [
             exact("/x", "GET"), exact("/x", "PUT"), prefix("/x", "POST"), prefix("/")],
             is_default=True)])
         self.assertEqual(table.find(b"POST", b"", b"/x"), WrongMethod(("GET", "HEAD", "OPTIONS", "PUT"), "a"))
@@ -169,7 +176,7 @@ class PathTests(SynchronousTestCase):
     def test_local(self) -> None:
         """What is answered here is 405 for all other methods, preflights too, in any spelling."""
         blocked = RoutedEntry("/x", Match.PREFIX, ("GET",), Named("x"), is_local=True)
-        table = RouteTable.of([BackendRoutes("z", [blocked, prefix("/")], is_default=True)])
+        table = RouteTable.of([backend("z", [blocked, prefix("/")], is_default=True)])
         for path in (b"/x", b"//x", b"/a/../x", b"/%78"):
             for method in (b"PUT", b"OPTIONS", b"TRACE", b"FOO"):
                 self.assertEqual(table.find(method, b"", path),
@@ -186,7 +193,7 @@ class PathTests(SynchronousTestCase):
 
     def test_wrong_method_of_a_named_backend(self) -> None:
         """It is known whose path it is, and where the backend's name in it ends."""
-        table = RouteTable.of([BackendRoutes("web", [exact("/only")])])
+        table = RouteTable.of([backend("web", [exact("/only")])])
         self.assertEqual(table.find(b"PUT", b"x", b"/web/only"),
                          WrongMethod(("GET", "HEAD"), "web", 4))
 
@@ -196,7 +203,7 @@ class PathTests(SynchronousTestCase):
         assert isinstance(routed, WrongMethod)
         self.assertIn("PATCH", routed.allow)
         self.assertNotIn("*", routed.allow)
-        table = RouteTable.of([BackendRoutes("a", [prefix("/", "TRACE")], is_default=True)])
+        table = RouteTable.of([backend("a", [prefix("/", "TRACE")], is_default=True)])
         self.assertIsInstance(table.find(b"TRACE", b"x", b"/y"), Found)
 
     def test_methods_are_case_sensitive(self) -> None:
@@ -246,7 +253,7 @@ class ReadingTests(SynchronousTestCase):
         for path in (b"//prom/x", b"/prom%2Fapi/v1/admin", b"/x/../prom/api/v1/admin"):
             routed = TABLE.find(b"GET", b"x", path)
             assert isinstance(routed, Found)
-            self.assertEqual((routed.backend, routed.strip), ("files", 0))
+            self.assertEqual((routed.entry.place.backend, routed.strip), ("files", 0))
 
     def test_never_to_what_is_blocked(self) -> None:
         """What is kept from the origin is so in every spelling that one may take for it."""
@@ -262,11 +269,11 @@ class ReadingTests(SynchronousTestCase):
                 assert isinstance(routed, Found), path
                 self.assertEqual(routed.entry.path, "/api/v1/admin", path)
                 self.assertEqual(TABLE.find(method, b"prom.example", path), Found(
-                    "prom", routed.entry), path)
+                    routed.entry), path)
 
     def test_never_out_of_a_prefix(self) -> None:
         """Where an origin has a prefix, no path leads out of it."""
-        table = RouteTable.of([BackendRoutes("a", [prefix("/")], is_within=True, is_default=True)])
+        table = RouteTable.of([backend("a", [prefix("/")], is_within=True, is_default=True)])
         for path in (b"/../x", b"/%2e%2e/x", b"/x/../../y", b"/a/../x", b"/x/..%2f..%2fy",
                      b"/x/%252e%252e/%252e%252e", b"/..\\x", b"/..;/x"):
             self.assertIsInstance(table.find(b"GET", b"x", path), Unclear, path)
@@ -363,29 +370,30 @@ class PieceTests(SynchronousTestCase):
 class RouterTests(SynchronousTestCase):
     """L{Router} answers through the responder that it finds."""
 
+    def setUp(self) -> None:
+        """Make the router, and the span of a request."""
+        self.router, self.span = Router.of([PROM, BARE]), Span()
+
     def answer(self, target: bytes, method: bytes = b"GET", host: bytes = b"") -> Response:
-        request = Request(method, target, authority=host)
-        return at_once(self.router().respond(request))  # type: ignore[no-any-return]
+        request = Request(method, target, authority=host, span=self.span)
+        return at_once(Caught(self.router).respond(request))  # type: ignore[no-any-return]
 
-    def router(self) -> Router:
-        """:return: one whose refusals name the backend and the path that they are told."""
-        self.around: list[tuple[str, str]] = []
-
-        def around(responder: IResponder, backend: str, path: str) -> IResponder:
-            self.around.append((backend, path))
-            return Caught(responder)
-
-        return Router.of([PROM, BARE], around)
+    def placed(self) -> tuple[str, str]:
+        """:return: the backend and the path that observers are told."""
+        return self.span.place.backend, self.span.place.path
 
     def test_interface(self) -> None:
-        """It is a responder itself."""
-        verifyObject(IResponder, self.router())
-        verifyObject(IRefuser, self.router())
+        """It is a responder itself, and so are the paths of a backend."""
+        verifyObject(IResponder, self.router)
+        verifyObject(IRefuser, self.router)
+        verifyObject(IResponder, PROM.paths)
 
     def test_target_rewritten(self) -> None:
         """The responder sees the target without the backend's prefix."""
         body = octets_of(self.answer(b"/prom/api/v1/query?query=up").body)
         self.assertEqual(body, b"=/api/v1/query /api/v1/query?query=up")
+        self.assertEqual(self.placed(), ("prom", "/api/v1/query"))
+        self.assertEqual(self.span.target, b"/api/v1/query?query=up")
 
     def test_query_is_no_path(self) -> None:
         """What the query holds does not matter."""
@@ -396,7 +404,7 @@ class RouterTests(SynchronousTestCase):
         """404, with the reason."""
         response = self.answer(b"/other")
         self.assertEqual((response.status, response.outcome.reason), (404, Reason.NO_ROUTE))
-        self.assertEqual(self.around, [("", "")])
+        self.assertEqual(self.placed(), ("", ""))
 
     def test_wrong_method(self) -> None:
         """405, with C{Allow}."""
@@ -404,19 +412,19 @@ class RouterTests(SynchronousTestCase):
         self.assertEqual(response.status, 405)
         self.assertEqual(response.headers.get(b"allow"), b"GET, HEAD")
         self.assertEqual(response.outcome.reason, Reason.METHOD_NOT_ALLOWED)
-        self.assertEqual(self.around, [("bare", "")])
+        self.assertEqual(self.placed(), ("bare", ""))
 
     def test_refused(self) -> None:
         """A request may be refused as one of its route, whose own responder is not asked."""
         for target, host, around in ((b"/prom/api/x?y", b"", ("prom", "/api/")),
                                      (b"/only", b"bare.example", ("bare", "/only")),
                                      (b"/other", b"", ("", ""))):
-            request = Request(b"GET", target, authority=host)
-            response = at_once(self.router().refused(request, RequestTooLarge("too large")))
-            self.assertEqual(response.status, 413)
-            self.assertEqual(self.around, [around])
-            path = target.removeprefix(b"/prom")
-            self.assertEqual(response.headers.get(b"x-target"), path)
+            self.span = Span()
+            request = Request(b"GET", target, authority=host, span=self.span)
+            refused = ensureDeferred(self.router.refused(request, RequestTooLarge("too large")))
+            self.failureResultOf(refused, RequestTooLarge)
+            self.assertEqual(self.placed(), around)
+            self.assertEqual(self.span.target or target, target.removeprefix(b"/prom"))
 
     def test_unclear(self) -> None:
         """400 where nothing sensible can be meant."""
@@ -428,8 +436,7 @@ class RouterTests(SynchronousTestCase):
         """What is not clear goes to the responder that stores nothing, as it is."""
         entry = RoutedEntry("/", Match.PREFIX, ALL_METHODS, Named("caching"),
                             passing=Named("passing"))
-        router = Router.of([BackendRoutes("a", [entry, exact("/x")], is_default=True)],
-                           lambda responder, backend, path: responder)
+        router = Router.of([backend("a", [entry, exact("/x")], is_default=True)])
         for target, body in ((b"/y?a=//", b"caching /y?a=//"), (b"//x?a", b"passing //x?a"),
                              (b"/a/b/../x", b"passing /b/../x")):
             response = at_once(router.respond(Request(b"GET", target)))

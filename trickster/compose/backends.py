@@ -8,6 +8,7 @@ from typing import Any
 from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
 
 from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import InFlight
@@ -36,8 +37,8 @@ from trickster.interfaces import (
     IRefusalFormat,
     IResponder,
 )
-from trickster.messages import Headers
-from trickster.middleware.compression import Compressing, Compression
+from trickster.messages import Headers, Request, Response
+from trickster.middleware.compression import Compression
 from trickster.middleware.rewriting import AnswerHeaders, Rewriting, RewritingResponder, changes
 from trickster.middleware.static_response import StaticResponder
 from trickster.middleware.translating import Change, TranslatingResponder
@@ -45,9 +46,8 @@ from trickster.middleware.with_reason import WithReason
 from trickster.objects.cache import ObjectCache
 from trickster.objects.invalidation import InvalidatingProxy
 from trickster.objects.progressive_proxy import ProgressiveProxy
-from trickster.observability.access import Observed
 from trickster.observability.accesslog import EntryLog
-from trickster.observability.counters import RouteLabels
+from trickster.observability.forms import FormsKept
 from trickster.observability.metrics import Metrics
 from trickster.observability.origins import CountedOrigin
 from trickster.observability.outages import OutageLog
@@ -57,7 +57,9 @@ from trickster.ranges.fast_forward import NewestSamples
 from trickster.ranges.gaps import GapFetcher
 from trickster.ranges.policy import RangePolicy
 from trickster.routes import ALL_METHODS, READ_METHODS, LocalAnswer, Match, Route, Serve
-from trickster.routing.router import BackendRoutes, RoutedEntry
+from trickster.routing.paths import BackendPaths, RoutedEntry
+from trickster.routing.router import BackendRoute
+from trickster.spans import Place
 from trickster.timeseries.wire import Codec
 from trickster.upstream.client import UpstreamClient
 
@@ -96,10 +98,14 @@ class Surroundings:
         lambda self: Compression(memo=self.memos.coded), takes_self=True))
 
 
-@define
+@implementer(IResponder)
+@define(eq=False)
 class Backend:
     """
     One backend of the configuration, put together.
+
+    It answers requests for its paths, without the prefix that addresses it; what observes
+    and codes answers stands around it, once, however deep backends nest.
 
     :ivar name: in the configuration.
     :ivar upstream: the way to the origin.
@@ -117,7 +123,8 @@ class Backend:
     probed: UpstreamClient = field(init=False)
     _origin: CountedOrigin = field(init=False)
     _in_flight: InFlight = field(init=False)
-    _stops: list[Callable[[], None]] = field(factory=list, init=False)
+    _paths: BackendPaths | None = field(default=None, init=False)
+    _stops: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
@@ -130,6 +137,10 @@ class Backend:
             OutageLog(self.name, OriginURL.parse(options.origin_url).place, self.around.clock))
         self._in_flight = InFlight(options.in_flight_bytes)
         self._watch()
+
+    def respond(self, request: Request) -> Awaitable[Response]:
+        """See L{IResponder.respond}."""
+        return self.paths.respond(request)
 
     def stop(self) -> Deferred[None]:
         """
@@ -178,8 +189,18 @@ class Backend:
         place = self.options.cache_key_prefix or OriginURL.parse(self.options.origin_url).place
         return f"{self.name}.{place}"
 
-    def routes(self) -> BackendRoutes:
-        """:return: how requests get here, and what answers each path."""
+    @property
+    def paths(self) -> BackendPaths:
+        """What answers each path."""
+        if self._paths is None:
+            self._paths = self._put_together()
+        return self._paths
+
+    def route(self) -> BackendRoute:
+        """:return: how requests get here."""
+        return _route(self.paths, self.options)
+
+    def _put_together(self) -> BackendPaths:
         options = self.options
         plans = overlaid(self.origin_type.routes(options.plugin), options.paths)
         responders = [self._responder(plan) for plan in plans]
@@ -188,9 +209,8 @@ class Backend:
             cache.beside = [one for one in caches if one is not cache]
         entries = [self._entry(plan, responder, caches)
                    for plan, responder in zip(plans, responders, strict=True)]
-        return BackendRoutes(self.name, entries, options.hosts, bool(options.is_default),
-                             options.path_routing_disabled,
-                             is_within=bool(OriginURL.parse(options.origin_url).prefix))
+        return BackendPaths.of(Place(self.name, options.provider, spelling=self._spelling),
+                               entries, bool(OriginURL.parse(options.origin_url).prefix))
 
     def _entry(self, plan: PathPlan, responder: IResponder, caches: Sequence[ObjectCache]
                ) -> RoutedEntry:
@@ -199,28 +219,16 @@ class Backend:
                              Reason.AMBIGUOUS_PATH)
         return RoutedEntry(
             route.path, route.match, route.methods,
-            self._observed(plan, _invalidating(route, responder, caches)),
-            passing=self._observed(plan, InvalidatingProxy(passing, caches)),
-            is_local=isinstance(responder, StaticResponder))
+            self._logged(route, _invalidating(route, responder, caches)),
+            passing=self._logged(route, InvalidatingProxy(passing, caches)),
+            is_local=isinstance(responder, StaticResponder),
+            place=Place(self.name, self.options.provider, route.path,
+                        not plan.options.no_metrics, route.form, self._spelling))
 
-    def observed(self, responder: IResponder, path: str, in_frontend: bool = True,
-                 asks_by_form: bool = False) -> IResponder:
-        """
-        :param path: of the configuration or the origin type; empty for none.
-        :param asks_by_form: whether the log shows forms.
-        :return: the responder, counted and logged as one of this backend.
-        """
-        labels = RouteLabels(self.name, self.options.provider, path, in_frontend)
-        around = self.around
-        return Observed(responder, labels, around.metrics, around.access_log, around.clock,
-                        self._spelling, asks_by_form)
-
-    def _observed(self, plan: PathPlan, responder: IResponder) -> IResponder:
-        compressing = Compressing.around(
-            responder, self.options.compressible_types, self.around.compression,
-            self.around.clock)
-        return self.observed(compressing, plan.route.path, not plan.options.no_metrics,
-                             plan.route.form)
+    def _logged(self, route: Route, responder: IResponder) -> IResponder:
+        """:return: the responder, with the forms of requests kept where they are logged."""
+        is_kept = route.form and self.around.access_log is not None
+        return FormsKept(responder) if is_kept else responder
 
     @property
     def _spelling(self) -> IRefusalFormat | None:
@@ -302,16 +310,19 @@ class Backend:
                              self.around.memos.newest, self.around.offload)
 
 
-def unserved(name: str, options: BackendOptions, around: Surroundings) -> BackendRoutes:
+def unserved(name: str, options: BackendOptions) -> BackendRoute:
     """
-    :return: routes of a pool or a rule: all is refused, where it would else be the default
+    :return: the route to a pool or a rule: all is refused, where it would else be the default
         backend's, whose answers are perhaps not meant for those who ask here.
     """
-    refusing = Observed(StaticResponder(_UNSERVED), RouteLabels(name, options.provider, "/"),
-                        around.metrics, around.access_log, around.clock)
-    everything = RoutedEntry("/", Match.PREFIX, ALL_METHODS, refusing)
-    return BackendRoutes(name, [everything], options.hosts, bool(options.is_default),
-                         options.path_routing_disabled)
+    everything = RoutedEntry("/", Match.PREFIX, ALL_METHODS, StaticResponder(_UNSERVED),
+                             place=Place(name, options.provider, "/"))
+    return _route(BackendPaths.of(Place(name, options.provider), [everything]), options)
+
+
+def _route(paths: BackendPaths, options: BackendOptions) -> BackendRoute:
+    return BackendRoute(paths.place.backend, paths, options.hosts, bool(options.is_default),
+                        options.path_routing_disabled)
 
 
 def _rewriting(inner: IResponder, backend: BackendOptions, path: PathOptions) -> IResponder:

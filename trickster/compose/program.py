@@ -35,8 +35,8 @@ from trickster.frontend.overload import Lateness, Overload
 from trickster.frontend.tree import ListenerRoot, ResponderResource
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IOriginType, IResponder
+from trickster.middleware.compression import Compressing, TypesOfBackends, compressible
 from trickster.observability.access import Observed
-from trickster.observability.counters import RouteLabels
 from trickster.observability.lag import ReactorLag
 from trickster.observability.logs import Logs, logs
 from trickster.observability.metrics import Metrics, add_process_metrics
@@ -195,18 +195,19 @@ class _Building:
 
     def _frontend_root(self, name: str, asked: Administration,
                        around: Surroundings) -> IResource:
-        def observed(refusal: IResponder, backend: str, path: str) -> IResponder:
-            known = self._backends.get(backend)
-            if known is not None:
-                return known.observed(refusal, path)
-            return Observed(refusal, RouteLabels(), around.metrics, around.access_log,
-                            around.clock)
-
-        routes = [self._backends[each].routes() if each in self._backends
-                  else unserved(each, options, around)
-                  for each, options in self._configuration.backends.items()
-                  if options.listener_name == name]
-        router = Router.of(routes, observed)
+        router = Router.of(self._backends[each].route() if each in self._backends
+                           else unserved(each, options)
+                           for each, options in self._configuration.backends.items()
+                           if options.listener_name == name)
+        observed = Observed(self._compressing(router, around), around.metrics,
+                            around.access_log, around.clock, router)
         endpoints = {path.encode(): ResponderResource(responder)
                      for path, responder in asked.on_frontend().items()}
-        return ListenerRoot(ResponderResource(router), endpoints)
+        return ListenerRoot(ResponderResource(observed), endpoints)
+
+    def _compressing(self, inner: IResponder, around: Surroundings) -> IResponder:
+        types = {name: compressible(backend.options.compressible_types)
+                 for name, backend in self._backends.items()}
+        if not any(types.values()):
+            return inner
+        return Compressing(inner, TypesOfBackends(types), around.compression, around.clock)

@@ -30,6 +30,7 @@ from trickster.interfaces import IBody, IDuplex, IResponder
 from trickster.messages import Headers, Octets, Peer, Request, Response
 from trickster.net.first_step import Suspended, first_step
 from trickster.observability.refusals import refusal
+from trickster.spans import Span
 from trickster.tracebacks import forget_traceback
 
 # Up to here copying the body behind its head is cheaper than a second buffer.
@@ -95,7 +96,7 @@ class Exchange:
         request = Request(
             head.method, head.target, without_nominated(head.headers), self._body,
             head.authority, peer, head.version,
-            self.interim if head.version == b"HTTP/1.1" else None)
+            self.interim if head.version == b"HTTP/1.1" else None, span=Span())
         try:
             suspended = first_step(responder.respond(request))
         except StopIteration as done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from attrs import field, frozen
@@ -25,6 +25,7 @@ from trickster.remembering import remembered
 SMALLEST = 512
 
 _EVENTS = b"text/event-stream"
+_NO_TYPES: frozenset[bytes] = frozenset()
 _PARTIAL = 206  # a part of what could have been coded whole
 _CODED = frozenset((200, 201, 202, 203, _PARTIAL, 207))
 _UNMODIFIED = 304
@@ -102,30 +103,44 @@ class Compression:
         return None if name is None else self._by_name[name]
 
 
+def compressible(types: Iterable[str]) -> frozenset[bytes]:
+    """
+    :param types: media types as configured.
+    :return: the same in lower case.  Events (C{text/event-stream}) stay as they are: their
+        readers want each at once.
+    """
+    return frozenset(kind.strip().lower().encode("utf-8") for kind in types) - {_EVENTS}
+
+
+@frozen
+class TypesOfBackends:
+    """
+    The media types that are worth coding, as the backend says that has answered.
+
+    :ivar types: from L{compressible}, by name of backend.
+    """
+
+    types: Mapping[str, frozenset[bytes]]
+
+    def __call__(self, request: Request) -> frozenset[bytes]:
+        """:return: those for the answer to this request; none where no backend has answered."""
+        span = request.span
+        return _NO_TYPES if span is None else self.types.get(span.place.backend, _NO_TYPES)
+
+
 @implementer(IResponder)
 @frozen(eq=False)
 class Compressing:
     """
     Puts a content coding on the answers of an inner responder, where that is worth it.
 
-    :ivar types: media types that are, in lower case.
+    :ivar types: tells the media types that are, in lower case, once a request is answered.
     """
 
     inner: IResponder
-    types: frozenset[bytes]
+    types: Callable[[Request], frozenset[bytes]]
     shared: Compression
     clock: IReactorTime
-
-    @classmethod
-    def around(cls, inner: IResponder, types: Iterable[str], shared: Compression,
-               clock: IReactorTime) -> IResponder:
-        """
-        :param types: media types as configured.  Events (C{text/event-stream}) stay as they
-            are: their readers want each at once.
-        :return: the inner responder itself where there are no types.
-        """
-        wanted = frozenset(kind.strip().lower().encode("utf-8") for kind in types) - {_EVENTS}
-        return cls(inner, wanted, shared, clock) if wanted else inner
 
     async def respond(self, request: Request) -> Response:
         """See L{IResponder.respond}."""
@@ -147,15 +162,19 @@ class Compressing:
     def _could_be_coded(self, request: Request, response: Response) -> bool:
         """:return: whether some client would get a coded answer to this request."""
         status, headers = response.status, response.headers
+        if status != _UNMODIFIED:
+            if not _may_be_coded(status):
+                return False
+            length = _known_length(request, response)
+            if length is not None and length < SMALLEST and status != _PARTIAL:
+                return False
+        types = self.types(request)
+        if not types:
+            return False
         if status == _UNMODIFIED:
             return not _forbids_transforming(headers)
-        if not _may_be_coded(status):
-            return False
-        length = _known_length(request, response)
-        if length is not None and length < SMALLEST and status != _PARTIAL:
-            return False
         kind = headers.get(b"content-type")
-        return (kind is not None and kind.partition(b";")[0].strip().lower() in self.types
+        return (kind is not None and kind.partition(b";")[0].strip().lower() in types
                 and b"content-encoding" not in headers and not _forbids_transforming(headers))
 
     async def _coded(self, request: Request, response: Response, coding: Coding) -> Response:

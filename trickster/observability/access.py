@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, cast
 
 from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import CancelledError
@@ -12,15 +13,16 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from trickster.errors import Reason, RequestError, UpstreamError
-from trickster.interfaces import IBody, IDuplex, IRefusalFormat, IResponder
+from trickster.interfaces import IBody, IDuplex, IRefuser, IResponder
 from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
 from trickster.observability.accesslog import AccessEntry, EntryLog
 from trickster.observability.counters import CLIENT_GONE, RouteCounters, RouteLabels
 from trickster.observability.decisionlog import Notes
-from trickster.observability.forms import form_of, with_form_kept
+from trickster.observability.forms import form_of
 from trickster.observability.metrics import Metrics
 from trickster.observability.refusals import SpelledRefusal, defect, refusal
 from trickster.observability.resultheader import result_fields, without_result
+from trickster.spans import Place, Span
 
 _GONE = Outcome(status=Status.ERROR, reason=Reason.CLIENT_GONE)
 
@@ -30,6 +32,7 @@ class _Exchange:
     """A request whose answer's body is still on its way."""
 
     request: Request
+    span: Span
     status: int
     outcome: Outcome
     started: float
@@ -40,63 +43,69 @@ def _telling(headers: Headers, outcome: Outcome) -> Headers:
     return Headers(without_result(headers.pairs) + result_fields(outcome))
 
 
-@implementer(IResponder)
+@implementer(IResponder, IRefuser)
 @define(eq=False)
 class Observed:
     """
     Counts and logs what an inner responder answers, and adds the fields that say how.
 
+    It stands outermost, once for all that a listener serves: where in the configuration a
+    request is answered, the request's L{Span} tells it afterwards.
+
     A L{RequestError} becomes an answer here, so that it is observed like any other; so
     does an unexpected failure, which is logged with its traceback.
 
-    :ivar labels: where in the configuration the inner responder stands.
     :ivar access_log: None for no log.
-    :ivar asks_by_form: whether forms are questions here, and so are logged.
-    :ivar spelling: how the origin's clients expect refusals to be spelled; None for plain text.
+    :ivar refuser: refuses requests, by raising an error, that C{inner} is not to be asked.
     """
 
     inner: IResponder
-    labels: RouteLabels
     metrics: Metrics
     access_log: EntryLog | None
     clock: IReactorTime
-    spelling: IRefusalFormat | None = None
-    asks_by_form: bool = False
+    refuser: IRefuser | None = None
     log: Logger = field(factory=Logger)
-    _counters: RouteCounters = field(
-        init=False, default=Factory(lambda self: self.metrics.route(self.labels),
-                                    takes_self=True))
+    _counters: dict[Place, RouteCounters] = field(factory=dict, init=False)
     _seconds: Callable[[], float] = field(
         init=False, default=Factory(lambda self: self.clock.seconds, takes_self=True))
 
-    async def respond(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Coroutine[Any, Any, Response]:
         """Answer as the inner responder does; see L{IResponder.respond}."""
+        return self._answered(request, self.inner.respond)
+
+    def refused(self, request: Request, error: RequestError) -> Coroutine[Any, Any, Response]:
+        """See L{IRefuser.refused}."""
+        assert self.refuser is not None
+        return self._answered(request, partial(self.refuser.refused, error=error))
+
+    async def _answered(self, request: Request,
+                        respond: Callable[[Request], Awaitable[Response]]) -> Response:
         started = self._seconds()
-        if self.access_log is not None:
-            request = self._to_be_logged(request, self.access_log)
+        span = request.span
+        if span is None:
+            span = Span()
+            request = request.with_span(span)
+        if self.access_log is not None and self.access_log.wants_notes:
+            request = evolve(request, noted=Notes())
         try:
-            response = await self.inner.respond(request)
+            response = await respond(request)
         except CancelledError:
             waited = self._since(started)
-            self._finish(_Exchange(request, CLIENT_GONE, _GONE, started, waited), 0, waited)
+            self._finish(_Exchange(request, span, CLIENT_GONE, _GONE, started, waited), 0, waited)
             raise
         except RequestError as error:
-            response = refusal(error, request.path, self.spelling)
+            response = refusal(error, _path(request, span), span.place.spelling)
         except Exception:  # noqa: BLE001 - a plugin may stand inside; the client gets an answer
             self.log.failure("Answering {method} {path} failed", method=request.method,
-                             path=self.labels.path)
-            response = defect(request, self.spelling)
-        return self._observed(request, response, started)
+                             path=span.place.path)
+            response = defect(_path(request, span), span.place.spelling)
+        return self._observed(request, span, response, started)
 
-    def _to_be_logged(self, request: Request, access_log: EntryLog) -> Request:
-        if access_log.wants_notes:
-            request = evolve(request, noted=Notes())
-        return with_form_kept(request) if self.asks_by_form else request
-
-    def _observed(self, request: Request, response: Response, started: float) -> Response:
+    def _observed(self, request: Request, span: Span, response: Response, started: float
+                  ) -> Response:
         outcome = response.outcome
         to_headers = self._since(started)
-        exchange = _Exchange(request, response.status, outcome, started, to_headers)
+        exchange = _Exchange(request, span, response.status, outcome, started, to_headers)
         body = response.body
         if request.method == b"HEAD" or response.status in (204, 304):
             self._finish(exchange, 0, to_headers)
@@ -111,9 +120,10 @@ class Observed:
         headers = told.derived(_telling, outcome) if is_repeated else _telling(told, outcome)
         return Response(response.status, headers, body, outcome, response.phrase)
 
-    def instead(self, request: Request, error: RequestError) -> Response:
+    def instead(self, exchange: _Exchange, error: RequestError) -> Response:
         """:return: what a client is told that has seen nothing yet of an answer that broke."""
-        response = refusal(error, request.path, self.spelling)
+        request, span = exchange.request, exchange.span
+        response = refusal(error, _path(request, span), span.place.spelling)
         headers = response.headers.with_added(*result_fields(response.outcome))
         return evolve(response, headers=headers)
 
@@ -126,13 +136,31 @@ class Observed:
         self._finish(exchange, octets, self._since(exchange.started))
 
     def _finish(self, exchange: _Exchange, octets: int, to_end: float) -> None:
-        self._counters.count(exchange.request.method, exchange.status, exchange.outcome,
-                             exchange.to_headers, to_end, octets)
+        place = exchange.span.place
+        counters = self._counters.get(place) or self._counters_of(place)
+        counters.count(exchange.request.method, exchange.status, exchange.outcome,
+                       exchange.to_headers, to_end, octets)
         if self.access_log is not None:
             self.access_log.write(AccessEntry(
-                exchange.request, self.labels, exchange.status, exchange.outcome, octets,
-                exchange.to_headers, to_end,
-                form_of(exchange.request) if self.asks_by_form else b""))
+                _as_answered(exchange), counters.labels, exchange.status, exchange.outcome,
+                octets, exchange.to_headers, to_end,
+                form_of(exchange.request, exchange.span) if place.has_forms else b""))
+
+    def _counters_of(self, place: Place) -> RouteCounters:
+        labels = RouteLabels(place.backend, place.provider, place.path, place.in_frontend)
+        counters = self._counters[place] = self.metrics.route(labels)
+        return counters
+
+
+def _path(request: Request, span: Span) -> bytes:
+    """:return: that was asked for, as the origin knows it."""
+    return span.target.partition(b"?")[0] if span.target else request.path
+
+
+def _as_answered(exchange: _Exchange) -> Request:
+    """:return: the request as the backend that answered it knows it, for logs."""
+    request, target = exchange.request, exchange.span.target
+    return request.with_target(target) if target and target != request.target else request
 
 
 @implementer(IBody)
@@ -186,7 +214,7 @@ class _CountedBody:
 
     def _broken_at_once(self, error: RequestError) -> SpelledRefusal:
         # The client has had nothing yet, and can still be told.
-        instead = self._observed.instead(self._exchange.request, error)
+        instead = self._observed.instead(self._exchange, error)
         self._end(instead.status, error.reason, instead.outcome.status)
         return SpelledRefusal(error, instead)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from attrs import define, evolve, field
+from collections.abc import Awaitable
+
+from attrs import define, field, frozen
 from zope.interface import implementer
 
-from trickster.interfaces import IBody
-from trickster.messages import Octets, Request
+from trickster.interfaces import IBody, IResponder
+from trickster.messages import Octets, Request, Response
+from trickster.spans import Span
 
 # More than a log shows, so that it can be seen that something was cut off.
 _SHOWN = 2049
@@ -46,15 +49,31 @@ def with_form_kept(request: Request) -> Request:
     """:return: the request; where it has a form that is still coming, with that noted down."""
     if not _has_form(request) or type(request.body) is Octets:
         return request
-    return evolve(request, body=ReadForm(request.body))
+    return request.with_body(ReadForm(request.body))
 
 
-def form_of(request: Request) -> bytes:
+@implementer(IResponder)
+@frozen(eq=False)
+class FormsKept:
+    """Has the beginnings of forms kept in the spans of requests as they are read."""
+
+    inner: IResponder
+
+    def respond(self, request: Request) -> Awaitable[Response]:
+        """See L{IResponder.respond}."""
+        span = request.span
+        if request.method == b"POST" and span is not None:
+            request = with_form_kept(request)
+            span.form = request.body
+        return self.inner.respond(request)
+
+
+def form_of(request: Request, span: Span) -> bytes:
     """
-    :param request: from L{with_form_kept}.
+    :param span: in which L{FormsKept} may have kept something.
     :return: the beginning of its form, as far as it was read; empty where it has none.
     """
-    body = request.body
+    body = request.body if span.form is None else span.form
     if type(body) is ReadForm:
         return body.beginning
     if type(body) is Octets and _has_form(request):

@@ -15,7 +15,6 @@ from trickster.messages import (
     Octets,
     Outcome,
     Pair,
-    Request,
     Response,
     Status,
     text_response,
@@ -62,9 +61,12 @@ def refusal(error: RequestError, path: bytes = b"",
     return Response(error.status, headers, Octets(spelled.body), _outcome(error))
 
 
-def defect(request: Request, spelling: IRefusalFormat | None = None) -> Response:
-    """:return: the answer where a fault of ours keeps a request from being answered."""
-    return refusal(RequestError(phrase_of(500)), request.path, spelling)
+def defect(path: bytes, spelling: IRefusalFormat | None = None) -> Response:
+    """
+    :param path: that was asked for, as the origin knows it.
+    :return: the answer where a fault of ours keeps a request from being answered.
+    """
+    return refusal(RequestError(phrase_of(500)), path, spelling)
 
 
 def sentence(error: RequestError) -> str:
