@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from trickster.bodies import PIECE, BodyTooLarge, Pieces, drain, read_all
-from trickster.errors import UpstreamBroke
+from trickster.errors import Reason, UpstreamBroke
 from trickster.interfaces import IBody
 from trickster.messages import Octets
 from trickster.testing.bodies import ScriptedBody
@@ -73,6 +73,24 @@ class ReadAllTests(SynchronousTestCase):
         body = ScriptedBody.of(b"ab", b"cde", b"f")
         self.failing(body, BodyTooLarge, 4)
         self.assertEqual((body.closes, body.script), (1, [b"f"]))
+
+    def test_no_room(self) -> None:
+        """Each piece is taken only if there is room for it; where there is none, it is told."""
+        body, taken = ScriptedBody.of(b"ab", b"c", b"de"), list[int]()
+
+        def take(octets: int) -> bool:
+            taken.append(octets)
+            return sum(taken) <= 3
+
+        reading = Deferred.fromCoroutine(read_all(body, 100, take))
+        error = self.failureResultOf(reading, BodyTooLarge).value
+        self.assertEqual((error.reason, taken, body.closes),
+                         (Reason.IN_FLIGHT_BUDGET, [2, 1, 2], 1))
+
+    def test_closed_at_the_end(self) -> None:
+        """A body that has been read whole is closed."""
+        body = ScriptedBody.of(b"ab")
+        self.assertEqual((self.reading(body), body.closes), (b"ab", 1))
 
     def test_huge_claim(self) -> None:
         """A huge announced length costs no memory."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 from zope.interface import implementer
 
-from trickster.errors import TricksterError
+from trickster.errors import Overloaded, Reason, RequestError, TricksterError
 from trickster.interfaces import IBody
 from trickster.messages import octets_of
 
@@ -24,54 +24,84 @@ class BodyTooLarge(TricksterError):
     """
     A body has more octets than its reader has room for.
 
-    :ivar limit: how many would have been taken.
+    :ivar limit: octets for which there is room in all.
+    :ivar reason: whether it is too large by itself (L{Reason.TOO_LARGE}), or beside what is held
+        of others (L{Reason.IN_FLIGHT_BUDGET}).
     """
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"a body of more than {limit} octets")
+    def __init__(self, limit: int, reason: Reason = Reason.TOO_LARGE) -> None:
+        super().__init__(f"a body of more than {limit} octets" if reason is Reason.TOO_LARGE
+                         else "no room for a body beside others")
         self.limit = limit
+        self.reason = reason
+
+    def refusal(self, too_large: RequestError) -> RequestError:
+        """
+        :param too_large: what is told where it is too large by itself.
+        :return: what a client is told where nothing can be passed on instead.
+        """
+        if self.reason is Reason.TOO_LARGE:
+            return too_large
+        return Overloaded("too many octets of requests and answers are in flight", self.reason)
 
 
-async def read_all(body: IBody, limit: int) -> bytes | bytearray:
+def _room_for_all(octets: int) -> bool:
+    return True
+
+
+async def read_all(body: IBody, limit: int,
+                   take: Callable[[int], bool] = _room_for_all) -> bytes | bytearray:
     """
-    Read a body to its end.
+    Read a body to its end, and close it.
 
     The octets are held once, in a buffer that grows as they come: an announced length is
     only ever used to refuse early, since it may be a lie.  The octets of an
     L{trickster.messages.Octets} are given as they are, and may be read again.
 
     :param limit: the most octets that are taken.
+    :param take: told how many octets have come, each time that some have, but not of those that
+        were here already; says whether there is room for them.
     :return: all of it; the caller owns it.
-    :raises BodyTooLarge: there is more than that; the body is closed.
+    :raises BodyTooLarge: there is more than that, or no room for it.
     """
-    if body.length is not None and body.length > limit:
-        body.close()
-        raise BodyTooLarge(limit)
-    here = octets_of(body)
-    if here is not None:
-        return here
     try:
-        return await _read_on(body, limit)
-    except BaseException:
-        body.close()
-        raise
-
-
-async def _read_on(body: IBody, limit: int) -> bytes | bytearray:
-    first = await body.read()
-    if len(first) > limit:
-        raise BodyTooLarge(limit)
-    more = await body.read() if first else first
-    if not more:
-        return bytes(first)  # itself, unless it is a view
-    kept = bytearray(first)
-    del first
-    while more:
-        if len(kept) + len(more) > limit:
+        if body.length is not None and body.length > limit:
             raise BodyTooLarge(limit)
-        kept += more
-        more = await body.read()
-    return kept
+        here = octets_of(body)
+        return await _Reading(body, limit, take).whole() if here is None else here
+    finally:
+        body.close()
+
+
+@define
+class _Reading:
+    """A body that is being read whole."""
+
+    _body: IBody
+    _limit: int
+    _take: Callable[[int], bool]
+    _size: int = field(default=0, init=False)
+
+    async def whole(self) -> bytes | bytearray:
+        first = await self._piece()
+        more = await self._piece() if first else first
+        if not more:
+            return bytes(first)  # itself, unless it is a view
+        kept = bytearray(first)
+        del first
+        while more:
+            kept += more
+            more = await self._piece()
+        return kept
+
+    async def _piece(self) -> Buffer:
+        piece = await self._body.read()
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise BodyTooLarge(self._limit)
+        if piece and not self._take(len(piece)):
+            raise BodyTooLarge(self._limit, Reason.IN_FLIGHT_BUDGET)
+        return piece
 
 
 async def drain(body: IBody, limit: int) -> bool:

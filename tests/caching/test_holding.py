@@ -16,7 +16,7 @@ from tests.objects.objectworld import Client, SlowBody, World
 from tests.ranges.deltarig import FORM, NOW, Rig, range_request
 from tests.ranges.fakeprometheus import in_pieces
 from trickster.bodies import Pieces, read_all
-from trickster.collapsing.byte_budget import SMALL, InFlight, OverBudget
+from trickster.collapsing.byte_budget import SMALL, BodyTooLarge, ByteBudget
 from trickster.collapsing.hit_memo import HitMemo
 from trickster.errors import Overloaded, Reason, RequestTooLarge
 from trickster.messages import Headers, Octets, Request, Response, Status
@@ -32,7 +32,7 @@ class CountTests(SynchronousTestCase):
     """Bodies that are read slowly."""
 
     def setUp(self) -> None:
-        self.budget = InFlight(10 * SMALL)
+        self.budget = ByteBudget(10 * SMALL)
 
     def test_as_long_as_it_exists(self) -> None:
         """A body counts until nothing holds on to it, closed or not."""
@@ -60,7 +60,7 @@ class CountTests(SynchronousTestCase):
         """What finds no room beside what is held is refused, and does not count."""
         first, second = Pieces.of([b"x"]), Pieces.of([b"y"])
         self.budget.count(first, object(), 6 * SMALL)
-        error = self.assertRaises(OverBudget, self.budget.count, second, object(), 5 * SMALL)
+        error = self.assertRaises(BodyTooLarge, self.budget.count, second, object(), 5 * SMALL)
         self.assertEqual((error.reason, self.budget.held), (Reason.IN_FLIGHT_BUDGET, 6 * SMALL))
 
     def test_alone(self) -> None:
@@ -79,12 +79,12 @@ class CountTests(SynchronousTestCase):
 class RequestBodyTests(SynchronousTestCase):
     """Bodies of requests that are read whole."""
 
-    def _asked(self, budget: InFlight, body: Any, most: int = 1 << 20) -> Deferred[Octets]:
+    def _asked(self, budget: ByteBudget, body: Any, most: int = 1 << 20) -> Deferred[Octets]:
         return Deferred.fromCoroutine(budget.request_body(body, most))
 
     def test_counts(self) -> None:
         """It counts while it comes, and as long as it is used."""
-        budget, body = InFlight(1 << 20), PausedBody()
+        budget, body = ByteBudget(1 << 20), PausedBody()
         asked = self._asked(budget, body)
         body.feed(b"x" * 1000)
         self.assertEqual(budget.held, 1000)
@@ -96,11 +96,11 @@ class RequestBodyTests(SynchronousTestCase):
 
     def test_too_large(self) -> None:
         """One that is too large by itself is refused as such."""
-        self.failureResultOf(self._asked(InFlight(99), Octets(b"12345"), 4), RequestTooLarge)
+        self.failureResultOf(self._asked(ByteBudget(99), Octets(b"12345"), 4), RequestTooLarge)
 
     def test_no_room(self) -> None:
         """One for which there is no room is refused for now (RFC 9110 section 15.6.4)."""
-        self.failureResultOf(self._asked(InFlight(3), Pieces.streamed([b"1234"])), Overloaded)
+        self.failureResultOf(self._asked(ByteBudget(3), Pieces.streamed([b"1234"])), Overloaded)
 
     def test_caches(self) -> None:
         """Both caches read the bodies of their requests so."""
@@ -108,7 +108,7 @@ class RequestBodyTests(SynchronousTestCase):
                       body=Pieces.streamed([b"x" * 900]))
         rig = Rig(limit=500)
         self.failureResultOf(rig.send(post), Overloaded)
-        world = World.of(in_flight=InFlight(500), key_form_fields=("a",))
+        world = World.of(in_flight=ByteBudget(500), key_form_fields=("a",))
         asked = world.cache.respond(Request(b"POST", b"/a", Headers(FORM),
                                             Pieces.streamed([b"a=" + b"x" * 900])))
         self.failureResultOf(Deferred.fromCoroutine(asked), Overloaded)
@@ -117,7 +117,7 @@ class RequestBodyTests(SynchronousTestCase):
 class ChangedTests(SynchronousTestCase):
     """Bodies of answers that are read whole, and changed."""
 
-    def _changed(self, budget: InFlight, *pieces: bytes) -> Deferred[Octets]:
+    def _changed(self, budget: ByteBudget, *pieces: bytes) -> Deferred[Octets]:
         async def doubled(octets: bytes) -> bytes:
             return 2 * octets
 
@@ -125,18 +125,18 @@ class ChangedTests(SynchronousTestCase):
 
     def test_made(self) -> None:
         """What comes of it is given, and nothing is held of what it was made of."""
-        budget = InFlight(100)
+        budget = ByteBudget(100)
         found = self.successResultOf(self._changed(budget, b"ab", b"c"))
         self.assertEqual((found.octets, budget.held), (b"abcabc", 0))
 
     def test_too_large(self) -> None:
         """The origin's answer is what is wrong where it is too large by itself."""
-        error = self.failureResultOf(self._changed(InFlight(100), b"abc", b"def")).value
+        error = self.failureResultOf(self._changed(ByteBudget(100), b"abc", b"def")).value
         self.assertEqual((error.status, error.reason), (502, Reason.TOO_LARGE))
 
     def test_no_room(self) -> None:
         """Where there is no room, the origin is not blamed for that."""
-        budget = InFlight(4)
+        budget = ByteBudget(4)
         error = self.failureResultOf(self._changed(budget, b"abc", b"de")).value
         self.assertEqual((error.status, error.reason, error.retry_after),
                          (503, Reason.IN_FLIGHT_BUDGET, 1.0))
@@ -213,7 +213,7 @@ class RangeTests(SynchronousTestCase):
         """Small answers are served from the cache however much is held."""
         rig = Rig(limit=1000)
         rig.ask(-600, 0)
-        rig.in_flight.held = 1000
+        self.assertTrue(rig.in_flight.reservation().take(1000))
         self.assertEqual(rig.ask(-600, 0).status, Status.HIT)
 
 
@@ -222,7 +222,7 @@ class ObjectTests(SynchronousTestCase):
 
     def world(self, limit: int = 1 << 30, **options: Any) -> World:
         """:return: an object cache for large ones."""
-        self.in_flight = InFlight(limit)
+        self.in_flight = ByteBudget(limit)
         return World.of(in_flight=self.in_flight, max_object_size_bytes=1 << 30, **options)
 
     def test_followed(self) -> None:
@@ -282,7 +282,7 @@ class BoundTests(SynchronousTestCase):
                     max_size=40))
     def test_within_limits(self, asked: list[tuple[str, int, bool]]) -> None:
         """At no time is more held than the limits of store, memo and octets in flight say."""
-        in_flight, memo, stores = InFlight(8 * SMALL), HitMemo(SMALL), []
+        in_flight, memo, stores = ByteBudget(8 * SMALL), HitMemo(SMALL), []
 
         def store(clock: Clock) -> MemoryStore:
             stores.append(MemoryStore(clock, 6 * SMALL))

@@ -6,43 +6,43 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.bodies import Pieces
-from trickster.collapsing.byte_budget import InFlight, OverBudget
+from trickster.collapsing.byte_budget import BodyTooLarge, ByteBudget
 from trickster.errors import Reason, UpstreamBroke
 from trickster.messages import Octets
 from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import at_once
 
 
-class CollectedTests(SynchronousTestCase):
+class ReadAllTests(SynchronousTestCase):
     """Reading bodies under a bound on all of them together."""
 
     def setUp(self) -> None:
         """A budget of ten octets."""
-        self.budget = InFlight(10)
+        self.budget = ByteBudget(10)
 
     def _reason(self, awaitable: Deferred[object]) -> Reason:
-        error: OverBudget = self.failureResultOf(awaitable, OverBudget).value
+        error: BodyTooLarge = self.failureResultOf(awaitable, BodyTooLarge).value
         self.assertEqual(self.budget.held, 0)
         return error.reason
 
     def _begun(self, body: PausedBody, most: int) -> Deferred[object]:
-        return Deferred.fromCoroutine(self.budget.collected(body, most))
+        return Deferred.fromCoroutine(self.budget.read_all(body, most))
 
     def test_whole(self) -> None:
         """All octets, in order, and none held afterwards."""
-        self.assertEqual(at_once(self.budget.collected(Pieces.streamed([b"ab", b"cd"]), 4)),
+        self.assertEqual(at_once(self.budget.read_all(Pieces.streamed([b"ab", b"cd"]), 4)),
                          b"abcd")
         self.assertEqual(self.budget.held, 0)
 
     def test_here_already(self) -> None:
         """What is here whole is given as it is, and costs nothing more."""
         octets = b"x" * 50
-        self.assertIs(at_once(self.budget.collected(Octets(octets), 50)), octets)
+        self.assertIs(at_once(self.budget.read_all(Octets(octets), 50)), octets)
 
     def test_here_too_large(self) -> None:
         """Unless it is too much."""
-        with self.assertRaises(OverBudget) as caught:
-            at_once(self.budget.collected(Octets(b"12345"), 4))
+        with self.assertRaises(BodyTooLarge) as caught:
+            at_once(self.budget.read_all(Octets(b"12345"), 4))
         self.assertEqual(caught.exception.reason, Reason.TOO_LARGE)
 
     def test_claims_too_much(self) -> None:
@@ -66,7 +66,7 @@ class CollectedTests(SynchronousTestCase):
         first.feed(b"12345678")
         over = self._begun(second, 10)
         second.feed(b"123")
-        error = self.failureResultOf(over, OverBudget).value
+        error = self.failureResultOf(over, BodyTooLarge).value
         self.assertEqual((error.reason, self.budget.held), (Reason.IN_FLIGHT_BUDGET, 8))
         first.feed(b"90", b"")
         self.assertEqual(self.successResultOf(whole), b"1234567890")
@@ -91,3 +91,42 @@ class CollectedTests(SynchronousTestCase):
         collected.cancel()
         self.failureResultOf(collected, CancelledError)
         self.assertEqual((self.budget.held, body.is_closed), (0, True))
+
+
+class ReservationTests(SynchronousTestCase):
+    """Parts of a budget, which alone counts them."""
+
+    def setUp(self) -> None:
+        """Two parts of ten octets."""
+        self.budget = ByteBudget(10)
+        self.first, self.second = self.budget.reservation(), self.budget.reservation()
+
+    def test_room(self) -> None:
+        """What one takes is not there for another, and what finds no room is not taken."""
+        self.assertTrue(self.first.take(4) and self.second.take(6))
+        self.assertFalse(self.first.take(1))
+        self.assertEqual(self.budget.held, 10)
+
+    def test_released(self) -> None:
+        """All that one has taken is free again, once; the others keep theirs."""
+        for octets in (1, 2):
+            self.first.take(octets)
+        self.second.take(5)
+        for _ in range(2):
+            self.first.release()
+            self.assertEqual(self.budget.held, 5)
+        self.assertTrue(self.first.take(5))
+
+    def test_for_a_while(self) -> None:
+        """One is released at the end of a block, however that ends."""
+        with self.assertRaises(ValueError), self.first as first:
+            first.take(3)
+            raise ValueError
+        self.assertEqual(self.budget.held, 0)
+
+    def test_kept_until_then(self) -> None:
+        """What a body took counts until the reservation is released, not only until its end."""
+        with self.first as first:
+            self.assertEqual(at_once(first.read_all(Pieces.streamed([b"abc"]), 3)), b"abc")
+            self.assertEqual(self.budget.held, 3)
+        self.assertEqual(self.budget.held, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.collapsing.byte_budget import InFlight
+from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.compose.settings import (
@@ -24,7 +24,7 @@ def _no_spool() -> ISpool:
     raise AssertionError("nothing is spooled here")
 
 
-HOLDINGS = Holdings(InFlight(1), _no_spool)
+HOLDINGS = Holdings(ByteBudget(1), _no_spool)
 
 
 class UpstreamTests(SynchronousTestCase):

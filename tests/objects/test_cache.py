@@ -17,7 +17,7 @@ from tests.objects.objectworld import (
     web_route,
 )
 from trickster.bodies import read_all
-from trickster.collapsing.byte_budget import InFlight
+from trickster.collapsing.byte_budget import ByteBudget
 from trickster.errors import (
     Reason,
     RequestTooLarge,
@@ -886,7 +886,7 @@ class InFlightTests(SynchronousTestCase):
 
     def test_no_room(self) -> None:
         """One for which there is no room streams through; room is given back in time."""
-        in_flight = InFlight(10)
+        in_flight = ByteBudget(10)
         world = World.of(in_flight=in_flight)
         first, second = world.ask(b"/1"), world.ask(b"/2")
         bodies = SlowBody(), SlowBody()
@@ -902,7 +902,7 @@ class InFlightTests(SynchronousTestCase):
 
     def test_given_back_after_failures(self) -> None:
         """However a transfer ends."""
-        in_flight = InFlight(100)
+        in_flight = ByteBudget(100)
         for end in ("die", "leave", "outgrow"):
             world = World.of(in_flight=in_flight, max_object_size_bytes=9)
             client = world.ask()

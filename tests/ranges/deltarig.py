@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 
 from tests.ranges.fakeprometheus import FakePrometheus, octets
 from trickster.bodies import read_all
-from trickster.collapsing.byte_budget import InFlight
+from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.hit_memo import HitMemo
 from trickster.interfaces import ICacheStore
@@ -69,7 +69,7 @@ class Rig:
         self.policy = RangePolicy("b", **{
             "identity": Identity(frozenset((b"authorization",))), **options})
         self.dialect = dialect or PrometheusRange()
-        self.in_flight = InFlight(limit)
+        self.in_flight = ByteBudget(limit)
         self.entries = Entries(self.store, Codec(), ttl)
         self.fetcher = GapFetcher(self.dialect, self.origin, self.entries, self.policy,
                                   self.in_flight, offload)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from sys import maxsize
 
 from attrs import Factory, define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 
 from trickster.collapsing.body_buffer import BodyBuffer
-from trickster.collapsing.byte_budget import InFlight, Loan
+from trickster.collapsing.byte_budget import ByteBudget, Reservation
 from trickster.collapsing.spool import ISpool
 from trickster.collapsing.waiters import Waiters
 from trickster.errors import UpstreamBroke
@@ -50,7 +51,7 @@ class Buffering:
     window: int = 1024 * 1024
     ahead: int = 256 * 1024
     spool: Callable[[], ISpool] | None = None
-    in_flight: InFlight | None = None
+    in_flight: ByteBudget = field(factory=lambda: ByteBudget(maxsize))
 
 
 @define(eq=False)
@@ -89,7 +90,8 @@ class BroadcastBody:
     failure: UpstreamBroke | None = field(default=None, init=False)
     buffer: BodyBuffer = field(init=False, default=Factory(
         lambda self: BodyBuffer(self._buffering.window, self._buffering.spool), takes_self=True))
-    _loan: Loan | None = field(default=None, init=False)
+    _reservation: Reservation = field(init=False, default=Factory(
+        lambda self: self._buffering.in_flight.reservation(), takes_self=True))
     _cursors: list[Cursor] = field(factory=list, init=False)
     _arrivals: Waiters[None] = field(factory=Waiters, init=False)
     _gate: Deferred[None] | None = field(default=None, init=False)
@@ -210,24 +212,14 @@ class BroadcastBody:
 
     def _append(self, piece: bytes) -> None:
         self.buffer.append(piece)
-        if self.is_kept and (self.size > self._buffering.keep or not self._take(len(piece))):
+        if self.is_kept and (self.size > self._buffering.keep or not self._reservation.take(len(piece))):
             self._overflow()
         if self.is_kept:
             self.buffer.join(enough=True)
         self._arrivals.tell_all(None)
 
-    def _take(self, octets: int) -> bool:
-        in_flight = self._buffering.in_flight
-        if self._loan is None and in_flight is not None:
-            self._loan = in_flight.loan()
-        return self._loan is None or self._loan.take(octets)
-
-    def _give_back(self) -> None:
-        if self._loan is not None:
-            self._loan.give_back()
-
     def _overflow(self) -> None:
-        self._give_back()
+        self._reservation.release()
         self.is_kept = False
         self.is_carried_on = False
         self.overflowed()
@@ -265,5 +257,5 @@ class BroadcastBody:
         has_stopped = self.has_ended or self.failure is not None
         if has_stopped and not self._cursors:
             # Not before: slow readers hold on to it, also after a store has forgotten it.
-            self._give_back()
+            self._reservation.release()
             self.buffer.close()

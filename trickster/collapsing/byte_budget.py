@@ -8,44 +8,17 @@ from weakref import finalize
 
 from attrs import define, field
 
-from trickster.errors import (
-    Overloaded,
-    Reason,
-    RequestError,
-    RequestTooLarge,
-    TricksterError,
-    UpstreamError,
-)
+from trickster.bodies import BodyTooLarge, read_all
+from trickster.errors import Reason, RequestTooLarge, UpstreamError
 from trickster.interfaces import IBody
-from trickster.messages import Octets, octets_of
+from trickster.messages import Octets
 
 # Bodies of fewer octets do not count: they are part of what each connection may take.
 SMALL = 128 << 10
 
 
-class OverBudget(TricksterError):
-    """
-    An answer is larger than may be held; it can only be streamed.
-
-    :ivar reason: whether it is too large by itself, or too much is in flight already.
-    """
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-
-    def refusal(self, too_large: RequestError) -> RequestError:
-        """
-        :param too_large: what is told where it is the body that is too large.
-        :return: what a client is told where nothing can be passed on instead.
-        """
-        if self.reason is Reason.TOO_LARGE:
-            return too_large
-        return Overloaded("too many octets of requests and answers are in flight", self.reason)
-
-
 @define(eq=False)
-class _Lent:
+class _Source:
     """
     Something that bodies consist of.
 
@@ -59,64 +32,83 @@ class _Lent:
 
 
 @define(eq=False)
-class InFlight:
+class ByteBudget:
     """
     How many octets are held for all answers that are fetched or sent, and for the request
-    bodies that are read before them.
+    bodies that are read before them.  It alone counts them: what is held is either reserved
+    (L{Reservation}), or counts for as long as a body exists (L{count}).
 
     :ivar limit: octets in all.
     """
 
     limit: int
-    held: int = field(default=0, init=False)
-    _lent: dict[int, _Lent] = field(factory=dict, init=False)
+    _held: int = field(default=0, init=False)
+    _reserved: dict[Reservation, int] = field(factory=dict, init=False)
+    _sources: dict[int, _Source] = field(factory=dict, init=False)
 
-    def loan(self) -> Loan:
-        """:return: a part of it, of no octets yet, to be given back."""
-        return Loan(self)
+    @property
+    def held(self) -> int:
+        """Octets held now."""
+        return self._held
 
-    async def collected(self, body: IBody, most: int) -> bytes | bytearray:
+    def reservation(self) -> Reservation:
+        """:return: one of no octets yet, to be released."""
+        return Reservation(self)
+
+    def reserve(self, reservation: Reservation, octets: int) -> bool:
+        """:return: whether there was room for so many more, which are reserved now."""
+        if self._held + octets > self.limit:
+            return False
+        self._held += octets
+        self._reserved[reservation] = self._reserved.get(reservation, 0) + octets
+        return True
+
+    def release(self, reservation: Reservation) -> None:
+        """All octets of a reservation are free again; harmless where it has none."""
+        self._held -= self._reserved.pop(reservation, 0)
+
+    async def read_all(self, body: IBody, limit: int) -> bytes | bytearray:
         """
         Read a body to its end.  What it takes counts until then.
 
-        :param most: octets that this one body may have.
-        :raises OverBudget: there is no room for it; the body is closed.
+        :param limit: octets that this one body may have.
+        :raises BodyTooLarge: there is no room for it; the body is closed.
         """
-        with self.loan() as loan:
-            return await loan.collected(body, most)
+        with self.reservation() as reservation:
+            return await reservation.read_all(body, limit)
 
-    async def request_body(self, body: IBody, most: int) -> Octets:
+    async def request_body(self, body: IBody, limit: int) -> Octets:
         """
         Read the body of a request to its end.  What it takes counts as long as what is
         returned exists.
 
-        :param most: octets that it may have.
+        :param limit: octets that it may have.
         :raises RequestTooLarge: it has more.
         :raises Overloaded: too much is in flight already.
         """
         try:
-            whole = Octets(bytes(await self.collected(body, most)))
+            whole = Octets(bytes(await self.read_all(body, limit)))
             self.count(whole)
-        except OverBudget as error:
+        except BodyTooLarge as error:
             raise error.refusal(
-                RequestTooLarge(f"a request body of more than {most} octets")) from error
+                RequestTooLarge(f"a request body of more than {limit} octets")) from error
         return whole
 
-    async def changed(self, body: IBody, most: int,
+    async def changed(self, body: IBody, limit: int,
                       change: Callable[[bytes], Awaitable[bytes]]) -> Octets:
         """
         Read an answer's body to its end, and make another one of its octets.  What they take
         counts, that of the new one as long as it exists.
 
-        :param most: octets that the body may have.
+        :param limit: octets that the body may have.
         :raises UpstreamError: it has more.
         :raises Overloaded: too much is in flight already.
         """
         try:
-            with self.loan() as loan:
-                changed = Octets(await change(bytes(await loan.collected(body, most))))
+            with self.reservation() as reservation:
+                changed = Octets(await change(bytes(await reservation.read_all(body, limit))))
             self.count(changed)
-        except OverBudget as error:
+        except BodyTooLarge as error:
             raise error.refusal(
                 UpstreamError("too much to be changed", Reason.TOO_LARGE)) from error
         return changed
@@ -125,95 +117,66 @@ class InFlight:
         """
         Count what a body consists of for as long as the body exists: slow readers hold on to
         it, also after a store has forgotten it.  Code that takes the body's place, or does
-        not close it, so need not know of this.
+        not close it, so need not know of this.  A body of few octets of its own does not count.
 
         :param of: what it is made from, which counts once for all bodies of it; None for itself.
         :param octets: that this takes; None for as many as the body has.
-        :raises OverBudget: there is no room for it beside what is held.
+        :raises BodyTooLarge: there is no room for it beside what is held.
         """
+        if type(body) is Octets and len(body.octets) <= SMALL:
+            return
         size = (body.length or 0) if octets is None else octets
         if size <= SMALL:
             return
-        lent = None if of is None else self._lent.get(id(of))
-        if lent is None:
+        source = None if of is None else self._sources.get(id(of))
+        if source is None:
             # One alone always has room: it would else never be answered from a cache.
-            if self.held and self.held + size > self.limit:
-                raise OverBudget(Reason.IN_FLIGHT_BUDGET)
-            lent = self._new(of, size)
-        lent.bodies += 1
-        finalize(body, self._gone, lent).atexit = False
+            if self._held and self._held + size > self.limit:
+                raise BodyTooLarge(self.limit, Reason.IN_FLIGHT_BUDGET)
+            source = self._new(of, size)
+        source.bodies += 1
+        finalize(body, self._gone, source).atexit = False
 
-    def _new(self, thing: object, octets: int) -> _Lent:
-        lent = _Lent(thing, octets)
-        self.held += octets
+    def _new(self, thing: object, octets: int) -> _Source:
+        source = _Source(thing, octets)
+        self._held += octets
         if thing is not None:
-            self._lent[id(thing)] = lent
-        return lent
+            self._sources[id(thing)] = source
+        return source
 
-    def _gone(self, lent: _Lent) -> None:
-        lent.bodies -= 1
-        if not lent.bodies:
-            self.held -= lent.octets
-            if lent.thing is not None:
-                del self._lent[id(lent.thing)]
+    def _gone(self, source: _Source) -> None:
+        source.bodies -= 1
+        if not source.bodies:
+            self._held -= source.octets
+            if source.thing is not None:
+                del self._sources[id(source.thing)]
 
 
 @define(eq=False)
-class Loan:
-    """
-    Octets that count until they are given back, at the end of a C{with}.
+class Reservation:
+    """Octets of a budget that one reader may hold, until they are released at the end of a C{with}."""
 
-    :ivar octets: how many.
-    """
-
-    _budget: InFlight
-    octets: int = field(default=0, init=False)
+    _budget: ByteBudget
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.give_back()
+        self.release()
 
     def take(self, octets: int) -> bool:
-        """:return: whether there was room for so many more, which are counted now."""
-        budget = self._budget
-        if budget.held + octets > budget.limit:
-            return False
-        budget.held += octets
-        self.octets += octets
-        return True
+        """:return: whether there was room for so many more, which are reserved now."""
+        return self._budget.reserve(self, octets)
 
-    def give_back(self) -> None:
-        """Count none of them any more."""
-        self._budget.held -= self.octets
-        self.octets = 0
+    def release(self) -> None:
+        """Hold none of them any more."""
+        self._budget.release(self)
 
-    async def collected(self, body: IBody, most: int) -> bytes | bytearray:
+    async def read_all(self, body: IBody, limit: int) -> bytes | bytearray:
         """
-        Read a body to its end.
+        Read a body to its end.  What it takes counts until this is released.
 
-        :param most: octets that this one body may have.
-        :raises OverBudget: there is no room for it; the body is closed.
+        :param limit: octets that this one body may have.
+        :raises BodyTooLarge: there is no room for it; the body is closed.
         """
-        here = octets_of(body)
-        if here is not None and len(here) <= most:
-            return here
-        try:
-            if body.length is not None and body.length > most:
-                raise OverBudget(Reason.TOO_LARGE)
-            return await self._read(body, most)
-        finally:
-            body.close()
-
-    async def _read(self, body: IBody, most: int) -> bytearray:
-        kept = bytearray()
-        while True:
-            octets = await body.read()
-            if not octets:
-                return kept
-            if len(kept) + len(octets) > most:
-                raise OverBudget(Reason.TOO_LARGE)
-            if not self.take(len(octets)):
-                raise OverBudget(Reason.IN_FLIGHT_BUDGET)
-            kept += octets
+        return await read_all(body, limit, self.take)

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.collapsing.broadcast import Buffering
-from trickster.collapsing.byte_budget import InFlight
+from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.spool import ISpool
 from trickster.compose.memos import Memos
@@ -122,7 +122,7 @@ class Backend:
     upstream: UpstreamClient = field(init=False)
     probed: UpstreamClient = field(init=False)
     _origin: CountedOrigin = field(init=False)
-    _in_flight: InFlight = field(init=False)
+    _in_flight: ByteBudget = field(init=False)
     _paths: BackendPaths | None = field(default=None, init=False)
     _stops: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
 
@@ -135,7 +135,7 @@ class Backend:
         self._origin = CountedOrigin(
             self.upstream, self.around.metrics.origin(self.name, options.provider),
             OutageLog(self.name, OriginURL.parse(options.origin_url).place, self.around.clock))
-        self._in_flight = InFlight(options.in_flight_bytes)
+        self._in_flight = ByteBudget(options.in_flight_bytes)
         self._watch()
 
     def respond(self, request: Request) -> Awaitable[Response]:

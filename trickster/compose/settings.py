@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import evolve, frozen
 
-from trickster.collapsing.byte_budget import InFlight
+from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.config.model import BackendOptions
@@ -33,7 +33,7 @@ class Holdings:
     :ivar spool: makes a place on disk.
     """
 
-    in_flight: InFlight
+    in_flight: ByteBudget
     spool: Callable[[], ISpool]
 
 

@@ -9,7 +9,7 @@ from attrs import Factory, define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from trickster.collapsing.byte_budget import SMALL, OverBudget
+from trickster.bodies import BodyTooLarge
 from trickster.collapsing.fills import Fill, Filled, FillResult, FillTable, Streaming, Unshared
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
 from trickster.errors import NotCached, Reason
@@ -27,7 +27,6 @@ from trickster.messages import (
     Engine,
     Headers,
     MalformedParams,
-    Octets,
     Outcome,
     Request,
     Response,
@@ -145,7 +144,7 @@ class ObjectCache:
             response = await self._ask(Lookup(
                 key, request, body, honoured_directives(
                     request.headers, self.options.honour_request_directives), asked))
-        except OverBudget as over:
+        except BodyTooLarge as over:
             return await self._pass(request, over.reason)
         if asked is not None and asked.extent is not None:
             response = evolve(response, outcome=evolve(response.outcome, aligned=asked.extent))
@@ -249,9 +248,7 @@ class ObjectCache:
     def _answer(self, stored: StoredResponse, lookup: Lookup, outcome: Outcome,
                 is_reused: bool = True) -> Response:
         response = answer(self._reply(stored, lookup, outcome, is_reused))
-        body = response.body
-        if type(body) is not Octets or len(body.octets) > SMALL:
-            self.options.in_flight.count(body, stored, stored.held)
+        self.options.in_flight.count(response.body, stored, stored.held)
         return response
 
     def _reply(self, stored: StoredResponse, lookup: Lookup, outcome: Outcome,

@@ -9,8 +9,8 @@ from attrs import define, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from trickster.bodies import BodyTooLarge
 from trickster.collapsing.broadcast import BroadcastBody
-from trickster.collapsing.byte_budget import OverBudget
 from trickster.collapsing.fills import Fill, Filled, FillTable
 from trickster.collapsing.waiters import settled
 from trickster.errors import Reason, RequestError, Undecodable, UpstreamBroke, UpstreamError
@@ -350,9 +350,9 @@ class Fetcher:
     async def _whole(self, response: Response) -> bytes:
         expected = response.body.length
         try:
-            octets = bytes(await self._options.in_flight.collected(
+            octets = bytes(await self._options.in_flight.read_all(
                 response.body, self._options.max_capture_bytes))
-        except OverBudget as error:
+        except BodyTooLarge as error:
             raise error.refusal(UpstreamError("too large to be changed as configured",
                                               Reason.TOO_LARGE)) from error
         if expected is not None and len(octets) != expected:

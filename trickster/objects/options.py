@@ -9,7 +9,7 @@ from secrets import token_hex
 from attrs import field, frozen
 
 from trickster.collapsing.broadcast import Buffering
-from trickster.collapsing.byte_budget import InFlight
+from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.spool import ISpool
 from trickster.http.fields import COUNTED_FIELDS
 from trickster.http.freshness import Rules
@@ -93,7 +93,7 @@ class ObjectOptions:
     dearticulate_upstream_ranges: bool = False
     place: Place = NOWHERE_ELSE
     spool: Callable[[], ISpool] | None = None
-    in_flight: InFlight = field(factory=lambda: InFlight(1 << 30))
+    in_flight: ByteBudget = field(factory=lambda: ByteBudget(1 << 30))
     boundary: Callable[[], bytes] = _boundary
 
     @property

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from trickster.collapsing.byte_budget import SMALL, OverBudget
+from trickster.bodies import BodyTooLarge
 from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
 from trickster.errors import NotATimeRange, NotCached, Reason
@@ -248,15 +248,13 @@ class DeltaCache:
         warnings = [f"trickster: the origin failed to answer for {start // SECOND_NS} to "
                     f"{end // SECOND_NS}" for start, end in outcome.failed]
         response = self._dialect.encode_response(plan.query, dataset, warnings)
-        body = response.body
-        if type(body) is not Octets or len(body.octets) > SMALL:
-            try:
-                self._fetcher.in_flight.count(body, shown.of, shown.of.nbytes)
-            except OverBudget as over:
-                body.close()
-                return await self._pass(plan.requested.request, over.reason)
+        try:
+            self._fetcher.in_flight.count(response.body, shown.of, shown.of.nbytes)
+        except BodyTooLarge as over:
+            response.body.close()
+            return await self._pass(plan.requested.request, over.reason)
         fields = _joined(response.headers, headers) if headers.pairs else response.headers
-        return Response(response.status, fields, body, outcome)
+        return Response(response.status, fields, response.body, outcome)
 
     def _outcome(self, plan: Plan, before: Entry | None, fetched: Fetched,
                  series: int) -> Outcome:
@@ -291,7 +289,7 @@ class DeltaCache:
             if not_storable.reason in _NO_LONGER_SHARED:
                 await self._entries.remove(plan.key)
             return await self._relayed(plan, not_storable, fetched)
-        over = fetched.first(OverBudget)
+        over = fetched.first(BodyTooLarge)
         if over is not None:
             if over.reason is Reason.TOO_LARGE:
                 self._hit_for_pass.mark(plan.key, over.reason)
@@ -336,7 +334,7 @@ class DeltaCache:
         body = Octets(octets)
         try:
             self._fetcher.in_flight.count(body)
-        except OverBudget as over:
+        except BodyTooLarge as over:
             return await self._pass(plan.requested.request, over.reason)
         return evolve(not_storable.response, body=body, outcome=outcome)
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from trickster.collapsing.byte_budget import InFlight, Loan
+from trickster.collapsing.byte_budget import ByteBudget, Reservation
 from trickster.collapsing.waiters import SharedWork
 from trickster.errors import TricksterError, Undecodable
 from trickster.http.freshness import not_for_others
@@ -93,7 +93,7 @@ class NewestSamples:
     _upstream: IResponder
     _clock: IReactorTime
     _policy: RangePolicy
-    _in_flight: InFlight
+    _in_flight: ByteBudget
     _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
     _offload: Callable[..., Awaitable[Any]] | None = None
     _log: Logger = field(factory=Logger)
@@ -152,17 +152,17 @@ class NewestSamples:
         return work.wait().addTimeout(max(self._policy.fast_forward_ttl, _PATIENCE), self._clock)
 
     async def _fetch(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
-        with self._in_flight.loan() as loan:
-            return await self._brought(key, query, at_ns, loan)
+        with self._in_flight.reservation() as reservation:
+            return await self._brought(key, query, at_ns, reservation)
 
-    async def _brought(self, key: str, query: TimeRangeQuery, at_ns: int, loan: Loan) -> _Newest:
+    async def _brought(self, key: str, query: TimeRangeQuery, at_ns: int, reservation: Reservation) -> _Newest:
         until = self._clock.seconds() + self._policy.fast_forward_ttl
         response = await self._upstream.respond(
             fetch_request(self._dialect.encode_newest(query, at_ns)))
         try:
             if response.status != 200 or not is_plain(response.headers):
                 raise Undecodable(f"status {response.status}")
-            octets: Any = await loan.collected(response.body, _LARGEST)
+            octets: Any = await reservation.read_all(response.body, _LARGEST)
         finally:
             response.body.close()
         response = evolve(response, body=Octets(octets))

@@ -10,7 +10,7 @@ from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from trickster.collapsing.byte_budget import InFlight, Loan
+from trickster.collapsing.byte_budget import ByteBudget, Reservation
 from trickster.collapsing.waiters import SharedWork, settled
 from trickster.errors import Reason, TricksterError, Undecodable
 from trickster.http.freshness import NOT_FOR_OTHERS, not_for_others
@@ -141,7 +141,7 @@ class GapFetcher:
     _upstream: IResponder
     _entries: Entries
     _policy: RangePolicy
-    in_flight: InFlight
+    in_flight: ByteBudget
     _offload: Offload
     _log: Logger = field(factory=Logger)
     _under_way: dict[str, list[_Fetch]] = field(factory=dict, init=False)
@@ -212,11 +212,11 @@ class GapFetcher:
 
     async def _fetch(self, plan: Plan, query: TimeRangeQuery, fetch: _Fetch) -> FetchResult:
         # Until it is stored, what it is decoded into holds on to it.
-        with self.in_flight.loan() as loan:
-            return await self._brought(plan, query, fetch, loan)
+        with self.in_flight.reservation() as reservation:
+            return await self._brought(plan, query, fetch, reservation)
 
     async def _brought(self, plan: Plan, query: TimeRangeQuery, fetch: _Fetch,
-                       loan: Loan) -> FetchResult:
+                       reservation: Reservation) -> FetchResult:
         request = fetch_request(self._dialect.encode_request(query))
         if plan.no_cache:
             # RFC 9111 section 5.2: caches on the way to the origin are meant too.
@@ -224,7 +224,7 @@ class GapFetcher:
         others = self._under_way.get(plan.key)
         response = await self._upstream.respond(request)
         refused = response.status != 200
-        octets: Any = await loan.collected(
+        octets: Any = await reservation.read_all(
             response.body, _MOST_ERROR_OCTETS if refused else self._policy.max_answer_bytes)
         if refused:
             raise Refused(response, bytes(octets))
