@@ -54,7 +54,6 @@ class ClientConnection(Protocol):
 
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
-        self._is_reading = False
 
     # What the transport tells.
 
@@ -64,7 +63,7 @@ class ClientConnection(Protocol):
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
         self._link = link = ClientLink.over(transport, listening.reactor, limits, self._expired)
-        self._cycle = RequestCycle(listening, link, self._answered)
+        self._cycle = RequestCycle(listening, link, self._next)
         self._reader = HeadReader(limits.head, sieve=partial(_believed, link.peer, limits))
         transport.registerProducer(self, True)
         listening.connection_made(self)
@@ -112,7 +111,7 @@ class ClientConnection(Protocol):
 
     def resumeProducing(self) -> None:
         """The transport can take more."""
-        if not self._link.can_send() and not self._is_reading:
+        if not self._link.can_send() and not self._cycle.is_reading:
             self._next()
 
     def stopProducing(self) -> None:
@@ -121,8 +120,8 @@ class ClientConnection(Protocol):
     # Reading heads.
 
     def _read(self, data: bytes) -> None:
-        state, inbox, serve = self._link.state, self._link.inbox, self._cycle.serve
-        self._is_reading = True
+        state, inbox, cycle = self._link.state, self._link.inbox, self._cycle
+        cycle.is_reading = True
         for _ in range(_MOST_AT_ONCE):
             found = self._reader.feed(data)
             if found is None:
@@ -131,7 +130,7 @@ class ClientConnection(Protocol):
             if isinstance(found, Malformed):
                 self._refuse(found)
                 break
-            serve(found, self._reader.rest)
+            cycle.serve(found, self._reader.rest)
             if state.now is not State.IDLE:
                 break
             if not inbox.octets or self._link.output.is_full:
@@ -142,11 +141,7 @@ class ClientConnection(Protocol):
             inbox.octets = data
             inbox.pause()
             self._listening.reactor.callLater(0, self._next)
-        self._is_reading = False
-
-    def _answered(self) -> None:
-        if not self._is_reading:
-            self._next()
+        cycle.is_reading = False
 
     def _next(self) -> None:
         """Go on with what has come meanwhile."""

@@ -61,14 +61,20 @@ class RequestCycle:
 
     To its exchange it is the connection (L{trickster.frontend.exchange.Line}).
 
-    :ivar answered: called when a request is answered and the connection stays.
+    :ivar answered: called when a request is answered, the connection stays, and no reading of
+        heads is under way that goes on by itself.
+    :ivar is_reading: whether there is one.
     :ivar is_draining: whether the answer in the making is to be the last.
+    :ivar date: gives the present, as an HTTP date.
     """
 
     _served: Served
     _link: ClientLink
     answered: Callable[[], None]
+    is_reading: bool = field(default=False, init=False)
     is_draining: bool = field(default=False, init=False)
+    date: Callable[[], bytes] = field(init=False, default=Factory(
+        lambda self: self._served.date, takes_self=True))
     peer: Peer = field(init=False, default=Factory(
         lambda self: self._link.peer, takes_self=True))
     output: Output = field(init=False, default=Factory(
@@ -248,10 +254,6 @@ class RequestCycle:
 
     # What the exchange needs.
 
-    def date(self) -> bytes:
-        """:return: the present, as an HTTP date."""
-        return self._served.date()
-
     def turn(self) -> Deferred[None]:
         """:return: fires when all other connections have had a turn."""
         return deferLater(self._served.reactor, 0)
@@ -276,7 +278,8 @@ class RequestCycle:
             link.close(is_unread or bool(link.inbox.octets))
         else:
             link.state.enter(State.IDLE)
-            self.answered()
+            if not self.is_reading:
+                self.answered()
 
     def cut_off(self, at_once: bool) -> None:
         """End in the middle of an answer."""

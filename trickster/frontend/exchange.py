@@ -39,14 +39,19 @@ _MOST_INTERIM = 64
 
 
 class Line(Protocol):
-    """The connection, as an exchange needs it."""
+    """
+    The connection, as an exchange needs it.
+
+    :ivar peer: the client.
+    :ivar output: what is written goes there.
+    :ivar is_draining: whether the answer is to be the last.
+    :ivar date: gives the present, as an HTTP date.
+    """
 
     peer: Peer
     output: Output
     is_draining: bool
-
-    def date(self) -> bytes:
-        """The present, as an HTTP date."""
+    date: Callable[[], bytes]
 
     def turn(self) -> Deferred[None]:
         """Fires when all other connections have had a turn."""
