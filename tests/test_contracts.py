@@ -17,7 +17,9 @@ from trickster.origins.prometheus import PrometheusOptions, prometheus
 from trickster.origins.promrange import PrometheusRange
 from trickster.origins.web import WebOptions, reverse_proxy, reverse_proxy_cache
 from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
+from trickster.stores.limits import StoreLimits
 from trickster.stores.memory import MemoryOptions, MemoryStore, memory
+from trickster.testing.runtime import runtime_at_once
 
 PROXY = Route("/", Serve.PROXY, Match.PREFIX, ("*",), "proxy")
 DELTA = Route("/render", Serve.DELTA, handler="render")
@@ -158,7 +160,7 @@ class Store:
     given: Any
     name: str = "shelf"
 
-    def store(self, name: str, options: Any, index: Any, clock: Any) -> Any:
+    def store(self, name: str, options: Any, limits: Any, runtime: Any) -> Any:
         """:return: as told; or raises that."""
         if isinstance(self.given, Exception):
             raise self.given
@@ -170,9 +172,8 @@ class StoreTests(SynchronousTestCase):
 
     def test_good(self) -> None:
         """Ours is given as it is made."""
-        index: Any = type("Index", (), {
-            "max_size_bytes": 1, "max_size_objects": 0, "reap_interval": 1.0})
-        made = checked_store(memory, "a", MemoryOptions(), index, Clock())
+        runtime = runtime_at_once(Clock())
+        made = checked_store(memory, "a", MemoryOptions(), StoreLimits(), runtime)
         self.assertIsInstance(made, MemoryStore)
 
     def test_bad(self) -> None:

@@ -58,9 +58,9 @@ class Memory:
     name: str = "memory"
     options: Any = MemoryLike
 
-    def store(self, name: str, options: Any, index: Any, clock: Any) -> Any:
+    def store(self, name: str, options: Any, limits: Any, runtime: Any) -> Any:
         """:return: one that forgets nothing."""
-        return MemoryStore(clock)
+        return MemoryStore(runtime.clock)
 
 
 def _find(group: str) -> list[Any]:

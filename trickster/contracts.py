@@ -12,12 +12,20 @@ from zope.interface.verify import verifyObject
 
 from trickster.errors import BrokenPlugin
 from trickster.http.grammar import is_field_name
-from trickster.interfaces import ICacheStore, INewestDialect, IQueryDialect
+from trickster.interfaces import (
+    ICacheStore,
+    ICompareAndSetStore,
+    IMeteredStore,
+    INewestDialect,
+    IQueryDialect,
+    IReferenceStore,
+)
 from trickster.messages import Headers
 from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
 
 _PATH = re.compile(r"/[^\x00-\x20\x7f?#]*")
 _DIALECTS = (IQueryDialect, INewestDialect)
+_STORE_COMPANIONS = (IReferenceStore, ICompareAndSetStore, IMeteredStore)
 _OPTIONAL_CALLS = ("normalise", "transform", "unkept", "align", "translate")
 
 
@@ -54,7 +62,7 @@ def _check_dialect(what: str, route: Route) -> None:
                            "dialect")
 
 
-def checked_store(store_type: Any, name: str, options: Any, index: Any, clock: Any) -> Any:
+def checked_store(store_type: Any, name: str, options: Any, limits: Any, runtime: Any) -> Any:
     """
     Make a store, as L{trickster.interfaces.IStoreType.store} does.
 
@@ -62,8 +70,11 @@ def checked_store(store_type: Any, name: str, options: Any, index: Any, clock: A
     :raises BrokenPlugin: it does not, or cannot be made.
     """
     what = f"store {store_type.name!r} is broken: store()"
-    store = _asked(what, lambda: store_type.store(name, options, index, clock))
+    store = _asked(what, lambda: store_type.store(name, options, limits, runtime))
     _verify(ICacheStore, store, f"{what} of cache {name!r}")
+    for more in _STORE_COMPANIONS:
+        if more.providedBy(store):
+            _verify(more, store, f"{what} of cache {name!r}")
     return store
 
 

@@ -8,7 +8,7 @@ seconds; sizes are C{int} octets.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trickster.errors import Reason, RequestError
     from trickster.messages import Request, Response
     from trickster.routes import LocalAnswer, Probe, Route
+    from trickster.stores.limits import StoreLimits, StoreUsage
     from trickster.timeseries.dataset import Dataset
     from trickster.timeseries.query import TimeRangeQuery
 
@@ -242,19 +243,65 @@ class IReferenceStore(ICacheStore):
         """
 
 
+class ICompareAndSetStore(ICacheStore):
+    """
+    A store that several processes may share: an entry is replaced only if it is still the one
+    that was read, so that no writer loses what another one has kept.
+    """
+
+    def replace(key: str, value: bytes, ttl: float, expected: bytes | None) -> Awaitable[bool]:
+        """
+        Put a value, unless another one has been put since C{expected} was read.
+
+        :param ttl: seconds from now, more than 0, until C{value} is forgotten.
+        :param expected: what C{get} gave, to the octet; None where there was nothing.
+        :return: whether the value was put; if not, nothing is changed.
+        """
+
+
+class IMeteredStore(Interface):
+    """A store that can tell how full it is, and what it does by itself."""
+
+    def usage() -> StoreUsage:
+        """
+        :return: how full it is now.  It is asked at each scrape of the metrics, maybe from
+            another thread.
+        """
+
+    def tell(heard: Callable[[str, str], None]) -> None:
+        """
+        :param heard: to be called from now on with C{"eviction"} and why (C{"ttl"},
+            C{"size_bytes"}, C{"size_objects"}) whenever an entry is removed, and with
+            C{"refusal"} and C{"size_bytes"} where one is too large to be kept.
+        """
+
+
+class IRuntime(Interface):
+    """What a plugin may use of the process."""
+
+    clock = Attribute("C{twisted.internet.interfaces.IReactorTime}: for delays and ages")
+
+    def in_thread(function: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        """
+        Call what would hold the reactor for milliseconds or more, such as reading a disk.
+
+        :return: an awaitable of the result; it raises what the function raises.
+        """
+
+
 class IStoreType(IPluginType):
     """A kind of cache store, named by an entry point in C{trickster.stores}."""
 
-    def store(name: str, options: Any, index: Any, clock: Any) -> ICacheStore:
+    def store(name: str, options: Any, limits: StoreLimits, runtime: IRuntime) -> ICacheStore:
         """
         Make a store; called once for each cache of the configuration.
 
         It opens nothing yet: where the result also provides
         C{twisted.application.service.IService}, it is started before, and stopped after,
-        the listeners.
+        the listeners.  Where it provides L{IMeteredStore}, its usage is exposed.
 
         :param name: of the cache, in the configuration.
         :param options: an instance of C{self.options}.
-        :param index: the cache's size limits (C{trickster.config.model.IndexOptions}).
-        :param clock: an C{IReactorTime}.
+        :param limits: how much the store may keep.
+        :param runtime: the clock and the threads of the process.
         """

@@ -18,6 +18,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from trickster import __version__
+from trickster.compose.stores import limits_of
 from trickster.config.caches import CacheOptions
 from trickster.config.flags import MisspeltFlag, normalised
 from trickster.config.listeners import ListenerOptions
@@ -25,9 +26,10 @@ from trickster.config.load import PluginOptions, Sources, load, read_file
 from trickster.config.model import Configuration
 from trickster.config.notices import ALLOW_FLAG
 from trickster.contracts import checked_routes, checked_store
-from trickster.errors import ConfigurationError, PluginError
+from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
 from trickster.frontend.addresses import interface_of, take_both
 from trickster.interfaces import IOriginType, IStoreType
+from trickster.net.runtime import PluginRuntime
 from trickster.observability.logs import numbered
 from trickster.observability.unblocked import unblocked
 from trickster.plugins import ORIGINS, STORES, Plugins
@@ -153,7 +155,12 @@ class _Asked:
 
     def check_store(self, name: str, options: CacheOptions) -> None:
         kind = self.plugins.load(STORES, options.store, IStoreType)
-        checked_store(kind, name, options.plugin, options.index, Clock())
+        runtime = PluginRuntime(Clock(), _too_early)
+        checked_store(kind, name, options.plugin, limits_of(options.index), runtime)
+
+
+async def _too_early(function: Callable[..., Any], *args: Any) -> Any:
+    raise BrokenPlugin("nothing may be done in a thread before the store is started")
 
 
 def plugin_options(plugins: Plugins) -> PluginOptions:

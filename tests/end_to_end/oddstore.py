@@ -82,9 +82,9 @@ class OddType:
     name: str = "odd"
     options: type = OddOptions
 
-    def store(self, name: str, options: Any, index: Any, clock: Any) -> OddStore:
+    def store(self, name: str, options: Any, limits: Any, runtime: Any) -> OddStore:
         """See L{IStoreType.store}."""
-        return OddStore(options, clock)
+        return OddStore(options, runtime.clock)
 
 
 odd = OddType()

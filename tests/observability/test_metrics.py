@@ -20,13 +20,13 @@ from trickster.observability.counters import (
     Histogram,
     MemoUsage,
     RouteLabels,
-    Usage,
     class_label,
     folded_status,
     method_label,
     status_label,
 )
 from trickster.observability.metrics import Metrics, add_process_metrics
+from trickster.stores.limits import StoreUsage
 
 RANGE = RouteLabels("prom", "prometheus", "/api/v1/query_range")
 HIT = Outcome(Engine.DELTA, Status.HIT)
@@ -240,7 +240,8 @@ class OtherTests(MetricsTestCase):
         store.operation("get", "hit", 10)
         store.operation("get", "hit", 5)
         store.event("eviction", "ttl")
-        self.metrics.watch_usage("default", "memory", lambda: Usage(1, 2, 3, 4))
+        self.metrics.watch_usage("default", "memory", lambda: StoreUsage(
+            objects=1, octets=2, max_objects=3, max_octets=4))
         cache = {"cache_name": "default", "provider": "memory"}
         get = {"operation": "get", "status": "hit", **cache}
         self.assertEqual([

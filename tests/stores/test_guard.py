@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,19 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
 
 from trickster.errors import StoreError
-from trickster.interfaces import ICacheStore, IReferenceStore
+from trickster.interfaces import ICacheStore, ICompareAndSetStore, IReferenceStore
 from trickster.observability.counters import StoreCounters
 from trickster.stores.guard import GuardedReferences, GuardLimits, guarded
 from trickster.stores.memory import MemoryStore
-from trickster.testing.doubles import BrokenStore, DictStore, PausedStore, at_once
-from trickster.testing.stores import cache_store_contract, reference_store_contract
+from trickster.testing.doubles import BrokenStore, DictStore, PausedStore, SharedStore, at_once
+from trickster.testing.stores import (
+    cache_store_contract,
+    compare_and_set_contract,
+    reference_store_contract,
+)
 
 LIMITS = GuardLimits(timeout=2.0, failures=3, pause=10.0, pending_octets=100, doomed_keys=3)
 
@@ -37,6 +43,54 @@ class OctetsContractTests(cache_store_contract(_guarded_dict), TestCase):  # typ
 class ReferencesContractTests(  # type: ignore[misc]
         reference_store_contract(_guarded_memory), TestCase):
     """The same for one that keeps objects."""
+
+
+def _guarded_shared(clock: Clock) -> ICacheStore:
+    return guarded(SharedStore(clock), "c", clock)
+
+
+class CompareAndSetContractTests(  # type: ignore[misc]
+        compare_and_set_contract(_guarded_shared), TestCase):
+    """Before a store that several processes share, it compares and sets as that does."""
+
+
+class FailingReplaceTests(SynchronousTestCase):
+    """A shared store that fails."""
+
+    def test_failing(self) -> None:
+        """A failure puts nothing, and is no error for the caller."""
+        class Failing(SharedStore):
+            async def replace(self, key: str, value: bytes, ttl: float,
+                              expected: bytes | None) -> bool:
+                raise StoreError("broken")
+
+        clock = Clock()
+        store: Any = guarded(Failing(clock), "c", clock, limits=LIMITS)
+        self.assertFalse(at_once(store.replace("a", b"1", 60.0, None)))
+        self.assertTrue(store.is_failing)
+        self.flushLoggedErrors()
+
+    def test_too_much(self) -> None:
+        """Values count as those of other puts do while they are on their way."""
+        clock = Clock()
+        operations: list[tuple[str, str, int]] = []
+        paused: Any = PausedShared()
+        store: Any = guarded(paused, "c", clock, lambda *told: operations.append(told), LIMITS)
+        first = Deferred.fromCoroutine(store.replace("a", b"x" * 90, 60.0, None))
+        self.assertFalse(at_once(store.replace("b", b"x" * 90, 60.0, None)))
+        paused.asked[0].callback(True)
+        self.assertTrue(self.successResultOf(first))
+        self.assertEqual(operations, [("set", "skipped", 90), ("set", "none", 90)])
+
+
+@implementer(ICompareAndSetStore)
+class PausedShared(PausedStore):
+    """Answers nothing until the test says so."""
+
+    def replace(self, key: str, value: bytes, ttl: float,
+                expected: bytes | None) -> Awaitable[bool]:
+        """See L{ICompareAndSetStore.replace}."""
+        return self._wait()
 
 
 class HastyStore(DictStore):

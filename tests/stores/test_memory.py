@@ -14,15 +14,22 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
-from trickster.config.caches import IndexOptions, MemoryOptions
+from trickster.config.caches import MemoryOptions
+from trickster.stores.limits import StoreLimits
 from trickster.stores.memory import OVERHEAD, MemoryStore, memory
 from trickster.testing.doubles import at_once
-from trickster.testing.stores import reference_store_contract, verify_store_type
+from trickster.testing.runtime import runtime_at_once
+from trickster.testing.stores import (
+    metered_store_contract,
+    reference_store_contract,
+    verify_store_type,
+)
 
 ROOM = 10 * (OVERHEAD + 101)
 
 
-class MemoryStoreContractTests(reference_store_contract(MemoryStore), TestCase):  # type: ignore[misc]
+class MemoryStoreContractTests(reference_store_contract(MemoryStore),  # type: ignore[misc]
+                               metered_store_contract(MemoryStore), TestCase):
     """It is what any store must be."""
 
 
@@ -33,7 +40,8 @@ class BoundsTests(SynchronousTestCase):
         """Make a store for ten entries of a hundred octets."""
         self.clock = Clock()
         self.events: list[tuple[str, str]] = []
-        self.store = MemoryStore(self.clock, ROOM, on_event=self.note)
+        self.store = MemoryStore(self.clock, ROOM)
+        self.store.tell(self.note)
 
     def note(self, event: str, reason: str) -> None:
         """Keep an event."""
@@ -104,7 +112,8 @@ class BoundsTests(SynchronousTestCase):
 
     def test_number_of_objects(self) -> None:
         """The number of entries can be bounded as well."""
-        self.store = MemoryStore(self.clock, 0, 2, on_event=self.note)
+        self.store = MemoryStore(self.clock, 0, 2)
+        self.store.tell(self.note)
         self.fill("abc")
         self.assertEqual(self.held(), "bc")
         self.assertEqual(self.events, [("eviction", "size_objects")])
@@ -233,7 +242,8 @@ class TypeTests(SynchronousTestCase):
     def made(self, own: int, index: int) -> MemoryStore:
         """:return: a store of these limits."""
         return memory.store("default", MemoryOptions(max_size_bytes=own),
-                            IndexOptions(max_size_bytes=index, max_size_objects=9), Clock())
+                            StoreLimits(max_octets=index, max_objects=9),
+                            runtime_at_once(Clock()))
 
     def test_smaller_limit(self) -> None:
         """The smaller of both limits counts, where both are set."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from attrs import define, evolve, frozen
 from twisted.trial.reporter import TestResult
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from trickster.stores.memory import memory
-from trickster.testing.doubles import DictStore
-from trickster.testing.stores import cache_store_contract, verify_store_type
+from trickster.stores.limits import StoreUsage
+from trickster.stores.memory import MemoryStore, memory
+from trickster.testing.doubles import DictStore, SharedStore
+from trickster.testing.stores import (
+    cache_store_contract,
+    compare_and_set_contract,
+    metered_store_contract,
+    verify_store_type,
+)
 
 
 class Immortal(DictStore):
@@ -60,10 +66,10 @@ class NoDefaults:
     size: int
 
 
-def _failed(make: Any) -> set[str]:
+def _failed(make: Any, contract_of: Callable[[Any], type] = cache_store_contract) -> set[str]:
     """:return: the tests of the contract that a store does not pass."""
     result = TestResult()
-    contract = cache_store_contract(make)
+    contract = contract_of(make)
     case = type("Case", (contract, TestCase), {})
     for name in dir(case):
         if name.startswith("test_"):
@@ -97,6 +103,60 @@ class ContractTests(SynchronousTestCase):
     def test_incomplete(self) -> None:
         """What has no methods fails in all of them."""
         self.assertIn("test_provides", _failed(lambda clock: Incomplete()))
+
+
+class Careless(SharedStore):
+    """Puts in any case, and says that it has compared."""
+
+    async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
+        """See L{ICompareAndSetStore.replace}."""
+        await self.put(key, value, ttl)
+        return True
+
+
+class Confusing(SharedStore):
+    """Takes an empty value for none."""
+
+    async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
+        """See L{ICompareAndSetStore.replace}."""
+        return await SharedStore.replace(self, key, value, ttl, expected or None)
+
+
+class CompareAndSetTests(SynchronousTestCase):
+    """The contract of stores that several processes share."""
+
+    def test_passes(self) -> None:
+        """A good store passes."""
+        self.assertEqual(_failed(SharedStore, compare_and_set_contract), set())
+
+    def test_careless(self) -> None:
+        """One that does not compare does not."""
+        self.assertEqual(_failed(Careless, compare_and_set_contract), {
+            "test_first", "test_still_there", "test_empty_is_something", "test_gone",
+            "test_two_writers"})
+
+    def test_confusing(self) -> None:
+        """No octets are something else than nothing."""
+        self.assertIn("test_empty_is_something", _failed(Confusing, compare_and_set_contract))
+
+
+class Unmetered(MemoryStore):
+    """Counts nothing, and tells nothing."""
+
+    def usage(self) -> StoreUsage:
+        """See L{IMeteredStore.usage}."""
+        return StoreUsage(objects=0, octets=0)
+
+    def tell(self, heard: Callable[[str, str], None]) -> None:
+        """See L{IMeteredStore.tell}."""
+
+
+class MeteredTests(SynchronousTestCase):
+    """The contract of stores that tell how full they are."""
+
+    def test_unmetered(self) -> None:
+        """One that counts nothing, or keeps its evictions to itself, does not pass."""
+        self.assertEqual(_failed(Unmetered, metered_store_contract), {"test_usage", "test_told"})
 
 
 class StoreTypeTests(SynchronousTestCase):

@@ -36,6 +36,7 @@ from trickster.frontend.tree import ListenerRoot, ResponderResource
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IOriginType, IResponder
 from trickster.middleware.compression import Compressing, TypesOfBackends, compressible
+from trickster.net.runtime import PluginRuntime
 from trickster.observability.access import Observed
 from trickster.observability.lag import ReactorLag
 from trickster.observability.logs import Logs, logs
@@ -82,6 +83,7 @@ class _Building:
     _registry: CollectorRegistry = field(factory=CollectorRegistry, init=False)
     metrics: Metrics = field(init=False)
     _logs: Logs = field(init=False)
+    _threads: Threads = field(init=False)
     _caches: dict[str, Cache] = field(init=False)
     _backends: dict[str, Backend] = field(factory=dict, init=False)
     _phase: Phase = field(factory=Phase, init=False)
@@ -91,8 +93,9 @@ class _Building:
         add_process_metrics(self._registry)
         self._logs = logs(self._configuration.logging, self._configuration.main.instance_id,
                           self._reactor, globalLogPublisher, self._wall)
-        self._caches = caches(self._configuration.caches, self._plugins, self.metrics,
-                              self._reactor)
+        self._threads = Threads(self._reactor)
+        runtime = PluginRuntime(self._reactor, self._threads.call)
+        self._caches = caches(self._configuration.caches, self._plugins, self.metrics, runtime)
 
     def program(self) -> IService:
         """:return: all services, in the order in which they are to be started."""
@@ -175,7 +178,7 @@ class _Building:
                                tls.client_cert_path, tls.client_key_path)
             return connector(reactor, origin, options.connect_timeout, files)
 
-        threads = Threads(reactor)
+        threads = self._threads
 
         def spool() -> FileSpool:
             return FileSpool(threads.deferred, TemporaryFile, _LARGEST_SPOOL)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from attrs import frozen
 from twisted.application.service import IService
-from twisted.internet.interfaces import IReactorTime
 
-from trickster.config.caches import CacheOptions
+from trickster.config.caches import CacheOptions, IndexOptions
 from trickster.contracts import checked_store
-from trickster.interfaces import IStoreType
-from trickster.observability.counters import Usage
+from trickster.interfaces import IMeteredStore, IRuntime, IStoreType
 from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
 from trickster.stores.guard import Guarded, guarded
-from trickster.stores.memory import MemoryStore
+from trickster.stores.limits import StoreLimits
 
 
 @frozen
@@ -33,25 +30,28 @@ class Cache:
 
 
 def caches(options: Mapping[str, CacheOptions], plugins: Plugins, metrics: Metrics,
-           clock: IReactorTime) -> dict[str, Cache]:
+           runtime: IRuntime) -> dict[str, Cache]:
     """:return: every configured cache, by name; nothing is opened yet."""
-    return {name: _cache(name, one, plugins, metrics, clock) for name, one in options.items()}
+    return {name: _cache(name, one, plugins, metrics, runtime) for name, one in options.items()}
 
 
 def _cache(name: str, options: CacheOptions, plugins: Plugins, metrics: Metrics,
-           clock: IReactorTime) -> Cache:
+           runtime: IRuntime) -> Cache:
     kind = plugins.load(STORES, options.store, IStoreType)
-    store = checked_store(kind, name, options.plugin, options.index, clock)
+    store = checked_store(kind, name, options.plugin, limits_of(options.index), runtime)
     counters = metrics.store(name, options.store)
-    if isinstance(store, MemoryStore):
-        store.on_event = counters.event
-        metrics.watch_usage(name, options.store, partial(_usage, store))
+    if IMeteredStore.providedBy(store):
+        store.tell(counters.event)
+        metrics.watch_usage(name, options.store, store.usage)
     service = store if IService.providedBy(store) else None
-    safe = guarded(store, name, clock, counters.operation)
+    safe = guarded(store, name, runtime.clock, counters.operation)
     metrics.watch("cache_up", "Whether a cache's store works.",
                   lambda: float(not safe.is_failing), cache_name=name, provider=options.store)
     return Cache(safe, service)
 
 
-def _usage(store: MemoryStore) -> Usage:
-    return Usage(store.objects, store.octets, store.max_objects, store.max_octets)
+def limits_of(index: IndexOptions) -> StoreLimits:
+    """:return: what the options of an index allow a store."""
+    return StoreLimits(
+        max_octets=index.max_size_bytes, max_objects=index.max_size_objects,
+        reap_interval=index.reap_interval)

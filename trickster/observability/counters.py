@@ -196,23 +196,6 @@ class OriginCounters:
         self.leniencies[kind] += 1
 
 
-@frozen
-class Usage:
-    """
-    How full a store is.
-
-    :ivar objects: held now.
-    :ivar octets: held now, overhead included.
-    :ivar max_objects: 0 for no limit.
-    :ivar max_octets: 0 for no limit.
-    """
-
-    objects: int
-    octets: int
-    max_objects: int = 0
-    max_octets: int = 0
-
-
 @frozen(slots=True)
 class MemoUsage:
     """

@@ -27,10 +27,10 @@ from trickster.observability.counters import (
     ReloadCounters,
     RouteCounters,
     StoreCounters,
-    Usage,
     class_label,
     status_label,
 )
+from trickster.stores.limits import StoreUsage
 
 _ROUTE = ("backend_name", "provider")
 _FRONTEND = (*_ROUTE, "method", "path", "http_status")
@@ -185,7 +185,7 @@ def of_stores(
 
 
 def of_usages(
-        usages: list[tuple[tuple[str, str], Callable[[], Usage]]]) -> Iterator[Metric]:
+        usages: list[tuple[tuple[str, str], Callable[[], StoreUsage]]]) -> Iterator[Metric]:
     """Of how full cache stores are."""
     now = [(key, read()) for key, read in usages]
     yield _gauge("cache_usage_objects", "Objects in caches.", _STORE,

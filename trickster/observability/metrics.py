@@ -24,9 +24,9 @@ from trickster.observability.counters import (
     RouteCounters,
     RouteLabels,
     StoreCounters,
-    Usage,
 )
 from trickster.observability.families import Gauge, GaugeKey
+from trickster.stores.limits import StoreUsage
 
 
 @define(eq=False)
@@ -51,7 +51,7 @@ class Metrics(Collector):
     reactor_lag: Histogram = field(factory=lambda: Histogram(LAG_BUCKETS), init=False)
     _routes: dict[RouteLabels, RouteCounters] = field(factory=dict, init=False)
     _stores: dict[tuple[str, str], StoreCounters] = field(factory=dict, init=False)
-    _usages: dict[tuple[str, str], Callable[[], Usage]] = field(factory=dict, init=False)
+    _usages: dict[tuple[str, str], Callable[[], StoreUsage]] = field(factory=dict, init=False)
     _memos: dict[str, Callable[[], MemoUsage]] = field(factory=dict, init=False)
     _origins: dict[tuple[str, str], OriginCounters] = field(factory=dict, init=False)
     _probes: dict[str, Histogram] = field(factory=dict, init=False)
@@ -71,7 +71,7 @@ class Metrics(Collector):
         """
         return self._stores.setdefault((name, provider), StoreCounters())
 
-    def watch_usage(self, name: str, provider: str, read: Callable[[], Usage]) -> None:
+    def watch_usage(self, name: str, provider: str, read: Callable[[], StoreUsage]) -> None:
         """
         Expose how full a store is.
 

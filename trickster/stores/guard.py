@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from trickster.errors import StoreError
-from trickster.interfaces import ICacheStore, IReferenceStore
+from trickster.interfaces import ICacheStore, ICompareAndSetStore, IReferenceStore
 from trickster.stores.circuit import Circuit
 
 _T = TypeVar("_T")
@@ -56,9 +56,14 @@ def guarded(inner: ICacheStore, name: str, clock: IReactorTime,
     :param name: of the cache, in the configuration.
     :param on_operation: told the operation (C{get}, C{set}, C{del}, C{keys}), how it went
         (C{hit}, C{miss}, C{none}, C{error}, C{skipped}) and how many octets it moved.
-    :return: the same, failing no more; it keeps objects where the inner one does.
+    :return: the same, failing no more; it keeps objects, or compares and sets, where the
+        inner one does.
     """
-    kind = GuardedReferences if IReferenceStore.providedBy(inner) else Guarded
+    kind = Guarded
+    if IReferenceStore.providedBy(inner):
+        kind = GuardedReferences
+    elif ICompareAndSetStore.providedBy(inner):
+        kind = GuardedCompareAndSet
     return kind(inner, name, clock, on_operation, limits or GuardLimits())
 
 
@@ -113,18 +118,22 @@ class Guarded:
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
         """See L{ICacheStore.put}; a failure keeps nothing."""
-        size = len(value)
+        await self._set(key, len(value), self._put, value, ttl)
+
+    async def _set(self, key: str, size: int, method: Callable[..., Awaitable[bool]],
+                   *args: Any) -> bool:
         if self._pending and self._pending + size > self.limits.pending_octets:
             self.on_operation("set", "skipped", size)
-            return
+            return False
         self._pending += size
         try:
-            done = await self._asked("set", self._put, False, key, value, ttl)
+            done: bool = await self._asked("set", method, False, key, *args)
         finally:
             self._pending -= size
         if done:
             self._doomed.pop(key, None)
             self.on_operation("set", "none", size)
+        return done
 
     async def delete(self, keys: Iterable[str]) -> int:
         """See L{ICacheStore.delete}; after a failure, the keys are misses all the same."""
@@ -183,6 +192,16 @@ class Guarded:
                        cache=self.name, operation=operation, error=_told(error),
                        more=self._unlogged)
         self._logged, self._unlogged = now, 0
+
+
+@implementer(ICompareAndSetStore)
+@define(eq=False)
+class GuardedCompareAndSet(Guarded):
+    """The same before a store that several processes may share."""
+
+    async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
+        """See L{ICompareAndSetStore.replace}; a failure puts nothing."""
+        return await self._set(key, len(value), self.inner.replace, value, ttl, expected)
 
 
 @implementer(IReferenceStore)

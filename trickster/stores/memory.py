@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from attrs import define, field, frozen
 from twisted.application.service import IService, Service
@@ -13,8 +13,9 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from trickster.config.caches import MemoryOptions
-from trickster.interfaces import IReferenceStore, IStoreType
+from trickster.interfaces import IMeteredStore, IReferenceStore, IRuntime, IStoreType
 from trickster.stores.expiry import Expiries
+from trickster.stores.limits import StoreLimits, StoreUsage
 
 # What an entry costs beside its key's and its value's octets, measured: the entry, its
 # place in the order and in the wheel, and the headers of the objects.
@@ -35,7 +36,7 @@ def _unheard(event: str, reason: str) -> None:
     """The event is not counted."""
 
 
-@implementer(IReferenceStore, IService)
+@implementer(IReferenceStore, IMeteredStore, IService)
 @define(eq=False, slots=False)
 class MemoryStore(Service):
     """
@@ -47,8 +48,6 @@ class MemoryStore(Service):
     :ivar max_octets: most octets: keys, values and L{OVERHEAD} for each; 0 for no limit.
     :ivar max_objects: most entries; 0 for no limit.
     :ivar reap_interval: seconds between two looks for what has expired.
-    :ivar on_event: told C{"eviction"} with C{"ttl"}, C{"size_bytes"} or C{"size_objects"},
-        and C{"refusal"} with C{"size_bytes"}.
     :ivar octets: held now, overhead included.
     """
 
@@ -56,8 +55,8 @@ class MemoryStore(Service):
     max_octets: int = 512 << 20
     max_objects: int = 0
     reap_interval: float = 3.0
-    on_event: Callable[[str, str], None] = _unheard
     octets: int = field(default=0, init=False)
+    _heard: Callable[[str, str], None] = field(default=_unheard, init=False, repr=False)
     _entries: OrderedDict[str, _Entry] = field(factory=OrderedDict, init=False,
                                                 repr=False)
     _expiries: Expiries = field(factory=Expiries, init=False, repr=False)
@@ -67,6 +66,15 @@ class MemoryStore(Service):
     def objects(self) -> int:
         """Entries held now, those that have expired unnoticed among them."""
         return len(self._entries)
+
+    def usage(self) -> StoreUsage:
+        """See L{IMeteredStore.usage}."""
+        return StoreUsage(objects=self.objects, octets=self.octets, max_objects=self.max_objects,
+                          max_octets=self.max_octets)
+
+    def tell(self, heard: Callable[[str, str], None]) -> None:
+        """See L{IMeteredStore.tell}."""
+        self._heard = heard
 
     async def get(self, key: str) -> bytes | None:
         """See L{trickster.interfaces.ICacheStore.get}; an object is none of its octets."""
@@ -107,7 +115,7 @@ class MemoryStore(Service):
         value, _, deadline = entry
         if deadline <= self.clock.seconds():
             self._removed(key)
-            self.on_event("eviction", "ttl")
+            self._heard("eviction", "ttl")
             return None
         self._entries.move_to_end(key)
         return value
@@ -120,7 +128,7 @@ class MemoryStore(Service):
             return False
         octets = max(0, nbytes) + len(key) + OVERHEAD
         if self.max_octets and octets > self.max_octets:
-            self.on_event("refusal", "size_bytes")
+            self._heard("refusal", "size_bytes")
             return False
         deadline = self.clock.seconds() + ttl
         self._entries[key] = (value, octets, deadline)
@@ -156,7 +164,7 @@ class MemoryStore(Service):
 
     def _evict_oldest(self, reason: str) -> None:
         self._removed(next(iter(self._entries)))
-        self.on_event("eviction", reason)
+        self._heard("eviction", reason)
 
     def _removed(self, key: str) -> _Entry | None:
         entry = self._entries.pop(key, None)
@@ -173,7 +181,7 @@ class MemoryStore(Service):
         due = self._expiries.due(self.clock.seconds(), _TURN)
         for key in due:
             self._removed(key)
-            self.on_event("eviction", "ttl")
+            self._heard("eviction", "ttl")
         self._reap_later(0 if due else self.reap_interval)
 
 
@@ -185,14 +193,15 @@ class MemoryType:
     name: str = "memory"
     options: type = MemoryOptions
 
-    def store(self, name: str, options: Any, index: Any, clock: Any) -> MemoryStore:
+    def store(self, name: str, options: Any, limits: StoreLimits,
+              runtime: IRuntime) -> MemoryStore:
         """
         See L{IStoreType.store}.  Of the two limits on octets, the smaller one that is set
         counts.
         """
-        limits = [limit for limit in (options.max_size_bytes, index.max_size_bytes) if limit > 0]
-        return MemoryStore(cast(IReactorTime, clock), min(limits, default=0),
-                           index.max_size_objects, max(0.1, index.reap_interval))
+        most = [limit for limit in (options.max_size_bytes, limits.max_octets) if limit > 0]
+        return MemoryStore(runtime.clock, min(most, default=0), limits.max_objects,
+                           max(0.1, limits.reap_interval))
 
 
 memory = MemoryType()

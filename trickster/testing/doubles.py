@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from trickster.errors import StoreError
-from trickster.interfaces import ICacheStore, IReferenceStore, IResponder
+from trickster.interfaces import ICacheStore, ICompareAndSetStore, IReferenceStore, IResponder
 from trickster.messages import Request, Response, text_response
 
 Answer = Response | Exception | Callable[[Request], Response] | Deferred[Response]
@@ -158,6 +158,19 @@ class DictStore:
         now = self.clock.seconds()
         return [key for key, (_, deadline) in self.values.items()
                 if key.startswith(prefix) and deadline > now]
+
+
+@implementer(ICompareAndSetStore)
+@define(eq=False)
+class SharedStore(DictStore):
+    """A L{DictStore} that two or more processes might share."""
+
+    async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
+        """See L{ICompareAndSetStore.replace}."""
+        if await self.get(key) != expected:
+            return False
+        await self.put(key, value, ttl)
+        return True
 
 
 @implementer(IReferenceStore)

@@ -13,11 +13,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from trickster.interfaces import ICacheStore, IReferenceStore, IStoreType
+from trickster.interfaces import (
+    ICacheStore,
+    ICompareAndSetStore,
+    IMeteredStore,
+    IReferenceStore,
+    IStoreType,
+)
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import TestCase as _Base
@@ -207,6 +213,118 @@ def reference_store_contract(make: MakeStore) -> type:
             self.assertEqual(await store.delete(["a"]), 1)
 
     return ReferenceStoreContract
+
+
+def compare_and_set_contract(make: MakeStore) -> type:
+    """
+    :param make: makes an empty store.
+    :return: a mixin for a C{TestCase}, for what a store of several processes can do.
+    """
+
+    class CompareAndSetContract(cache_store_contract(make)):  # type: ignore[misc]
+        async def test_provides_compare_and_set(self) -> None:
+            """The store has every member of its interface, with the right arguments."""
+            verifyObject(ICompareAndSetStore, await self.ready())
+
+        async def test_first(self) -> None:
+            """Where there is nothing, what expects nothing is put, and only once."""
+            store = await self.ready()
+            self.assertTrue(await store.replace("a", b"1", 60.0, None))
+            self.assertFalse(await store.replace("a", b"2", 60.0, None))
+            self.assertEqual(await store.get("a"), b"1")
+
+        async def test_still_there(self) -> None:
+            """What was read is replaced if it is still there, to the octet."""
+            store = await self.ready()
+            await store.put("a", b"1", 60.0)
+            for expected in (b"", b"11", b"2"):
+                self.assertFalse(await store.replace("a", b"3", 60.0, expected))
+            self.assertTrue(await store.replace("a", b"3", 60.0, b"1"))
+            self.assertEqual(await store.get("a"), b"3")
+
+        async def test_empty_is_something(self) -> None:
+            """No octets are something else than nothing."""
+            store = await self.ready()
+            self.assertFalse(await store.replace("a", b"1", 60.0, b""))
+            await store.put("a", b"", 60.0)
+            self.assertFalse(await store.replace("a", b"1", 60.0, None))
+            self.assertTrue(await store.replace("a", b"1", 60.0, b""))
+
+        async def test_gone(self) -> None:
+            """What was deleted, or has expired, is nothing."""
+            store = await self.ready()
+            await store.put("a", b"1", 60.0)
+            await store.put("b", b"1", 2.0)
+            await store.delete(["a"])
+            await self.passed(2.5)
+            for key in ("a", "b"):
+                self.assertFalse(await store.replace(key, b"2", 60.0, b"1"))
+                self.assertTrue(await store.replace(key, b"2", 60.0, None))
+
+        async def test_brings_its_time(self) -> None:
+            """A value that replaces another one has its own time to live."""
+            store = await self.ready()
+            await store.put("a", b"1", 60.0)
+            await store.replace("a", b"2", 2.0, b"1")
+            await self.passed(2.5)
+            self.assertIsNone(await store.get("a"))
+
+        async def test_two_writers(self) -> None:
+            """Of writers that have read the same, one replaces it, and the others can tell."""
+            store = await self.ready()
+            await store.put("a", b"0", 60.0)
+            put = [await store.replace("a", b"%d" % number, 60.0, b"0") for number in (1, 2, 3)]
+            self.assertEqual((put, await store.get("a")), ([True, False, False], b"1"))
+
+        async def test_nothing_is_lost(self) -> None:
+            """Writers that read again where they came too late lose nothing of each other."""
+            store = await self.ready()
+
+            async def add(mark: bytes) -> None:
+                while True:
+                    before = await store.get("a")
+                    if await store.replace("a", (before or b"") + mark, 60.0, before):
+                        return
+
+            marks = [bytes([mark]) for mark in range(8)]
+            await gatherResults([Deferred.fromCoroutine(add(mark)) for mark in marks])
+            self.assertEqual(sorted(await store.get("a")), list(range(8)))
+
+    return CompareAndSetContract
+
+
+def metered_store_contract(make: MakeStore) -> type:
+    """
+    :param make: makes an empty store that evicts what has expired.
+    :return: a mixin for a C{TestCase}, for a store that tells how full it is.
+    """
+
+    class MeteredStoreContract(cache_store_contract(make)):  # type: ignore[misc]
+        async def test_provides_metered(self) -> None:
+            """The store has every member of its interface, with the right arguments."""
+            verifyObject(IMeteredStore, await self.ready())
+
+        async def test_usage(self) -> None:
+            """What is put counts until it is deleted."""
+            store = await self.ready()
+            empty = store.usage()
+            await store.put("a", b"x" * 1000, 60.0)
+            full = store.usage()
+            self.assertEqual((empty.objects, full.objects), (0, 1))
+            self.assertGreaterEqual(full.octets - empty.octets, 1000)
+            await store.delete(["a"])
+            self.assertEqual(store.usage(), empty)
+
+        async def test_told(self) -> None:
+            """That an entry is removed since it has expired is told, and why."""
+            store, told = await self.ready(), []
+            store.tell(lambda event, reason: told.append((event, reason)))
+            await store.put("a", b"1", 2.0)
+            await self.passed(10.0)
+            await store.get("a")
+            self.assertIn(("eviction", "ttl"), told)
+
+    return MeteredStoreContract
 
 
 def verify_store_type(store_type: Any) -> None:
