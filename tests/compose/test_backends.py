@@ -240,6 +240,19 @@ class ObjectTests(BackendCase):
                 self.ask(responder, _request(method))
             self.assertEqual([one.method for one in self.web.requests], [b"GET", b"PUT", b"GET"])
 
+    def test_ranges_answered_whole(self) -> None:
+        """So is what is kept whole of a path of range queries."""
+        backend = self.backend("prometheus", WholePrometheus())
+        backend._origin = self.web  # type: ignore[assignment]
+        entry = self.entry(backend, RANGE)
+        asked = range_request(NOW - 600, NOW)
+        self.web.script = [_fresh(), Response(204), _fresh()]
+        found = [self.ask(way, evolve(asked, method=method)).outcome.status for way, method in (
+            (entry.responder, b"GET"), (entry.responder, b"GET"), (entry.passing, b"PUT"),
+            (entry.responder, b"GET"))]
+        self.assertEqual([found[0], found[1], found[3]],
+                         [Status.KEY_MISS, Status.HIT, Status.KEY_MISS])
+
     def test_passing(self) -> None:
         """A path that can be read in several ways is passed on with what is added, and says so."""
         backend = self.backend("reverseproxycache", request_headers={"X-Added": "1"})

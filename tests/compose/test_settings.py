@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.collapsing.byte_budget import ByteBudget
-from trickster.collapsing.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.compose.settings import (
-    Holdings,
     identity,
     object_options,
     overrides,
@@ -18,13 +15,6 @@ from trickster.compose.settings import (
 from trickster.config.model import BackendOptions, PathOptions
 from trickster.messages import Headers, Params
 from trickster.routes import Route, Serve
-
-
-def _no_spool() -> ISpool:
-    raise AssertionError("nothing is spooled here")
-
-
-HOLDINGS = Holdings(ByteBudget(1), _no_spool)
 
 
 class UpstreamTests(SynchronousTestCase):
@@ -63,7 +53,7 @@ class ExactTests(SynchronousTestCase):
         plan = PathPlan(Route("/q", Serve.OBJECT, form=True, normalise=same, align=lambda _: None))
         for mode, is_aligned in (("aligned", True), ("phase", False)):
             backend = BackendOptions(origin_url="http://h/", timeseries_step_mode=mode)
-            rules = object_options("p", backend, plan, {}, HOLDINGS).key_rules
+            rules = object_options("p", backend, plan, {}).key
             self.assertEqual(rules.align is not None, is_aligned)
             self.assertIs(rules.normalise, same)
 
@@ -76,7 +66,7 @@ class BoundTests(SynchronousTestCase):
         backend = BackendOptions(origin_url="http://h/", max_cached_request_body_bytes=5,
                                  max_timeseries_bytes=6)
         plan = PathPlan(Route("/q", Serve.OBJECT))
-        whole = object_options("p", backend, plan, {}, HOLDINGS)
+        whole = object_options("p", backend, plan, {})
         ranges = range_policy("p", backend, plan)
         self.assertEqual((whole.max_request_body_bytes, whole.max_capture_bytes), (5, 6))
         self.assertEqual((ranges.max_request_bytes, ranges.max_answer_bytes), (5, 6))

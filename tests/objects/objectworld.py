@@ -17,7 +17,7 @@ from trickster.errors import TricksterError, UpstreamBroke
 from trickster.http.dates import format_date
 from trickster.interfaces import IBody, ICacheStore, IReferenceStore, IResponder
 from trickster.messages import Headers, Octets, Request, Response
-from trickster.objects.cache import ObjectCache
+from trickster.objects.cache import CacheRuntime, ObjectCache
 from trickster.objects.options import ObjectOptions
 from trickster.routes import Match, Route, Serve
 
@@ -266,6 +266,7 @@ class World:
     store: Any
     cache: Any
     memo: HitMemo = field(factory=HitMemo)
+    runtime: CacheRuntime | None = None
 
     @classmethod
     def of(cls, store: Callable[[Clock], Any] = ObjectStore, route: Route | None = None,
@@ -273,15 +274,26 @@ class World:
            **options: Any) -> World:
         """
         :param wall: what dates are compared with, where it is not the clock.
+        :param options: of the path; C{in_flight} and C{spool} are those of the runtime.
         :return: a world at L{START}.
         """
         clock = Clock()
         clock.advance(START)
         origin, kept, memo = Origin(), store(clock), memo or HitMemo()
-        cache = ObjectCache(origin, kept, clock, ObjectOptions(
-            "web", route or web_route(), boundary=lambda: b"BOUNDARY", **options),
-            wall or clock.seconds, memo)
-        return cls(clock, origin, kept, cache, memo)
+        given = {name: options.pop(name) for name in ("in_flight", "spool") if name in options}
+        runtime = CacheRuntime(kept, clock, wall or clock.seconds, memo=memo,
+                               boundary=lambda: b"BOUNDARY", **given)
+        world = cls(clock, origin, kept, None, memo, runtime)
+        world.cache = world.another_cache(route, **options)
+        return world
+
+    def another_cache(self, route: Route | None = None, **options: Any) -> ObjectCache:
+        """:return: a cache for another path of the same backend."""
+        assert self.runtime is not None
+        cache = ObjectCache(
+            self.origin, ObjectOptions("web", route or web_route(), **options), self.runtime)
+        self.runtime.invalidation.add(cache.invalidate)
+        return cache
 
     def ask(self, target: bytes = b"/x", method: bytes = b"GET", *, body: bytes = b"",
             reads: bool = True, **headers: str) -> Client:
@@ -305,6 +317,11 @@ class World:
     def asked(self) -> int:
         """How often the origin was asked."""
         return len(self.origin.requests)
+
+    @property
+    def fetches(self) -> int:
+        """How many fetches are on their way."""
+        return len(self.cache._storage.table)
 
 
 def fields(**values: str) -> Headers:

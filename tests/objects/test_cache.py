@@ -27,9 +27,6 @@ from trickster.errors import (
     UpstreamUnreachable,
 )
 from trickster.messages import MOST_PARAMS, Octets, Params, Request
-from trickster.objects.cache import ObjectCache
-from trickster.objects.invalidation import InvalidatingProxy
-from trickster.objects.options import ObjectOptions
 from trickster.routes import Aligned, Route, Serve
 from trickster.stores.guard import guarded
 from trickster.testing.doubles import BrokenStore, at_once
@@ -607,7 +604,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(client.status, 304)
         body.send(b"x" * 10)
         self.assertTrue(body.was_closed)
-        self.assertEqual(len(world.cache._table), 0)
+        self.assertEqual(world.fetches, 0)
 
     def test_leader_leaves_while_the_store_is_slow(self) -> None:
         """The answer that it does not get any more is closed."""
@@ -659,7 +656,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertFalse(exchange.was_cancelled)
         clients[1].leave()
         self.assertTrue(exchange.was_cancelled)
-        self.assertEqual(len(world.cache._table), 0)
+        self.assertEqual(world.fetches, 0)
 
     def test_all_leave_the_body(self) -> None:
         """The last to leave cancels the transfer, and nothing is stored."""
@@ -670,7 +667,7 @@ class CollapsedTests(SynchronousTestCase):
         body.send(b"abc")
         client.leave()
         self.assertTrue(body.was_closed and body.was_cancelled)
-        self.assertEqual((world.store.entries, len(world.cache._table)), ({}, 0))
+        self.assertEqual((world.store.entries, world.fetches), ({}, 0))
 
     def test_origin_fails(self) -> None:
         """A failure is for all waiters, and the next asks again."""
@@ -829,56 +826,6 @@ class PassedTests(SynchronousTestCase):
         self.assertEqual(len(world.origin.waiting), 2)
         world.origin.answer(world.answer(101))
         self.assertEqual(world.ask(Upgrade="h2c").result, "hit")
-
-
-class BesideTests(SynchronousTestCase):
-    """Several caches of one backend."""
-
-    def test_forgets(self) -> None:
-        """What passes one of them makes invalid what another has, or is about to have."""
-        world = World.of(key_params=("a",))
-        other = ObjectCache(world.origin, world.store, world.clock,
-                            ObjectOptions("web", web_route()))
-        other.beside = (world.cache,)
-        target = b"/x?a=1&b=2"
-        for method, status, asked in ((b"GET", 200, 0), (b"PUT", 500, 0), (b"PUT", 204, 1)):
-            world.given(world.answer(Cache_Control="max-age=60"))
-            world.ask(target)
-            world.origin.script[:] = [world.answer(status)]
-            at_once(other.respond(Request(method, target, authority=b"example.org")))
-            before = world.asked
-            world.given(world.answer(Cache_Control="max-age=60"))
-            world.ask(target)
-            self.assertEqual(world.asked - before, asked, method)
-            world.origin.script.clear()
-        late = world.ask(b"/y?a=1")
-        world.origin.script[:] = [world.answer(204)]
-        at_once(other.respond(Request(b"PUT", b"/y?a=1", authority=b"example.org")))
-        world.origin.script.clear()
-        world.origin.answer(world.answer(Cache_Control="max-age=60"))
-        self.assertEqual(late.result, "kmiss")
-        world.ask(b"/y?a=1")
-        self.assertEqual(len(world.origin.waiting), 1)
-
-
-class InvalidatingProxyTests(SynchronousTestCase):
-    """Routes beside the cache."""
-
-    def test_forgets(self) -> None:
-        """What passes by makes invalid what is cached; reading and failing does not."""
-        world = World.of()
-        proxy = InvalidatingProxy(world.origin, (world.cache,))
-        for method, status, asked in ((b"GET", 200, 0), (b"PUT", 500, 0), (b"PUT", 204, 1)):
-            world.given(world.answer(Cache_Control="max-age=60"))
-            world.ask()
-            world.origin.script[:] = [world.answer(status)]
-            response = at_once(proxy.respond(Request(method, b"/x", authority=b"example.org")))
-            self.assertEqual(response.status, status)
-            before = world.asked
-            world.given(world.answer(Cache_Control="max-age=60"))
-            world.ask()
-            self.assertEqual(world.asked - before, asked, method)
-            world.origin.script.clear()
 
 
 class InFlightTests(SynchronousTestCase):

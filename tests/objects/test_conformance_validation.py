@@ -456,7 +456,7 @@ class StaleUseTests(SynchronousTestCase):
         world.origin.answer(world.answer(Cache_Control="max-age=5", body=body))
         body.send(b"x" * 10)
         self.assertTrue(body.was_closed)
-        self.assertEqual(len(world.cache._table), 0)
+        self.assertEqual(world.fetches, 0)
 
     def test_refresh_not_for_the_cache(self) -> None:
         """A refresh whose answer cannot be stored leaves nothing open."""

@@ -175,8 +175,8 @@ class ChaosTests(SynchronousTestCase):
         chaos.finish()
         for client, foo in chaos.clients:
             self._check(client, foo)
-        self.assertEqual(len(chaos.world.cache._table), 0)
-        self.assertEqual(chaos.world.cache._table._reads, {})
+        self.assertEqual(chaos.world.fetches, 0)
+        self.assertEqual(chaos.world.cache._storage.table._reads, {})
         for body in chaos.bodies:
             self.assertTrue(body.was_closed or not body._ready)
         self.assertTrue(all(spool.was_closed for spool in spools))

@@ -93,7 +93,7 @@ class ProgressiveCacheTests(SynchronousTestCase):
         self.assertEqual(clients[1].octets, b"abcdef")
         clients[1].leave(), clients[2].leave()
         self.assertTrue(body.was_closed and body.was_cancelled)
-        self.assertEqual((len(world.cache._table), world.store.entries), (0, {}))
+        self.assertEqual((world.fetches, world.store.entries), (0, {}))
 
     def test_origin_dies(self) -> None:
         """Each reader is told; nothing is stored; the next asks anew."""

@@ -1,11 +1,21 @@
-"""For whom answers to requests with credentials are kept."""
+"""Tests of L{trickster.objects.storage_policy}: for whom, and for how long, it stores."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import OctetStore, World
-from trickster.routes import Route
+from tests.objects.objectworld import OctetStore, World, fields, web_route
+from trickster.http.freshness import policy_of
+from trickster.objects.options import ObjectOptions
+from trickster.objects.storage_policy import StoragePolicy
+from trickster.objects.stored_response import StoredResponse
+
+
+def options(**given: Any) -> ObjectOptions:
+    """:return: options of a plain route."""
+    return ObjectOptions("p", web_route(), **given)
 
 
 class CredentialsTests(SynchronousTestCase):
@@ -34,7 +44,7 @@ class CredentialsTests(SynchronousTestCase):
         """Where the configuration has credentials in the key, nothing is for all users."""
         self.assertEqual(self.asked(
             "s-maxage=60", "a", "a", "b", key_headers=(b"authorization",)), 2)
-        route = Route("/x", World.of().cache.options.route.serve, key_headers=(b"authorization",))
+        route = web_route(key_headers=(b"authorization",))
         self.assertEqual(self.asked("public, max-age=60", "a", "a", "b", route=route), 2)
 
     def test_anonymous_first(self) -> None:
@@ -51,3 +61,58 @@ class CredentialsTests(SynchronousTestCase):
         for user, octets in (("a", b"hello"), ("a", b"hello"), ("a", b"hello"), ("b", b"for b")):
             self.assertEqual(world.ask(Authorization=user).octets, octets)
         self.assertEqual(world.asked, 3)
+
+
+class TtlTests(SynchronousTestCase):
+    """While it is fresh, may be used stale, or is worth validating."""
+
+    def ttl(self, status: int = 200, age: float = 0.0, given: ObjectOptions | None = None,
+            **headers: str) -> float:
+        """:return: for how long a response is kept."""
+        given = given or options()
+        said = fields(**headers)
+        return StoragePolicy(given).ttl(StoredResponse(
+            status, said, (), 0, policy_of(status, said, 1e9, given.freshness), age, 1e9))
+
+    def test_worked_examples(self) -> None:
+        """A factor for what has a validator, nothing more for what has none."""
+        self.assertEqual(self.ttl(Cache_Control="max-age=60"), 60.0)
+        self.assertEqual(self.ttl(Cache_Control="max-age=600", ETag='"a"'), 1200.0)
+        self.assertEqual(self.ttl(Cache_Control="s-maxage=30,max-age=300"), 30.0)
+
+    def test_age(self) -> None:
+        """What was old when it came is kept for less."""
+        self.assertEqual(self.ttl(age=20.0, Cache_Control="max-age=60"), 40.0)
+
+    def test_fractions(self) -> None:
+        """The factor is not cut to a whole number."""
+        given = options(revalidation_factor=1.5)
+        self.assertEqual(self.ttl(given=given, Cache_Control="max-age=601", ETag='"a"'), 901.5)
+
+    def test_validators_alone(self) -> None:
+        """What is never fresh is kept for a while, and not for ever."""
+        self.assertEqual(self.ttl(ETag='"a"'), 600.0)
+        self.assertEqual(self.ttl(Cache_Control="max-age=60", ETag='"a"'), 600.0)
+
+    def test_stale_windows(self) -> None:
+        """What may be used stale is kept until then, unless it must not."""
+        for said in ("stale-while-revalidate=30", "stale-if-error=30"):
+            self.assertEqual(self.ttl(Cache_Control=f"max-age=60, {said}"), 90.0)
+            self.assertEqual(self.ttl(Cache_Control=f"max-age=60, must-revalidate, {said}"), 60.0)
+        given = options(stale_if_error=50.0)
+        self.assertEqual(self.ttl(given=given, Cache_Control="max-age=60"), 110.0)
+
+    def test_max_stale(self) -> None:
+        """Where clients are heeded, what they may take stale is kept as if it had a validator."""
+        given = options(honour_request_directives=True)
+        self.assertEqual(self.ttl(given=given, Cache_Control="max-age=600"), 1200.0)
+        self.assertEqual(self.ttl(given=given, Cache_Control="max-age=60, must-revalidate"), 60.0)
+
+    def test_limit(self) -> None:
+        """Nothing is kept for longer than the limit."""
+        self.assertEqual(self.ttl(given=options(max_ttl=50.0), Cache_Control="max-age=60"), 50.0)
+
+    def test_forced(self) -> None:
+        """What a rule makes fresh is kept for just that time."""
+        given = options(negative={404: 3.0})
+        self.assertEqual(self.ttl(404, 2.0, given, ETag='"a"'), 3.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from attrs import Factory, define, evolve, field, frozen
@@ -17,10 +17,10 @@ from trickster.collapsing.spool import ISpool
 from trickster.compose.memos import Memos
 from trickster.compose.overlay import PathPlan, overlaid
 from trickster.compose.settings import (
-    Holdings,
     identity,
     object_options,
     overrides,
+    place_of,
     probe_origin,
     range_policy,
     upstream_options,
@@ -43,8 +43,8 @@ from trickster.middleware.rewriting import AnswerHeaders, Rewriting, RewritingRe
 from trickster.middleware.static_response import StaticResponder
 from trickster.middleware.translating import Change, TranslatingResponder
 from trickster.middleware.with_reason import WithReason
-from trickster.objects.cache import ObjectCache
-from trickster.objects.invalidation import InvalidatingProxy
+from trickster.objects.cache import CacheRuntime, ObjectCache
+from trickster.objects.invalidation import InvalidatingProxy, Invalidation
 from trickster.objects.progressive_proxy import ProgressiveProxy
 from trickster.observability.accesslog import EntryLog
 from trickster.observability.forms import FormsKept
@@ -123,6 +123,7 @@ class Backend:
     probed: UpstreamClient = field(init=False)
     _origin: CountedOrigin = field(init=False)
     _in_flight: ByteBudget = field(init=False)
+    _runtime: CacheRuntime = field(init=False)
     _paths: BackendPaths | None = field(default=None, init=False)
     _stops: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
 
@@ -136,6 +137,10 @@ class Backend:
             self.upstream, self.around.metrics.origin(self.name, options.provider),
             OutageLog(self.name, OriginURL.parse(options.origin_url).place, self.around.clock))
         self._in_flight = ByteBudget(options.in_flight_bytes)
+        around = self.around
+        self._runtime = CacheRuntime(
+            self.store, around.clock, around.wall, self._in_flight,
+            Invalidation(place_of(options)), around.memos.hits, spool=around.spool)
         self._watch()
 
     def respond(self, request: Request) -> Awaitable[Response]:
@@ -204,23 +209,19 @@ class Backend:
         options = self.options
         plans = overlaid(self.origin_type.routes(options.plugin), options.paths)
         responders = [self._responder(plan) for plan in plans]
-        caches = [one for one in responders if isinstance(one, ObjectCache)]
-        for cache in caches:
-            cache.beside = [one for one in caches if one is not cache]
-        entries = [self._entry(plan, responder, caches)
+        entries = [self._entry(plan, responder)
                    for plan, responder in zip(plans, responders, strict=True)]
         return BackendPaths.of(Place(self.name, options.provider, spelling=self._spelling),
                                entries, bool(OriginURL.parse(options.origin_url).prefix))
 
-    def _entry(self, plan: PathPlan, responder: IResponder, caches: Sequence[ObjectCache]
-               ) -> RoutedEntry:
+    def _entry(self, plan: PathPlan, responder: IResponder) -> RoutedEntry:
         route = plan.route
         passing = WithReason(_rewriting(self._origin, self.options, plan.options),
                              Reason.AMBIGUOUS_PATH)
         return RoutedEntry(
             route.path, route.match, route.methods,
-            self._logged(route, _invalidating(route, responder, caches)),
-            passing=self._logged(route, InvalidatingProxy(passing, caches)),
+            self._logged(route, self._invalidating(route, responder)),
+            passing=self._logged(route, InvalidatingProxy(passing, self._runtime.invalidation)),
             is_local=isinstance(responder, StaticResponder),
             place=Place(self.name, self.options.provider, route.path,
                         not plan.options.no_metrics, route.form, self._spelling))
@@ -265,11 +266,18 @@ class Backend:
 
     # The caches
 
+    def _invalidating(self, route: Route, responder: IResponder) -> IResponder:
+        """:return: the responder, made to outdate what the backend's caches hold if it may."""
+        invalidation = self._runtime.invalidation
+        if (route.serve is not Serve.PROXY or not invalidation
+                or set(route.methods) <= set(READ_METHODS)):
+            return responder
+        return InvalidatingProxy(responder, invalidation)
+
     def _object_cache(self, plan: PathPlan, inner: IResponder) -> ObjectCache:
-        options = object_options(self._prefix, self.options, plan, self.negative,
-                                 Holdings(self._in_flight, self.around.spool))
-        cache = ObjectCache(inner, self.store, self.around.clock, options, self.around.wall,
-                            self.around.memos.hits)
+        options = object_options(self._prefix, self.options, plan, self.negative)
+        cache = ObjectCache(inner, options, self._runtime)
+        self._runtime.invalidation.add(cache.invalidate)
         self._stops.append(cache.stop)
         return cache
 
@@ -331,11 +339,3 @@ def _rewriting(inner: IResponder, backend: BackendOptions, path: PathOptions) ->
         changes(backend.request_headers) + changes(path.request_headers or {}),
         changes(path.request_params or {}), changes(path.response_headers or {}))
     return inner if rewriting == Rewriting() else RewritingResponder(inner, rewriting)
-
-
-def _invalidating(route: Route, responder: IResponder, caches: Sequence[ObjectCache]
-                  ) -> IResponder:
-    """:return: the responder, made to outdate what the backend's caches hold if it may."""
-    if route.serve is not Serve.PROXY or not caches or set(route.methods) <= set(READ_METHODS):
-        return responder
-    return InvalidatingProxy(responder, caches)

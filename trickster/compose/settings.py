@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from trickster.collapsing.byte_budget import ByteBudget
-from trickster.collapsing.spool import ISpool
 from trickster.compose.overlay import PathPlan
 from trickster.config.model import BackendOptions
 from trickster.http.fields import COUNTED_FIELDS
@@ -22,19 +20,6 @@ from trickster.ranges.policy import RangePolicy
 from trickster.routes import Route
 from trickster.timeseries.planning import Sharding
 from trickster.upstream.options import UpstreamOptions
-
-
-@frozen
-class Holdings:
-    """
-    Where a backend's answers are held on their way.
-
-    :ivar in_flight: how many octets in memory.
-    :ivar spool: makes a place on disk.
-    """
-
-    in_flight: ByteBudget
-    spool: Callable[[], ISpool]
 
 
 def range_policy(prefix: str, options: BackendOptions, plan: PathPlan) -> RangePolicy:
@@ -70,13 +55,13 @@ def honours(options: BackendOptions, plan: PathPlan) -> bool:
 
 
 def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
-                   negative: Mapping[int, float], holdings: Holdings) -> ObjectOptions:
+                   negative: Mapping[int, float]) -> ObjectOptions:
     """
     :param prefix: of every key of the backend.
     :param negative: seconds that failures are kept, by status.
     :return: how the whole answers of a path are cached.
     """
-    said, origin = plan.options, OriginURL.parse(options.origin_url)
+    said = plan.options
     return ObjectOptions(
         key_prefix=prefix, route=_exact(plan.route, options), negative=negative,
         max_ttl=options.max_ttl, revalidation_factor=options.revalidation_factor,
@@ -94,9 +79,13 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
         key_form_fields=said.cache_key_form_fields or (),
         shares_cookies=bool(said.cache_set_cookie),
         multipart_ranges_disabled=options.multipart_ranges_disabled,
-        dearticulate_upstream_ranges=options.dearticulate_upstream_ranges,
-        place=Place(origin.authority, origin.prefix),
-        spool=holdings.spool, in_flight=holdings.in_flight)
+        dearticulate_upstream_ranges=options.dearticulate_upstream_ranges)
+
+
+def place_of(options: BackendOptions) -> Place:
+    """:return: where the origin is, in its own words."""
+    origin = OriginURL.parse(options.origin_url)
+    return Place(origin.authority, origin.prefix)
 
 
 def overrides(options: BackendOptions, plan: PathPlan) -> Overrides:

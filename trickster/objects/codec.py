@@ -8,7 +8,7 @@ import struct
 import zlib
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from trickster.http.freshness import Rules, policy_of
 from trickster.http.grammar import is_field_name
@@ -155,12 +155,3 @@ def _selector(text: str) -> bytes:
     if not is_field_name(text.removeprefix(":")):
         raise ValueError("neither a field name nor one of our own")
     return text.encode("ascii")
-
-
-def revised(stored: StoredResponse, rules: Rules, received: float) -> StoredResponse:
-    """
-    :param received: as in L{policy_of}.
-    :return: the same response with its policy made anew, after its fields have changed.
-    """
-    policy = policy_of(stored.status, stored.headers, received, rules)
-    return evolve(stored, policy=policy)

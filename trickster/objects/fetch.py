@@ -1,44 +1,274 @@
-"""What an exchange with the origin is for, and what is said of its outcome."""
+"""A fetch under way: the exchanges with the origin, and how it ends."""
 
 from __future__ import annotations
 
-from attrs import frozen
+from collections.abc import Callable
 
-from trickster.errors import Reason
-from trickster.http.byte_ranges import Span
-from trickster.messages import Engine, Outcome, Request, Response, Status
+from attrs import define, evolve, frozen
+from twisted.internet.interfaces import IReactorTime
+
+from trickster.bodies import BodyTooLarge
+from trickster.collapsing.byte_budget import ByteBudget
+from trickster.collapsing.fills import Fill, Filled, FillTable
+from trickster.errors import Reason, UpstreamBroke, UpstreamError
+from trickster.interfaces import IResponder
+from trickster.messages import Engine, Outcome, Request, Response, Status, passed_status
+from trickster.objects.options import Collapse
 from trickster.objects.requests import Lookup
-from trickster.objects.stored_response import StoredResponse
+from trickster.objects.reuse import (
+    FetchPlan,
+    plan_anew,
+    plan_missing,
+    plan_whole,
+    replaces_error,
+)
+from trickster.objects.storage_policy import StoragePolicy
+from trickster.objects.stored_response import Arrival, StoredResponse
+from trickster.objects.variant_store import VariantStore
 
 
 @frozen
+class Exchange:
+    """
+    A request that was sent, and what the origin answered.
+
+    :ivar response: its body belongs to the holder of this.
+    :ivar arrival: when it began to arrive.
+    """
+
+    sent: Request
+    response: Response
+    arrival: Arrival
+
+    @property
+    def is_first_hand(self) -> bool:
+        """Whether the origin made the response just now (RFC 9111 section 5.1)."""
+        return b"age" not in self.response.headers
+
+
+@define(eq=False)
+class Exchanges:
+    """
+    Asks the origin.
+
+    :ivar _wall: seconds since the epoch, for dates.
+    :ivar _in_flight: bounds what bodies take that are needed whole.
+    :ivar _most: octets of one of these.
+    """
+
+    _origin: IResponder
+    _clock: IReactorTime
+    _wall: Callable[[], float]
+    _in_flight: ByteBudget
+    _most: int
+
+    async def made(self, request: Request) -> Exchange:
+        """
+        :raises trickster.errors.RequestError: the origin gives no answer.
+        """
+        sent_at = self._clock.seconds()
+        response = await self._origin.respond(request)
+        at = self._clock.seconds()
+        arrival = Arrival(at, self._wall(), max(0.0, at - sent_at))
+        return Exchange(request, response, arrival)
+
+    async def whole(self, response: Response) -> bytes:
+        """
+        :return: the body of a response, whole.
+        :raises UpstreamError: it is too large.
+        :raises trickster.errors.Overloaded: there is no room for it.
+        :raises UpstreamBroke: it is cut short.
+        """
+        expected = response.body.length
+        try:
+            octets = bytes(await self._in_flight.read_all(response.body, self._most))
+        except BodyTooLarge as error:
+            raise error.refusal(UpstreamError("too large to be changed as configured",
+                                              Reason.TOO_LARGE)) from error
+        if expected is not None and len(octets) != expected:
+            raise UpstreamBroke(f"{len(octets)} octets of a body of {expected}")
+        return octets
+
+
+@frozen(eq=False)
+class Storage:
+    """
+    Where the fetches of a path put what they bring.
+
+    :ivar table: of the fetches on their way.
+    """
+
+    table: FillTable[StoredResponse]
+    variants: VariantStore
+    policy: StoragePolicy
+    clock: IReactorTime
+
+    async def keep(self, lookup: Lookup, stored: StoredResponse) -> None:
+        """Store a response."""
+        await self.variants.keep(lookup.key, stored, self.policy.ttl(stored))
+
+    async def keep_freshened(self, lookup: Lookup, fresh: StoredResponse, stored: StoredResponse
+                             ) -> None:
+        """Put a response in the place of an older one; none, if it may not be stored now."""
+        if self.policy.stays_storable(lookup, fresh):
+            await self.keep(lookup, fresh)
+        else:
+            await self.drop(lookup, stored)
+
+    async def drop(self, lookup: Lookup, stored: StoredResponse) -> None:
+        """Forget one variant."""
+        await self.variants.drop_one(lookup.key, stored)
+
+
+@frozen(eq=False)
 class Fetch:
     """
-    What an exchange is for.
+    A fetch for one lookup, and perhaps for others that wait for the same.
 
-    :ivar slot: under which others find it.
-    :ivar sent: the request for the origin.
-    :ivar stored: what is known of the answer from before.
-    :ivar reason: why what is stored does not do.
-    :ivar missing: what is wanted and not among the stored parts, where just that is asked for.
+    Its plan may change on the way (L{anew}, L{whole}, L{missing}).  It ends with one of
+    L{serve_stale}, L{complete}, L{freshen} and L{release}; before the end a body may stream.
+
+    :ivar fill: what others wait for.
     """
 
-    lookup: Lookup
-    slot: str
-    sent: Request
-    stored: StoredResponse | None = None
-    reason: Reason = Reason.KEY_MISS
-    missing: tuple[Span, ...] = ()
+    plan: FetchPlan
+    fill: Fill[StoredResponse]
+    _storage: Storage
+
+    @property
+    def lookup(self) -> Lookup:
+        """What it is for."""
+        return self.plan.lookup
+
+    @property
+    def now(self) -> float:
+        """Seconds of the clock that ages are counted by."""
+        return self._storage.clock.seconds()
+
+    # What else is asked of the origin.
+
+    async def anew(self) -> Fetch:
+        """:return: the fetch that goes on as if nothing were stored: what was is of no use."""
+        if self.plan.stored is not None:
+            await self._storage.drop(self.lookup, self.plan.stored)
+        return evolve(self, plan=plan_anew(self.plan, self._storage.policy.options))
+
+    def whole(self) -> Fetch:
+        """:return: the fetch that goes on for all of the response, and leaves what is stored."""
+        return evolve(self, plan=plan_whole(self.plan, self._storage.policy.options))
+
+    async def missing(self, stored: StoredResponse) -> Fetch:
+        """
+        :param stored: found to be still good, but not whole.
+        :return: the fetch that goes on for what is missing of it.
+        """
+        plan = plan_missing(self.plan, stored, self.now, self._storage.policy.options)
+        return await self.anew() if plan is None else evolve(self, plan=plan)
+
+    # How it ends.
+
+    def outcome(self, status: Status, response: Response, reason: Reason | None = None) -> Outcome:
+        """
+        :param reason: another one than that of the plan.
+        :return: how an answer came about for which the origin gave a response.
+        """
+        return Outcome(Engine.OBJECT, status, self.plan.reason if reason is None else reason,
+                       origin_status=response.status)
+
+    def serve_stale(self, reason: Reason, status: int | None = None) -> bool:
+        """
+        End with what is stored, in the place of an error (RFC 5861).
+
+        :param status: of the error, if the origin gave one.
+        :return: whether that is allowed; if not, nothing has happened.
+        """
+        stored, options = self.plan.stored, self._storage.policy.options
+        if stored is None or not replaces_error(stored, self.lookup, self.now, options):
+            return False
+        self.fill.complete(Filled(stored, Outcome(
+            Engine.OBJECT, Status.HIT, Reason.STALE, "stale-if-error", origin_status=status,
+            cause=reason)))
+        return True
+
+    def share(self, stored: StoredResponse, outcome: Outcome, is_first_hand: bool = False) -> None:
+        """Answer all who wait."""
+        self.fill.complete(Filled(stored, outcome, is_first_hand))
+
+    async def complete(self, stored: StoredResponse, outcome: Outcome, is_first_hand: bool
+                       ) -> None:
+        """End: answer all who wait, then store, unless the key was outdated on the way."""
+        fits = self._storage.policy.fits(stored.held)
+        outcome = evolve(outcome, stored=fits)
+        if not fits:
+            outcome = evolve(outcome, reason=Reason.TOO_LARGE)
+        self.share(stored, outcome, is_first_hand)
+        if fits and self.fill.begin_storing():
+            await self._storage.keep(self.lookup, stored)
+            self._storage.table.stored(self.lookup.key)
+
+    async def freshen(self, fresh: StoredResponse, outcome: Outcome) -> None:
+        """End with a stored response that is still good: RFC 9111 section 4.3.4."""
+        stored = self.plan.stored
+        assert stored is not None
+        self.share(fresh, evolve(outcome, stored=True))
+        if self.fill.begin_storing():
+            await self._storage.keep_freshened(self.lookup, fresh, stored)
+            self._storage.table.stored(self.lookup.key)
+
+    async def release(self, response: Response, reason: Reason) -> None:
+        """
+        End: give an answer to the one who asked first, and let the others ask themselves.
+
+        :param reason: why it is not stored.
+        """
+        self.stop_collecting()
+        if reason is not Reason.REQUEST_NO_STORE:
+            self.mark_hit_for_pass(reason)
+        plan = self.plan
+        if plan.stored is not None and _outdates(plan.reason, response, reason):
+            # The origin has another answer now: the older one must not be used again.
+            await self._storage.drop(self.lookup, plan.stored)
+        status = passed_status(response.status) if response.status >= 400 else Status.KEY_MISS
+        outcome = self.outcome(status, response, reason)
+        self.fill.release(evolve(response, outcome=evolve(outcome, missed=plan.reason)))
+
+    def outgrow(self, stream: Callable[[], None]) -> None:
+        """
+        The body is larger than may be stored: only those who read it as it comes get it.
+
+        :param stream: begins to give it to them.
+        """
+        self.stop_collecting()
+        self.fill.is_background = False
+        if self.fill.body is None:
+            stream()
+        if self._storage.policy.options.collapse is Collapse.BASIC:
+            self.mark_hit_for_pass(Reason.TOO_LARGE)
+            self.fill.release()
+
+    def stop_collecting(self) -> None:
+        """What is not kept is a client's to read, for as long as it may last."""
+        if self.plan.request.collecting is not None:
+            self.plan.request.collecting.end()
+
+    def mark_hit_for_pass(self, reason: Reason) -> None:
+        """Have requests for the same not wait for one another for a while."""
+        self._storage.table.hit_for_pass.mark(self.plan.slot, reason)
+
+    def clear_hit_for_pass(self) -> None:
+        """The answer can be shared after all."""
+        self._storage.table.hit_for_pass.clear(self.plan.slot)
 
 
-def outcome_of(status: Status, reason: Reason, response: Response) -> Outcome:
+def _outdates(fetched_for: Reason, response: Response, reason: Reason) -> bool:
     """
-    :param response: the origin's.
-    :return: how an answer came about for which the origin was asked.
+    :param fetched_for: why the origin was asked.
+    :param reason: why its answer is not stored.
+    :return: whether what is stored must not be used any more because of it.
     """
-    return Outcome(Engine.OBJECT, status, reason, origin_status=response.status)
-
-
-def is_first_hand(response: Response) -> bool:
-    """:return: whether an origin made it just now (RFC 9111 section 5.1)."""
-    return b"age" not in response.headers
+    if fetched_for is not Reason.REQUEST_NO_CACHE:
+        return response.status < 500
+    # It is fresh still.  What the origin has against this request, or has for this client
+    # alone, says nothing about it.
+    return (response.status < 400 or response.status in (404, 410)) and (
+        reason not in (Reason.SET_COOKIE, Reason.AUTHORIZATION))

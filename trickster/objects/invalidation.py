@@ -1,32 +1,65 @@
-"""Requests that change what an origin has make stored responses invalid."""
+"""Requests that change what an origin has make stored responses invalid (RFC 9111 section 4.4)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 
-from attrs import define
+from attrs import define, field
 from zope.interface import implementer
 
+from trickster.http.invalidation import NOWHERE_ELSE, Place, invalidated
 from trickster.interfaces import IResponder
 from trickster.messages import Request, Response
-from trickster.objects.cache import ObjectCache
+
+# Has a cache forget what it has for a target and an authority.
+Forget = Callable[[bytes, bytes], Awaitable[None]]
+
+
+@define(eq=False)
+class Invalidation:
+    """
+    The caches of a backend, all of which may have what a request to any of its paths makes
+    invalid.
+
+    :ivar place: where the origin is, in its own words.
+    """
+
+    place: Place = NOWHERE_ELSE
+    _forgets: list[Forget] = field(factory=list, init=False)
+
+    def __bool__(self) -> bool:
+        """:return: whether there are caches at all."""
+        return bool(self._forgets)
+
+    def add(self, forget: Forget) -> None:
+        """Have one more cache forget what becomes invalid."""
+        self._forgets.append(forget)
+
+    async def after(self, request: Request, response: Response) -> None:
+        """
+        Have every cache forget what a request has made invalid, if it has.
+
+        :param response: the origin's.
+        """
+        for target in invalidated(request, response, self.place):
+            for forget in self._forgets:
+                await forget(target, request.authority)
 
 
 @implementer(IResponder)
 @define(eq=False)
 class InvalidatingProxy:
     """
-    Passes requests on, and has caches forget what they make invalid.
+    Passes requests, and has caches forget what they make invalid.
 
     It is for the routes of a backend that are not cached, beside those that are.
     """
 
     _inner: IResponder
-    _caches: Sequence[ObjectCache]
+    _invalidation: Invalidation
 
     async def respond(self, request: Request) -> Response:
         """:return: the origin's answer."""
         response = await self._inner.respond(request)
-        for cache in self._caches:
-            await cache.invalidate(request, response)
+        await self._invalidation.after(request, response)
         return response

@@ -1,29 +1,21 @@
-"""What an operator may choose about the object cache of one path."""
+"""The policies of one path: how its responses are keyed, fetched, stored and reused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import Enum
-from secrets import token_hex
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
-from trickster.collapsing.broadcast import Buffering
-from trickster.collapsing.byte_budget import ByteBudget
-from trickster.collapsing.spool import ISpool
 from trickster.http.fields import COUNTED_FIELDS
 from trickster.http.freshness import Rules
-from trickster.http.invalidation import NOWHERE_ELSE, Place
 from trickster.identity import AUTHORIZATION, COOKIE, IDENTITY_HEADERS, OVERRIDE_HEADERS
 from trickster.keys.cache_key import ALL_PARAMS, KeyRules
-from trickster.keys.identity import Identity, field_names
-from trickster.objects.responses import RangeRules
-from trickster.objects.stored_response import StoredResponse
+from trickster.keys.identity import Identity, Overrides, field_names
+from trickster.objects.partial_responses import RangeRules
 from trickster.routes import Route
 
 _PERSONAL = frozenset((AUTHORIZATION, COOKIE))
-# Seconds that an answer with a validator is kept at least.
-_LEAST_WITH_VALIDATOR = 600.0
 
 
 class Collapse(Enum):
@@ -33,14 +25,10 @@ class Collapse(Enum):
     PROGRESSIVE = "progressive"
 
 
-def _boundary() -> bytes:
-    return token_hex(16).encode("ascii")
-
-
 @frozen
 class ObjectOptions:
     """
-    Settings of one path.
+    What an operator chooses for one path, and the rules that come of it: made once.
 
     :ivar key_prefix: of all keys: the backend's name and its C{cache_key_prefix}.
     :ivar route: the path; its C{ttl}, C{form}, C{ignored_params}, C{key_headers},
@@ -63,11 +51,16 @@ class ObjectOptions:
         and given to those who wait, as any other.
     :ivar with_authority: whether the host asked for is part of the key.
     :ivar max_request_body_bytes: octets of a POST that is part of the key.
-    :ivar place: where the origin is, in its own words.
-    :ivar spool: makes a place for large bodies of progressive forwarding.
-    :ivar in_flight: what all answers together may hold until they are stored and sent; what
-        finds no room streams through.
-    :ivar boundary: makes unpredictable texts between the parts of an answer.
+    :ivar multipart_ranges_disabled: whether requests for several byte ranges get everything.
+    :ivar dearticulate_upstream_ranges: whether several byte ranges are fetched one by one.
+    :ivar freshness: what decides about freshness.
+    :ivar key: what makes two requests have one key.
+    :ivar identity: request fields that tell entries apart, also where C{Vary} does not name
+        them.
+    :ivar unless_public: identity fields that do not where the origin says that an answer is for
+        all users.
+    :ivar overrides: requests with these fields are passed.
+    :ivar ranges: how byte ranges are treated.
     """
 
     key_prefix: str
@@ -91,73 +84,57 @@ class ObjectOptions:
     max_request_body_bytes: int = 10 * 1024 * 1024
     multipart_ranges_disabled: bool = False
     dearticulate_upstream_ranges: bool = False
-    place: Place = NOWHERE_ELSE
-    spool: Callable[[], ISpool] | None = None
-    in_flight: ByteBudget = field(factory=lambda: ByteBudget(1 << 30))
-    boundary: Callable[[], bytes] = _boundary
+    freshness: Rules = field(init=False, default=Factory(
+        lambda self: _freshness(self), takes_self=True))
+    key: KeyRules = field(init=False, default=Factory(
+        lambda self: _key(self), takes_self=True))
+    identity: Identity = field(init=False, default=Factory(
+        lambda self: _identity(self), takes_self=True))
+    unless_public: frozenset[bytes] = field(init=False, default=Factory(
+        lambda self: _unless_public(self), takes_self=True))
+    overrides: Overrides = field(init=False, default=Factory(
+        lambda self: Overrides(self.override_headers, self.identity.names | self.unless_public),
+        takes_self=True))
+    ranges: RangeRules = field(init=False, default=Factory(
+        lambda self: RangeRules(not self.multipart_ranges_disabled), takes_self=True))
 
     @property
-    def rules(self) -> Rules:
-        """What decides about freshness."""
-        return Rules(self.negative, self.route.ttl, self.max_ttl,
-                     shares_cookies=self.shares_cookies)
+    def fetches_whole(self) -> bool:
+        """Whether only whole answers are of use, and not those to conditions and ranges."""
+        return self.route.ttl is not None
 
     @property
-    def key_rules(self) -> KeyRules:
-        """What makes two requests have one key."""
-        return KeyRules(
-            prefix=self.key_prefix,
-            params=self.key_params,
-            ignored_params=self.route.ignored_params,
-            form_fields=self.key_form_fields,
-            form=self.route.form,
-            normalise=self.route.normalise,
-            align=self.route.align,
-            with_authority=self.with_authority and not self.route.form,
-        )
-
-    @property
-    def identity(self) -> Identity:
-        """Request fields that tell entries apart, also where C{Vary} does not name them."""
-        return Identity((self.identity_headers - _PERSONAL).union(self._named, COUNTED_FIELDS))
-
-    @property
-    def unless_public(self) -> frozenset[bytes]:
-        """Identity fields that do not where the origin says that an answer is for all users."""
-        return (_PERSONAL & self.identity_headers | {AUTHORIZATION}) - self._named
-
-    @property
-    def _named(self) -> frozenset[bytes]:
-        return frozenset((*self.key_headers, *self.route.key_headers))
-
-    @property
-    def range_rules(self) -> RangeRules:
-        """How byte ranges are treated."""
-        return RangeRules(self.boundary, not self.multipart_ranges_disabled)
-
-    @property
-    def buffering(self) -> Buffering:
-        """How much of a body on its way is held, and where."""
-        is_progressive = self.collapse is Collapse.PROGRESSIVE
-        return Buffering(self.max_object_size_bytes, in_flight=self.in_flight,
-                      spool=self.spool if is_progressive else None)
+    def takes_body(self) -> bool:
+        """Whether the body of a POST is part of the key."""
+        return self.route.form or bool(self.key_form_fields)
 
 
-def ttl_of(stored: StoredResponse, options: ObjectOptions) -> float:
-    """
-    :return: for how long a stored response is of any use, in seconds from its arrival: while
-        it is fresh, may be used stale, or is worth validating.
-    """
-    policy = stored.policy
-    if policy.forced:
-        return min(policy.lifetime, options.max_ttl)
-    uses = [policy.lifetime]
-    has_validator = b"etag" in stored.headers or b"last-modified" in stored.headers
-    # Clients that are heeded may ask for what is stale (RFC 9111 section 5.2.1.2).
-    if has_validator or (options.honour_request_directives and not policy.must_revalidate):
-        uses += [policy.lifetime * options.revalidation_factor, _LEAST_WITH_VALIDATOR]
-    if not policy.must_revalidate:
-        swr, sie = policy.stale_while_revalidate, policy.stale_if_error
-        uses.append(policy.lifetime + (options.stale_while_revalidate if swr is None else swr))
-        uses.append(policy.lifetime + (options.stale_if_error if sie is None else sie))
-    return min(max(uses), options.max_ttl) - stored.initial_age
+def _freshness(options: ObjectOptions) -> Rules:
+    return Rules(options.negative, options.route.ttl, options.max_ttl,
+                 shares_cookies=options.shares_cookies)
+
+
+def _key(options: ObjectOptions) -> KeyRules:
+    route = options.route
+    return KeyRules(
+        prefix=options.key_prefix,
+        params=options.key_params,
+        ignored_params=route.ignored_params,
+        form_fields=options.key_form_fields,
+        form=route.form,
+        normalise=route.normalise,
+        align=route.align,
+        with_authority=options.with_authority and not route.form,
+    )
+
+
+def _named(options: ObjectOptions) -> frozenset[bytes]:
+    return frozenset((*options.key_headers, *options.route.key_headers))
+
+
+def _identity(options: ObjectOptions) -> Identity:
+    return Identity((options.identity_headers - _PERSONAL).union(_named(options), COUNTED_FIELDS))
+
+
+def _unless_public(options: ObjectOptions) -> frozenset[bytes]:
+    return (_PERSONAL & options.identity_headers | {AUTHORIZATION}) - _named(options)

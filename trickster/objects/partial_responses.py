@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from trickster.http.byte_ranges import Span, parse_content_range, without
-from trickster.http.conditions import strong_validator, updated
+from trickster.http.byte_ranges import (
+    Span,
+    parse_content_range,
+    parse_range,
+    satisfiable,
+    without,
+)
+from trickster.http.conditions import range_applies, strong_validator, updated
 from trickster.http.freshness import Rules
 from trickster.http.partial_content import (
     Part,
@@ -17,9 +23,27 @@ from trickster.http.partial_content import (
     merged_parts,
     read_multipart,
 )
-from trickster.messages import Headers
-from trickster.objects.codec import revised
-from trickster.objects.stored_response import StoredResponse
+from trickster.messages import Headers, Request
+from trickster.objects.stored_response import StoredResponse, revised
+
+_MOST_RANGES = 64
+
+
+@frozen
+class RangeRules:
+    """
+    How requests for byte ranges are treated.
+
+    :ivar multipart: whether several ranges are answered in parts, rather than with
+        everything.
+    """
+
+    multipart: bool = True
+
+    @property
+    def limit(self) -> int:
+        """How many ranges one request may have; a request for more gets everything."""
+        return _MOST_RANGES if self.multipart else 1
 
 
 def incomplete_response(head: StoredResponse, headers: Headers, octets: bytes
@@ -84,6 +108,49 @@ def same_representation(stored: StoredResponse, fresh: StoredResponse) -> bool:
     before = strong_validator(stored.headers, stored.received)
     after = strong_validator(fresh.headers, fresh.received)
     return before is not None and before == after and stored.length == fresh.length
+
+
+def wanted_spans(stored: StoredResponse, request: Request, now: float,
+                 rules: RangeRules) -> list[Span] | None:
+    """
+    :return: which octets a request wants of a response of known length; None for all of
+        them, and none where there are no such octets.
+    """
+    if b"range" not in request.headers:
+        return None
+    if request.method != b"GET" or stored.status != 200 or stored.length is None:
+        return None
+    wanted = parse_range(request.headers, rules.limit)
+    if not wanted or not range_applies(request.headers, stored.headers, now):
+        return None
+    if not stored.length:
+        # The last octets of nothing exist (RFC 9110 section 14.1.2), but no Content-Range can
+        # say so; and some clients ask for ranges of anything, to bound what they get.
+        return None
+    return satisfiable(wanted, stored.length)
+
+
+def needs_all(head: StoredResponse, request: Request, rules: RangeRules) -> bool:
+    """
+    :param head: of an answer that is on its way.
+    :return: whether a request can only be answered when all of it is here: one for several
+        ranges, or for any while the length is not known.
+    """
+    if b"range" not in request.headers or head.status != 200:
+        return False
+    wanted = parse_range(request.headers, rules.limit)
+    return len(wanted) > 1 or (bool(wanted) and head.length is None)
+
+
+def missing_spans(stored: StoredResponse, request: Request, now: float,
+                  rules: RangeRules) -> tuple[Span, ...]:
+    """
+    :param stored: as in L{wanted_spans}.
+    :return: what of the octets that a request wants is not stored, in order.
+    """
+    if stored.is_whole:
+        return ()
+    return missing_of(stored, wanted_spans(stored, request, now, rules))
 
 
 def missing_of(stored: StoredResponse, spans: Sequence[Span] | None) -> tuple[Span, ...]:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
+from trickster.errors import Reason
 from trickster.http.byte_ranges import Span, parse_range, range_field
-from trickster.http.cache_control import NO_DIRECTIVES, Directives
+from trickster.http.cache_control import NO_DIRECTIVES, Directives, honoured_directives
 from trickster.http.conditions import strong_validator, validators
 from trickster.http.fields import CONDITIONS
-from trickster.keys.cache_key import KeyRules, Merged, digest, merged
+from trickster.keys.cache_key import READ_ONLY, Merged, digest, key_of, merged
+from trickster.keys.form_fields import is_form
 from trickster.messages import Collecting, Headers, Octets, Request
+from trickster.objects.options import ObjectOptions
 from trickster.objects.stored_response import StoredResponse
 
 # What origins that are asked for whole answers only never see.
@@ -37,50 +40,76 @@ class Lookup:
 
 
 @frozen
-class RequestRules:
+class Found:
     """
-    How requests are changed on their way.
+    What a lookup found.
 
-    :ivar key: what makes lookups equal; equal ones are fetched alike.
-    :ivar range_limit: the most ranges that are asked for at once.
-    :ivar wholly: whether only whole answers are of use, and not those to conditions and
-        ranges.
+    :ivar stored: the newest response that matches the request, if any.
+    :ivar slot: equal for requests that, as far as is known, select the same response.
+    :ivar others: whether there are stored responses for other requests to the same key.
     """
 
-    key: KeyRules
-    range_limit: int
-    wholly: bool = False
+    stored: StoredResponse | None
+    slot: str
+    others: bool = False
 
 
-def forwarded_request(lookup: Lookup, rules: RequestRules) -> Request:
+def why_passed(request: Request, options: ObjectOptions) -> Reason | None:
+    """:return: why a request is none of the cache's business; None where it may be looked up."""
+    if options.overrides.are_in(request.headers):
+        return Reason.OVERRIDE_HEADER
+    if request.method in READ_ONLY:
+        return Reason.PROXY_PATH if is_more_than_reading(request) else None
+    if request.method != b"POST" or not options.takes_body:
+        return Reason.METHOD
+    # Origins read only forms that say so.
+    if request.body.length != 0 and options.route.form and not is_form(request.headers):
+        return Reason.UNPARSABLE_BODY
+    return None
+
+
+def lookup_of(request: Request, body: bytes | None, options: ObjectOptions) -> Lookup:
+    """
+    :param request: one that is not to be passed.
+    :param body: of the request, whole; None for GET and HEAD.
+    :raises trickster.messages.MalformedParams: its parameters cannot be read in one way only.
+    :raises trickster.keys.form_fields.UnreadableBody: nor can its body.
+    """
+    params = merged(options.key, request, body) if options.key.form else None
+    return Lookup(
+        key_of(options.key, request, body, params), request, body,
+        honoured_directives(request.headers, options.honour_request_directives), params)
+
+
+def forwarded_request(lookup: Lookup, options: ObjectOptions) -> Request:
     """
     :return: the client's own request, conditions and all, with the parameters that its key
         is made of.
     """
-    return evolve(_canonical(lookup, rules), method=lookup.request.method)
+    return evolve(_canonical(lookup, options), method=lookup.request.method)
 
 
-def fetch_request(lookup: Lookup, rules: RequestRules) -> Request:
+def fetch_request(lookup: Lookup, options: ObjectOptions) -> Request:
     """:return: the request to send where nothing is stored."""
-    request = _canonical(lookup, rules)
+    request = _canonical(lookup, options)
     headers = request.headers
-    if rules.wholly:
+    if options.fetches_whole:
         headers = headers.without(*UNSENT_WHEN_WHOLE)
-    elif b"range" in headers and not parse_range(headers, rules.range_limit):
+    elif b"range" in headers and not parse_range(headers, options.ranges.limit):
         headers = headers.without(b"range", b"if-range")
     return evolve(request, headers=headers, collecting=Collecting())
 
 
-def conditional_request(lookup: Lookup, stored: StoredResponse, rules: RequestRules) -> Request:
+def conditional_request(lookup: Lookup, stored: StoredResponse, options: ObjectOptions) -> Request:
     """:return: the request to send where what is stored may still be good."""
-    request = fetch_request(lookup, rules)
+    request = fetch_request(lookup, options)
     gone = CONDITIONS if not stored.is_whole else (*CONDITIONS, b"range")
     headers = request.headers.without(*gone).with_added(*validators(stored.headers))
     return evolve(request, headers=headers)
 
 
 def range_request(lookup: Lookup, stored: StoredResponse, missing: Sequence[Span],
-                  rules: RequestRules) -> Request | None:
+                  options: ObjectOptions) -> Request | None:
     """
     :param missing: what the client wants and is not stored.
     :return: the request for exactly that, of the very representation that is stored; None
@@ -89,24 +118,24 @@ def range_request(lookup: Lookup, stored: StoredResponse, missing: Sequence[Span
     validator = strong_validator(stored.headers, stored.received)
     if validator is None:
         return None
-    request = fetch_request(lookup, rules)
+    request = fetch_request(lookup, options)
     headers = request.headers.without(*CONDITIONS, b"range").with_added(
         (b"Range", range_field(missing)), (b"If-Range", validator))
     return evolve(request, headers=headers)
 
 
-def _canonical(lookup: Lookup, rules: RequestRules) -> Request:
+def _canonical(lookup: Lookup, options: ObjectOptions) -> Request:
     request = lookup.request
     method = b"GET" if request.method == b"HEAD" else request.method
-    if rules.key.form and (rules.key.normalise is not None or rules.key.align is not None):
-        return _normalised(lookup, method, rules)
+    if options.key.form and (options.key.normalise is not None or options.key.align is not None):
+        return _normalised(lookup, method, options)
     body = Octets(lookup.body) if lookup.body is not None else Octets()
     return evolve(request, method=method, body=body)
 
 
-def _normalised(lookup: Lookup, method: bytes, rules: RequestRules) -> Request:
+def _normalised(lookup: Lookup, method: bytes, options: ObjectOptions) -> Request:
     request = lookup.request
-    asked = lookup.merged or merged(rules.key, request, lookup.body)
+    asked = lookup.merged or merged(options.key, request, lookup.body)
     encoded = asked.params.encode()
     if lookup.body:
         return evolve(request, method=method, target=request.path, body=Octets(encoded))
@@ -114,7 +143,7 @@ def _normalised(lookup: Lookup, method: bytes, rules: RequestRules) -> Request:
     return evolve(request, method=method, target=target, body=Octets())
 
 
-def slot_of(slot: str, sent: Headers) -> str:
+def fetch_slot(slot: str, sent: Headers) -> str:
     """
     :param slot: of the variant.
     :param sent: the fields of the request that is sent.

@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from secrets import token_hex
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
+from twisted.internet.interfaces import IReactorTime
 
 from trickster.bodies import Pieces
+from trickster.collapsing.byte_budget import ByteBudget
+from trickster.collapsing.fills import Streaming
 from trickster.collapsing.readers import BodyReader
-from trickster.http.byte_ranges import Span, content_range, parse_range, satisfiable
+from trickster.http.byte_ranges import Span, content_range
 from trickster.http.conditions import (
     Verdict,
     evaluate,
     has_conditions,
     not_modified_headers,
-    range_applies,
 )
 from trickster.http.partial_content import multipart
 from trickster.interfaces import IBody
 from trickster.messages import Headers, Octets, Outcome, Request, Response
+from trickster.objects.partial_responses import RangeRules, wanted_spans
 from trickster.objects.stored_response import StoredResponse
 
-_MOST_RANGES = 64
 
-
-@frozen
-class RangeRules:
-    """
-    How requests for byte ranges are treated.
-
-    :ivar boundary: makes the text between parts; it must be unpredictable, lest a body
-        contain it on purpose.
-    :ivar multipart: whether several ranges are answered in parts, rather than with
-        everything.
-    """
-
-    boundary: Callable[[], bytes]
-    multipart: bool = True
-
-    @property
-    def limit(self) -> int:
-        """How many ranges one request may have; a request for more gets everything."""
-        return _MOST_RANGES if self.multipart else 1
+def unpredictable_boundary() -> bytes:
+    """:return: the text between the parts of one answer; never the same twice."""
+    return token_hex(16).encode("ascii")
 
 
 @frozen
@@ -53,6 +40,8 @@ class Reply:
     :ivar now: in seconds of the clock that ages are counted by.
     :ivar outcome: how it came about; its C{age} and C{ttl} are filled in.
     :ivar is_reused: whether it was not made for this very request, and so has an C{Age}.
+    :ivar boundary: makes the text between parts; it must be unpredictable, lest a body
+        contain it on purpose.
     """
 
     stored: StoredResponse
@@ -61,9 +50,45 @@ class Reply:
     outcome: Outcome
     rules: RangeRules
     is_reused: bool = True
+    boundary: Callable[[], bytes] = unpredictable_boundary
 
 
-def answer(reply: Reply) -> Response:
+@define(eq=False)
+class Responses:
+    """
+    Answers lookups, and counts what the answers hold.
+
+    :ivar _boundary: as in L{Reply}.
+    """
+
+    _clock: IReactorTime
+    _in_flight: ByteBudget
+    _rules: RangeRules
+    _boundary: Callable[[], bytes] = unpredictable_boundary
+
+    def reusing(self, stored: StoredResponse, request: Request, outcome: Outcome,
+                is_reused: bool = True) -> Response:
+        """
+        :param outcome: as in L{Reply}, like C{is_reused}.
+        :raises trickster.bodies.BodyTooLarge: there is no room for it in flight.
+        """
+        response = response_of(self._reply(stored, request, outcome, is_reused))
+        self._in_flight.count(response.body, stored, stored.held)
+        return response
+
+    def streaming(self, streaming: Streaming[StoredResponse], request: Request,
+                  outcome: Outcome, is_reused: bool) -> Response:
+        """:return: an answer whose body is still coming."""
+        reply = self._reply(streaming.stored, request, outcome, is_reused)
+        return streaming_response(streaming.body, reply)
+
+    def _reply(self, stored: StoredResponse, request: Request, outcome: Outcome,
+               is_reused: bool) -> Reply:
+        return Reply(stored, request, self._clock.seconds(), outcome, self._rules, is_reused,
+                     self._boundary)
+
+
+def response_of(reply: Reply) -> Response:
     """:return: the answer from a stored response whose octets are here."""
     stored = reply.stored
     verdict = _verdict(reply)
@@ -77,10 +102,10 @@ def answer(reply: Reply) -> Response:
     response = _response(reply, Octets())
     if not spans:
         return _unsatisfiable(response, stored.length)
-    return _partial(stored, spans, response, reply.rules)
+    return _partial(reply, spans, response)
 
 
-def live_answer(body: BodyReader, reply: Reply) -> Response:
+def streaming_response(body: BodyReader, reply: Reply) -> Response:
     """
     :param body: one that is still coming.
     :return: the answer to one of those who follow it.
@@ -145,38 +170,6 @@ def _bodyless(response: Response, length: int | None) -> Response:
         (b"Content-Length", b"%d" % length)))
 
 
-def wanted_spans(stored: StoredResponse, request: Request, now: float,
-                 rules: RangeRules) -> list[Span] | None:
-    """
-    :return: which octets a request wants of a response of known length; None for all of
-        them, and none where there are no such octets.
-    """
-    if b"range" not in request.headers:
-        return None
-    if request.method != b"GET" or stored.status != 200 or stored.length is None:
-        return None
-    wanted = parse_range(request.headers, rules.limit)
-    if not wanted or not range_applies(request.headers, stored.headers, now):
-        return None
-    if not stored.length:
-        # The last octets of nothing exist (RFC 9110 section 14.1.2), but no Content-Range can
-        # say so; and some clients ask for ranges of anything, to bound what they get.
-        return None
-    return satisfiable(wanted, stored.length)
-
-
-def needs_all(head: StoredResponse, request: Request, rules: RangeRules) -> bool:
-    """
-    :param head: of an answer that is on its way.
-    :return: whether a request can only be answered when all of it is here: one for several
-        ranges, or for any while the length is not known.
-    """
-    if b"range" not in request.headers or head.status != 200:
-        return False
-    wanted = parse_range(request.headers, rules.limit)
-    return len(wanted) > 1 or (bool(wanted) and head.length is None)
-
-
 def _unsatisfiable(response: Response, length: int) -> Response:
     """:return: the 416 that says how much there is (RFC 9110 section 15.5.17)."""
     headers = _without_content(response.headers).with_added(
@@ -184,16 +177,15 @@ def _unsatisfiable(response: Response, length: int) -> Response:
     return evolve(response, status=416, headers=headers, body=Octets(), phrase=b"")
 
 
-def _partial(stored: StoredResponse, spans: list[Span], response: Response,
-             rules: RangeRules) -> Response:
+def _partial(reply: Reply, spans: list[Span], response: Response) -> Response:
     response = evolve(response, status=206, phrase=b"")
-    content = stored.content
+    content = reply.stored.content
     if len(spans) == 1:
         part = content.part_with(spans[0])
         buffers = list(part.cut(spans[0])) if part is not None else []
         return evolve(response, body=Pieces.of(buffers), headers=response.headers.with_set(
             b"Content-Range", content_range(spans[0], content.length)))
-    boundary = rules.boundary()
+    boundary = reply.boundary()
     kind = b"multipart/byteranges; boundary=" + boundary
     return evolve(response, body=Pieces.of(list(multipart(content, spans, boundary))),
                   headers=response.headers.with_set(b"Content-Type", kind))

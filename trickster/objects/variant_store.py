@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.collapsing.key_locks import KeyLocks
@@ -24,6 +24,7 @@ from trickster.keys.selecting import (
 )
 from trickster.messages import Headers
 from trickster.objects.codec import Entry, Unreadable, Variants, from_octets, to_octets
+from trickster.objects.requests import Found
 from trickster.objects.stored_response import StoredResponse
 
 # Responses that vary by ever new fields would otherwise cost ever more look-ups.
@@ -32,21 +33,6 @@ _MOST_FIELD_SETS = 4
 _SLOTTED = frozenset((WHO, AUTHORIZATION))
 # What is not known to matter for anything but an error.
 _UNSLOTTED = frozenset((ALL_FIELDS,))
-
-
-@frozen
-class Found:
-    """
-    What a look-up gave.
-
-    :ivar stored: the newest response that matches the request, if any.
-    :ivar slot: equal for requests that, as far as is known, select the same response.
-    :ivar others: whether there are stored responses for other requests to the same key.
-    """
-
-    stored: StoredResponse | None
-    slot: str
-    others: bool = False
 
 
 @define
