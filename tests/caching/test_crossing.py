@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.collapsing.test_broadcast import FakeSpool
+from tests.collapsing.fakespool import FakeSpool
 from tests.objects.objectworld import START, Client, ObjectStore, OctetStore, Origin, World
 from tests.ranges.deltarig import NOW, Rig, range_request
 from trickster.bodies import read_all

@@ -16,7 +16,7 @@ from tests.objects.objectworld import Client, SlowBody, World
 from tests.ranges.deltarig import FORM, NOW, Rig, range_request
 from tests.ranges.fakeprometheus import in_pieces
 from trickster.bodies import Pieces, read_all
-from trickster.collapsing.byte_budget import SMALL, BodyTooLarge, ByteBudget
+from trickster.collapsing.byte_budget import SMALL, ByteBudget
 from trickster.collapsing.hit_memo import HitMemo
 from trickster.errors import Overloaded, Reason, RequestTooLarge
 from trickster.messages import Headers, Octets, Request, Response, Status
@@ -26,54 +26,6 @@ from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import at_once
 
 LARGE = 200_000  # seconds of one minute's step: some 250 KiB of the fake's samples
-
-
-class CountTests(SynchronousTestCase):
-    """Bodies that are read slowly."""
-
-    def setUp(self) -> None:
-        self.budget = ByteBudget(10 * SMALL)
-
-    def test_as_long_as_it_exists(self) -> None:
-        """A body counts until nothing holds on to it, closed or not."""
-        body = Octets(b"x" * (SMALL + 1))
-        self.budget.count(body)
-        self.assertEqual(self.budget.held, SMALL + 1)
-        del body
-        self.assertEqual(self.budget.held, 0)
-
-    def test_once(self) -> None:
-        """What several bodies are made of counts once, until the last of them is gone."""
-        made_of = object()
-        bodies = [Pieces.of([b"x"]) for _ in range(3)]
-        for body in bodies:
-            self.budget.count(body, made_of, 4 * SMALL)
-        other = Pieces.of([b"y"])
-        self.budget.count(other, object(), 2 * SMALL)
-        self.assertEqual(self.budget.held, 6 * SMALL)
-        del body, bodies[1:]
-        self.assertEqual(self.budget.held, 6 * SMALL)
-        bodies.clear()
-        self.assertEqual(self.budget.held, 2 * SMALL)
-
-    def test_no_room(self) -> None:
-        """What finds no room beside what is held is refused, and does not count."""
-        first, second = Pieces.of([b"x"]), Pieces.of([b"y"])
-        self.budget.count(first, object(), 6 * SMALL)
-        error = self.assertRaises(BodyTooLarge, self.budget.count, second, object(), 5 * SMALL)
-        self.assertEqual((error.reason, self.budget.held), (Reason.IN_FLIGHT_BUDGET, 6 * SMALL))
-
-    def test_alone(self) -> None:
-        """One alone always finds room: it could else never be answered from a cache."""
-        body = Pieces.of([b"x"])
-        self.budget.count(body, object(), 11 * SMALL)
-        self.assertEqual(self.budget.held, 11 * SMALL)
-
-    def test_small(self) -> None:
-        """Small ones do not count: their number is bounded by that of the connections."""
-        body = Octets(b"x" * SMALL)
-        self.budget.count(body)
-        self.assertEqual(self.budget.held, 0)
 
 
 class RequestBodyTests(SynchronousTestCase):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.bodies import Pieces
-from trickster.collapsing.byte_budget import BodyTooLarge, ByteBudget
+from trickster.bodies import BodyTooLarge, Pieces
+from trickster.collapsing.byte_budget import SMALL, ByteBudget
 from trickster.errors import Reason, UpstreamBroke
 from trickster.messages import Octets
 from trickster.testing.bodies import PausedBody
@@ -129,4 +129,59 @@ class ReservationTests(SynchronousTestCase):
         with self.first as first:
             self.assertEqual(at_once(first.read_all(Pieces.streamed([b"abc"]), 3)), b"abc")
             self.assertEqual(self.budget.held, 3)
+        self.assertEqual(self.budget.held, 0)
+
+
+class CountTests(SynchronousTestCase):
+    """Bodies that are read slowly."""
+
+    def setUp(self) -> None:
+        """Room for ten that count."""
+        self.budget = ByteBudget(10 * SMALL)
+
+    def test_as_long_as_it_exists(self) -> None:
+        """A body counts until nothing holds on to it, closed or not."""
+        body = Octets(b"x" * (SMALL + 1))
+        self.budget.count(body)
+        self.assertEqual(self.budget.held, SMALL + 1)
+        del body
+        self.assertEqual(self.budget.held, 0)
+
+    def test_once(self) -> None:
+        """What several bodies are made of counts once, until the last of them is gone."""
+        made_of = object()
+        bodies = [Pieces.of([b"x"]) for _ in range(3)]
+        for body in bodies:
+            self.budget.count(body, made_of, 4 * SMALL)
+        other = Pieces.of([b"y"])
+        self.budget.count(other, object(), 2 * SMALL)
+        self.assertEqual(self.budget.held, 6 * SMALL)
+        del body, bodies[1:]
+        self.assertEqual(self.budget.held, 6 * SMALL)
+        bodies.clear()
+        self.assertEqual(self.budget.held, 2 * SMALL)
+
+    def test_no_room(self) -> None:
+        """What finds no room beside what is held is refused, and does not count."""
+        first, second = Pieces.of([b"x"]), Pieces.of([b"y"])
+        self.budget.count(first, object(), 6 * SMALL)
+        error = self.assertRaises(BodyTooLarge, self.budget.count, second, object(), 5 * SMALL)
+        self.assertEqual((error.reason, self.budget.held), (Reason.IN_FLIGHT_BUDGET, 6 * SMALL))
+
+    def test_alone(self) -> None:
+        """One alone always finds room: it could else never be answered from a cache."""
+        body = Pieces.of([b"x"])
+        self.budget.count(body, object(), 11 * SMALL)
+        self.assertEqual(self.budget.held, 11 * SMALL)
+
+    def test_cut(self) -> None:
+        """A small body has octets of its own, however large that is from which it was cut."""
+        body = Octets(b"x" * SMALL)
+        self.budget.count(body, object(), 5 * SMALL)
+        self.assertEqual(self.budget.held, 0)
+
+    def test_small(self) -> None:
+        """Small ones do not count: their number is bounded by that of the connections."""
+        body = Octets(b"x" * SMALL)
+        self.budget.count(body)
         self.assertEqual(self.budget.held, 0)

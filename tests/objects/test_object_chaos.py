@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.collapsing.test_broadcast import FakeSpool
+from tests.collapsing.fakespool import FakeSpool
 from tests.objects.objectworld import Client, ObjectStore, OctetStore, SlowBody, World, broken
 from trickster.errors import UpstreamUnreachable
 from trickster.messages import Request, Response

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.collapsing.test_broadcast import FakeSpool
+from tests.collapsing.fakespool import FakeSpool
 from tests.objects.objectworld import START, ObjectStore, Origin, SlowBody, World, broken
 from trickster.collapsing.broadcast import Buffering
 from trickster.errors import Reason, UpstreamBroke, UpstreamUnreachable

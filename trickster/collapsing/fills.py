@@ -144,16 +144,13 @@ class Fill(Generic[R]):
 
     def wait(self) -> Deferred[FillResult[R]]:
         """:return: fires with the result; cancelling it leaves the exchange to the others."""
-        if not self._has_result():
+        if self._end is None and not self._can_be_read():
             waiter = self._waiters.wait(self.left)
             self._wake()
             return waiter
         told: Deferred[FillResult[R]] = Deferred()
         told.callback(self._result())
         return told
-
-    def _has_result(self) -> bool:
-        return self._end is not None or self._can_be_read()
 
     def _can_be_read(self) -> bool:
         return self._body is not None and (self.is_progressive or not self._stream_is_taken)

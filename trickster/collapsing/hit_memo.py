@@ -13,7 +13,7 @@ from trickster.messages import Headers, Octets, Outcome, Response
 from trickster.remembering import SizedLRU, octets_held
 
 _LARGEST_BODY = 128 << 10
-# About what the objects of one hit take beside its octets, its question and its fields.
+# About what the objects of one hit take beside its octets, its key and its fields.
 _OVERHEAD = 1024
 # Times that its fields are held: as they came, by name, with those that say how, as they are
 # sent; and by name once more.
@@ -63,7 +63,7 @@ class HitMemo:
     def of(self, store: Any) -> CacheHits | None:
         """
         :param store: where a cache keeps what its hits are made from.
-        :return: the memo for one cache, whose questions are no other one's; None where the
+        :return: the memo for one cache, whose hits are no other one's; None where the
             store does not give back the very object that was put, or none are remembered.
         """
         if not self.limit or not IReferenceStore.providedBy(store):
@@ -78,26 +78,26 @@ class CacheHits:
     _memo: HitMemo
     _store: IReferenceStore
 
-    def response(self, question: Hashable, now: float) -> Response | None:
+    def response(self, memo_key: Hashable, now: float) -> Response | None:
         """
-        :param question: everything about a request that its answer may depend on.
+        :param memo_key: everything about a request that its answer may depend on.
         :param now: the clock's seconds.
         :return: the answer given before, its body unread, if it still holds.
         """
         memo = self._memo
-        found = memo.kept.get((self, question))
+        found = memo.kept.get((self, memo_key))
         if found is None:
             memo.misses += 1
             return None
         stored = self._store.get_object(found.key)
         if now >= found.until or stored is None or stored is not found.stored():
-            memo.kept.pop((self, question))
+            memo.kept.pop((self, memo_key))
             memo.misses += 1
             return None
         memo.hits += 1
         return Response(found.status, found.headers, Octets(found.octets), found.outcome)
 
-    def keep(self, question: Hashable, key: str, until: float, response: Response) -> None:
+    def keep(self, memo_key: Hashable, key: str, until: float, response: Response) -> None:
         """
         Remember a full hit, if it is small.
 
@@ -109,6 +109,6 @@ class CacheHits:
             return
         hit = Hit(key, ref(stored), until, response.status, response.headers, body.octets,
                   response.outcome)
-        self._memo.kept.put((self, question), hit, _OVERHEAD + len(body.octets)
-                            + octets_held(question)
+        self._memo.kept.put((self, memo_key), hit, _OVERHEAD + len(body.octets)
+                            + octets_held(memo_key)
                             + _FORMS_OF_FIELDS * octets_held(response.headers.pairs))
