@@ -13,16 +13,24 @@ from trickster.compose.administration import health_check
 from trickster.compose.backends import Backend, Surroundings
 from trickster.config.backends import BackendOptions, HealthCheckOptions, TlsOptions
 from trickster.http.origin_url import OriginURL
+from trickster.messages import Request
 from trickster.observability.metrics import Metrics
 from trickster.origins.web import WebOptions, reverse_proxy
 from trickster.stores.memory import MemoryStore
 
 
 class _Unreachable:
-    """Connects to nothing."""
+    """Connects to nothing, and notes that it should."""
+
+    asked = 0
+
+    def __call__(self) -> _Unreachable:
+        """The connector of a client."""
+        return self
 
     def connect(self, factory: object) -> Deferred[Any]:
         """:return: what never comes."""
+        self.asked += 1
         return Deferred()
 
 
@@ -36,15 +44,17 @@ class HealthCheckTests(SynchronousTestCase):
     def probed(self, origin: str = "http://prom:9090/prefix", **said: Any) -> str:
         """:return: what the check of such a backend connects to, and asks there."""
         self.connected: list[tuple[str, bool]] = []
+        self.unreachable: list[_Unreachable] = []
 
         def connector(where: OriginURL, options: BackendOptions) -> _Unreachable:
             self.connected.append((str(where), options.tls.insecure_skip_verify))
-            return _Unreachable()
+            self.unreachable.append(_Unreachable())
+            return self.unreachable[-1]
 
         def unwanted() -> Any:
             raise AssertionError
 
-        clock = Clock()
+        clock = self.clock = Clock()
         around = Surroundings(clock, Metrics(CollectorRegistry(), "0"), None, connector,
                               unwanted, "here", unwanted)
         options = BackendOptions(
@@ -58,11 +68,27 @@ class HealthCheckTests(SynchronousTestCase):
         return str(self.backend.probed.origin)
 
     def test_origin(self) -> None:
-        """Where nothing is said, the backend's own connections are used."""
+        """Where nothing is said, the check connects to the origin, as the backend does."""
         self.assertEqual(self.probed(), "http://prom:9090/prefix")
-        self.assertIs(self.backend.probed, self.backend.upstream)
+        self.assertEqual(self.connected, [("http://prom:9090/prefix", True)] * 2)
         self.assertEqual(self.probed(host="prom:9090", scheme="http"), "http://prom:9090/prefix")
-        self.assertEqual(len(self.connected), 1)
+
+    def test_beside_requests(self) -> None:
+        """
+        A check waits for no slot among the backend's connections, and takes none: an origin
+        that is busy with all the requests it may have is not ill for that.
+        """
+        self.probed()
+        asked, most = Request(b"GET", b"/"), self.backend.options.max_concurrent_conns
+        under_way = [Deferred.fromCoroutine(self.backend.upstream.respond(asked))
+                     for _ in range(most + 1)]
+        under_way.append(Deferred.fromCoroutine(self.check.probe()))
+        self.assertEqual([one.asked for one in self.unreachable], [most, 1])
+        self.assertEqual(self.backend.upstream.stats.waiting, 1)
+        for each in under_way:
+            each.cancel()
+            self.failureResultOf(each)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_host(self) -> None:
         """A host, with its port, is where the check connects, and what Host says."""

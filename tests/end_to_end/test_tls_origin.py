@@ -93,6 +93,16 @@ class TlsOriginTests(Standing):
         """Every certificate is accepted only where that is configured."""
         self.assertEqual(self.ask("careless").status, 200)
 
+    def test_health(self) -> None:
+        """Health checks believe, and are believed, like requests: and say why not."""
+        for backend, status, detail in (
+                ("believed", 200, ""), ("careless", 200, ""), ("known", 200, ""),
+                ("default", 503, "TLS: certificate verify failed"),
+                ("named", 503, "TLS: the certificate is not for this name")):
+            answer = fetch(f"{self.trickster.metrics_url}/trickster/health/{backend}")
+            self.assertEqual(answer.status, status)
+            self.assertIn(detail, answer.headers.get("Trk-HC-Detail", ""))
+
     def test_our_certificate(self) -> None:
         """The origin sees the certificate that the configuration names."""
         self.assertEqual(self.ask("known").body, b"trickster.test")

@@ -62,6 +62,7 @@ from trickster.routing.router import BackendRoute
 from trickster.spans import Place
 from trickster.timeseries.wire import Codec
 from trickster.upstream.client import UpstreamClient
+from trickster.upstream.side_client import SideClient
 
 # Seconds that a time-series origin's answers are kept that cannot be cached by range.
 _WHOLE_TTL = 60.0
@@ -109,7 +110,7 @@ class Backend:
 
     :ivar name: in the configuration.
     :ivar upstream: the way to the origin.
-    :ivar probed: the way that health checks take; another one where the configuration says so.
+    :ivar probed: the way that health checks take, beside that of requests.
     :ivar negative: seconds that failures are kept, by status.
     """
 
@@ -120,7 +121,7 @@ class Backend:
     negative: dict[int, float]
     around: Surroundings
     upstream: UpstreamClient = field(init=False)
-    probed: UpstreamClient = field(init=False)
+    probed: SideClient = field(init=False)
     _origin: CountedOrigin = field(init=False)
     _in_flight: ByteBudget = field(init=False)
     _runtime: CacheRuntime = field(init=False)
@@ -130,9 +131,8 @@ class Backend:
     def __attrs_post_init__(self) -> None:
         options = self.options
         origin = OriginURL.parse(options.origin_url)
-        self.upstream = self.probed = self._client(origin)
-        if probe_origin(options) != origin:
-            self.probed = self._client(probe_origin(options))
+        self.upstream = self._client(origin)
+        self.probed = self._side_client(probe_origin(options))
         self._origin = CountedOrigin(
             self.upstream, self.around.metrics.origin(self.name, options.provider),
             OutageLog(self.name, OriginURL.parse(options.origin_url).place, self.around.clock))
@@ -155,9 +155,8 @@ class Backend:
         """
         for stop in self._stops:
             stop()
-        # The same one twice, where it is one, does no harm.
-        clients = (self.upstream, self.probed)
-        return gatherResults([each.stop() for each in clients]).addCallback(lambda _: None)
+        return gatherResults([self.upstream.stop(), self.probed.stop()]).addCallback(
+            lambda _: None)
 
     def _client(self, origin: OriginURL) -> UpstreamClient:
         options, around = self.options, self.around
@@ -165,6 +164,11 @@ class Backend:
         return UpstreamClient(origin, upstream_options(options, around.server_name),
                               around.connector(origin, options), around.clock,
                               on_lenient=counters.lenient)
+
+    def _side_client(self, origin: OriginURL) -> SideClient:
+        options, around = self.options, self.around
+        return SideClient(origin, upstream_options(options, around.server_name),
+                          around.connector(origin, options), around.clock)
 
     def abort(self) -> None:
         """Close the connections to the origin, also those with a request under way."""

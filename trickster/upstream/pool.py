@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 from service_identity import VerificationError
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.error import ConnectError, ConnectingCancelledError, TCPTimedOutError
+from twisted.internet.error import ConnectError, TCPTimedOutError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import (
     IAddress,
@@ -21,10 +21,10 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
 from trickster.http.origin_url import OriginURL
+from trickster.upstream.cancelling import promptly
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.protocol import Connection
 from trickster.upstream.slots import Slots
@@ -268,11 +268,7 @@ class Pool:
 
     async def _establish(self) -> Connection:
         connecting = self.connector().connect(_ConnectionFactory(self))
-        try:
-            connection = await _cancellable(connecting)
-        except ConnectingCancelledError as error:
-            raise CancelledError from error
-        made = cast(Connection, connection)
+        made = cast(Connection, await promptly(connecting, _abort))
         await made.established
         return made
 
@@ -318,26 +314,8 @@ class _ConnectionFactory(Factory):
         return self._pool.build()
 
 
-def _cancellable(connecting: Deferred[IProtocol]) -> Deferred[IProtocol]:
-    """
-    :return: the same, but cancelling it fails with C{CancelledError} at any endpoint: one that
-        looks a name up would say that there is no such name.
-    """
-    is_cancelled: list[bool] = []
-
-    def cancel(_: Deferred[IProtocol]) -> None:
-        is_cancelled.append(True)
-        connecting.cancel()
-
-    def tell(result: IProtocol | Failure) -> None:
-        if not is_cancelled:
-            told.callback(result)
-        elif isinstance(result, Connection):
-            result.abort()
-
-    told: Deferred[IProtocol] = Deferred(cancel)
-    connecting.addBoth(tell)
-    return told
+def _abort(connection: IProtocol) -> None:
+    cast(Connection, connection).abort()
 
 
 def unreachable(origin: OriginURL, error: Exception) -> RequestError:
