@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import shutil
@@ -15,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +42,34 @@ def program(name: str) -> str:
 
 
 # Below the ports that the system gives to connections, and to those that ask for any port;
-# and each worker of a parallel run has its own, so that none gets what another has just let go.
-_FIRST_PORT, _PORTS_A_WORKER, _MOST_WORKERS = 12_000, 2_400, 8
+# and each process of tests on the machine has its own, so that none gets what another has just
+# let go.
+_FIRST_PORT, _PORTS_A_PROCESS, _MOST_PROCESSES = 12_000, 1_200, 16
 _ports = itertools.count()
 
 
 def free_port() -> int:
     """:return: a TCP port that is free, and that no other test will take."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = _FIRST_PORT + worker % _MOST_WORKERS * _PORTS_A_WORKER
-    for _ in range(_PORTS_A_WORKER):
-        port = first + next(_ports) % _PORTS_A_WORKER
+    first = _first_port()
+    for _ in range(_PORTS_A_PROCESS):
+        port = first + next(_ports) % _PORTS_A_PROCESS
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError("there is no free port")
+
+
+@cache
+def _first_port() -> int:
+    """:return: of the ports that are for this process, which has them until it ends."""
+    claim = socket.socket(socket.AF_UNIX)
+    atexit.register(claim.close)
+    for number in range(_MOST_PROCESSES):
+        with suppress(OSError):
+            # A name without a file: it is let go with the process, however that ends.
+            claim.bind(f"\0trickster-tests-{number}")
+            return _FIRST_PORT + number * _PORTS_A_PROCESS
+    raise AssertionError("too many tests run at a time")
 
 
 @contextmanager
