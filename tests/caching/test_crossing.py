@@ -19,6 +19,7 @@ from tests.ranges.deltarig import NOW, Rig, range_request
 from trickster.bodies import read_all
 from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.hit_memo import HitMemo
+from trickster.collapsing.progressive_proxy import ProgressiveProxy
 from trickster.errors import TricksterError
 from trickster.http.dates import format_date
 from trickster.http.fields import COUNTED_FIELDS
@@ -27,7 +28,6 @@ from trickster.interfaces import IResponder
 from trickster.keys.identity import Identity, Overrides, field_names
 from trickster.messages import Headers, Octets, Request, Response
 from trickster.objects.options import Collapse
-from trickster.objects.progressive_proxy import ProgressiveProxy
 from trickster.routes import Route, Serve
 from trickster.testing.doubles import PausedOrigin
 

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.hit_for_pass import HitForPass
+from trickster.collapsing.progressive_proxy import ProgressiveProxy
 from trickster.collapsing.spool import ISpool
 from trickster.compose.memos import Memos
 from trickster.compose.overlay import PathPlan, overlaid
@@ -45,7 +46,6 @@ from trickster.middleware.translating import Change, TranslatingResponder
 from trickster.middleware.with_reason import WithReason
 from trickster.objects.cache import CacheRuntime, ObjectCache
 from trickster.objects.invalidation import InvalidatingProxy, Invalidation
-from trickster.objects.progressive_proxy import ProgressiveProxy
 from trickster.observability.accesslog import EntryLog
 from trickster.observability.forms import FormsKept
 from trickster.observability.metrics import Metrics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -10,13 +10,12 @@ from trickster.collapsing.broadcast import BroadcastBody, Buffering
 from trickster.collapsing.fills import Fill, FillResult, FillTable, Streaming, Unshared
 from trickster.errors import Reason
 from trickster.http.cache_control import request_directives
-from trickster.http.freshness import Policy, Rules, names_everything, policy_of, vary_names
+from trickster.http.freshness import Rules, names_everything, policy_of, vary_names
 from trickster.interfaces import IResponder
 from trickster.keys.cache_key import digest
 from trickster.keys.identity import Identity, Overrides
-from trickster.keys.selecting import matches, selecting_values
+from trickster.keys.selecting import Selecting, matches, selecting_values
 from trickster.messages import Engine, Headers, Outcome, Request, Response, Status
-from trickster.objects.stored_response import StoredResponse
 
 # Fields that make an answer another one, whether the origin says so in Vary or not.
 _TELLING = (b"authorization", b"cookie", b"range", b"if-range", b"if-match", b"if-none-match",
@@ -25,6 +24,20 @@ _TELLING = (b"authorization", b"cookie", b"range", b"if-range", b"if-match", b"i
 _NEVER_SHARED = frozenset((b"upgrade", b"expect", b"content-length", b"transfer-encoding"))
 _UNSHARED_DIRECTIVES = frozenset((b"no-cache", b"no-store"))
 _NO_RULES = Rules()
+
+
+@frozen
+class _Head:
+    """
+    What several clients get of one response before its body.
+
+    :ivar selecting: the request fields that must be equal for it to match.
+    """
+
+    status: int
+    headers: Headers
+    phrase: bytes
+    selecting: Selecting
 
 
 @implementer(IResponder)
@@ -42,7 +55,7 @@ class ProgressiveProxy:
     _buffering: Buffering
     identity: Identity
     overrides: Overrides
-    _table: FillTable[StoredResponse] = field(init=False)
+    _table: FillTable[_Head] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._table = FillTable.of(self._clock)
@@ -57,12 +70,12 @@ class ProgressiveProxy:
             return await self._inner.respond(request)
         fill = self._table.find(slot)
         if fill is not None:
-            return await self._told(request, await fill.wait(), Outcome(
+            return await self._response_of(request, await fill.wait(), Outcome(
                 Engine.PROXY, Status.PROXY_HIT, Reason.COLLAPSED))
         fill = Fill(is_progressive=True)
         waiter = fill.wait()
         self._table.begin(slot, fill, self._fetch(fill, slot, request))
-        return await self._told(request, await waiter, None)
+        return await self._response_of(request, await waiter, None)
 
     def _slot(self, request: Request) -> str | None:
         """:return: what is equal for requests that may share; None for one that may not."""
@@ -76,21 +89,21 @@ class ProgressiveProxy:
         return digest((request.authority, request.target, self.identity.of(headers),
                        *map(headers.joined, _TELLING)))
 
-    async def _told(self, request: Request, result: FillResult[StoredResponse],
-                    outcome: Outcome | None) -> Response:
+    async def _response_of(self, request: Request, result: FillResult[_Head],
+                           outcome: Outcome | None) -> Response:
         if isinstance(result, Unshared) and result.response is not None:
             if outcome is None:
                 return result.response
             result.response.body.close()
         if isinstance(result, Streaming):
-            stored = result.stored
-            if matches(stored.selecting, request.headers):
-                return Response(stored.status, stored.headers, result.body,
-                                outcome or result.outcome, stored.phrase)
+            head = result.stored
+            if matches(head.selecting, request.headers):
+                return Response(head.status, head.headers, result.body,
+                                outcome or result.outcome, head.phrase)
             result.body.close()
         return await self._inner.respond(request)
 
-    async def _fetch(self, fill: Fill[StoredResponse], slot: str, request: Request) -> None:
+    async def _fetch(self, fill: Fill[_Head], slot: str, request: Request) -> None:
         response = await self._inner.respond(request)
         try:
             await self._share(fill, slot, request, response)
@@ -98,20 +111,18 @@ class ProgressiveProxy:
             response.body.close()
             raise
 
-    async def _share(self, fill: Fill[StoredResponse], slot: str, request: Request,
-                     response: Response) -> None:
+    async def _share(self, fill: Fill[_Head], slot: str, request: Request, response: Response
+                     ) -> None:
         if not _may_be_shared(response):
             self._table.hit_for_pass.mark(slot, Reason.PROXY_PATH)
             fill.release(response)
             return
         selecting = selecting_values(vary_names(response.headers), request.headers)
-        stored = StoredResponse(
-            response.status, response.headers, (), response.body.length, Policy(), 0.0,
-            self._clock.seconds(), selecting, response.phrase)
+        head = _Head(response.status, response.headers, response.phrase, selecting)
         body = BroadcastBody(response.body, self._buffering, overflowed=lambda: None,
                              left=fill.left, is_end_awaited=lambda: False)
         outcome = evolve(response.outcome, origin_status=response.status)
-        fill.stream(stored, body, outcome, True)
+        fill.stream(head, body, outcome, True)
         await body.pump()
 
     def stop(self) -> None:

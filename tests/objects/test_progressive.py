@@ -1,0 +1,143 @@
+"""Progressive collapsed forwarding of what is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.collapsing.fakespool import FakeSpool
+from tests.objects.objectworld import SlowBody, World, broken
+from trickster.errors import UpstreamBroke
+from trickster.objects.options import Collapse
+
+
+def progressive(**options: Any) -> World:
+    """:return: a world with a progressive cache."""
+    return World.of(collapse=Collapse.PROGRESSIVE, **{"spool": FakeSpool, **options})
+
+
+class ProgressiveCacheTests(SynchronousTestCase):
+    """Those who come while the body is coming follow it."""
+
+    def test_follow(self) -> None:
+        """All clients get what is there at once; the origin is asked once; all is stored."""
+        for length in (9, None):
+            world = progressive()
+            early = world.ask(), world.ask()
+            body = SlowBody(length)
+            world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
+            body.send(b"abc")
+            late = world.ask()
+            self.assertEqual([c.octets for c in (*early, late)], [b"abc"] * 3)
+            self.assertEqual(late.response.body.length, length)
+            body.send(b"def", b"ghi", b"")
+            self.assertEqual([c.octets for c in (*early, late)], [b"abcdefghi"] * 3)
+            self.assertEqual((world.ask().result, world.asked), ("hit", 1))
+            self.assertEqual([c.result for c in (*early, late)],
+                             ["kmiss", "proxy-hit", "proxy-hit"])
+
+    def test_slow_reader(self) -> None:
+        """A slow reader slows no other, and loses nothing."""
+        world = progressive()
+        slow, fast = world.ask(reads=False), world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
+        body.send(*[b"x" * 100_000] * 5, b"")
+        self.assertEqual(len(fast.octets), 500_000)
+        self.assertEqual(world.ask().result, "hit")
+        self.successResultOf(Deferred.fromCoroutine(slow.read_all()))
+        self.assertEqual(slow.octets, fast.octets)
+
+    def test_too_large(self) -> None:
+        """What is too large goes to all, also those who come late, and is not stored."""
+        for length in (36_000, None):
+            world = progressive(max_object_size_bytes=10_000)
+            first = world.ask()
+            body = SlowBody(length)
+            world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
+            body.send(b"a" * 9000, b"b" * 9000, b"c" * 9000)
+            late = world.ask()
+            body.send(b"d" * 9000, b"")
+            self.assertEqual((len(first.octets), first.octets), (36_000, late.octets))
+            self.assertEqual((world.asked, world.store.entries), (1, {}))
+
+    def test_reader_vanishes(self) -> None:
+        """One that leaves harms no other; the last to leave ends it."""
+        world = progressive()
+        clients = [world.ask() for _ in range(3)]
+        body = SlowBody()
+        world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
+        body.send(b"abc")
+        clients[0].leave()
+        body.send(b"def")
+        self.assertEqual(clients[1].octets, b"abcdef")
+        clients[1].leave(), clients[2].leave()
+        self.assertTrue(body.was_closed and body.was_cancelled)
+        self.assertEqual((world.fetches, world.store.entries), (0, {}))
+
+    def test_origin_dies(self) -> None:
+        """Each reader is told; nothing is stored; the next asks anew."""
+        world = progressive()
+        clients = [world.ask(), world.ask()]
+        body = SlowBody()
+        world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
+        body.send(b"abc", broken())
+        self.assertEqual([type(c.error) for c in clients], [UpstreamBroke] * 2)
+        self.assertEqual(world.store.entries, {})
+        world.given(world.answer(Cache_Control="max-age=9"))
+        self.assertEqual(world.ask().octets, b"hello")
+
+    def test_range_of_what_is_there(self) -> None:
+        """A part that has arrived is given at once."""
+        world = progressive()
+        world.ask()
+        body = SlowBody(9)
+        world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
+        body.send(b"abcdef")
+        client = world.ask(Range="bytes=2-4")
+        self.assertEqual((client.status, client.octets, client.is_done), (206, b"cde", True))
+        self.assertEqual(client.header(b"content-range"), b"bytes 2-4/9")
+        self.assertEqual(world.asked, 1)
+
+    def test_range_of_what_is_not_there(self) -> None:
+        """One that has not is asked for."""
+        world = progressive()
+        world.ask()
+        body = SlowBody(9)
+        world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
+        body.send(b"abcdef")
+        world.ask(Range="bytes=4-8")
+        self.assertEqual(world.asked, 2)
+        self.assertEqual(world.origin.requests[-1].headers.get(b"range"), b"bytes=4-8")
+
+    def test_head_and_conditions(self) -> None:
+        """What can be answered from the head is, and all of it is stored nevertheless."""
+        world = progressive()
+        leader = world.ask(If_None_Match='"b"')
+        body = SlowBody(9)
+        world.origin.answer(world.answer(body=body, Cache_Control="max-age=9", ETag='"b"'))
+        self.assertEqual(leader.status, 304)
+        body.send(b"abcdefghi", b"")
+        self.assertEqual(world.ask().result, "hit")
+
+    def test_other_variant(self) -> None:
+        """A body for another variant is not followed."""
+        world = progressive()
+        world.ask(Accept="a")
+        body = SlowBody()
+        world.origin.answer(world.answer(body=body, Cache_Control="max-age=9", Vary="Accept"))
+        body.send(b"abc")
+        other = world.ask(Accept="b")
+        self.assertEqual((world.asked, other.response), (2, None))
+
+    def test_without_a_spool(self) -> None:
+        """Then a client cannot join what has been forgotten, and asks for it anew."""
+        world = progressive(spool=None, max_object_size_bytes=10)
+        world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
+        body.send(b"x" * 20)
+        world.ask()
+        self.assertEqual(world.asked, 2)
