@@ -43,7 +43,7 @@ class LocalAnswer:
 @frozen
 class Aligned:
     """
-    Parameters whose instants were rounded, so that more requests are the same question.
+    Parameters whose instants were rounded, so that more requests have the same key.
 
     :ivar params: what is asked instead.
     :ivar extent: the extent that they ask for, in nanoseconds since the epoch; None for an
@@ -57,7 +57,7 @@ class Aligned:
 @frozen
 class Translation:
     """
-    A question in the words of an origin that does not know all that clients see.
+    A request in the words of an origin that does not know all that clients see.
 
     :ivar path: of the origin that answers it.
     :ivar params: of query and form together.
@@ -90,10 +90,10 @@ class Route:
         stored, the headers say in any case.
     :ivar ignored_params: parameters that cannot change an answer and are no part of its key.
     :ivar key_headers: request headers, in lower case, whose values are part of the key.
-    :ivar form: whether a POST with an urlencoded form is the same question as a GET
-        with those parameters.
-    :ivar normalise: makes equal questions equal before the key is made; its
-        result is used for the key and sent to the origin.  It changes no answer.
+    :ivar form: whether a POST with an urlencoded form has the key of a GET with those
+        parameters.
+    :ivar normalise: makes requests for the same equal before the key is made; its result is
+        used for the key and sent to the origin.  It changes no answer.
     :ivar align: rounds the instants that are asked for, after C{normalise}; None where there
         is nothing to round.  The result header names the extent that is answered.  It is not
         used in C{timeseries_step_mode: phase}.
@@ -101,7 +101,7 @@ class Route:
     :ivar unkept: looks at the octets of a whole 200 answer, as the origin sent them, and says
         why they must not be stored although status and headers would allow it; None where
         they may be.
-    :ivar translate: puts every question that is sent to the origin, be it for a cache or past
+    :ivar translate: puts every request that is sent to the origin, be it for a cache or past
         it, into other words; its second argument are the parameters of query and form.  The
         key is made of the client's.  It may raise a L{trickster.errors.RequestError}.
     :ivar local: the answer of a C{Serve.LOCAL} route.

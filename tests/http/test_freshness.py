@@ -10,8 +10,8 @@ from tests.objects.objectworld import date, fields
 from trickster.errors import Reason
 from trickster.http.cache_control import NO_DIRECTIVES, Directives, parse_cache_control
 from trickster.http.freshness import (
+    FreshnessRules,
     Policy,
-    Rules,
     Use,
     age_value,
     initial_age,
@@ -90,7 +90,7 @@ class LifetimeTests(SynchronousTestCase):
         headers |= {} if modified is None else {"Last_Modified": date(NOW - modified)}
         guess = (modified or 0) / 10 if status in (200, 404) or public else 0.0
         explicit = [s for s in (shared, private, expires) if s is not None]
-        policy = policy_of(status, fields(**headers), NOW, Rules())
+        policy = policy_of(status, fields(**headers), NOW, FreshnessRules())
         self.assertAlmostEqual(policy.lifetime, explicit[0] if explicit else guess)
         self.assertEqual(policy.explicit, bool(explicit))
 
@@ -98,9 +98,11 @@ class LifetimeTests(SynchronousTestCase):
         """An operator's rules come first, and none is exceeded."""
         headers = fields(Cache_Control="max-age=60")
         for status, rules, lifetime in (
-                (404, Rules(negative={404: 3.0}), 3.0), (200, Rules(negative={404: 3.0}), 60.0),
-                (200, Rules(ttl=30.0), 30.0), (404, Rules(ttl=30.0), 60.0),
-                (200, Rules(max_ttl=5.0), 5.0), (200, Rules(ttl=30.0, max_ttl=5.0), 5.0)):
+                (404, FreshnessRules(negative={404: 3.0}), 3.0),
+                (200, FreshnessRules(negative={404: 3.0}), 60.0),
+                (200, FreshnessRules(ttl=30.0), 30.0), (404, FreshnessRules(ttl=30.0), 60.0),
+                (200, FreshnessRules(max_ttl=5.0), 5.0),
+                (200, FreshnessRules(ttl=30.0, max_ttl=5.0), 5.0)):
             self.assertEqual(policy_of(status, headers, NOW, rules).lifetime, lifetime)
 
 
@@ -158,7 +160,7 @@ class StorableTests(SynchronousTestCase):
                ) -> Reason | None:
         """:return: why an answer is not stored."""
         said = fields(**headers)
-        return not_storable(request, status, said, policy_of(status, said, NOW, Rules()))
+        return not_storable(request, status, said, policy_of(status, said, NOW, FreshnessRules()))
 
     def test_reasons(self) -> None:
         """One for each way not to be storable."""
@@ -190,8 +192,10 @@ class StorableTests(SynchronousTestCase):
         counted = frozenset((b"x-a", b"x-b", b"forwarded"))
         for vary, reason in (("X-A", None), ("x-b, x-a", None), ("X-A, X-C", Reason.VARY),
                              ("Forwarded", Reason.VARY), ("*, X-A", Reason.VARY_STAR)):
-            self.assertIs(not_for_others(fields(Vary=vary), counted, Rules()), reason, vary)
-        self.assertIsNone(not_for_others(fields(Vary="X-A"), frozenset((b"x-a",)), Rules()))
+            self.assertIs(
+                not_for_others(fields(Vary=vary), counted, FreshnessRules()), reason, vary)
+        self.assertIsNone(
+            not_for_others(fields(Vary="X-A"), frozenset((b"x-a",)), FreshnessRules()))
 
     def test_vary_names(self) -> None:
         """In lower case, over all lines, without what is empty."""

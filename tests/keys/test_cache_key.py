@@ -133,7 +133,7 @@ class FormKeyTests(SynchronousTestCase):
         self.assertIsNone(merged(rules, Request(b"GET", b"/a?t=0"), None).extent)
 
     def test_malformed(self) -> None:
-        """What may be read in several ways is no question."""
+        """What may be read in several ways has no key."""
         for target in (b"/a?b=%zz", b"/a?b;c"):
             with self.assertRaises(MalformedParams):
                 key(target, form=True)

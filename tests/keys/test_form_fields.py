@@ -183,7 +183,7 @@ class JsonTests(FieldCase):
             return
 
     def test_kinds_apart(self) -> None:
-        """The same field in bodies of different kinds is not the same question."""
+        """The same field in bodies of different kinds has not the same key."""
         found = [field_values(headers(kind), body, ["a"]) for kind, body in (
             (FORM, b"a=1"), (MULTIPART, whole(part())), ("application/json", b'{"a":"1"}'))]
         self.assertEqual(len({tuple(one) for one in found}), 3)

@@ -82,11 +82,11 @@ class OverridesTests(SynchronousTestCase):
             name for name in IDENTITY_HEADERS if name.startswith("x-forwarded-")}
         for name in known:
             self.assertFalse(Overrides(names).are_in(Headers(((name.encode(), b"unknown"),))), name)
-        told = Headers(((b"X-Forwarded-Team", b"a"),))
-        self.assertTrue(Overrides(names).are_in(told))
-        self.assertFalse(Overrides(names, frozenset((b"x-forwarded-team",))).are_in(told))
-        self.assertFalse(Overrides(frozenset((b"x-forwarded-tea",))).are_in(told))
-        self.assertTrue(Overrides(frozenset((b"*",))).are_in(told))
+        team = Headers(((b"X-Forwarded-Team", b"a"),))
+        self.assertTrue(Overrides(names).are_in(team))
+        self.assertFalse(Overrides(names, frozenset((b"x-forwarded-team",))).are_in(team))
+        self.assertFalse(Overrides(frozenset((b"x-forwarded-tea",))).are_in(team))
+        self.assertTrue(Overrides(frozenset((b"*",))).are_in(team))
 
     def test_second_line(self) -> None:
         """All lines of a field count."""

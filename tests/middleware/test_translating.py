@@ -1,4 +1,4 @@
-"""Questions in other words for the origin."""
+"""Tests of L{trickster.middleware.translating}: requests and responses in other words."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def collected(body: IBody, change: Change) -> IBody:
 
 
 def shouted(request: Request, params: Params) -> Translation:
-    """:return: the question in upper case; its answer in lower case."""
+    """:return: the request in upper case; its answer in lower case."""
     pairs = tuple((name, value.upper()) for name, value in params.pairs)
     return Translation(request.path, Params(pairs), answer=bytes.lower)
 
@@ -61,7 +61,7 @@ class TranslatingTests(SynchronousTestCase):
         return origin.requests[0], answer
 
     def test_query(self) -> None:
-        """The question is put into other words, and its answer back."""
+        """The request is put into other words, and its answer back."""
         for method in (b"GET", b"POST"):
             sent, answer = self.asked(Request(method, b"/q?a=b&a=c%26"))
             self.assertEqual((sent.method, sent.target), (method, b"/q?a=B&a=C%26"))
@@ -137,7 +137,7 @@ class TranslatingTests(SynchronousTestCase):
                 self.asked(request)
 
     def test_refused(self) -> None:
-        """A question that cannot be put into other words is not asked."""
+        """A request that cannot be put into other words is not sent."""
         def refuse(_: Request, __: Params) -> Translation:
             raise BadRequest("no such words")
 
@@ -145,7 +145,7 @@ class TranslatingTests(SynchronousTestCase):
             self.asked(Request(b"GET", b"/q"), translate=refuse)
 
     def test_long(self) -> None:
-        """Long questions and long answers are translated in a thread."""
+        """Long requests and long answers are translated in a thread."""
         self.asked(Request(b"GET", b"/q?a=b"))
         self.assertEqual(self.in_threads, [])
         self.asked(Request(b"GET", b"/q?a=" + b"b" * 10_000), Response(200, body=Octets(

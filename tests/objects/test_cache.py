@@ -111,12 +111,12 @@ class MissAndHitTests(SynchronousTestCase):
         An error of the origin that is not kept is told as one, not as a miss; one that the
         request has caused is no failure of the origin.
         """
-        for status, told in ((404, "proxy-only"), (500, "proxy-error")):
+        for status, result in ((404, "proxy-only"), (500, "proxy-error")):
             world = World.of()
             world.given(world.answer(status=status),
                         world.answer(status=status, Cache_Control="max-age=9"))
             asked = [world.ask() for _ in range(3)]
-            self.assertEqual([one.result for one in asked], [told, "kmiss", "hit"])
+            self.assertEqual([one.result for one in asked], [result, "kmiss", "hit"])
         self.assertEqual(asked[0].outcome.reason, Reason.NO_FRESHNESS)
 
     def test_query_is_part_of_the_key(self) -> None:
@@ -426,7 +426,7 @@ class ForcedTtlTests(SynchronousTestCase):
         self.assertEqual([world.ask(b"/l").octets for _ in range(2)], [b"HELLO"] * 2)
 
     def test_form(self) -> None:
-        """A form is the same question as a query, and the order does not count."""
+        """A form has the key of the same query, and the order does not count."""
         world = self.world(form=True, ignored_params=frozenset({"_"}))
         world.given(world.answer(body=b"1"))
         world.ask(b"/l?a=1&b=2&_=7")
@@ -434,14 +434,14 @@ class ForcedTtlTests(SynchronousTestCase):
         self.assertEqual((hit.result, hit.octets), ("hit", b"1"))
 
     def test_no_form(self) -> None:
-        """A body that origins do not read as a form is no part of any question."""
+        """A body that origins do not read as a form is no part of any key."""
         world = self.world(form=True)
         world.given(*(world.answer(body=b"%d" % i) for i in range(5)))
         world.ask(b"/l?a=1")
         for headers in ({}, {"Content_Type": "text/plain"}, {"Content_Type": "application/json"},
                         {"Content_Type": FORM, "Content_Encoding": "gzip"}):
-            passed = world.ask(b"/l", b"POST", body=b"a=1", **headers)
-            self.assertEqual(passed.result, "proxy-only")
+            asked = world.ask(b"/l", b"POST", body=b"a=1", **headers)
+            self.assertEqual(asked.result, "proxy-only")
             self.assertEqual(world.origin.requests[-1].method, b"POST")
         self.assertEqual(world.asked, 5)
 
@@ -463,7 +463,7 @@ class ForcedTtlTests(SynchronousTestCase):
         self.assertEqual(world.origin.requests[0].target, b"/l?a=1&t=0")
 
     def test_too_many_parameters(self) -> None:
-        """A question of thousands of parameters is passed on unread, and says why."""
+        """A request of thousands of parameters is passed unread, and says why."""
         world = self.world(form=True)
         world.given(world.answer(), world.answer())
         asked = b"&".join(b"a%d=1" % i for i in range(MOST_PARAMS + 1))
@@ -493,7 +493,7 @@ class ForcedTtlTests(SynchronousTestCase):
             self.assertIsNone(world.ask(target).outcome.aligned)
 
     def test_aligned_together(self) -> None:
-        """Of those who wait for one answer, each is told of their own question."""
+        """Of those who wait for one answer, each is told the extent of their own request."""
         world = self.world(form=True, align=tens)
         clients = [world.ask(target) for target in (b"/l?t=14", b"/l?t=10", b"/l?t=17")]
         world.origin.answer(world.answer(body=b"1"))
@@ -767,7 +767,7 @@ class PostTests(SynchronousTestCase):
     """Answers to POST, by fields of the body."""
 
     def test_fields(self) -> None:
-        """What the named fields say is the question; the whole body goes to the origin."""
+        """What the named fields say is the key; the whole body goes to the origin."""
         world = World.of(key_form_fields=("q",))
         world.given(world.answer(Cache_Control="max-age=60"), world.answer())
         kind = "application/json"

@@ -346,7 +346,7 @@ class RangeTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.integers(-60, 0), st.integers(0, 30), st.booleans(),
                               st.booleans()), max_size=8))
     def test_in_any_order(self, asks: list[tuple[int, int, bool, bool]]) -> None:
-        """For any clients and questions, at any time and in any order, answers are right."""
+        """For any clients and requests, at any time and in any order, answers are right."""
         rig = Rig()
         rig.origin.is_paused = True
         asking: list[tuple[Deferred[object], int, int]] = []

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.http.byte_ranges import (
     Span,
 )
-from trickster.http.freshness import Policy, Rules
+from trickster.http.freshness import FreshnessRules, Policy
 from trickster.http.partial_content import (
     Part,
 )
@@ -72,7 +72,8 @@ class PartialDocumentTests(SynchronousTestCase):
                 (strong, strong, True), (strong, Headers(((b"ETag", b'"b"'),)), False),
                 (strong, NO_HEADERS, False), (NO_HEADERS, NO_HEADERS, False),
                 (Headers(((b"ETag", b'W/"a"'),)), Headers(((b"ETag", b'W/"a"'),)), False)):
-            found = combined(held(Span(0, 5), headers=old), held(Span(5, 9), headers=new), Rules())
+            found = combined(held(Span(0, 5), headers=old), held(Span(5, 9), headers=new),
+                             FreshnessRules())
             self.assertIs(found is not None, expected)
 
     def test_combined_by_date(self) -> None:
@@ -82,5 +83,5 @@ class PartialDocumentTests(SynchronousTestCase):
                                (b"Sun, 09 Sep 2001 01:00:00 GMT", False)):
             headers = Headers((modified, (b"Date", date)))
             found = combined(held(Span(0, 5), headers=headers), held(Span(5, 9), headers=headers),
-                             Rules())
+                             FreshnessRules())
             self.assertIs(found is not None, expected)

@@ -97,7 +97,7 @@ class NegativeTests(FaultCase):
         self.assertEqual((got, world.asked), ([400, 200, 200, 200], 2))
 
     def test_form(self) -> None:
-        """A question by POST is not refused since another was, and failures are kept."""
+        """A request by POST is not refused since another was, and failures are kept."""
         form = "application/x-www-form-urlencoded"
         for status, asked in ((400, 2), (405, 2), (503, 1)):
             world = World.of(negative={status: 20.0}, route=Route(

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.objects.objectworld import ObjectStore, OctetStore, fields
 from trickster.errors import StoreError
-from trickster.http.freshness import Rules, policy_of
+from trickster.http.freshness import FreshnessRules, policy_of
 from trickster.http.partial_content import Part
 from trickster.keys.identity import Identity
 from trickster.keys.selecting import selecting_values
@@ -24,7 +24,7 @@ from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
 from trickster.testing.doubles import at_once
 
-RULES = Rules()
+RULES = FreshnessRules()
 NAMES = (b"authorization", b"foo", b"bar")
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=5)
 
@@ -60,7 +60,8 @@ class WireTests(SynchronousTestCase):
         headers = Headers(tuple((n.encode(), v.encode("latin-1")) for n, v in pairs))
         parts = tuple(Part(n * 10, (b[:1], b[1:]) if b[1:] else (b,))
                       for n, b in enumerate(bodies))
-        entry = evolve(stored_response(), headers=headers, parts=parts, phrase=phrase.encode("latin-1"),
+        entry = evolve(stored_response(), headers=headers, parts=parts,
+                       phrase=phrase.encode("latin-1"),
                        length=99 if is_known else None,
                        policy=policy_of(200, headers, 10.0**9, RULES))
         self.assertEqual(plain(from_octets(to_octets(entry), RULES)), plain(entry))
@@ -106,7 +107,7 @@ class WireTests(SynchronousTestCase):
 
     def test_policy_is_made_anew(self) -> None:
         """An operator's new rules count for what is stored already."""
-        entry = from_octets(to_octets(stored_response()), Rules(max_ttl=5.0))
+        entry = from_octets(to_octets(stored_response()), FreshnessRules(max_ttl=5.0))
         assert isinstance(entry, StoredResponse)
         self.assertEqual(entry.policy.lifetime, 5.0)
 

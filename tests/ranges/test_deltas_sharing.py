@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.ranges.deltarig import Answer, Rig
 from tests.ranges.fakeprometheus import status
 from trickster.errors import Reason
-from trickster.http.freshness import Rules
+from trickster.http.freshness import FreshnessRules
 from trickster.messages import FastForward, Response, Status
 
 # Fields of an answer, and why it is then for the one who asked only.
@@ -123,7 +123,7 @@ class ForbiddenTests(SynchronousTestCase):
 
     def test_cookies_that_may_be_shared(self) -> None:
         """Where the path says so, a cookie prevents nothing, and is not kept itself."""
-        rig = Rig(rules=Rules(shares_cookies=True))
+        rig = Rig(rules=FreshnessRules(shares_cookies=True))
         rig.origin.always = headed((b"Set-Cookie", b"a=b"))
         first, second = rig.ask(-600, -60), rig.ask(-600, -60)
         self.assertEqual((first.status, second.status), (Status.KEY_MISS, Status.HIT))

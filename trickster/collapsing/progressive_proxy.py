@@ -10,7 +10,7 @@ from trickster.collapsing.broadcast import BroadcastBody, Buffering
 from trickster.collapsing.fills import Fill, FillResult, FillTable, Streaming, Unshared
 from trickster.errors import Reason
 from trickster.http.cache_control import request_directives
-from trickster.http.freshness import Rules, names_everything, policy_of, vary_names
+from trickster.http.freshness import FreshnessRules, names_everything, policy_of, vary_names
 from trickster.interfaces import IResponder
 from trickster.keys.cache_key import digest
 from trickster.keys.identity import Identity, Overrides
@@ -23,7 +23,7 @@ _TELLING = (b"authorization", b"cookie", b"range", b"if-range", b"if-match", b"i
             b"accept-language", b"origin", b"x-requested-with")
 _NEVER_SHARED = frozenset((b"upgrade", b"expect", b"content-length", b"transfer-encoding"))
 _UNSHARED_DIRECTIVES = frozenset((b"no-cache", b"no-store"))
-_NO_RULES = Rules()
+_NO_RULES = FreshnessRules()
 
 
 @frozen

@@ -9,7 +9,7 @@ from attrs import evolve
 from trickster.compose.overlay import PathPlan
 from trickster.config.model import BackendOptions
 from trickster.http.fields import COUNTED_FIELDS
-from trickster.http.freshness import Rules
+from trickster.http.freshness import FreshnessRules
 from trickster.http.invalidation import Place
 from trickster.http.origin_url import OriginURL
 from trickster.identity import AUTHORIZATION
@@ -33,7 +33,7 @@ def range_policy(prefix: str, options: BackendOptions, plan: PathPlan) -> RangeP
     return RangePolicy(
         prefix=prefix, identity=identity(options, plan),
         overrides=overrides(options, plan),
-        rules=Rules(shares_cookies=bool(plan.options.cache_set_cookie)),
+        rules=FreshnessRules(shares_cookies=bool(plan.options.cache_set_cookie)),
         phase=options.timeseries_step_mode == "phase",
         retention=options.timeseries_retention_factor,
         lru=options.timeseries_eviction_method == "lru",

@@ -45,7 +45,7 @@ class Use(Enum):
 
 
 @frozen
-class Rules:
+class FreshnessRules:
     """
     What an operator may decide about freshness.
 
@@ -94,7 +94,7 @@ class Policy:
     stale_if_error: int | None = None
 
 
-def policy_of(status: int, headers: Headers, received: float, rules: Rules) -> Policy:
+def policy_of(status: int, headers: Headers, received: float, rules: FreshnessRules) -> Policy:
     """
     :param received: seconds since the epoch, when the response arrived.
     """
@@ -126,7 +126,7 @@ def _directed(said: Directives, status: int) -> Policy:
     )
 
 
-def _forced_lifetime(status: int, rules: Rules) -> float | None:
+def _forced_lifetime(status: int, rules: FreshnessRules) -> float | None:
     if status in rules.negative:
         return rules.negative[status]
     return rules.ttl if status == 200 else None
@@ -221,7 +221,8 @@ def not_storable(request: Headers, status: int, headers: Headers, policy: Policy
     return Reason.NO_CACHE if policy.no_cache else Reason.NO_FRESHNESS
 
 
-def not_for_others(headers: Headers, counted: frozenset[bytes], rules: Rules) -> Reason | None:
+def not_for_others(headers: Headers, counted: frozenset[bytes], rules: FreshnessRules
+                   ) -> Reason | None:
     """
     :param headers: of an answer that has a lifetime of our own in the place of its own.
     :param counted: request fields, in lower case, that are part of the key, or that never

@@ -19,7 +19,7 @@ def end_to_end(headers: Headers) -> tuple[Pair, ...]:
 def without_nominated(headers: Headers) -> Headers:
     """
     :return: a request's fields without those that its C{Connection} names: no cache may
-        take for part of the question what the origin will never see.  The hop-by-hop
+        take for part of a key what the origin will never see.  The hop-by-hop
         fields themselves stay for the code that sends the request on.
     """
     gone = concerning_hop(headers, frozenset()) - HOP_BY_HOP

@@ -1,1 +1,1 @@
-"""What stored answers are looked up by: the question, and the identity of the client."""
+"""What stored responses are looked up by: target, parameters, and identity of the client."""

@@ -1,4 +1,4 @@
-"""Cache keys: unambiguous, hashed, and never shared by questions that may differ."""
+"""Cache keys (RFC 9111 section 2): unambiguous, hashed, and equal for equal requests alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ_ONLY = (b"GET", b"HEAD")
 @frozen
 class KeyRules:
     """
-    What makes two requests of a route the same question.
+    What two requests of a route have to agree in to have the same key.
 
     :ivar prefix: of every key; names the backend, so that no two share entries.
     :ivar params: the only query parameters that count; C{("*",)} for all.
@@ -67,10 +67,10 @@ def path_prefix(prefix: str, path: bytes, authority: bytes = b"") -> str:
 
 
 def key_of(rules: KeyRules, request: Request, body: bytes | None = None,
-           asked: Merged | None = None) -> str:
+           params: Merged | None = None) -> str:
     """
     :param body: the request's body, whole, where the method is not GET or HEAD.
-    :param asked: L{merged} of the request, where it is known already.
+    :param params: L{merged} of the request, where it is known already.
     :return: the key of the entry that answers this request, leaving aside the fields that
         select among its variants.
     :raises trickster.messages.MalformedParams: the parameters of a route with C{form}
@@ -83,9 +83,9 @@ def key_of(rules: KeyRules, request: Request, body: bytes | None = None,
         is_short = len(request.target) + len(authority) <= _LONGEST_REMEMBERED
         return (_read_key if is_short else _new_read_key)(rules, authority, request.target)
     method = b"GET" if request.method in READ_ONLY or rules.form else request.method
-    question = (_canonical_params(rules, asked or merged(rules, request, body)) if rules.form
-                else _raw_question(rules, request, body))
-    return path_prefix(rules.prefix, request.path, authority) + digest((method, *question))
+    parts = (_canonical_params(rules, (params or merged(rules, request, body)).params)
+             if rules.form else _raw_parts(rules, request, body))
+    return path_prefix(rules.prefix, request.path, authority) + digest((method, *parts))
 
 
 def _new_read_key(rules: KeyRules, authority: bytes, target: bytes) -> str:
@@ -100,8 +100,8 @@ def _new_read_key(rules: KeyRules, authority: bytes, target: bytes) -> str:
 _read_key = lru_cache(maxsize=4096)(_new_read_key)
 
 
-def _canonical_params(rules: KeyRules, asked: Merged) -> Iterable[bytes]:
-    counted = counted_pairs(asked.params.pairs, lambda name: _counts(rules, name), rules.params)
+def _canonical_params(rules: KeyRules, asked: Params) -> Iterable[bytes]:
+    counted = counted_pairs(asked.pairs, lambda name: _counts(rules, name), rules.params)
     for name, value in sorted(counted, key=lambda p: p[0]):
         yield name.encode("utf-8", "surrogateescape")
         yield value.encode("utf-8", "surrogateescape")
@@ -110,7 +110,7 @@ def _canonical_params(rules: KeyRules, asked: Merged) -> Iterable[bytes]:
 @frozen
 class Merged:
     """
-    What a request of a route with C{form} asks.
+    The parameters of a request of a route with C{form}, in query and body.
 
     :ivar params: those of query and form as one, normalised and aligned as the rules say.
     :ivar extent: what they ask for, where alignment made it another than the client's.
@@ -138,8 +138,8 @@ def _counts(rules: KeyRules, name: str) -> bool:
         rules.params == ALL_PARAMS or name in rules.params)
 
 
-def _raw_question(rules: KeyRules, request: Request, body: bytes | None
-                  ) -> Iterable[bytes | None]:
+def _raw_parts(rules: KeyRules, request: Request, body: bytes | None
+               ) -> Iterable[bytes | None]:
     yield counted_query(rules, request.query)
     if body is not None:
         yield from _body_parts(rules, request, body)

@@ -1,4 +1,4 @@
-"""Questions put into an origin's words, and its answers into the client's."""
+"""Requests translated into an origin's dialect, and its responses back into the client's."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Change = Callable[[bytes], Awaitable[bytes]]
 @frozen
 class TranslatingResponder:
     """
-    Asks the origin in other words than the client's.
+    Translates requests on their way to the origin, and the responses on theirs back.
 
     It belongs between the caches and the origin: keys are made of the client's words, and what
     is stored is in them.

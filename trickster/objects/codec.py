@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from trickster.http.freshness import Rules, policy_of
+from trickster.http.freshness import FreshnessRules, policy_of
 from trickster.http.grammar import is_field_name
 from trickster.http.partial_content import Part
 from trickster.keys.selecting import Selecting
@@ -61,7 +61,7 @@ def to_octets(entry: Entry) -> bytes:
     return _packed(meta, tuple(b for part in entry.parts for b in part.buffers))
 
 
-def from_octets(octets: bytes, rules: Rules) -> Entry:
+def from_octets(octets: bytes, rules: FreshnessRules) -> Entry:
     """
     :param rules: the policy of a stored response is made anew from its fields and these.
     :raises Unreadable: they are cut short, of another version, damaged or forged.
@@ -99,7 +99,8 @@ def _variants(meta: dict[str, Any]) -> Variants:
     return Variants(generation, tuple(tuple(_selector(n) for n in names) for names in fields))
 
 
-def _stored_response(meta: dict[str, Any], body: memoryview, rules: Rules) -> StoredResponse:
+def _stored_response(meta: dict[str, Any], body: memoryview, rules: FreshnessRules
+                     ) -> StoredResponse:
     headers = Headers(tuple((_name(n), _octets(v)) for n, v in meta["headers"]))
     status, received = int(meta["status"]), float(meta["received"])
     if not 200 <= status <= 999:

@@ -8,7 +8,7 @@ from enum import Enum
 from attrs import Factory, field, frozen
 
 from trickster.http.fields import COUNTED_FIELDS
-from trickster.http.freshness import Rules
+from trickster.http.freshness import FreshnessRules
 from trickster.identity import AUTHORIZATION, COOKIE, IDENTITY_HEADERS, OVERRIDE_HEADERS
 from trickster.keys.cache_key import ALL_PARAMS, KeyRules
 from trickster.keys.identity import Identity, Overrides, field_names
@@ -84,7 +84,7 @@ class ObjectOptions:
     max_request_body_bytes: int = 10 * 1024 * 1024
     multipart_ranges_disabled: bool = False
     dearticulate_upstream_ranges: bool = False
-    freshness: Rules = field(init=False, default=Factory(
+    freshness: FreshnessRules = field(init=False, default=Factory(
         lambda self: _freshness(self), takes_self=True))
     key: KeyRules = field(init=False, default=Factory(
         lambda self: _key(self), takes_self=True))
@@ -109,8 +109,8 @@ class ObjectOptions:
         return self.route.form or bool(self.key_form_fields)
 
 
-def _freshness(options: ObjectOptions) -> Rules:
-    return Rules(options.negative, options.route.ttl, options.max_ttl,
+def _freshness(options: ObjectOptions) -> FreshnessRules:
+    return FreshnessRules(options.negative, options.route.ttl, options.max_ttl,
                  shares_cookies=options.shares_cookies)
 
 

@@ -15,7 +15,7 @@ from trickster.http.byte_ranges import (
     without,
 )
 from trickster.http.conditions import range_applies, strong_validator, updated
-from trickster.http.freshness import Rules
+from trickster.http.freshness import FreshnessRules
 from trickster.http.partial_content import (
     Part,
     PartialContent,
@@ -90,7 +90,8 @@ def _overlap(parts: Sequence[Part]) -> bool:
     return any(one.stop > other.start for one, other in pairwise(spans))
 
 
-def combined(stored: StoredResponse, fresh: StoredResponse, rules: Rules) -> StoredResponse | None:
+def combined(stored: StoredResponse, fresh: StoredResponse, rules: FreshnessRules
+             ) -> StoredResponse | None:
     """
     :return: one stored response with the parts of both; its fields are the stored ones with the
         fresh ones in the place of those of their names.  None unless both are certainly of

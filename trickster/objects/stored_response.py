@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from trickster.bodies import Pieces
 from trickster.http.dates import format_date
 from trickster.http.fields import OF_ONE_MESSAGE
-from trickster.http.freshness import Policy, Rules, initial_age, policy_of
+from trickster.http.freshness import FreshnessRules, Policy, initial_age, policy_of
 from trickster.http.grammar import tokens
 from trickster.http.partial_content import Part, PartialContent
 from trickster.interfaces import IBody
@@ -129,7 +129,7 @@ def aged(stored: StoredResponse, headers: Headers, arrival: Arrival) -> StoredRe
                   initial_age=initial_age(kept, arrival.date, arrival.delay))
 
 
-def revised(stored: StoredResponse, rules: Rules, received: float) -> StoredResponse:
+def revised(stored: StoredResponse, rules: FreshnessRules, received: float) -> StoredResponse:
     """
     :param received: as in L{policy_of}.
     :return: the same response with its policy made anew, after its fields have changed.

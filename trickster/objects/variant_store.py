@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from trickster.collapsing.key_locks import KeyLocks
 from trickster.errors import StoreError
-from trickster.http.freshness import Rules
+from trickster.http.freshness import FreshnessRules
 from trickster.identity import AUTHORIZATION
 from trickster.interfaces import ICacheStore, IReferenceStore
 from trickster.keys.cache_key import digest
@@ -49,7 +49,7 @@ class VariantStore:
 
     _store: ICacheStore
     _clock: IReactorTime
-    _rules: Rules
+    _rules: FreshnessRules
     identity: Identity
     locks: KeyLocks = field(factory=KeyLocks)
     _references: IReferenceStore | None = field(init=False)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from attrs import Factory, field, frozen
 
 from trickster.http.fields import OF_PARTS, REQUEST_DIRECTIVES
-from trickster.http.freshness import Rules
+from trickster.http.freshness import FreshnessRules
 from trickster.keys.identity import NO_IDENTITY, Identity, Overrides
 from trickster.timeseries.planning import Sharding
 
 NOT_SHARDED = Sharding()
-NO_RULES = Rules()
+NO_RULES = FreshnessRules()
 NO_OVERRIDES = Overrides()
 # What a cache must not send on when it fetches something else than the client asked for, and
 # content codings, which it could not cut.
@@ -66,7 +66,7 @@ class RangePolicy:
     max_request_bytes: int = 10 << 20
     transform: Callable[[bytes], bytes] | None = None
     honours: bool = False
-    rules: Rules = NO_RULES
+    rules: FreshnessRules = NO_RULES
     vary_fields: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: _NEVER_SENT | self.identity.names, takes_self=True))
     inspected_fields: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
