@@ -15,10 +15,14 @@ from trickster.bodies import read_all
 from trickster.collapsing.hit_memo import HitMemo
 from trickster.errors import TricksterError, UpstreamBroke
 from trickster.http.dates import format_date
+from trickster.http.freshness import FreshnessRules, policy_of
+from trickster.http.partial_content import Part
 from trickster.interfaces import IBody, ICacheStore, IReferenceStore, IResponder
-from trickster.messages import Headers, Octets, Request, Response
+from trickster.keys.selecting import selecting_values
+from trickster.messages import NO_HEADERS, Headers, Octets, Request, Response
 from trickster.objects.cache import CacheRuntime, ObjectCache
 from trickster.objects.options import ObjectOptions
+from trickster.objects.stored_response import StoredResponse
 from trickster.routes import Match, Route, Serve
 
 START = 1_000_000_000.0
@@ -329,6 +333,17 @@ def fields(**values: str) -> Headers:
     return Headers(tuple(
         (name.replace("_", "-").encode(), line.encode("latin-1"))
         for name, value in values.items() for line in value.split("\n")))
+
+
+def stored_response(body: bytes = b"hello", request: Headers = NO_HEADERS,
+                    received: float = START, names: Iterable[bytes] = (b"authorization",)
+                    ) -> StoredResponse:
+    """:return: a stored response, and a fresh one for a minute from C{received}."""
+    headers = fields(Cache_Control="max-age=60", X="\xe9")
+    return StoredResponse(
+        200, headers, (Part(0, (body,)),), len(body),
+        policy_of(200, headers, received, FreshnessRules()), 1.5, received,
+        selecting_values(names, request), b"Fine")
 
 
 def date(seconds: float) -> str:

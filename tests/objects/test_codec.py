@@ -1,0 +1,93 @@
+"""Tests of L{trickster.objects.codec}: stored responses as octets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.objects.objectworld import stored_response
+from trickster.http.freshness import FreshnessRules, policy_of
+from trickster.http.partial_content import Part
+from trickster.messages import Headers
+from trickster.objects.codec import Unreadable, Variants, from_octets, to_octets
+from trickster.objects.stored_response import StoredResponse
+
+RULES = FreshnessRules()
+LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=5)
+
+
+def plain(entry: Any) -> Any:
+    """:return: an entry in a form that compares by value."""
+    if isinstance(entry, Variants):
+        return entry
+    parts = [(part.start, b"".join(part.buffers)) for part in entry.parts]
+    return (entry.status, entry.phrase, entry.headers, parts, entry.length, entry.policy,
+            entry.initial_age, entry.received, entry.selecting)
+
+
+class WireTests(SynchronousTestCase):
+    """Entries as octets."""
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.lists(st.tuples(st.text("aB-9", min_size=1), LATIN), max_size=4),
+           st.lists(st.binary(min_size=1, max_size=5), max_size=3), LATIN, st.booleans())
+    def test_round_trip(self, pairs: list[tuple[str, str]], bodies: list[bytes], phrase: str,
+                        is_known: bool) -> None:
+        """What is written is read."""
+        headers = Headers(tuple((n.encode(), v.encode("latin-1")) for n, v in pairs))
+        parts = tuple(Part(n * 10, (b[:1], b[1:]) if b[1:] else (b,))
+                      for n, b in enumerate(bodies))
+        entry = evolve(stored_response(), headers=headers, parts=parts,
+                       phrase=phrase.encode("latin-1"),
+                       length=99 if is_known else None,
+                       policy=policy_of(200, headers, 10.0**9, RULES))
+        self.assertEqual(plain(from_octets(to_octets(entry), RULES)), plain(entry))
+
+    def test_variants(self) -> None:
+        """Also what says where variants are."""
+        entry = Variants("1f", ((b"a", b"b"), ()))
+        self.assertEqual(from_octets(to_octets(entry), RULES), entry)
+
+    def test_damaged(self) -> None:
+        """Any octet changed, and any end cut off, is noticed."""
+        octets = to_octets(stored_response())
+        for at in range(len(octets)):
+            changed = octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1:]
+            for bad in (changed, octets[:at]):
+                with self.assertRaises(Unreadable):
+                    from_octets(bad, RULES)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.binary(max_size=60))
+    def test_rubbish(self, octets: bytes) -> None:
+        """Rubbish is refused, and nothing else happens."""
+        with self.assertRaises(Unreadable):
+            from_octets(octets, RULES)
+        with self.assertRaises(Unreadable):
+            from_octets(b"TROBJ\x01" + octets, RULES)
+
+    def test_forged(self) -> None:
+        """What would make an answer of another form is refused, with any checksum."""
+        good = stored_response()
+        bad = [
+            evolve(good, headers=Headers(((b"a", b"b\r\nc: d"),))),
+            evolve(good, headers=Headers(((b"a b", b"c"),))),
+            evolve(good, phrase=b"a\r\nb"), evolve(good, status=99), evolve(good, status=1000),
+            evolve(good, parts=(Part(5, (b"a",)), Part(3, (b"b",)))),
+            evolve(good, parts=(Part(0, (b"abc",), 4),)),
+            evolve(good, parts=(Part(0, (b"abc",), 2),)),
+            Variants("a.b", ()), Variants("a", ((b"a b",),)),
+        ]
+        for entry in bad:
+            with self.assertRaises(Unreadable):
+                from_octets(to_octets(entry), RULES)
+
+    def test_policy_is_made_anew(self) -> None:
+        """An operator's new rules count for what is stored already."""
+        entry = from_octets(to_octets(stored_response()), FreshnessRules(max_ttl=5.0))
+        assert isinstance(entry, StoredResponse)
+        self.assertEqual(entry.policy.lifetime, 5.0)

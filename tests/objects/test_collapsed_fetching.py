@@ -1,0 +1,234 @@
+"""Tests of L{trickster.objects.collapsed_fetching}: lookups that wait for one fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import define
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.objects.objectworld import (
+    OctetStore,
+    SlowBody,
+    World,
+    broken,
+)
+from trickster.errors import (
+    UpstreamBroke,
+    UpstreamUnreachable,
+)
+
+
+@define
+class SlowStore(OctetStore):
+    """Never gets done with deleting, once it is slow."""
+
+    is_slow: bool = False
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """Take for ever."""
+        if self.is_slow:
+            await Deferred()
+        return await OctetStore.delete(self, keys)
+
+
+class CollapsedTests(SynchronousTestCase):
+    """Basic collapsed forwarding."""
+
+    def test_one_exchange(self) -> None:
+        """However many ask at once, the origin is asked once."""
+        world = World.of()
+        clients = [world.ask() for _ in range(50)]
+        self.assertEqual(world.asked, 1)
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual({c.octets for c in clients}, {b"hello"})
+        self.assertEqual([c.result for c in clients], ["kmiss"] + ["proxy-hit"] * 49)
+
+    def test_waiters_wait_for_the_whole(self) -> None:
+        """Only the first follows the body; the others get it when it is whole."""
+        world = World.of()
+        first, second = world.ask(), world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc")
+        self.assertEqual((first.octets, second.octets), (b"abc", b""))
+        body.send(b"")
+        self.assertEqual(second.octets, b"abc")
+
+    def test_uncacheable_releases(self) -> None:
+        """An uncacheable answer sends all who waited to the origin, at once."""
+        world = World.of()
+        clients = [world.ask() for _ in range(5)]
+        world.origin.answer(world.answer(Cache_Control="no-store"))
+        self.assertEqual(len(world.origin.waiting), 4)
+        for n in range(4):
+            world.origin.answer(world.answer(Cache_Control="private", body=b"%d" % n))
+        self.assertEqual({c.octets for c in clients}, {b"hello", b"0", b"1", b"2", b"3"})
+
+    def test_hit_for_pass(self) -> None:
+        """For a while after an uncacheable answer no client waits for another."""
+        world = World.of()
+        world.given(world.answer(Cache_Control="no-store"))
+        world.ask()
+        world.ask(), world.ask()
+        self.assertEqual(len(world.origin.waiting), 2)
+        world.clock.advance(11)
+        world.ask(), world.ask()
+        self.assertEqual(len(world.origin.waiting), 3)
+
+    def test_too_large_releases(self) -> None:
+        """When the body outgrows the cache, those who waited ask for themselves."""
+        world = World.of(max_object_size_bytes=4)
+        first, second = world.ask(), world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abcdef")
+        self.assertEqual(len(world.origin.waiting), 1)
+        body.send(b"")
+        self.assertEqual((first.octets, second.response), (b"abcdef", None))
+
+    def test_not_kept_is_not_collected(self) -> None:
+        """What is not kept is a client's to read, so that its origin may fall silent."""
+        for size, control, is_collected in ((3, "no-store", False), (3, "max-age=60", True),
+                                            (99, "max-age=60", False)):
+            world = World.of(max_object_size_bytes=50)
+            world.ask()
+            collecting = world.origin.requests[0].collecting
+            assert collecting is not None
+            self.assertTrue(collecting.is_on)
+            body = SlowBody()
+            world.origin.answer(world.answer(body=body, Cache_Control=control))
+            body.send(bytes(size))
+            self.assertEqual(collecting.is_on, is_collected, (size, control))
+
+    def test_too_large_is_remembered(self) -> None:
+        """For a while no client waits for what was too large."""
+        world = World.of(max_object_size_bytes=4)
+        world.given(world.answer(Cache_Control="max-age=60"))
+        world.ask()
+        world.ask(), world.ask()
+        self.assertEqual(len(world.origin.waiting), 2)
+
+    def test_reader_leaves_before_the_end_itself(self) -> None:
+        """One that has all that was announced need not wait for the end: it is stored."""
+        world = World.of()
+        client = world.ask(reads=False)
+        body = SlowBody(5)
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"hello")
+        client.leave()
+        body.send(b"")
+        self.assertEqual(world.ask().result, "hit")
+
+    def test_nobody_reads_what_outgrows_the_cache(self) -> None:
+        """What is read on for the store's sake alone is left when it becomes too large."""
+        world = World.of(max_object_size_bytes=9)
+        client = world.ask(If_None_Match='"a"')
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", ETag='"a"', body=body))
+        self.assertEqual(client.status, 304)
+        body.send(b"x" * 10)
+        self.assertTrue(body.was_closed)
+        self.assertEqual(world.fetches, 0)
+
+    def test_leader_leaves_while_the_store_is_slow(self) -> None:
+        """The answer that it does not get any more is closed."""
+        world = World.of(SlowStore)
+        world.given(world.answer(Cache_Control="max-age=5", ETag='"a"'))
+        world.ask()
+        world.clock.advance(6)
+        body = SlowBody()
+        world.given(world.answer(Cache_Control="no-store", body=body))
+        world.store.is_slow = True
+        client = world.ask()
+        self.assertIsNone(client.response)
+        client.leave()
+        self.assertTrue(body.was_closed)
+
+    def test_waiter_leaves(self) -> None:
+        """A waiter that goes away harms no other."""
+        world = World.of()
+        first, second, third = world.ask(), world.ask(), world.ask()
+        second.leave()
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual((first.octets, third.octets), (b"hello", b"hello"))
+
+    def test_leader_leaves(self) -> None:
+        """When the first goes away, the exchange goes on for the others."""
+        world = World.of()
+        first, second = world.ask(), world.ask()
+        first.leave()
+        world.origin.answer(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual(second.octets, b"hello")
+
+    def test_leader_leaves_the_body(self) -> None:
+        """Also while the body comes, and at no slower pace."""
+        world = World.of()
+        first, second = world.ask(reads=False), world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc")
+        first.leave()
+        body.send(b"def", b"")
+        self.assertEqual(second.octets, b"abcdef")
+
+    def test_all_leave(self) -> None:
+        """The last to leave cancels the exchange."""
+        world = World.of()
+        clients = [world.ask(), world.ask()]
+        exchange = world.origin.waiting[0]
+        clients[0].leave()
+        self.assertFalse(exchange.was_cancelled)
+        clients[1].leave()
+        self.assertTrue(exchange.was_cancelled)
+        self.assertEqual(world.fetches, 0)
+
+    def test_all_leave_the_body(self) -> None:
+        """The last to leave cancels the transfer, and nothing is stored."""
+        world = World.of()
+        client = world.ask()
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc")
+        client.leave()
+        self.assertTrue(body.was_closed and body.was_cancelled)
+        self.assertEqual((world.store.entries, world.fetches), ({}, 0))
+
+    def test_origin_fails(self) -> None:
+        """A failure is for all waiters, and the next asks again."""
+        world = World.of()
+        clients = [world.ask(), world.ask()]
+        world.origin.answer(UpstreamUnreachable("no"))
+        self.assertEqual([type(c.error) for c in clients], [UpstreamUnreachable] * 2)
+        world.given(world.answer(Cache_Control="max-age=60"))
+        self.assertEqual(world.ask().status, 200)
+
+    def test_origin_dies_in_the_body(self) -> None:
+        """All waiters are told; nothing is stored; the next asks again."""
+        world = World.of()
+        clients = [world.ask(), world.ask()]
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(b"abc", broken())
+        self.assertEqual([type(c.error) for c in clients], [UpstreamBroke] * 2)
+        self.assertEqual(world.store.entries, {})
+
+    def test_slow_reader_is_not_overrun(self) -> None:
+        """The origin is read no further ahead of a single reader than configured."""
+        world = World.of(max_object_size_bytes=10**7)
+        client = world.ask(reads=False)
+        body = SlowBody()
+        world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
+        body.send(*[b"x" * 100_000] * 20)
+        self.assertLess(body.was_read, 6)
+        client.asking.addErrback(lambda _: None)
+
+    def test_vary(self) -> None:
+        """One whose request selects another variant is not given this one."""
+        world = World.of()
+        first, second = world.ask(Accept="a"), world.ask(Accept="b")
+        world.origin.answer(world.answer(Cache_Control="max-age=60", Vary="Accept", body=b"A"))
+        self.assertIsNone(second.response)
+        world.origin.answer(world.answer(Cache_Control="max-age=60", Vary="Accept", body=b"B"))
+        self.assertEqual((first.octets, second.octets), (b"A", b"B"))
