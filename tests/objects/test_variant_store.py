@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.objects.objectworld import ObjectStore, OctetStore, fields, stored_response
+from trickster.errors import StoreError
 from trickster.http.freshness import FreshnessRules
 from trickster.keys.identity import Identity
 from trickster.objects.stored_response import StoredResponse
@@ -168,10 +169,11 @@ class VariantStoreTests(SynchronousTestCase):
 
     def test_store_fails(self) -> None:
         """A store that fails looks empty."""
-        variants = VariantStore(BrokenStore(), Clock(), RULES, Identity())
-        self.keep(variants, b"1")
-        self.assertIsNone(self.body(variants))
-        at_once(variants.drop("k"))
+        for store in (BrokenStore(), BrokenOctetStore(Clock())):
+            variants = VariantStore(store, Clock(), RULES, Identity())
+            self.keep(variants, b"1")
+            self.assertIsNone(self.body(variants))
+            at_once(variants.drop("k"))
 
 
 class SlowStoreTests(SynchronousTestCase):
@@ -276,3 +278,20 @@ class SlowStore(OctetStore):
         """As an octet store, later."""
         await self._turn()
         return await OctetStore.delete(self, keys)
+
+
+@define
+class BrokenOctetStore(OctetStore):
+    """Fails at everything, and keeps no objects."""
+
+    async def get(self, key: str) -> bytes | None:
+        """Fail."""
+        raise StoreError("down")
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """Fail."""
+        raise StoreError("down")
+
+    async def delete(self, keys: Any) -> int:
+        """Fail."""
+        raise StoreError("down")

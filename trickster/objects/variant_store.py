@@ -154,22 +154,22 @@ class VariantStore:
             return
 
     async def _load(self, key: str) -> Entry | None:
-        if self._references is not None:
-            kept = self._references.get_object(key)
-            return kept if isinstance(kept, StoredResponse | Variants) else None
         try:
+            if self._references is not None:
+                kept = self._references.get_object(key)
+                return kept if isinstance(kept, StoredResponse | Variants) else None
             octets = await self._store.get(key)
             return None if octets is None else from_octets(octets, self._rules)
         except (StoreError, Unreadable):
             return None
 
     async def _save(self, key: str, entry: Entry, ttl: float) -> None:
-        if self._references is not None:
-            nbytes = entry.nbytes if isinstance(entry, StoredResponse) else 1024
-            self._references.put_object(key, entry, nbytes, ttl)
-            return
         try:
-            await self._store.put(key, to_octets(entry), ttl)
+            if self._references is None:
+                await self._store.put(key, to_octets(entry), ttl)
+            else:
+                nbytes = entry.nbytes if isinstance(entry, StoredResponse) else 1024
+                self._references.put_object(key, entry, nbytes, ttl)
         except StoreError:
             return
 
