@@ -133,5 +133,10 @@ setup(
             "rp = trickster.origins.web:reverse_proxy",
         ],
         "trickster.stores": ["memory = trickster.stores.memory:memory"],
+        "trickster.middlewares": [
+            "compression = trickster.middleware.compression:compression",
+            "rewriting = trickster.middleware.rewriting:rewriting",
+            "static = trickster.middleware.static_response:static",
+        ],
     },
 )

@@ -19,7 +19,7 @@ from trickster.origins.web import WebOptions, reverse_proxy, reverse_proxy_cache
 from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
 from trickster.stores.limits import StoreLimits
 from trickster.stores.memory import MemoryOptions, MemoryStore, memory
-from trickster.testing.runtime import runtime_at_once
+from trickster.testing.runtime import FakeRuntime
 
 PROXY = Route("/", Serve.PROXY, Match.PREFIX, ("*",), "proxy")
 DELTA = Route("/render", Serve.DELTA, handler="render")
@@ -172,7 +172,7 @@ class StoreTests(SynchronousTestCase):
 
     def test_good(self) -> None:
         """Ours is given as it is made."""
-        runtime = runtime_at_once(Clock())
+        runtime = FakeRuntime(Clock())
         made = checked_store(memory, "a", MemoryOptions(), StoreLimits(), runtime)
         self.assertIsInstance(made, MemoryStore)
 

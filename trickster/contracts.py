@@ -19,6 +19,7 @@ from trickster.interfaces import (
     INewestDialect,
     IQueryDialect,
     IReferenceStore,
+    IResponder,
 )
 from trickster.messages import Headers
 from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
@@ -76,6 +77,19 @@ def checked_store(store_type: Any, name: str, options: Any, limits: Any, runtime
         if more.providedBy(store):
             _verify(more, store, f"{what} of cache {name!r}")
     return store
+
+
+def checked_middleware(kind: Any, inner: Any, options: Any, runtime: Any) -> Any:
+    """
+    Put a middleware around a responder, as L{trickster.interfaces.IMiddlewareType.wrap} does.
+
+    :return: it; it provides L{IResponder}.
+    :raises BrokenPlugin: it does not, or cannot be put there.
+    """
+    what = f"middleware {kind.name!r} is broken: wrap()"
+    responder = _asked(what, lambda: kind.wrap(inner, options, runtime))
+    _verify(IResponder, responder, what)
+    return responder
 
 
 def _asked(what: str, ask: Callable[[], Any]) -> Any:

@@ -86,12 +86,27 @@ class IDuplex(IBody):
         """The client will send no more."""
 
 
-class IMiddleware(Interface):
-    """Puts behaviour around a responder: authentication, limits, rewriting."""
+class IRuntime(Interface):
+    """What plugins need of the process that they run in, whichever configuration is in effect."""
 
-    def wrap(inner: IResponder) -> IResponder:
+    clock = Attribute("C{IReactorTime}: for delays and ages; its seconds never jump")
+    wall = Attribute("C{Callable[[], float]}: seconds since the epoch, for dates")
+    random = Attribute("C{Callable[[], float]}: from 0, inclusive, to 1, exclusive")
+
+    def in_thread(function: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
         """
-        :return: a responder to be used in the place of C{inner}.
+        Call a function in a thread, as what takes more than some milliseconds must be.
+
+        :return: an awaitable of what it returns, or raises.
+        """
+
+    def shared(name: str, make: Callable[[], Any]) -> Any:
+        """
+        Keep state that is to outlive a configuration, such as the counts of a limit.
+
+        :param name: begins with the plugin's.
+        :param make: called the first time.
+        :return: the same object for the same name, for as long as the process lives.
         """
 
 
@@ -100,6 +115,28 @@ class IPluginType(Interface):
 
     name = Attribute("C{str}: as in configuration files")
     options = Attribute("an attrs class: settings, types, defaults; every field has one")
+
+
+class IMiddlewareType(IPluginType):
+    """
+    A kind of behaviour around responders: authentication, limits, rewriting.
+
+    Entry point group C{trickster.middlewares}.
+    """
+
+    def wrap(inner: IResponder, options: Any, runtime: IRuntime) -> IResponder:
+        """
+        Put the behaviour around a responder; called once for each place in a configuration
+        that names the middleware, and again for the next configuration.
+
+        What it gives passes requests on, changed or not, and answers, refuses (by raising a
+        L{trickster.errors.RequestError}) or delays those that it does not pass.  It closes the
+        body of a request that it does not pass on, reads no body without need, and when it is
+        cancelled, so is what it waits for.
+
+        :param options: an instance of C{self.options}.
+        :return: a responder to be used in the place of C{inner}.
+        """
 
 
 class IOriginType(IPluginType):
@@ -273,19 +310,6 @@ class IMeteredStore(Interface):
         :param heard: to be called from now on with C{"eviction"} and why (C{"ttl"},
             C{"size_bytes"}, C{"size_objects"}) whenever an entry is removed, and with
             C{"refusal"} and C{"size_bytes"} where one is too large to be kept.
-        """
-
-
-class IRuntime(Interface):
-    """What a plugin may use of the process."""
-
-    clock = Attribute("C{twisted.internet.interfaces.IReactorTime}: for delays and ages")
-
-    def in_thread(function: Callable[..., Any], *args: Any) -> Awaitable[Any]:
-        """
-        Call what would hold the reactor for milliseconds or more, such as reading a disk.
-
-        :return: an awaitable of the result; it raises what the function raises.
         """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_type_hints
@@ -14,12 +14,17 @@ from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyObject
 
 from trickster.errors import BrokenPlugin, NotInstalled, UnknownPlugin
-from trickster.interfaces import IPluginType
+from trickster.interfaces import IMiddlewareType, IOriginType, IPluginType, IStoreType
 
 ORIGINS = "trickster.origins"
 STORES = "trickster.stores"
+MIDDLEWARES = "trickster.middlewares"
 
-_WORDS = {ORIGINS: "origin type", STORES: "store"}
+#: The group of entry points in which the plugins are that provide an interface.
+GROUPS: Mapping[InterfaceClass, str] = {
+    IOriginType: ORIGINS, IStoreType: STORES, IMiddlewareType: MIDDLEWARES}
+
+_WORDS = {ORIGINS: "origin type", STORES: "store", MIDDLEWARES: "kind of middleware"}
 
 Find = Callable[[str], Iterable[EntryPoint]]
 

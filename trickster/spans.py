@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import define, frozen
+from attrs import frozen
 
 from trickster.interfaces import IBody, IRefusalFormat
 
@@ -18,6 +18,7 @@ class Place:
     :ivar in_frontend: whether its requests are among the metrics of the frontend.
     :ivar has_forms: whether a form is what is asked for here, and so is logged.
     :ivar spelling: how the origin's clients expect refusals; None for plain text.
+    :ivar compressible: media types that are worth a content coding, in lower case.
     """
 
     backend: str = ""
@@ -26,12 +27,12 @@ class Place:
     in_frontend: bool = True
     has_forms: bool = False
     spelling: IRefusalFormat | None = None
+    compressible: frozenset[bytes] = frozenset()
 
 
 NOWHERE = Place()
 
 
-@define(eq=False, slots=True)
 class Span:
     """
     The time in which one request from a client is answered.
@@ -45,6 +46,8 @@ class Span:
     :ivar form: a body of which the beginning is kept as it is read, where the place has forms.
     """
 
+    # Not of attrs, since one is made for each request: until something is learnt, it has the
+    # attributes of its class.
     place: Place = NOWHERE
     target: bytes = b""
     form: IBody | None = None

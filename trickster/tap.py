@@ -8,31 +8,34 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from random import Random
 from time import time
 from typing import Any
 
-from attrs import define
+from attrs import define, frozen
 from twisted.application.service import IService
 from twisted.internet.task import Clock
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
+from zope.interface import implementer
+from zope.interface.interface import InterfaceClass
 
 from trickster import __version__
 from trickster.compose.stores import limits_of
-from trickster.config.caches import CacheOptions
 from trickster.config.flags import MisspeltFlag, normalised
 from trickster.config.listeners import ListenerOptions
 from trickster.config.load import PluginOptions, Sources, load, read_file
 from trickster.config.model import Configuration
 from trickster.config.notices import ALLOW_FLAG
-from trickster.contracts import checked_routes, checked_store
+from trickster.contracts import checked_middleware, checked_routes, checked_store
 from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
 from trickster.frontend.addresses import interface_of, take_both
-from trickster.interfaces import IOriginType, IStoreType
+from trickster.interfaces import IMiddlewareType, IOriginType, IResponder, IStoreType
+from trickster.messages import Request, Response
 from trickster.net.runtime import PluginRuntime
 from trickster.observability.logs import numbered
 from trickster.observability.unblocked import unblocked
-from trickster.plugins import ORIGINS, STORES, Plugins
+from trickster.plugins import GROUPS, MIDDLEWARES, ORIGINS, STORES, Plugins
 from trickster.routes import Route
 from trickster.steadyclock import elapsed, keep_steady
 
@@ -136,38 +139,47 @@ class Options(UsageOptions):
             raise SystemExit(0)
 
 
+@implementer(IResponder)
+@frozen
+class _Nothing:
+    """What a middleware is put around to see whether that can be done."""
+
+    async def respond(self, request: Request) -> Response:
+        raise AssertionError("only the configuration is checked")
+
+
 @define
 class _Asked:
     """Answers the loader's questions about plugins."""
 
     plugins: Plugins
 
-    def origin_options(self, provider: str) -> type:
-        options: type = self.plugins.load(ORIGINS, provider, IOriginType).options
-        return options
-
-    def store_options(self, provider: str) -> type:
-        options: type = self.plugins.load(STORES, provider, IStoreType).options
+    def options(self, interface: InterfaceClass, name: str) -> type:
+        options: type = self.plugins.load(GROUPS[interface], name, interface).options
         return options
 
     def routes(self, provider: str, options: Any) -> Sequence[Route]:
         return checked_routes(self.plugins.load(ORIGINS, provider, IOriginType), options)
 
-    def check_store(self, name: str, options: CacheOptions) -> None:
-        kind = self.plugins.load(STORES, options.store, IStoreType)
-        runtime = PluginRuntime(Clock(), _too_early)
-        checked_store(kind, name, options.plugin, limits_of(options.index), runtime)
+    def check(self, interface: InterfaceClass, name: str, options: Any) -> None:
+        clock = Clock()
+        runtime = PluginRuntime(clock, _too_early, clock.seconds, Random(0).random)
+        if interface is IStoreType:
+            kind = self.plugins.load(STORES, options.store, IStoreType)
+            checked_store(kind, name, options.plugin, limits_of(options.index), runtime)
+        else:
+            kind = self.plugins.load(MIDDLEWARES, options.kind, IMiddlewareType)
+            checked_middleware(kind, _Nothing(), options.plugin, runtime)
 
 
 async def _too_early(function: Callable[..., Any], *args: Any) -> Any:
-    raise BrokenPlugin("nothing may be done in a thread before the store is started")
+    raise BrokenPlugin("nothing may be done in a thread before the program is started")
 
 
 def plugin_options(plugins: Plugins) -> PluginOptions:
     """:return: what the loader of configurations needs to know of plugins."""
     asked = _Asked(plugins)
-    return PluginOptions(asked.origin_options, asked.store_options, asked.routes,
-                         asked.check_store)
+    return PluginOptions(asked.options, asked.routes, asked.check)
 
 
 def makeService(options: Options) -> IService:

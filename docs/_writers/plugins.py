@@ -1,10 +1,13 @@
-"""The configuration reference, with the blocks of the origin types that come with Trickster."""
+"""The configuration reference, with the blocks of the plugins that come with Trickster."""
 
 from __future__ import annotations
 
 from trickster.config import reference
 from trickster.config.settings import keys_of
 from trickster.interfaces import IOriginType
+from trickster.middleware.compression import compression
+from trickster.middleware.rewriting import rewriting
+from trickster.middleware.static_response import static
 from trickster.plugins import ORIGINS, Plugins
 
 # A stranger's package may be installed where the pages are made; they are not about it.
@@ -16,4 +19,6 @@ def render() -> str:
     load = Plugins().load
     blocks = {f"backends.<name>.{name}": load(ORIGINS, name, IOriginType).options
               for name in _OURS}
+    blocks |= {f"middlewares.<name>.{kind.name}": kind.options
+               for kind in (compression, rewriting, static)}
     return reference.render({path: each for path, each in blocks.items() if keys_of(each)})

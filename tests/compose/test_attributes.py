@@ -14,7 +14,7 @@ _COMPOSE = "compose/"
 _MAKING = (_COMPOSE, "objects/options.py", "upstream/health.py")
 # Read through an alias of a type, and through an interface; and told by compose itself.
 _ELSEWHERE = {("RoutedEntry", "passing"), ("FileSpool", "limit"), ("HealthCheck", "provider"),
-              ("PluginRuntime", "clock")}
+              ("PluginRuntime", "clock"), ("PluginRuntime", "wall"), ("PluginRuntime", "random")}
 
 
 def _unread(found: dict[str, ast.Module]) -> set[tuple[str, str]]:

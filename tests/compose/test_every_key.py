@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -20,8 +21,8 @@ from trickster.config.model import Configuration
 from trickster.config.reference import blocks_within
 from trickster.config.settings import Key, keys_of
 from trickster.errors import ConfigurationError
-from trickster.interfaces import IOriginType, IStoreType
-from trickster.plugins import ORIGINS, STORES, Plugins
+from trickster.interfaces import IMiddlewareType, IOriginType, IStoreType
+from trickster.plugins import GROUPS, MIDDLEWARES, ORIGINS, STORES, Plugins, installed
 from trickster.tap import plugin_options
 
 _HERE = str(Path(__file__))
@@ -31,7 +32,12 @@ _BASE = """
 main: {server_name: here}
 negative_caches: {x: {404: 1s}, y: {404: 2s}}
 caches: {x: {}, y: {index: {max_size_objects: 5}}}
-listeners: {x: {port: 8490}, default: {}}
+listeners: {x: {port: 8490, middlewares: [compression, rewriting]}, default: {}}
+middlewares:
+  x: {kind: rewriting}
+  compression: {kind: compression}
+  rewriting: {kind: rewriting}
+  static: {kind: static}
 backends:
   x:
     provider: prometheus
@@ -41,11 +47,12 @@ backends:
     tls: {}
     healthcheck: {}
     paths: {x: {path: /x, handler: proxycache}}
-  other: {provider: reverseproxy, origin_url: 'http://127.0.0.1:2'}
+  other: {provider: reverseproxy, origin_url: 'http://127.0.0.1:2', middlewares: [static]}
 """
 
 # The value that is compared with the default, or two values, where they cannot be guessed.
 _VALUES: dict[str, Any] = {
+    "middlewares.static.static.status": 201,
     "negative_caches": ({"x": {"404": "1s"}}, {"x": {"404": "9s"}}),
     "listeners.x.address": "127.0.0.1",
     "listeners.x.port": (8490, 8491),
@@ -70,6 +77,10 @@ _VALUES: dict[str, Any] = {
     "backends.x.paths.x.methods": ["GET", "POST"],
     "backends.x.paths.x.collapsed_forwarding": "progressive",
     "backends.x.paths.x.response_code": 403,
+    "listeners.x.middlewares": (["compression"], []),
+    "backends.x.middlewares": ["compression"],
+    "backends.x.paths.x.middlewares": ["compression"],
+    "middlewares.x.kind": ("rewriting", "static"),
 }
 
 # What has to stand beside a key so that it can have an effect.
@@ -81,6 +92,7 @@ _BESIDE: dict[str, dict[str, Any]] = {
     "backends.x.shard_step": {"backends.x.shard_max_size_time": "14s"},
     "backends.x.paths.x.response_code": {"backends.x.paths.x.handler": "localresponse"},
     "backends.x.paths.x.response_body": {"backends.x.paths.x.handler": "localresponse"},
+    "middlewares.x.kind": {"listeners.x.middlewares": ["x"]},
     "negative_caches": {"backends.x.negative_cache_name": "x"},
     "backends.x.is_default": {"backends.other.is_default": False},
 }
@@ -88,14 +100,24 @@ _BESIDE: dict[str, dict[str, Any]] = {
 _FILES = ("backends.x.tls.certificate_authority_paths", "backends.x.tls.client_cert_path",
           "backends.x.tls.client_key_path")
 _ONLY_ONE = ("listeners.x.protocol", "caches.x.provider")
+_MIDDLEWARES = {"compression": "compression", "rewriting": "rewriting",
+                "static": "static_response"}
 _BY_UNIT = {"duration": "7s", "size": 7777}
 
 
+def _found(group: str) -> tuple[EntryPoint, ...]:
+    """:return: what is installed, but of middlewares our own alone."""
+    if group != MIDDLEWARES:
+        return tuple(installed(group))
+    return tuple(EntryPoint(name, f"trickster.middleware.{module}:{name}", group)
+                 for name, module in _MIDDLEWARES.items())
+
+
 def _options_classes() -> tuple[type, ...]:
-    plugins = Plugins()
+    plugins = Plugins(_found)
     ours = [Configuration, *(options for _, options in blocks_within("", Configuration))]
     theirs = [plugins.load(group, name, interface).options
-              for group, interface in ((ORIGINS, IOriginType), (STORES, IStoreType))
+              for interface, group in GROUPS.items()
               for name in plugins.names(group)]
     return tuple(dict.fromkeys([*ours, *theirs]))
 
@@ -103,7 +125,10 @@ def _options_classes() -> tuple[type, ...]:
 def effective_keys() -> Iterator[tuple[str, Key]]:
     """:return: path, with x for each name, and key, of all that are to have an effect."""
     blocks = [("", Configuration), *blocks_within("", Configuration)]
-    plugins = Plugins()
+    plugins = Plugins(_found)
+    for name in plugins.names(MIDDLEWARES):
+        blocks.append((f"middlewares.{name}.{name}",
+                       plugins.load(MIDDLEWARES, name, IMiddlewareType).options))
     for name in plugins.names(ORIGINS):
         blocks.append((f"backends.<name>.{name}", plugins.load(ORIGINS, name, IOriginType).options))
     for name in plugins.names(STORES):
@@ -149,7 +174,7 @@ def _with(tree: Any, path: str, value: Any) -> None:
 
 def _built(tree: Any) -> Any:
     """:return: the program of a configuration."""
-    plugins = Plugins()
+    plugins = Plugins(_found)
     configuration = load(Sources("t.yaml"), plugin_options(plugins),
                          lambda _: yaml.safe_dump(tree).encode(), lambda _: ())
     return build(configuration, MemoryReactorClock(), plugins)

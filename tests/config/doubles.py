@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.config.load import PluginOptions, Sources, load
 from trickster.config.model import Configuration
 from trickster.errors import ConfigurationError, NotInstalled
+from trickster.interfaces import IOriginType, IStoreType
+from trickster.middleware.rewriting import RewritingOptions
 from trickster.routes import Match, Route, Serve
 
 
@@ -69,7 +71,18 @@ def routes(provider: str, options: object) -> tuple[Route, ...]:
     return (rest,)
 
 
-PLUGINS = PluginOptions(origin_options, store_options, routes)
+def options(interface: object, name: str) -> type:
+    """:raises NotInstalled: it is none of ours."""
+    if interface is IOriginType:
+        return origin_options(name)
+    if interface is IStoreType:
+        return store_options(name)
+    if name != "rewriting":
+        raise NotInstalled(f"no kind of middleware {name!r}")
+    return RewritingOptions
+
+
+PLUGINS = PluginOptions(options, routes)
 
 
 def reading(text: str | bytes) -> Callable[[str], bytes]:

@@ -319,7 +319,7 @@ class PathTests(CheckCase):
         def broken(provider: str, options: object) -> tuple[str, ...]:
             raise BrokenPlugin("origin type 'prometheus' has no routes")
 
-        plugins = PluginOptions(PLUGINS.origin_options, PLUGINS.store_options, broken)
+        plugins = PluginOptions(PLUGINS.options, broken)
         text = with_backend("paths: [{path: /, handler: x}]")
         error = self.assertRaises(
             ConfigurationError, load, Sources("t.yaml"), plugins, reading(text))

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.doubles import PLUGINS, CheckCase, loaded, problems_of, reading, with_backend
+from tests.config.doubles import (
+    PLUGINS,
+    CheckCase,
+    loaded,
+    origin_options,
+    problems_of,
+    reading,
+    with_backend,
+)
 from trickster.config.load import PluginOptions, Sources, load
 from trickster.config.paths import PathOptions
 from trickster.config.served import laid_over
@@ -165,27 +173,27 @@ class PluginTests(SynchronousTestCase):
     def test_broken_is_not_replaced(self) -> None:
         """Something else stands in for what is not installed, never for what is broken."""
         for wrong in (BrokenPlugin("it is broken"), UnknownPlugin("it is there twice")):
-            def options(name: str, wrong: Exception = wrong) -> type:
+            def options(interface: object, name: str, wrong: Exception = wrong) -> type:
                 if name in ("influxdb", "redis"):
                     raise wrong
-                return PLUGINS.origin_options("reverseproxy")
+                return origin_options("reverseproxy")
 
-            plugins = PluginOptions(options, options)
+            plugins = PluginOptions(options)
             for text in (with_backend("").replace("prometheus", "influxdb"),
                          with_backend("") + "caches: {c: {provider: redis}}"):
                 self.assertIn(f"provider: {wrong}", self.problem(plugins, text))
 
     def test_not_installed(self) -> None:
         """What Trickster 2.0 has and is not installed is stood in for, and named."""
-        def options(name: str) -> type:
+        def options(interface: object, name: str) -> type:
             if name in ("influxdb", "redis"):
                 raise NotInstalled(name)
-            return PLUGINS.origin_options("reverseproxy")
+            return origin_options("reverseproxy")
 
         text = (with_backend("").replace("prometheus", "influxdb")
                 + "caches: {c: {provider: redis}}")
         configuration = load(
-            Sources("t.yaml"), PluginOptions(options, options), reading(text))
+            Sources("t.yaml"), PluginOptions(options), reading(text))
         self.assertEqual(configuration.caches["c"].store, "memory")
         self.assertEqual(len(configuration.notices), 1)
 
@@ -194,16 +202,16 @@ class PluginTests(SynchronousTestCase):
         def routes(provider: str, options: object) -> tuple[Route, ...]:
             raise BrokenPlugin("no dialect")
 
-        plugins = PluginOptions(PLUGINS.origin_options, PLUGINS.store_options, routes)
+        plugins = PluginOptions(PLUGINS.options, routes)
         self.assertIn("t.yaml:1:18: backends.one.provider: no dialect",
                       self.problem(plugins, with_backend("")))
 
     def test_broken_store(self) -> None:
         """So are stores."""
-        def check(name: str, options: object) -> None:
+        def check(interface: object, name: str, options: object) -> None:
             raise BrokenPlugin(f"no store for {name}")
 
-        plugins = PluginOptions(PLUGINS.origin_options, PLUGINS.store_options, PLUGINS.routes, check)
+        plugins = PluginOptions(PLUGINS.options, PLUGINS.routes, check)
         self.assertIn("caches.default.provider: no store for default",
                       self.problem(plugins, with_backend("")))
 
@@ -229,7 +237,7 @@ class PluginTests(SynchronousTestCase):
             route = laid_over((flux, sql), PathOptions(path=path, handler=handler))
             self.assertEqual((route.path, route.handler), (path, "sql"))
             self.assertIs(route.dialect, sql.dialect)
-        plugins = PluginOptions(PLUGINS.origin_options, PLUGINS.store_options,
+        plugins = PluginOptions(PLUGINS.options,
                                 lambda name, options: (flux, sql))
         self.assertIn("expected the handler of one of them: flux, sql", self.problem(
             plugins, with_backend("paths: [{path: /a, handler: delta}]")))

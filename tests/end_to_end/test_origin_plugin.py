@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.end_to_end.plugging import done, found_at, installed, run
 from tests.end_to_end.servers import Answer, Trickster, fetch
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "origin_plugin"
@@ -84,34 +84,6 @@ def value(name: str, instant: int) -> float | None:
     return None if tick % 7 == 0 else math.sin(tick) * 10 ** (tick % 9 - 4)
 
 
-def installed(directory: Path) -> Path:
-    """:return: where the plugin has been installed, from a wheel, as its users would do."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    wheels, target = directory / "wheels", directory / "site"
-    sources = directory / "sources"
-    sources.mkdir()
-    for name in ("setup.py", "trickster_graphite.py", "README.md"):
-        (sources / name).write_bytes((PLUGIN / name).read_bytes())
-    _run([*pip, "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", str(wheels),
-          str(sources)])
-    [wheel] = wheels.glob("trickster_graphite-*.whl")
-    _run([*pip, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)])
-    return target
-
-
-def _done(command: list[str],
-          environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, env={**os.environ, **(environment or {})}, timeout=120)
-
-
-def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
-    done = _done(command, environment)
-    if done.returncode:
-        raise AssertionError(f"{command} failed:\n{done.stdout}\n{done.stderr}")
-    return done.stdout + done.stderr
-
-
 class OriginPluginTests(SynchronousTestCase):
     """Graphite behind Trickster, by a plugin that Trickster knows nothing of."""
 
@@ -121,7 +93,7 @@ class OriginPluginTests(SynchronousTestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.directory = tempfile.TemporaryDirectory()
-        cls.site = installed(Path(cls.directory.name))
+        cls.site = installed(PLUGIN, Path(cls.directory.name))
 
     @classmethod
     def tearDownClass(cls) -> None:
@@ -137,16 +109,9 @@ class OriginPluginTests(SynchronousTestCase):
         return graphite, trickster
 
     def started(self, backend: dict[str, Any]) -> Trickster:
-        before = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(self.site), before]))
-        try:
+        with found_at(self.site):
             trickster = Trickster(Path(tempfile.mkdtemp(dir=self.directory.name)),
                                   {"default": backend})
-        finally:
-            if before is None:
-                del os.environ["PYTHONPATH"]
-            else:
-                os.environ["PYTHONPATH"] = before
         self.addCleanup(trickster.stop)
         return trickster
 
@@ -205,17 +170,17 @@ class OriginPluginTests(SynchronousTestCase):
         """The plugin's own tests pass where it is installed."""
         path = os.pathsep.join([str(self.site), str(PLUGIN)])
         scratch = tempfile.mkdtemp(dir=self.directory.name)
-        said = _run([sys.executable, "-m", "twisted.trial", "--temp-directory",
-                     os.path.join(scratch, "trial"), "tests.test_graphite"],
-                    {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"})
+        said = run([sys.executable, "-m", "twisted.trial", "--temp-directory",
+                    os.path.join(scratch, "trial"), "tests.test_graphite"],
+                   {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"})
         self.assertIn("PASSED", said)
 
     def test_not_installed(self) -> None:
         """Where it is not installed, its name is unknown, and Trickster says what is known."""
         file = Path(tempfile.mkdtemp(dir=self.directory.name)) / "trickster.yaml"
         file.write_text("backends: {default: {provider: graphite, origin_url: 'http://x'}}\n")
-        done = _done([str(Path(sys.executable).parent / "trickster"), "-config", str(file),
+        tried = done([str(Path(sys.executable).parent / "trickster"), "-config", str(file),
                       "-validate-config"])
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn("graphite", done.stderr + done.stdout)
-        self.assertIn("prometheus", done.stderr + done.stdout)
+        self.assertNotEqual(tried.returncode, 0)
+        self.assertIn("graphite", tried.stderr + tried.stdout)
+        self.assertIn("prometheus", tried.stderr + tried.stdout)

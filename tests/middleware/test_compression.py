@@ -20,15 +20,19 @@ from trickster.middleware.coders import Coding, codings
 from trickster.middleware.compression import (
     Compressing,
     Compression,
-    TypesOfBackends,
+    CompressionOptions,
+    CompressionType,
     coded_headers,
     compressible,
+    types_of_place,
     unmodified_headers,
     varied,
 )
 from trickster.spans import Place, Span
 from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import RecordingResponder, at_once
+from trickster.testing.middlewares import middleware_contract
+from trickster.testing.runtime import FakeRuntime
 
 TYPES = ("application/json", "Text/Plain", "text/event-stream")
 TEXT = b"a body that is worth it, " * 40
@@ -112,13 +116,21 @@ class CompressingTests(SynchronousTestCase):
                                                        (b"If-None-Match", b'W/"x"'))))
                 self.assertIs(at_once(compressing.respond(asked)), response)
 
-    def test_types_of_backends(self) -> None:
-        """Which types are worth it, the backend that has answered says."""
-        types = TypesOfBackends({"a": compressible(["Text/Plain"])})
-        for backend, found in (("a", {b"text/plain"}), ("b", set()), ("", set())):
-            span = Span(Place(backend))
-            self.assertEqual(types(Request(b"GET", b"/", span=span)), found)
-        self.assertEqual(types(Request(b"GET", b"/")), set())
+    def test_types_of_place(self) -> None:
+        """Which types are worth it, the backend that has answered says, unless options do."""
+        kind, runtime = CompressionType(), FakeRuntime()
+        place = Place("a", compressible=compressible(["text/plain"]))
+        asked = Request(b"GET", b"/", Headers(((b"Accept-Encoding", b"gzip"),)))
+        for types, text, json in ((None, True, False), (("application/json",), False, True)):
+            for content_type, is_coded in (("text/plain", text), ("application/json", json)):
+                inner = RecordingResponder.of(
+                    Response(200, headers(content_type=content_type), Octets(TEXT)))
+                wrapped = kind.wrap(inner, CompressionOptions(types), runtime)
+                span = Span()
+                span.place = place
+                response = at_once(wrapped.respond(asked.with_span(span)))
+                self.assertEqual(b"content-encoding" in response.headers, is_coded)
+        self.assertEqual(types_of_place(asked), set())
 
     def test_never_twice(self) -> None:
         """What is coded already, even by C{identity}, is left alone."""
@@ -363,3 +375,8 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual(unmodified_headers(Headers(), headers(vary="Origin")).get(b"vary"),
                          b"Origin, Accept-Encoding")
         self.assertEqual(unmodified_headers(Headers(), headers()), headers())
+
+
+class ContractTests(middleware_contract(CompressionType()),  # type: ignore[misc]
+                    SynchronousTestCase):
+    """Compression does what every middleware does."""

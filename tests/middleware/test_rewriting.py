@@ -10,7 +10,9 @@ from trickster.messages import Headers, Params, Request, Response
 from trickster.middleware.rewriting import (
     AnswerHeaders,
     Rewriting,
+    RewritingOptions,
     RewritingResponder,
+    RewritingType,
     changed_headers,
     changed_params,
     changed_query,
@@ -18,6 +20,8 @@ from trickster.middleware.rewriting import (
     local_answer,
 )
 from trickster.testing.doubles import RecordingResponder, at_once
+from trickster.testing.middlewares import middleware_contract
+from trickster.testing.runtime import FakeRuntime
 
 NAMES = st.sampled_from(["a", "b", "c"])
 VALUES = st.text("xyz& =+", max_size=3)
@@ -141,3 +145,20 @@ class AnswerHeadersTests(SynchronousTestCase):
         """Where the origin's own answer comes, which has them already, nothing is there twice."""
         changed = [(b"X-More", b"2"), (b"X-Set", b"1")]
         self.assertEqual(self.answered(*changed), changed)
+
+
+class KindTests(middleware_contract(RewritingType(), RewritingOptions(  # type: ignore[misc]
+        {"X-A": "1"}, {"b": "2"}, {"X-C": "3"})), SynchronousTestCase):
+    """Rewriting as a kind of middleware does what every one does."""
+
+    def test_configured(self) -> None:
+        """Requests and answers are changed as the options say."""
+        response = at_once(self.wrapped().respond(Request(b"GET", b"/p")))
+        [asked] = self.inner.requests
+        self.assertEqual((asked.target, asked.headers.get(b"x-a")), (b"/p?b=2", b"1"))
+        self.assertEqual(response.headers.get(b"x-c"), b"3")
+
+    def test_nothing(self) -> None:
+        """Where there is nothing to change, nothing is in the way."""
+        inner = RecordingResponder()
+        self.assertIs(RewritingType().wrap(inner, RewritingOptions(), FakeRuntime()), inner)

@@ -9,9 +9,11 @@ from trickster.bodies import read_all
 from trickster.errors import Reason
 from trickster.interfaces import IResponder
 from trickster.messages import Request
-from trickster.middleware.static_response import StaticResponder
+from trickster.middleware.static_response import StaticOptions, StaticResponder, StaticType
 from trickster.routes import LocalAnswer
-from trickster.testing.doubles import at_once
+from trickster.testing.doubles import RecordingResponder, at_once
+from trickster.testing.middlewares import middleware_contract
+from trickster.testing.runtime import FakeRuntime
 
 
 class StaticResponderTests(SynchronousTestCase):
@@ -39,3 +41,22 @@ class StaticResponderTests(SynchronousTestCase):
         body = SlowBody()
         at_once(StaticResponder(LocalAnswer(200, b"")).respond(Request(b"POST", b"/", body=body)))
         self.assertTrue(body.was_closed)
+
+
+class KindTests(middleware_contract(StaticType(), passes=False),  # type: ignore[misc]
+                SynchronousTestCase):
+    """Static responses as a kind of middleware do what every one does."""
+
+    def test_configured(self) -> None:
+        """The answer is the configured one."""
+        options = StaticOptions(403, "no", {"X-A": "1"})
+        wrapped = StaticType().wrap(RecordingResponder(), options, FakeRuntime())
+        response = at_once(wrapped.respond(Request(b"GET", b"/")))
+        self.assertEqual((response.status, response.headers.get(b"x-a")), (403, b"1"))
+
+    def test_refused(self) -> None:
+        """What is no final status, or no header, is refused."""
+        for said in ({"status": 101}, {"status": 600}, {"headers": {"a b": "1"}},
+                     {"headers": {"Connection": "close"}}, {"headers": {"a": "1\r\nb: 2"}}):
+            with self.assertRaises(ValueError):
+                StaticOptions(**said)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from trickster.config.caches import MemoryOptions
 from trickster.stores.limits import StoreLimits
 from trickster.stores.memory import OVERHEAD, MemoryStore, memory
 from trickster.testing.doubles import at_once
-from trickster.testing.runtime import runtime_at_once
+from trickster.testing.runtime import FakeRuntime
 from trickster.testing.stores import (
     metered_store_contract,
     reference_store_contract,
@@ -243,7 +243,7 @@ class TypeTests(SynchronousTestCase):
         """:return: a store of these limits."""
         return memory.store("default", MemoryOptions(max_size_bytes=own),
                             StoreLimits(max_octets=index, max_objects=9),
-                            runtime_at_once(Clock()))
+                            FakeRuntime(Clock()))
 
     def test_smaller_limit(self) -> None:
         """The smaller of both limits counts, where both are set."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from attrs import Factory, define, evolve, field, frozen
@@ -39,8 +39,8 @@ from trickster.interfaces import (
     IResponder,
 )
 from trickster.messages import Headers, Request, Response
-from trickster.middleware.compression import Compression
-from trickster.middleware.rewriting import AnswerHeaders, Rewriting, RewritingResponder, changes
+from trickster.middleware.compression import compressible
+from trickster.middleware.rewriting import AnswerHeaders, Rewriting, changes, rewritten
 from trickster.middleware.static_response import StaticResponder
 from trickster.middleware.translating import Change, TranslatingResponder
 from trickster.middleware.with_reason import WithReason
@@ -57,7 +57,7 @@ from trickster.ranges.fast_forward import NewestSamples
 from trickster.ranges.gaps import GapFetcher
 from trickster.ranges.policy import RangePolicy
 from trickster.routes import ALL_METHODS, READ_METHODS, LocalAnswer, Match, Route, Serve
-from trickster.routing.paths import BackendPaths, RoutedEntry
+from trickster.routing.paths import BackendPaths, ByClarity, Found, RoutedEntry
 from trickster.routing.router import BackendRoute
 from trickster.spans import Place
 from trickster.timeseries.wire import Codec
@@ -69,6 +69,11 @@ _WHOLE_TTL = 60.0
 
 _UNSERVED = LocalAnswer(501, b"pools and rules are not served in this release\n",
                         Headers(((b"Content-Type", b"text/plain; charset=utf-8"),)))
+
+
+def _none_around(inner: IResponder, names: Sequence[str]) -> IResponder:
+    assert not names, names
+    return inner
 
 
 @frozen
@@ -83,7 +88,7 @@ class Surroundings:
     :ivar spool: makes a place on disk for what slow readers have not read yet.
     :ivar memos: what all backends remember.
     :ivar wall: seconds since the epoch, for dates; the clock's where not given.
-    :ivar compression: the codings, and the coded forms among C{memos}.
+    :ivar middlewares: puts those of the configuration around a responder, by name.
     """
 
     clock: IReactorTime
@@ -95,8 +100,7 @@ class Surroundings:
     spool: Callable[[], ISpool]
     memos: Memos = field(factory=Memos)
     wall: Callable[[], float] = Factory(lambda self: self.clock.seconds, takes_self=True)
-    compression: Compression = field(init=False, default=Factory(
-        lambda self: Compression(memo=self.memos.coded), takes_self=True))
+    middlewares: Callable[[IResponder, Sequence[str]], IResponder] = _none_around
 
 
 @implementer(IResponder)
@@ -126,6 +130,7 @@ class Backend:
     _in_flight: ByteBudget = field(init=False)
     _runtime: CacheRuntime = field(init=False)
     _paths: BackendPaths | None = field(default=None, init=False)
+    _outermost: IResponder | None = field(default=None, init=False)
     _stops: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -145,7 +150,7 @@ class Backend:
 
     def respond(self, request: Request) -> Awaitable[Response]:
         """See L{IResponder.respond}."""
-        return self.paths.respond(request)
+        return self.outermost.respond(request)
 
     def stop(self) -> Deferred[None]:
         """
@@ -205,9 +210,21 @@ class Backend:
             self._paths = self._put_together()
         return self._paths
 
+    @property
+    def outermost(self) -> IResponder:
+        """The paths, with the backend's middlewares around them."""
+        if self._outermost is None:
+            self._outermost = self.around.middlewares(self.paths, self.options.middlewares)
+        return self._outermost
+
     def route(self) -> BackendRoute:
         """:return: how requests get here."""
-        return _route(self.paths, self.options)
+        outer = self.outermost if self.options.middlewares else None
+        return _route(self.paths, self.options, outer)
+
+    def _is_clear(self, request: Request) -> bool:
+        found = self.paths.find(request.path, request.method.decode("latin-1"))
+        return isinstance(found, Found) and found.is_clear
 
     def _put_together(self) -> BackendPaths:
         options = self.options
@@ -222,13 +239,30 @@ class Backend:
         route = plan.route
         passing = WithReason(_rewriting(self._origin, self.options, plan.options),
                              Reason.AMBIGUOUS_PATH)
+        clear, unclear = self._surrounded(
+            plan, self._invalidating(route, responder),
+            InvalidatingProxy(passing, self._runtime.invalidation))
         return RoutedEntry(
-            route.path, route.match, route.methods,
-            self._logged(route, self._invalidating(route, responder)),
-            passing=self._logged(route, InvalidatingProxy(passing, self._runtime.invalidation)),
+            route.path, route.match, route.methods, self._logged(route, clear),
+            passing=self._logged(route, unclear),
             is_local=isinstance(responder, StaticResponder),
             place=Place(self.name, self.options.provider, route.path,
-                        not plan.options.no_metrics, route.form, self._spelling))
+                        not plan.options.no_metrics, route.form, self._spelling,
+                        compressible(self.options.compressible_types)))
+
+    def _surrounded(self, plan: PathPlan, clear: IResponder, unclear: IResponder
+                    ) -> tuple[IResponder, IResponder]:
+        """
+        :param clear: what answers where the path is clear.
+        :param unclear: what does where it is not.
+        :return: the same two, with the path's middlewares around both: each is one, which may
+            count and limit requests, however these are spelled.
+        """
+        names = plan.options.middlewares or ()
+        if not names:
+            return clear, unclear
+        surrounded = self.around.middlewares(ByClarity(clear, unclear, self._is_clear), names)
+        return surrounded, surrounded
 
     def _logged(self, route: Route, responder: IResponder) -> IResponder:
         """:return: the responder, with the forms of requests kept where they are logged."""
@@ -332,14 +366,14 @@ def unserved(name: str, options: BackendOptions) -> BackendRoute:
     return _route(BackendPaths.of(Place(name, options.provider), [everything]), options)
 
 
-def _route(paths: BackendPaths, options: BackendOptions) -> BackendRoute:
+def _route(paths: BackendPaths, options: BackendOptions, outer: IResponder | None = None
+           ) -> BackendRoute:
     return BackendRoute(paths.place.backend, paths, options.hosts, bool(options.is_default),
-                        options.path_routing_disabled)
+                        options.path_routing_disabled, outer)
 
 
 def _rewriting(inner: IResponder, backend: BackendOptions, path: PathOptions) -> IResponder:
     """:return: the inner responder with what the options change put around it."""
-    rewriting = Rewriting(
+    return rewritten(inner, Rewriting(
         changes(backend.request_headers) + changes(path.request_headers or {}),
-        changes(path.request_params or {}), changes(path.response_headers or {}))
-    return inner if rewriting == Rewriting() else RewritingResponder(inner, rewriting)
+        changes(path.request_params or {}), changes(path.response_headers or {})))

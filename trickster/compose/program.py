@@ -24,6 +24,7 @@ from trickster.compose.announcement import Announcement
 from trickster.compose.backends import Backend, Surroundings, unserved
 from trickster.compose.listeners import listener
 from trickster.compose.memos import Memos
+from trickster.compose.middlewares import Middlewares
 from trickster.compose.running import HangUps, Origins, Parts, Phase, Program, StopSignals
 from trickster.compose.stores import Cache, caches
 from trickster.compose.threads import Threads
@@ -35,7 +36,7 @@ from trickster.frontend.overload import Lateness, Overload
 from trickster.frontend.tree import ListenerRoot, ResponderResource
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IOriginType, IResponder
-from trickster.middleware.compression import Compressing, TypesOfBackends, compressible
+from trickster.middleware.compression import Compression, CompressionOptions, compression
 from trickster.net.runtime import PluginRuntime
 from trickster.observability.access import Observed
 from trickster.observability.lag import ReactorLag
@@ -87,6 +88,8 @@ class _Building:
     _caches: dict[str, Cache] = field(init=False)
     _backends: dict[str, Backend] = field(factory=dict, init=False)
     _phase: Phase = field(factory=Phase, init=False)
+    _runtime: PluginRuntime = field(init=False)
+    _middlewares: Middlewares = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.metrics = Metrics(self._registry, __version__)
@@ -94,8 +97,12 @@ class _Building:
         self._logs = logs(self._configuration.logging, self._configuration.main.instance_id,
                           self._reactor, globalLogPublisher, self._wall)
         self._threads = Threads(self._reactor)
-        runtime = PluginRuntime(self._reactor, self._threads.call)
-        self._caches = caches(self._configuration.caches, self._plugins, self.metrics, runtime)
+        self._runtime = PluginRuntime(self._reactor, self._threads.call, self._wall,
+                                      SystemRandom().random)
+        self._middlewares = Middlewares(self._configuration.middlewares, self._plugins,
+                                        self._runtime)
+        self._caches = caches(self._configuration.caches, self._plugins, self.metrics,
+                              self._runtime)
 
     def program(self) -> IService:
         """:return: all services, in the order in which they are to be started."""
@@ -142,7 +149,8 @@ class _Building:
         roots: dict[str, IResponder] = {"metrics": asked.on_metrics(), "mgmt": asked.on_mgmt()}
         for name, options in self._configuration.opened.items():
             if name in roots:
-                made = listener(options, ResponderResource(roots[name]), self._reactor,
+                root = self._middlewares.around(roots[name], options.middlewares)
+                made = listener(options, ResponderResource(root), self._reactor,
                                 wall=self._wall)
                 made.setName(name)
                 yield made
@@ -186,9 +194,10 @@ class _Building:
         main = self._configuration.main
         memos = Memos.of(main)
         memos.watch(self.metrics)
+        self._runtime.shared(compression.name, lambda: Compression(memo=memos.coded))
         server_name = main.server_name or socket.gethostname()
         return Surroundings(reactor, self.metrics, self._logs.access, connect, threads.call,
-                            server_name, spool, memos, self._wall)
+                            server_name, spool, memos, self._wall, self._middlewares.around)
 
     def _backend(self, name: str, options: BackendOptions, around: Surroundings) -> Backend:
         return Backend(
@@ -202,15 +211,10 @@ class _Building:
                            else unserved(each, options)
                            for each, options in self._configuration.backends.items()
                            if options.listener_name == name)
-        observed = Observed(self._compressing(router, around), around.metrics,
-                            around.access_log, around.clock, router)
+        surrounded = self._middlewares.around(
+            compression.wrap(router, CompressionOptions(), self._runtime),
+            self._configuration.listeners[name].middlewares)
+        observed = Observed(surrounded, around.metrics, around.access_log, around.clock, router)
         endpoints = {path.encode(): ResponderResource(responder)
                      for path, responder in asked.on_frontend().items()}
         return ListenerRoot(ResponderResource(observed), endpoints)
-
-    def _compressing(self, inner: IResponder, around: Surroundings) -> IResponder:
-        types = {name: compressible(backend.options.compressible_types)
-                 for name, backend in self._backends.items()}
-        if not any(types.values()):
-            return inner
-        return Compressing(inner, TypesOfBackends(types), around.compression, around.clock)

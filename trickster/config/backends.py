@@ -226,6 +226,9 @@ class BackendOptions:
     max_query_range: float = setting(
         0.0, "Longest range that may be asked for; 0 for any.", unit="duration")
 
+    middlewares: tuple[str, ...] = setting(
+        (), "Middlewares around all its paths, within those of the listener, the first "
+        "outermost.")
     paths: tuple[PathOptions, ...] = setting(
         (), "Paths that are served in another way than the origin type says.",
         named=True)

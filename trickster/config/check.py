@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -64,6 +64,7 @@ def check(configuration: Configuration, routes: Routes, problems: Problems) -> N
         if known is not None:
             check_routes(f"backends.{name}", backend, known, problems)
     checks.check_references()
+    checks.check_middlewares()
     checks.check_later()
     check_cycles(configuration, problems)
 
@@ -286,6 +287,30 @@ class _Checks:
                     self._refer(f"request_rewriters.{name}.instructions[{number}]",
                                 "".join(words[2:3]), "rewriter")
 
+    def check_middlewares(self) -> None:
+        used = set(self._refer_middlewares())
+        for name, middleware in self.configuration.middlewares.items():
+            path = f"middlewares.{name}"
+            if not middleware.kind and not self.problems.is_unread(f"{path}.kind"):
+                self.problems.at(f"{path}.kind", "is missing; expected what is installed, for "
+                                 "example rewriting")
+            if name not in used:
+                self.problems.remark(path, "has no effect: no listener, backend or path names "
+                                     "it in its middlewares")
+
+    def _refer_middlewares(self) -> Iterator[str]:
+        it = self.configuration
+        named = {f"listeners.{name}": each.middlewares for name, each in it.listeners.items()}
+        for name, backend in it.backends.items():
+            named[f"backends.{name}"] = backend.middlewares
+            for number, path in enumerate(backend.paths):
+                within = f"paths.{path.name}" if path.name else f"paths[{number}]"
+                named[f"backends.{name}.{within}"] = path.middlewares or ()
+        for within, middlewares in named.items():
+            for number, name in enumerate(middlewares):
+                self._refer(f"{within}.middlewares[{number}]", name, "middleware")
+                yield name
+
     def check_later(self) -> None:
         """Check header fields of what is read already, and has an effect in a later release."""
         it = self.configuration
@@ -353,6 +378,7 @@ class _Checks:
             "cache": it.caches, "negative cache": it.negative_caches, "tracer": it.tracing,
             "listener": it.frontends, "authenticator": it.authenticators, "rule": it.rules,
             "rewriter": it.request_rewriters, "backend": it.backends,
+            "middleware": it.middlewares,
             "route": dict.fromkeys((*it.backends, "frontend")),
         }
 

@@ -60,6 +60,9 @@ class ListenerOptions:
         128 << 10, "Longest request line.", unit="size", minimum=1024)
     max_header_bytes: int = setting(
         64 << 10, "Most octets in all header fields of a request.", unit="size", minimum=1024)
+    middlewares: tuple[str, ...] = setting(
+        (), "Middlewares around all that backends answer here, the first outermost; of metrics "
+        "and mgmt, around their endpoints.")
     drain_timeout: float = setting(
         30.0, "Longest wait for open requests when the process stops.", unit="duration")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import Factory, define, evolve, field, frozen
+from zope.interface.interface import InterfaceClass
 
 from trickster.config.backends import (
     KNOWN_ORIGINS,
@@ -20,6 +21,7 @@ from trickster.config.check import check
 from trickster.config.hereafter import TracingOptions
 from trickster.config.leftovers import LEFTOVERS
 from trickster.config.listeners import BUILT_IN_PORTS
+from trickster.config.middlewares import MiddlewareOptions
 from trickster.config.model import Configuration
 from trickster.config.notices import (
     allows_ineffective,
@@ -34,6 +36,7 @@ from trickster.config.reading import Reader, joined
 from trickster.config.shaping import shaped
 from trickster.config.yamlmap import Entry, Scalar, Table, read_yaml
 from trickster.errors import ConfigurationError, NotInstalled, PluginError
+from trickster.interfaces import IMiddlewareType, IOriginType, IStoreType
 from trickster.routes import Route
 
 DEFAULT_FILE = "/etc/trickster/trickster.yaml"
@@ -61,28 +64,26 @@ def _no_routes(provider: str, options: Any) -> Sequence[Route]:
     return ()
 
 
-def _no_check(name: str, options: CacheOptions) -> None:
-    """Takes every store for a good one."""
+def _no_check(interface: InterfaceClass, name: str, options: Any) -> None:
+    """Takes every plugin for a good one."""
 
 
 @frozen
 class PluginOptions:
     """
-    What the loader asks of plugins.
+    What the loader asks of plugins, of whichever kind: an interface tells the kind.
 
-    :ivar origin_options: from a provider's name to the attrs class of its options; raises
-        L{PluginError}.
-    :ivar store_options: the same for a kind of store.
+    :ivar options: from what a plugin provides, and its name, to the attrs class of its
+        options; raises L{PluginError}.
     :ivar routes: from an origin type's name and its options to its routes; raises
         L{PluginError} where they, or what goes with them, are not what they must be.
-    :ivar check_store: from a cache's name and its options; raises L{PluginError} where no
-        store can be made of them.
+    :ivar check: from what a plugin provides, and the name and the options of the cache or the
+        middleware that is to be made of it; raises L{PluginError} where that cannot be made.
     """
 
-    origin_options: Callable[[str], type]
-    store_options: Callable[[str], type]
+    options: Callable[[InterfaceClass, str], type]
     routes: Callable[[str, Any], Sequence[Route]] = _no_routes
-    check_store: Callable[[str, CacheOptions], None] = _no_check
+    check: Callable[[InterfaceClass, str, Any], None] = _no_check
 
 
 def read_file(path: str) -> bytes:
@@ -124,7 +125,7 @@ def load(sources: Sources, plugins: PluginOptions,
     reader = Reader(problems, sources.environ, LEFTOVERS)
     configuration = _Loading(reader, plugins).configuration(tree)
     check(configuration, plugins.routes, problems)
-    _check_stores(configuration, plugins, problems)
+    _check_plugins(configuration, plugins, problems)
     _check_files(configuration, read, problems)
     refuse_masked(problems)
     if not (allows_ineffective(sources.environ, problems) or sources.allows_ineffective):
@@ -158,15 +159,20 @@ def _file(sources: Sources, problems: Problems,
     return str(Path(path).absolute()), tree or Table({}, start)
 
 
-def _check_stores(configuration: Configuration, plugins: PluginOptions,
-                  problems: Problems) -> None:
-    for name, cache in configuration.caches.items():
-        if cache.plugin is None:
+def _check_plugins(configuration: Configuration, plugins: PluginOptions,
+                   problems: Problems) -> None:
+    made: list[tuple[InterfaceClass, str, str, Any]] = [
+        *((IStoreType, f"caches.{name}.provider", name, cache)
+          for name, cache in configuration.caches.items()),
+        *((IMiddlewareType, f"middlewares.{name}.kind", name, middleware)
+          for name, middleware in configuration.middlewares.items())]
+    for interface, path, name, options in made:
+        if options.plugin is None:
             continue
         try:
-            plugins.check_store(name, cache)
+            plugins.check(interface, name, options)
         except PluginError as error:
-            problems.at(f"caches.{name}.provider", str(error))
+            problems.at(path, str(error))
 
 
 def _check_files(configuration: Configuration, read: Callable[[str], bytes],
@@ -185,6 +191,28 @@ def _check_files(configuration: Configuration, read: Callable[[str], bytes],
                             "expected a file in PEM")
 
 
+@frozen
+class _Group:
+    """
+    Plugins of one kind, as blocks of a configuration name them.
+
+    :ivar interface: what they provide.
+    :ivar key: whose value is the name of one.
+    :ivar known: names that need not be installed.
+    :ivar stand_in: what is used in their place.
+    """
+
+    interface: InterfaceClass
+    key: str = "provider"
+    known: Sequence[str] = ()
+    stand_in: str = ""
+
+
+_ORIGINS = _Group(IOriginType, known=KNOWN_ORIGINS, stand_in=STAND_IN)
+_STORES = _Group(IStoreType, known=KNOWN_STORES, stand_in="memory")
+_MIDDLEWARES = _Group(IMiddlewareType, "kind")
+
+
 @define
 class _Loading:
     """Reads the blocks, and asks plugins about theirs."""
@@ -198,13 +226,14 @@ class _Loading:
 
     def configuration(self, tree: Table) -> Configuration:
         rest: Configuration = self._reader.block(
-            Configuration, tree.without("caches", "backends"), "")
+            Configuration, tree.without("caches", "backends", "middlewares"), "")
         built_in = {name: rest.listeners[name] for name in BUILT_IN_PORTS
                     if name in rest.listeners}
         return evolve(
             rest,
             listeners={**built_in, **rest.listeners},
             caches=self._each(tree, "caches", self._cache),
+            middlewares=self._each(tree, "middlewares", self._middleware),
             backends=_with_default(self._each(tree, "backends", self._backend)),
             negative_caches={"default": {}, **rest.negative_caches},
             tracing={"default": TracingOptions(), **rest.tracing},
@@ -227,46 +256,48 @@ class _Loading:
 
     def _cache(self, table: Table, path: str) -> CacheOptions:
         provider = _text_of(table, "provider") or "memory"
-        store, options = self._store(provider, table, path)
-        plugin, rest = self._plugin_block(options, store, table, path)
+        store, plugin, rest = self._plugged(_STORES, provider, table, path)
         cache: CacheOptions = self._reader.block(CacheOptions, rest, path)
         return evolve(cache, store=store, plugin=plugin)
 
-    def _store(self, provider: str, table: Table, path: str) -> tuple[str, type | None]:
-        try:
-            return provider, self._plugins.store_options(provider)
-        except NotInstalled as error:
-            if provider in KNOWN_STORES:
-                return self._store("memory", table, path)
-            self._refuse_provider(table, path, error)
-        except PluginError as error:
-            self._refuse_provider(table, path, error)
-        return provider, None
+    def _middleware(self, table: Table, path: str) -> MiddlewareOptions:
+        kind, plugin, rest = _text_of(table, "kind"), None, table
+        if kind:
+            _, plugin, rest = self._plugged(_MIDDLEWARES, kind, table, path)
+        middleware: MiddlewareOptions = self._reader.block(MiddlewareOptions, rest, path)
+        return evolve(middleware, plugin=plugin)
 
     def _backend(self, table: Table, path: str) -> BackendOptions:
         provider = _text_of(table, "provider")
         plugin, rest, origin_type = None, table, provider
         if provider and provider not in VIRTUAL_PROVIDERS:
-            origin_type, options = self._origin_type(provider, table, path)
-            plugin, rest = self._plugin_block(options, origin_type, table, path)
+            origin_type, plugin, rest = self._plugged(_ORIGINS, provider, table, path)
         backend: BackendOptions = self._reader.block(BackendOptions, rest, path)
         return evolve(backend, origin_type=origin_type, plugin=plugin)
 
-    def _origin_type(self, provider: str, table: Table, path: str) -> tuple[str, type | None]:
-        try:
-            return provider, self._plugins.origin_options(provider)
-        except NotInstalled as error:
-            if provider in KNOWN_ORIGINS:
-                return self._origin_type(STAND_IN, table, path)
-            self._refuse_provider(table, path, error)
-        except PluginError as error:
-            self._refuse_provider(table, path, error)
-        return provider, None
+    def _plugged(self, group: _Group, name: str, table: Table, path: str
+                 ) -> tuple[str, Any, Table]:
+        """
+        Read the block, within another one, of the options of the plugin that is named there.
 
-    def _refuse_provider(self, table: Table, path: str, error: PluginError) -> None:
-        entry = table.entries.get("provider")
+        :return: the name of the plugin that is really used; its options, or None where there
+            is none; and the other block without them.
+        """
+        options = None
+        try:
+            options = self._plugins.options(group.interface, name)
+        except NotInstalled as error:
+            if name in group.known:
+                return self._plugged(group, group.stand_in, table, path)
+            self._refuse(group, table, path, error)
+        except PluginError as error:
+            self._refuse(group, table, path, error)
+        return name, *self._plugin_block(options, name, table, path)
+
+    def _refuse(self, group: _Group, table: Table, path: str, error: PluginError) -> None:
+        entry = table.entries.get(group.key)
         place = entry.value.place if entry else table.place
-        self._problems.unread(place, joined(path, "provider"), str(error))
+        self._problems.unread(place, joined(path, group.key), str(error))
 
     def _plugin_block(self, options: type | None, name: str, table: Table,
                       path: str) -> tuple[Any, Table]:

@@ -13,6 +13,7 @@ from trickster.config.hereafter import (
     TracingOptions,
 )
 from trickster.config.listeners import ListenerOptions
+from trickster.config.middlewares import MiddlewareOptions
 from trickster.config.paths import PathOptions
 from trickster.config.settings import guarding, later, setting
 
@@ -122,6 +123,8 @@ class Configuration:
         unit="duration")
     caches: dict[str, CacheOptions] = setting(Factory(dict), "Cache stores, by name.")
     backends: dict[str, BackendOptions] = setting(Factory(dict), "Origins, by name.")
+    middlewares: dict[str, MiddlewareOptions] = setting(
+        Factory(dict), "Behaviour to be put around listeners, backends and paths, by name.")
     rules: dict[str, RuleOptions] = later(Factory(dict), "Routing rules, by name.")
     request_rewriters: dict[str, RewriterOptions] = later(
         Factory(dict), "Changes to requests, by name.")

@@ -72,6 +72,8 @@ class PathOptions:
     cache_set_cookie: bool | None = setting(
         None, "Whether answers with Set-Cookie are kept, and shared, as any others; false "
         "where not given.")
+    middlewares: tuple[str, ...] | None = setting(
+        None, "Middlewares around this path, within those of the backend, the first outermost.")
     name: str = setting("", "", hidden=True)
 
     @property

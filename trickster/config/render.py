@@ -11,6 +11,7 @@ import yaml
 from trickster.config.backends import BackendOptions
 from trickster.config.caches import KNOWN_STORES, CacheOptions
 from trickster.config.masking import MASK, is_secret_name, masked_text
+from trickster.config.middlewares import MiddlewareOptions
 from trickster.config.model import Configuration
 from trickster.config.settings import Facts, keys_of
 from trickster.config.variables import Substituted
@@ -57,10 +58,13 @@ def _unused_stores(options: Any) -> tuple[str, ...]:
 
 
 def _plugin(options: Any) -> tuple[str, Any]:
+    """:return: the name of the block of a plugin's options in another one, and those options."""
     if isinstance(options, BackendOptions):
         return options.provider, options.plugin
     if isinstance(options, CacheOptions):
         return options.store, options.plugin
+    if isinstance(options, MiddlewareOptions):
+        return options.kind, options.plugin
     return "", None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from attrs import field, frozen
@@ -11,10 +11,11 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.bodies import Pieces
+from trickster.config.settings import setting
 from trickster.http.fields import OF_OCTETS
 from trickster.http.grammar import tokens
 from trickster.http.negotiation import chosen
-from trickster.interfaces import IBody, IResponder
+from trickster.interfaces import IBody, IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Headers, Octets, Request, Response, Status
 from trickster.middleware.codedbody import PIECE, CodedBody, Resumed, next_turn
 from trickster.middleware.codedmemo import CodedMemo
@@ -112,20 +113,13 @@ def compressible(types: Iterable[str]) -> frozenset[bytes]:
     return frozenset(kind.strip().lower().encode("utf-8") for kind in types) - {_EVENTS}
 
 
-@frozen
-class TypesOfBackends:
+def types_of_place(request: Request) -> frozenset[bytes]:
     """
-    The media types that are worth coding, as the backend says that has answered.
-
-    :ivar types: from L{compressible}, by name of backend.
+    :return: the media types that are worth coding, as the backend says that has answered a
+        request; none where no backend has.
     """
-
-    types: Mapping[str, frozenset[bytes]]
-
-    def __call__(self, request: Request) -> frozenset[bytes]:
-        """:return: those for the answer to this request; none where no backend has answered."""
-        span = request.span
-        return _NO_TYPES if span is None else self.types.get(span.place.backend, _NO_TYPES)
+    span = request.span
+    return _NO_TYPES if span is None else span.place.compressible
 
 
 @implementer(IResponder)
@@ -257,3 +251,33 @@ def _known_length(request: Request, response: Response) -> int | None:
 def _forbids_transforming(headers: Headers) -> bool:
     # RFC 9111 sections 5.2.1.6 and 5.2.2.6.
     return b"no-transform" in (headers.joined(b"cache-control") or b"").lower()
+
+
+@frozen
+class CompressionOptions:
+    """Which answers get a content coding, where clients accept one."""
+
+    types: tuple[str, ...] | None = setting(
+        None, "Media types that are worth compressing; those of compressible_types of the "
+        "backend that answers where not given.")
+
+
+@implementer(IMiddlewareType)
+@frozen
+class CompressionType:
+    """Content codings as a kind of middleware."""
+
+    name: str = "compression"
+    options: type = CompressionOptions
+
+    def wrap(self, inner: IResponder, options: CompressionOptions, runtime: IRuntime
+             ) -> IResponder:
+        """See L{IMiddlewareType.wrap}."""
+        shared: Compression = runtime.shared(self.name, Compression)
+        if options.types is None:
+            return Compressing(inner, types_of_place, shared, runtime.clock)
+        types = compressible(options.types)
+        return Compressing(inner, lambda _: types, shared, runtime.clock)
+
+
+compression = CompressionType()

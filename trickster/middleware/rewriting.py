@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import Attribute, evolve, field, frozen
 from zope.interface import implementer
 
 from trickster.http.fields import MADE_BY_PROXY
 from trickster.http.grammar import is_token
-from trickster.interfaces import IResponder
+from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Headers, Params, Request, Response
 from trickster.routes import LocalAnswer
 
 _UNSAFE = re.compile(rb"[\r\n\0]")
+# RFC 9110 section 5.5: no other controls than tabs are in a value.
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @frozen
@@ -190,3 +193,65 @@ def local_answer(code: int | None, body: str | None, headers: Mapping[str, str])
     octets = (body or "").encode("utf-8")
     kind = Headers(((b"Content-Type", b"text/plain; charset=utf-8"),)) if octets else Headers()
     return LocalAnswer(code or 200, octets, changed_headers(kind, changes(headers)))
+
+
+def rewritten(inner: IResponder, rewriting: Rewriting) -> IResponder:
+    """:return: the responder with all of that changed; itself where that is nothing."""
+    return inner if rewriting == Rewriting() else RewritingResponder(inner, rewriting)
+
+
+def are_headers(instance: object, attribute: Attribute[Any], configured: Mapping[str, str]
+                ) -> None:
+    """
+    Validate an option: changes to header fields.
+
+    :raises ValueError: with what is wrong.
+    """
+    for change in changes(configured):
+        name = change.name.encode("utf-8")
+        if not is_token(name):
+            raise ValueError(f"{change.name!r} is not a header name")
+        if name.lower() in MADE_BY_PROXY:
+            raise ValueError(f"{change.name} concerns one connection only, and is made by "
+                             "Trickster itself; expected another header")
+        if _CONTROLS.search(change.value):
+            raise ValueError(f"the value of {change.name} cannot have control characters")
+
+
+@frozen
+class RewritingOptions:
+    """
+    What is changed in requests, and in the answers to them.
+
+    A name that begins with C{+} adds a value, one with C{-} removes all of that name.
+    """
+
+    request_headers: dict[str, str] = field(
+        factory=dict, validator=are_headers, metadata={
+            "doc": "Headers to set in requests, before any cache; +name adds, -name removes.",
+            "secret": True, "variables": True})
+    request_params: dict[str, str] = field(factory=dict, metadata={
+        "doc": "Query parameters to set in requests; +name adds, -name removes.",
+        "variables": True})
+    response_headers: dict[str, str] = field(
+        factory=dict, validator=are_headers, metadata={
+            "doc": "Headers to set in answers, stored ones too; +name adds, -name removes.",
+            "variables": True})
+
+
+@implementer(IMiddlewareType)
+@frozen
+class RewritingType:
+    """Changes to requests and answers as a kind of middleware."""
+
+    name: str = "rewriting"
+    options: type = RewritingOptions
+
+    def wrap(self, inner: IResponder, options: RewritingOptions, runtime: IRuntime) -> IResponder:
+        """See L{IMiddlewareType.wrap}."""
+        return rewritten(inner, Rewriting(
+            changes(options.request_headers), changes(options.request_params),
+            changes(options.response_headers)))
+
+
+rewriting = RewritingType()

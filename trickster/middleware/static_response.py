@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from typing import Any
+
+from attrs import Attribute, field, frozen
 from zope.interface import implementer
 
 from trickster.errors import Reason
-from trickster.interfaces import IResponder
+from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Octets, Outcome, Request, Response
+from trickster.middleware.rewriting import are_headers, local_answer
 from trickster.routes import LocalAnswer
 
 
@@ -24,3 +27,36 @@ class StaticResponder:
         answer = self.answer
         return Response(answer.status, answer.headers, Octets(answer.body),
                         Outcome(reason=Reason.BLOCKED if answer.status >= 400 else None))
+
+
+def _is_status(instance: object, attribute: Attribute[Any], value: int) -> None:
+    if not 200 <= value <= 599:
+        raise ValueError("a final answer has a status from 200 to 599")
+
+
+@frozen
+class StaticOptions:
+    """The answer to every request."""
+
+    status: int = field(default=200, validator=_is_status, metadata={
+        "doc": "Status code, 200 to 599."})
+    body: str = field(default="", metadata={"doc": "Body, in UTF-8."})
+    headers: dict[str, str] = field(factory=dict, validator=are_headers, metadata={
+        "doc": "Headers; Content-Type is text/plain where not given and there is a body.",
+        "variables": True})
+
+
+@implementer(IMiddlewareType)
+@frozen
+class StaticType:
+    """Static responses as a kind of middleware: what is inside gets no request."""
+
+    name: str = "static"
+    options: type = StaticOptions
+
+    def wrap(self, inner: IResponder, options: StaticOptions, runtime: IRuntime) -> IResponder:
+        """See L{IMiddlewareType.wrap}."""
+        return StaticResponder(local_answer(options.status, options.body, options.headers))
+
+
+static = StaticType()

@@ -16,14 +16,25 @@ from trickster.interfaces import IRuntime
 @frozen
 class PluginRuntime:
     """
-    The clock and the threads of the process.
+    What is the same for all plugins, and for all configurations of a process.
 
     :ivar clock: for delays, deadlines and ages.
+    :ivar wall: seconds since the epoch, for dates.
+    :ivar random: from 0, inclusive, to 1, exclusive.
     """
 
     clock: IReactorTime
     _offload: Callable[..., Awaitable[Any]] = field(repr=False)
+    wall: Callable[[], float]
+    random: Callable[[], float]
+    _shared: dict[str, Any] = field(factory=dict, init=False, repr=False)
 
     def in_thread(self, function: Callable[..., Any], *args: Any) -> Awaitable[Any]:
         """See L{IRuntime.in_thread}."""
         return self._offload(function, *args)
+
+    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+        """See L{IRuntime.shared}."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        return self._shared[name]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
-from typing import Any, cast
+from collections.abc import Callable
+from typing import cast
 
 from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import CancelledError
@@ -27,7 +26,7 @@ from trickster.spans import Place, Span
 _GONE = Outcome(status=Status.ERROR, reason=Reason.CLIENT_GONE)
 
 
-@frozen(slots=True)
+@frozen(slots=False)  # which is made in less time
 class _Exchange:
     """A request whose answer's body is still on its way."""
 
@@ -69,17 +68,8 @@ class Observed:
     _seconds: Callable[[], float] = field(
         init=False, default=Factory(lambda self: self.clock.seconds, takes_self=True))
 
-    def respond(self, request: Request) -> Coroutine[Any, Any, Response]:
+    async def respond(self, request: Request) -> Response:
         """Answer as the inner responder does; see L{IResponder.respond}."""
-        return self._answered(request, self.inner.respond)
-
-    def refused(self, request: Request, error: RequestError) -> Coroutine[Any, Any, Response]:
-        """See L{IRefuser.refused}."""
-        assert self.refuser is not None
-        return self._answered(request, partial(self.refuser.refused, error=error))
-
-    async def _answered(self, request: Request,
-                        respond: Callable[[Request], Awaitable[Response]]) -> Response:
         started = self._seconds()
         span = request.span
         if span is None:
@@ -88,7 +78,7 @@ class Observed:
         if self.access_log is not None and self.access_log.wants_notes:
             request = evolve(request, noted=Notes())
         try:
-            response = await respond(request)
+            response = await self.inner.respond(request)
         except CancelledError:
             waited = self._since(started)
             self._finish(_Exchange(request, span, CLIENT_GONE, _GONE, started, waited), 0, waited)
@@ -99,6 +89,16 @@ class Observed:
             self.log.failure("Answering {method} {path} failed", method=request.method,
                              path=span.place.path)
             response = defect(_path(request, span), span.place.spelling)
+        return self._observed(request, span, response, started)
+
+    async def refused(self, request: Request, error: RequestError) -> Response:
+        """See L{IRefuser.refused}."""
+        assert self.refuser is not None
+        started, span = self._seconds(), request.span or Span()
+        try:
+            response = await self.refuser.refused(request.with_span(span), error)
+        except RequestError as raised:
+            response = refusal(raised, _path(request, span), span.place.spelling)
         return self._observed(request, span, response, started)
 
     def _observed(self, request: Request, span: Span, response: Response, started: float

@@ -60,11 +60,21 @@ class Found:
 
     :ivar strip: how many octets at the start of the target address the backend.
     :ivar is_clear: whether all servers read the path alike; else it is passed on as it is.
+    :ivar outer: what stands around all paths of the backend; None for nothing.
+    :ivar responder: what answers: that, or what the entry has for such a path.
     """
 
     entry: RoutedEntry
     strip: int = 0
     is_clear: bool = True
+    outer: IResponder | None = field(default=None, eq=False, repr=False)
+    responder: IResponder = field(init=False, eq=False, repr=False)
+
+    @responder.default
+    def _chosen(self) -> IResponder:
+        if self.outer is not None:
+            return self.outer
+        return self.entry.responder if self.is_clear else self.entry.passing
 
 
 @frozen
@@ -142,6 +152,26 @@ def _path_table(entries: Iterable[RoutedEntry]) -> PathTable[list[RoutedEntry]]:
         alike = exact if entry.match is Match.EXACT else prefixes
         alike.setdefault(unquote_to_bytes(entry.path), []).append(entry)
     return PathTable.of(exact, prefixes)
+
+
+@implementer(IResponder)
+@frozen(eq=False)
+class ByClarity:
+    """
+    Stands for both responders of a path where something has to be around them as one.
+
+    :ivar clear: answers where all servers read the path alike.
+    :ivar passing: answers where they do not.
+    :ivar is_clear: tells which it is of a request.
+    """
+
+    clear: IResponder
+    passing: IResponder
+    is_clear: Callable[[Request], bool]
+
+    def respond(self, request: Request) -> Awaitable[Response]:
+        """See L{IResponder.respond}."""
+        return (self.clear if self.is_clear(request) else self.passing).respond(request)
 
 
 @implementer(IResponder)
@@ -267,7 +297,7 @@ def dispatched(request: Request, routed: Routed) -> Awaitable[Response]:
     if span is not None:
         span.place = entry.place
         span.target = request.target
-    return (entry.responder if routed.is_clear else entry.passing).respond(request)
+    return routed.responder.respond(request)
 
 
 async def refused(request: Request, routed: Routed, error: RequestError) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from urllib.parse import unquote_to_bytes
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field, frozen
 from zope.interface import implementer
 
 from trickster.errors import RequestError
@@ -18,9 +18,10 @@ from trickster.routing.paths import (
     REMEMBERED_PATHS,
     TOO_LONG,
     BackendPaths,
-    NoRoute,
+    Found,
     Routed,
     Unclear,
+    WrongMethod,
     dispatched,
     is_too_long,
     refused,
@@ -35,6 +36,8 @@ class BackendRoute:
     :ivar name: the first path segment that addresses it, unless C{path_routing_disabled}.
     :ivar hosts: names that address it, without ports, in any case.
     :ivar is_default: whether it gets what nothing else matches.
+    :ivar outer: what stands around all its paths, and gets the requests for any; None for
+        nothing.
     """
 
     name: str
@@ -42,6 +45,7 @@ class BackendRoute:
     hosts: Sequence[str] = ()
     is_default: bool = False
     path_routing_disabled: bool = False
+    outer: IResponder | None = field(default=None, eq=False)
 
 
 def host_of(authority: bytes) -> str:
@@ -64,9 +68,9 @@ class RouteTable:
     one; the first of these in which some path matches decides.
     """
 
-    _hosts: dict[str, BackendPaths]
-    _names: dict[bytes, BackendPaths]
-    _default: BackendPaths | None
+    _hosts: dict[str, BackendRoute]
+    _names: dict[bytes, BackendRoute]
+    _default: BackendRoute | None
 
     @classmethod
     def of(cls, backends: Iterable[BackendRoute]) -> RouteTable:
@@ -74,11 +78,11 @@ class RouteTable:
         table = cls({}, {}, None)
         for backend in backends:
             for host in backend.hosts:
-                table._hosts.setdefault(host_of(host.encode()), backend.paths)
+                table._hosts.setdefault(host_of(host.encode()), backend)
             if not backend.path_routing_disabled:
-                table._names[backend.name.encode()] = backend.paths
+                table._names[backend.name.encode()] = backend
             if backend.is_default:
-                table._default = backend.paths
+                table._default = backend
         return table
 
     def find(self, method: bytes, authority: bytes, path: bytes) -> Routed:
@@ -90,15 +94,17 @@ class RouteTable:
         if is_too_long(path):
             return TOO_LONG
         host, verb = host_of(authority), method.decode("latin-1")
-        for paths, strip in self._candidates(host, path):
-            found = paths.find(path[strip:] or b"/", verb)
-            if not isinstance(found, NoRoute | Unclear) and strip:
+        for backend, strip in self._candidates(host, path):
+            found = backend.paths.find(path[strip:] or b"/", verb)
+            if isinstance(found, Found):
+                return evolve(found, strip=strip, outer=backend.outer)
+            if isinstance(found, WrongMethod):
                 return evolve(found, strip=strip)
-            if type(found) is not NoRoute:
+            if isinstance(found, Unclear):
                 return found
         return NO_ROUTE
 
-    def _candidates(self, host: str, path: bytes) -> Iterator[tuple[BackendPaths, int]]:
+    def _candidates(self, host: str, path: bytes) -> Iterator[tuple[BackendRoute, int]]:
         by_host = self._hosts.get(host)
         if by_host is not None:
             yield by_host, 0

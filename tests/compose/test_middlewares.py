@@ -1,0 +1,166 @@
+"""Tests of L{trickster.compose.middlewares}, and of where middlewares stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from attrs import evolve, frozen
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.compose.test_backends import BackendCase
+from trickster.compose.middlewares import Middlewares
+from trickster.config.middlewares import MiddlewareOptions
+from trickster.errors import BrokenPlugin, UnknownPlugin
+from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
+from trickster.messages import Headers, Octets, Request, Response
+from trickster.plugins import MIDDLEWARES, Plugins
+from trickster.routing.router import Router
+from trickster.testing.doubles import RecordingResponder, at_once
+from trickster.testing.runtime import FakeRuntime
+
+
+@frozen
+class MarkOptions:
+    """What the marks say."""
+
+    mark: str = "x"
+
+
+@implementer(IResponder)
+@frozen
+class Marking:
+    """Adds a mark to requests, and to answers."""
+
+    inner: IResponder
+    mark: bytes
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        headers = request.headers.with_added((b"X-Marks", self.mark))
+        response = await self.inner.respond(request.with_headers(headers))
+        return response.with_headers(response.headers.with_added((b"X-Marks", self.mark)))
+
+
+@implementer(IMiddlewareType)
+@frozen
+class MarkType:
+    """Marks as a kind of middleware."""
+
+    name: str = "mark"
+    options: type = MarkOptions
+
+    def wrap(self, inner: IResponder, options: MarkOptions, runtime: IRuntime) -> IResponder:
+        """See L{IMiddlewareType.wrap}; how often it was called is shared."""
+        runtime.shared("mark.wraps", list).append(options.mark)
+        return Marking(inner, options.mark.encode())
+
+
+@implementer(IMiddlewareType)
+@frozen
+class BrokenType:
+    """A kind whose middlewares are no responders."""
+
+    name: str = "broken"
+    options: type = MarkOptions
+
+    def wrap(self, inner: IResponder, options: MarkOptions, runtime: IRuntime) -> Any:
+        """Give nothing."""
+
+
+mark, broken = MarkType(), BrokenType()
+
+
+def _found(group: str) -> Sequence[EntryPoint]:
+    assert group == MIDDLEWARES
+    return [EntryPoint(name, f"{__name__}:{name}", group) for name in ("mark", "broken")]
+
+
+def marked(runtime: FakeRuntime) -> Middlewares:
+    """:return: middlewares C{a}, C{b} and C{c}, which mark so, and C{broken}."""
+    configured = {name: MiddlewareOptions(kind="mark", plugin=MarkOptions(name))
+                  for name in ("a", "b", "c")}
+    configured["broken"] = MiddlewareOptions(kind="broken", plugin=MarkOptions())
+    configured["unknown"] = MiddlewareOptions(kind="unknown", plugin=MarkOptions())
+    return Middlewares(configured, Plugins(_found), runtime)
+
+
+class MiddlewaresTests(SynchronousTestCase):
+    """Names become responders around a responder."""
+
+    def test_order(self) -> None:
+        """The first is outermost: it sees a request first, and its answer last."""
+        inner = RecordingResponder()
+        around = marked(FakeRuntime()).around(inner, ["a", "b", "c"])
+        response = at_once(around.respond(Request(b"GET", b"/")))
+        self.assertEqual(inner.requests[0].headers.get_all(b"x-marks"), [b"a", b"b", b"c"])
+        self.assertEqual(response.headers.get_all(b"x-marks"), [b"c", b"b", b"a"])
+
+    def test_none(self) -> None:
+        """Without any, nothing is in the way."""
+        inner = RecordingResponder()
+        self.assertIs(marked(FakeRuntime()).around(inner, ()), inner)
+
+    def test_broken(self) -> None:
+        """One that gives no responder, or is not installed, is an error with its name."""
+        for name, error in (("broken", BrokenPlugin), ("unknown", UnknownPlugin)):
+            with self.assertRaises(error) as caught:
+                marked(FakeRuntime()).around(RecordingResponder(), [name])
+            self.assertIn(name, str(caught.exception))
+
+
+class PlacesTests(BackendCase):
+    """Where middlewares stand that a backend and its paths name."""
+
+    def setUp(self) -> None:
+        """Have an origin that always answers the same, and something to share."""
+        super().setUp()
+        self.runtime = FakeRuntime()
+        fresh = Headers(((b"Cache-Control", b"max-age=60"),))
+        self.web.script = [Response(200, fresh, Octets(b"a")) for _ in range(9)]
+
+    def backend(self, provider: str, kind: Any = None, **said: Any) -> Any:
+        """:return: the backend of a file that says so, with the middlewares of L{marked}."""
+        names = said.pop("middlewares", [])
+        for path in said.get("paths", ()):
+            path["own"] = path.pop("middlewares", [])
+        own = {path["path"]: path.pop("own") for path in said.get("paths", ())}
+        made = super().backend(provider, kind, **said)
+        made.around = evolve(made.around, middlewares=marked(self.runtime).around)
+        made.options = evolve(made.options, middlewares=tuple(names), paths=tuple(
+            evolve(each, middlewares=tuple(own[each.path])) for each in made.options.paths))
+        return made
+
+    def marks(self, responder: IResponder, path: bytes) -> list[bytes]:
+        """:return: the marks of the answer, the outermost first."""
+        response = self.ask(responder, Request(b"GET", path, authority=b"h"))
+        return response.headers.get_all(b"x-marks")[::-1]
+
+    def test_backend_and_path(self) -> None:
+        """Those of a backend are around those of a path, and both around the cache."""
+        backend = self.backend("reverseproxycache", middlewares=["a"], paths=[
+            {"path": "/x", "handler": "proxycache", "middlewares": ["b", "c"]}])
+        router = Router.of([backend.route()])
+        for path, marks in ((b"/x", [b"a", b"b", b"c"]), (b"/y", [b"a"])):
+            for _ in range(2):
+                self.assertEqual(self.marks(backend, path), marks)
+                self.assertEqual(self.marks(router, b"/x" + path), marks)
+        self.assertEqual([request.target for request in self.web.requests], [b"/x", b"/y"])
+
+    def test_once(self) -> None:
+        """One is put around each place once, however many paths there are in it."""
+        backend = self.backend("reverseproxycache", middlewares=["a"], paths=[
+            {"path": path, "handler": "proxycache", "middlewares": ["b"]} for path in ("/x", "/z")])
+        Router.of([backend.route()])
+        self.assertEqual(sorted(self.runtime.states["mark.wraps"]), ["a", "b", "b"])
+
+    def test_unclear_path(self) -> None:
+        """A path's middlewares are around every spelling of it; an unclear one is passed."""
+        backend = self.backend("reverseproxycache", paths=[
+            {"path": "/x", "match_type": "prefix", "handler": "proxycache",
+             "middlewares": ["b"]}])
+        for path, requests in ((b"/x/a", 1), (b"/x/a", 1), (b"/x/./a", 2), (b"/x/./a", 3)):
+            self.assertEqual(self.marks(backend, path), [b"b"])
+            self.assertEqual(len(self.web.requests), requests, path)

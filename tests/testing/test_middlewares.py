@@ -1,0 +1,126 @@
+"""The contract of middlewares finds out those that break it."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+from attrs import define, evolve, frozen
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from trickster.bodies import read_all
+from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
+from trickster.messages import Octets, Request, Response
+from trickster.testing.doubles import at_once
+from trickster.testing.middlewares import middleware_contract
+from trickster.testing.runtime import FakeRuntime
+
+
+@frozen
+class NoOptions:
+    """Nothing to say."""
+
+
+@implementer(IResponder)
+@define
+class Around:
+    """Passes on; what a broken one does otherwise is in its subclasses."""
+
+    inner: Any
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        response: Response = await self.inner.respond(request)
+        return response
+
+
+class ReadsRequests(Around):
+    """Reads bodies without need."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        body = bytes(await read_all(request.body, 100))
+        return await super().respond(request.with_body(Octets(body)))
+
+
+class ForgetsWho(Around):
+    """Copies a request field by field."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        return await super().respond(Request(request.method, request.target, request.headers))
+
+
+class ReadsAnswers(Around):
+    """Holds answers back until they are whole."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        response = await super().respond(request)
+        return response.with_body(Octets(bytes(await read_all(response.body, 100))))
+
+
+class LosesBodies(Around):
+    """Puts another body in the place of one that it leaves open."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        return evolve(await super().respond(request), body=Octets())
+
+
+@define
+class AsksAtOnce(Around):
+    """Asks before there is a request."""
+
+    def __attrs_post_init__(self) -> None:
+        at_once(self.inner.respond(Request(b"GET", b"/")))
+
+
+class LeavesOpen(Around):
+    """Answers by itself, and leaves the body of the request open."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        return Response(200)
+
+
+@implementer(IMiddlewareType)
+@frozen
+class Kind:
+    """A kind of middleware that puts such a responder around others."""
+
+    around: Any
+    name: str = "test"
+    options: type = NoOptions
+
+    def wrap(self, inner: Any, options: NoOptions, runtime: IRuntime) -> Any:
+        """See L{IMiddlewareType.wrap}."""
+        return self.around(inner)
+
+
+def broken(around: Any, passes: bool = True) -> set[str]:
+    """:return: the tests of the contract that a middleware does not pass."""
+    case = type("Case", (middleware_contract(Kind(around), passes=passes), SynchronousTestCase),
+                {})
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    return {test.id().rpartition(".")[2] for test, _ in (*result.failures, *result.errors)}
+
+
+class ContractTests(middleware_contract(Kind(Around)),  # type: ignore[misc]
+                    SynchronousTestCase):
+    """What passes requests on does what every middleware does."""
+
+    def test_broken(self) -> None:
+        """Each fault is found by the test that is about it."""
+        for around, test in ((ReadsRequests, "test_request_body"), (ForgetsWho, "test_who_asks"),
+                             (ReadsAnswers, "test_response_body"), (LosesBodies, "test_response_body"),
+                             (AsksAtOnce, "test_wraps")):
+            self.assertIn(test, broken(around), around)
+        self.assertIn("test_request_body", broken(LeavesOpen, passes=False))
+
+    def test_runtime(self) -> None:
+        """The double of the process has all of its interface."""
+        verifyObject(IRuntime, FakeRuntime())

@@ -1,0 +1,160 @@
+"""
+What every middleware must do, as test cases to inherit from::
+
+    class MyMiddlewareTests(middleware_contract(my_kind), SynchronousTestCase):
+        ...
+
+where C{SynchronousTestCase} is C{twisted.trial.unittest}'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from zope.interface.verify import verifyObject
+
+from trickster.errors import RequestError, UpstreamTimeout
+from trickster.interfaces import IMiddlewareType, IResponder
+from trickster.messages import Headers, Principal, Request, Response, text_response
+from trickster.spans import Span
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import RecordingResponder, at_once
+from trickster.testing.runtime import FakeRuntime
+
+if TYPE_CHECKING:
+    from twisted.trial.unittest import SynchronousTestCase as _Base
+else:
+    _Base = object
+
+
+class MiddlewareContract(_Base):
+    """
+    What every middleware does; made for one of them by L{middleware_contract}.
+
+    :ivar kind: provides L{IMiddlewareType}.
+    :ivar configured: its options.
+    :ivar passes: whether it passes on the requests that it gets here.
+    """
+
+    kind: Any
+    configured: Any
+    passes: bool
+
+    def setUp(self) -> None:
+        """Make a process, and something to put the middleware around."""
+        self.runtime, self.inner = FakeRuntime(), RecordingResponder()
+
+    def wrapped(self, *answers: Any) -> Any:
+        """:return: the middleware around what gives these answers."""
+        if answers:
+            self.inner = RecordingResponder.of(*answers)
+        return self.kind.wrap(self.inner, self.configured, self.runtime)
+
+    def request(self, **said: Any) -> Request:
+        """:return: a request, of whom somebody vouches, and that is observed."""
+        return Request(b"GET", b"/a/path?with=query", Headers(((b"Accept", b"*/*"),)),
+                       authority=b"a.example", identity=Principal("ann"), span=Span(), **said)
+
+    def test_provides(self) -> None:
+        """The kind has all of its interface, and options that all have defaults."""
+        verifyObject(IMiddlewareType, self.kind)
+        self.kind.options()
+
+    def test_wraps(self) -> None:
+        """Around a responder there is a responder, and nothing is asked yet."""
+        verifyObject(IResponder, self.wrapped())
+        self.assertEqual(self.inner.requests, [])
+        self.assertEqual(self.runtime.clock.getDelayedCalls(), [])
+
+    def test_every_place(self) -> None:
+        """It can be put around several responders, and around itself."""
+        first, other = self.wrapped(), RecordingResponder()
+        second = self.kind.wrap(other, self.configured, self.runtime)
+        nested = self.kind.wrap(first, self.configured, self.runtime)
+        for responder in (first, second, nested):
+            self.assertIsInstance(at_once(responder.respond(self.request())), Response)
+        self.assertEqual((len(self.inner.requests), len(other.requests)),
+                         (2, 1) if self.passes else (0, 0))
+
+    def test_request_body(self) -> None:
+        """The body of a request is not read without need, and is not left open unanswered."""
+        body = PausedBody()
+        at_once(self.wrapped().respond(self.request(body=body)))
+        self.assertEqual(body.reads, 0)
+        self.assertEqual(body.is_closed, not self.passes)
+
+    def test_who_asks(self) -> None:
+        """Who asks, and what observes, stay with the request."""
+        request = self.request()
+        at_once(self.wrapped().respond(request))
+        for passed in self.inner.requests:
+            self.assertIs(passed.identity, request.identity)
+            self.assertIs(passed.span, request.span)
+
+    def test_response_body(self) -> None:
+        """The body of an answer is passed on unread, and closing it closes the first one."""
+        body = PausedBody()
+        response = at_once(self.wrapped(Response(200, body=body)).respond(self.request()))
+        self.assertEqual((body.reads, body.closes), (0, 0))
+        response.body.close()
+        self.assertEqual(body.is_closed, self.passes)
+
+    def test_back_pressure(self) -> None:
+        """No more of a body is read than its reader asks for."""
+        body = PausedBody()
+        body.feed(b"1", b"2", b"")
+        response = at_once(self.wrapped(Response(200, body=body)).respond(self.request()))
+        if self.passes:
+            self.assertEqual(bytes(at_once(response.body.read())), b"1")
+            self.assertEqual(body.reads, 1)
+        response.body.close()
+
+    def test_error(self) -> None:
+        """An answer that cannot be given is refused, or another one is given."""
+        for error in (UpstreamTimeout(), RequestError("no")):
+            try:
+                response = at_once(self.wrapped(error).respond(self.request()))
+            except RequestError:
+                continue
+            self.assertIsInstance(response, Response)
+            response.body.close()
+
+    def test_cancelled(self) -> None:
+        """When a client goes away, so does what is done for it, and the next is answered."""
+        cancelled: list[Any] = []
+        responder = self.wrapped(Deferred(cancelled.append), text_response(200, "ok"))
+        if self.passes:
+            waiting = Deferred.fromCoroutine(_awaited(responder, self.request()))
+            waiting.cancel()
+            self.failureResultOf(waiting, CancelledError)
+            self.assertEqual(len(cancelled), 1)
+        self.assertIsInstance(at_once(responder.respond(self.request())), Response)
+
+    def test_reload(self) -> None:
+        """While a request is answered, the next configuration can have the same middleware."""
+        answer: Deferred[Response] = Deferred()
+        old = self.wrapped(answer)
+        waiting = Deferred.fromCoroutine(_awaited(old, self.request()))
+        new = self.kind.wrap(RecordingResponder(), self.configured, self.runtime)
+        self.assertIsInstance(at_once(new.respond(self.request())), Response)
+        answer.callback(text_response(200, "late"))
+        self.assertIsInstance(self.successResultOf(waiting), Response)
+
+
+async def _awaited(responder: Any, request: Request) -> Response:
+    response: Response = await responder.respond(request)
+    return response
+
+
+def middleware_contract(kind: Any, options: Any = None, passes: bool = True) -> type:
+    """
+    :param kind: provides L{IMiddlewareType}.
+    :param options: an instance of its C{options}; all defaults where None.
+    :param passes: whether it passes on a GET from an authenticated client, as it is or
+        changed; False for one that answers or refuses it.
+    :return: a mixin for a C{SynchronousTestCase}.
+    """
+    configured = kind.options() if options is None else options
+    return type("MiddlewareContract", (MiddlewareContract,), {
+        "kind": kind, "configured": configured, "passes": passes})
