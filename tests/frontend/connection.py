@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from attrs import define, field
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
@@ -25,10 +28,22 @@ DATE = b"Fri, 02 Jan 2026 03:04:05 GMT"
 
 
 class FakeTransport(StringTransport):
-    """A transport in memory that can be half-closed, and notes how it was closed."""
+    """A transport in memory that can be half-closed, and notes what it was given."""
 
     is_half_closed = False
     protocol: ClientConnection | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        super().write(data)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        for piece in data:
+            self.write(piece)
 
     def loseWriteConnection(self) -> None:
         self.is_half_closed = True

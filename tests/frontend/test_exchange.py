@@ -53,22 +53,17 @@ class WholeTests(SynchronousTestCase):
 
     def test_one_write(self) -> None:
         """A small answer leaves in one piece."""
-        writes = []
         connection = Connection(RecordingResponder.of(Response(200, body=Octets(b"x"))))
-        connection.transport.write = writes.append  # type: ignore[method-assign]
         connection.send(get())
-        self.assertEqual(len(writes), 1)
+        self.assertEqual(len(connection.transport.writes), 1)
 
     def test_middling(self) -> None:
         """A body that is one piece goes behind its head as it is, neither copied nor cut."""
         body = Octets(b"x" * 100 * 1024)
-        writes: list[bytes] = []
         connection = Connection(RecordingResponder.of(Response(200, body=body)))
-        connection.transport.write = writes.append  # type: ignore[method-assign]
-        connection.transport.writeSequence = writes.extend  # type: ignore[method-assign]
         connection.send(get())
-        self.assertEqual(len(writes), 2)
-        self.assertIs(writes[1], body.octets)
+        self.assertEqual(len(connection.transport.writes), 2)
+        self.assertIs(connection.transport.writes[1], body.octets)
 
     def test_head(self) -> None:
         """HEAD gets the head alone."""

@@ -172,6 +172,7 @@ class ClientConnection(Protocol):
         elif link.output.is_full:
             # Or pipelined requests would add answers to those that the client does not fetch.
             link.inbox.pause()
+            link.deadline.lift()
             link.output.await_taking()
         else:
             link.deadline.set(self._listening.limits.idle_timeout)

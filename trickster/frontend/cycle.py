@@ -93,7 +93,7 @@ class RequestCycle:
         :param rest: octets that have come after its head.
         """
         link = self._link
-        link.deadline.lift()
+        # The deadline for the head stays: while a request is answered, its end is nothing.
         if head.length == 0:
             link.inbox.octets = rest
             link.state.enter(State.ANSWERING)
@@ -273,7 +273,6 @@ class RequestCycle:
             return
         is_unread = self._body is not None
         self._exchange = self._body = None
-        link.deadline.lift()
         if closing:
             link.close(is_unread or bool(link.inbox.octets))
         else:

@@ -208,9 +208,9 @@ class Exchange:
             return
         self._is_sent = True
         if head.framing is not BodyFraming.LENGTH:
-            line.output.send(head.octets)
+            line.output.write(head.octets)
         elif len(octets) <= _JOINED:
-            line.output.send(head.octets + octets)
+            line.output.write(head.octets + octets)
         else:
             line.output.send(head.octets, octets)
         line.exchange_ended(closing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define, field
+from attrs import Factory, define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
 
@@ -81,6 +81,7 @@ class Output:
     What is written to a client, no faster than the client takes it.
 
     :ivar is_full: whether the transport has enough to send for now.
+    :ivar write: writes octets that are one object.
     :ivar _timeout: seconds in which the client must take something; 0 for ever.
     :ivar _stalled: called when it has not.
     """
@@ -90,6 +91,8 @@ class Output:
     _timeout: float
     _stalled: Callable[[], None]
     is_full: bool = field(default=False, init=False)
+    write: Callable[[bytes], object] = field(init=False, default=Factory(
+        lambda self: self._transport.write, takes_self=True))
     _deadline: Deadline = field(init=False)
     _takes_views: bool = field(init=False)
     _room: Deferred[None] | None = field(default=None, init=False)
