@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 # Seconds after which clients may ask again what was refused for the moment.
 SOON = 1.0
@@ -257,6 +258,27 @@ class NotATimeRange(TricksterError):
         self.reason = reason
         self.detail = detail
         self.fallback = fallback
+
+
+class NotADataset(TricksterError):
+    """
+    A time range query is not answered with a dataset.
+
+    :ivar reason: why; it is what the client's result header will say.
+    :ivar response: what the origin answered instead, whole, and which this client may have;
+        None where the origin has to be sent the client's own request.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", response: Any = None) -> None:
+        super().__init__(detail or reason.value)
+        self.reason = reason
+        self.detail = detail
+        self.response = response
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the origin refused, or failed, with another status than 200."""
+        return self.response is not None and self.response.status != 200
 
 
 class Undecodable(TricksterError):

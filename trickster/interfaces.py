@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trickster.routes import LocalAnswer, Probe, Route
     from trickster.stores.limits import StoreLimits, StoreUsage
     from trickster.timeseries.dataset import Dataset
-    from trickster.timeseries.query import TimeRangeQuery
+    from trickster.timeseries.query import DatasetAnswer, TimeRangeQuery
 
 
 class IResponder(Interface):
@@ -216,6 +216,26 @@ class IQueryDialect(Interface):
         :param warnings: what the client should know, for formats that have a place for it.
         :return: what the origin itself would have answered.  Decoding it gives an equal
             dataset.
+        """
+
+
+class IDatasetSource(Interface):
+    """
+    Answers time range queries below HTTP: the range API of an origin, a cache over another
+    source, fast forward beside one, a merge of several.  What clients and origins send is
+    translated above and below it, by a dialect.
+    """
+
+    def answer(query: TimeRangeQuery) -> Awaitable[DatasetAnswer]:
+        """
+        Answer one query.
+
+        :param query: its extent is on the grid of its step, and says it all: the client's
+            C{request} is there for who asks, and for what a dialect needs of it.
+        :return: an awaitable of the answer.  The caller awaits it exactly once, and may
+            cancel it.
+        :raises trickster.errors.NotADataset: there is no dataset that may be the answer.
+        :raises trickster.errors.RequestError: no answer can be given.
         """
 
 

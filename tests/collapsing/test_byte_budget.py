@@ -131,6 +131,24 @@ class ReservationTests(SynchronousTestCase):
             self.assertEqual(self.budget.held, 3)
         self.assertEqual(self.budget.held, 0)
 
+    def test_held_by_something_else(self) -> None:
+        """What something else holds counts until that is gone, and not until the release."""
+        thing = Octets(b"x")
+        with self.first as first:
+            first.take(4)
+            first.release_with(thing)
+            first.take(2)
+        self.assertEqual(self.budget.held, 4)
+        del thing
+        self.assertEqual(self.budget.held, 0)
+
+    def test_nothing_to_hold(self) -> None:
+        """Where nothing was taken, nothing is counted."""
+        thing = Octets(b"x")
+        self.first.release_with(thing)
+        self.assertEqual(self.budget.held, 0)
+        del thing
+        self.assertEqual(self.budget.held, 0)
 
 class CountTests(SynchronousTestCase):
     """Bodies that are read slowly."""

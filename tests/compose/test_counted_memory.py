@@ -91,8 +91,7 @@ class CountedMemoryTests(SynchronousTestCase):
             rig = Rig(newest=True, memo=HitMemo(0))
             rig.now.advance(37)
             rig.origin.series = series
-            newest = rig.cache._newest
-            assert newest is not None
+            newest = rig.newest
 
             def ask(n: int, rig: Rig = rig) -> None:
                 rig.ask(-60, 30, query=f"query_{n:05}")

@@ -22,9 +22,13 @@ from trickster.origins.promrange import PrometheusRange
 from trickster.ranges.delta_cache import DeltaCache
 from trickster.ranges.entries import Entries
 from trickster.ranges.entry import Entry
-from trickster.ranges.fast_forward import NewestSamples
+from trickster.ranges.fast_forward import FastForwarding, NewestSamples
 from trickster.ranges.gaps import GapFetcher
+from trickster.ranges.offloading import Offloading
+from trickster.ranges.origin_range import OriginRange
+from trickster.ranges.pass_through import PassThrough
 from trickster.ranges.policy import RangePolicy
+from trickster.ranges.responder import RangeResponder
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import DictStore, RecordingResponder, at_once
 from trickster.timeseries.wire import Codec
@@ -55,7 +59,7 @@ class Rig:
     """
     :ivar now: the clock.
     :ivar origin: the fake.
-    :ivar cache: what is tested.
+    :ivar cache: what is tested: the responder that has a delta cache for its source.
     """
 
     def __init__(self, store: Any = None, newest: bool = False, limit: int = 1 << 30,
@@ -71,15 +75,21 @@ class Rig:
         self.dialect = dialect or PrometheusRange()
         self.in_flight = ByteBudget(limit)
         self.entries = Entries(self.store, Codec(), ttl)
-        self.fetcher = GapFetcher(self.dialect, self.origin, self.entries, self.policy,
-                                  self.in_flight, offload)
-        self.objects = RecordingResponder()
         self.memo = memo or HitMemo()
-        fast = NewestSamples(self.dialect, self.origin, self.now, self.policy,
-                             self.in_flight) if newest else None
-        self.cache = DeltaCache(self.dialect, self.origin, self.objects, self.entries,
-                                self.fetcher, fast, HitForPass(self.now), self.now, self.policy,
-                                wall or self.now.seconds, self.memo)
+        self.objects = RecordingResponder()
+        offloading = Offloading(offload)
+        source = OriginRange(self.dialect, self.origin, self.policy, self.in_flight, offloading)
+        self.fetcher = GapFetcher(source, self.entries, self.policy)
+        self.delta = DeltaCache(self.entries, self.fetcher, HitForPass(self.now), self.now,
+                                self.policy, offloading)
+        self.newest = NewestSamples(self.dialect, self.origin, self.now, self.policy,
+                                    self.in_flight, offloading)
+        fast = FastForwarding(self.delta, self.newest, self.policy, offloading)
+        passing = PassThrough(self.origin, self.policy, self.in_flight, offloading)
+        self.cache = RangeResponder(
+            self.dialect, fast if newest else self.delta, passing, self.objects, self.policy,
+            offloading, wall or self.now.seconds,
+            None if self.policy.lru else self.entries.hits(self.memo))
 
     def send(self, request: Request) -> Deferred[Answer]:
         """Ask, and wait as long as it takes."""

@@ -13,7 +13,7 @@ from tests.ranges.deltarig import MS, NOW, Rig, range_request
 from trickster.errors import Reason
 from trickster.messages import LONGEST_PARAMS, MOST_PARAMS, Engine, Status
 from trickster.promql.tokens import MOST_TOKENS
-from trickster.ranges.plan import planned
+from trickster.ranges.plan import placed_query
 from trickster.stores.guard import guarded
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import BrokenStore, DictStore, at_once
@@ -175,7 +175,7 @@ class LongTests(SynchronousTestCase):
             rig = Rig(offload=offload)
             for status in (Status.KEY_MISS, Status.HIT):
                 self.assertIs(rig.ask(-600, 0, query=query, method=method).status, status)
-            self.assertEqual(called, [planned] * reads)
+            self.assertEqual(called, [placed_query] * reads)
 
     def test_many_series(self) -> None:
         """Thousands of series are put together in a thread, to the same answer."""

@@ -6,27 +6,29 @@ from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.ranges.deltarig import NOW, SECOND_NS, Rig, range_request
+from tests.ranges.deltarig import NOW, SECOND_NS, Rig, inline, range_request
 from tests.ranges.fakeprometheus import JSON, Lingering, raising, saying, status
 from tests.ranges.test_deltas_sharing import FORBIDDING, doubtful, headed
 from trickster.errors import UpstreamTimeout
 from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.ranges.fast_forward import NewestSamples, instant_wanted
-from trickster.ranges.plan import DialectFailed
+from trickster.ranges.offloading import Offloading
+from trickster.ranges.origin_messages import DialectFailed
+from trickster.ranges.plan import placed_query
+from trickster.ranges.policy import RangePolicy
 from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import PausedOrigin, at_once
 from trickster.timeseries.dataset import Dataset
-from trickster.timeseries.planning import aligned
 from trickster.timeseries.query import TimeRangeQuery
 
 
 def _wanted(start: float, end: float, step: float = 60, now: float = NOW + 37.5,
             query: str = "up", ttl: float = 15.0) -> float | None:
     now_ns = int(now * SECOND_NS)
-    asked = PrometheusRange().decode_request(
-        range_request(NOW + start, NOW + end, step, query), now_ns)
-    at_ns = instant_wanted(asked, aligned(asked), now_ns, ttl)
+    request = range_request(NOW + start, NOW + end, step, query)
+    at_ns = instant_wanted(
+        placed_query(request, PrometheusRange(), RangePolicy("b"), now_ns), ttl)
     return None if at_ns is None else at_ns / SECOND_NS - NOW
 
 
@@ -113,7 +115,7 @@ class AnswerTests(SynchronousTestCase):
 
     def test_off(self) -> None:
         """Where it is off the answer says so, and nothing more is asked."""
-        for rig, end in ((Rig(), 30), (self.rig, 0), (Rig(newest=True, phase=True), 30)):
+        for rig, end in ((Rig(), 30), (self.rig, 0), (Rig(phase=True), 30)):
             rig.now.advance(NOW + 37 - rig.now.seconds())
             self.assertEqual(rig.ask(-600, end).outcome.fast_forward, FastForward.OFF)
             self.assertEqual(rig.origin.newest, [])
@@ -154,7 +156,7 @@ class AnswerTests(SynchronousTestCase):
     def test_client_gone(self) -> None:
         """A client that leaves gives up both."""
         paused = PausedOrigin()
-        self.rig.cache._newest._upstream = paused  # type: ignore[union-attr]
+        self.rig.newest._upstream = paused
         self.rig.origin.is_paused = True
         answer = self.rig.start(-600, 30)
         answer.cancel()
@@ -165,10 +167,30 @@ class AnswerTests(SynchronousTestCase):
     def test_refused_while_waiting(self) -> None:
         """A refusal of the range gives up the sample."""
         paused = PausedOrigin()
-        self.rig.cache._newest._upstream = paused  # type: ignore[union-attr]
-        self.rig.origin.faults = [status(400)]
-        self.assertEqual(self.rig.ask(-600, 30).code, 400)
+        self.rig.newest._upstream = paused
+        self.rig.origin.is_paused, self.rig.origin.faults = True, [status(400)]
+        answer = self.rig.start(-600, 30)
+        self.assertFalse(paused.asked[0].is_cancelled)
+        self.rig.origin.release()
+        self.assertEqual(self.successResultOf(answer).code, 400)
         self.assertTrue(paused.asked[0].is_cancelled)
+
+    def test_refused_at_once(self) -> None:
+        """Where it is clear at once that there is no range, no sample is asked for."""
+        self.rig.origin.faults = [saying(b"nonsense"), None]
+        for _ in range(2):  # the second is a hit for pass
+            self.rig.ask(-600, 30)
+        self.assertEqual(self.rig.origin.newest, [])
+
+    def test_only_if_cached(self) -> None:
+        """Nothing is asked for a client that wants only what is stored."""
+        rig = Rig(newest=True, honours=True)
+        rig.now.advance(37)
+        rig.ask(-600, 0)
+        stored = rig.ask(-600, 30, headers=((b"Cache-Control", b"only-if-cached"),))
+        self.assertEqual((stored.status, stored.times[-1], rig.origin.newest),
+                         (Status.HIT, 0, []))
+        self.assertEqual(rig.ask(-600, 30).times[-1], 30)
 
 
 class Clumsy(PrometheusRange):
@@ -197,10 +219,9 @@ class NewestSamplesTests(SynchronousTestCase):
         self.rig = Rig()
         self.paused = PausedOrigin()
         self.newest = NewestSamples(PrometheusRange(), self.paused, self.rig.now,
-                                     self.rig.policy, self.rig.in_flight)
-        asked = PrometheusRange().decode_request(range_request(NOW - 60, NOW + 40),
-                                                 NOW * SECOND_NS)
-        self.query: TimeRangeQuery = aligned(asked)
+                                     self.rig.policy, self.rig.in_flight, Offloading(inline))
+        self.query: TimeRangeQuery = placed_query(
+            range_request(NOW - 60, NOW + 40), PrometheusRange(), RangePolicy("b"), NOW * SECOND_NS)
 
     def _ask(self, at: int, key: str = "k") -> Deferred[tuple[Dataset | None, FastForward]]:
         return Deferred.fromCoroutine(

@@ -16,7 +16,7 @@ from tests.ranges.fakeprometheus import (
 from trickster.errors import Reason, UpstreamBroke, UpstreamError, UpstreamTimeout
 from trickster.messages import Response, Status
 from trickster.origins.promrange import PrometheusRange
-from trickster.ranges.plan import DialectFailed
+from trickster.ranges.origin_messages import DialectFailed
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.query import TimeRangeQuery
 

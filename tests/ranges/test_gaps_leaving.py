@@ -57,7 +57,7 @@ class LeavingTests(SynchronousTestCase):
         rig = Rig()
         rig.origin.is_paused = True
         lingering: Deferred[None] = Deferred()
-        rig.fetcher._upstream = Lingering(rig.origin, lingering)
+        rig.fetcher._source._upstream = Lingering(rig.origin, lingering)
         self.failureResultOf(_cancelled(rig.start(-600, 0)), CancelledError)
         self.assertEqual(rig.fetcher.flights, 1)
         answer = rig.start(-600, 0)

@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.ranges.deltarig import NOW, SECOND_NS, range_request
 from trickster.errors import BadRequest, NotATimeRange, Reason
 from trickster.keys.identity import Identity
-from trickster.messages import Headers, Request, Status
+from trickster.messages import Request, Status
 from trickster.origins.promrange import PrometheusRange
-from trickster.ranges.plan import Plan, fetch_request, is_plain, planned
+from trickster.ranges.plan import Plan, is_longer, placed_query, planned, realigned
 from trickster.ranges.policy import RangePolicy
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.query import TimeRangeQuery
@@ -23,8 +23,8 @@ STEP = 60 * SECOND_NS
 def _plan(start: float, end: float, step: Any = 60, now: float = NOW, query: str = "up",
           headers: tuple[tuple[bytes, bytes], ...] = (), **options: Any) -> Plan:
     request = range_request(start, end, step, query, headers)
-    return planned(request, PrometheusRange(), RangePolicy("b", **options),
-                   int(now * SECOND_NS))
+    policy = RangePolicy("b", **options)
+    return planned(placed_query(request, PrometheusRange(), policy, int(now * SECOND_NS)), policy)
 
 
 def _seconds(plan: Plan) -> tuple[float, float]:
@@ -53,15 +53,15 @@ class AlignedTests(SynchronousTestCase):
 
     def test_said(self) -> None:
         """It is said when the answer is for another range, and when only the end is cut."""
-        self.assertEqual(_plan(125, 905, now=1000).realigned, Extent(120 * SECOND_NS, 900 * SECOND_NS))
-        self.assertIsNone(_plan(120, 905, now=1000).realigned)
-        self.assertIsNone(_plan(120, 900, now=1000).realigned)
+        self.assertEqual(realigned(_plan(125, 905, now=1000).query), Extent(120 * SECOND_NS, 900 * SECOND_NS))
+        self.assertIsNone(realigned(_plan(120, 905, now=1000).query))
+        self.assertIsNone(realigned(_plan(120, 900, now=1000).query))
 
     def test_longer(self) -> None:
         """Alignment may make it one instant more than was asked for."""
-        self.assertTrue(_plan(130, 905, now=1000).is_longer)
-        self.assertFalse(_plan(130, 910, now=1000).is_longer)
-        self.assertFalse(_plan(120, 900, now=1000).is_longer)
+        self.assertTrue(is_longer(_plan(130, 905, now=1000).query))
+        self.assertFalse(is_longer(_plan(130, 910, now=1000).query))
+        self.assertFalse(is_longer(_plan(120, 900, now=1000).query))
 
 
 class PhaseTests(SynchronousTestCase):
@@ -70,7 +70,7 @@ class PhaseTests(SynchronousTestCase):
     def test_unchanged(self) -> None:
         """Only the part of a step at the end is left out, which no client asks for."""
         plan = _plan(125, 905.5, now=1000, phase=True)
-        self.assertEqual((_seconds(plan), plan.realigned, plan.is_longer),
+        self.assertEqual((_seconds(plan), realigned(plan.query), is_longer(plan.query)),
                          ((125, 905), None, False))
 
     def test_keys(self) -> None:
@@ -154,15 +154,14 @@ class RefusedTests(SynchronousTestCase):
     def test_careless_dialect(self) -> None:
         """A range that cannot be: no step, or the end first."""
         for wrong in ({"step_ns": 0}, {"step_ns": -1}, {"extent": Extent(10, 9)}):
-            self.assertRaises(NotATimeRange, planned, range_request(60, 120), Careless(wrong),
+            self.assertRaises(NotATimeRange, placed_query, range_request(60, 120), Careless(wrong),
                               RangePolicy("b"), 1000 * SECOND_NS)
-
 
     def test_malformed_parameters(self) -> None:
         """Parameters that cannot be read are the origin's to refuse, in every dialect."""
         request = evolve(range_request(60, 120), target=b"/api/v1/query_range?query=%zz")
         with self.assertRaises(NotATimeRange) as caught:
-            planned(request, Trusting(), RangePolicy("b"), 1000 * SECOND_NS)
+            placed_query(request, Trusting(), RangePolicy("b"), 1000 * SECOND_NS)
         self.assertEqual(caught.exception.reason, Reason.UNPARSABLE_PARAMETER)
 
 
@@ -218,22 +217,3 @@ class LookupTests(SynchronousTestCase):
         self.assertEqual(self.plan.reason(Status.PROXY_HIT, missing), Reason.COLLAPSED)
         plan = evolve(self.plan, final_ns=None)
         self.assertEqual(plan.reason(Status.RANGE_MISS, missing), Reason.NOT_FINAL)
-
-
-class FetchableTests(SynchronousTestCase):
-    """Requests of the cache's own."""
-
-    def test_stripped(self) -> None:
-        """Conditions, ranges and codings are the client's; who it is goes along."""
-        headers = Headers(((b"If-None-Match", b"1"), (b"RANGE", b"bytes=0-"),
-                           (b"Accept-Encoding", b"gzip"), (b"Authorization", b"x"),
-                           (b"Cache-Control", b"max-age=0"), (b"Cookie", b"y")))
-        request = fetch_request(Request(b"GET", b"/", headers))
-        self.assertEqual(request.headers.pairs, ((b"Authorization", b"x"), (b"Cookie", b"y")))
-
-    def test_plain(self) -> None:
-        """No content coding, or the one that is none."""
-        for value, plain in ((None, True), (b"", True), (b" Identity", True), (b"gzip", False),
-                             (b"identity, gzip", False)):
-            pairs = () if value is None else ((b"Content-Encoding", value),)
-            self.assertEqual(is_plain(Headers(pairs)), plain)

@@ -13,7 +13,7 @@ from tests.ranges.deltarig import NOW, SECOND_NS, Rig, range_request
 from trickster.messages import NO_HEADERS, Headers, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.ranges.entry import Entry
-from trickster.ranges.plan import Plan, planned
+from trickster.ranges.plan import Plan, placed_query, planned
 from trickster.ranges.policy import RangePolicy
 from trickster.ranges.retention import mergeable, storable, with_more
 from trickster.stores.memory import MemoryStore
@@ -26,8 +26,8 @@ STEP = 60 * SECOND_NS
 
 def _plan(start: int, end: int, **options: object) -> Plan:
     request = range_request(NOW + start, NOW + end)
-    return planned(request, PrometheusRange(), RangePolicy("b", **options),  # type: ignore
-                   NOW * SECOND_NS)
+    policy = RangePolicy("b", **options)  # type: ignore[arg-type]
+    return planned(placed_query(request, PrometheusRange(), policy, NOW * SECOND_NS), policy)
 
 
 def _dataset(start: int, end: int, kind: str = "matrix") -> Dataset:

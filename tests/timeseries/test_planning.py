@@ -35,17 +35,16 @@ class AlignedTests(SynchronousTestCase):
         """Both ends are floored, in any order."""
         for asked, on_grid in (((125, 905), (120, 900)), ((900, 1000), (900, 960)),
                                ((905, 125), (900, 120)), ((1200, 2000), (1200, 1980))):
-            self.assertEqual(aligned(asking(*asked)).extent, on_grid)
+            self.assertEqual(aligned(Extent(*asked), 60), on_grid)
 
     def test_already(self) -> None:
-        """What is on the grid already is the very same query."""
-        query = asking(120, 900)
-        self.assertIs(aligned(query), query)
+        """What is on the grid already stays."""
+        self.assertEqual(aligned(Extent(120, 900), 60), Extent(120, 900))
 
     @given(st.integers(-10**6, 10**6), st.integers(-10**6, 10**6), st.integers(1, 1000))
     def test_floored(self, start: int, end: int, step: int) -> None:
         """Ends move back by less than a step, onto its multiples since the epoch."""
-        for before, after in zip((start, end), aligned(asking(start, end, step)).extent,
+        for before, after in zip((start, end), aligned(Extent(start, end), step),
                                  strict=True):
             self.assertEqual(after % step, 0)
             self.assertTrue(0 <= before - after < step)
@@ -58,13 +57,12 @@ class InPhaseTests(SynchronousTestCase):
     def test_last_instant(self, start: int, length: int, step: int) -> None:
         """The start stays; the end becomes the last instant that is asked for at all."""
         instants = range(start, start + length + 1, step)
-        self.assertEqual(in_phase(asking(start, start + length, step)).extent,
+        self.assertEqual(in_phase(Extent(start, start + length), step),
                          (instants[0], instants[-1]))
 
     def test_already(self) -> None:
-        """What ends on its grid already is the very same query."""
-        query = asking(7, 127)
-        self.assertIs(in_phase(query), query)
+        """What ends on its grid already stays."""
+        self.assertEqual(in_phase(Extent(7, 127), 60), Extent(7, 127))
 
 
 class FinalTests(SynchronousTestCase):

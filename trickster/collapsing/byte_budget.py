@@ -67,6 +67,15 @@ class ByteBudget:
         """All octets of a reservation are free again; harmless where it has none."""
         self._held -= self._reserved.pop(reservation, 0)
 
+    def release_with(self, reservation: Reservation, thing: object) -> None:
+        """The octets of a reservation are free again once a thing is gone that holds them."""
+        octets = self._reserved.pop(reservation, 0)
+        if octets:
+            finalize(thing, self._free, octets).atexit = False
+
+    def _free(self, octets: int) -> None:
+        self._held -= octets
+
     async def read_all(self, body: IBody, limit: int) -> bytes | bytearray:
         """
         Read a body to its end.  What it takes counts until then.
@@ -171,6 +180,10 @@ class Reservation:
     def release(self) -> None:
         """Hold none of them any more."""
         self._budget.release(self)
+
+    def release_with(self, thing: object) -> None:
+        """Have something else hold them, for as long as it exists: not until the end."""
+        self._budget.release_with(self, thing)
 
     async def read_all(self, body: IBody, limit: int) -> bytes | bytearray:
         """

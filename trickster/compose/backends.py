@@ -12,7 +12,6 @@ from zope.interface import implementer
 
 from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import ByteBudget
-from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.progressive_proxy import ProgressiveProxy
 from trickster.collapsing.spool import ISpool
 from trickster.compose.memos import Memos
@@ -32,9 +31,7 @@ from trickster.http.origin_url import OriginURL
 from trickster.interfaces import (
     IBody,
     ICacheStore,
-    INewestDialect,
     IOriginType,
-    IQueryDialect,
     IRefusalFormat,
     IResponder,
 )
@@ -51,16 +48,11 @@ from trickster.observability.forms import FormsKept
 from trickster.observability.metrics import Metrics
 from trickster.observability.origins import CountedOrigin
 from trickster.observability.outages import OutageLog
-from trickster.ranges.delta_cache import DeltaCache
-from trickster.ranges.entries import Entries
-from trickster.ranges.fast_forward import NewestSamples
-from trickster.ranges.gaps import GapFetcher
-from trickster.ranges.policy import RangePolicy
+from trickster.ranges.path import RangePath
 from trickster.routes import ALL_METHODS, READ_METHODS, LocalAnswer, Match, Route, Serve
 from trickster.routing.paths import BackendPaths, ByClarity, Found, RoutedEntry
 from trickster.routing.router import BackendRoute
 from trickster.spans import Place
-from trickster.timeseries.wire import Codec
 from trickster.upstream.client import UpstreamClient
 from trickster.upstream.side_client import SideClient
 
@@ -282,7 +274,7 @@ class Backend:
         if self.options.proxy_only:
             return WithReason(inner, Reason.PROXY_ONLY)
         if route.serve is Serve.DELTA:
-            ranges = self._delta_cache(plan, inner)
+            ranges = self._range_responder(plan, inner)
             todo = changes(plan.options.response_headers or {})
             return AnswerHeaders(ranges, todo) if todo else ranges
         if route.serve is Serve.OBJECT:
@@ -328,32 +320,18 @@ class Backend:
         self._stops.append(proxy.stop)
         return proxy
 
-    def _delta_cache(self, plan: PathPlan, inner: IResponder) -> IResponder:
+    def _range_responder(self, plan: PathPlan, inner: IResponder) -> IResponder:
         dialect = plan.route.dialect
         if dialect is None:
             raise BrokenPlugin(f"origin type {self.origin_type.name!r} names no dialect for "
                                f"{plan.route.path}")
-        policy = range_policy(self._prefix, self.options, plan)
-        clock, wall = self.around.clock, self.around.wall
-        entries = Entries(self.store, Codec(), self.options.timeseries_ttl,
-                          self.around.offload)
-        fetcher = GapFetcher(dialect, inner, entries, policy, self._in_flight,
-                             self.around.offload)
         whole = evolve(plan, route=evolve(plan.route, ttl=_WHOLE_TTL))
-        objects = self._object_cache(whole, inner)
-        return DeltaCache(dialect, inner, objects, entries, fetcher,
-                          self._newest(dialect, inner, policy), HitForPass(clock), clock, policy,
-                          wall, self.around.memos.hits)
-
-    def _newest(self, dialect: IQueryDialect, inner: IResponder, policy: RangePolicy
-                ) -> NewestSamples | None:
-        options = self.options
-        if options.fast_forward_disable or options.timeseries_step_mode == "phase":
-            return None
-        if not INewestDialect.providedBy(dialect):
-            return None
-        return NewestSamples(dialect, inner, self.around.clock, policy, self._in_flight,
-                             self.around.memos.newest, self.around.offload)
+        around = self.around
+        return RangePath(
+            dialect, inner, self._object_cache(whole, inner),
+            range_policy(self._prefix, self.options, plan), self.store, self._in_flight,
+            around.clock, around.wall, around.offload, around.memos.hits,
+            around.memos.newest).responder()
 
 
 def unserved(name: str, options: BackendOptions) -> BackendRoute:

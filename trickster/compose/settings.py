@@ -39,7 +39,9 @@ def range_policy(prefix: str, options: BackendOptions, plan: PathPlan) -> RangeP
         lru=options.timeseries_eviction_method == "lru",
         max_age=options.timeseries_max_age, max_bytes=options.timeseries_max_bytes,
         tolerance=options.backfill_tolerance,
-        tolerance_points=options.backfill_tolerance_points,
+        tolerance_points=options.backfill_tolerance_points, ttl=options.timeseries_ttl,
+        fast_forward=not options.fast_forward_disable and (
+            options.timeseries_step_mode != "phase"),
         fast_forward_ttl=options.fastforward_ttl, sharding=sharding,
         concurrency=options.fetch_concurrency_limit,
         max_query_range=options.max_query_range,

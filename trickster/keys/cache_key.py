@@ -57,13 +57,14 @@ def digest(parts: Iterable[bytes | None]) -> str:
     return blake2b(framed(parts), digest_size=16).hexdigest()
 
 
-def path_prefix(prefix: str, path: bytes, authority: bytes = b"") -> str:
+def path_prefix(prefix: str, path: bytes, authority: bytes = b"", kind: str = "opc") -> str:
     """
     :param prefix: as in L{KeyRules}.
+    :param kind: which cache has the entries: C{opc} or C{dpc}, as Trickster calls them.
     :param authority: the host asked for, for routes whose rules count it.
     :return: what the keys of all entries for a path, of any query, begin with.
     """
-    return f"{prefix}.opc.{digest((authority.lower(), path))}."
+    return f"{prefix}.{kind}.{digest((authority.lower(), path))}."
 
 
 def key_of(rules: KeyRules, request: Request, body: bytes | None = None,

@@ -104,7 +104,7 @@ class PrometheusRange:
         target = query.request.target
         path = query.request.path
         instant = path[:-len(b"query_range")] + b"query" + target[len(path):]
-        return _with_params(evolve(query.request, target=instant), params)
+        return _with_params(query.request.with_target(instant), params)
 
     def decode_newest(self, query: TimeRangeQuery, response: Response) -> Dataset:
         """See L{trickster.interfaces.INewestDialect.decode_newest}."""

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from trickster.collapsing.byte_budget import ByteBudget, Reservation
 from trickster.collapsing.waiters import SharedWork
 from trickster.errors import TricksterError, Undecodable
+from trickster.http.cache_control import request_directives
 from trickster.http.freshness import not_for_others
-from trickster.interfaces import INewestDialect, IResponder
+from trickster.interfaces import IDatasetSource, INewestDialect, IResponder
 from trickster.messages import FastForward, Octets
-from trickster.ranges.plan import SECOND_NS, DialectFailed, decoded, fetch_request, is_plain
+from trickster.net.first_step import first_step
+from trickster.ranges.offloading import MANY_SERIES, Offloading
+from trickster.ranges.origin_messages import DialectFailed, decoded, fetch_request, is_plain
+from trickster.ranges.plan import SECOND_NS, entry_key
 from trickster.ranges.policy import RangePolicy
 from trickster.remembering import SizedLRU
 from trickster.timeseries.dataset import Dataset
-from trickster.timeseries.query import TimeRangeQuery
+from trickster.timeseries.query import DatasetAnswer, TimeRangeQuery
 
 _OVERHEAD = 1024  # about what the objects of one take beside its octets
 _LARGEST = 16 << 20
-_LONG = 128 << 10  # octets whose decoding would hold the reactor too long
 _PATIENCE = 5.0  # seconds, at least, that an origin has for its answer
 
 
@@ -47,31 +50,30 @@ class _Newest:
         return last_ns < self.first_ns and self.at_ns <= at_ns
 
 
-def instant_wanted(requested: TimeRangeQuery, answered: TimeRangeQuery, now_ns: int,
-                   ttl: float) -> int | None:
+def instant_wanted(query: TimeRangeQuery, ttl: float) -> int | None:
     """
-    :param requested: the query as the client sent it.
-    :param answered: the same on the step's grid.
+    :param query: placed on the step's grid.
     :param ttl: seconds that a newest sample serves; for steps not longer than that there
         is no use in one.
     :return: the instant of a sample newer than the last whole step, and inside the range
         that the client asked for; None where there can be none.
     """
-    step, last = answered.step_ns, answered.extent.end_ns
-    if not requested.wants_newest or step <= ttl * SECOND_NS or last != now_ns // step * step:
+    step, last, now_ns = query.step_ns, query.extent.end_ns, query.now_ns
+    if not query.wants_newest or step <= ttl * SECOND_NS or last != now_ns // step * step:
         return None
-    at_ns = min(requested.extent.end_ns, now_ns // 1_000_000 * 1_000_000)
+    requested = query.requested or query.extent
+    at_ns = min(requested.end_ns, now_ns // 1_000_000 * 1_000_000)
     return at_ns if at_ns > last else None
 
 
-def never_wanted(answered: TimeRangeQuery, now_ns: int, ttl: float) -> bool:
+def never_wanted(query: TimeRangeQuery, ttl: float) -> bool:
     """
-    :param answered: as in L{instant_wanted}.
+    :param query: as in L{instant_wanted}.
     :return: whether that will be None for the same request from now on.
     """
-    step = answered.step_ns
-    return (not answered.wants_newest or step <= ttl * SECOND_NS
-            or answered.extent.end_ns < now_ns // step * step)
+    step = query.step_ns
+    return (not query.wants_newest or step <= ttl * SECOND_NS
+            or query.extent.end_ns < query.now_ns // step * step)
 
 
 # By whose they are, and by the key of the query.
@@ -86,7 +88,6 @@ class NewestSamples:
     :ivar _policy: of the cache beside whose answers they are.
     :ivar _memo: of samples, shared with other queries' origins.
     :ivar _in_flight: bounds what is held of answers on their way.
-    :ivar _offload: calls a function with arguments in a thread; None to do without.
     """
 
     _dialect: INewestDialect
@@ -94,25 +95,26 @@ class NewestSamples:
     _clock: IReactorTime
     _policy: RangePolicy
     _in_flight: ByteBudget
+    _offloading: Offloading
     _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
-    _offload: Callable[..., Awaitable[Any]] | None = None
     _log: Logger = field(factory=Logger)
     _under_way: dict[str, tuple[int, SharedWork[_Newest]]] = field(factory=dict, init=False)
 
-    async def newest(self, key: str, query: TimeRangeQuery, at_ns: int, no_cache: bool = False
+    async def newest(self, key: str, query: TimeRangeQuery, at_ns: int
                      ) -> tuple[Dataset | None, FastForward]:
         """
+        :param key: what is the same for all who may share a sample.
         :param query: on the step's grid.
         :param at_ns: the instant wanted; one remembered serves if it is later than the
             query's end and not later than this.
         :return: one row a series, or None where the origin would not say.
         """
         last = query.extent.end_ns
-        found = None if no_cache else self._remembered(key)
+        found = None if query.no_cache else self._remembered(key)
         if found is not None and found.serves(last, at_ns):
             return found.dataset, FastForward.HIT
         try:
-            fetched = await self._joined(key, query, at_ns, no_cache)
+            fetched = await self._joined(key, query, at_ns)
         except (TricksterError, TimeoutError) as error:
             if isinstance(error, DialectFailed):
                 self._log.failure("A dialect failed to decode a newest sample")
@@ -128,10 +130,9 @@ class NewestSamples:
             return None
         return found
 
-    async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int, no_cache: bool
-                      ) -> _Newest | None:
+    async def _joined(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest | None:
         """:return: what was fetched; None where another's is not for this request."""
-        under_way = None if no_cache else self._under_way.get(key)
+        under_way = None if query.no_cache else self._under_way.get(key)
         if under_way is not None:
             theirs_ns, work = under_way
             if query.extent.end_ns < theirs_ns <= at_ns and not work.is_abandoned:
@@ -166,10 +167,8 @@ class NewestSamples:
         finally:
             response.body.close()
         response = evolve(response, body=Octets(octets))
-        decode = self._dialect.decode_newest
-        dataset = (decoded(decode, query, response) if len(octets) <= _LONG
-                   or self._offload is None else await self._offload(
-                       decoded, decode, query, response))
+        dataset: Dataset = await self._offloading.computed(
+            len(octets), decoded, self._dialect.decode_newest, query, response)
         is_for_all = not response.is_doubtful and not_for_others(
             response.headers, self._policy.vary_fields, self._policy.rules) is None
         found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until, is_for_all)
@@ -189,3 +188,59 @@ def _first_ns(dataset: Dataset, at_ns: int) -> int:
     if any(run.last_ns > at_ns for run in runs):
         raise Undecodable("samples later than was asked for")
     return min((run.first_ns for run in runs), default=at_ns)
+
+
+@implementer(IDatasetSource)
+@define
+class FastForwarding:
+    """
+    Adds each series' newest sample to the answers of another source.
+
+    :ivar _inner: that source.
+    :ivar _newest: where the samples come from.
+    """
+
+    _inner: IDatasetSource
+    _newest: NewestSamples
+    _policy: RangePolicy
+    _offloading: Offloading
+
+    async def answer(self, query: TimeRangeQuery) -> DatasetAnswer:
+        """See L{trickster.interfaces.IDatasetSource.answer}."""
+        at_ns = instant_wanted(query, self._policy.fast_forward_ttl)
+        if at_ns is None or self._wants_stored(query):
+            answer = await self._inner.answer(query)
+            if answer.entry_key is None or never_wanted(query, self._policy.fast_forward_ttl):
+                return answer
+            return evolve(answer, entry_key=None)  # soon there will be a newer sample
+        key = entry_key(query, self._policy)
+        try:
+            rest = first_step(self._inner.answer(query))
+        except StopIteration as done:
+            return await self._followed(done.value, *await self._newest.newest(key, query, at_ns))
+        newest = Deferred.fromCoroutine(self._newest.newest(key, query, at_ns))
+        try:
+            answer = await rest
+            return await self._followed(answer, *await newest)
+        finally:
+            newest.addErrback(_forget)
+            newest.cancel()
+
+    def _wants_stored(self, query: TimeRangeQuery) -> bool:
+        """:return: whether the client wants nothing of the origin's (C{only-if-cached})."""
+        return self._policy.honours and (
+            b"only-if-cached" in request_directives(query.request.headers))
+
+    async def _followed(self, answer: DatasetAnswer, samples: Dataset | None,
+                        fast_forward: FastForward) -> DatasetAnswer:
+        dataset = answer.dataset
+        if samples is not None:
+            few = len(samples.series) <= MANY_SERIES
+            dataset = dataset.followed_by(samples) if few else await self._offloading.in_thread(
+                dataset.followed_by, samples)
+        outcome = evolve(answer.outcome, fast_forward=fast_forward)
+        return evolve(answer, dataset=dataset, outcome=outcome, entry_key=None)
+
+
+def _forget(_: Any) -> None:
+    """The newest sample is not waited for any more."""

@@ -2,70 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import DeferredSemaphore
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from trickster.collapsing.byte_budget import ByteBudget, Reservation
 from trickster.collapsing.waiters import SharedWork, settled
-from trickster.errors import Reason, TricksterError, Undecodable
-from trickster.http.freshness import NOT_FOR_OTHERS, not_for_others
-from trickster.interfaces import IQueryDialect, IResponder
-from trickster.messages import NO_HEADERS, Headers, Octets, Response
+from trickster.errors import NotADataset, TricksterError
+from trickster.interfaces import IDatasetSource
+from trickster.messages import NO_HEADERS, Headers
 from trickster.ranges.entries import Entries
-from trickster.ranges.plan import DialectFailed, Plan, decoded, fetch_request, is_plain
+from trickster.ranges.offloading import MANY_SERIES
+from trickster.ranges.plan import Plan
 from trickster.ranges.policy import RangePolicy
 from trickster.ranges.retention import storable, with_more
 from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
-from trickster.timeseries.query import TimeRangeQuery
-
-_MOST_ERROR_OCTETS = 1 << 20
-MANY_SERIES = 1000  # merging and cutting as many would hold the reactor too long
-_THREAD_OVER = 128 << 10  # octets from which decoding would hold the reactor too long
-# What belongs to one answer, and not to every answer of a query.
-_NOT_STORED = (
-    b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"date",
-    b"age", b"etag", b"last-modified", b"expires", b"cache-control", b"set-cookie", b"via",
-    b"connection", b"keep-alive", b"cdn-cache-control", b"set-cookie2", b"cache-status", b"content-range", b"accept-ranges",
-    b"x-trickster-result", b"server-timing", b"trailer", b"server", b"content-location",
-    b"content-md5", b"digest", b"content-digest", b"repr-digest", b"signature",
-    b"signature-input", b"retry-after", b"authentication-info", b"clear-site-data",
-)
-
-_NO_CACHE = (b"Cache-Control", b"no-cache")
-
-Offload = Callable[..., Awaitable[Any]]
-E_ = TypeVar("E_", bound=Exception)
-
-
-class Refused(TricksterError):
-    """The origin answered a fetch with something else than 200; carries the answer."""
-
-    def __init__(self, response: Response, octets: bytes) -> None:
-        super().__init__(f"status {response.status}")
-        self.response = response
-        self.octets = octets
-
-
-class NotStorable(TricksterError):
-    """
-    The origin's 200 must not be stored; carries the answer and why.
-
-    :ivar is_for_all: whether all who have asked for it may have it nevertheless.
-    """
-
-    def __init__(self, response: Response, octets: bytes, why: Undecodable) -> None:
-        super().__init__(str(why))
-        self.response = response
-        self.octets = octets
-        self.reason: Reason = why.reason
-        self.is_for_all = why.reason not in NOT_FOR_OTHERS
 
 
 @frozen(slots=True)
@@ -119,9 +73,10 @@ class Fetched:
     stored: bool = False
     theirs: tuple[Exception, ...] = ()
 
-    def first(self, kind: type[E_]) -> E_ | None:
-        """:return: the first failure of a kind, or None."""
-        return next((e for _, e in self.failures if isinstance(e, kind)), None)
+    @property
+    def not_datasets(self) -> list[NotADataset]:
+        """Those of the failures that are something else than no answer at all."""
+        return [e for _, e in self.failures if isinstance(e, NotADataset)]
 
     def is_own(self, failure: Exception) -> bool:
         """:return: whether this request itself had that failure for an answer."""
@@ -131,19 +86,14 @@ class Fetched:
 @define
 class GapFetcher:
     """
-    Fetches extents of queries, and merges them into what is stored.
+    Fetches extents of queries from a source, and merges them into what is stored.
 
-    :ivar in_flight: bounds what is held of answers and requests on their way.
-    :ivar _offload: calls a function with arguments in a thread, for long computations.
+    :ivar _source: what is asked.
     """
 
-    _dialect: IQueryDialect
-    _upstream: IResponder
+    _source: IDatasetSource
     _entries: Entries
     _policy: RangePolicy
-    in_flight: ByteBudget
-    _offload: Offload
-    _log: Logger = field(factory=Logger)
     _under_way: dict[str, list[_Fetch]] = field(factory=dict, init=False)
 
     @property
@@ -160,7 +110,7 @@ class GapFetcher:
 
         :param missing: not empty.
         """
-        if plan.no_cache:
+        if plan.query.no_cache:
             # What others fetch was requested before this client came.
             return await self._fetched(plan, missing, lambda _: False)
         fetched = await self._fetched(plan, missing, lambda _: True)
@@ -206,73 +156,28 @@ class GapFetcher:
                              ) -> FetchResult:
         await gate.acquire()
         try:
-            return await self._fetch(plan, evolve(plan.query, extent=fetch.extent), fetch)
+            return await self._fetch(plan, fetch)
         finally:
             gate.release()
 
-    async def _fetch(self, plan: Plan, query: TimeRangeQuery, fetch: _Fetch) -> FetchResult:
-        # Until it is stored, what it is decoded into holds on to it.
-        with self.in_flight.reservation() as reservation:
-            return await self._brought(plan, query, fetch, reservation)
-
-    async def _brought(self, plan: Plan, query: TimeRangeQuery, fetch: _Fetch,
-                       reservation: Reservation) -> FetchResult:
-        request = fetch_request(self._dialect.encode_request(query))
-        if plan.no_cache:
-            # RFC 9111 section 5.2: caches on the way to the origin are meant too.
-            request = evolve(request, headers=request.headers.with_added(_NO_CACHE))
+    async def _fetch(self, plan: Plan, fetch: _Fetch) -> FetchResult:
         others = self._under_way.get(plan.key)
-        response = await self._upstream.respond(request)
-        refused = response.status != 200
-        octets: Any = await reservation.read_all(
-            response.body, _MOST_ERROR_OCTETS if refused else self._policy.max_answer_bytes)
-        if refused:
-            raise Refused(response, bytes(octets))
-        personal = Reason.ORIGIN_DOUBTFUL if response.is_doubtful else not_for_others(
-            response.headers, self._policy.vary_fields, self._policy.rules)
-        if personal is not None:
-            raise NotStorable(response, octets, Undecodable(personal.value, personal))
-        try:
-            dataset = await self._decoded(query, evolve(response, body=Octets(octets)))
-        except Undecodable as why:
-            if isinstance(why, DialectFailed):
-                self._log.failure("A dialect failed to decode an answer")
-            raise NotStorable(response, octets, why) from why
-        headers = response.headers.without(*_NOT_STORED)
-        final = storable(plan, dataset, response.headers.get(b"date"))
+        # Until it is stored, the answer holds on to what it counts as in flight.
+        answer = await self._source.answer(plan.query.over(fetch.extent))
+        dataset, headers = answer.dataset, answer.headers.without(b"date")
+        final = storable(plan, dataset, answer.headers.get(b"date"))
         if self._under_way.get(plan.key) is not others:
             final = None  # it was asked for before the key was purged
-        if final is not None and plan.no_cache:
+        if final is not None and plan.query.no_cache:
             fetch.supersede(others or ())
         if final is not None and fetch.superseded:
-            left = final.extents - Extents.of(query.step_ns, fetch.superseded)
+            left = final.extents - Extents.of(plan.query.step_ns, fetch.superseded)
             final = final.restricted(left) if left else None
         stored = final is not None and await self._entries.change(
             plan.key, lambda entry: with_more(entry, final, headers, plan, self._policy),
             (lambda: self._under_way.get(plan.key) is others) if (
                 len(final.series) > MANY_SERIES) else None)
         return FetchResult(dataset, headers, stored)
-
-    async def _decoded(self, query: TimeRangeQuery, response: Response) -> Dataset:
-        if not is_plain(response.headers):
-            raise Undecodable("content coding")
-        dataset: Dataset = await self.computed(
-            response.body.length or 0, decoded, self._dialect.decode_response, query, response)
-        return dataset
-
-    async def computed(self, size: int, function: Callable[..., Any], *args: Any) -> Any:
-        """
-        Call a function, in a thread where it would hold the reactor for too long.
-
-        :param size: octets that it has to look at.
-        """
-        if size > _THREAD_OVER:
-            return await self.in_thread(function, *args)
-        return function(*args)
-
-    async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function without holding the reactor."""
-        return await self._offload(function, *args)
 
 
 def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Extent],

@@ -2,116 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from attrs import evolve, frozen
 
-from trickster.errors import BadRequest, NotATimeRange, Reason, Undecodable
+from trickster.errors import BadRequest, NotATimeRange, Reason
+from trickster.http.cache_control import honoured_directives
 from trickster.interfaces import IQueryDialect
-from trickster.keys.cache_key import digest
-from trickster.messages import Collecting, Headers, MalformedParams, Request, Response, Status
-from trickster.ranges.policy import NOT_FETCHED, RangePolicy
+from trickster.keys.cache_key import digest, path_prefix
+from trickster.messages import MalformedParams, Request, Status
+from trickster.ranges.policy import RangePolicy
 from trickster.remembering import remembered
 from trickster.timeseries import planning
-from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.query import TimeRangeQuery
 from trickster.units import format_duration
 
 SECOND_NS = 1_000_000_000
+# How old stored samples are is not known: no limit that a client sets is kept by them.
+_NO_CACHE = frozenset((b"no-cache", b"max-age"))
 
 
-@frozen(slots=True)
-class Plan:
-    """
-    One range request, understood.
-
-    :ivar requested: the query as the client sent it.
-    :ivar query: the same on the step's grid.
-    :ivar key: of its entry in the store.
-    :ivar now_ns: when it came.
-    :ivar final_ns: the newest instant that may be stored, or None.
-    :ivar is_too_old: whether so old a range is not stored.
-    :ivar uses: which extents were requested when, this one last (C{lru} only).
-    :ivar no_cache: whether the client wants no stored samples (RFC 9111 section 5.2.1.4).
-    """
-
-    requested: TimeRangeQuery
-    query: TimeRangeQuery
-    key: str
-    now_ns: int
-    final_ns: int | None
-    is_too_old: bool = False
-    uses: planning.Uses = ()
-    no_cache: bool = False
-
-    @property
-    def wanted(self) -> Extent:
-        """What is to be answered."""
-        return self.query.extent
-
-    @property
-    def realigned(self) -> tuple[int, int] | None:
-        """The extent answered, where alignment made it another than the one requested."""
-        requested, answered = self.requested.extent, self.query.extent
-        if requested == answered or requested.start_ns == answered.start_ns and (
-                (requested.end_ns - requested.start_ns) // self.query.step_ns * self.query.step_ns
-                == answered.end_ns - answered.start_ns):
-            return None
-        return answered
-
-    @property
-    def is_longer(self) -> bool:
-        """Whether alignment made it more instants than were requested."""
-        step = self.query.step_ns
-        return self.query.extent.count(step) > self.requested.extent.count(step)
-
-    def status(self, held: Extents | None) -> Status:
-        """
-        :param held: what the cache has of the query, or None where it has nothing.
-        :return: how the lookup went when something is missing.
-        """
-        if held is None:
-            return Status.KEY_MISS
-        if self.no_cache:
-            return Status.RANGE_MISS
-        wanted = Extents(self.query.step_ns, (self.wanted,))
-        return Status.PARTIAL_HIT if held & wanted else Status.RANGE_MISS
-
-    def reason(self, status: Status, missing: Extents) -> Reason:
-        """:return: why the origin had to be asked."""
-        if self.no_cache:
-            return Reason.REQUEST_NO_CACHE
-        if status is Status.KEY_MISS:
-            return Reason.KEY_MISS
-        if status is Status.PROXY_HIT:
-            return Reason.COLLAPSED
-        first = missing.spans[0].start_ns
-        if self.final_ns is None:
-            return Reason.NOT_FINAL
-        if first > self.final_ns:
-            return Reason.VOLATILE if first <= self.now_ns else Reason.NOT_FINAL
-        return Reason.RANGE_MISS
-
-
-def planned(request: Request, dialect: IQueryDialect, policy: RangePolicy,
-            now_ns: int) -> Plan:
+def placed_query(request: Request, dialect: IQueryDialect, policy: RangePolicy,
+                 now_ns: int) -> TimeRangeQuery:
     """
     :param request: its body is an C{Octets}.
+    :return: what it asks for, on the step's grid.
     :raises NotATimeRange: it cannot be served by range.
     :raises BadRequest: it asks for a longer range than is allowed.
     """
-    requested = _decoded_request(request, dialect, now_ns)
-    if requested.step_ns <= 0 or requested.extent.end_ns < requested.extent.start_ns:
+    query = _decoded_request(request, dialect, now_ns)
+    extent, step_ns = query.extent, query.step_ns
+    if step_ns <= 0 or extent.end_ns < extent.start_ns:
         raise NotATimeRange(Reason.INVERTED_RANGE)
-    _check_length(requested, policy.max_query_range)
-    query = planning.in_phase(requested) if policy.phase else planning.aligned(requested)
-    is_too_old = not policy.lru and query.extent.end_ns < planning.oldest_kept(
-        query.step_ns, now_ns, policy.retention)
-    phase = str(query.extent.start_ns % query.step_ns) if policy.phase else ""
-    identity = policy.identity.of(request.headers) or b""
-    return Plan(requested, query, _entry_key(policy.prefix, requested.key, phase, identity), now_ns,
-                planning.newest_final(query, now_ns, _tolerance_ns(query, policy)), is_too_old)
+    _check_length(extent, policy.max_query_range)
+    place = planning.in_phase if policy.phase else planning.aligned
+    directives = honoured_directives(request.headers, policy.honours)
+    return query.placed(place(extent, step_ns), now_ns,
+                        not _NO_CACHE.isdisjoint(directives.values))
 
 
 def _decoded_request(request: Request, dialect: IQueryDialect, now_ns: int) -> TimeRangeQuery:
@@ -122,43 +48,94 @@ def _decoded_request(request: Request, dialect: IQueryDialect, now_ns: int) -> T
         raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, str(error)) from error
 
 
-def fetch_request(request: Request) -> Request:
-    """:return: the request without what only makes sense in a client's own."""
-    return evolve(request, headers=request.headers.without(*NOT_FETCHED),
-                  collecting=Collecting())
-
-
-def is_plain(headers: Headers) -> bool:
-    """:return: whether a body with these header fields has no content coding."""
-    coding = headers.joined(b"content-encoding")
-    return coding is None or coding.strip().lower() in (b"", b"identity")
-
-
-class DialectFailed(Undecodable):
-    """A dialect failed in a way that it should not; the cause says how."""
-
-
-def decoded(decode: Callable[[TimeRangeQuery, Response], Dataset], query: TimeRangeQuery,
-            response: Response) -> Dataset:
-    """
-    :param decode: of a dialect.
-    :raises Undecodable: it cannot be decoded, for any reason.
-    """
-    try:
-        return decode(query, response)
-    except Undecodable:
-        raise
-    except Exception as error:
-        # The dialect may be a stranger's: that it stumbles over an answer must not keep the
-        # answer from the client.
-        raise DialectFailed(f"the dialect failed: {error!r}") from error
-
-
-def _check_length(requested: TimeRangeQuery, most: float) -> None:
-    if most and requested.extent.end_ns - requested.extent.start_ns > most * SECOND_NS:
+def _check_length(requested: Extent, most: float) -> None:
+    if most and requested.end_ns - requested.start_ns > most * SECOND_NS:
         raise BadRequest(
             f"query time range exceeds the allowed limit of {format_duration(most)}",
             Reason.RANGE_REFUSED)
+
+
+def realigned(query: TimeRangeQuery) -> Extent | None:
+    """
+    :param query: as L{placed_query} has it.
+    :return: the extent that is answered, where alignment made it another than the client's.
+    """
+    requested, answered, step_ns = query.requested, query.extent, query.step_ns
+    if requested is None or requested == answered:
+        return None
+    if requested.start_ns == answered.start_ns and (
+            (requested.end_ns - requested.start_ns) // step_ns * step_ns
+            == answered.end_ns - answered.start_ns):
+        return None
+    return answered
+
+
+def is_longer(query: TimeRangeQuery) -> bool:
+    """:return: whether alignment made it more instants than the client asked for."""
+    requested, step_ns = query.requested, query.step_ns
+    return requested is not None and query.extent.count(step_ns) > requested.count(step_ns)
+
+
+@frozen(slots=True)
+class Plan:
+    """
+    A query, as the delta cache looks it up.
+
+    :ivar key: of its entry in the store.
+    :ivar final_ns: the newest instant that may be stored, or None.
+    :ivar is_too_old: whether so old a range is not stored.
+    :ivar uses: which extents were requested when, this one last (C{lru} only).
+    """
+
+    query: TimeRangeQuery
+    key: str
+    final_ns: int | None
+    is_too_old: bool = False
+    uses: planning.Uses = ()
+
+    @property
+    def wanted(self) -> Extent:
+        """What is to be answered."""
+        return self.query.extent
+
+    def with_uses(self, uses: planning.Uses) -> Plan:
+        """:return: the same with these uses of the key's extents."""
+        return evolve(self, uses=uses)
+
+    def status(self, held: Extents | None) -> Status:
+        """
+        :param held: what the cache has of the query, or None where it has nothing.
+        :return: how the lookup went when something is missing.
+        """
+        if held is None:
+            return Status.KEY_MISS
+        if self.query.no_cache:
+            return Status.RANGE_MISS
+        wanted = Extents(self.query.step_ns, (self.wanted,))
+        return Status.PARTIAL_HIT if held & wanted else Status.RANGE_MISS
+
+    def reason(self, status: Status, missing: Extents) -> Reason:
+        """:return: why the origin had to be asked."""
+        if self.query.no_cache:
+            return Reason.REQUEST_NO_CACHE
+        if status is Status.KEY_MISS:
+            return Reason.KEY_MISS
+        if status is Status.PROXY_HIT:
+            return Reason.COLLAPSED
+        first = missing.spans[0].start_ns
+        if self.final_ns is None:
+            return Reason.NOT_FINAL
+        if first > self.final_ns:
+            return Reason.VOLATILE if first <= self.query.now_ns else Reason.NOT_FINAL
+        return Reason.RANGE_MISS
+
+
+def planned(query: TimeRangeQuery, policy: RangePolicy) -> Plan:
+    """:return: what a query comes to in the cache of a path."""
+    is_too_old = not policy.lru and query.extent.end_ns < planning.oldest_kept(
+        query.step_ns, query.now_ns, policy.retention)
+    final_ns = planning.newest_final(query, query.now_ns, _tolerance_ns(query, policy))
+    return Plan(query, entry_key(query, policy), final_ns, is_too_old)
 
 
 def _tolerance_ns(query: TimeRangeQuery, policy: RangePolicy) -> int:
@@ -167,11 +144,19 @@ def _tolerance_ns(query: TimeRangeQuery, policy: RangePolicy) -> int:
     return max(int(policy.tolerance * SECOND_NS), policy.tolerance_points * query.step_ns)
 
 
+def entry_key(query: TimeRangeQuery, policy: RangePolicy) -> str:
+    """:return: the key of a query's entry, which begins as all keys of its path do."""
+    request = query.request
+    phase = str(query.extent.start_ns % query.step_ns) if policy.phase else ""
+    return _entry_key(policy.prefix, request.path, query.key, phase,
+                      policy.identity.of(request.headers) or b"")
+
+
 @remembered(8 << 20)
-def _entry_key(prefix: str, key: str, phase: str, identity: bytes) -> str:
+def _entry_key(prefix: str, path: bytes, key: str, phase: str, identity: bytes) -> str:
     """
     :param phase: start modulo step, or empty where ranges are aligned.
     :param identity: who asks, as from L{Identity.of}, or empty.
     """
     text = key.encode("utf-8", "surrogateescape")
-    return f"{prefix}.dpc.{digest((text, phase.encode(), identity))}"
+    return path_prefix(prefix, path, kind="dpc") + digest((text, phase.encode(), identity))

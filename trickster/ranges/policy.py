@@ -35,6 +35,8 @@ class RangePolicy:
     :ivar max_bytes: of one entry; 0 for as much as the store takes.
     :ivar tolerance: age up to which samples may still change.
     :ivar tolerance_points: the same in steps; the longer of both counts.
+    :ivar ttl: seconds that an entry is kept after its last change.
+    :ivar fast_forward: whether newest samples are added.
     :ivar fast_forward_ttl: seconds that a newest sample serves.
     :ivar concurrency: fetches of one request at a time.
     :ivar max_query_range: longest range that is answered at all; 0 for any.
@@ -58,6 +60,8 @@ class RangePolicy:
     max_bytes: int = 0
     tolerance: float = 0.0
     tolerance_points: int = 0
+    ttl: float = 21600.0
+    fast_forward: bool = True
     fast_forward_ttl: float = 15.0
     sharding: Sharding = NOT_SHARDED
     concurrency: int = 16

@@ -25,7 +25,7 @@ def storable(plan: Plan, dataset: Dataset, date: bytes | None = None) -> Dataset
     """
     if plan.final_ns is None:
         return None
-    final = dataset.extents.up_to(plan.final_ns - _behind_ns(plan.now_ns, date))
+    final = dataset.extents.up_to(plan.final_ns - _behind_ns(plan.query.now_ns, date))
     if not final:
         return None
     return dataset if final == dataset.extents else dataset.restricted(final)
@@ -61,7 +61,7 @@ def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Pla
     :return: the entry that takes its place.
     """
     step = plan.query.step_ns
-    span = max((plan.now_ns - plan.wanted.start_ns) // step + 1, entry.span if entry else 0)
+    span = max((plan.query.now_ns - plan.wanted.start_ns) // step + 1, entry.span if entry else 0)
     merged = dataset
     if entry is not None and mergeable(entry.dataset, dataset, plan.query.most_series):
         merged = entry.dataset.merged(dataset)
@@ -85,13 +85,13 @@ def _kept(held: Extents, plan: Plan, policy: RangePolicy, span: int) -> Extents:
         if held.count() > most:
             held = planning.least_recently_used(held, plan.uses, most)
     elif held.spans[0].start_ns < planning.oldest_kept(
-            step, plan.now_ns, points + points // _SLACK):
-        held = held.since(planning.oldest_kept(step, plan.now_ns, points))
+            step, plan.query.now_ns, points + points // _SLACK):
+        held = held.since(planning.oldest_kept(step, plan.query.now_ns, points))
     if policy.max_age:
-        oldest_ns = plan.now_ns - int(policy.max_age * SECOND_NS)
+        oldest_ns = plan.query.now_ns - int(policy.max_age * SECOND_NS)
         held = held.since(min(oldest_ns, _oldest_requested(plan, span)))
     return held
 
 
 def _oldest_requested(plan: Plan, span: int) -> int:
-    return min(planning.oldest_kept(plan.query.step_ns, plan.now_ns, span), plan.wanted.start_ns)
+    return min(planning.oldest_kept(plan.query.step_ns, plan.query.now_ns, span), plan.wanted.start_ns)

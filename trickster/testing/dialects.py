@@ -118,7 +118,7 @@ class _DialectCases(_OriginCases):
         # Exact paths are all that examples are of; without one, test_example says so.
         self.dialect: Any = next((r.dialect for r in self.origin_type.routes(self.chosen)
                              if r.path == path and r.serve is Serve.DELTA), None)
-        self.query: TimeRangeQuery = in_phase(self.asked(self.example.request))
+        self.query: TimeRangeQuery = _on_grid(self.asked(self.example.request))
         extent = self.query.extent
         self.middle = evolve(self.query, extent=Extent(
             extent.start_ns + self.query.step_ns, extent.end_ns - self.query.step_ns))
@@ -161,7 +161,7 @@ class _DialectCases(_OriginCases):
         for extent in (self.query.extent, self.middle.extent, Extent(start, start),
                        Extent(end, end), Extent(start - self.query.step_ns, end)):
             query = evolve(self.query, extent=extent)
-            again = in_phase(self.asked(self.dialect.encode_request(query)))
+            again = _on_grid(self.asked(self.dialect.encode_request(query)))
             self.assertEqual(*(
                 (q.extent, q.step_ns, q.key, q.lead_ns, q.tolerance_ns, q.wants_newest)
                 for q in (again, query)))
@@ -170,7 +170,7 @@ class _DialectCases(_OriginCases):
         """A query that was narrowed and decoded can be narrowed again."""
         once = self.asked(self.dialect.encode_request(self.query))
         twice = self.dialect.encode_request(evolve(once, extent=self.middle.extent))
-        self.assertEqual(in_phase(self.asked(twice)).extent, self.middle.extent)
+        self.assertEqual(_on_grid(self.asked(twice)).extent, self.middle.extent)
 
     def test_requests_are_left_alone(self) -> None:
         """What the client sent on is sent on: method, header fields, and where to."""
@@ -296,6 +296,10 @@ def dialect_contract(origin_type: Any, example: Example, options: Any = None) ->
     chosen = origin_type.options() if options is None else options
     return type("DialectContract", (_DialectCases,),
                 {"origin_type": origin_type, "chosen": chosen, "example": example})
+
+
+def _on_grid(query: TimeRangeQuery) -> TimeRangeQuery:
+    return query.over(in_phase(query.extent, query.step_ns))
 
 
 def rows_of(dataset: Dataset) -> Rows:

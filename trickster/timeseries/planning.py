@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.query import TimeRangeQuery
@@ -26,19 +26,16 @@ class Sharding:
     step_ns: int = 0
 
 
-def aligned(query: TimeRangeQuery) -> TimeRangeQuery:
-    """:return: the query with both ends floored to multiples of its step, since the epoch."""
-    step = query.step_ns
-    start, end = query.extent
-    extent = Extent(start // step * step, end // step * step)
-    return query if extent == query.extent else evolve(query, extent=extent)
+def aligned(extent: Extent, step_ns: int) -> Extent:
+    """:return: the extent with both ends floored to multiples of a step, since the epoch."""
+    start, end = extent
+    return Extent(start // step_ns * step_ns, end // step_ns * step_ns)
 
 
-def in_phase(query: TimeRangeQuery) -> TimeRangeQuery:
-    """:return: the query whose end is the last instant that it really asks for."""
-    start, end = query.extent
-    last = start + (end - start) // query.step_ns * query.step_ns
-    return query if last == end else evolve(query, extent=Extent(start, last))
+def in_phase(extent: Extent, step_ns: int) -> Extent:
+    """:return: the extent that ends with the last instant of the grid that begins with it."""
+    start, end = extent
+    return Extent(start, start + (end - start) // step_ns * step_ns)
 
 
 def newest_final(query: TimeRangeQuery, now_ns: int, tolerance_ns: int) -> int | None:

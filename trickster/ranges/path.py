@@ -1,0 +1,75 @@
+"""The responder of a path whose queries are answered by range, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+
+from trickster.collapsing.byte_budget import ByteBudget
+from trickster.collapsing.hit_for_pass import HitForPass
+from trickster.collapsing.hit_memo import HitMemo
+from trickster.interfaces import (
+    ICacheStore,
+    IDatasetSource,
+    INewestDialect,
+    IQueryDialect,
+    IResponder,
+)
+from trickster.ranges.delta_cache import DeltaCache
+from trickster.ranges.entries import Entries
+from trickster.ranges.fast_forward import FastForwarding, NewestMemo, NewestSamples
+from trickster.ranges.gaps import GapFetcher
+from trickster.ranges.offloading import Offload, Offloading
+from trickster.ranges.origin_range import OriginRange
+from trickster.ranges.pass_through import PassThrough
+from trickster.ranges.policy import RangePolicy
+from trickster.ranges.responder import RangeResponder
+from trickster.timeseries.wire import Codec
+
+
+@frozen
+class RangePath:
+    """
+    A path, and what its range queries are answered with.
+
+    :ivar upstream: sends requests to the origin.
+    :ivar objects: keeps whole answers to requests that cannot be served by range.
+    :ivar wall: seconds since the epoch.
+    :ivar offload: calls a function with arguments in a thread.
+    :ivar hits: small full hits of all caches.
+    :ivar newest: newest samples of all queries.
+    """
+
+    dialect: IQueryDialect
+    upstream: IResponder
+    objects: IResponder
+    policy: RangePolicy
+    store: ICacheStore
+    in_flight: ByteBudget
+    clock: IReactorTime
+    wall: Callable[[], float]
+    offload: Offload
+    hits: HitMemo
+    newest: NewestMemo
+
+    def responder(self) -> RangeResponder:
+        """:return: the responder: fast forward beside a delta cache before the origin."""
+        policy, offloading = self.policy, Offloading(self.offload)
+        entries = Entries(self.store, Codec(), policy.ttl, self.offload)
+        origin = OriginRange(self.dialect, self.upstream, policy, self.in_flight, offloading)
+        cache = DeltaCache(entries, GapFetcher(origin, entries, policy), HitForPass(self.clock),
+                           self.clock, policy, offloading)
+        passing = PassThrough(self.upstream, policy, self.in_flight, offloading)
+        # The order of last uses counts each request: none is answered from the memo.
+        hits = None if policy.lru else entries.hits(self.hits)
+        return RangeResponder(self.dialect, self._fast_forwarding(cache, offloading), passing,
+                              self.objects, policy, offloading, self.wall, hits)
+
+    def _fast_forwarding(self, cache: IDatasetSource, offloading: Offloading) -> IDatasetSource:
+        if not self.policy.fast_forward or not INewestDialect.providedBy(self.dialect):
+            return cache
+        newest = NewestSamples(self.dialect, self.upstream, self.clock, self.policy,
+                               self.in_flight, offloading, self.newest)
+        return FastForwarding(cache, newest, self.policy, offloading)
