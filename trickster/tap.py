@@ -29,7 +29,7 @@ from trickster.config.model import Configuration
 from trickster.config.notices import ALLOW_FLAG
 from trickster.contracts import checked_middleware, checked_routes, checked_store
 from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
-from trickster.frontend.addresses import interface_of, take_both
+from trickster.frontend.listening.addresses import interface_of, take_both
 from trickster.interfaces import IMiddlewareType, IOriginType, IResponder, IStoreType
 from trickster.messages import Request, Response
 from trickster.net.runtime import PluginRuntime

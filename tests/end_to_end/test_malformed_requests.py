@@ -15,7 +15,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from trickster.frontend.limits import ListenerLimits
-from trickster.frontend.listeners import Listener
+from trickster.frontend.listening.listener import Listener
 from trickster.frontend.site import ProxySite
 from trickster.frontend.tree import ResponderResource
 from trickster.http.h1.head_reader import HeadLimits

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.servers import fetch, free_port
 from tests.end_to_end.talking import Talk
-from trickster.frontend.addresses import has_ipv6
+from trickster.frontend.listening.addresses import has_ipv6
 
 BIN = Path(sys.executable).parent
 

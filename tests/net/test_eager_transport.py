@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from trickster.frontend.ports import EagerPort
+from trickster.frontend.listening.ports import EagerPort
 from trickster.net.eager_transport import EagerServer
 
 

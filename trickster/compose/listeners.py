@@ -10,7 +10,7 @@ from twisted.web.resource import IResource
 
 from trickster.config.listeners import ListenerOptions
 from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
-from trickster.frontend.listeners import Listener
+from trickster.frontend.listening.listener import Listener
 from trickster.frontend.site import ProxySite
 from trickster.http.forwarded import Trusted
 from trickster.http.h1.head_reader import HeadLimits

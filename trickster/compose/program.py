@@ -30,8 +30,8 @@ from trickster.compose.stores import Cache, caches
 from trickster.compose.threads import Threads
 from trickster.compose.trimming import MemoryTrim, resident, trimmer
 from trickster.config.model import BackendOptions, Configuration
-from trickster.frontend.accepting import descriptors
-from trickster.frontend.listeners import Listener
+from trickster.frontend.listening.accepting import descriptors
+from trickster.frontend.listening.listener import Listener
 from trickster.frontend.overload import Lateness, Overload
 from trickster.frontend.tree import ListenerRoot, ResponderResource
 from trickster.http.origin_url import OriginURL

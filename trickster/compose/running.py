@@ -12,7 +12,7 @@ from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
-from trickster.frontend.listeners import Listener
+from trickster.frontend.listening.listener import Listener
 
 # How many objects there must be more before the young ones are looked through, how often that
 # is done before those that have survived it are, and how often that before all are.  What

@@ -139,7 +139,7 @@ class ProxySite(Site):
                 gone.callback(None)
 
     def close_idle(self, most: int) -> int:
-        """See L{trickster.frontend.accepting.Connected.close_idle}."""
+        """See L{trickster.frontend.listening.accepting.Connected.close_idle}."""
         idle = [(until, connection) for connection in self._connections
                 if (until := connection.idle_until) is not None]
         idle.sort(key=itemgetter(0))

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.ports}."""
+"""Tests for L{trickster.frontend.listening.ports}."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.frontend.ports import HeldPort
+from trickster.frontend.listening.ports import HeldPort
 
 
 class Backlog(HeldPort):

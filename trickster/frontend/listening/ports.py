@@ -10,8 +10,8 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.logger import Logger
 
-from trickster.frontend.accepting import Acceptance
-from trickster.frontend.addresses import take_both
+from trickster.frontend.listening.accepting import Acceptance
+from trickster.frontend.listening.addresses import take_both
 from trickster.net.eager_transport import EagerServer
 from trickster.net.keepalive import find_the_dead
 

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.frontend.accepting}."""
+"""Tests for L{trickster.frontend.listening.accepting}."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.frontend.connection import Counted
-from trickster.frontend.accepting import Acceptance, ceiling
+from trickster.frontend.listening.accepting import Acceptance, ceiling
 
 
 @define

@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from trickster.frontend.accepting import Acceptance, ceiling, descriptors
-from trickster.frontend.addresses import interface_of
-from trickster.frontend.ports import EagerPort, HeldPort
+from trickster.frontend.listening.accepting import Acceptance, ceiling, descriptors
+from trickster.frontend.listening.addresses import interface_of
+from trickster.frontend.listening.ports import EagerPort, HeldPort
 from trickster.frontend.site import ProxySite
 
 _BACKLOG = 4096

@@ -1,0 +1,1 @@
+"""Sockets that clients connect to, and when connections are accepted."""
