@@ -13,8 +13,8 @@ from trickster.admin.health import HealthOfAll, HealthOfOne, ProcessState, Ready
 from trickster.admin.healthreport import BackendHealth, PoolMembers, Situation, as_text
 from trickster.messages import Headers, Request, Response, octets_of
 from trickster.testing.doubles import at_once
-from trickster.upstream.health import Health, State, Verdict
-from trickster.upstream.pool import PoolStats
+from trickster.upstream.health.state import Health, State, Verdict
+from trickster.upstream.pooling.pool import PoolStats
 
 BOARD = [
     BackendHealth("prom-02", "prometheus", Health(State.FAILING, 1_700_000_000.0, "status 500")),

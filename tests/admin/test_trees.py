@@ -17,7 +17,7 @@ from trickster.messages import Headers, Request, text_response
 from trickster.observability.exposition import Exposition
 from trickster.observability.metrics import Metrics
 from trickster.testing.doubles import RecordingResponder, at_once
-from trickster.upstream.health import Verdict
+from trickster.upstream.health.state import Verdict
 
 
 def _in_thread(make: Any) -> Deferred[bytes]:

@@ -11,7 +11,7 @@ from tests.compose.attributes import attributes_read, made_in, modules
 
 # What makes values of what a configuration says, in whose own reading nothing takes effect.
 _COMPOSE = "compose/"
-_MAKING = (_COMPOSE, "objects/options.py", "upstream/health.py")
+_MAKING = (_COMPOSE, "objects/options.py", "upstream/health/state.py")
 # Read through an alias of a type, and through an interface; and told by compose itself.
 _ELSEWHERE = {("RoutedEntry", "passing"), ("FileSpool", "limit"), ("HealthCheck", "provider"),
               ("PluginRuntime", "clock"), ("PluginRuntime", "wall"), ("PluginRuntime", "random")}
@@ -48,12 +48,12 @@ class AttributesTests(SynchronousTestCase):
 
     def test_unread(self) -> None:
         """Those that are read nowhere are found out, though others have the same names."""
-        read = {("upstream/pool.py", "options.queue_timeout"): "UpstreamOptions",
+        read = {("upstream/pooling/pool.py", "options.queue_timeout"): "UpstreamOptions",
                 ("ranges/plan.py", "policy.max_query_range"): "RangePolicy",
                 ("ranges/retention.py", "policy.max_age"): "RangePolicy",
                 ("frontend/connection.py", "self._listening.limits.idle_timeout"): "ListenerLimits",
                 ("http/h1/head_reader.py", "self._limits.fields"): "HeadLimits",
-                ("upstream/health.py", "thresholds.recovery"): "Thresholds"}
+                ("upstream/health/state.py", "thresholds.recovery"): "Thresholds"}
 
         def changed(path: str, source: str) -> str:
             for _, text in filter(lambda each: each[0] == path, read):

@@ -19,8 +19,8 @@ from zope.interface import implementer
 from trickster.http.origin_url import OriginURL
 from trickster.messages import NO_HEADERS, Headers, Octets, Pair, Peer, Request, Response
 from trickster.upstream.client import UpstreamClient
+from trickster.upstream.connection import Connection
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.protocol import Connection
 
 PLACE = IPv4Address("TCP", "127.0.0.1", 9090)
 

@@ -13,9 +13,9 @@ from tests.cycles import left_in_cycles
 from tests.upstream.scripted import Keeper, Wire, a_request
 from trickster.bodies import read_all
 from trickster.testing.doubles import at_once
+from trickster.upstream.connection import Connection
 from trickster.upstream.exchange import Order
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.protocol import Connection
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -19,7 +19,7 @@ from trickster.admin.healthreport import (
 )
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, MalformedParams, Octets, Request, Response
-from trickster.upstream.health import State, Verdict
+from trickster.upstream.health.state import State, Verdict
 
 _FORMS: Mapping[str, tuple[bytes, Report]] = {
     "json": (b"application/json", as_json),

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from attrs import field, frozen
 
-from trickster.upstream.health import Health, State
-from trickster.upstream.pool import PoolStats
+from trickster.upstream.health.state import Health, State
+from trickster.upstream.pooling.pool import PoolStats
 
 _TITLE = "Trickster Backend Health Status"
 _RULE = "-" * 79

@@ -20,8 +20,8 @@ from trickster.config.render import rendered
 from trickster.middleware.rewriting import changed_headers, changes, names_of
 from trickster.observability.exposition import Exposition
 from trickster.routes import Probe
-from trickster.upstream.health import Verdict, probe_plan
-from trickster.upstream.probing import HealthCheck
+from trickster.upstream.health.probing import HealthCheck
+from trickster.upstream.health.state import Verdict, probe_plan
 
 
 def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:

@@ -44,10 +44,10 @@ from trickster.observability.logs import Logs, logs
 from trickster.observability.metrics import Metrics, add_process_metrics
 from trickster.plugins import ORIGINS, Plugins
 from trickster.routing.router import Router
-from trickster.upstream.connecting import connector
-from trickster.upstream.probing import HealthCheck
-from trickster.upstream.resolving import Names, shared_resolver
-from trickster.upstream.tls import TLSOptions
+from trickster.upstream.connecting.endpoints import connector
+from trickster.upstream.connecting.resolving import Names, shared_resolver
+from trickster.upstream.connecting.tls import TLSOptions
+from trickster.upstream.health.probing import HealthCheck
 
 _LARGEST_SPOOL = 16 << 30  # octets of one body on disk, for readers that lag behind
 _MANY = 1 << 16  # descriptors, where there is no limit

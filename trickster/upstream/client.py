@@ -19,11 +19,11 @@ from trickster.interfaces import IBody, IResponder
 from trickster.messages import Octets, Pair, Request, Response, octets_of
 from trickster.upstream.answers import NothingCame
 from trickster.upstream.exchange import Order
-from trickster.upstream.forwarding import OutgoingFields
-from trickster.upstream.last_hop import counted_down
+from trickster.upstream.forwarding.fields import OutgoingFields
+from trickster.upstream.forwarding.max_forwards import counted_down
 from trickster.upstream.leniency import LeniencyLog, not_counted
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.pool import Connector, Pool, PoolStats
+from trickster.upstream.pooling.pool import Connector, Pool, PoolStats
 from trickster.upstream.retries import RetryBudget
 
 # A body up to this size is sent in one piece with the head.

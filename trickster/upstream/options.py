@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from trickster.upstream.forwarding import ForwardedMode
+from trickster.upstream.forwarding.fields import ForwardedMode
 
 
 @frozen(slots=True)

@@ -38,10 +38,10 @@ from trickster.errors import Overloaded, UpstreamBroke, UpstreamMalformed
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IResponder
 from trickster.messages import NO_HEADERS, Headers, Octets, Request, Response, octets_of
-from trickster.upstream.cancelling import promptly
-from trickster.upstream.forwarding import request_fields
+from trickster.upstream.connecting.cancelling import promptly
+from trickster.upstream.forwarding.fields import request_fields
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.pool import Connector, unreachable
+from trickster.upstream.pooling.pool import Connector, unreachable
 
 # Seconds that a connection may take to close in an orderly way.
 _GRACE = 1.0

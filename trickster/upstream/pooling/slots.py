@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.errors import Overloaded
-from trickster.upstream.occupancy import Occupancy
+from trickster.upstream.pooling.occupancy import Occupancy
 
 # Where requests have waited long for such a time, in seconds, or for so many answers of the
 # origin one after the other, that is no burst, unless fewer come than are served: for each

@@ -15,7 +15,7 @@ from trickster.bodies import BodyTooLarge, drain, read_all
 from trickster.errors import RequestError
 from trickster.interfaces import IResponder
 from trickster.messages import Octets, Request, Response, octets_of
-from trickster.upstream.health import Health, ProbePlan, State, Verdict
+from trickster.upstream.health.state import Health, ProbePlan, State, Verdict
 
 _LARGEST_BODY = 1 << 20
 _SHORTEST_JITTER = 0.01

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.last_hop}."""
+"""Tests for L{trickster.upstream.forwarding.max_forwards}."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.upstream.scripted import a_request
 from trickster.errors import BadRequest
 from trickster.messages import Request, Response, octets_of
-from trickster.upstream.last_hop import counted_down
+from trickster.upstream.forwarding.max_forwards import counted_down
 
 
 class MaxForwardsTests(SynchronousTestCase):

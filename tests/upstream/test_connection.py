@@ -1,4 +1,4 @@
-"""Tests for what L{trickster.upstream.protocol} does with its transport."""
+"""Tests for what L{trickster.upstream.connection} does with its transport."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from zope.interface import directlyProvides
 from tests.upstream.scripted import Keeper, Wire, a_request
 from trickster.errors import UpstreamBroke
 from trickster.testing.bodies import PausedBody
-from trickster.upstream import protocol
+from trickster.upstream import connection
+from trickster.upstream.connection import Connection
 from trickster.upstream.exchange import Order
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.protocol import Connection
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -81,7 +81,7 @@ class ProtocolCase(SynchronousTestCase):
 class EagerTests(ProtocolCase):
     def plain(self, room: int) -> Plain:
         transport = Plain(Kernel(room))
-        self.patch(protocol, "Client", Plain)
+        self.patch(connection, "Client", Plain)
         self.over(transport)
         return transport
 

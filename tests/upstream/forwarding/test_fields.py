@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.forwarding}."""
+"""Tests for L{trickster.upstream.forwarding.fields}."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.http.h1.encoding import encode_fields
 from trickster.http.hop_by_hop import end_to_end, response_headers, upgrade_of
 from trickster.messages import Headers, Pair, Peer, Request
-from trickster.upstream.forwarding import (
+from trickster.upstream.forwarding.fields import (
     ForwardedMode,
     OutgoingFields,
     request_fields,

@@ -24,10 +24,10 @@ from twisted.logger import Logger
 
 from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
 from trickster.http.origin_url import OriginURL
-from trickster.upstream.cancelling import promptly
+from trickster.upstream.connecting.cancelling import promptly
+from trickster.upstream.connection import Connection
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.protocol import Connection
-from trickster.upstream.slots import Slots
+from trickster.upstream.pooling.slots import Slots
 
 Connector = Callable[[], IStreamClientEndpoint]
 

@@ -1,4 +1,4 @@
-"""Tests of C{trickster.upstream.health}."""
+"""Tests of C{trickster.upstream.health.state}."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.config.backends import HealthCheckOptions
 from trickster.messages import Headers, octets_of
 from trickster.routes import Probe
-from trickster.upstream.health import (
+from trickster.upstream.health.state import (
     Expectation,
     Health,
     ProbePlan,

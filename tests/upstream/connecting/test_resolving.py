@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.resolving}: a name that hangs holds up no other."""
+"""Tests for L{trickster.upstream.connecting.resolving}: a name that hangs holds up no other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from trickster.upstream.resolving import (
+from trickster.upstream.connecting.resolving import (
     LookupThreads,
     Names,
     SharedResolver,

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.connecting}."""
+"""Tests for L{trickster.upstream.connecting.endpoints}."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from zope.interface.verify import verifyObject
 
 from trickster.errors import ConfigurationError, UpstreamUnreachable
 from trickster.http.origin_url import OriginURL
-from trickster.upstream.connecting import NamedEndpoint, connector, plain_endpoint
-from trickster.upstream.pool import unreachable
-from trickster.upstream.resolving import SharedResolver
-from trickster.upstream.tls import TLSOptions
+from trickster.upstream.connecting.endpoints import NamedEndpoint, connector, plain_endpoint
+from trickster.upstream.connecting.resolving import SharedResolver
+from trickster.upstream.connecting.tls import TLSOptions
+from trickster.upstream.pooling.pool import unreachable
 
 
 @implementer(IHostnameResolver)

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.occupancy}."""
+"""Tests for L{trickster.upstream.pooling.occupancy}."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.upstream.occupancy import Occupancy
+from trickster.upstream.pooling.occupancy import Occupancy
 
 TIMES = st.integers(0, 8).map(lambda eighths: eighths / 8)
 

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.slots}."""
+"""Tests for L{trickster.upstream.pooling.slots}."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import Overloaded
-from trickster.upstream.slots import Slots
+from trickster.upstream.pooling.slots import Slots
 
 
 class SlotTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.pool}: nothing leaks, in any order of events."""
+"""Tests for L{trickster.upstream.pooling.pool}: nothing leaks, in any order of events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trickster.errors import Overloaded, RequestError, UpstreamTimeout, Upstream
 from trickster.http.origin_url import OriginURL
 from trickster.messages import Octets, Response
 from trickster.upstream.arriving import READ_AHEAD
-from trickster.upstream.pool import unreachable
+from trickster.upstream.pooling.pool import unreachable
 
 ANSWERS = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",

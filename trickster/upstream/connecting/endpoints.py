@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from trickster.http.origin_url import OriginURL
-from trickster.upstream.pool import Connector
-from trickster.upstream.resolving import SharedResolver
-from trickster.upstream.tls import TLSOptions, connection_creator
+from trickster.upstream.connecting.resolving import SharedResolver
+from trickster.upstream.connecting.tls import TLSOptions, connection_creator
+from trickster.upstream.pooling.pool import Connector
 
 
 @implementer(IStreamClientEndpoint)

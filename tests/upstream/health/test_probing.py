@@ -1,4 +1,4 @@
-"""Tests of C{trickster.upstream.probing}."""
+"""Tests of C{trickster.upstream.health.probing}."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from trickster.errors import UpstreamUnreachable
 from trickster.messages import Octets, Request, Response, octets_of
 from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import PausedOrigin, RecordingResponder, at_once
-from trickster.upstream.health import Expectation, Health, ProbePlan, State, Thresholds
-from trickster.upstream.probing import HealthCheck
+from trickster.upstream.health.probing import HealthCheck
+from trickster.upstream.health.state import Expectation, Health, ProbePlan, State, Thresholds
 
 
 def _status(status: int, body: bytes = b"") -> Response:

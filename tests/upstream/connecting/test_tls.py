@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.tls}, with both ends of a connection in memory."""
+"""Tests for L{trickster.upstream.connecting.tls}, with both ends of a connection in memory."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from trickster.http.origin_url import OriginURL
 from trickster.messages import Response, octets_of
 from trickster.testing.certificates import Authority, Identity
 from trickster.upstream.client import UpstreamClient
+from trickster.upstream.connecting.tls import TLSOptions, connection_creator
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.tls import TLSOptions, connection_creator
 
 
 class Server(Protocol):

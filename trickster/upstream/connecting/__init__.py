@@ -1,0 +1,1 @@
+"""How an origin is reached: names, addresses and TLS."""

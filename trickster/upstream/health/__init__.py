@@ -1,0 +1,1 @@
+"""Whether an origin is well, as probes of it find."""

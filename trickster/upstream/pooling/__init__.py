@@ -1,0 +1,1 @@
+"""The connections to an origin, and the requests that wait for one."""
