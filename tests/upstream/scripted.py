@@ -19,7 +19,7 @@ from zope.interface import implementer
 from trickster.http.origin_url import OriginURL
 from trickster.messages import NO_HEADERS, Headers, Octets, Pair, Peer, Request, Response
 from trickster.upstream.client import UpstreamClient
-from trickster.upstream.connection import Connection
+from trickster.upstream.h1.connection import Connection
 from trickster.upstream.options import UpstreamOptions
 
 PLACE = IPv4Address("TCP", "127.0.0.1", 9090)

@@ -17,7 +17,7 @@ from tests.upstream.scripted import ScriptedOrigin, a_client, a_request, answeri
 from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
 from trickster.http.origin_url import OriginURL
 from trickster.messages import Octets, Response
-from trickster.upstream.arriving import READ_AHEAD
+from trickster.upstream.h1.arriving import READ_AHEAD
 from trickster.upstream.pooling.pool import unreachable
 
 ANSWERS = (

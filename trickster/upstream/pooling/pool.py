@@ -25,7 +25,7 @@ from twisted.logger import Logger
 from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
 from trickster.http.origin_url import OriginURL
 from trickster.upstream.connecting.cancelling import promptly
-from trickster.upstream.connection import Connection
+from trickster.upstream.h1.connection import Connection
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.pooling.slots import Slots
 

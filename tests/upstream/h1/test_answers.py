@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.answers}."""
+"""Tests for L{trickster.upstream.h1.answers}."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import UpstreamBroke, UpstreamMalformed
 from trickster.http.h1.framing import Ending
-from trickster.upstream.answers import AnswerReader, NothingCame
+from trickster.upstream.h1.answers import AnswerReader, NothingCame
 
 TOKENS = st.text("abcXYZ019-_.!", min_size=1, max_size=12).map(str.encode)
 VALUES = st.binary(max_size=20).map(

@@ -1,4 +1,4 @@
-"""Tests for what L{trickster.upstream.connection} does with its transport."""
+"""Tests for what L{trickster.upstream.h1.connection} does with its transport."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from zope.interface import directlyProvides
 from tests.upstream.scripted import Keeper, Wire, a_request
 from trickster.errors import UpstreamBroke
 from trickster.testing.bodies import PausedBody
-from trickster.upstream import connection
-from trickster.upstream.connection import Connection
-from trickster.upstream.exchange import Order
+from trickster.upstream.h1 import connection
+from trickster.upstream.h1.connection import Connection
+from trickster.upstream.h1.exchange import Order
 from trickster.upstream.options import UpstreamOptions
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

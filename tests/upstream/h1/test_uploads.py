@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.uploads}, as an origin sees them."""
+"""Tests for L{trickster.upstream.h1.uploads}, as an origin sees them."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trickster.errors import BadRequest
 from trickster.http.h1.encoding import LAST_CHUNK, chunk_head
 from trickster.interfaces import IBody
-from trickster.upstream.outlet import Outlet
+from trickster.upstream.h1.outlet import Outlet
 
 
 async def upload(body: IBody, outlet: Outlet) -> None:

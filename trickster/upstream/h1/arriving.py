@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from trickster.interfaces import IBody, IDuplex
-from trickster.upstream.outlet import Outlet
+from trickster.upstream.h1.outlet import Outlet
 
 # Octets that are read ahead of a body's reader: then its source is paused.
 READ_AHEAD = 256 << 10

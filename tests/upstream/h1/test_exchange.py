@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.exchange} after an upgrade."""
+"""Tests for L{trickster.upstream.h1.exchange} after an upgrade."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from tests.cycles import left_in_cycles
 from tests.upstream.scripted import Keeper, Wire, a_request
 from trickster.bodies import read_all
 from trickster.testing.doubles import at_once
-from trickster.upstream.connection import Connection
-from trickster.upstream.exchange import Order
+from trickster.upstream.h1.connection import Connection
+from trickster.upstream.h1.exchange import Order
 from trickster.upstream.options import UpstreamOptions
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -14,7 +14,7 @@ from trickster.errors import (
     Reason,
     UpstreamTimeout,
 )
-from trickster.upstream.arriving import READ_AHEAD
+from trickster.upstream.h1.arriving import READ_AHEAD
 
 
 class TimeTests(ClientCase):

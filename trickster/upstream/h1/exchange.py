@@ -33,12 +33,12 @@ from trickster.messages import (
     passed_status,
 )
 from trickster.net.deadline import Deadline
-from trickster.upstream.answers import AnswerReader, NothingCame
-from trickster.upstream.arriving import ArrivingBody, UpgradedBody
+from trickster.upstream.h1.answers import AnswerReader, NothingCame
+from trickster.upstream.h1.arriving import ArrivingBody, UpgradedBody
+from trickster.upstream.h1.outlet import Outlet
+from trickster.upstream.h1.uploads import upload
 from trickster.upstream.leniency import not_counted
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.outlet import Outlet
-from trickster.upstream.uploads import upload
 
 # Server-sent events, pushed pictures, lines and records of JSON, remote calls that stream.
 _STREAM_TYPES = frozenset((

@@ -24,9 +24,9 @@ from trickster.errors import UpstreamBroke
 from trickster.messages import Response
 from trickster.net.deadline import Deadline
 from trickster.net.keepalive import find_the_dead
-from trickster.upstream.exchange import Exchange, Order
+from trickster.upstream.h1.exchange import Exchange, Order
+from trickster.upstream.h1.outlet import Outlet
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.outlet import Outlet
 
 _READ = 64 * 1024
 _WIDE_READ = 256 * 1024
