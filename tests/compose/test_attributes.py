@@ -11,7 +11,7 @@ from tests.compose.attributes import attributes_read, made_in, modules
 
 # What makes values of what a configuration says, in whose own reading nothing takes effect.
 _COMPOSE = "compose/"
-_MAKING = (_COMPOSE, "objects/options.py", "upstream/health/state.py")
+_MAKING = (_COMPOSE, "objects/options.py", "upstream/health/plan.py")
 # Read through an alias of a type, and through an interface; and told by compose itself.
 _ELSEWHERE = {("RoutedEntry", "passing"), ("FileSpool", "limit"), ("HealthCheck", "provider"),
               ("PluginRuntime", "clock"), ("PluginRuntime", "wall"), ("PluginRuntime", "random")}

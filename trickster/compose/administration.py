@@ -20,8 +20,9 @@ from trickster.config.render import rendered
 from trickster.middleware.rewriting import changed_headers, changes, names_of
 from trickster.observability.exposition import Exposition
 from trickster.routes import Probe
+from trickster.upstream.health.plan import probe_plan
 from trickster.upstream.health.probing import HealthCheck
-from trickster.upstream.health.state import Verdict, probe_plan
+from trickster.upstream.health.state import Verdict
 
 
 def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:

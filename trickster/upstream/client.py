@@ -17,13 +17,14 @@ from trickster.http.methods import IDEMPOTENT, WITH_BODY
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IBody, IResponder
 from trickster.messages import Octets, Pair, Request, Response, octets_of
+from trickster.upstream.connecting.endpoints import Connector
 from trickster.upstream.forwarding.fields import OutgoingFields
 from trickster.upstream.forwarding.max_forwards import counted_down
 from trickster.upstream.h1.answers import NothingCame
 from trickster.upstream.h1.exchange import Order
 from trickster.upstream.leniency import LeniencyLog, not_counted
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.pooling.pool import Connector, Pool, PoolStats
+from trickster.upstream.pooling.pool import Pool, PoolStats
 from trickster.upstream.retries import RetryBudget
 
 # A body up to this size is sent in one piece with the head.

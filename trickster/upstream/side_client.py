@@ -39,9 +39,10 @@ from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IResponder
 from trickster.messages import NO_HEADERS, Headers, Octets, Request, Response, octets_of
 from trickster.upstream.connecting.cancelling import promptly
+from trickster.upstream.connecting.endpoints import Connector
+from trickster.upstream.connecting.failures import unreachable
 from trickster.upstream.forwarding.fields import request_fields
 from trickster.upstream.options import UpstreamOptions
-from trickster.upstream.pooling.pool import Connector, unreachable
 
 # Seconds that a connection may take to close in an orderly way.
 _GRACE = 1.0

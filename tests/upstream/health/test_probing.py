@@ -13,8 +13,9 @@ from trickster.errors import UpstreamUnreachable
 from trickster.messages import Octets, Request, Response, octets_of
 from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import PausedOrigin, RecordingResponder, at_once
+from trickster.upstream.health.plan import Expectation, ProbePlan
 from trickster.upstream.health.probing import HealthCheck
-from trickster.upstream.health.state import Expectation, Health, ProbePlan, State, Thresholds
+from trickster.upstream.health.state import Health, State, Thresholds
 
 
 def _status(status: int, body: bytes = b"") -> Response:

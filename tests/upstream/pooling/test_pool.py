@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from errno import EMFILE, ENFILE
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet import defer, error
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectBindError, ConnectError
+from twisted.internet.error import ConnectError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.upstream.scripted import ScriptedOrigin, a_client, a_request, answering, reading
-from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
-from trickster.http.origin_url import OriginURL
+from trickster.errors import RequestError
 from trickster.messages import Octets, Response
 from trickster.upstream.h1.arriving import READ_AHEAD
-from trickster.upstream.pooling.pool import unreachable
 
 ANSWERS = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
@@ -135,29 +131,3 @@ class LeakTests(SynchronousTestCase):
         if stats.waiting:
             self.assertEqual(stats.active, 3)
         self.assertEqual(stats.opened_total, len(world.origin.wires))
-
-
-class WordsTests(SynchronousTestCase):
-    def test_reasons(self) -> None:
-        """Why there is no connection is said in words, with the place."""
-        origin = OriginURL.parse("http://a:1")
-        for reason, kind, words in (
-                (ConnectError(string="no route"), UpstreamUnreachable, "no route"),
-                (ValueError(), UpstreamUnreachable, "a:1: ValueError"),
-                (ValueError([("SSL routines", "", "wrong version number")]),
-                 UpstreamUnreachable, "a:1: TLS: wrong version number"),
-                (TimeoutError(), UpstreamUnreachable, "a:1: TimeoutError")):
-            found = unreachable(origin, reason)
-            self.assertIs(type(found), kind)
-            self.assertIn(words, found.detail)
-
-    def test_descriptors(self) -> None:
-        """That we have no descriptor left is our own overload, and not the origin's fault."""
-        for reason in (ConnectBindError(EMFILE, "too many"), OSError(ENFILE, "too many")):
-            self.assertIsInstance(unreachable(OriginURL.parse("http://a:1"), reason), Overloaded)
-
-    def test_timeouts(self) -> None:
-        """A connection that is not made in time is the origin's slowness."""
-        for late in (error.TimeoutError(), error.TCPTimedOutError(), defer.TimeoutError()):
-            self.assertIsInstance(unreachable(OriginURL.parse("http://a:1"), late),
-                                  UpstreamTimeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -21,7 +22,8 @@ from zope.interface import implementer
 from trickster.http.origin_url import OriginURL
 from trickster.upstream.connecting.resolving import SharedResolver
 from trickster.upstream.connecting.tls import TLSOptions, connection_creator
-from trickster.upstream.pooling.pool import Connector
+
+Connector = Callable[[], IStreamClientEndpoint]
 
 
 @implementer(IStreamClientEndpoint)

@@ -15,7 +15,8 @@ from trickster.bodies import BodyTooLarge, drain, read_all
 from trickster.errors import RequestError
 from trickster.interfaces import IResponder
 from trickster.messages import Octets, Request, Response, octets_of
-from trickster.upstream.health.state import Health, ProbePlan, State, Verdict
+from trickster.upstream.health.plan import ProbePlan
+from trickster.upstream.health.state import Health, State, Verdict
 
 _LARGEST_BODY = 1 << 20
 _SHORTEST_JITTER = 0.01

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from errno import EMFILE, ENFILE
 from typing import cast
 
 from attrs import define, field, frozen
-from service_identity import VerificationError
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.error import ConnectError, TCPTimedOutError
-from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
     IProtocol,
     IReactorTime,
-    IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from trickster.errors import Overloaded, RequestError, UpstreamTimeout, UpstreamUnreachable
+from trickster.errors import Overloaded
 from trickster.http.origin_url import OriginURL
 from trickster.upstream.connecting.cancelling import promptly
+from trickster.upstream.connecting.endpoints import Connector
+from trickster.upstream.connecting.failures import unreachable
 from trickster.upstream.h1.connection import Connection
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.pooling.slots import Slots
-
-Connector = Callable[[], IStreamClientEndpoint]
 
 # Seconds after which a body that is not over counts as one that lasts, and after which one
 # does whose reader keeps it waiting.
@@ -37,7 +31,6 @@ _LASTING_AFTER = 5.0
 _HELD_FOR = 1.0
 _LOOK_EVERY = 1.0
 _TELL_EVERY = 60.0
-_NO_DESCRIPTORS = frozenset((EMFILE, ENFILE))
 
 
 @frozen(slots=True)
@@ -316,26 +309,3 @@ class _ConnectionFactory(Factory):
 
 def _abort(connection: IProtocol) -> None:
     cast(Connection, connection).abort()
-
-
-def unreachable(origin: OriginURL, error: Exception) -> RequestError:
-    """:return: the failure to connect, in words that say where to and why."""
-    if isinstance(error, ConnectError | OSError) and _errno(error) in _NO_DESCRIPTORS:
-        # Ours, and not the origin's.
-        return Overloaded("there is no descriptor for a connection to the origin", retry_after=1)
-    if isinstance(error, (DeferredTimeout, ConnectTimeout, TCPTimedOutError)):
-        return UpstreamTimeout(f"{origin.place}: no connection in time")
-    return UpstreamUnreachable(f"{origin.place}: {_why(error)}")
-
-
-def _errno(error: ConnectError | OSError) -> int | None:
-    return error.osError if isinstance(error, ConnectError) else error.errno
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, VerificationError):
-        return "TLS: the certificate is not for this name"
-    # An OpenSSL error is a list of (library, function, reason).
-    if error.args and isinstance(error.args[0], list):
-        return "TLS: " + ", ".join(str(entry[-1]) for entry in error.args[0])
-    return str(error).rstrip(".") or type(error).__name__
