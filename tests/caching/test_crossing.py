@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.collapsing.fakespool import FakeSpool
-from tests.objects.objectworld import START, Client, ObjectStore, OctetStore, Origin, World
+from tests.objects.objectworld import START, Client, Origin, World
 from tests.ranges.deltarig import NOW, Rig, range_request
 from trickster.bodies import read_all
 from trickster.collapsing.broadcast import Buffering
@@ -29,7 +29,7 @@ from trickster.keys.identity import Identity, Overrides, field_names
 from trickster.messages import Headers, Octets, Request, Response
 from trickster.objects.options import Collapse
 from trickster.routes import Route, Serve
-from trickster.testing.doubles import PausedOrigin
+from trickster.testing.doubles import DictStore, PausedOrigin, ReferenceStore
 
 # Fields that tell requests apart in any case, and those that do not where an answer is public.
 ALWAYS = (b"x-scope-orgid", b"x-forwarded-prefix", b"x-forwarded-host")
@@ -171,7 +171,7 @@ def _proxying() -> World:
     clock.advance(START)
     names = (*IDENTITY_HEADERS, *(name.decode() for name in COUNTED_FIELDS))
     origin = Origin()
-    return World(clock, origin, ObjectStore(clock), ProgressiveProxy(
+    return World(clock, origin, ReferenceStore(clock), ProgressiveProxy(
         origin, clock, Buffering(1000, 1000, 1000, FakeSpool), Identity(field_names(names)),
         Overrides(field_names(OVERRIDE_HEADERS))), HitMemo())
 
@@ -182,11 +182,11 @@ def _objects(store: Any, **options: Any) -> World:
 
 _FORM = Route("/x", Serve.OBJECT, methods=("GET", "HEAD", "POST"), ttl=5.0, form=True)
 WORLDS = {
-    "objects": lambda: _objects(ObjectStore),
-    "octets": lambda: _objects(OctetStore),
+    "objects": lambda: _objects(ReferenceStore),
+    "octets": lambda: _objects(DictStore),
     "progressive": lambda: _objects(
-        ObjectStore, collapse=Collapse.PROGRESSIVE, spool=FakeSpool),
-    "forced": lambda: _objects(ObjectStore, route=_FORM),
+        ReferenceStore, collapse=Collapse.PROGRESSIVE, spool=FakeSpool),
+    "forced": lambda: _objects(ReferenceStore, route=_FORM),
     "proxy": _proxying,
 }
 

@@ -9,10 +9,11 @@ from itertools import product
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cycles import left_in_cycles
-from tests.objects.objectworld import Client, SlowBody, World
+from tests.objects.objectworld import Client, World
 from tests.ranges.deltarig import Rig
 from trickster.errors import UpstreamBroke, UpstreamUnreachable
 from trickster.objects.options import Collapse
+from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import PausedOrigin
 
 
@@ -39,9 +40,9 @@ class CycleTests(SynchronousTestCase):
     def test_objects(self) -> None:
         """After misses, hits, and bodies that came in pieces, for one and for several."""
         def act(world: World, clients: list[Client]) -> None:
-            body = SlowBody(length=9)
+            body = PausedBody(length=9)
             world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
-            body.send(b"abcde", b"fghi", b"")
+            body.feed(b"abcde", b"fghi", b"")
             assert all(client.octets == b"abcdefghi" for client in clients)
             assert world.ask(world.origin.requests[-1].target).result == "hit"
 
@@ -66,9 +67,9 @@ class CycleTests(SynchronousTestCase):
     def test_ended_early(self) -> None:
         """After bodies that clients leave, or the origin breaks off, and errors of the origin."""
         def begin(world: World, *pieces: bytes | Exception) -> None:
-            body = SlowBody(length=9)
+            body = PausedBody(length=9)
             world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
-            body.send(b"abcde", *pieces)
+            body.feed(b"abcde", *pieces)
 
         def leave(world: World, clients: list[Client]) -> None:
             begin(world)

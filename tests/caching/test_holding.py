@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import Client, SlowBody, World
+from tests.objects.objectworld import Client, World
 from tests.ranges.deltarig import FORM, NOW, Rig, range_request
 from tests.ranges.fakeprometheus import in_pieces
 from trickster.bodies import Pieces, read_all
@@ -181,10 +181,10 @@ class ObjectTests(SynchronousTestCase):
         """What has arrived counts until the last of those who follow it has read it."""
         for collapse in Collapse:
             world = self.world(collapse=collapse)
-            slow, body = world.ask(reads=False), SlowBody()
+            slow, body = world.ask(reads=False), PausedBody()
             quick = world.ask()
             world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
-            body.send(b"x" * 1000, b"y" * SMALL, b"")
+            body.feed(b"x" * 1000, b"y" * SMALL, b"")
             self.assertEqual((len(quick.octets), len(world.store.entries)), (SMALL + 1000, 1))
             quick.response = None
             self.assertEqual(self.in_flight.held, SMALL + 1000)

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import START, ObjectStore, OctetStore, World, date
+from tests.objects.objectworld import START, World, date
 from tests.ranges.deltarig import NOW, Rig
 from tests.ranges.fakeprometheus import having
 from trickster.messages import Status
+from trickster.testing.doubles import DictStore, ReferenceStore
 
 HOUR = 3600.0
 
@@ -33,7 +34,7 @@ class ObjectTests(SynchronousTestCase):
         """:return: one with each kind of store."""
         walls = [Wall(), Wall()]
         return [(World.of(store, wall=wall.seconds), wall)
-                for store, wall in zip((ObjectStore, OctetStore), walls, strict=True)]
+                for store, wall in zip((ReferenceStore, DictStore), walls, strict=True)]
 
     @settings(max_examples=50, deadline=None)
     @given(st.floats(-1e7, 1e7))

@@ -12,11 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.collapsing.fakespool import FakeSpool
-from tests.objects.objectworld import SlowBody, broken
+from tests.objects.objectworld import broken
 from trickster.collapsing.broadcast import BroadcastBody, Buffering
 from trickster.collapsing.readers import BodyReader
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
+from trickster.testing.bodies import PausedBody
 
 
 @define(eq=False)
@@ -64,7 +65,7 @@ class Reader:
 class Stage:
     """A shared body, and what it tells its owner."""
 
-    source: SlowBody
+    source: PausedBody
     shared: BroadcastBody
     spools: list[FakeSpool]
     overflows: list[int]
@@ -75,7 +76,7 @@ class Stage:
     def of(cls, length: int | None = None, keep: int = 10**6, window: int = 100,
            ahead: int = 50, spool: Callable[[], FakeSpool] | None = None) -> Stage:
         """:return: a stage on which nothing has happened yet."""
-        source, spools = SlowBody(length), []
+        source, spools = PausedBody(length), []
         overflows: list[int] = []
         hurry = [False]
 
@@ -112,12 +113,12 @@ class ReadingTests(SynchronousTestCase):
         stage = Stage.of()
         first = stage.reader().run()
         stage.pump()
-        stage.source.send(b"abc")
+        stage.source.feed(b"abc")
         second = stage.reader().run()
         self.assertEqual((first.octets, second.octets), (b"abc", b"abc"))
-        stage.source.send(b"def")
+        stage.source.feed(b"def")
         self.assertEqual((first.octets, second.octets), (b"abcdef", b"abcdef"))
-        stage.source.send(b"")
+        stage.source.feed(b"")
         self.assertTrue(first.is_done and second.is_done)
         self.successResultOf(stage.pumping)
         self.assertEqual(stage.shared.buffer.in_memory(), (b"abcdef",))
@@ -127,7 +128,7 @@ class ReadingTests(SynchronousTestCase):
         stage = Stage.of()
         stage.reader().run()
         stage.pump()
-        stage.source.send(b"abc", b"")
+        stage.source.feed(b"abc", b"")
         self.assertEqual(stage.reader().run().octets, b"abc")
 
     def test_lengths(self) -> None:
@@ -138,7 +139,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertIsNone(reader.body.length)
         unknown.pump()
         reader.run()
-        unknown.source.send(b"ab", b"")
+        unknown.source.feed(b"ab", b"")
         self.assertEqual(reader.body.length, 2)
 
     def test_narrow(self) -> None:
@@ -149,11 +150,11 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(reader.body.length, 3)
         reader.run()
         stage.pump()
-        stage.source.send(b"abc")
+        stage.source.feed(b"abc")
         self.assertEqual(reader.octets, b"c")
-        stage.source.send(b"def")
+        stage.source.feed(b"def")
         self.assertEqual((reader.octets, reader.is_done), (b"cde", True))
-        stage.source.send(b"")
+        stage.source.feed(b"")
         self.successResultOf(stage.pumping)
 
     def test_small_pieces(self) -> None:
@@ -161,7 +162,7 @@ class ReadingTests(SynchronousTestCase):
         stage = Stage.of()
         stage.reader().run()
         stage.pump()
-        stage.source.send(*[b"x"] * 10_000, b"")
+        stage.source.feed(*[b"x"] * 10_000, b"")
         self.assertLess(len(stage.shared.buffer.in_memory()), 3)
         self.assertEqual(sum(map(len, stage.shared.buffer.in_memory())), 10_000)
 
@@ -171,12 +172,12 @@ class ReadingTests(SynchronousTestCase):
         first = stage.reader().run()
         second = stage.reader()
         stage.pump()
-        stage.source.send(b"abc", broken())
+        stage.source.feed(b"abc", broken())
         self.assertIsInstance(first.error, UpstreamBroke)
         self.failureResultOf(stage.pumping, UpstreamBroke)
         second.run()
         self.assertEqual((second.octets, type(second.error)), (b"abc", UpstreamBroke))
-        self.assertTrue(stage.source.was_closed)
+        self.assertTrue(stage.source.is_closed)
 
     def test_ends_early(self) -> None:
         """Fewer or more octets than announced are a broken body."""
@@ -184,7 +185,7 @@ class ReadingTests(SynchronousTestCase):
             stage = Stage.of(3)
             reader = stage.reader().run()
             stage.pump()
-            stage.source.send(*pieces)
+            stage.source.feed(*pieces)
             self.failureResultOf(stage.pumping, UpstreamBroke)
             self.assertIsInstance(reader.error, UpstreamBroke)
 
@@ -197,8 +198,8 @@ class ReadingTests(SynchronousTestCase):
             stage.pump()
             stage.shared.give_up()
             self.failureResultOf(stage.pumping, CancelledError)
-            self.assertTrue(stage.source.was_closed)
-            self.assertIs(stage.source.was_cancelled, reading)
+            self.assertTrue(stage.source.is_closed)
+            self.assertEqual(stage.source.cancels, int(reading))
 
 
 class PaceTests(SynchronousTestCase):
@@ -208,14 +209,14 @@ class PaceTests(SynchronousTestCase):
         """Without a reader nothing is read."""
         stage = Stage.of()
         stage.pump()
-        self.assertEqual(stage.source.was_read, 0)
+        self.assertEqual(stage.source.reads, 0)
 
     def test_ahead(self) -> None:
         """Only so much is read ahead of the fastest reader."""
         stage = Stage.of(ahead=50)
         stage.reader(), stage.reader()
         stage.pump()
-        stage.source.send(*[b"x" * 20] * 10)
+        stage.source.feed(*[b"x" * 20] * 10)
         self.assertEqual(stage.shared.size, 60)
 
     def test_fastest(self) -> None:
@@ -223,7 +224,7 @@ class PaceTests(SynchronousTestCase):
         stage = Stage.of()
         slow, fast = stage.reader(), stage.reader().run()
         stage.pump()
-        stage.source.send(*[b"x" * 20] * 10, b"")
+        stage.source.feed(*[b"x" * 20] * 10, b"")
         self.assertTrue(fast.is_done)
         self.assertEqual(slow.run().octets, fast.octets)
 
@@ -233,7 +234,7 @@ class PaceTests(SynchronousTestCase):
         stage.reader()
         stage.hurry[0] = True
         stage.pump()
-        stage.source.send(*[b"x" * 20] * 10, b"")
+        stage.source.feed(*[b"x" * 20] * 10, b"")
         self.successResultOf(stage.pumping)
 
     def test_haste_ends_with_the_room(self) -> None:
@@ -242,7 +243,7 @@ class PaceTests(SynchronousTestCase):
         stage.reader()
         stage.hurry[0] = True
         stage.pump()
-        stage.source.send(*[b"x" * 20] * 10)
+        stage.source.feed(*[b"x" * 20] * 10)
         self.assertEqual((stage.shared.size, len(stage.overflows)), (60, 1))
 
     def test_without_spool_the_slowest_counts(self) -> None:
@@ -250,7 +251,7 @@ class PaceTests(SynchronousTestCase):
         stage = Stage.of(keep=10, ahead=50)
         slow, fast = stage.reader(), stage.reader().run()
         stage.pump()
-        stage.source.send(*[b"x" * 20] * 10)
+        stage.source.feed(*[b"x" * 20] * 10)
         self.assertEqual(len(fast.octets), 60)
         slow.body.close()
         self.assertEqual(len(fast.octets), 200)
@@ -278,9 +279,9 @@ class SpoolTests(SynchronousTestCase):
         stage.pump()
         pieces = [bytes([n]) * 9000 for n in range(50)]
         for piece in pieces:
-            stage.source.send(piece)
+            stage.source.feed(piece)
             self.assertLessEqual(self.memory(stage), 9100)
-        stage.source.send(b"")
+        stage.source.feed(b"")
         self.assertEqual(fast.octets, b"".join(pieces))
         self.assertEqual(slow.run().octets, fast.octets)
         self.assertTrue(stage.spools[0].was_closed)
@@ -290,10 +291,10 @@ class SpoolTests(SynchronousTestCase):
         stage = Stage.of(keep=0, window=10, spool=FakeSpool)
         stage.reader().run()
         stage.pump()
-        stage.source.send(b"a" * 9000, b"b" * 9000)
+        stage.source.feed(b"a" * 9000, b"b" * 9000)
         self.assertTrue(stage.shared.can_be_joined)
         late = stage.reader().run()
-        stage.source.send(b"c" * 9000, b"")
+        stage.source.feed(b"c" * 9000, b"")
         self.assertEqual(late.octets, b"a" * 9000 + b"b" * 9000 + b"c" * 9000)
 
     def test_small_bodies_need_none(self) -> None:
@@ -301,7 +302,7 @@ class SpoolTests(SynchronousTestCase):
         stage = Stage.of(keep=0, window=100, spool=FakeSpool)
         stage.reader().run()
         stage.pump()
-        stage.source.send(b"a" * 99)
+        stage.source.feed(b"a" * 99)
         self.assertEqual(stage.spools, [])
         self.assertEqual(stage.reader().run().octets, b"a" * 99)
 
@@ -310,7 +311,7 @@ class SpoolTests(SynchronousTestCase):
         stage = Stage.of(keep=0, window=10, spool=lambda: FakeSpool(limit=20_000))
         slow, fast = stage.reader(), stage.reader().run()
         stage.pump()
-        stage.source.send(*[b"a" * 9000] * 9, b"")
+        stage.source.feed(*[b"a" * 9000] * 9, b"")
         self.assertEqual(len(fast.octets), 81_000)
         self.assertFalse(stage.shared.can_be_joined)
         slow.run()
@@ -321,7 +322,7 @@ class SpoolTests(SynchronousTestCase):
         stage = Stage.of(keep=0, window=10, spool=lambda: FakeSpool(fails=True))
         slow, fast = stage.reader(), stage.reader().run()
         stage.pump()
-        stage.source.send(*[b"a" * 9000] * 9, b"")
+        stage.source.feed(*[b"a" * 9000] * 9, b"")
         self.assertTrue(fast.is_done)
         self.assertIsInstance(slow.run().error, UpstreamBroke)
 
@@ -331,7 +332,7 @@ class SpoolTests(SynchronousTestCase):
         stage = Stage.of(keep=0, window=10, spool=lambda: spool)
         fast = stage.reader().run()
         stage.pump()
-        stage.source.send(b"a" * 9000, b"b" * 9000, b"")
+        stage.source.feed(b"a" * 9000, b"b" * 9000, b"")
         self.assertEqual((len(fast.octets), self.memory(stage)), (9000, 9000))
         self.assertTrue(stage.shared.can_be_joined)
         assert spool.held is not None
@@ -343,7 +344,7 @@ class SpoolTests(SynchronousTestCase):
         stage = Stage.of(keep=0, window=10, spool=FakeSpool)
         slow, fast = stage.reader(), stage.reader().run()
         stage.pump().addErrback(lambda _: None)
-        stage.source.send(b"a" * 9000, broken())
+        stage.source.feed(b"a" * 9000, broken())
         self.assertIsNotNone(fast.error)
         fast.body.close()
         self.assertFalse(stage.spools[0].was_closed)
@@ -373,7 +374,7 @@ class RandomReadersTests(SynchronousTestCase):
             if kind == "send":
                 piece = bytes([len(sent) % 251]) * number
                 sent += piece
-                stage.source.send(piece)
+                stage.source.feed(piece)
             elif kind == "join" and stage.shared.can_be_joined:
                 readers.append(stage.reader())
             elif kind == "step" and not reader.is_reading:
@@ -381,7 +382,7 @@ class RandomReadersTests(SynchronousTestCase):
             elif kind == "leave" and len(readers) > 1 and not reader.is_reading:
                 reader.body.close()
                 readers.remove(reader)
-        stage.source.send(b"")
+        stage.source.feed(b"")
         for _ in range(2):
             for reader in readers:
                 if not reader.is_reading:
@@ -407,11 +408,11 @@ class JoiningTests(SynchronousTestCase):
         for n, size in enumerate(sizes):
             piece = bytes([n]) * size
             sent += piece
-            stage.source.send(piece)
+            stage.source.feed(piece)
             offset = data.draw(st.integers(0, len(sent) - 1))
             found = stage.shared.buffer.at(offset)
             assert found is not None
             self.assertEqual(bytes(found), sent[offset:offset + len(found)])
         self.assertEqual(b"".join(stage.shared.buffer.in_memory()), sent)
-        stage.source.send(b"")
+        stage.source.feed(b"")
         self.assertLessEqual(len(stage.shared.buffer.in_memory()), 1 + len(sent) // 2_097_152)

@@ -8,13 +8,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import SlowBody
 from trickster.collapsing.broadcast import BroadcastBody, Buffering
 from trickster.collapsing.fills import Fill, Filled, FillTable, Streaming, Unshared
 from trickster.errors import UpstreamUnreachable
 from trickster.http.freshness import Policy
 from trickster.messages import NO_HEADERS, Outcome, Response
 from trickster.objects.stored_response import StoredResponse
+from trickster.testing.bodies import PausedBody
 
 
 def filled() -> Filled[StoredResponse]:
@@ -58,9 +58,9 @@ class FillTests(SynchronousTestCase):
         """A response that no waiter takes is closed."""
         fill, _ = self.running()
         fill.is_background = True
-        body = SlowBody()
+        body = PausedBody()
         fill.release(Response(200, body=body))
-        self.assertTrue(body.was_closed)
+        self.assertTrue(body.is_closed)
 
     def test_failed(self) -> None:
         """A failure is told to all waiters, also later."""
@@ -134,7 +134,7 @@ class LeavingBecauseOfAnotherTests(SynchronousTestCase):
 
     def test_streaming(self) -> None:
         """The third reads the body, and no reader is left for the one that has gone."""
-        body = BroadcastBody(SlowBody(), Buffering(100), overflowed=lambda: None,
+        body = BroadcastBody(PausedBody(), Buffering(100), overflowed=lambda: None,
                              left=lambda: None, is_end_awaited=self.fill.is_awaited)
         self.fill.stream(filled().stored, body, Outcome(), True)
         for streaming in (self.left(), self.successResultOf(self.first)):

@@ -11,13 +11,13 @@ from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import ObjectStore, OctetStore, World
+from tests.objects.objectworld import World
 from tests.ranges.deltarig import Rig
 from trickster.collapsing.hit_memo import HitMemo
 from trickster.http.freshness import Policy
 from trickster.messages import NO_HEADERS, Octets, Response, Status, octets_of
 from trickster.objects.stored_response import StoredResponse
-from trickster.testing.doubles import DictStore, at_once
+from trickster.testing.doubles import DictStore, ReferenceStore, at_once
 from trickster.timeseries.dataset import Dataset
 
 
@@ -203,8 +203,8 @@ class SharedTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """A memo of no octets, and one for a store of octets, is none."""
-        self.assertIsNone(HitMemo(0).of(ObjectStore(Clock())))
-        self.assertIsNone(HitMemo().of(OctetStore(Clock())))
+        self.assertIsNone(HitMemo(0).of(ReferenceStore(Clock())))
+        self.assertIsNone(HitMemo().of(DictStore(Clock())))
 
     def test_many_small(self) -> None:
         """Thousands of small hits are remembered at a time."""

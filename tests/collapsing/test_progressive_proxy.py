@@ -7,13 +7,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.collapsing.fakespool import FakeSpool
-from tests.objects.objectworld import START, ObjectStore, Origin, SlowBody, World
+from tests.objects.objectworld import START, Origin, World
 from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.progressive_proxy import ProgressiveProxy
 from trickster.errors import Reason, UpstreamUnreachable
 from trickster.interfaces import IResponder
 from trickster.keys.identity import Identity, Overrides
 from trickster.messages import Status
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import ReferenceStore
 
 
 def proxying(keep: int = 1000) -> World:
@@ -24,7 +26,7 @@ def proxying(keep: int = 1000) -> World:
     proxy = ProgressiveProxy(origin, clock, Buffering(keep, 1000, 1000, FakeSpool),
                              Identity(frozenset((b"x-tenant",))),
                              Overrides(frozenset((b"x-original-url",))))
-    return World(clock, origin, ObjectStore(clock), proxy)
+    return World(clock, origin, ReferenceStore(clock), proxy)
 
 
 class ProgressiveProxyTests(SynchronousTestCase):
@@ -38,11 +40,11 @@ class ProgressiveProxyTests(SynchronousTestCase):
         """The origin is asked once while the body comes, and again after that."""
         world = proxying()
         clients = [world.ask(), world.ask()]
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(body=body, X_A="1"))
-        body.send(b"abc")
+        body.feed(b"abc")
         clients.append(world.ask())
-        body.send(b"def", b"")
+        body.feed(b"def", b"")
         self.assertEqual([c.octets for c in clients], [b"abcdef"] * 3)
         self.assertEqual({c.header(b"x-a") for c in clients}, {b"1"})
         self.assertEqual([c.outcome.status for c in clients],
@@ -114,12 +116,12 @@ class ProgressiveProxyTests(SynchronousTestCase):
         """Large bodies go through the spool."""
         world = proxying(keep=100)
         slow, fast = world.ask(reads=False), world.ask()
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(body=body))
         for _ in range(9):
-            body.send(b"x" * 9000)
+            body.feed(b"x" * 9000)
         late = world.ask()
-        body.send(b"")
+        body.feed(b"")
         self.assertEqual((len(fast.octets), late.octets, slow.octets), (81_000, fast.octets, b""))
 
     def test_all_leave(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import ObjectStore
 from trickster.compose.memos import Memos
 from trickster.config.model import MainOptions
 from trickster.observability.metrics import Metrics
+from trickster.testing.doubles import ReferenceStore
 
 
 class MemosTests(SynchronousTestCase):
@@ -34,5 +34,5 @@ class MemosTests(SynchronousTestCase):
     def test_none(self) -> None:
         """0 is none."""
         memos = Memos.of(MainOptions(hit_memo_bytes=0, compressed_memo_bytes=0))
-        self.assertIsNone(memos.hits.of(ObjectStore(None)))  # type: ignore[arg-type]
+        self.assertIsNone(memos.hits.of(ReferenceStore(None)))  # type: ignore[arg-type]
         self.assertEqual(memos.coded.largest, 0)

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.compose.test_backends import BackendCase
+from tests.compose.backendcase import BackendCase
 from trickster.compose.middlewares import Middlewares
 from trickster.config.middlewares import MiddlewareOptions
 from trickster.errors import BrokenPlugin, UnknownPlugin

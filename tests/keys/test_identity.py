@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import World, fields
-from tests.objects.test_progressive import progressive
+from tests.objects.objectworld import World, fields, progressive
 from tests.ranges.deltarig import Rig
 from trickster.errors import Reason
 from trickster.http.fields import FORWARDING_FIELDS

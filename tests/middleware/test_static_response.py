@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import SlowBody, fields
+from tests.objects.objectworld import fields
 from trickster.bodies import read_all
 from trickster.errors import Reason
 from trickster.interfaces import IResponder
 from trickster.messages import Request
 from trickster.middleware.static_response import StaticOptions, StaticResponder, StaticType
 from trickster.routes import LocalAnswer
+from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import RecordingResponder, at_once
 from trickster.testing.middlewares import middleware_contract
 from trickster.testing.runtime import FakeRuntime
@@ -38,9 +39,9 @@ class StaticResponderTests(SynchronousTestCase):
 
     def test_request_body(self) -> None:
         """The body of a request that is not read is left."""
-        body = SlowBody()
+        body = PausedBody()
         at_once(StaticResponder(LocalAnswer(200, b"")).respond(Request(b"POST", b"/", body=body)))
-        self.assertTrue(body.was_closed)
+        self.assertTrue(body.is_closed)
 
 
 class KindTests(middleware_contract(StaticType(), passes=False),  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import define, evolve, field
@@ -11,125 +11,23 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from tests.collapsing.fakespool import FakeSpool
 from trickster.bodies import read_all
 from trickster.collapsing.hit_memo import HitMemo
 from trickster.errors import TricksterError, UpstreamBroke
 from trickster.http.dates import format_date
 from trickster.http.freshness import FreshnessRules, policy_of
 from trickster.http.partial_content import Part
-from trickster.interfaces import IBody, ICacheStore, IReferenceStore, IResponder
+from trickster.interfaces import IBody, IResponder
 from trickster.keys.selecting import selecting_values
 from trickster.messages import NO_HEADERS, Headers, Octets, Request, Response
 from trickster.objects.cache import CacheRuntime, ObjectCache
-from trickster.objects.options import ObjectOptions
+from trickster.objects.options import Collapse, ObjectOptions
 from trickster.objects.stored_response import StoredResponse
 from trickster.routes import Match, Route, Serve
+from trickster.testing.doubles import ReferenceStore
 
 START = 1_000_000_000.0
-
-
-@implementer(IReferenceStore)
-@define
-class ObjectStore:
-    """Keeps objects, and honours their time to live."""
-
-    clock: Clock
-    entries: dict[str, tuple[Any, float]] = field(factory=dict)
-
-    def get_object(self, key: str) -> object | None:
-        """:return: the very object."""
-        value, until = self.entries.get(key, (None, 0.0))
-        return value if until > self.clock.seconds() else None
-
-    def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
-        """Keep an object."""
-        self.entries[key] = (value, self.clock.seconds() + ttl)
-        return True
-
-    async def get(self, key: str) -> bytes | None:
-        """:return: never anything: only objects are kept."""
-        return None
-
-    async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """Not used."""
-
-    async def delete(self, keys: Iterable[str]) -> int:
-        """Forget."""
-        return sum(self.entries.pop(key, None) is not None for key in list(keys))
-
-    async def keys(self, prefix: str) -> Sequence[str]:
-        """:return: the keys that begin so."""
-        return [key for key in self.entries if key.startswith(prefix)]
-
-
-@implementer(ICacheStore)
-@define
-class OctetStore:
-    """Keeps octets, and honours their time to live."""
-
-    clock: Clock
-    entries: dict[str, tuple[bytes, float]] = field(factory=dict)
-
-    async def get(self, key: str) -> bytes | None:
-        """:return: a copy of the octets."""
-        value, until = self.entries.get(key, (None, 0.0))
-        return value if until > self.clock.seconds() else None
-
-    async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """Keep octets."""
-        assert type(value) is bytes and ttl > 0
-        self.entries[key] = (value, self.clock.seconds() + ttl)
-
-    async def delete(self, keys: Iterable[str]) -> int:
-        """Forget."""
-        return sum(self.entries.pop(key, None) is not None for key in list(keys))
-
-    async def keys(self, prefix: str) -> Sequence[str]:
-        """:return: the keys that begin so."""
-        return [key for key in self.entries if key.startswith(prefix)]
-
-
-@implementer(IBody)
-@define(eq=False)
-class SlowBody:
-    """
-    A body that comes when the test says so.
-
-    :ivar was_read: how often its reader has come back for more.
-    """
-
-    length: int | None = None
-    was_closed: bool = False
-    was_cancelled: bool = False
-    was_read: int = 0
-    _ready: list[bytes | Exception] = field(factory=list)
-    _waiting: Deferred[None] | None = None
-
-    def send(self, *pieces: bytes | Exception) -> None:
-        """Let pieces arrive; C{b""} is the end."""
-        self._ready.extend(pieces)
-        if self._waiting is not None:
-            waiting, self._waiting = self._waiting, None
-            waiting.callback(None)
-
-    async def read(self) -> bytes:
-        """:return: the next piece."""
-        self.was_read += 1
-        if not self._ready:
-            self._waiting = Deferred(self._cancelled)
-            await self._waiting
-        piece = self._ready.pop(0)
-        if isinstance(piece, Exception):
-            raise piece
-        return piece
-
-    def _cancelled(self, _: object) -> None:
-        self.was_cancelled = True
-        self._waiting = None
-
-    def close(self) -> None:
-        """Note it."""
-        self.was_closed = True
 
 
 @define(eq=False)
@@ -273,7 +171,7 @@ class World:
     runtime: CacheRuntime | None = None
 
     @classmethod
-    def of(cls, store: Callable[[Clock], Any] = ObjectStore, route: Route | None = None,
+    def of(cls, store: Callable[[Clock], Any] = ReferenceStore, route: Route | None = None,
            wall: Callable[[], float] | None = None, memo: HitMemo | None = None,
            **options: Any) -> World:
         """
@@ -326,6 +224,11 @@ class World:
     def fetches(self) -> int:
         """How many fetches are on their way."""
         return len(self.cache._storage.table)
+
+
+def progressive(**options: Any) -> World:
+    """:return: a world with a progressive cache."""
+    return World.of(collapse=Collapse.PROGRESSIVE, **{"spool": FakeSpool, **options})
 
 
 def fields(**values: str) -> Headers:

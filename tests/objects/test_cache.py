@@ -5,14 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import (
-    OctetStore,
-    SlowBody,
-    World,
-    broken,
-    date,
-    web_route,
-)
+from tests.objects.objectworld import World, broken, date, web_route
 from trickster.bodies import read_all
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.errors import (
@@ -25,7 +18,8 @@ from trickster.errors import (
 from trickster.messages import MOST_PARAMS, Octets, Params, Request
 from trickster.routes import Aligned, Route, Serve
 from trickster.stores.guard import guarded
-from trickster.testing.doubles import BrokenStore, at_once
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import BrokenStore, DictStore, at_once
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -66,7 +60,7 @@ class MissAndHitTests(SynchronousTestCase):
 
     def test_octet_store(self) -> None:
         """A store of octets gives the same answers."""
-        world = World.of(OctetStore)
+        world = World.of(DictStore)
         world.given(world.answer(Cache_Control="max-age=60", X_Foo="\xe9", body=b"\0\xff" * 999))
         first, second = world.ask(), world.ask()
         self.assertEqual((first.octets, first.header(b"x-foo")),
@@ -148,17 +142,17 @@ class MissAndHitTests(SynchronousTestCase):
         """An answer that turns out to be too large goes on to the client, and is not stored."""
         world = World.of(max_object_size_bytes=4)
         for _ in range(2):
-            body = SlowBody()
+            body = PausedBody()
             world.given(world.answer(Cache_Control="max-age=60", body=body))
             client = world.ask()
-            body.send(b"abc", b"def", b"ghi", b"")
+            body.feed(b"abc", b"def", b"ghi", b"")
             self.assertEqual(client.octets, b"abcdefghi")
         self.assertEqual(world.asked, 2)
 
     def test_no_content(self) -> None:
         """A 204 is stored, though there is no body to be read."""
         world = World.of()
-        world.given(world.answer(204, SlowBody(), Cache_Control="max-age=60"))
+        world.given(world.answer(204, PausedBody(), Cache_Control="max-age=60"))
         client = world.ask(reads=False)
         client.leave()
         self.assertTrue(client.outcome.stored)
@@ -177,10 +171,10 @@ class MissAndHitTests(SynchronousTestCase):
     def test_truncated(self) -> None:
         """A body that ends early is not stored, and its reader is told."""
         world = World.of()
-        body = SlowBody(10)
+        body = PausedBody(10)
         world.given(world.answer(Cache_Control="max-age=60", body=body))
         client = world.ask()
-        body.send(b"abc", b"")
+        body.feed(b"abc", b"")
         self.assertIsInstance(client.error, UpstreamBroke)
         self.assertEqual(world.store.entries, {})
 
@@ -618,13 +612,13 @@ class InFlightTests(SynchronousTestCase):
         in_flight = ByteBudget(10)
         world = World.of(in_flight=in_flight)
         first, second = world.ask(b"/1"), world.ask(b"/2")
-        bodies = SlowBody(), SlowBody()
+        bodies = PausedBody(), PausedBody()
         for body in bodies:
             world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
-            body.send(b"abcdef")
+            body.feed(b"abcdef")
         self.assertEqual(in_flight.held, 6)
         for body in bodies:
-            body.send(b"")
+            body.feed(b"")
         self.assertEqual((first.octets, second.octets, in_flight.held),
                          (b"abcdef", b"abcdef", 0))
         self.assertEqual(len(world.store.entries), 1)
@@ -635,14 +629,14 @@ class InFlightTests(SynchronousTestCase):
         for end in ("die", "leave", "outgrow"):
             world = World.of(in_flight=in_flight, max_object_size_bytes=9)
             client = world.ask()
-            body = SlowBody()
+            body = PausedBody()
             world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
-            body.send(b"abcdef")
+            body.feed(b"abcdef")
             self.assertEqual(in_flight.held, 6)
             if end == "die":
-                body.send(broken())
+                body.feed(broken())
             elif end == "leave":
                 client.leave()
             else:
-                body.send(b"ghijkl")
+                body.feed(b"ghijkl")
             self.assertEqual(in_flight.held, 0)

@@ -8,20 +8,17 @@ from attrs import define
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import (
-    OctetStore,
-    SlowBody,
-    World,
-    broken,
-)
+from tests.objects.objectworld import World, broken
 from trickster.errors import (
     UpstreamBroke,
     UpstreamUnreachable,
 )
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import DictStore
 
 
 @define
-class SlowStore(OctetStore):
+class SlowStore(DictStore):
     """Never gets done with deleting, once it is slow."""
 
     is_slow: bool = False
@@ -30,7 +27,7 @@ class SlowStore(OctetStore):
         """Take for ever."""
         if self.is_slow:
             await Deferred()
-        return await OctetStore.delete(self, keys)
+        return await DictStore.delete(self, keys)
 
 
 class CollapsedTests(SynchronousTestCase):
@@ -49,11 +46,11 @@ class CollapsedTests(SynchronousTestCase):
         """Only the first follows the body; the others get it when it is whole."""
         world = World.of()
         first, second = world.ask(), world.ask()
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
-        body.send(b"abc")
+        body.feed(b"abc")
         self.assertEqual((first.octets, second.octets), (b"abc", b""))
-        body.send(b"")
+        body.feed(b"")
         self.assertEqual(second.octets, b"abc")
 
     def test_uncacheable_releases(self) -> None:
@@ -81,11 +78,11 @@ class CollapsedTests(SynchronousTestCase):
         """When the body outgrows the cache, those who waited ask for themselves."""
         world = World.of(max_object_size_bytes=4)
         first, second = world.ask(), world.ask()
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
-        body.send(b"abcdef")
+        body.feed(b"abcdef")
         self.assertEqual(len(world.origin.waiting), 1)
-        body.send(b"")
+        body.feed(b"")
         self.assertEqual((first.octets, second.response), (b"abcdef", None))
 
     def test_not_kept_is_not_collected(self) -> None:
@@ -97,9 +94,9 @@ class CollapsedTests(SynchronousTestCase):
             collecting = world.origin.requests[0].collecting
             assert collecting is not None
             self.assertTrue(collecting.is_on)
-            body = SlowBody()
+            body = PausedBody()
             world.origin.answer(world.answer(body=body, Cache_Control=control))
-            body.send(bytes(size))
+            body.feed(bytes(size))
             self.assertEqual(collecting.is_on, is_collected, (size, control))
 
     def test_too_large_is_remembered(self) -> None:
@@ -114,22 +111,22 @@ class CollapsedTests(SynchronousTestCase):
         """One that has all that was announced need not wait for the end: it is stored."""
         world = World.of()
         client = world.ask(reads=False)
-        body = SlowBody(5)
+        body = PausedBody(5)
         world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
-        body.send(b"hello")
+        body.feed(b"hello")
         client.leave()
-        body.send(b"")
+        body.feed(b"")
         self.assertEqual(world.ask().result, "hit")
 
     def test_nobody_reads_what_outgrows_the_cache(self) -> None:
         """What is read on for the store's sake alone is left when it becomes too large."""
         world = World.of(max_object_size_bytes=9)
         client = world.ask(If_None_Match='"a"')
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(Cache_Control="max-age=60", ETag='"a"', body=body))
         self.assertEqual(client.status, 304)
-        body.send(b"x" * 10)
-        self.assertTrue(body.was_closed)
+        body.feed(b"x" * 10)
+        self.assertTrue(body.is_closed)
         self.assertEqual(world.fetches, 0)
 
     def test_leader_leaves_while_the_store_is_slow(self) -> None:
@@ -138,13 +135,13 @@ class CollapsedTests(SynchronousTestCase):
         world.given(world.answer(Cache_Control="max-age=5", ETag='"a"'))
         world.ask()
         world.clock.advance(6)
-        body = SlowBody()
+        body = PausedBody()
         world.given(world.answer(Cache_Control="no-store", body=body))
         world.store.is_slow = True
         client = world.ask()
         self.assertIsNone(client.response)
         client.leave()
-        self.assertTrue(body.was_closed)
+        self.assertTrue(body.is_closed)
 
     def test_waiter_leaves(self) -> None:
         """A waiter that goes away harms no other."""
@@ -166,11 +163,11 @@ class CollapsedTests(SynchronousTestCase):
         """Also while the body comes, and at no slower pace."""
         world = World.of()
         first, second = world.ask(reads=False), world.ask()
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
-        body.send(b"abc")
+        body.feed(b"abc")
         first.leave()
-        body.send(b"def", b"")
+        body.feed(b"def", b"")
         self.assertEqual(second.octets, b"abcdef")
 
     def test_all_leave(self) -> None:
@@ -188,11 +185,11 @@ class CollapsedTests(SynchronousTestCase):
         """The last to leave cancels the transfer, and nothing is stored."""
         world = World.of()
         client = world.ask()
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
-        body.send(b"abc")
+        body.feed(b"abc")
         client.leave()
-        self.assertTrue(body.was_closed and body.was_cancelled)
+        self.assertTrue(body.is_closed and body.cancels)
         self.assertEqual((world.store.entries, world.fetches), ({}, 0))
 
     def test_origin_fails(self) -> None:
@@ -208,9 +205,9 @@ class CollapsedTests(SynchronousTestCase):
         """All waiters are told; nothing is stored; the next asks again."""
         world = World.of()
         clients = [world.ask(), world.ask()]
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
-        body.send(b"abc", broken())
+        body.feed(b"abc", broken())
         self.assertEqual([type(c.error) for c in clients], [UpstreamBroke] * 2)
         self.assertEqual(world.store.entries, {})
 
@@ -218,10 +215,10 @@ class CollapsedTests(SynchronousTestCase):
         """The origin is read no further ahead of a single reader than configured."""
         world = World.of(max_object_size_bytes=10**7)
         client = world.ask(reads=False)
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(Cache_Control="max-age=60", body=body))
-        body.send(*[b"x" * 100_000] * 20)
-        self.assertLess(body.was_read, 6)
+        body.feed(*[b"x" * 100_000] * 20)
+        self.assertLess(body.reads, 6)
         client.asking.addErrback(lambda _: None)
 
     def test_vary(self) -> None:

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import START, Client, OctetStore, SlowBody, World, date
+from tests.objects.objectworld import START, Client, World, date
 from trickster.errors import Reason
 from trickster.messages import Request, Response
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import DictStore
 
 BODY = bytes(range(100))
 
@@ -64,7 +66,7 @@ def parts_of(client: Client) -> list[tuple[bytes, bytes]]:
 class WholeStoredTests(SynchronousTestCase):
     """A whole stored answer serves every range."""
 
-    def asked(self, wanted: str, store: type = OctetStore, **more: str) -> Client:
+    def asked(self, wanted: str, store: type = DictStore, **more: str) -> Client:
         """:return: who asked for a range of what is stored."""
         world = World.of(store)
         world.given(world.answer(body=BODY, Cache_Control="max-age=60", ETag='"a"',
@@ -173,7 +175,7 @@ class WholeStoredTests(SynchronousTestCase):
 class PartsStoredTests(SynchronousTestCase):
     """Stored parts serve what they hold; what is missing is fetched."""
 
-    def world(self, store: type = OctetStore, tag: str = '"a"', **options: object) -> World:
+    def world(self, store: type = DictStore, tag: str = '"a"', **options: object) -> World:
         """:return: a world with an origin that knows ranges."""
         world = World.of(store, **options)
         world.given(*[ranging(world, tag=tag)] * 20)
@@ -385,10 +387,10 @@ class NothingStoredTests(SynchronousTestCase):
         """Also when its length is only known at its end, or several ranges are asked for."""
         for wanted, length in (("10-19", None), ("10-19,30-39", 100), ("10-19,30-39", None)):
             world = World.of()
-            body = SlowBody(length)
+            body = PausedBody(length)
             world.given(world.answer(body=body, Cache_Control="max-age=60"))
             client = world.ask(Range=f"bytes={wanted}")
-            body.send(BODY[:50], BODY[50:], b"")
+            body.feed(BODY[:50], BODY[50:], b"")
             self.assertEqual(client.status, 206)
             self.assertIn(BODY[10:20], client.octets)
             self.assertEqual(world.ask().octets, BODY)
@@ -397,10 +399,10 @@ class NothingStoredTests(SynchronousTestCase):
         """If it cannot be held the client gets everything."""
         for wanted in ("10-19", "10-19,30-39"):
             world = World.of(max_object_size_bytes=60)
-            body = SlowBody()
+            body = PausedBody()
             world.given(world.answer(body=body, Cache_Control="max-age=60"))
             client = world.ask(Range=f"bytes={wanted}")
-            body.send(BODY[:50], BODY[50:], b"")
+            body.feed(BODY[:50], BODY[50:], b"")
             self.assertEqual((client.status, client.octets), (200, BODY))
 
     def test_too_many(self) -> None:
@@ -436,8 +438,8 @@ class NothingStoredTests(SynchronousTestCase):
                      {"Content_Type": "multipart/byteranges; boundary=B"})
         for fields in senseless:
             world = World.of()
-            body = SlowBody(2)
-            body.send(b"a", b"b", b"")
+            body = PausedBody(2)
+            body.feed(b"a", b"b", b"")
             answers = [world.answer(206, each, Cache_Control="max-age=60", **fields)
                        for each in (body, b"ab")]
             world.given(*answers)
@@ -463,11 +465,11 @@ class NothingStoredTests(SynchronousTestCase):
     def test_truncated_part(self) -> None:
         """A part that ends early is an error, and not stored."""
         world = World.of()
-        body = SlowBody(10)
+        body = PausedBody(10)
         world.given(world.answer(206, body, Cache_Control="max-age=60", ETag='"a"',
                                  Content_Range="bytes 0-9/100"))
         client = world.ask(Range="bytes=0-9")
-        body.send(b"abc", b"")
+        body.feed(b"abc", b"")
         self.assertIsNotNone(client.error)
         self.assertEqual(world.store.entries, {})
 
@@ -505,7 +507,7 @@ class RandomRangeTests(SynchronousTestCase):
     def test_equal_to_the_origin(self, asked: list[str | None], fresh: str, separate: bool,
                                  tag: str) -> None:
         """Octets, status and Content-Range are right, with any ranges stored."""
-        world = World.of(OctetStore, dearticulate_upstream_ranges=separate)
+        world = World.of(DictStore, dearticulate_upstream_ranges=separate)
         answers = ranging(world, tag=tag, Cache_Control=f"max-age={fresh}")
         for wanted in asked:
             world.origin.script[:] = [answers] * 9

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import OctetStore, World, web_route
+from tests.objects.objectworld import World, web_route
 from trickster.messages import MalformedParams, Params
+from trickster.testing.doubles import DictStore
 
 
 class VaryTests(SynchronousTestCase):
@@ -87,7 +88,7 @@ class VaryTests(SynchronousTestCase):
 
     def test_language_of_one_variant(self) -> None:
         """So does one among several variants, which other fields select as well."""
-        for store in (None, OctetStore):
+        for store in (None, DictStore):
             world = World.of(store) if store else World.of()
             for language in ("de", "fr"):
                 world.given(world.answer(
@@ -112,7 +113,7 @@ class VaryTests(SynchronousTestCase):
 
     def test_several_variants(self) -> None:
         """Variants are kept side by side, in any kind of store."""
-        for store in (None, OctetStore):
+        for store in (None, DictStore):
             world = World.of(store) if store else World.of()
             for value in ("1", "2", "3"):
                 world.given(world.answer(Cache_Control="max-age=99", Vary="Foo",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import START, Client, OctetStore, SlowBody, World, date
+from tests.objects.objectworld import START, Client, World, date
 from trickster.errors import NotCached, Reason, UpstreamTimeout, UpstreamUnreachable
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import DictStore
 
 
 class ClientConditionTests(SynchronousTestCase):
@@ -251,7 +253,7 @@ class StaleTests(SynchronousTestCase):
 
     def test_octet_store(self) -> None:
         """A store of octets keeps what is needed for validation."""
-        world = World.of(OctetStore)
+        world = World.of(DictStore)
         world.given(world.answer(Cache_Control="max-age=5", ETag='"a"'))
         world.ask()
         world.clock.advance(6)
@@ -452,19 +454,19 @@ class StaleUseTests(SynchronousTestCase):
         """A refresh that turns out too large is given up, not read without a client."""
         world = self.stale("stale-while-revalidate=9", max_object_size_bytes=9)
         world.ask()
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(Cache_Control="max-age=5", body=body))
-        body.send(b"x" * 10)
-        self.assertTrue(body.was_closed)
+        body.feed(b"x" * 10)
+        self.assertTrue(body.is_closed)
         self.assertEqual(world.fetches, 0)
 
     def test_refresh_not_for_the_cache(self) -> None:
         """A refresh whose answer cannot be stored leaves nothing open."""
         world = self.stale("stale-while-revalidate=9")
         world.ask()
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(Cache_Control="no-store", body=body))
-        self.assertTrue(body.was_closed)
+        self.assertTrue(body.is_closed)
 
 
 class RequestDirectiveTests(SynchronousTestCase):

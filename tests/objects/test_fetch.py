@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import START, ObjectStore, Origin, SlowBody, date, fields, web_route
+from tests.objects.objectworld import START, Origin, date, fields, web_route
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.fills import Fill, Filled, FillTable, Unshared
 from trickster.errors import Overloaded, Reason, UpstreamBroke, UpstreamError
@@ -23,7 +23,8 @@ from trickster.objects.reuse import plan_of
 from trickster.objects.storage_policy import StoragePolicy
 from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
-from trickster.testing.doubles import at_once
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import ReferenceStore, at_once
 
 
 class FetchCase(SynchronousTestCase):
@@ -34,7 +35,7 @@ class FetchCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(START)
         options = self.options = ObjectOptions("p", web_route(), **given)
-        self.store = ObjectStore(self.clock)
+        self.store = ReferenceStore(self.clock)
         self.storage = Storage(
             FillTable.of(self.clock),
             VariantStore(self.store, self.clock, options.freshness, options.identity),
@@ -233,8 +234,8 @@ class ExchangeTests(FetchCase):
             else:
                 self.failureResultOf(reading, error)
 
-    def slow(self, octets: bytes, length: int | None) -> SlowBody:
+    def slow(self, octets: bytes, length: int | None) -> PausedBody:
         """:return: a body that ends after these octets."""
-        body = SlowBody(length)
-        body.send(octets, b"")
+        body = PausedBody(length)
+        body.feed(octets, b"")
         return body

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import Client, ObjectStore, OctetStore, SlowBody, World, date
+from tests.objects.objectworld import Client, World, date
 from tests.ranges.deltarig import NOW, Rig, range_request
 from tests.ranges.fakeprometheus import having, status
 from trickster.errors import NotCached, Reason, UpstreamUnreachable
 from trickster.messages import Engine, Status
-from trickster.testing.doubles import DictStore
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import DictStore, ReferenceStore
 
 # Each of the ways to ask for it, and whether the answer may be stored.
 REQUEST_DIRECTIVES = (
@@ -34,7 +35,7 @@ class ObjectTests(SynchronousTestCase):
 
     def test_answered_anew(self) -> None:
         """The one who asks gets a new answer, stored as any other unless that is forbidden."""
-        for store in (ObjectStore, OctetStore):
+        for store in (ReferenceStore, DictStore):
             for directive, is_stored in REQUEST_DIRECTIVES:
                 world = self.fresh(store=store)
                 world.given(world.answer(body=b"new", Cache_Control="max-age=60"))
@@ -182,12 +183,12 @@ class ObjectTests(SynchronousTestCase):
     def test_leaving(self) -> None:
         """A client that leaves takes its request to the origin with it, and nothing else."""
         world = self.fresh()
-        body = SlowBody(length=9)
+        body = PausedBody(length=9)
         world.given(world.answer(body=body, Cache_Control="max-age=60"))
         client = world.ask(Cache_Control="no-cache", reads=False)
-        body.send(b"abc")
+        body.feed(b"abc")
         client.leave()
-        self.assertTrue(body.was_closed)
+        self.assertTrue(body.is_closed)
         self.assertEqual(world.ask().octets, b"hello")
 
     def test_transformed(self) -> None:

@@ -11,10 +11,12 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.collapsing.fakespool import FakeSpool
-from tests.objects.objectworld import Client, ObjectStore, OctetStore, SlowBody, World, broken
+from tests.objects.objectworld import Client, World, broken
 from trickster.errors import UpstreamUnreachable
 from trickster.messages import Request, Response
 from trickster.objects.options import Collapse
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import DictStore, ReferenceStore
 
 CACHE_CONTROLS = ["max-age=5", "max-age=5, stale-while-revalidate=9", "no-store", "no-cache",
                   "max-age=5, stale-if-error=9", "private", ""]
@@ -38,8 +40,8 @@ class Chaos:
     world: World
     clients: list[tuple[Client, str]] = field(factory=list)
     gone: list[Client] = field(factory=list)
-    bodies: list[SlowBody] = field(factory=list)
-    open: list[SlowBody] = field(factory=list)
+    bodies: list[PausedBody] = field(factory=list)
+    open: list[PausedBody] = field(factory=list)
     sent: dict[int, int] = field(factory=dict)
 
     def ask(self, n: int) -> None:
@@ -73,7 +75,7 @@ class Chaos:
             return self.world.answer(304, b"", **headers)
         if n % 13 == 0:
             return self.world.answer(503, b"error", **headers)
-        body = SlowBody(12 if n % 4 == 0 else None)
+        body = PausedBody(12 if n % 4 == 0 else None)
         self.bodies.append(body)
         self.open.append(body)
         foo = (request.headers.get(b"foo") or b"").decode()
@@ -90,11 +92,11 @@ class Chaos:
         if self.open:
             self._send(self.open[n % len(self.open)])
 
-    def _send(self, body: SlowBody) -> None:
+    def _send(self, body: PausedBody) -> None:
         sent = self.sent.get(id(body), 0)
         if body.length is None or sent < body.length:
             self.sent[id(body)] = sent + 4
-            body.send(b"abcd")
+            body.feed(b"abcd")
 
     def end(self, n: int) -> None:
         """A body ends."""
@@ -102,12 +104,12 @@ class Chaos:
             body = self.open.pop(n % len(self.open))
             for _ in range(3):
                 self._send(body)
-            body.send(b"")
+            body.feed(b"")
 
     def die(self, n: int) -> None:
         """The origin goes away in the middle."""
         if self.open:
-            self.open.pop(n % len(self.open)).send(broken())
+            self.open.pop(n % len(self.open)).feed(broken())
 
     def leave(self, n: int) -> None:
         """A client hangs up."""
@@ -157,7 +159,7 @@ class ChaosTests(SynchronousTestCase):
     """Basic and progressive, with both kinds of store."""
 
     @settings(max_examples=400, deadline=None)
-    @given(ACTIONS, st.sampled_from(Collapse), st.sampled_from([ObjectStore, OctetStore]),
+    @given(ACTIONS, st.sampled_from(Collapse), st.sampled_from([ReferenceStore, DictStore]),
            st.sampled_from([6, 1000]))
     def test_nothing_is_left_over(self, actions: list[tuple[str, int]], collapse: Collapse,
                                   store: Any, largest: int) -> None:
@@ -178,7 +180,7 @@ class ChaosTests(SynchronousTestCase):
         self.assertEqual(chaos.world.fetches, 0)
         self.assertEqual(chaos.world.cache._storage.table._reads, {})
         for body in chaos.bodies:
-            self.assertTrue(body.was_closed or not body._ready)
+            self.assertTrue(body.is_closed or not body.has_more)
         self.assertTrue(all(spool.was_closed for spool in spools))
 
     def _check(self, client: Client, foo: str) -> None:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.collapsing.fakespool import FakeSpool
-from tests.objects.objectworld import SlowBody, World, broken
+from tests.objects.objectworld import broken, progressive
 from trickster.errors import UpstreamBroke
-from trickster.objects.options import Collapse
-
-
-def progressive(**options: Any) -> World:
-    """:return: a world with a progressive cache."""
-    return World.of(collapse=Collapse.PROGRESSIVE, **{"spool": FakeSpool, **options})
+from trickster.testing.bodies import PausedBody
 
 
 class ProgressiveCacheTests(SynchronousTestCase):
@@ -26,13 +18,13 @@ class ProgressiveCacheTests(SynchronousTestCase):
         for length in (9, None):
             world = progressive()
             early = world.ask(), world.ask()
-            body = SlowBody(length)
+            body = PausedBody(length)
             world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
-            body.send(b"abc")
+            body.feed(b"abc")
             late = world.ask()
             self.assertEqual([c.octets for c in (*early, late)], [b"abc"] * 3)
             self.assertEqual(late.response.body.length, length)
-            body.send(b"def", b"ghi", b"")
+            body.feed(b"def", b"ghi", b"")
             self.assertEqual([c.octets for c in (*early, late)], [b"abcdefghi"] * 3)
             self.assertEqual((world.ask().result, world.asked), ("hit", 1))
             self.assertEqual([c.result for c in (*early, late)],
@@ -42,9 +34,9 @@ class ProgressiveCacheTests(SynchronousTestCase):
         """A slow reader slows no other, and loses nothing."""
         world = progressive()
         slow, fast = world.ask(reads=False), world.ask()
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
-        body.send(*[b"x" * 100_000] * 5, b"")
+        body.feed(*[b"x" * 100_000] * 5, b"")
         self.assertEqual(len(fast.octets), 500_000)
         self.assertEqual(world.ask().result, "hit")
         self.successResultOf(Deferred.fromCoroutine(slow.read_all()))
@@ -55,11 +47,11 @@ class ProgressiveCacheTests(SynchronousTestCase):
         for length in (36_000, None):
             world = progressive(max_object_size_bytes=10_000)
             first = world.ask()
-            body = SlowBody(length)
+            body = PausedBody(length)
             world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
-            body.send(b"a" * 9000, b"b" * 9000, b"c" * 9000)
+            body.feed(b"a" * 9000, b"b" * 9000, b"c" * 9000)
             late = world.ask()
-            body.send(b"d" * 9000, b"")
+            body.feed(b"d" * 9000, b"")
             self.assertEqual((len(first.octets), first.octets), (36_000, late.octets))
             self.assertEqual((world.asked, world.store.entries), (1, {}))
 
@@ -67,23 +59,23 @@ class ProgressiveCacheTests(SynchronousTestCase):
         """One that leaves harms no other; the last to leave ends it."""
         world = progressive()
         clients = [world.ask() for _ in range(3)]
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
-        body.send(b"abc")
+        body.feed(b"abc")
         clients[0].leave()
-        body.send(b"def")
+        body.feed(b"def")
         self.assertEqual(clients[1].octets, b"abcdef")
         clients[1].leave(), clients[2].leave()
-        self.assertTrue(body.was_closed and body.was_cancelled)
+        self.assertTrue(body.is_closed and body.cancels)
         self.assertEqual((world.fetches, world.store.entries), (0, {}))
 
     def test_origin_dies(self) -> None:
         """Each reader is told; nothing is stored; the next asks anew."""
         world = progressive()
         clients = [world.ask(), world.ask()]
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
-        body.send(b"abc", broken())
+        body.feed(b"abc", broken())
         self.assertEqual([type(c.error) for c in clients], [UpstreamBroke] * 2)
         self.assertEqual(world.store.entries, {})
         world.given(world.answer(Cache_Control="max-age=9"))
@@ -93,9 +85,9 @@ class ProgressiveCacheTests(SynchronousTestCase):
         """A part that has arrived is given at once."""
         world = progressive()
         world.ask()
-        body = SlowBody(9)
+        body = PausedBody(9)
         world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
-        body.send(b"abcdef")
+        body.feed(b"abcdef")
         client = world.ask(Range="bytes=2-4")
         self.assertEqual((client.status, client.octets, client.is_done), (206, b"cde", True))
         self.assertEqual(client.header(b"content-range"), b"bytes 2-4/9")
@@ -105,9 +97,9 @@ class ProgressiveCacheTests(SynchronousTestCase):
         """One that has not is asked for."""
         world = progressive()
         world.ask()
-        body = SlowBody(9)
+        body = PausedBody(9)
         world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
-        body.send(b"abcdef")
+        body.feed(b"abcdef")
         world.ask(Range="bytes=4-8")
         self.assertEqual(world.asked, 2)
         self.assertEqual(world.origin.requests[-1].headers.get(b"range"), b"bytes=4-8")
@@ -116,19 +108,19 @@ class ProgressiveCacheTests(SynchronousTestCase):
         """What can be answered from the head is, and all of it is stored nevertheless."""
         world = progressive()
         leader = world.ask(If_None_Match='"b"')
-        body = SlowBody(9)
+        body = PausedBody(9)
         world.origin.answer(world.answer(body=body, Cache_Control="max-age=9", ETag='"b"'))
         self.assertEqual(leader.status, 304)
-        body.send(b"abcdefghi", b"")
+        body.feed(b"abcdefghi", b"")
         self.assertEqual(world.ask().result, "hit")
 
     def test_other_variant(self) -> None:
         """A body for another variant is not followed."""
         world = progressive()
         world.ask(Accept="a")
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(body=body, Cache_Control="max-age=9", Vary="Accept"))
-        body.send(b"abc")
+        body.feed(b"abc")
         other = world.ask(Accept="b")
         self.assertEqual((world.asked, other.response), (2, None))
 
@@ -136,8 +128,8 @@ class ProgressiveCacheTests(SynchronousTestCase):
         """Then a client cannot join what has been forgotten, and asks for it anew."""
         world = progressive(spool=None, max_object_size_bytes=10)
         world.ask()
-        body = SlowBody()
+        body = PausedBody()
         world.origin.answer(world.answer(body=body, Cache_Control="max-age=9"))
-        body.send(b"x" * 20)
+        body.feed(b"x" * 20)
         world.ask()
         self.assertEqual(world.asked, 2)

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import SlowBody, fields, web_route
+from tests.objects.objectworld import fields, web_route
 from trickster.errors import Reason
 from trickster.keys.form_fields import UnreadableBody
 from trickster.messages import MalformedParams, Octets, Params, Request, octets_of
@@ -19,6 +19,7 @@ from trickster.objects.requests import (
     lookup_of,
     why_passed,
 )
+from trickster.testing.bodies import PausedBody
 
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
@@ -33,8 +34,8 @@ class ReadingTests(SynchronousTestCase):
 
     def test_bodies(self) -> None:
         """A request with a body, however long that is."""
-        for body, expected in ((Octets(), False), (Octets(b"x"), True), (SlowBody(), True),
-                               (SlowBody(3), True)):
+        for body, expected in ((Octets(), False), (Octets(b"x"), True), (PausedBody(), True),
+                               (PausedBody(3), True)):
             self.assertIs(is_more_than_reading(Request(b"GET", b"/", body=body)), expected)
 
     def test_upgrades(self) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import OctetStore, World, fields, web_route
+from tests.objects.objectworld import World, fields, web_route
 from trickster.http.freshness import policy_of
 from trickster.objects.options import ObjectOptions
 from trickster.objects.storage_policy import StoragePolicy
 from trickster.objects.stored_response import StoredResponse
+from trickster.testing.doubles import DictStore
 
 
 def options(**given: Any) -> ObjectOptions:
@@ -23,7 +24,7 @@ class CredentialsTests(SynchronousTestCase):
 
     def asked(self, said: str, *users: str | None, **options: object) -> int:
         """:return: how often the origin is asked if these users ask one after the other."""
-        world = World.of(OctetStore, **options)
+        world = World.of(DictStore, **options)
         world.given(*(world.answer(Cache_Control=said) for _ in users))
         for user in users:
             asked = {} if user is None else {"Authorization": user}
@@ -53,7 +54,7 @@ class CredentialsTests(SynchronousTestCase):
 
     def test_no_longer_public(self) -> None:
         """A 304 may make what was for all users one user's."""
-        world = World.of(OctetStore)
+        world = World.of(DictStore)
         world.given(
             world.answer(Cache_Control="public, max-age=0", ETag='"1"'),
             world.answer(304, b"", Cache_Control="max-age=60, must-revalidate", ETag='"1"'),

@@ -10,13 +10,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import ObjectStore, OctetStore, fields, stored_response
+from tests.objects.objectworld import fields, stored_response
 from trickster.errors import StoreError
 from trickster.http.freshness import FreshnessRules
 from trickster.keys.identity import Identity
 from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
-from trickster.testing.doubles import BrokenStore, at_once
+from trickster.testing.doubles import BrokenStore, DictStore, ReferenceStore, at_once
 
 RULES = FreshnessRules()
 
@@ -26,7 +26,7 @@ class VariantStoreTests(SynchronousTestCase):
 
     def each_kind(self, run: Callable[[VariantStore, Any], None]) -> None:
         """Run a test with both kinds."""
-        for kind in (ObjectStore, OctetStore):
+        for kind in (ReferenceStore, DictStore):
             clock = Clock()
             clock.advance(10**9)
             store = kind(clock)
@@ -162,9 +162,9 @@ class VariantStoreTests(SynchronousTestCase):
     def test_rubbish(self) -> None:
         """What another writer has put there is not there."""
         clock = Clock()
-        octets = OctetStore(clock, {"k": (b"rubbish", 99.0)})
+        octets = DictStore(clock, {"k": (b"rubbish", 99.0)})
         self.assertIsNone(self.body(VariantStore(octets, clock, RULES, Identity())))
-        objects = ObjectStore(clock, {"k": ("rubbish", 99.0)})
+        objects = ReferenceStore(clock, {"k": ("rubbish", 99.0)})
         self.assertIsNone(self.body(VariantStore(objects, clock, RULES, Identity())))
 
     def test_store_fails(self) -> None:
@@ -246,7 +246,7 @@ class SlowStoreTests(SynchronousTestCase):
 
 
 @define
-class SlowStore(OctetStore):
+class SlowStore(DictStore):
     """Waits before each operation until the test goes on."""
 
     waiting: list[Deferred[None]] = field(factory=list)
@@ -267,21 +267,21 @@ class SlowStore(OctetStore):
     async def get(self, key: str) -> bytes | None:
         """As an octet store, later."""
         await self._turn()
-        return await OctetStore.get(self, key)
+        return await DictStore.get(self, key)
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
         """As an octet store, later."""
         await self._turn()
-        await OctetStore.put(self, key, value, ttl)
+        await DictStore.put(self, key, value, ttl)
 
     async def delete(self, keys: Any) -> int:
         """As an octet store, later."""
         await self._turn()
-        return await OctetStore.delete(self, keys)
+        return await DictStore.delete(self, keys)
 
 
 @define
-class BrokenOctetStore(OctetStore):
+class BrokenOctetStore(DictStore):
     """Fails at everything, and keeps no objects."""
 
     async def get(self, key: str) -> bytes | None:

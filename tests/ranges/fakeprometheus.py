@@ -9,18 +9,36 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.bodies import Pieces
-from trickster.interfaces import IBody, IResponder
+from trickster.errors import Reason
+from trickster.interfaces import IResponder
 from trickster.messages import Headers, Octets, Request, Response
+from trickster.testing.bodies import ScriptedBody
 from trickster.testing.doubles import PausedOrigin, PausedRequest
 
 JSON = Headers(((b"Content-Type", b"application/json"), (b"X-Origin", b"fake")))
 Fault = Callable[[Response], Response]
+# Fields of an answer, and why it is then for the one who asked only.
+FORBIDDING = (
+    ((b"Cache-Control", b"no-store"), Reason.NO_STORE),
+    ((b"cache-control", b"max-age=60, No-Store"), Reason.NO_STORE),
+    ((b"Cache-Control", b"private"), Reason.PRIVATE),
+    ((b"Cache-Control", b'private="x-a", max-age=60'), Reason.PRIVATE),
+    ((b"Cache-Control", b"no-cache"), Reason.NO_CACHE),
+    ((b"CDN-Cache-Control", b"no-store"), Reason.NO_STORE),
+    ((b"CDN-Cache-Control", b"private"), Reason.PRIVATE),
+    ((b"Set-Cookie", b"a=b"), Reason.SET_COOKIE),
+    ((b"Set-Cookie2", b"a=b"), Reason.SET_COOKIE),
+    ((b"Vary", b"*"), Reason.VARY_STAR),
+    ((b"Vary", b"Accept-Encoding, *"), Reason.VARY_STAR),
+    ((b"Vary", b"X-Team"), Reason.VARY),
+    ((b"vary", b"Authorization, Accept"), Reason.VARY),
+)
 
 
 def status(code: int, body: bytes = b"no", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Fault:
@@ -55,7 +73,7 @@ def truncated(response: Response) -> Response:
 def breaking(error: Exception) -> Fault:
     """:return: a fault: the connection breaks in the middle of the body."""
     return lambda response: Response(
-        200, JSON, BreakingBody([octets(response)[:20], error]))
+        200, JSON, ScriptedBody.of(octets(response)[:20], error))
 
 
 def in_pieces(size: int) -> Fault:
@@ -67,32 +85,22 @@ def in_pieces(size: int) -> Fault:
     return cut
 
 
+def headed(*pairs: tuple[bytes, bytes]) -> Fault:
+    """:return: a fault: the same answer, with more fields."""
+    return lambda response: Response(
+        response.status, response.headers.with_added(*pairs), response.body)
+
+
+def doubtful(response: Response) -> Response:
+    """A fault: servers may differ about what the answer is."""
+    return evolve(response, is_doubtful=True)
+
+
 def octets(response: Response) -> bytes:
     """:return: what the body of one of the fake's own answers holds."""
     body = response.body
     assert isinstance(body, Octets)
     return body.octets
-
-
-@implementer(IBody)
-@define(eq=False)
-class BreakingBody:
-    """A body that ends in an error."""
-
-    items: list[bytes | Exception]
-    length: int | None = None
-    closed: bool = False
-
-    async def read(self) -> bytes:
-        """See L{IBody.read}."""
-        item = self.items.pop(0)
-        if isinstance(item, Exception):
-            raise item
-        return item
-
-    def close(self) -> None:
-        """See L{IBody.close}."""
-        self.closed = True
 
 
 @implementer(IResponder)

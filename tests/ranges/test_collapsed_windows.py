@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import SlowBody, World
+from tests.objects.objectworld import World
 from tests.ranges.deltarig import SlowStore
 from trickster.objects.options import Collapse
+from trickster.testing.bodies import PausedBody
 
 
 class SlowStoreTests(SynchronousTestCase):
@@ -66,10 +67,10 @@ class AbandonedTests(SynchronousTestCase):
     def test_takes_its_time_to_end(self) -> None:
         """No client joins it any more, however long its end takes."""
         world = World.of(collapse=Collapse.PROGRESSIVE)
-        body = SlowBody(length=9)
+        body = PausedBody(length=9)
         first = world.ask(reads=False)
         world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
-        body.send(b"abc")
+        body.feed(b"abc")
         fill = next(iter(world.cache._storage.table._fills.values()))
         first.leave()
         self.assertFalse(fill.is_open)

@@ -278,8 +278,8 @@ class StoreTests(SynchronousTestCase):
         """Octets that are none of ours are a miss, and replaced."""
         rig = Rig(DictStore)
         rig.ask(-300, 0)
-        [(key, (value, deadline))] = rig.store.values.items()  # type: ignore[attr-defined]
-        rig.store.values[key] = (value[:-1] + b"x", deadline)  # type: ignore[attr-defined]
+        [(key, (value, deadline))] = rig.store.entries.items()  # type: ignore[attr-defined]
+        rig.store.entries[key] = (value[:-1] + b"x", deadline)  # type: ignore[attr-defined]
         self.assertEqual(rig.ask(-300, 0).status, Status.KEY_MISS)
         self.assertEqual(rig.ask(-300, 0).status, Status.HIT)
 

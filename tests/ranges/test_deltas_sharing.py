@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.ranges.deltarig import Answer, Rig
-from tests.ranges.fakeprometheus import status
+from tests.ranges.fakeprometheus import FORBIDDING, doubtful, headed, status
 from trickster.errors import Reason
 from trickster.http.freshness import FreshnessRules
-from trickster.messages import FastForward, Response, Status
+from trickster.messages import FastForward, Status
 
-# Fields of an answer, and why it is then for the one who asked only.
-FORBIDDING = (
-    ((b"Cache-Control", b"no-store"), Reason.NO_STORE),
-    ((b"cache-control", b"max-age=60, No-Store"), Reason.NO_STORE),
-    ((b"Cache-Control", b"private"), Reason.PRIVATE),
-    ((b"Cache-Control", b'private="x-a", max-age=60'), Reason.PRIVATE),
-    ((b"Cache-Control", b"no-cache"), Reason.NO_CACHE),
-    ((b"CDN-Cache-Control", b"no-store"), Reason.NO_STORE),
-    ((b"CDN-Cache-Control", b"private"), Reason.PRIVATE),
-    ((b"Set-Cookie", b"a=b"), Reason.SET_COOKIE),
-    ((b"Set-Cookie2", b"a=b"), Reason.SET_COOKIE),
-    ((b"Vary", b"*"), Reason.VARY_STAR),
-    ((b"Vary", b"Accept-Encoding, *"), Reason.VARY_STAR),
-    ((b"Vary", b"X-Team"), Reason.VARY),
-    ((b"vary", b"Authorization, Accept"), Reason.VARY),
-)
 # Fields that say nothing about who may see an answer: a lifetime is our own affair.
 ALLOWING = (
     (b"Cache-Control", b"max-age=0"), (b"Cache-Control", b"s-maxage=0, must-revalidate"),
@@ -34,17 +17,6 @@ ALLOWING = (
     (b"Vary", b"Accept-Encoding"), (b"Vary", b"authorization , accept-encoding"), (b"Vary", b""),
     (b"CDN-Cache-Control", b"max-age=1"), (b"Warning", b"199 - no-store"),
 )
-
-
-def headed(*pairs: tuple[bytes, bytes]):  # type: ignore[no-untyped-def]
-    """:return: a fault: the same answer, with more fields."""
-    return lambda response: Response(
-        response.status, response.headers.with_added(*pairs), response.body)
-
-
-def doubtful(response: Response) -> Response:
-    """A fault: servers may differ about what the answer is."""
-    return evolve(response, is_doubtful=True)
 
 
 def told(answer: Answer) -> tuple[Status, Reason | None]:

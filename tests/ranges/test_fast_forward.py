@@ -7,8 +7,16 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.ranges.deltarig import NOW, SECOND_NS, Rig, inline, range_request
-from tests.ranges.fakeprometheus import JSON, Lingering, raising, saying, status
-from tests.ranges.test_deltas_sharing import FORBIDDING, doubtful, headed
+from tests.ranges.fakeprometheus import (
+    FORBIDDING,
+    JSON,
+    Lingering,
+    doubtful,
+    headed,
+    raising,
+    saying,
+    status,
+)
 from trickster.errors import UpstreamTimeout
 from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
 from trickster.origins.promrange import PrometheusRange

@@ -322,7 +322,7 @@ class DoomedTests(GuardTestCase):
         self.mend_it()
         self.assertEqual(list(at_once(self.guard.keys(""))), [])
         self.assertIsNone(at_once(self.guard.get("a")))
-        self.assertEqual(self.working.values, {})
+        self.assertEqual(self.working.entries, {})
 
     def test_put_again(self) -> None:
         """A newer value is found."""

@@ -126,4 +126,4 @@ class StoreTests(SynchronousTestCase):
         clock.advance(5)
         store = DictStore(clock)
         at_once(store.put("a", b"1", 2))
-        self.assertEqual(store.values, {"a": (b"1", 7.0)})
+        self.assertEqual(store.entries, {"a": (b"1", 7.0)})

@@ -43,7 +43,7 @@ class Globbing(DictStore):
 
     async def keys(self, prefix: str) -> Sequence[str]:
         """See L{ICacheStore.keys}."""
-        return [key for key in self.values if key.lower().startswith(prefix.rstrip("*.]"))]
+        return [key for key in self.entries if key.lower().startswith(prefix.rstrip("*.]"))]
 
 
 class Truncating(DictStore):

@@ -32,6 +32,7 @@ class PausedBody:
     closes: int = field(default=0, init=False)
     _ready: list[Item] = field(factory=list, init=False)
     _reader: Deferred[None] | None = field(default=None, init=False)
+    _is_over: bool = field(default=False, init=False)
 
     def feed(self, *items: Item) -> None:
         """
@@ -43,6 +44,11 @@ class PausedBody:
         if self._ready and self._reader is not None:
             reader, self._reader = self._reader, None
             reader.callback(None)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something was fed that has not been read yet, the end included."""
+        return bool(self._ready)
 
     @property
     def is_awaited(self) -> bool:
@@ -62,12 +68,13 @@ class PausedBody:
         :raises Exception: what was fed to be raised.
         """
         self.reads += 1
-        if not self._ready:
+        if not self._ready and not self._is_over:
             self._reader = Deferred(self._given_up)
             await self._reader
-        item = self._ready[0]
-        if item != b"":
-            self._ready.pop(0)
+        if self._is_over:
+            return b""
+        item = self._ready.pop(0)
+        self._is_over = item == b""
         if isinstance(item, Exception):
             raise item
         return item

@@ -132,31 +132,31 @@ class DictStore:
     """
     A store without bounds, over a dict that the test can look into.
 
-    :ivar values: octets and deadlines by key.
+    :ivar entries: octets, and deadlines in seconds of the clock, by key.
     """
 
     clock: IReactorTime = field(factory=Clock)
-    values: dict[str, tuple[bytes, float]] = field(factory=dict, init=False)
+    entries: dict[str, tuple[bytes, float]] = field(factory=dict)
 
     async def get(self, key: str) -> bytes | None:
         """See L{ICacheStore.get}."""
-        value, deadline = self.values.get(key, (None, 0.0))
+        value, deadline = self.entries.get(key, (None, 0.0))
         return value if deadline > self.clock.seconds() else None
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
         """See L{ICacheStore.put}."""
-        self.values[key] = (bytes(value), self.clock.seconds() + ttl)
+        self.entries[key] = (bytes(value), self.clock.seconds() + ttl)
 
     async def delete(self, keys: Iterable[str]) -> int:
         """See L{ICacheStore.delete}."""
         now = self.clock.seconds()
-        gone = [self.values.pop(key, (b"", now)) for key in keys]
+        gone = [self.entries.pop(key, (b"", now)) for key in keys]
         return sum(deadline > now for _, deadline in gone)
 
     async def keys(self, prefix: str) -> Sequence[str]:
         """See L{ICacheStore.keys}."""
         now = self.clock.seconds()
-        return [key for key, (_, deadline) in self.values.items()
+        return [key for key, (_, deadline) in self.entries.items()
                 if key.startswith(prefix) and deadline > now]
 
 
@@ -171,6 +171,52 @@ class SharedStore(DictStore):
             return False
         await self.put(key, value, ttl)
         return True
+
+
+@implementer(IReferenceStore)
+@define(eq=False)
+class ReferenceStore:
+    """
+    A store without bounds that keeps objects as they are, and no octets.
+
+    :ivar entries: objects, and deadlines in seconds of the clock, by key.
+    """
+
+    clock: IReactorTime = field(factory=Clock)
+    entries: dict[str, tuple[Any, float]] = field(factory=dict)
+
+    def get_object(self, key: str) -> object | None:
+        """See L{IReferenceStore.get_object}."""
+        value, deadline = self.entries.get(key, (None, 0.0))
+        return value if deadline > self.clock.seconds() else None
+
+    def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
+        """See L{IReferenceStore.put_object}."""
+        self.entries[key] = (value, self.clock.seconds() + ttl)
+        return True
+
+    async def get(self, key: str) -> bytes | None:
+        """
+        See L{ICacheStore.get}.
+
+        :return: None in any case: there are no octets.
+        """
+        return None
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """See L{ICacheStore.put}: nothing is kept."""
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """See L{ICacheStore.delete}."""
+        now = self.clock.seconds()
+        gone = [self.entries.pop(key, (None, now)) for key in keys]
+        return sum(deadline > now for _, deadline in gone)
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """See L{ICacheStore.keys}."""
+        now = self.clock.seconds()
+        return [key for key, (_, deadline) in self.entries.items()
+                if key.startswith(prefix) and deadline > now]
 
 
 @implementer(IReferenceStore)
