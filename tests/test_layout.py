@@ -9,6 +9,10 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "trickster"
+# What decides without waiting for anything.
+PURE = ("http", "http/h1", "keys", "origins", "promql", "timeseries")
+PURE_MODULES = ("errors", "identity", "messages", "routes", "units")
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -30,3 +34,13 @@ class LayoutTests(SynchronousTestCase):
                  for name in imported(path)
                  if name.startswith("tests.") and ".test_" in name]
         self.assertEqual(found, [])
+
+    def test_pure(self) -> None:
+        """Each module that only decides is tested by itself: a test module imports it."""
+        known = {name for path in TESTS.rglob("test_*.py") for name in imported(path)}
+        pure = [PACKAGE / f"{name}.py" for name in PURE_MODULES]
+        pure += [path for package in PURE for path in (PACKAGE / package).glob("*.py")
+                 if path.name != "__init__.py"]
+        names = [".".join(path.relative_to(TESTS.parent).with_suffix("").parts) for path in pure]
+        self.assertGreater(len(names), 40)
+        self.assertEqual(sorted(name for name in names if name not in known), [])

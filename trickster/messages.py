@@ -447,7 +447,6 @@ class Engine(Enum):
     PROXY = "HTTPProxy"
     OBJECT = "ObjectProxyCache"
     DELTA = "DeltaProxyCache"
-    ALB = "ALB"
 
 
 class Status(Enum):

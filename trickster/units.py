@@ -36,8 +36,6 @@ _TERM = re.compile(rf"({_NUMBER})(ns|us|\u00b5s|\u03bcs|ms|mo|s|m|h|d|w|y)")
 _BARE_NUMBER = re.compile(rf"[-+]?{_NUMBER}")
 _SIZE = re.compile(rf"([-+]?)({_NUMBER}) ?([A-Za-z]*)")
 
-# The original counts nanoseconds in 64 bits; nothing longer can be meant.
-MAX_DURATION = (2**63 - 1) / 1e9
 MAX_SIZE = 2**63 - 1
 _MAX_TEXT = 64
 

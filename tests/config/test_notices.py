@@ -10,6 +10,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded, problems_of, with_backend
 from trickster.config.model import Configuration
+from trickster.config.notices import (
+    ALLOW_VARIABLE,
+    allows_ineffective,
+    refuse_exposed,
+    refuse_masked,
+    unprotected,
+)
+from trickster.config.problems import Place, Problems
 from trickster.config.reference import blocks_within
 from trickster.config.settings import keys_of
 
@@ -146,3 +154,35 @@ class GuardingTests(SynchronousTestCase):
         many = ", ".join(f"{{path: /{n}, cors: {{}}}}" for n in range(300))
         configuration = loaded(with_backend(f"paths: [{many}]"), allowed=True)
         self.assertEqual(len(configuration.unprotected), 101)
+
+
+class ExposedTests(SynchronousTestCase):
+    """Keys that protect nothing yet, without a file."""
+
+    def test_refused(self) -> None:
+        """Each is a problem, or a line where it is allowed to pass."""
+        problems = Problems(exposed={"a.b": "nothing is encrypted"})
+        [line] = unprotected(problems)
+        self.assertTrue(line.startswith("NOT PROTECTED: configuration: a.b is not yet effective"))
+        self.assertFalse(problems)
+        refuse_exposed(problems)
+        self.assertTrue(problems)
+
+    def test_allowed(self) -> None:
+        """The environment says true or false in any of their spellings, and nothing else."""
+        for value, expected in (("true", True), (" ON ", True), ("0", False), ("", False)):
+            problems = Problems()
+            self.assertIs(allows_ineffective({ALLOW_VARIABLE: value}, problems), expected)
+            self.assertFalse(problems)
+        problems = Problems()
+        self.assertFalse(allows_ineffective({ALLOW_VARIABLE: "perhaps"}, problems))
+        self.assertTrue(problems)
+
+    def test_masked(self) -> None:
+        """A mask is no secret, save where nothing is done with it."""
+        problems = Problems(masked=[(Place("t", 1, 1), "a.b")], unused=["a"])
+        refuse_masked(problems)
+        self.assertFalse(problems)
+        problems.unused.clear()
+        refuse_masked(problems)
+        self.assertTrue(problems)

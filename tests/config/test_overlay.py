@@ -5,6 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded, problems_of
+from trickster.config.overlay import FLAGS, overlaid
+from trickster.config.problems import Place, Problems
+from trickster.config.yamlmap import Scalar, Table, read_yaml
 
 TWO = """\
 backends:
@@ -62,3 +65,45 @@ class PrecedenceTests(SynchronousTestCase):
                 "whole number; expected a whole number from 0 to 65535"),
                 ("flag -metrics-port: listeners.metrics.port: 99999 is out of range; "
                 "expected from 0 to 65535")))
+
+
+class TreeTests(SynchronousTestCase):
+    """The tree itself."""
+
+    def overlaid(self, text: bytes, environ: dict[str, str], flags: dict[str, str]) -> Table:
+        """:return: the tree of a file with these laid over it."""
+        problems = Problems()
+        tree = read_yaml(text, "t.yaml", problems)
+        assert tree is not None
+        return overlaid(tree, environ, flags, problems)
+
+    def value(self, tree: Table, *path: str) -> Scalar:
+        """:return: what is at a path of the tree."""
+        value = tree
+        for name in path:
+            value = value.entries[name].value  # type: ignore[assignment]
+        assert isinstance(value, Scalar)
+        return value
+
+    def test_places(self) -> None:
+        """What comes from elsewhere knows where from, and a number is one."""
+        tree = self.overlaid(b"", {"TRK_METRICS_PORT": "2"}, {"proxy-port": "3"})
+        self.assertEqual(self.value(tree, "listeners", "metrics", "port"), Scalar(
+            "2", "int", Place("environment variable TRK_METRICS_PORT")))
+        self.assertEqual(self.value(tree, "listeners", "default", "port"), Scalar(
+            "3", "int", Place("flag -proxy-port")))
+
+    def test_empty(self) -> None:
+        """A variable that is empty says nothing; a flag that is empty says so."""
+        tree = self.overlaid(b"", {"TRK_LOG_LEVEL": ""}, {})
+        self.assertEqual(tree.entries, {})
+        tree = self.overlaid(b"", {"TRK_LOG_LEVEL": "warn"}, {"log-level": ""})
+        self.assertEqual(self.value(tree, "logging", "log_level").text, "")
+
+    def test_nothing(self) -> None:
+        """Where nothing is said elsewhere, the tree is the very tree."""
+        problems = Problems()
+        tree = read_yaml(TWO.encode(), "t.yaml", problems)
+        assert tree is not None
+        self.assertIs(overlaid(tree, {}, {}, problems), tree)
+        self.assertIn("origin-url", FLAGS)

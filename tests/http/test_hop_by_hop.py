@@ -9,7 +9,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.http.fields import HOP_BY_HOP
 from trickster.http.hop_by_hop import (
     connection_options,
-    end_to_end,
     response_headers,
     upgrade_of,
     without_nominated,
@@ -34,7 +33,6 @@ class PassingTests(SynchronousTestCase):
         named = connection_options(headers)
         passing = [pair for pair in pairs
                    if pair[0].lower() not in HOP_BY_HOP and pair[0].lower() not in named]
-        self.assertEqual(list(end_to_end(headers)), passing)
         self.assertEqual(list(response_headers(headers, False).pairs), passing)
 
     @given(PAIRS)

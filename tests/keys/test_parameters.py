@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.keys.cache_key import KeyRules, key_of
+from trickster.keys.parameters import alike, counted_pairs, counted_pieces
 from trickster.messages import MalformedParams, Request
 
 # Queries that are for some origins the same as one with another value of a.
@@ -102,3 +103,45 @@ class FormTests(SynchronousTestCase):
         rules = {"ignored_params": frozenset({"_"}), "form": True}
         self.assertEqual(key(b"a=1&_=7", **rules), key(b"a=1", **rules))
         self.assertNotEqual(key(b"a=1&_=7%26a=2", **rules), key(b"a=1", **rules))
+
+
+class CountedTests(SynchronousTestCase):
+    """The parameters themselves, without a key."""
+
+    def counts(self, name: str) -> bool:
+        """:return: whether a parameter counts: C{b} does not."""
+        return name != "b"
+
+    def test_left_out(self) -> None:
+        """What does not count is left out; what counts stays as it is spelled, in its order."""
+        self.assertEqual(counted_pieces(b"c=%2f&b=1&a=x", self.counts, ()), b"c=%2f&a=x")
+        self.assertEqual(counted_pairs([("c", "/"), ("b", "1"), ("a", "x")], self.counts, ()),
+                         [("c", "/"), ("a", "x")])
+
+    def test_doubtful(self) -> None:
+        """Where some origin could read what is left out as what counts, nothing is."""
+        for query in CLOAKED:
+            whole = b"a=good&" + query
+            self.assertEqual(counted_pieces(whole, lambda name: name == "a", ("a",)), whole)
+
+    def test_pairs_doubtful(self) -> None:
+        """Of decoded pairs, one whose value could be split further leaves all in."""
+        for value in ("1&a=2", "1;a=2", "%26", "#", "\0"):
+            pairs = [("a", "x"), ("b", value)]
+            self.assertEqual(counted_pairs(pairs, self.counts, ()), pairs)
+
+    def test_known(self) -> None:
+        """A name that is like one that the configuration has counts in any case."""
+        self.assertEqual(counted_pieces(b"B=1&c=2", lambda name: name == "c", ("b",)),
+                         b"B=1&c=2")
+
+    def test_many(self) -> None:
+        """Of a query with very many pieces nothing is left out."""
+        query = b"&".join([b"b=1"] * 1001)
+        self.assertEqual(counted_pieces(query, self.counts, ()), query)
+
+    def test_alike(self) -> None:
+        """Names are alike that differ in case and punctuation, or after a NUL or a bracket."""
+        for name in ("http_method", "HTTP-Method", "httpMethod[x]", "http.method\0y"):
+            self.assertEqual(alike(name), "httpmethod")
+        self.assertEqual(alike("..."), "...")

@@ -21,7 +21,6 @@ _SETTINGS = (
 )
 
 FLAGS = tuple(flag for _, flag, _ in _SETTINGS)
-VARIABLES = tuple(variable for variable, _, _ in _SETTINGS if variable)
 
 
 def overlaid(tree: Table, environ: Mapping[str, str], flags: Mapping[str, str],

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from trickster.http.fields import HOP_BY_HOP, OF_ONE_MESSAGE
 from trickster.http.grammar import split_list, tokens
-from trickster.messages import Headers, Pair, Request
-
-
-def end_to_end(headers: Headers) -> tuple[Pair, ...]:
-    """
-    :return: the fields without those for one connection only, and without those that
-        C{Connection} names.
-    """
-    gone = concerning_hop(headers, HOP_BY_HOP)
-    return tuple(pair for pair in headers.pairs if pair[0].lower() not in gone)
+from trickster.messages import Headers, Request
 
 
 def without_nominated(headers: Headers) -> Headers:

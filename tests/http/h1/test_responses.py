@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import UpstreamMalformed
-from trickster.http.h1.responses import parse_head, take_head
+from trickster.http.h1.responses import ResponseHead, take_head
 
 BYTES = st.binary(max_size=6)
 LINES = st.lists(st.one_of(
@@ -32,6 +32,17 @@ class Reference:
 
     def on_headers_complete(self) -> None:
         self.is_complete = True
+
+
+def parse_head(octets: bytes, max_fields: int) -> ResponseHead:
+    """
+    :return: what is read of octets that are one whole head.
+    :raises UpstreamMalformed: they are none, or there is less, or more.
+    """
+    taken = take_head(octets, 0, max_fields)
+    if taken is None or taken[1] != len(octets):
+        raise UpstreamMalformed("not one whole head")
+    return taken[0]
 
 
 class ParseTests(SynchronousTestCase):

@@ -68,17 +68,6 @@ def take_head(octets: bytes, seen: int, max_fields: int) -> tuple[ResponseHead, 
     return _lenient(octets[:found.end()], begin, max_fields), found.end()
 
 
-def parse_head(octets: bytes, max_fields: int) -> ResponseHead:
-    """
-    :param octets: up to and with the empty line.
-    :raises UpstreamMalformed: as L{take_head}, or there is less, or more.
-    """
-    taken = take_head(octets, 0, max_fields)
-    if taken is None or taken[1] != len(octets):
-        raise UpstreamMalformed("not one whole head")
-    return taken[0]
-
-
 def _strict(octets: bytes, max_fields: int) -> ResponseHead | None:
     """:return: a head that is exactly what RFC 9112 describes, else None."""
     line = _STATUS_LINE.match(octets)

@@ -1,0 +1,28 @@
+"""Tests of C{trickster.config.leftovers}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.config.leftovers import LEFTOVERS, MOVED
+from trickster.config.model import Configuration
+from trickster.config.settings import keys_of
+
+
+class LeftoverTests(SynchronousTestCase):
+    """Keys of the original's files that it does not know."""
+
+    def test_meant(self) -> None:
+        """What is read as another key is read as one that there is, and is none itself."""
+        for block, leftovers in LEFTOVERS.items():
+            known = {key.name for key in keys_of(block)}
+            for name, leftover in leftovers.items():
+                self.assertNotIn(name, known)
+                self.assertTrue(leftover.meant in known if leftover.meant else leftover.text)
+
+    def test_moved(self) -> None:
+        """What has moved has moved to a block of the configuration, and not to itself."""
+        blocks = {key.name for key in keys_of(Configuration)}
+        for old, new in MOVED.items():
+            self.assertNotEqual(old, new)
+            self.assertIn(new[0], blocks)

@@ -1,0 +1,120 @@
+"""Tests of C{trickster.upstream.outlet} and C{trickster.upstream.uploads}, without a client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableDescriptor, IPushProducer
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import alsoProvides
+from zope.interface.verify import verifyObject
+
+from tests.upstream.scripted import Wire
+from trickster.errors import BadRequest, UpstreamBroke
+from trickster.testing.bodies import ScriptedBody
+from trickster.upstream.outlet import Outlet
+from trickster.upstream.uploads import upload
+
+
+class OutletCase(SynchronousTestCase):
+    """An outlet that is open."""
+
+    def setUp(self) -> None:
+        """Open it."""
+        self.transport: Any = StringTransport()
+        self.blocked: list[bool] = []
+        self.outlet = Outlet(self.transport, self.blocked.append)
+        self.outlet.open()
+
+    def writing(self, octets: bytes = b"x") -> Deferred[None]:
+        """:return: fires when there is room for more."""
+        return Deferred.fromCoroutine(self.outlet.write(octets))
+
+
+class OutletTests(OutletCase):
+    """Writing no faster than the origin reads."""
+
+    def test_provides(self) -> None:
+        """The transport gets what it can pause."""
+        verifyObject(IPushProducer, self.outlet)
+        self.assertEqual((self.transport.producer, self.transport.streaming),
+                         (self.outlet, True))
+
+    def test_room(self) -> None:
+        """With room, writing waits for nothing."""
+        self.successResultOf(self.writing(b"ab"))
+        self.assertEqual(self.transport.value(), b"ab")
+
+    def test_paused(self) -> None:
+        """A transport that has enough is waited for, and it is told that and when it is over."""
+        self.outlet.pauseProducing()
+        writing = self.writing()
+        self.assertNoResult(writing)
+        self.outlet.resumeProducing()
+        self.successResultOf(writing)
+        self.assertEqual(self.blocked, [True, False])
+
+    def test_closed(self) -> None:
+        """After it was closed, nothing is written, and who waits is told."""
+        self.outlet.pauseProducing()
+        writing = self.writing()
+        self.outlet.close()
+        self.failureResultOf(writing, UpstreamBroke)
+        self.failureResultOf(self.writing(b"late"), UpstreamBroke)
+        self.assertEqual((self.transport.value(), self.transport.producer), (b"x", None))
+
+    def test_transport_gone(self) -> None:
+        """When the transport is gone, who waits is told."""
+        self.outlet.pauseProducing()
+        writing = self.writing()
+        self.outlet.stopProducing()
+        self.failureResultOf(writing, UpstreamBroke)
+        self.failureResultOf(self.writing(), UpstreamBroke)
+
+    def test_cancelled(self) -> None:
+        """Who waits may leave, and room that comes later is no error."""
+        self.outlet.pauseProducing()
+        writing = self.writing()
+        writing.addErrback(lambda _: None)
+        writing.cancel()
+        self.outlet.resumeProducing()
+        self.assertEqual(self.blocked, [True, False])
+
+    def test_end(self) -> None:
+        """The end closes this direction only, where a transport has directions."""
+        self.outlet.end()
+        self.assertTrue(self.transport.disconnecting)
+        wire: Any = Wire()
+        alsoProvides(wire, IHalfCloseableDescriptor)
+        outlet = Outlet(wire, self.blocked.append)
+        outlet.open()
+        outlet.end()
+        outlet.end()
+        self.assertEqual((wire.half_closed, wire.disconnecting), (True, False))
+
+
+class UploadTests(OutletCase):
+    """How request bodies are framed (RFC 9112 section 6)."""
+
+    def uploading(self, *script: Any, length: int | None) -> Deferred[None]:
+        """:return: fires when such a body has been sent."""
+        return Deferred.fromCoroutine(upload(ScriptedBody.of(*script, length=length), self.outlet))
+
+    def test_chunks(self) -> None:
+        """A body of an unknown length goes in chunks, one for each piece, and the last one."""
+        self.successResultOf(self.uploading(b"ab", b"c" * 17, length=None))
+        self.assertEqual(self.transport.value(),
+                         b"2\r\nab\r\n11\r\n" + b"c" * 17 + b"\r\n0\r\n\r\n")
+
+    def test_counted(self) -> None:
+        """A body of a known length goes as it is."""
+        self.successResultOf(self.uploading(b"ab", memoryview(b"cd"), length=4))
+        self.assertEqual(self.transport.value(), b"abcd")
+
+    def test_wrong_length(self) -> None:
+        """One that is longer or shorter than it was said to be is no request."""
+        self.failureResultOf(self.uploading(b"ab", b"c", length=2), BadRequest)
+        self.assertEqual(self.transport.value(), b"ab")
+        self.failureResultOf(self.uploading(b"ab", length=3), BadRequest)
