@@ -1,4 +1,4 @@
-"""Tests of C{trickster.upstream.cancelling}."""
+"""Tests of C{trickster.upstream.connecting.cancelling}."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import DNSLookupError
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.upstream.cancelling import promptly
+from trickster.upstream.connecting.cancelling import promptly
 
 
 class PromptlyTests(SynchronousTestCase):

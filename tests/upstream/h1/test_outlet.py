@@ -1,4 +1,4 @@
-"""Tests of C{trickster.upstream.outlet} and C{trickster.upstream.uploads}, without a client."""
+"""Tests of C{trickster.upstream.h1.outlet} and C{trickster.upstream.h1.uploads}, without a client."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from zope.interface.verify import verifyObject
 from tests.upstream.scripted import Wire
 from trickster.errors import BadRequest, UpstreamBroke
 from trickster.testing.bodies import ScriptedBody
-from trickster.upstream.outlet import Outlet
-from trickster.upstream.uploads import upload
+from trickster.upstream.h1.outlet import Outlet
+from trickster.upstream.h1.uploads import upload
 
 
 class OutletCase(SynchronousTestCase):
