@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 import msgspec
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from zope.interface import implementer
 
 from trickster.errors import NotATimeRange, Reason, Undecodable
@@ -28,7 +28,6 @@ POINTWISE = frozenset({
 UNDERSTOOD = frozenset({"target", "from", "until", "format", "maxDataPoints", "_"})
 _EPOCH = re.compile(r"[0-9]{9,10}")  # eight digits are a date
 _CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
-_FORM = b"application/x-www-form-urlencoded"
 _JSON = Headers(((b"Content-Type", b"application/json"),))
 
 
@@ -85,12 +84,12 @@ class RenderDialect:
     def encode_request(self, query: TimeRangeQuery) -> Request:
         """See L{IQueryDialect.encode_request}."""
         start, end = (t // SECOND_NS for t in query.extent)
-        params: Params = query.statement
-        asked = params.replaced(**{"from": str(start - self.resolution), "until": str(end)}).encode()
-        path = query.request.path
-        if octets_of(query.request.body):
-            return evolve(query.request, target=path, body=Octets(asked))
-        return evolve(query.request, target=path + b"?" + asked, body=Octets())
+        asked = query.statement.replaced(
+            **{"from": str(start - self.resolution), "until": str(end)}).encode()
+        request, path = query.request, query.request.path
+        if octets_of(request.body):
+            return request.with_target(path).with_body(Octets(asked))
+        return request.with_target(path + b"?" + asked).with_body(Octets())
 
     def decode_response(self, query: TimeRangeQuery, response: Response) -> Dataset:
         """See L{IQueryDialect.decode_response}."""
@@ -124,12 +123,9 @@ class RenderDialect:
 
 def _params(request: Request) -> Params:
     form = octets_of(request.body) if request.method == b"POST" else b""
-    if form and request.headers.get(b"content-type") != _FORM:
+    if form and request.headers.get(b"content-type") != b"application/x-www-form-urlencoded":
         raise NotATimeRange(Reason.UNPARSABLE_BODY)
-    try:
-        return Params(Params.parse(form or b"").pairs + request.params.pairs)
-    except ValueError as error:
-        raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, str(error)) from error
+    return Params(Params.parse(form or b"").pairs + request.params.pairs)
 
 
 def _epoch(params: Params, name: str) -> int:

@@ -26,7 +26,8 @@ from trickster.origins.promjson import (
 )
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
-from trickster.timeseries.rows import SECOND_NS, TextRows
+from trickster.timeseries.row_format import SECOND_NS
+from trickster.timeseries.rows import TextRows
 
 STEP = 15 * SECOND_NS
 START = 1_700_000_000

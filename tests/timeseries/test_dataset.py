@@ -12,9 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.timeseries.dataset import Dataset, Runs
 from trickster.timeseries.extents import Extent, Extents
-from trickster.timeseries.rows import SECOND_NS, IndexedRows, TextRows
+from trickster.timeseries.row_format import SECOND_NS, RowFormat
+from trickster.timeseries.rows import IndexedRows, TextRows
 
 STEP = 15 * SECOND_NS
+ARRAYS = RowFormat(b",", b",", b"[", b"]")
+LINES = RowFormat.delimited(b"\t")
 NAMES = [b"a", b"b", b"c", b"d"]
 TICKS = 24
 Series = dict[bytes, dict[int, bytes]]
@@ -30,7 +33,7 @@ def row(tick: int, value: str) -> bytes:
 
 def text_runs(rows: list[tuple[int, bytes]]) -> Runs:
     """:return: the rows in one run, as a decoder that does not look at them makes it."""
-    return (TextRows.of(b",".join(octets for _, octets in rows)),)
+    return (TextRows.of(b",".join(octets for _, octets in rows), ARRAYS),)
 
 
 def indexed_runs(rows: list[tuple[int, bytes]]) -> Runs:
@@ -327,3 +330,39 @@ class ManySpansTests(SynchronousTestCase):
         times = [t for t, _ in held.rows(b"a")]
         self.assertEqual(times, [at(t) for t in range(24)])
         self.assertTrue(all(a < b for a, b in itertools.pairwise(times)))
+
+
+class EncodedTests(SynchronousTestCase):
+    """Datasets of octets as they stand in an answer, and back."""
+
+    extents = Extents.of(STEP, [(at(0), at(9))])
+
+    def test_there_and_back(self) -> None:
+        """What is made of octets has the rows that are in them, and gives them back."""
+        octets = {b"a": b"\n".join(b"%d\t%d" % (15 * t, t) for t in range(10)), b"b": b"0\tx"}
+        dataset = Dataset.from_encoded(self.extents, octets, LINES, "kind")
+        self.assertEqual(list(dataset.rows(b"a")), [(at(t), b"%d\t%d" % (15 * t, t)) for t in range(10)])
+        self.assertEqual({i: b"".join(pieces) for i, pieces in dataset.encoded()}, octets)
+        self.assertEqual((dataset.extents, dataset.kind), (self.extents, "kind"))
+
+    def test_in_runs(self) -> None:
+        """Runs are given back with separators between them, of whatever form they are."""
+        first = Dataset.from_encoded(Extents.of(STEP, [(at(0), at(1))]), {b"a": b"0\tx\n15\ty"}, LINES)
+        second = Dataset.from_rows(Extents.of(STEP, [(at(2), at(3))]),
+                                   {b"a": [(at(2), b"30.0\tz")]}, separator=b"\n")
+        for merged in (first.merged(second), second.merged(first)):
+            self.assertEqual([(i, b"".join(pieces)) for i, pieces in merged.encoded()],
+                             [(b"a", b"0\tx\n15\ty\n30.0\tz")])
+
+    def test_left_out(self) -> None:
+        """Rows outside are left out, and so are series without any."""
+        octets = {b"a": b"", b"b": b"0\tx\n15\ty", b"c": b"150\tz"}
+        dataset = Dataset.from_encoded(Extents.of(STEP, [(at(1), at(9))]), octets, LINES)
+        self.assertEqual([(i, b"".join(pieces)) for i, pieces in dataset.encoded()],
+                         [(b"b", b"15\ty")])
+
+    def test_another_form(self) -> None:
+        """Rows that are not in the form, or not in order, are refused."""
+        for octets in (b"0\tx\n", b"0.5\tx", b"x\t1", b"15\tx\n0\ty", b"15\tx\n15\ty"):
+            with self.assertRaises(ValueError):
+                Dataset.from_encoded(self.extents, {b"a": octets}, LINES)

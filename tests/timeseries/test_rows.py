@@ -9,17 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.timeseries.rows import (
-    SECOND_NS,
-    IndexedRows,
-    Rows,
-    TextRows,
-    appended,
-    decimal_ns,
-)
+from trickster.timeseries.row_format import SECOND_NS, RowFormat
+from trickster.timeseries.rows import IndexedRows, Rows, TextRows, appended
 
 MS = 1_000_000
 Model = list[tuple[int, bytes]]
+ARRAYS = RowFormat(b",", b",", b"[", b"]")
+# How a row of seconds and a value is written in each of several formats.
+FORMATS = {
+    ARRAYS: b'[%(time)b,"%(value)b"]',
+    RowFormat(b",", b'"', b'["', b"]"): b'["%(time)b",%(value)b]',
+    RowFormat(b",", b"]", b"[", b"]", b",", 1): b"[%(value)b,%(time)b]",
+    RowFormat.delimited(b"\t"): b"%(time)b\t%(value)b",
+    RowFormat.delimited(b",", 1): b"%(value)b,%(time)b",
+    RowFormat.delimited(b",", 1, 3): b"a,%(time)b,%(value)b",
+    RowFormat(b"\r\n", b" "): b"%(time)b %(value)b",
+}
 
 # Instants in milliseconds: near each other, so that the interesting cuts are hit; at the
 # epoch and before it; and of today.
@@ -46,15 +51,15 @@ def row(milliseconds: int, value: bytes = b"1") -> bytes:
 
 
 @st.composite
-def models(draw: st.DrawFn) -> Model:
+def models(draw: st.DrawFn, rows: RowFormat = ARRAYS) -> Model:
     """Rows as one origin would spell them, at instants of any distance."""
-    spelled = draw(st.sampled_from([seconds, padded]))
+    spelled, written = draw(st.sampled_from([seconds, padded])), FORMATS[rows]
     found = draw(st.dictionaries(instants_ms, values, min_size=1, max_size=30))
-    return [(t * MS, b'[%b,"%b"]' % (spelled(t), found[t])) for t in sorted(found)]
+    return [(t * MS, written % {b"time": spelled(t), b"value": found[t]}) for t in sorted(found)]
 
 
-def text_rows(model: Model) -> TextRows:
-    return TextRows.of(b",".join(octets for _, octets in model))
+def text_rows(model: Model, rows: RowFormat = ARRAYS) -> TextRows:
+    return TextRows.of(rows.separator.join(octets for _, octets in model), rows)
 
 
 def between(model: Model, start_ns: int, end_ns: int) -> Model:
@@ -64,63 +69,33 @@ def between(model: Model, start_ns: int, end_ns: int) -> Model:
 class Holding(SynchronousTestCase):
     """A case with a word for "is that run"."""
 
-    def assert_holds(self, run: Rows | None, model: Model) -> None:
+    def assert_holds(self, run: Rows | None, model: Model, separator: bytes = b",") -> None:
         """The run is of the model's rows, in each way in which one can look at it."""
         if not model:
             self.assertIsNone(run)
             return
         assert run is not None
         self.assertEqual(list(run.rows()), model)
-        self.assertEqual(bytes(run.encoded()), b",".join(octets for _, octets in model))
+        self.assertEqual(bytes(run.encoded()), separator.join(octets for _, octets in model))
         self.assertEqual((run.first_ns, run.last_ns), (model[0][0], model[-1][0]))
-
-
-class DecimalTests(SynchronousTestCase):
-    """Decimal numbers, read exactly."""
-
-    def test_whole(self) -> None:
-        """Whole numbers are so many units."""
-        self.assertEqual(decimal_ns(b"1700000000", SECOND_NS), 1_700_000_000 * SECOND_NS)
-        self.assertEqual(decimal_ns(b"-2", MS), -2 * MS)
-
-    def test_fraction(self) -> None:
-        """Fractions are exact where floating point is not."""
-        self.assertEqual(decimal_ns(b"1700000000.123456789", SECOND_NS), 1700000000123456789)
-        self.assertEqual(decimal_ns(b"-0.5", SECOND_NS), -SECOND_NS // 2)
-        self.assertEqual(decimal_ns(b"0.100", MS), 100_000)
-
-    def test_too_fine(self) -> None:
-        """What is finer than a nanosecond is cut off, so that any number has an instant."""
-        self.assertEqual(decimal_ns(b"1.0000000019", SECOND_NS), SECOND_NS + 1)
-
-    def test_no_number(self) -> None:
-        """Anything else is refused."""
-        for text in (b"", b".", b"1.", b"x", b"1.x", b"1e3", b"1.5e3", b"1.-5", b"--1", b'"1"'):
-            with self.subTest(text=text), self.assertRaises(ValueError):
-                decimal_ns(text, SECOND_NS)
-
-    @given(st.integers(-10**19, 10**19), st.sampled_from([SECOND_NS, MS, 1000, 1]))
-    def test_every_nanosecond(self, time_ns: int, unit_ns: int) -> None:
-        """Each instant that can be written is read back."""
-        text = format(Decimal(time_ns) / unit_ns, "f").encode()
-        self.assertEqual(decimal_ns(text, unit_ns), time_ns)
 
 
 class TextRowsTests(Holding):
     """Rows that are cut without being read."""
 
     @settings(max_examples=300)
-    @given(models(), st.data())
-    def test_cropped(self, model: Model, data: st.DataObject) -> None:
+    @given(st.sampled_from([*FORMATS]), st.data())
+    def test_cropped(self, rows: RowFormat, data: st.DataObject) -> None:
         """A cut between any two instants holds exactly the rows between them; and again."""
-        run: Rows | None = text_rows(model)
+        model = data.draw(models(rows))
+        run: Rows | None = text_rows(model, rows)
         near = st.sampled_from([t for t, _ in model]).flatmap(
             lambda t: st.integers(t - 2 * MS, t + 2 * MS))
         for _ in range(3):
             start, end = data.draw(near), data.draw(near)
             model = between(model, start, end)
             run = run.cropped(start, end) if run else None
-            self.assert_holds(run, model)
+            self.assert_holds(run, model, rows.separator)
 
     @settings(max_examples=300)
     @given(st.lists(st.integers(1, 40), max_size=12), st.lists(st.integers(0, 41), min_size=4,
@@ -128,7 +103,7 @@ class TextRowsTests(Holding):
     def test_any_order(self, inner: list[int], cuts: list[int]) -> None:
         """A cut of rows that an origin did not order holds some of them, in the same order."""
         every = [row(t * 1000) for t in (0, *inner, 41)]
-        run: TextRows | None = TextRows.of(b",".join(every))
+        run: TextRows | None = TextRows.of(b",".join(every), ARRAYS)
         for start, end in (cuts[:2], cuts[2:]):
             run = run.cropped(start * SECOND_NS, end * SECOND_NS) if run else None
             found = [octets for _, octets in run.rows()] if run else []
@@ -170,17 +145,17 @@ class TextRowsTests(Holding):
         """Border rows in the wrong order, or of one instant, are refused."""
         for wrong in ((2, 1), (1, 1)):
             with self.assertRaises(ValueError):
-                TextRows.of(b",".join(row(t * 1000) for t in wrong))
+                TextRows.of(b",".join(row(t * 1000) for t in wrong), ARRAYS)
 
     def test_no_rows(self) -> None:
         """So is what has no row."""
         for octets in (b"", b"x", b"[", b'["a","b"]'):
             with self.subTest(octets=octets), self.assertRaises(ValueError):
-                TextRows.of(octets)
+                TextRows.of(octets, ARRAYS)
 
     def test_unit(self) -> None:
         """Timestamps may be in other units."""
-        run = TextRows.of(b"[1500,1],[2500,null]", MS)
+        run = TextRows.of(b"[1500,1],[2500,null]", RowFormat(b",", b",", b"[", b"]", unit_ns=MS))
         self.assertEqual(list(run.rows()), [(1500 * MS, b"[1500,1]"), (2500 * MS, b"[2500,null]")])
 
     def test_compacted(self) -> None:
@@ -204,17 +179,19 @@ class TextRowsTests(Holding):
 class IndexedRowsTests(Holding):
     """Rows of any form."""
 
-    @given(models(), st.data())
-    def test_cropped(self, model: Model, data: st.DataObject) -> None:
+    @given(models(), st.sampled_from([b",", b"\n", b"\r\n", b""]), st.data())
+    def test_cropped(self, model: Model, separator: bytes, data: st.DataObject) -> None:
         """A cut between any two instants holds exactly the rows between them; and again."""
-        run: Rows | None = IndexedRows.of(model)
+        run: Rows | None = IndexedRows.of(model, separator)
         near = st.sampled_from([t for t, _ in model]).flatmap(
             lambda t: st.integers(t - 2 * MS, t + 2 * MS))
         for _ in range(3):
             start, end = data.draw(near), data.draw(near)
             model = between(model, start, end)
             run = run.cropped(start, end) if run else None
-            self.assert_holds(run, model)
+            self.assert_holds(run, model, separator)
+            if run:
+                self.assert_holds(run.compacted(), model, separator)
 
     def test_any_form(self) -> None:
         """Commas, brackets and nothing at all in a row are nothing special."""
@@ -283,7 +260,15 @@ class AppendedTests(Holding):
         runs = appended((few,), text_rows([(3 * SECOND_NS, row(3000))]))
         self.assertLess(sum(run.nbytes for run in runs), 100)
 
-    def test_units(self) -> None:
-        """Runs in different units are not mixed."""
-        runs = appended((TextRows.of(b"[1,0]"),), TextRows.of(b"[2000,0]", MS))
+    def test_formats(self) -> None:
+        """Runs in different formats are not mixed."""
+        other = RowFormat(b",", b",", b"[", b"]", unit_ns=MS)
+        runs = appended((TextRows.of(b"[1,0]", ARRAYS),), TextRows.of(b"[2000,0]", other))
         self.assertEqual([t for run in runs for t, _ in run.rows()], [SECOND_NS, 2 * SECOND_NS])
+
+    def test_separators(self) -> None:
+        """Nor are such with different separators."""
+        runs = appended((IndexedRows.of([(1, b"a")]),), IndexedRows.of([(2, b"b")], b"\n"))
+        self.assertEqual([bytes(run.encoded()) for run in runs], [b"a", b"b"])
+        (run,) = appended((IndexedRows.of([(1, b"a")], b"\n"),), IndexedRows.of([(2, b"b")], b"\n"))
+        self.assert_holds(run, [(1, b"a"), (2, b"b")], b"\n")

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.timeseries.dataset import Dataset, Runs
 from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.row_format import RowFormat
 from trickster.timeseries.rows import IndexedRows, TextRows
 from trickster.timeseries.wire import Codec
 
@@ -19,16 +20,24 @@ MS = 1_000_000
 STEP = 1000 * MS
 
 
+ARRAYS = RowFormat(b",", b",", b"[", b"]")
+
+
 def text_run(ticks: list[int]) -> TextRows:
-    return TextRows.of(b",".join(b'[%d,"%d"]' % (t, t * t) for t in ticks))
+    return TextRows.of(b",".join(b'[%d,"%d"]' % (t, t * t) for t in ticks), ARRAYS)
 
 
-def indexed_run(ticks: list[int]) -> IndexedRows:
-    return IndexedRows.of([(t * STEP, bytes([t % 256])) for t in ticks])
+def line_run(ticks: list[int]) -> TextRows:
+    return TextRows.of(b"\n".join(b"%d\t%d" % (t * t, t) for t in ticks),
+                       RowFormat.delimited(b"\t", 1, unit_ns=STEP))
+
+
+def indexed_run(ticks: list[int], separator: bytes = b"\n") -> IndexedRows:
+    return IndexedRows.of([(t * STEP, bytes([t % 256])) for t in ticks], separator)
 
 
 runs = st.lists(st.integers(0, 50), unique=True, min_size=1, max_size=5).map(sorted).flatmap(
-    lambda ticks: st.sampled_from([text_run(ticks), indexed_run(ticks)]))
+    lambda ticks: st.sampled_from([text_run(ticks), line_run(ticks), indexed_run(ticks)]))
 datasets = st.builds(
     lambda spans, series, kind: Dataset(Extents.of(STEP, spans), series, kind=kind),
     st.lists(st.tuples(*[st.integers(-99, 99).map(lambda t: t * STEP)] * 2), max_size=4),
@@ -39,7 +48,8 @@ pairs = st.lists(st.tuples(st.binary(max_size=9), st.binary(max_size=9)), max_si
 
 
 def contents(series: dict[bytes, Runs]) -> list[Any]:
-    return [(name, [(type(run), list(run.rows())) for run in runs])
+    return [(name, [(type(run), run.separator, list(run.rows()), bytes(run.encoded()))
+                    for run in runs])
             for name, runs in series.items()]
 
 
@@ -94,22 +104,26 @@ class CodecTests(SynchronousTestCase):
 
     def test_impossible(self) -> None:
         """What is written in the right form but cannot be is not read either."""
-        text, indexed = ["t", 10**9, b'[1,"1"]'], ["i", [[1, b"x"]]]
+        text, indexed = ["t", 0, b'[1,"1"]'], ["i", b",", [[1, b"x"]]]
         self.assertIsNotNone(Codec().from_octets(stored(runs=[text, indexed])))
         for impossible in (
-                stored(step=0), stored(step=-1), stored(step=1 << 64 - 1),
-                stored(spans=[[0, (1 << 64) - 1]]),
-                stored(runs=[]), stored(runs=[["t", 10**9, b""]]),
-                stored(runs=[["t", 0, b'[1,"1"]']]), stored(runs=[["t", 10**9, b'["1"]']]),
-                stored(runs=[["i", []]]), stored(runs=[["i", [[1 << 63, b"x"]]]]),
-                stored(runs=[["i", [[2, b"x"], [1, b"x"]]]]), stored(runs=[["z", 1, b""]])):
+                stored(step=0), stored(step=-1), stored(step="1"), stored(spans=[[0]]),
+                stored(runs=[]), stored(runs=[["t", 0, b""]]),
+                stored(runs=[["t", 1, b'[1,"1"]']]), stored(runs=[["t", -1, b'[1,"1"]']]),
+                stored(runs=[["t", 0, b'["1"]']]),
+                stored(runs=[["i", b",", []]]), stored(runs=[["i", b",", [[1 << 63, b"x"]]]]),
+                stored(runs=[["i", b",", [[2, b"x"], [1, b"x"]]]]), stored(runs=[["z", 1, b""]]),
+                *(stored(format=wrong) for wrong in (
+                    [], [b"", b",", b"[", b"]", b"", 0, 1], [b",", b"", b"[", b"]", b"", 0, 1],
+                    [b",", b",", b"[", b"]", b"", -1, 1], [b",", b",", b"[", b"]", b"", 0, 0]))):
             with self.subTest(octets=impossible):
                 self.assertIsNone(Codec().from_octets(impossible))
 
 
-def stored(step: int = STEP, spans: Any = ((0, STEP),), runs: Any = ()) -> bytes:
+def stored(step: int = STEP, spans: Any = ((0, STEP),), runs: Any = (["i", b",", [[1, b"x"]]],),
+           format: Any = (b",", b",", b"[", b"]", b"", 0, 1)) -> bytes:
     """:return: octets in our form, with anything in it."""
-    form = [step, spans, "matrix", [[b"a", runs]], [], 0]
+    form = [step, spans, "matrix", [[b"a", runs]], [], 0, [format]]
     return signed(msgspec.msgpack.encode(form))
 
 

@@ -12,7 +12,8 @@ from trickster.errors import Reason, Undecodable
 from trickster.remembering import remembered
 from trickster.timeseries.dataset import Dataset, Runs
 from trickster.timeseries.extents import Extents
-from trickster.timeseries.rows import SECOND_NS, IndexedRows, Rows, TextRows, decimal_ns
+from trickster.timeseries.row_format import SECOND_NS, RowFormat, decimal_ns
+from trickster.timeseries.rows import IndexedRows, Rows, TextRows
 
 _ABSENT = msgspec.Raw(b"")
 _BRACKET = ord("[")
@@ -372,10 +373,10 @@ def _text_rows(octets: bytes) -> Rows:
     :raises ValueError: they are no rows, or not in order.
     """
     if _is_plain(octets):
-        return TextRows.of(octets)
+        return TextRows.of(octets, ROWS)
     pairs = _pairs_of(b"[%b]" % octets)
     spelled = b",".join(b"[%b,%b]" % pair for pair in pairs)
-    return TextRows.of(spelled) if _is_plain(spelled) else _indexed_pairs(pairs)
+    return TextRows.of(spelled, ROWS) if _is_plain(spelled) else _indexed_pairs(pairs)
 
 
 def _is_plain(octets: bytes) -> bool:
@@ -389,6 +390,10 @@ def _is_plain(octets: bytes) -> bool:
     if bare != (_BARE_ROW * (len(bare) // 6 + 1))[:-1]:
         return False
     return not (b"e" in octets or b"E" in octets) or _EXPONENT.search(octets) is None
+
+
+# A number of seconds and a number in a string.
+ROWS = RowFormat(b",", b",", b"[", b"]", canonical=_is_plain)
 
 
 def _indexed(octets: bytes) -> IndexedRows:

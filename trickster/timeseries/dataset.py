@@ -9,7 +9,8 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from trickster.timeseries.extents import Extent, Extents
-from trickster.timeseries.rows import IndexedRows, Rows, appended
+from trickster.timeseries.row_format import RowFormat
+from trickster.timeseries.rows import IndexedRows, Rows, TextRows, appended
 
 _SERIES_OVERHEAD = 200
 _FEW_SERIES = 64  # cut at once; more would hold the reactor
@@ -43,18 +44,39 @@ class Dataset:
 
     @classmethod
     def from_rows(cls, extents: Extents, series: Mapping[bytes, Iterable[tuple[int, bytes]]],
-                  kind: Any = None) -> Dataset:
+                  kind: Any = None, separator: bytes = b",") -> Dataset:
         """
         The plain way to make one, for dialects that decode sample by sample.
 
         :param series: instants and octets of each series' rows, ascending; rows outside
             the extents are left out, and so is a series without rows.
+        :param separator: what stands between two rows in an answer.
         :raises ValueError: rows are out of order.
         """
-        found = {i: IndexedRows.of(rows) for i, rows in
+        found = {i: IndexedRows.of(rows, separator) for i, rows in
                  ((identity, list(rows)) for identity, rows in series.items()) if rows}
         whole = cls(extents, {i: (run,) for i, run in found.items()}, kind=kind)
         return whole.restricted(extents)
+
+    @classmethod
+    def from_encoded(cls, extents: Extents, series: Mapping[bytes, bytes], rows: RowFormat,
+                     kind: Any = None) -> Dataset:
+        """
+        The fast way to make one: no row is looked at until it is needed.
+
+        :param series: the octets of each series' rows as they stand in the answer, with their
+            separators; rows outside the extents are left out, and so is a series without rows.
+        :param rows: how they are written.
+        :raises ValueError: some are not in the canonical form, or out of order; a dialect takes
+            them apart then.
+        """
+        found: dict[bytes, Runs] = {}
+        for identity, octets in series.items():
+            if octets:
+                if not rows.canonical(octets):
+                    raise ValueError(f"another form of rows: {octets[:80]!r}")
+                found[identity] = (TextRows.of(octets, rows),)
+        return cls(extents, found, kind=kind).restricted(extents)
 
     @property
     def nbytes(self) -> int:
@@ -72,6 +94,17 @@ class Dataset:
         """:return: instant and octets of each row of one series."""
         for run in self.series[identity]:
             yield from run.rows()
+
+    def encoded(self) -> Iterator[tuple[bytes, list[bytes | memoryview]]]:
+        """
+        :return: identity of each series, in order, and the octets of its rows, separators
+            included, in pieces.
+        """
+        for identity, runs in self.series.items():
+            pieces = [runs[0].encoded()]
+            for run in runs[1:]:
+                pieces += (run.separator, run.encoded())
+            yield identity, pieces
 
     def restricted(self, extents: Extents) -> Dataset:
         """
