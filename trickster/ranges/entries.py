@@ -91,7 +91,7 @@ class Entries:
         try:
             return await reading.work.wait()
         finally:
-            # Not before all have been told: what the first of them does may be a change.
+            # Not before all waiters have gone on: what the first of them does may be a change.
             if not reading.work.is_awaited and self._reads.get(key) is reading:
                 del self._reads[key]
 

@@ -154,9 +154,9 @@ class NewestSamples:
 
     async def _fetch(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
         with self._in_flight.reservation() as reservation:
-            return await self._brought(key, query, at_ns, reservation)
+            return await self._fetched(key, query, at_ns, reservation)
 
-    async def _brought(self, key: str, query: TimeRangeQuery, at_ns: int, reservation: Reservation) -> _Newest:
+    async def _fetched(self, key: str, query: TimeRangeQuery, at_ns: int, reservation: Reservation) -> _Newest:
         until = self._clock.seconds() + self._policy.fast_forward_ttl
         response = await self._upstream.respond(
             fetch_request(self._dialect.encode_newest(query, at_ns)))

@@ -36,7 +36,7 @@ class _Fetch:
     """
     A fetch under way.
 
-    :ivar superseded: what of it a fetch that began later has brought already.
+    :ivar superseded: what of it a later fetch has got already.
     """
 
     extent: Extent
@@ -44,7 +44,7 @@ class _Fetch:
     superseded: list[Extent] = field(factory=list)
 
     def supersede(self, all_under_way: Sequence[_Fetch]) -> None:
-        """What those bring that began earlier is older than what this one has brought."""
+        """What fetches that began earlier get is older than what this one has got."""
         for other in all_under_way:
             if other is self:
                 return
@@ -58,7 +58,7 @@ class Fetched:
     What became of a request's fetches.
 
     :ivar missing: what the cache did not have.
-    :ivar own: what this request itself asked the origin for; others asked for the rest.
+    :ivar own: what was fetched for this request; other requests had the rest fetched.
     :ivar failures: extents that there is no answer for, and why.
     :ivar headers: of one of the answers.
     :ivar stored: whether the store keeps any of it.
@@ -88,7 +88,7 @@ class GapFetcher:
     """
     Fetches extents of queries from a source, and merges them into what is stored.
 
-    :ivar _source: what is asked.
+    :ivar _source: fetches are queries to it.
     """
 
     _source: IDatasetSource
@@ -106,7 +106,7 @@ class GapFetcher:
         Wait for what others are fetching already, and fetch the rest.
 
         That another request's wider fetch failed says nothing about what this request wants
-        of it: that is then asked for by itself.
+        of it: that is then fetched by itself.
 
         :param missing: not empty.
         """

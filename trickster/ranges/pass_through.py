@@ -1,4 +1,4 @@
-"""What cannot be served by range, from the origin as the client asked."""
+"""Pass-through: the origin's own answer, where there is no dataset."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PassThrough:
 
     async def respond(self, request: Request, reason: Reason, detail: str = "") -> Response:
         """
-        Ask the origin what the client asked, and pass on what it says.
+        Send the origin the client's own request, and pass its answer on.
 
         :param request: its body is an C{Octets}.
         :param reason: why it is not answered from samples.

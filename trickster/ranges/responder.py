@@ -1,4 +1,4 @@
-"""Range requests in the words of clients, answered by a dataset source."""
+"""HTTP before a dataset source: requests become queries, and datasets responses."""
 
 from __future__ import annotations
 

@@ -41,11 +41,11 @@ Rows = dict[bytes, list[tuple[int, bytes]]]
 @frozen
 class Example:
     """
-    A question to an origin, and what it answers.
+    A request to an origin, and its answer.
 
     :ivar request: asks for at least four instants.
     :ivar answer: what an origin answers to it, to the octet; at least one series.
-    :ivar now_ns: when it is asked.
+    :ivar now_ns: when it is sent.
     :ivar refused: requests that must not be served by range.
     :ivar undecodable: answers, with status 200, that must not be stored.
     :ivar newest: an answer to the request for the newest sample, where there are such.
@@ -118,12 +118,12 @@ class _DialectCases(_OriginCases):
         # Exact paths are all that examples are of; without one, test_example says so.
         self.dialect: Any = next((r.dialect for r in self.origin_type.routes(self.chosen)
                              if r.path == path and r.serve is Serve.DELTA), None)
-        self.query: TimeRangeQuery = _on_grid(self.asked(self.example.request))
+        self.query: TimeRangeQuery = _on_grid(self.query_of(self.example.request))
         extent = self.query.extent
         self.middle = evolve(self.query, extent=Extent(
             extent.start_ns + self.query.step_ns, extent.end_ns - self.query.step_ns))
 
-    def asked(self, request: Request) -> TimeRangeQuery:
+    def query_of(self, request: Request) -> TimeRangeQuery:
         """:return: what a request asks for."""
         query: TimeRangeQuery = self.dialect.decode_request(request, self.example.now_ns)
         return query
@@ -161,16 +161,16 @@ class _DialectCases(_OriginCases):
         for extent in (self.query.extent, self.middle.extent, Extent(start, start),
                        Extent(end, end), Extent(start - self.query.step_ns, end)):
             query = evolve(self.query, extent=extent)
-            again = _on_grid(self.asked(self.dialect.encode_request(query)))
+            again = _on_grid(self.query_of(self.dialect.encode_request(query)))
             self.assertEqual(*(
                 (q.extent, q.step_ns, q.key, q.lead_ns, q.tolerance_ns, q.wants_newest)
                 for q in (again, query)))
 
     def test_encoded_twice(self) -> None:
         """A query that was narrowed and decoded can be narrowed again."""
-        once = self.asked(self.dialect.encode_request(self.query))
+        once = self.query_of(self.dialect.encode_request(self.query))
         twice = self.dialect.encode_request(evolve(once, extent=self.middle.extent))
-        self.assertEqual(_on_grid(self.asked(twice)).extent, self.middle.extent)
+        self.assertEqual(_on_grid(self.query_of(twice)).extent, self.middle.extent)
 
     def test_requests_are_left_alone(self) -> None:
         """What the client sent on is sent on: method, header fields, and where to."""
@@ -180,9 +180,9 @@ class _DialectCases(_OriginCases):
 
     def test_decoding_requests_is_pure(self) -> None:
         """The same request at the same instant is the same query, also after other requests."""
-        before = self.asked(self.example.request)
-        self.asked(self.dialect.encode_request(self.middle))
-        self.assertEqual(self.asked(self.example.request), before)
+        before = self.query_of(self.example.request)
+        self.query_of(self.dialect.encode_request(self.middle))
+        self.assertEqual(self.query_of(self.example.request), before)
 
     def test_refused(self) -> None:
         """What cannot be served by range is refused, with a reason and a way out."""
@@ -190,15 +190,15 @@ class _DialectCases(_OriginCases):
         broken = evolve(bare, target=bare.path + b"?%zz=%")
         for request in (*self.example.refused, bare):
             with self.assertRaises(NotATimeRange) as caught:
-                self.asked(request)
+                self.query_of(request)
             self.assertIn(caught.exception.fallback, ("proxy", "object"))
         with self.assertRaises((NotATimeRange, MalformedParams)):
-            self.asked(broken)
+            self.query_of(broken)
 
     # Answers.
 
     def test_covers(self) -> None:
-        """An answer covers what was asked for; its rows are in order, inside, and not none."""
+        """An answer covers the extent of its query; its rows are in order, inside, and not none."""
         whole = self.whole()
         extent = self.query.extent
         self.assertEqual(whole.extents, Extents(self.query.step_ns, (extent,)))
@@ -217,18 +217,18 @@ class _DialectCases(_OriginCases):
                          (rows_of(whole), list(whole.series), whole.kind))
 
     def test_window(self) -> None:
-        """A part of an answer is encoded and decoded as the answer to a narrower question."""
+        """A part of an answer is encoded and decoded as the answer to a narrower query."""
         part = self.whole().window(self.middle.extent)
         again = self.decoded(self.middle, self.encoded(self.middle, part))
         self.assertEqual((rows_of(again), again.extents), (rows_of(part), part.extents))
 
     def test_outside(self) -> None:
-        """Of an answer to a wider question, only what was asked for is taken."""
+        """Of an answer to a wider query, only the query's own extent is taken."""
         part = self.whole().window(self.middle.extent)
         self.assertEqual(rows_of(self.decoded(self.middle, self.example.answer)), rows_of(part))
 
     def test_merged(self) -> None:
-        """Parts that were asked for apart are the whole, put together in any order."""
+        """Parts that were queried apart are the whole, put together in any order."""
         whole, step = self.whole(), self.query.step_ns
         start, end = self.query.extent
         first = whole.window(Extent(start, start + step))

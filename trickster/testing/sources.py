@@ -35,13 +35,13 @@ else:
 @define(eq=False)
 class RecordingSource:
     """
-    A source whose series have a row at each instant, and which notes what it is asked.
+    A source whose series have a row at each instant, and which notes its queries.
 
     :ivar headers: that go with every answer.
     :ivar identities: of the series.
     :ivar instead: what becomes of the next answers, one each: an error is raised, and extents
         are all that an answer covers; None for nothing.
-    :ivar queries: that it was asked.
+    :ivar queries: all that it has answered or failed to answer.
     """
 
     headers: Headers = NO_HEADERS
@@ -55,9 +55,9 @@ class RecordingSource:
         instead = self.instead.pop(0) if self.instead else None
         if isinstance(instead, Exception):
             raise instead
-        dataset, asked = self.dataset(query), Extents(query.step_ns, (query.extent,))
-        covered = asked if instead is None else instead & asked
-        failed = (asked - covered).spans
+        dataset, whole = self.dataset(query), Extents(query.step_ns, (query.extent,))
+        covered = whole if instead is None else instead & whole
+        failed = (whole - covered).spans
         return DatasetAnswer(dataset.restricted(covered), self.headers,
                              Outcome(fetched=(query.extent,), failed=failed))
 
@@ -69,7 +69,7 @@ class RecordingSource:
             Extents(query.step_ns, (query.extent,)), dict.fromkeys(self.identities, rows))
 
     def extents(self) -> list[Extent]:
-        """:return: the extents that it was asked for since last time."""
+        """:return: the extents of the queries since last time."""
         found = [query.extent for query in self.queries]
         self.queries.clear()
         return found
@@ -83,7 +83,7 @@ class _SourceCases(_Base):
         super().setUp()
         self.source: IDatasetSource = type(self).make()
 
-    def asked(self, query: TimeRangeQuery) -> DatasetAnswer:
+    def answered(self, query: TimeRangeQuery) -> DatasetAnswer:
         """:return: the answer to a query."""
         answer: DatasetAnswer = at_once(self.source.answer(query))
         return answer
@@ -93,9 +93,9 @@ class _SourceCases(_Base):
         verifyObject(IDatasetSource, self.source)
 
     def test_covers(self) -> None:
-        """An answer covers what was asked for, no less and no more, with rows inside."""
+        """An answer covers the extent of its query, no less and no more, with rows inside."""
         extent = self.query.extent
-        dataset = self.asked(self.query).dataset
+        dataset = self.answered(self.query).dataset
         self.assertEqual(dataset.extents, Extents(self.query.step_ns, (extent,)))
         self.assertTrue(dataset.series)
         for rows in rows_of(dataset).values():
@@ -103,25 +103,25 @@ class _SourceCases(_Base):
 
     def test_again(self) -> None:
         """The same query has the same samples again, also where nothing stored is wanted."""
-        first = rows_of(self.asked(self.query).dataset)
-        anew = self.query.placed(self.query.extent, self.query.now_ns, no_cache=True)
-        for query in (self.query, anew, self.query):
-            self.assertEqual(rows_of(self.asked(query).dataset), first)
+        first = rows_of(self.answered(self.query).dataset)
+        fresh = self.query.placed(self.query.extent, self.query.now_ns, no_cache=True)
+        for query in (self.query, fresh, self.query):
+            self.assertEqual(rows_of(self.answered(query).dataset), first)
 
     def test_windows(self) -> None:
-        """What is asked for in parts is the whole, before and after the whole was asked for."""
+        """Parts of an extent are the whole, queried before the whole and after it."""
         start, end = self.query.extent
         middle = start + (end - start) // self.query.step_ns // 2 * self.query.step_ns
         parts = [self.query.over(Extent(middle, end)),
                  self.query.over(Extent(start, middle - self.query.step_ns))]
-        before = [self.asked(part).dataset for part in parts]
-        whole = rows_of(self.asked(self.query).dataset)
-        for second, first in (before, [self.asked(part).dataset for part in parts]):
+        before = [self.answered(part).dataset for part in parts]
+        whole = rows_of(self.answered(self.query).dataset)
+        for second, first in (before, [self.answered(part).dataset for part in parts]):
             self.assertEqual(rows_of(first.merged(second)), whole)
 
     def test_entry(self) -> None:
         """An answer that is said to depend on an entry alone names it, and stays the same."""
-        answers = [self.asked(self.query) for _ in range(3)]
+        answers = [self.answered(self.query) for _ in range(3)]
         for one, next_one in itertools.pairwise(answers):
             if one.entry_key is not None:
                 self.assertGreater(one.entry.nbytes, 0)

@@ -1,4 +1,4 @@
-"""What passes between a dataset source and those who ask it: values."""
+"""Queries to dataset sources, and their answers: values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TimeRangeQuery:
     :ivar request: as the client sent it, its body whole.
     :ivar key: what makes two queries the same but for their extent: statement,
         parameters that can change an answer, format.
-    :ivar extent: first and last instant asked for; on the step's grid once it is L{placed}.
+    :ivar extent: first and last instant; on the step's grid once it is L{placed}.
     :ivar step_ns: more than 0.
     :ivar lead_ns: how much later than an instant the data may be that its sample depends
         on: 0 where a sample looks back only, the bucket width where it stands for what
@@ -34,7 +34,7 @@ class TimeRangeQuery:
         depend on the range; 0 where there is no limit.
     :ivar statement: the dialect's own, for its use in C{encode_request}.
     :ivar requested: the client's own extent, once it is L{placed}; no dialect sets it.
-    :ivar now_ns: when it was asked, likewise.
+    :ivar now_ns: when the client sent it, likewise.
     :ivar no_cache: whether the client wants nothing that was stored before (RFC 9111 section
         5.2.1.4), likewise.
     """
@@ -55,8 +55,8 @@ class TimeRangeQuery:
 
     def placed(self, extent: Extent, now_ns: int, no_cache: bool = False) -> TimeRangeQuery:
         """
-        :param extent: the one that was asked for, put on the step's grid.
-        :return: the query as dataset sources are asked it.
+        :param extent: the client's, put on the step's grid.
+        :return: the query as dataset sources have it.
         """
         # Once a request, and twice as fast as evolve.
         return TimeRangeQuery(
