@@ -78,6 +78,11 @@ class SizedLRU(Generic[K, V]):
             self.octets -= self._entries.popitem(last=False)[1][1]
         return True
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+        self.octets = 0
+
     def pop(self, key: K) -> V | None:
         """:return: the value, forgotten now; None where there is none."""
         found = self._entries.pop(key, None)

@@ -273,11 +273,12 @@ class OtherTests(MetricsTestCase):
 
     def test_gauges(self) -> None:
         """Anything can be watched, replaced, and watched no more."""
-        self.metrics.watch("flights", "Under way.", lambda: 1, backend_name="a")
+        first = self.metrics.watch("flights", "Under way.", lambda: 1, backend_name="a")
         self.metrics.watch("flights", "Under way.", lambda: 2, backend_name="b")
-        self.metrics.watch("flights", "Under way.", lambda: 3, backend_name="a")
+        unwatch = self.metrics.watch("flights", "Under way.", lambda: 3, backend_name="a")
+        first()
         self.assertEqual([self.value("flights", backend_name=b) for b in "ab"], [3, 2])
-        self.metrics.unwatch("flights", backend_name="a")
+        unwatch()
         self.assertIsNone(self.value("flights", backend_name="a"))
 
     def test_total(self) -> None:

@@ -138,7 +138,6 @@ class Backend:
         self._runtime = CacheRuntime(
             self.store, around.clock, around.wall, self._in_flight,
             Invalidation(place_of(options)), around.memos.hits, spool=around.spool)
-        self._watch()
 
     def respond(self, request: Request) -> Awaitable[Response]:
         """See L{IResponder.respond}."""
@@ -152,6 +151,7 @@ class Backend:
         """
         for stop in self._stops:
             stop()
+        self._stops.clear()
         return gatherResults([self.upstream.stop(), self.probed.stop()]).addCallback(
             lambda _: None)
 
@@ -171,9 +171,14 @@ class Backend:
         """Close the connections to the origin, also those with a request under way."""
         self.upstream.abort()
 
-    def _watch(self) -> None:
-        watch, labels = self.around.metrics.watch, {"backend_name": self.name}
+    def watch(self) -> None:
+        """Expose how its connections and its memory are used, until it is stopped."""
+        labels = {"backend_name": self.name}
         upstream, in_flight = self.upstream, self._in_flight
+
+        def watch(name: str, documentation: str, read: Callable[[], float], **labels: str) -> None:
+            self._stops.append(self.around.metrics.watch(name, documentation, read, **labels))
+
         watch("origin_active_connections", "Connections to the origin in use.",
               lambda: upstream.stats.active, **labels)
         watch("origin_lasting_connections", "Connections with an upgrade, a stream or an answer "

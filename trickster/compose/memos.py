@@ -39,6 +39,14 @@ class Memos:
         return cls(HitMemo(options.hit_memo_bytes), CodedMemo(options.compressed_memo_bytes),
                    SizedLRU(options.fast_forward_memo_bytes))
 
+    def forget(self) -> None:
+        """
+        Forget what was made of what caches hold: that is found again, and so no cache of an
+        earlier configuration is kept alive.
+        """
+        self.hits.kept.clear()
+        self.newest.clear()
+
     def watch(self, metrics: Metrics) -> None:
         """Expose how full they are, and of how much use."""
         metrics.watch_memo("hits", partial(_looked_up, self.hits))

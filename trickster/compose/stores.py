@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from attrs import frozen
-from twisted.application.service import IService
+from attrs import define, field
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from trickster.config.caches import CacheOptions, IndexOptions
 from trickster.contracts import checked_store
@@ -13,41 +15,106 @@ from trickster.interfaces import IMeteredStore, IRuntime, IStoreType
 from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
 from trickster.stores.guard import Guarded, guarded
-from trickster.stores.limits import StoreLimits
+from trickster.stores.limits import StoreLimits, StoreUsage
 
 
-@frozen
+@define(eq=False)
 class Cache:
     """
-    One cache of the configuration.
+    One cache of a configuration.
 
+    :ivar options: of which it was made.
     :ivar store: fails never; what goes wrong in it is a miss.
-    :ivar service: to be started with the program, or None.
+    :ivar service: to be started and stopped with it, or None.
     """
 
+    name: str
+    options: CacheOptions
     store: Guarded
     service: IService | None
+    _usage: Callable[[], StoreUsage] | None
+    _unwatch: list[Callable[[], None]] = field(factory=list, init=False)
+
+    def watch(self, metrics: Metrics) -> None:
+        """Expose whether it works, and how full it is."""
+        if self._unwatch:
+            return
+        name, provider = self.name, self.options.store
+        if self._usage is not None:
+            self._unwatch.append(metrics.watch_usage(name, provider, self._usage))
+        self._unwatch.append(metrics.watch(
+            "cache_up", "Whether a cache's store works.",
+            lambda: float(not self.store.is_failing), cache_name=name, provider=provider))
+
+    def unwatch(self) -> None:
+        """Expose it no more."""
+        for unwatch in self._unwatch:
+            unwatch()
+        self._unwatch.clear()
 
 
-def caches(options: Mapping[str, CacheOptions], plugins: Plugins, metrics: Metrics,
-           runtime: IRuntime) -> dict[str, Cache]:
-    """:return: every configured cache, by name; nothing is opened yet."""
-    return {name: _cache(name, one, plugins, metrics, runtime) for name, one in options.items()}
+class Stores(MultiService):
+    """
+    The stores of all configurations that are in effect.
 
+    A cache of equal name and options is the same store from one configuration to the next:
+    what it holds is still there.
+    """
 
-def _cache(name: str, options: CacheOptions, plugins: Plugins, metrics: Metrics,
-           runtime: IRuntime) -> Cache:
-    kind = plugins.load(STORES, options.store, IStoreType)
-    store = checked_store(kind, name, options.plugin, limits_of(options.index), runtime)
-    counters = metrics.store(name, options.store)
-    if IMeteredStore.providedBy(store):
-        store.tell(counters.event)
-        metrics.watch_usage(name, options.store, store.usage)
-    service = store if IService.providedBy(store) else None
-    safe = guarded(store, name, runtime.clock, counters.operation)
-    metrics.watch("cache_up", "Whether a cache's store works.",
-                  lambda: float(not safe.is_failing), cache_name=name, provider=options.store)
-    return Cache(safe, service)
+    def __init__(self, plugins: Plugins, metrics: Metrics, runtime: IRuntime) -> None:
+        super().__init__()
+        self._plugins = plugins
+        self._metrics = metrics
+        self._runtime = runtime
+        self._caches: list[Cache] = []
+
+    def of(self, options: Mapping[str, CacheOptions]) -> dict[str, Cache]:
+        """
+        :return: every cache of a configuration, by name; nothing is opened yet.
+        :raises PluginError: a store cannot be used.
+        """
+        return {name: self._known(name, one) or self._new(name, one)
+                for name, one in options.items()}
+
+    def use(self, caches: Iterable[Cache]) -> None:
+        """Open those that are not open yet, and expose all of them."""
+        for cache in caches:
+            if cache not in self._caches:
+                self._caches.append(cache)
+                if cache.service is not None:
+                    cache.service.setServiceParent(self)
+            cache.watch(self._metrics)
+
+    def keep(self, caches: Iterable[Cache]) -> Deferred[Any]:
+        """
+        Close all but these.
+
+        :return: fires when they are closed.
+        """
+        kept = list(caches)
+        dropped = [cache for cache in self._caches if cache not in kept]
+        self._caches = [cache for cache in self._caches if cache in kept]
+        for cache in dropped:
+            cache.unwatch()
+        return DeferredList([maybeDeferred(cache.service.disownServiceParent)
+                             for cache in dropped if cache.service is not None])
+
+    def _known(self, name: str, options: CacheOptions) -> Cache | None:
+        return next((cache for cache in self._caches
+                     if cache.name == name and cache.options == options), None)
+
+    def _new(self, name: str, options: CacheOptions) -> Cache:
+        kind = self._plugins.load(STORES, options.store, IStoreType)
+        store = checked_store(kind, name, options.plugin, limits_of(options.index),
+                              self._runtime)
+        counters = self._metrics.store(name, options.store)
+        usage = None
+        if IMeteredStore.providedBy(store):
+            store.tell(counters.event)
+            usage = store.usage
+        service = store if IService.providedBy(store) else None
+        safe = guarded(store, name, self._runtime.clock, counters.operation)
+        return Cache(name, options, safe, service, usage)
 
 
 def limits_of(index: IndexOptions) -> StoreLimits:

@@ -111,6 +111,15 @@ class ProxySite(Site):
             return ResourceResponder(self)
         return resource.responder
 
+    def serve(self, resource: IResource) -> None:
+        """
+        Serve something else; requests under way are not disturbed.
+
+        :param resource: as for the constructor.
+        """
+        self.resource = resource
+        self.refusals = PreparedRefusals()
+
     def date(self) -> bytes:
         """:return: the present, as an HTTP date; made once a second."""
         second = int(self._wall())

@@ -71,13 +71,21 @@ class Metrics(Collector):
         """
         return self._stores.setdefault((name, provider), StoreCounters())
 
-    def watch_usage(self, name: str, provider: str, read: Callable[[], StoreUsage]) -> None:
+    def watch_usage(self, name: str, provider: str, read: Callable[[], StoreUsage]
+                    ) -> Callable[[], None]:
         """
         Expose how full a store is.
 
         :param read: called at each scrape, maybe from another thread.
+        :return: exposes it no more, unless another one has taken its place.
         """
         self._usages[name, provider] = read
+
+        def unwatch() -> None:
+            if self._usages.get((name, provider)) is read:
+                del self._usages[name, provider]
+
+        return unwatch
 
     def watch_memo(self, name: str, read: Callable[[], MemoUsage]) -> None:
         """
@@ -96,7 +104,7 @@ class Metrics(Collector):
         return self._probes.setdefault(backend, Histogram(PROBE_BUCKETS))
 
     def watch(self, name: str, documentation: str, read: Callable[[], float],
-              **labels: str) -> None:
+              **labels: str) -> Callable[[], None]:
         """
         Expose a gauge, such as how many flights there are; a later one of equal name and
         labels takes its place.
@@ -104,8 +112,16 @@ class Metrics(Collector):
         :param name: without the C{trickster_} before it.
         :param read: called at each scrape, maybe from another thread.
         :param labels: of closed sets; the same names for each gauge of this name.
+        :return: exposes it no more, unless another one has taken its place.
         """
-        self._gauges[name, tuple(sorted(labels.items()))] = Gauge(documentation, read)
+        key = name, tuple(sorted(labels.items()))
+        gauge = self._gauges[key] = Gauge(documentation, read)
+
+        def unwatch() -> None:
+            if self._gauges.get(key) is gauge:
+                del self._gauges[key]
+
+        return unwatch
 
     def watch_total(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """
@@ -115,10 +131,6 @@ class Metrics(Collector):
         :param read: called at each scrape, maybe from another thread; never less than before.
         """
         self._gauges[name, ()] = Gauge(documentation, read, is_total=True)
-
-    def unwatch(self, name: str, **labels: str) -> None:
-        """Expose a gauge no more."""
-        self._gauges.pop((name, tuple(sorted(labels.items()))), None)
 
     def describe(self) -> Iterable[Metric]:
         """:return: nothing: names are not checked when registering."""
