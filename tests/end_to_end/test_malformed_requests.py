@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -16,6 +17,7 @@ from zope.interface import implementer
 
 from trickster.frontend.limits import ListenerLimits
 from trickster.frontend.listening.listener import Listener
+from trickster.frontend.listening.ports import bound
 from trickster.frontend.site import ProxySite
 from trickster.frontend.tree import ResponderResource
 from trickster.http.h1.head_reader import HeadLimits
@@ -122,7 +124,7 @@ class ListenerCase(TestCase):
 
     def listening(self, limits: ListenerLimits, drain_timeout: float = 0.2) -> Listener:
         site = ProxySite(ResponderResource(self.reader), reactor, limits)  # type: ignore[arg-type]
-        listener = Listener(reactor, site, 0, "127.0.0.1", drain_timeout)
+        listener = Listener(reactor, site, partial(bound, "127.0.0.1", 0), drain_timeout)
         listener.privilegedStartService()
         listener.startService()
         self.addCleanup(listener.stopService)
@@ -258,7 +260,7 @@ class ListenerTests(ListenerCase):
     async def test_port_taken(self) -> None:
         """A port in use fails the start."""
         port = self.listener.address.port
-        other = Listener(reactor, self.listener.site, port, "127.0.0.1")
+        other = Listener(reactor, self.listener.site, partial(bound, "127.0.0.1", port))
         self.assertRaises(CannotListenError, other.privilegedStartService)
 
     async def test_connections_limit(self) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from attrs import evolve
 from twisted.web.resource import IResource
 
+from trickster.compose.runtime import Runtime
 from trickster.config.listeners import ListenerOptions
 from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
 from trickster.frontend.listening.listener import Listener
@@ -20,22 +18,20 @@ from trickster.http.h1.head_reader import HeadLimits
 _OWN_RESERVE = 16
 
 
-def listener(options: ListenerOptions, root: IResource, reactor: Any,
-             events: ConnectionEvents | None = None,
-             wall: Callable[[], float] | None = None) -> Listener:
+def listener(options: ListenerOptions, root: IResource, runtime: Runtime,
+             events: ConnectionEvents | None = None) -> Listener:
     """
     :param root: what is served.
+    :param runtime: gives the socket.
     :param events: is told of connections; None for a listener of our own endpoints, which has
         descriptors where clients have taken all of theirs.
-    :param wall: seconds since the epoch, for dates; the reactor's where None.
     :return: a service; it listens once it is started.
     """
     limits = _limits(options)
     if events is None:
         limits = evolve(limits, reserve=_OWN_RESERVE)
-    site = ProxySite(root, reactor, limits, events or NoEvents(), wall)
-    return Listener(reactor, site, options.port, options.address,
-                    options.drain_timeout)
+    site = ProxySite(root, runtime.reactor, limits, events or NoEvents(), runtime.wall)
+    return Listener(runtime.reactor, site, runtime.listening(options), options.drain_timeout)
 
 
 def _limits(options: ListenerOptions) -> ListenerLimits:

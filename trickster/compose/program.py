@@ -61,8 +61,7 @@ def _listeners(generation: Generation, runtime: Runtime, is_own: bool) -> Iterat
         if (name in _OWN) is not is_own:
             continue
         connections = None if is_own else runtime.metrics.connections
-        made = listener(options, generation.root(name), runtime.reactor, connections,
-                        runtime.wall)
+        made = listener(options, generation.root(name), runtime, connections)
         if connections is not None:
             connections.limit += options.connections_limit
             made.site.overload = runtime.overload

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from random import SystemRandom
 from tempfile import TemporaryFile
 from time import process_time
@@ -24,9 +25,11 @@ from trickster.compose.stores import Stores
 from trickster.compose.threads import Threads
 from trickster.compose.trimming import MemoryTrim, resident, trimmer
 from trickster.config.backends import BackendOptions
+from trickster.config.listeners import ListenerOptions
 from trickster.config.middlewares import MiddlewareOptions
 from trickster.config.model import Configuration
 from trickster.frontend.listening.accepting import descriptors
+from trickster.frontend.listening.ports import bound
 from trickster.frontend.overload import Lateness, Overload
 from trickster.http.origin_url import OriginURL
 from trickster.middleware.compression import Compression, compression
@@ -95,6 +98,10 @@ class Runtime:
             yield MemoryTrim(self.reactor, resident, process_time, trim, self.threads.deferred)
         yield Names(self.reactor, shared_resolver(self.reactor))
         yield self.stores
+
+    def listening(self, options: ListenerOptions) -> Callable[[], socket.socket]:
+        """:return: gives a socket that listens where a listener is to."""
+        return partial(bound, options.address, options.port)
 
     def surroundings(self, middlewares: Mapping[str, MiddlewareOptions]) -> Surroundings:
         """:return: what the backends of a configuration with these middlewares share."""

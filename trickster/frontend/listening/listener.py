@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
@@ -10,11 +12,8 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from trickster.frontend.listening.accepting import Acceptance, ceiling, descriptors
-from trickster.frontend.listening.addresses import interface_of
 from trickster.frontend.listening.ports import EagerPort, HeldPort
 from trickster.frontend.site import ProxySite
-
-_BACKLOG = 4096
 
 
 class Listener(Service):
@@ -24,19 +23,18 @@ class Listener(Service):
     :ivar site: what is served.
     """
 
-    def __init__(self, reactor: Any, site: ProxySite, port: int, interface: str = "",
+    def __init__(self, reactor: Any, site: ProxySite, listening: Callable[[], socket.socket],
                  drain_timeout: float = 30.0, tls: Any = None) -> None:
         """
         :param reactor: with descriptors and time.
-        :param port: 0 for any that is free.
-        :param interface: an IP address; empty for all of them, of IPv6 and IPv4.
+        :param listening: gives, at each start, a socket that listens, most often by
+            L{trickster.frontend.ports.bound}; the listener closes it.
         :param drain_timeout: seconds that open requests have to end on stopping.
         :param tls: an C{IOpenSSLContextFactory}, or None for plain connections.
         """
         self._reactor = reactor
         self.site = site
-        self._port = port
-        self._interface = interface
+        self._socket = listening
         self._drain_timeout = drain_timeout
         self._tls = tls
         self._listening: IListeningPort | None = None
@@ -50,7 +48,7 @@ class Listener(Service):
 
     def privilegedStartService(self) -> None:
         """
-        Bind, while ports below 1024 may still be bound.
+        Get the socket, while ports below 1024 may still be bound.
 
         :raises twisted.internet.error.CannotListenError: the address is taken, or not ours.
         """
@@ -95,7 +93,7 @@ class Listener(Service):
         if self._tls is not None:
             kind = HeldPort
             factory = TLSMemoryBIOFactory(self._tls, False, self.site)
-        port = kind(self._port, factory, _BACKLOG, interface_of(self._interface), self._reactor)
+        port = kind.of(self._socket(), factory, self._reactor)
         limits = self.site.limits
         port.acceptance = self._acceptance = Acceptance(
             self._reactor, self.site, limits.connections, ceiling(descriptors(), limits.reserve),

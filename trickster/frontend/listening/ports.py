@@ -8,19 +8,53 @@ from errno import EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, 
 from typing import Any
 
 from twisted.internet import tcp
+from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from trickster.frontend.listening.accepting import Acceptance
-from trickster.frontend.listening.addresses import take_both
+from trickster.frontend.listening.addresses import interface_of, take_both
 from trickster.net.eager_transport import EagerServer
 from trickster.net.keepalive import find_the_dead
 
 _NO_MORE = frozenset((EAGAIN, EWOULDBLOCK))
 _NOT_THIS_ONE = frozenset((ECONNABORTED, EPERM, EPROTO))
 _NO_DESCRIPTORS = frozenset((EMFILE, ENFILE, ENOBUFS, ENOMEM))
+_BACKLOG = 4096
 _LEAST_AT_ONCE = 20
 # To accept so many takes about 30 ms, in which no other connection has a turn.
 _MOST_AT_ONCE = 512
+
+
+def bound(address: str, port: int) -> socket.socket:
+    """
+    :param address: an IP address; empty for all of them, of IPv6 and IPv4.
+    :param port: 0 for any that is free.
+    :return: a socket that listens, whose options every accepted connection has from it.
+    :raises CannotListenError: the address is taken, or not ours.
+    """
+    host = interface_of(address)
+    try:
+        [(family, _, _, _, place), *_] = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            _listen(made, host, place)
+        except BaseException:
+            made.close()
+            raise
+    except OSError as error:
+        raise CannotListenError(host, port, error) from error
+    return made
+
+
+def _listen(made: socket.socket, host: str, place: Any) -> None:
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    find_the_dead(made)
+    if host == "::":
+        take_both(made)
+    made.bind(place)
+    made.listen(_BACKLOG)
 
 
 class HeldPort(tcp.Port):
@@ -36,13 +70,20 @@ class HeldPort(tcp.Port):
     acceptance: Acceptance | None = None
     _log = Logger()
 
-    def createInternetSocket(self) -> Any:
-        """:return: a socket whose options every accepted connection has from it."""
-        made = super().createInternetSocket()
-        find_the_dead(made)
-        if self.interface == "::":
-            take_both(made)
-        return made
+    @classmethod
+    def of(cls, listening: socket.socket, factory: Any, reactor: Any) -> HeldPort:
+        """
+        :param listening: a socket that listens; it is closed here, and a duplicate used.
+        :param factory: of the connections' protocols.
+        :return: a port that accepts from it once it is started.
+        """
+        # What IReactorSocket.adoptStreamPort does, for a port of this class.
+        try:
+            port: HeldPort = cls._fromListeningDescriptor(
+                reactor, listening.fileno(), listening.family, factory)
+        finally:
+            listening.close()
+        return port
 
     def doRead(self) -> None:
         """Clients are in the backlog."""
