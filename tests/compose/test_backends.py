@@ -11,7 +11,8 @@ from tests.compose.backendcase import BackendCase
 from tests.ranges.deltarig import FORM, NOW, range_request
 from trickster.bodies import Pieces
 from trickster.errors import Reason
-from trickster.messages import FastForward, Headers, Octets, Request, Response, Status
+from trickster.interfaces import IResponder
+from trickster.messages import FastForward, Headers, Octets, Principal, Request, Response, Status
 from trickster.observability.access import Observed
 from trickster.origins.prometheus import Prometheus, PrometheusOptions
 from trickster.origins.promrange import PrometheusRange
@@ -157,6 +158,31 @@ class RoutedTests(BackendCase):
                              ("x", "prometheus", placed))
             self.assertEqual(span.place.in_frontend, is_counted)
             self.assertEqual(span.target, path + b"?query=up&time=9")
+
+
+class PrincipalTests(BackendCase):
+    """Whom an authenticator has found a request to come from is part of every key."""
+
+    def asks(self, backend: IResponder, request: Request, origin: Any) -> list[int]:
+        """:return: how often the origin was asked after each of several principals."""
+        asked = []
+        ann, bob = Principal("ann"), Principal("bob")
+        for who in (ann, ann, bob, ann, bob, None, Principal("ann", (("role", "admin"),)), None):
+            self.ask(backend, evolve(request, identity=who))
+            asked.append(len(origin.requests))
+        return asked
+
+    def test_objects(self) -> None:
+        """No principal gets what another one was answered, nor what anyone is."""
+        self.web.script = [_fresh() for _ in range(9)]
+        backend = self.backend("reverseproxycache")
+        self.assertEqual(self.asks(backend, _request(b"GET"), self.web), [1, 1, 2, 2, 2, 3, 4, 4])
+
+    def test_ranges(self) -> None:
+        """So it is with ranges."""
+        backend = self.backend("prometheus", fast_forward_disable=True)
+        request = range_request(NOW - 600, NOW)
+        self.assertEqual(self.asks(backend, request, self.prometheus), [1, 1, 2, 2, 2, 3, 4, 4])
 
 
 class ObjectTests(BackendCase):

@@ -18,7 +18,8 @@ from trickster.keys.cache_key import (
     path_prefix,
 )
 from trickster.keys.form_fields import UnreadableBody
-from trickster.messages import Headers, MalformedParams, Params, Request
+from trickster.keys.identity import Identity
+from trickster.messages import Headers, MalformedParams, Params, Principal, Request
 from trickster.routes import Aligned
 
 PARTS = st.lists(st.one_of(st.none(), st.binary(max_size=5)), max_size=5)
@@ -42,6 +43,28 @@ class FramingTests(SynchronousTestCase):
         """Framed texts are equal only for equal sequences."""
         self.assertEqual(framed(one) == framed(two), one == two)
         self.assertEqual(digest(one) == digest(two), one == two)
+
+
+class PrincipalTests(SynchronousTestCase):
+    """Requests of different principals have different keys."""
+
+    def test_each(self) -> None:
+        """Name and claims count, whichever way they are cut; purging a path takes all."""
+        principals = [None, Principal("a"), Principal("ab"), Principal("a", (("b", ""),)),
+                      Principal("a", (("", "b"),)), Principal("")]
+        for rules in (KeyRules("p"), KeyRules("p", form=True)):
+            keys = [key_of(rules, Request(b"GET", b"/a?x=1", identity=who)) for who in principals]
+            self.assertEqual(len(set(keys)), len(principals))
+            for each in keys:
+                self.assertTrue(each.startswith(path_prefix("p", b"/a")))
+
+    def test_with_fields(self) -> None:
+        """They count beside the fields that tell who asks."""
+        identity = Identity(frozenset((b"x-tenant",)))
+        told = {identity.of_request(Request(b"GET", b"/", Headers(pairs), identity=who))
+                for pairs in ((), ((b"X-Tenant", b"1"),))
+                for who in (None, Principal("a"), Principal("b"))}
+        self.assertEqual(len(told), 6)
 
 
 class PlainKeyTests(SynchronousTestCase):

@@ -86,7 +86,7 @@ class ProgressiveProxy:
         asked = request_directives(headers)
         if not _UNSHARED_DIRECTIVES.isdisjoint(asked.values):
             return None
-        return digest((request.authority, request.target, self.identity.of(headers),
+        return digest((request.authority, request.target, self.identity.of_request(request),
                        *map(headers.joined, _TELLING)))
 
     async def _response_of(self, request: Request, result: FillResult[_Head],

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from trickster.keys.form_fields import field_values
 from trickster.keys.parameters import counted_pairs, counted_pieces
-from trickster.messages import Params, Request, parsed_query
+from trickster.messages import Params, Principal, Request, parsed_query
 from trickster.routes import Aligned
 
 ALL_PARAMS = ("*",)
@@ -80,13 +80,22 @@ def key_of(rules: KeyRules, request: Request, body: bytes | None = None,
         C{form_fields}.
     """
     authority = request.authority if rules.with_authority else b""
-    if body is None and not rules.form:
+    if body is None and not rules.form and request.identity is None:
         is_short = len(request.target) + len(authority) <= _LONGEST_REMEMBERED
         return (_read_key if is_short else _new_read_key)(rules, authority, request.target)
     method = b"GET" if request.method in READ_ONLY or rules.form else request.method
     parts = (_canonical_params(rules, (params or merged(rules, request, body)).params)
              if rules.form else _raw_parts(rules, request, body))
-    return path_prefix(rules.prefix, request.path, authority) + digest((method, *parts))
+    key = digest((method, *parts))
+    if request.identity is not None:
+        key = digest((key.encode("ascii"), *principal_parts(request.identity)))
+    return path_prefix(rules.prefix, request.path, authority) + key
+
+
+def principal_parts(principal: Principal) -> tuple[bytes, ...]:
+    """:return: the parts of a key that are others for every other principal."""
+    parts = (principal.name, *(text for claim in principal.claims for text in claim))
+    return tuple(text.encode("utf-8", "surrogatepass") for text in parts)
 
 
 def _new_read_key(rules: KeyRules, authority: bytes, target: bytes) -> str:

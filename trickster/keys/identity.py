@@ -10,8 +10,8 @@ from attrs import Factory, field, frozen
 from trickster.http.fields import FORWARDING_FIELDS
 from trickster.http.forwarded import counted_value, elements
 from trickster.identity import ADDRESS_HEADERS, IDENTITY_HEADERS
-from trickster.keys.cache_key import digest
-from trickster.messages import Headers, Pair
+from trickster.keys.cache_key import digest, principal_parts
+from trickster.messages import Headers, Pair, Request
 from trickster.remembering import remembered
 
 _FORWARDED = b"forwarded"
@@ -53,6 +53,16 @@ class Identity:
         said = [(name, counted_value(name, request)) for name in sorted(
             request.among(self.names))]
         return _digest(tuple([pair for pair in said if pair[1] is not None]))
+
+    def of_request(self, request: Request) -> bytes | None:
+        """
+        :return: the same for a whole request, of which an authenticator may have found out
+            whom it comes from: then that counts as well.
+        """
+        said = self.of(request.headers)
+        if request.identity is None:
+            return said
+        return digest((said, *principal_parts(request.identity))).encode("ascii")
 
 
 NO_IDENTITY = Identity()

@@ -297,7 +297,8 @@ def _with_extent(response: Response, lookup: Lookup) -> Response:
 def _memo_key(request: Request) -> Hashable | None:
     """:return: all that an answer may depend on, or None for a request not remembered."""
     pairs = request.headers.pairs
-    if (request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED
+    if (request.method != b"GET" or request.identity is not None
+            or len(request.target) > _LONGEST_REMEMBERED
             or sum([len(value) for _, value in pairs]) > _LONGEST_REMEMBERED):
         return None
     return request.target, request.authority, pairs

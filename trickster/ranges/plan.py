@@ -149,14 +149,14 @@ def entry_key(query: TimeRangeQuery, policy: RangePolicy) -> str:
     request = query.request
     phase = str(query.extent.start_ns % query.step_ns) if policy.phase else ""
     return _entry_key(policy.prefix, request.path, query.key, phase,
-                      policy.identity.of(request.headers) or b"")
+                      policy.identity.of_request(request) or b"")
 
 
 @remembered(8 << 20)
 def _entry_key(prefix: str, path: bytes, key: str, phase: str, identity: bytes) -> str:
     """
     :param phase: start modulo step, or empty where ranges are aligned.
-    :param identity: who asks, as from L{Identity.of}, or empty.
+    :param identity: who asks, as from L{Identity.of_request}, or empty.
     """
     text = key.encode("utf-8", "surrogateescape")
     return path_prefix(prefix, path, kind="dpc") + digest((text, phase.encode(), identity))

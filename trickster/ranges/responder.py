@@ -82,7 +82,8 @@ class RangeResponder:
         """:return: what the hit memo knows the request by, or None where it does not."""
         headers = request.headers
         policy = self._policy
-        if request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED:
+        if (request.method != b"GET" or len(request.target) > _LONGEST_REMEMBERED
+                or request.identity is not None):
             return None
         if policy.overrides.are_in(headers):
             return None
