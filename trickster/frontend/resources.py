@@ -385,7 +385,7 @@ class ResourceResponder:
         channel = RenderingChannel(request.peer, self.site)
         channel.render(request, octets)
         if channel.instead is not None:
-            return await channel.instead.respond(evolve(request, body=Octets(octets)))
+            return await channel.instead.respond(request.with_body(Octets(octets)))
         return await channel.response()
 
 

@@ -134,7 +134,7 @@ class Rewriting:
 
     def response(self, response: Response) -> Response:
         """:return: the response as caches and clients are to see it."""
-        return evolve(response, headers=changed_headers(
+        return response.with_headers(changed_headers(
             response.headers, self.response_headers))
 
 
@@ -175,7 +175,7 @@ class AnswerHeaders:
         response = await self.inner.respond(request)
         headers = response.headers
         missing = tuple(change for change in self.todo if not _is_there(change, headers))
-        return evolve(response, headers=changed_headers(headers, missing))
+        return response.with_headers(changed_headers(headers, missing))
 
 
 def _is_there(change: Change, headers: Headers) -> bool:

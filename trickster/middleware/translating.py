@@ -112,7 +112,7 @@ async def _with_form(request: Request) -> Request:
         octets = await read_all(request.body, LONGEST_PARAMS)
     except BodyTooLarge as error:
         raise RequestTooLarge(str(error)) from error
-    return evolve(request, body=Octets(bytes(octets)))
+    return request.with_body(Octets(bytes(octets)))
 
 
 def _is_form(request: Request) -> bool:
@@ -137,7 +137,7 @@ def _asked(request: Request, params: Params, translation: Translation) -> Reques
     if translation.accept is not None:
         headers = headers.with_set(b"Accept", translation.accept)
     if translation.params == params and translation.path == request.path:
-        return evolve(request, headers=headers)
+        return request.with_headers(headers)
     encoded = translation.params.encode()
     if _form(request):
         return evolve(request, target=translation.path, headers=headers,

@@ -27,4 +27,4 @@ class WithReason:
         response = await self.inner.respond(request)
         if response.outcome.reason is not Reason.PROXY_PATH:
             return response
-        return evolve(response, outcome=evolve(response.outcome, reason=self.reason))
+        return response.with_outcome(evolve(response.outcome, reason=self.reason))

@@ -137,7 +137,7 @@ class ObjectCache:
         if request.method not in READ_ONLY:
             whole = await self._runtime.in_flight.request_body(
                 request.body, self.options.max_request_body_bytes)
-            body, request = whole.octets, evolve(request, body=whole)
+            body, request = whole.octets, request.with_body(whole)
         try:
             lookup = lookup_of(request, body, self.options)
         except MalformedParams:
@@ -154,7 +154,7 @@ class ObjectCache:
             self._keep_hit(memo_key, lookup.key, response)
         if response.outcome.reason is not Reason.KEY_MISS or not self._is_store_failing:
             return response
-        return evolve(response, outcome=evolve(response.outcome, reason=Reason.STORE_ERROR))
+        return response.with_outcome(evolve(response.outcome, reason=Reason.STORE_ERROR))
 
     @property
     def _is_store_failing(self) -> bool:
@@ -215,7 +215,7 @@ class ObjectCache:
         if lookup.request.method != b"HEAD":
             return await self._fetching.response_alone(lookup, Found(None, lookup.key))
         response = await self._inner.respond(forwarded_request(lookup, self.options))
-        return evolve(response, outcome=Outcome(
+        return response.with_outcome(Outcome(
             Engine.OBJECT, Status.KEY_MISS, Reason.REQUEST_NO_STORE,
             origin_status=response.status))
 
@@ -253,13 +253,13 @@ class ObjectCache:
             await self._storage.drop(lookup, stored)
         reason = Reason.KEY_MISS if stored is None else why_validated(
             stored, lookup, self._clock.seconds(), self.options)
-        return evolve(response, outcome=Outcome(
+        return response.with_outcome(Outcome(
             Engine.OBJECT, Status.KEY_MISS, reason, origin_status=response.status))
 
     async def _pass(self, request: Request, reason: Reason) -> Response:
         response = await self._inner.respond(request)
         await self._runtime.invalidation.after(request, response)
-        return evolve(response, outcome=Outcome(
+        return response.with_outcome(Outcome(
             Engine.OBJECT, Status.PROXY_ONLY, reason, origin_status=response.status))
 
     async def invalidate(self, target: bytes, authority: bytes) -> None:
@@ -291,7 +291,7 @@ def _with_extent(response: Response, lookup: Lookup) -> Response:
     """:return: the response, saying so where alignment made the extent another one."""
     if lookup.merged is None or lookup.merged.extent is None:
         return response
-    return evolve(response, outcome=evolve(response.outcome, aligned=lookup.merged.extent))
+    return response.with_outcome(evolve(response.outcome, aligned=lookup.merged.extent))
 
 
 def _memo_key(request: Request) -> Hashable | None:
@@ -310,5 +310,5 @@ def _with_status(response: Response) -> Response:
     if response.status < 400 or outcome.stored or outcome.status not in _ASKED:
         return response
     reason = Reason.ORIGIN_STATUS if outcome.reason is Reason.KEY_MISS else outcome.reason
-    return evolve(response, outcome=evolve(
+    return response.with_outcome(evolve(
         outcome, status=passed_status(response.status), reason=reason))

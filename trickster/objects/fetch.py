@@ -230,7 +230,7 @@ class Fetch:
             await self._storage.drop(self.lookup, plan.stored)
         status = passed_status(response.status) if response.status >= 400 else Status.KEY_MISS
         outcome = self.outcome(status, response, reason)
-        self.fill.release(evolve(response, outcome=evolve(outcome, missed=plan.reason)))
+        self.fill.release(response.with_outcome(evolve(outcome, missed=plan.reason)))
 
     def outgrow(self, stream: Callable[[], None]) -> None:
         """

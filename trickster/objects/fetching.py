@@ -155,7 +155,7 @@ class Fetcher:
         octets = b"".join(body.buffer.in_memory()) if is_examined else b""
         unkept = self._unkept(octets) if is_examined else None
         if unkept is not None:
-            await fetch.release(evolve(response, body=Octets(octets)), unkept)
+            await fetch.release(response.with_body(Octets(octets)), unkept)
             return
         fresh = evolve(head, parts=whole_part(body.buffer.in_memory()), length=body.size)
         await fetch.complete(fresh, outcome, exchange.is_first_hand)
@@ -176,12 +176,12 @@ class Fetcher:
         try:
             changed = transform(octets)
         except Undecodable as error:
-            await fetch.release(evolve(response, body=Octets(octets)), error.reason)
+            await fetch.release(response.with_body(Octets(octets)), error.reason)
             return
         reason = self._unkept(octets) or self._policy.why_not_stored(
             fetch.lookup, response, head.policy)
         if reason is not None:
-            await fetch.release(evolve(response, body=Octets(changed)), reason)
+            await fetch.release(response.with_body(Octets(changed)), reason)
             return
         parts = whole_part((changed,) if changed else ())
         await _complete(fetch, exchange, evolve(head, parts=parts, length=len(changed)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import define, evolve
+from attrs import define
 from twisted.internet.defer import Deferred
 
 from trickster.collapsing.waiters import settled
@@ -48,7 +48,7 @@ class PartialFetcher:
             return None
         if plan.missing:
             return await fetch.anew()
-        await fetch.release(evolve(response, body=Octets(octets)), Reason.STATUS_NOT_STORABLE)
+        await fetch.release(response.with_body(Octets(octets)), Reason.STATUS_NOT_STORABLE)
         return None
 
     async def fetch_separately(self, fetch: Fetch) -> Fetch | None:

@@ -105,7 +105,7 @@ def conditional_request(lookup: Lookup, stored: StoredResponse, options: ObjectO
     request = fetch_request(lookup, options)
     gone = CONDITIONS if not stored.is_whole else (*CONDITIONS, b"range")
     headers = request.headers.without(*gone).with_added(*validators(stored.headers))
-    return evolve(request, headers=headers)
+    return request.with_headers(headers)
 
 
 def range_request(lookup: Lookup, stored: StoredResponse, missing: Sequence[Span],
@@ -121,7 +121,7 @@ def range_request(lookup: Lookup, stored: StoredResponse, missing: Sequence[Span
     request = fetch_request(lookup, options)
     headers = request.headers.without(*CONDITIONS, b"range").with_added(
         (b"Range", range_field(missing)), (b"If-Range", validator))
-    return evolve(request, headers=headers)
+    return request.with_headers(headers)
 
 
 def _canonical(lookup: Lookup, options: ObjectOptions) -> Request:

@@ -166,7 +166,7 @@ def _verdict(reply: Reply) -> Verdict:
 def _bodyless(response: Response, length: int | None) -> Response:
     if length is None:
         return response
-    return evolve(response, headers=response.headers.with_added(
+    return response.with_headers(response.headers.with_added(
         (b"Content-Length", b"%d" % length)))
 
 

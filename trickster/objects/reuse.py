@@ -114,7 +114,7 @@ def plan_anew(plan: FetchPlan, options: ObjectOptions) -> FetchPlan:
     """:return: what to ask instead where what is stored turned out to be of no use."""
     request = fetch_request(plan.lookup, options)
     if plan.stored is not None:
-        request = evolve(request, headers=request.headers.without(
+        request = request.with_headers(request.headers.without(
             b"if-none-match", b"if-modified-since"))
     return evolve(plan, request=request, stored=None, missing=(), reason=Reason.STALE)
 

@@ -125,7 +125,7 @@ class Observed:
         request, span = exchange.request, exchange.span
         response = refusal(error, _path(request, span), span.place.spelling)
         headers = response.headers.with_added(*result_fields(response.outcome))
-        return evolve(response, headers=headers)
+        return response.with_headers(headers)
 
     def _since(self, started: float) -> float:
         # The clock may have been set back meanwhile.

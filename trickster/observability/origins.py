@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import define, evolve, field
+from attrs import define, field
 from zope.interface import implementer
 
 from trickster.errors import UpstreamError
@@ -48,7 +48,7 @@ class CountedOrigin:
         if IDuplex.providedBy(body):
             self.outages.answered()
             return response
-        return evolve(response, body=_Counted(body, self))
+        return response.with_body(_Counted(body, self))
 
     def _begun(self, request: Request) -> float:
         if request.noted is None:

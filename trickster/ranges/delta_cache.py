@@ -184,7 +184,7 @@ class DeltaCache:
         outcome = Outcome(Engine.DELTA, passed_status(response.status), Reason.ORIGIN_STATUS,
                           fetched=fetched.own, failed=tuple(e for e, _ in fetched.failures),
                           origin_status=response.status)
-        raise NotADataset(Reason.ORIGIN_STATUS, "", evolve(response, outcome=outcome))
+        raise NotADataset(Reason.ORIGIN_STATUS, "", response.with_outcome(outcome))
 
 
 def _has_no_response(failure: NotADataset) -> bool:

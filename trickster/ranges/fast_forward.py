@@ -166,7 +166,7 @@ class NewestSamples:
             octets: Any = await reservation.read_all(response.body, _LARGEST)
         finally:
             response.body.close()
-        response = evolve(response, body=Octets(octets))
+        response = response.with_body(Octets(octets))
         dataset: Dataset = await self._offloading.computed(
             len(octets), decoded, self._dialect.decode_newest, query, response)
         is_for_all = not response.is_doubtful and not_for_others(

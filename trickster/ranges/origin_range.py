@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import define, field
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -71,8 +71,8 @@ class OriginRange:
             response.body, _LARGEST_REFUSAL if is_refusal else self._policy.max_answer_bytes)
         if is_refusal:
             raise NotADataset(Reason.ORIGIN_STATUS, "",
-                              evolve(response, body=Octets(bytes(octets))))
-        response = evolve(response, body=Octets(octets))
+                              response.with_body(Octets(bytes(octets))))
+        response = response.with_body(Octets(octets))
         reason = self._not_for_others(response)
         if reason is not None:
             raise NotADataset(reason, reason.value, response)

@@ -54,8 +54,8 @@ class PassThrough:
         response = await self._upstream.respond(request.with_body(Octets(body.octets)))
         is_error = response.outcome.status is Status.PROXY_ERROR
         if transform is not None and response.status == 200:
-            response = evolve(response, body=await self._transformed(response, transform))
-        return evolve(response, outcome=evolve(
+            response = response.with_body(await self._transformed(response, transform))
+        return response.with_outcome(evolve(
             response.outcome, status=Status.PROXY_ERROR if is_error else Status.PROXY_ONLY,
             reason=reason, detail="" if detail == reason.value else detail))
 
@@ -88,7 +88,7 @@ class PassThrough:
             self.in_flight.count(body)
         except BodyTooLarge as over:
             return await self.respond(request, over.reason)
-        return evolve(response, body=body)
+        return response.with_body(body)
 
     async def _transformed(self, response: Response, transform: Transform) -> Octets:
         async def change(octets: bytes) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from trickster.errors import BadRequest
 from trickster.messages import Headers, Octets, Outcome, Request, Response
 
@@ -29,7 +27,7 @@ def counted_down(request: Request) -> Request | Response:
     left = min(int(said[0][:_MOST_DIGITS]), _MOST)
     if left == 0:
         return _echo(request) if request.method == b"TRACE" else _options()
-    return evolve(request, headers=request.headers.with_set(b"Max-Forwards", b"%d" % (left - 1)))
+    return request.with_headers(request.headers.with_set(b"Max-Forwards", b"%d" % (left - 1)))
 
 
 def _echo(request: Request) -> Response:

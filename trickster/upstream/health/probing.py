@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import Factory, define, evolve, field
+from attrs import Factory, define, field
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -140,4 +140,4 @@ class HealthCheck(Service):
 
 def _fresh(request: Request) -> Request:
     # A body is read once; the plan's is asked for again and again.
-    return evolve(request, body=Octets(octets_of(request.body) or b""))
+    return request.with_body(Octets(octets_of(request.body) or b""))
