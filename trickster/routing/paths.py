@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import chain
 from urllib.parse import unquote_to_bytes
 
@@ -174,11 +174,10 @@ class ByClarity:
         return (self.clear if self.is_clear(request) else self.passing).respond(request)
 
 
-@implementer(IResponder)
-@define(eq=False)
-class BackendPaths:
+@frozen(eq=False)
+class PathLookup:
     """
-    Sends requests to the responders of the paths of one backend.
+    Which path of a backend a request is for.
 
     :ivar place: the backend as a whole, without any path.
     :ivar is_within: whether all its paths are within one of the origin's, which none may
@@ -188,51 +187,45 @@ class BackendPaths:
     place: Place
     is_within: bool
     _table: PathTable[list[RoutedEntry]] = field(repr=False)
-    _remembered: Callable[[bytes, str], Routed] = field(init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        find = partial(_found, self.place, self.is_within, self._table)
-        self._remembered = lru_cache(REMEMBERED_PATHS)(find)
-
-    @classmethod
-    def of(cls, place: Place, entries: Sequence[RoutedEntry], is_within: bool = False
-           ) -> BackendPaths:
-        """:return: a responder for these paths; of equal ones the first wins."""
-        return cls(place, is_within, _path_table(entries))
-
-    def respond(self, request: Request) -> Awaitable[Response]:
-        """
-        Pass a request on to the responder of its path.
-
-        :return: an awaitable of the answer; where there is no path, it raises.
-        """
-        path, method = request.path, request.method.decode("latin-1")
-        is_short = len(path) <= LONGEST_REMEMBERED
-        return dispatched(request, (self._remembered if is_short else self.find)(path, method))
 
     def find(self, path: bytes, method: str) -> Routed:
         """
         :param path: as the backend knows it, and as on the wire, without the query.
         :return: where the request goes.
         """
-        return _found(self.place, self.is_within, self._table, path, method)
+        if is_too_long(path):
+            return TOO_LONG
+        read = readings(path)
+        if read is None:
+            return _TOO_MANY
+        if self.is_within and read.climbs:
+            return _OUTSIDE
+        return _found_in_all([self._find_once(one, method) for one in read.paths], read)
+
+    def _find_once(self, path: bytes, method: str) -> RoutedEntry | NoRoute | WrongMethod:
+        """
+        :return: an entry of the best path; others do not matter, even if they take the method.
+            Only preflights go to any entry that takes them, since origins decide about
+            what scripts may do.
+        """
+        groups = list(self._table.matching(path))
+        if not groups:
+            return NO_ROUTE
+        best = groups[0]
+        found = _taking(best, method)
+        if found is not None:
+            return found
+        is_local = any(entry.is_local for entry in best)
+        preflight = None if is_local else _taking(chain.from_iterable(groups), "OPTIONS")
+        if preflight is None:
+            return WrongMethod(_allowed(best), self.place, is_local=is_local)
+        if method == "OPTIONS":
+            return preflight
+        return WrongMethod(_allowed(best, "OPTIONS"), self.place)
 
 
-def _found(place: Place, is_within: bool, table: PathTable[list[RoutedEntry]], path: bytes,
-           method: str) -> Routed:
-    if is_too_long(path):
-        return TOO_LONG
-    read = readings(path)
-    if read is None:
-        return _TOO_MANY
-    if is_within and read.climbs:
-        return _OUTSIDE
-    return _found_in_all(place, [_found_once(place, table, one, method) for one in read.paths],
-                         read)
-
-
-def _found_in_all(place: Place, found: Sequence[RoutedEntry | NoRoute | WrongMethod],
-                  read: Readings) -> Routed:
+def _found_in_all(found: Sequence[RoutedEntry | NoRoute | WrongMethod], read: Readings
+                  ) -> Routed:
     """
     :param found: where each reading of a path leads.
     :return: where the first one does; but what is kept from the origin is so in every reading.
@@ -250,27 +243,45 @@ def _found_in_all(place: Place, found: Sequence[RoutedEntry | NoRoute | WrongMet
     return Found(first, is_clear=not read.is_odd and all(other is first for other in others))
 
 
-def _found_once(place: Place, table: PathTable[list[RoutedEntry]], path: bytes, method: str
-                ) -> RoutedEntry | NoRoute | WrongMethod:
-    """
-    :return: an entry of the best path; others do not matter, even if they take the method.
-        Only preflights go to any entry that takes them, since origins decide about
-        what scripts may do.
-    """
-    groups = list(table.matching(path))
-    if not groups:
-        return NO_ROUTE
-    best = groups[0]
-    found = _taking(best, method)
-    if found is not None:
-        return found
-    is_local = any(entry.is_local for entry in best)
-    preflight = None if is_local else _taking(chain.from_iterable(groups), "OPTIONS")
-    if preflight is None:
-        return WrongMethod(_allowed(best), place, is_local=is_local)
-    if method == "OPTIONS":
-        return preflight
-    return WrongMethod(_allowed(best, "OPTIONS"), place)
+@implementer(IResponder)
+@define(eq=False)
+class BackendPaths:
+    """Sends requests to the responders of the paths of one backend."""
+
+    _lookup: PathLookup
+    _remembered: Callable[[bytes, str], Routed] = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._remembered = lru_cache(REMEMBERED_PATHS)(self._lookup.find)
+
+    @classmethod
+    def of(cls, place: Place, entries: Sequence[RoutedEntry], is_within: bool = False
+           ) -> BackendPaths:
+        """
+        :param place: the backend as a whole, without any path.
+        :param is_within: as for L{PathLookup}.
+        :return: a responder for these paths; of equal ones the first wins.
+        """
+        return cls(PathLookup(place, is_within, _path_table(entries)))
+
+    @property
+    def place(self) -> Place:
+        """The backend as a whole, without any path."""
+        return self._lookup.place
+
+    def respond(self, request: Request) -> Awaitable[Response]:
+        """
+        Pass a request on to the responder of its path.
+
+        :return: an awaitable of the answer; where there is no path, it raises.
+        """
+        path, method = request.path, request.method.decode("latin-1")
+        find = self._remembered if len(path) <= LONGEST_REMEMBERED else self.find
+        return dispatched(request, find(path, method))
+
+    def find(self, path: bytes, method: str) -> Routed:
+        """See L{PathLookup.find}."""
+        return self._lookup.find(path, method)
 
 
 def stripped(target: bytes, strip: int) -> bytes:
