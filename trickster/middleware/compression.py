@@ -26,7 +26,6 @@ from trickster.remembering import remembered
 SMALLEST = 512
 
 _EVENTS = b"text/event-stream"
-_NO_TYPES: frozenset[bytes] = frozenset()
 _PARTIAL = 206  # a part of what could have been coded whole
 _CODED = frozenset((200, 201, 202, 203, _PARTIAL, 207))
 _UNMODIFIED = 304
@@ -113,26 +112,18 @@ def compressible(types: Iterable[str]) -> frozenset[bytes]:
     return frozenset(kind.strip().lower().encode("utf-8") for kind in types) - {_EVENTS}
 
 
-def types_of_place(request: Request) -> frozenset[bytes]:
-    """
-    :return: the media types that are worth coding, as the backend says that has answered a
-        request; none where no backend has.
-    """
-    span = request.span
-    return _NO_TYPES if span is None else span.place.compressible
-
-
 @implementer(IResponder)
 @frozen(eq=False)
 class Compressing:
     """
     Puts a content coding on the answers of an inner responder, where that is worth it.
 
-    :ivar types: tells the media types that are, in lower case, once a request is answered.
+    :ivar types: media types that are, in lower case; those of the backend that has answered
+        where None.
     """
 
     inner: IResponder
-    types: Callable[[Request], frozenset[bytes]]
+    types: frozenset[bytes] | None
     shared: Compression
     clock: IReactorTime
 
@@ -157,12 +148,16 @@ class Compressing:
         """:return: whether some client would get a coded answer to this request."""
         status, headers = response.status, response.headers
         if status != _UNMODIFIED:
-            if not _may_be_coded(status):
+            if status not in _CODED and not _may_be_coded(status):
                 return False
-            length = _known_length(request, response)
+            body = response.body
+            length = (len(body.octets) if type(body) is Octets and request.method != b"HEAD"
+                      else _known_length(request, response))
             if length is not None and length < SMALLEST and status != _PARTIAL:
                 return False
-        types = self.types(request)
+        types, span = self.types, request.span
+        if types is None and span is not None:
+            types = span.place.compressible
         if not types:
             return False
         if status == _UNMODIFIED:
@@ -274,10 +269,8 @@ class CompressionType:
              ) -> IResponder:
         """See L{IMiddlewareType.wrap}."""
         shared: Compression = runtime.shared(self.name, Compression)
-        if options.types is None:
-            return Compressing(inner, types_of_place, shared, runtime.clock)
-        types = compressible(options.types)
-        return Compressing(inner, lambda _: types, shared, runtime.clock)
+        types = None if options.types is None else compressible(options.types)
+        return Compressing(inner, types, shared, runtime.clock)
 
 
 compression = CompressionType()

@@ -103,22 +103,31 @@ class Observed:
 
     def _observed(self, request: Request, span: Span, response: Response, started: float
                   ) -> Response:
-        outcome = response.outcome
-        to_headers = self._since(started)
-        exchange = _Exchange(request, span, response.status, outcome, started, to_headers)
-        body = response.body
-        if request.method == b"HEAD" or response.status in (204, 304):
-            self._finish(exchange, 0, to_headers)
+        outcome, body, status = response.outcome, response.body, response.status
+        to_headers = self._seconds() - started
+        if to_headers < 0:
+            to_headers = 0.0  # as in _since, without a call
+        octets: int | None = None
+        if request.method == b"HEAD" or status in (204, 304):
+            octets = 0
         elif type(body) is Octets:
-            self._finish(exchange, len(body.octets), to_headers)
+            octets = len(body.octets)
+        if octets is not None:
+            place = span.place
+            counters = self._counters.get(place) or self._counters_of(place)
+            counters.count(request.method, status, outcome, to_headers, to_headers, octets)
+            if self.access_log is not None:
+                self._log(_Exchange(request, span, status, outcome, started, to_headers),
+                          octets, to_headers)
         else:
             kind = _CountedDuplex if IDuplex.providedBy(body) else _CountedBody
-            body = kind(body, self, exchange)
+            body = kind(body, self, _Exchange(
+                request, span, status, outcome, started, to_headers))
         told = response.headers
         # Small hits have the very same fields and outcome time and again.
         is_repeated = outcome.status is Status.HIT and type(response.body) is Octets
         headers = told.derived(_telling, outcome) if is_repeated else _telling(told, outcome)
-        return Response(response.status, headers, body, outcome, response.phrase)
+        return Response(status, headers, body, outcome, response.phrase)
 
     def instead(self, exchange: _Exchange, error: RequestError) -> Response:
         """:return: what a client is told that has seen nothing yet of an answer that broke."""
@@ -140,11 +149,16 @@ class Observed:
         counters = self._counters.get(place) or self._counters_of(place)
         counters.count(exchange.request.method, exchange.status, exchange.outcome,
                        exchange.to_headers, to_end, octets)
-        if self.access_log is not None:
-            self.access_log.write(AccessEntry(
-                _as_answered(exchange), counters.labels, exchange.status, exchange.outcome,
-                octets, exchange.to_headers, to_end,
-                form_of(exchange.request, exchange.span) if place.has_forms else b""))
+        self._log(exchange, octets, to_end)
+
+    def _log(self, exchange: _Exchange, octets: int, to_end: float) -> None:
+        if self.access_log is None:
+            return
+        place = exchange.span.place
+        self.access_log.write(AccessEntry(
+            _as_answered(exchange), self._counters[place].labels, exchange.status,
+            exchange.outcome, octets, exchange.to_headers, to_end,
+            form_of(exchange.request, exchange.span) if place.has_forms else b""))
 
     def _counters_of(self, place: Place) -> RouteCounters:
         labels = RouteLabels(place.backend, place.provider, place.path, place.in_frontend)

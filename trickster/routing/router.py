@@ -149,7 +149,14 @@ class Router:
 
         :return: an awaitable of the answer.
         """
-        return dispatched(request, self._routed(request))
+        routed = self._routed(request)
+        if type(routed) is not Found or routed.strip:
+            return dispatched(request, routed)
+        # The same without a call, for most requests.
+        span = request.span
+        if span is not None:
+            span.place, span.target = routed.entry.place, request.target
+        return routed.responder.respond(request)
 
     def refused(self, request: Request, error: RequestError) -> Awaitable[Response]:
         """See L{IRefuser.refused}: the error is raised, once it is known for which place."""
