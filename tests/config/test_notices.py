@@ -56,7 +56,6 @@ HARMLESS = {
                       "filesystem", "bbolt", "badger", "redis"},
     "caches.<name>.index": {"flush_interval", "index_expiry", "max_size_backoff_bytes",
                             "max_size_backoff_objects"},
-    "caches.<name>.memory": {"num_counters"},
     "backends.<name>": {"chunk_read_concurrency_limit", "chunk_write_concurrency_limit",
                         "max_capture_bytes", "max_fanout_capture_bytes", "latency_min",
                         "latency_max", "replica_group", "tracing_name", "rule_name", "alb"},

@@ -14,9 +14,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
-from trickster.config.caches import MemoryOptions
 from trickster.stores.limits import StoreLimits
-from trickster.stores.memory import OVERHEAD, MemoryStore, memory
+from trickster.stores.memory import OVERHEAD, MemoryOptions, MemoryStore, memory
 from trickster.testing.doubles import at_once
 from trickster.testing.runtime import FakeRuntime
 from trickster.testing.stores import (

@@ -30,16 +30,6 @@ class IndexOptions:
 
 
 @frozen(kw_only=True)
-class MemoryOptions:
-    """A cache in this process."""
-
-    max_size_bytes: int = setting(
-        512 << 20, "Most octets in the cache; the smaller of this and index.max_size_bytes.",
-        unit="size")
-    num_counters: int = later(500_000, "Size of the original's admission filter.", minimum=0)
-
-
-@frozen(kw_only=True)
 class FilesystemOptions:
     """A cache of one file an entry."""
 
@@ -111,7 +101,6 @@ class CacheOptions:
     timeseries_chunk_factor: int = later(
         420, "Timestamps in a piece of a time series entry.", minimum=1)
     byterange_chunk_size: int = later(4096, "Octets in a piece of an object.", unit="size")
-    memory: MemoryOptions = setting(MemoryOptions(), "For provider memory.")
     filesystem: FilesystemOptions = later(FilesystemOptions(), "For provider filesystem.")
     bbolt: BboltOptions = later(BboltOptions(), "For provider bbolt.")
     badger: BadgerOptions = later(BadgerOptions(), "For provider badger.")

@@ -53,8 +53,7 @@ def _block(options: Any) -> dict[str, Any]:
 def _unused_stores(options: Any) -> tuple[str, ...]:
     if not isinstance(options, CacheOptions):
         return ()
-    stores = ("memory", *KNOWN_STORES)
-    return tuple(name for name in stores if name not in (options.provider, options.store))
+    return tuple(name for name in KNOWN_STORES if name not in (options.provider, options.store))
 
 
 def _plugin(options: Any) -> tuple[str, Any]:

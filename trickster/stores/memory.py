@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from trickster.config.caches import MemoryOptions
+from trickster.config.settings import later, setting
 from trickster.interfaces import IMeteredStore, IReferenceStore, IRuntime, IStoreType
 from trickster.stores.expiry import Expiries
 from trickster.stores.limits import StoreLimits, StoreUsage
@@ -183,6 +183,16 @@ class MemoryStore(Service):
             self._removed(key)
             self._heard("eviction", "ttl")
         self._reap_later(0 if due else self.reap_interval)
+
+
+@frozen(kw_only=True)
+class MemoryOptions:
+    """A cache in this process."""
+
+    max_size_bytes: int = setting(
+        512 << 20, "Most octets in the cache; the smaller of this and index.max_size_bytes.",
+        unit="size")
+    num_counters: int = later(500_000, "Size of the original's admission filter.", minimum=0)
 
 
 @implementer(IStoreType)
