@@ -1,0 +1,435 @@
+"""Tests of C{trickster.stores.typed_store}."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from typing import Any
+
+from attrs import define, field, frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.remembering import SizedLRU
+from trickster.stores.guard import guarded
+from trickster.stores.memory import MemoryStore
+from trickster.stores.near_tier import NearTier
+from trickster.stores.sealed import CHUNK
+from trickster.stores.typed_store import TypedStore
+from trickster.testing.doubles import (
+    BrokenStore,
+    DictStore,
+    PausedStore,
+    SharedStore,
+    at_once,
+)
+
+TTL = 60.0
+
+
+@frozen
+class Words:
+    """An entry of these tests."""
+
+    text: bytes
+
+
+@define
+class WordsFormat:
+    """Counts how often entries are made of octets, and octets of entries."""
+
+    kinds: tuple[type, ...] = (Words,)
+    read: int = 0
+    made: int = 0
+
+    def octets(self, entry: Words) -> bytes:
+        self.made += 1
+        return b"words:" + entry.text
+
+    def entry(self, octets: bytes) -> Words | None:
+        self.read += 1
+        return Words(octets[6:]) if octets[:6] == b"words:" else None
+
+    def size(self, entry: Words) -> int:
+        return len(entry.text)
+
+
+@define(eq=False)
+class CountingStore(SharedStore):
+    """Notes how many octets are put, and under which keys."""
+
+    puts: list[tuple[str, int]] = field(factory=list)
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        self.puts.append((key, len(value)))
+        await super().put(key, value, ttl)
+
+
+def added(word: bytes) -> Any:
+    """:return: a change that adds a word."""
+    return lambda entry: Words((b"" if entry is None else entry.text) + word)
+
+
+class Stores(SynchronousTestCase):
+    """A typed store over another one."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000.0)
+
+    def typed(self, store: Any, near: NearTier | None = None) -> TypedStore[Words]:
+        """:return: one that might be another process's, with a near tier of its own."""
+        self.format = WordsFormat()
+        return TypedStore(store, self.format, self.clock, near or NearTier())
+
+
+class EveryStoreTests(Stores):
+    """In any kind of store, entries are kept, changed and forgotten alike."""
+
+    def each(self) -> Iterable[TypedStore[Words]]:
+        """:return: typed stores over all kinds of stores, bare and guarded."""
+        for store in (DictStore(self.clock), SharedStore(self.clock), MemoryStore(self.clock)):
+            yield self.typed(store)
+            yield self.typed(guarded(store, "c", self.clock))
+
+    def test_get(self) -> None:
+        """What was put is had back until its time is over."""
+        for typed in self.each():
+            self.assertIsNone(at_once(typed.get("a")))
+            self.assertTrue(at_once(typed.put("a", Words(b"one"), TTL)))
+            self.assertEqual(at_once(typed.get("a")), Words(b"one"))
+            self.clock.advance(TTL + 1)
+            self.assertIsNone(at_once(typed.get("a")))
+
+    def test_change(self) -> None:
+        """A change gets what is there, or nothing, and what it makes takes its place."""
+        for typed in self.each():
+            at_once(typed.delete(["a"]))
+            for word, text in ((b"one", b"one"), (b"two", b"onetwo")):
+                self.assertTrue(at_once(typed.change("a", added(word), TTL)))
+                self.assertEqual(at_once(typed.get("a")), Words(text))
+
+    def test_change_to_nothing(self) -> None:
+        """A change may remove an entry."""
+        for typed in self.each():
+            at_once(typed.put("a", Words(b"one"), TTL))
+            self.assertFalse(at_once(typed.change("a", lambda _: None, TTL)))
+            self.assertIsNone(at_once(typed.get("a")))
+
+    def test_delete(self) -> None:
+        """Deleted entries are gone, small and large ones, and the others are not."""
+        for typed in self.each():
+            for key, size in (("a", 3), ("b", 3 * CHUNK), ("c", 3)):
+                at_once(typed.put(key, Words(b"x" * size), TTL))
+            at_once(typed.delete(["a", "b"]))
+            self.assertEqual([at_once(typed.get(key)) for key in "abc"],
+                             [None, None, Words(b"xxx")])
+
+    def test_foreign(self) -> None:
+        """What another program has put is nothing, and may be replaced."""
+        for typed in self.each():
+            at_once(typed._store.put("a", b"foreign", TTL))
+            self.assertIsNone(at_once(typed.get("a")))
+            self.assertTrue(at_once(typed.change("a", added(b"one"), TTL)))
+            self.assertEqual(at_once(typed.get("a")), Words(b"one"))
+
+    def test_failing(self) -> None:
+        """A store that fails looks empty, and keeps nothing."""
+        broken = guarded(BrokenStore(), "c", self.clock)
+        for typed in (self.typed(broken), self.typed(FailingStore(self.clock))):
+            self.assertIsNone(at_once(typed.get("a")))
+            self.assertFalse(at_once(typed.put("a", Words(b"one"), TTL)))
+            self.assertFalse(at_once(typed.change("a", added(b"one"), TTL)))
+            at_once(typed.delete(["a"]))
+            self.assertIsNone(at_once(typed.get("a")))
+        self.flushLoggedErrors()
+
+
+@define(eq=False)
+class FailingStore(DictStore):
+    """Fails at every call."""
+
+    async def get(self, key: str) -> bytes | None:
+        return await BrokenStore().get(key)
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        await BrokenStore().put(key, value, ttl)
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        return await BrokenStore().delete(keys)
+
+
+class ReferenceTests(Stores):
+    """A store that keeps objects."""
+
+    def test_as_it_is(self) -> None:
+        """The very entry is kept, and is there without waiting."""
+        typed, entry = self.typed(MemoryStore(self.clock)), Words(b"one")
+        at_once(typed.put("a", entry, TTL))
+        self.assertIs(typed.peek("a"), entry)
+        self.assertEqual((self.format.made, self.format.read), (0, 0))
+
+    def test_other_kinds(self) -> None:
+        """An object of another class under the key is no entry."""
+        store = MemoryStore(self.clock)
+        store.put_object("a", object(), 10, TTL)
+        self.assertIsNone(self.typed(store).peek("a"))
+
+    def test_octets_wait(self) -> None:
+        """In a store of octets nothing is there without waiting."""
+        typed = self.typed(DictStore(self.clock))
+        at_once(typed.put("a", Words(b"one"), TTL))
+        self.assertIsNone(typed.peek("a"))
+
+
+class NearTierTests(Stores):
+    """Entries that were decoded already."""
+
+    def test_once(self) -> None:
+        """A version of an entry is decoded once, however often it is a hit."""
+        store = SharedStore(self.clock)
+        at_once(self.typed(store).put("a", Words(b"one"), TTL))
+        typed = self.typed(store)
+        entries = {id(at_once(typed.get("a"))) for _ in range(5)}
+        self.assertEqual((len(entries), self.format.read), (1, 1))
+
+    def test_own_writes(self) -> None:
+        """What was put here need not be decoded at all."""
+        typed = self.typed(SharedStore(self.clock))
+        at_once(typed.put("a", Words(b"x" * 3 * CHUNK), TTL))
+        at_once(typed.get("a"))
+        self.assertEqual(self.format.read, 0)
+
+    def test_others_writes(self) -> None:
+        """What another process has put is seen at the next look."""
+        store = SharedStore(self.clock)
+        ours, others = self.typed(store), self.typed(store)
+        for text in (b"one", b"two", b"x" * 2 * CHUNK, b"three"):
+            at_once(others.put("a", Words(text), TTL))
+            self.assertEqual(at_once(ours.get("a")), Words(text))
+
+    def test_others_deletions(self) -> None:
+        """So is that it has been deleted, or has expired."""
+        store = SharedStore(self.clock)
+        ours, others = self.typed(store), self.typed(store)
+        at_once(ours.put("a", Words(b"one"), TTL))
+        at_once(others.delete(["a"]))
+        self.assertIsNone(at_once(ours.get("a")))
+
+    def test_bounded(self) -> None:
+        """It holds no more than it may."""
+        near = NearTier(SizedLRU(5000))
+        typed = self.typed(DictStore(self.clock), near)
+        for number in range(100):
+            at_once(typed.put(f"{number}", Words(b"x" * 1000), TTL))
+        self.assertLessEqual(near.kept.octets, 5000)
+        self.assertEqual(at_once(typed.get("1")), Words(b"x" * 1000))
+        self.assertEqual(self.format.read, 1)
+
+    def test_none(self) -> None:
+        """It may hold nothing: then each hit is decoded."""
+        typed = self.typed(DictStore(self.clock), NearTier(SizedLRU(0)))
+        at_once(typed.put("a", Words(b"one"), TTL))
+        for _ in range(3):
+            self.assertEqual(at_once(typed.get("a")), Words(b"one"))
+        self.assertEqual(self.format.read, 3)
+
+
+class ChunkTests(Stores):
+    """Large entries."""
+
+    def text(self, chunks: int, last: bytes = b"") -> bytes:
+        """:return: words of so many chunks, of which no two are the same."""
+        return b"".join(bytes([number]) * CHUNK for number in range(chunks)) + last
+
+    def test_no_large_value(self) -> None:
+        """No value is larger than a chunk and what tells of it."""
+        store = CountingStore(self.clock)
+        at_once(self.typed(store).put("a", Words(self.text(5)), TTL))
+        self.assertLess(max(size for _, size in store.puts), CHUNK + 1000)
+        self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(5)))
+
+    def test_only_what_is_new(self) -> None:
+        """A change writes the chunks that are new, and deletes those that are not needed."""
+        store = CountingStore(self.clock)
+        typed = self.typed(store)
+        at_once(typed.put("a", Words(self.text(4)), TTL))
+        store.puts.clear()
+        at_once(typed.change("a", added(b"more"), TTL))
+        self.assertLess(sum(size for _, size in store.puts), 1000)
+        self.assertEqual(len(store.values), 6)
+        self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(4, b"more")))
+
+    def test_kept_as_long(self) -> None:
+        """An entry that is changed again and again keeps its chunks until its own end."""
+        store = CountingStore(self.clock)
+        typed = self.typed(store)
+        at_once(typed.put("a", Words(self.text(2)), TTL))
+        for _ in range(9):
+            self.clock.advance(TTL * 0.75)
+            at_once(typed.change("a", added(b"."), TTL))
+            self.assertEqual(len(store.puts) <= 30, True)
+        self.clock.advance(TTL - 1)
+        self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(2, b"." * 9)))
+
+    def test_missing_chunk(self) -> None:
+        """An entry of which a chunk is missing or damaged is none, and is put anew whole."""
+        for damage in (lambda store, key: store.values.pop(key),
+                       lambda store, key: store.values.update({key: (b"x", 1e12)})):
+            store = CountingStore(self.clock)
+            at_once(self.typed(store).put("a", Words(self.text(3)), TTL))
+            damage(store, next(key for key in store.values if "~" in key))
+            typed = self.typed(store)
+            self.assertIsNone(at_once(typed.get("a")))
+            at_once(typed.change("a", lambda entry: Words(self.text(3)), TTL))
+            self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(3)))
+
+    def test_deleted(self) -> None:
+        """Nothing of a deleted entry is left, also where another process has put it."""
+        store = CountingStore(self.clock)
+        at_once(self.typed(store).put("a", Words(self.text(3)), TTL))
+        at_once(self.typed(store).delete(["a"]))
+        self.assertEqual(store.values, {})
+
+    def test_found_by_prefix(self) -> None:
+        """A purge by how keys begin finds the chunks too."""
+        store = CountingStore(self.clock)
+        at_once(self.typed(store).put("backend.a", Words(self.text(3)), TTL))
+        self.assertEqual(len(at_once(store.keys("backend."))), len(store.values))
+
+
+@define(eq=False)
+class Interrupted(SharedStore):
+    """Lets another process act just before something is replaced."""
+
+    others: list[Any] = field(factory=list)
+
+    async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
+        if self.others:
+            await self.others.pop()()
+        return await super().replace(key, value, ttl, expected)
+
+
+class TwoProcessesTests(Stores):
+    """Writers of which none knows the other."""
+
+    def test_nothing_lost(self) -> None:
+        """What another process has kept meanwhile is changed, and not lost."""
+        store = Interrupted(self.clock)
+        ours, others = self.typed(store), self.typed(store)
+        for number in range(3):
+            store.others.append(lambda: others.change("a", added(b"other"), TTL))
+            self.assertTrue(at_once(ours.change("a", added(b"own"), TTL)), number)
+        self.assertEqual(at_once(ours.get("a")), Words(b"otherown" * 3))
+
+    def test_never_ending(self) -> None:
+        """Where another one always comes first, nothing is kept in the end."""
+        store = Interrupted(self.clock)
+        ours, others = self.typed(store), self.typed(store)
+        for number in range(100):
+            store.others.append(
+                lambda number=number: others.put("a", Words(b"%d" % number), TTL))
+        self.assertFalse(at_once(ours.change("a", added(b"own"), TTL)))
+        self.assertGreater(len(store.others), 80)
+
+    def test_deleted_meanwhile(self) -> None:
+        """What was deleted meanwhile does not come back with a change."""
+        store = Interrupted(self.clock)
+        ours, others = self.typed(store), self.typed(store)
+        at_once(ours.put("a", Words(b"old"), TTL))
+        store.others.append(lambda: others.delete(["a"]))
+        self.assertTrue(at_once(ours.change("a", added(b"new"), TTL)))
+        self.assertEqual(at_once(others.get("a")), Words(b"new"))
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.lists(st.tuples(st.sampled_from(["ours", "others"]), st.booleans(),
+                              st.sampled_from([1, CHUNK])), max_size=5))
+    def test_any_order(self, changes: list[tuple[str, bool, int]]) -> None:
+        """Whichever process changes, and with any change in between, all that was kept is there."""
+        self.setUp()
+        store = Interrupted(self.clock)
+        typed = {"ours": self.typed(store), "others": self.typed(store)}
+        third = self.typed(store)
+        expected = 0
+        for who, is_interrupted, size in changes:
+            if is_interrupted:
+                store.others.append(lambda: third.change("a", added(b"i"), TTL))
+                expected += 1
+            at_once(typed[who].change("a", added(b"x" * size), TTL))
+            expected += size
+        found = at_once(typed["ours"].get("a"))
+        self.assertEqual(0 if found is None else len(found.text), expected)
+        self.assertEqual(found, at_once(self.typed(store).get("a")))
+
+
+class WaitingTests(Stores):
+    """A store that takes its time."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store = PausedStore()
+        self.asked = self.store.asked
+        self.paused = self.typed(self.store)
+
+    def start(self, awaitable: Awaitable[Any]) -> Deferred[Any]:
+        """:return: what fires when it has ended."""
+        async def awaiting() -> Any:
+            return await awaitable
+
+        return Deferred.fromCoroutine(awaiting())
+
+    def test_read_once(self) -> None:
+        """Readers of a key at the same time wait for one look."""
+        readers = [self.start(self.paused.get("a")) for _ in range(3)]
+        self.assertEqual(len(self.asked), 1)
+        self.asked[0].callback(None)
+        self.assertEqual([self.successResultOf(reader) for reader in readers], [None] * 3)
+
+    def test_not_older(self) -> None:
+        """A look that began before a change ended is made again."""
+        reader = self.start(self.paused.get("a"))
+        writer = self.start(self.paused.put("a", Words(b"new"), TTL))
+        self.asked[1].callback(None)
+        self.assertTrue(self.successResultOf(writer))
+        self.asked[0].callback(None)
+        self.assertNoResult(reader)
+        self.asked[2].callback(None)
+        self.assertIsNone(self.successResultOf(reader))
+
+    def test_one_change_after_the_other(self) -> None:
+        """Changes of one key wait for each other; those of another key do not."""
+        self.start(self.paused.put("a", Words(b"1"), TTL))
+        self.start(self.paused.put("a", Words(b"2"), TTL))
+        self.start(self.paused.put("b", Words(b"3"), TTL))
+        self.assertEqual(len(self.asked), 2)
+        self.asked[0].callback(None)
+        self.assertEqual(len(self.asked), 3)
+
+    def test_all_leave(self) -> None:
+        """When no reader waits for a look any more, it is cancelled, and the next one is new."""
+        readers = [self.start(self.paused.get("a")) for _ in range(2)]
+        for reader in readers:
+            reader.addErrback(lambda _: None)
+            reader.cancel()
+        self.assertTrue(self.asked[0].called)
+        self.start(self.paused.get("a"))
+        self.assertEqual(len(self.asked), 2)
+        self.asked[1].callback(None)
+
+    def test_in_a_thread(self) -> None:
+        """Large entries are made and read where they do not hold the reactor."""
+        offloaded = []
+
+        async def offload(function: Any, *args: Any) -> Any:
+            offloaded.append(function)
+            return function(*args)
+
+        store = DictStore(self.clock)
+        for size, calls in ((100, 0), (2 * CHUNK, 2)):
+            offloaded.clear()
+            at_once(TypedStore(store, WordsFormat(), self.clock, NearTier(), offload).put(
+                "a", Words(b"x" * size), TTL))
+            at_once(TypedStore(store, WordsFormat(), self.clock, NearTier(), offload).get("a"))
+            self.assertEqual(len(offloaded), calls)

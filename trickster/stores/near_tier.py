@@ -1,0 +1,76 @@
+"""Decoded entries of stores that keep octets: so that a hit need not decode them again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field, frozen
+
+from trickster.remembering import SizedLRU
+from trickster.stores.sealed import Chunk, stamp_of
+
+_LIMIT = 64 << 20
+
+
+@frozen(slots=True)
+class NearEntry:
+    """
+    An entry as it was read or written last.
+
+    :ivar stamp: of the value that the store had then.
+    :ivar chunks: those that belong to it.
+    """
+
+    stamp: bytes
+    entry: Any
+    chunks: tuple[Chunk, ...]
+
+
+def _empty() -> SizedLRU[tuple[object, str], NearEntry]:
+    return SizedLRU(_LIMIT)
+
+
+@define(eq=False)
+class NearTier:
+    """
+    The entries that were used last, of all stores of a process.
+
+    An entry is given only beside the octets that the store has now: those of another version
+    of it, which another process may have put, do not match.
+
+    :ivar kept: bounded by the octets of memory that the entries take.
+    """
+
+    kept: SizedLRU[tuple[object, str], NearEntry] = field(factory=_empty)
+    hits: int = field(default=0, init=False)
+    misses: int = field(default=0, init=False)
+
+    def get(self, owner: object, key: str, octets: bytes) -> NearEntry | None:
+        """
+        :param owner: whose key it is.
+        :param octets: what the store has under it.
+        :return: the entry that was made of the same octets, if it is here.
+        """
+        found = self.kept.get((owner, key))
+        if found is None or found.stamp != stamp_of(octets):
+            self.misses += 1
+            return None
+        self.hits += 1
+        return found
+
+    def chunks(self, owner: object, key: str) -> tuple[Chunk, ...]:
+        """:return: the chunks of what was there last, as far as it is known."""
+        found = self.kept.get((owner, key))
+        return () if found is None else found.chunks
+
+    def put(self, owner: object, key: str, octets: bytes, entry: object,
+            chunks: tuple[Chunk, ...], size: int) -> None:
+        """
+        :param octets: what the store has under the key.
+        :param size: octets of memory that the entry takes.
+        """
+        self.kept.put((owner, key), NearEntry(stamp_of(octets), entry, chunks), size)
+
+    def drop(self, owner: object, key: str) -> None:
+        """Nothing is there any more."""
+        self.kept.pop((owner, key))
