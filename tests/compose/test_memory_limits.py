@@ -11,11 +11,12 @@ from trickster.compose.program import metrics_of
 MIB = 1 << 20
 LIMITS = {
     "cache": ("cache_usage_bytes", "cache_max_usage_bytes", (30 * MIB, 7 * MIB)),
-    "memo": ("memo_usage_bytes", "memo_max_usage_bytes", (3 * MIB, 2 * MIB, 1 * MIB)),
+    "memo": ("memo_usage_bytes", "memo_max_usage_bytes", (3 * MIB, 2 * MIB, 1 * MIB, 5 * MIB)),
     "in flight": ("in_flight_bytes", "in_flight_max_bytes", (11 * MIB, 13 * MIB)),
 }
 SMALL = b"""
-main: {hit_memo_bytes: 3MiB, compressed_memo_bytes: 2MiB, fast_forward_memo_bytes: 1MiB}
+main: {hit_memo_bytes: 3MiB, compressed_memo_bytes: 2MiB, fast_forward_memo_bytes: 1MiB,
+       decoded_memo_bytes: 5MiB}
 caches:
   default: {memory: {max_size_bytes: 30MiB}}
   other: {memory: {max_size_bytes: 7MiB}}

@@ -18,13 +18,14 @@ class MemosTests(SynchronousTestCase):
         """Each is as large as its key says, and its gauges say so."""
         metrics = Metrics(CollectorRegistry())
         memos = Memos.of(MainOptions(hit_memo_bytes=1000, compressed_memo_bytes=64_000,
-                                     fast_forward_memo_bytes=0))
+                                     fast_forward_memo_bytes=0, decoded_memo_bytes=5000))
         memos.watch(metrics)
         memos.coded.keep(b"gzip", b"x" * 500, b"y")
         memos.coded.find(b"gzip", b"x" * 500)
         self.assertFalse(memos.newest.put((self, "key"), "value", 1))
         for memo, limit, used in (
-                ("hits", 1000, 0), ("compressed", 64_000, 501 + 1024 + 256), ("newest", 0, 0)):
+                ("hits", 1000, 0), ("compressed", 64_000, 501 + 1024 + 256), ("newest", 0, 0),
+                ("decoded", 5000, 0)):
             self.assertEqual([metrics.registry.get_sample_value(
                 f"trickster_memo_{name}", {"memo": memo})
                 for name in ("max_usage_bytes", "usage_bytes")], [limit, used])

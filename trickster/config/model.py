@@ -54,6 +54,10 @@ class MainOptions:
     fast_forward_memo_bytes: int = setting(
         16 << 20, "Most memory for the newest samples of range queries; 0 for none.",
         unit="size")
+    decoded_memo_bytes: int = setting(
+        64 << 20, "Most memory for entries as they were read from, or written to, caches that "
+        "keep octets (all providers but memory), so that a hit need not decode them again; 0 for "
+        "none.", unit="size")
     config_include_directory: str = guarding(
         "", "Directory of further configuration files, beside the main one.",
         "the files in it are not read")
