@@ -14,11 +14,19 @@ from tests.objects.objectworld import fields, stored_response
 from trickster.errors import StoreError
 from trickster.http.freshness import FreshnessRules
 from trickster.keys.identity import Identity
+from trickster.objects.codec import ResponseFormat
 from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
+from trickster.stores.typed_store import TypedStore
 from trickster.testing.doubles import BrokenStore, DictStore, ReferenceStore, at_once
 
 RULES = FreshnessRules()
+
+
+def variants_in(store: Any, clock: Clock) -> VariantStore:
+    """:return: the variants that a store of any kind keeps."""
+    entries = TypedStore(store, ResponseFormat(RULES), clock)
+    return VariantStore(entries, clock, RULES, Identity())
 
 
 class VariantStoreTests(SynchronousTestCase):
@@ -30,7 +38,7 @@ class VariantStoreTests(SynchronousTestCase):
             clock = Clock()
             clock.advance(10**9)
             store = kind(clock)
-            run(VariantStore(store, clock, RULES, Identity()), store)
+            run(variants_in(store, clock), store)
 
     def body(self, variants: VariantStore, **request: str) -> bytes | None:
         """:return: the body of what is found."""
@@ -87,7 +95,7 @@ class VariantStoreTests(SynchronousTestCase):
                 self.keep(variants, b"%d" % n, b"f%d" % n)
             found = at_once(variants.find("k", fields()))
             self.assertEqual(b"".join(found.stored.parts[0].buffers), b"8")
-            entry = at_once(variants._load("k"))
+            entry = at_once(variants._entries.get("k"))
             self.assertEqual(len(entry.fields), 4)
 
         self.each_kind(run)
@@ -163,14 +171,14 @@ class VariantStoreTests(SynchronousTestCase):
         """What another writer has put there is not there."""
         clock = Clock()
         octets = DictStore(clock, {"k": (b"rubbish", 99.0)})
-        self.assertIsNone(self.body(VariantStore(octets, clock, RULES, Identity())))
+        self.assertIsNone(self.body(variants_in(octets, clock)))
         objects = ReferenceStore(clock, {"k": ("rubbish", 99.0)})
-        self.assertIsNone(self.body(VariantStore(objects, clock, RULES, Identity())))
+        self.assertIsNone(self.body(variants_in(objects, clock)))
 
     def test_store_fails(self) -> None:
         """A store that fails looks empty."""
         for store in (BrokenStore(), BrokenOctetStore(Clock())):
-            variants = VariantStore(store, Clock(), RULES, Identity())
+            variants = variants_in(store, Clock())
             self.keep(variants, b"1")
             self.assertIsNone(self.body(variants))
             at_once(variants.drop("k"))
@@ -182,7 +190,7 @@ class SlowStoreTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Empty."""
         self.store = SlowStore(Clock())
-        self.variants = VariantStore(self.store, Clock(), RULES, Identity())
+        self.variants = variants_in(self.store, Clock())
 
     def keep(self, foo: str) -> Deferred[None]:
         """:return: fires when a variant has been kept."""
@@ -203,7 +211,7 @@ class SlowStoreTests(SynchronousTestCase):
         for one in keeping:
             self.successResultOf(one)
         self.assertEqual([self.found(foo) for foo in "abc"], [b"a", b"b", b"c"])
-        self.assertEqual(len(self.variants.locks), 0)
+        self.assertEqual(len(self.variants._entries.locks), 0)
 
     def test_dropped_while_kept(self) -> None:
         """What is being kept when its key is forgotten is forgotten too."""
@@ -242,7 +250,7 @@ class SlowStoreTests(SynchronousTestCase):
         self.store.go_on()
         self.successResultOf(second)
         self.assertEqual(self.found("b"), b"b")
-        self.assertEqual(len(self.variants.locks), 0)
+        self.assertEqual(len(self.variants._entries.locks), 0)
 
 
 @define

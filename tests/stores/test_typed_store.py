@@ -17,7 +17,7 @@ from trickster.stores.guard import guarded
 from trickster.stores.memory import MemoryStore
 from trickster.stores.near_tier import NearTier
 from trickster.stores.sealed import CHUNK
-from trickster.stores.typed_store import TypedStore
+from trickster.stores.typed_store import UNCHANGED, Kept, TypedStore
 from trickster.testing.doubles import (
     BrokenStore,
     DictStore,
@@ -69,7 +69,7 @@ class CountingStore(SharedStore):
 
 def added(word: bytes) -> Any:
     """:return: a change that adds a word."""
-    return lambda entry: Words((b"" if entry is None else entry.text) + word)
+    return lambda entry: Kept(Words((b"" if entry is None else entry.text) + word), TTL)
 
 
 class Stores(SynchronousTestCase):
@@ -108,14 +108,24 @@ class EveryStoreTests(Stores):
         for typed in self.each():
             at_once(typed.delete(["a"]))
             for word, text in ((b"one", b"one"), (b"two", b"onetwo")):
-                self.assertTrue(at_once(typed.change("a", added(word), TTL)))
+                self.assertTrue(at_once(typed.change("a", added(word))))
                 self.assertEqual(at_once(typed.get("a")), Words(text))
 
     def test_change_to_nothing(self) -> None:
         """A change may remove an entry."""
         for typed in self.each():
             at_once(typed.put("a", Words(b"one"), TTL))
-            self.assertFalse(at_once(typed.change("a", lambda _: None, TTL)))
+            self.assertFalse(at_once(typed.change("a", lambda _: None)))
+            self.assertIsNone(at_once(typed.get("a")))
+
+    def test_change_nothing(self) -> None:
+        """A change may leave an entry as it is, with the time that it has left."""
+        for typed in self.each():
+            at_once(typed.put("a", Words(b"one"), TTL))
+            self.clock.advance(TTL - 1)
+            self.assertFalse(at_once(typed.change("a", lambda _: UNCHANGED)))
+            self.assertEqual(at_once(typed.get("a")), Words(b"one"))
+            self.clock.advance(2)
             self.assertIsNone(at_once(typed.get("a")))
 
     def test_delete(self) -> None:
@@ -132,7 +142,7 @@ class EveryStoreTests(Stores):
         for typed in self.each():
             at_once(typed._store.put("a", b"foreign", TTL))
             self.assertIsNone(at_once(typed.get("a")))
-            self.assertTrue(at_once(typed.change("a", added(b"one"), TTL)))
+            self.assertTrue(at_once(typed.change("a", added(b"one"))))
             self.assertEqual(at_once(typed.get("a")), Words(b"one"))
 
     def test_failing(self) -> None:
@@ -141,7 +151,7 @@ class EveryStoreTests(Stores):
         for typed in (self.typed(broken), self.typed(FailingStore(self.clock))):
             self.assertIsNone(at_once(typed.get("a")))
             self.assertFalse(at_once(typed.put("a", Words(b"one"), TTL)))
-            self.assertFalse(at_once(typed.change("a", added(b"one"), TTL)))
+            self.assertFalse(at_once(typed.change("a", added(b"one"))))
             at_once(typed.delete(["a"]))
             self.assertIsNone(at_once(typed.get("a")))
         self.flushLoggedErrors()
@@ -257,7 +267,7 @@ class ChunkTests(Stores):
         typed = self.typed(store)
         at_once(typed.put("a", Words(self.text(4)), TTL))
         store.puts.clear()
-        at_once(typed.change("a", added(b"more"), TTL))
+        at_once(typed.change("a", added(b"more")))
         self.assertLess(sum(size for _, size in store.puts), 1000)
         self.assertEqual(len(store.values), 6)
         self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(4, b"more")))
@@ -269,7 +279,7 @@ class ChunkTests(Stores):
         at_once(typed.put("a", Words(self.text(2)), TTL))
         for _ in range(9):
             self.clock.advance(TTL * 0.75)
-            at_once(typed.change("a", added(b"."), TTL))
+            at_once(typed.change("a", added(b".")))
             self.assertEqual(len(store.puts) <= 30, True)
         self.clock.advance(TTL - 1)
         self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(2, b"." * 9)))
@@ -283,7 +293,7 @@ class ChunkTests(Stores):
             damage(store, next(key for key in store.values if "~" in key))
             typed = self.typed(store)
             self.assertIsNone(at_once(typed.get("a")))
-            at_once(typed.change("a", lambda entry: Words(self.text(3)), TTL))
+            at_once(typed.change("a", lambda _: Kept(Words(self.text(3)), TTL)))
             self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(3)))
 
     def test_deleted(self) -> None:
@@ -320,8 +330,8 @@ class TwoProcessesTests(Stores):
         store = Interrupted(self.clock)
         ours, others = self.typed(store), self.typed(store)
         for number in range(3):
-            store.others.append(lambda: others.change("a", added(b"other"), TTL))
-            self.assertTrue(at_once(ours.change("a", added(b"own"), TTL)), number)
+            store.others.append(lambda: others.change("a", added(b"other")))
+            self.assertTrue(at_once(ours.change("a", added(b"own"))), number)
         self.assertEqual(at_once(ours.get("a")), Words(b"otherown" * 3))
 
     def test_never_ending(self) -> None:
@@ -331,7 +341,7 @@ class TwoProcessesTests(Stores):
         for number in range(100):
             store.others.append(
                 lambda number=number: others.put("a", Words(b"%d" % number), TTL))
-        self.assertFalse(at_once(ours.change("a", added(b"own"), TTL)))
+        self.assertFalse(at_once(ours.change("a", added(b"own"))))
         self.assertGreater(len(store.others), 80)
 
     def test_deleted_meanwhile(self) -> None:
@@ -340,7 +350,7 @@ class TwoProcessesTests(Stores):
         ours, others = self.typed(store), self.typed(store)
         at_once(ours.put("a", Words(b"old"), TTL))
         store.others.append(lambda: others.delete(["a"]))
-        self.assertTrue(at_once(ours.change("a", added(b"new"), TTL)))
+        self.assertTrue(at_once(ours.change("a", added(b"new"))))
         self.assertEqual(at_once(others.get("a")), Words(b"new"))
 
     @settings(max_examples=25, deadline=None)
@@ -355,9 +365,9 @@ class TwoProcessesTests(Stores):
         expected = 0
         for who, is_interrupted, size in changes:
             if is_interrupted:
-                store.others.append(lambda: third.change("a", added(b"i"), TTL))
+                store.others.append(lambda: third.change("a", added(b"i")))
                 expected += 1
-            at_once(typed[who].change("a", added(b"x" * size), TTL))
+            at_once(typed[who].change("a", added(b"x" * size)))
             expected += size
         found = at_once(typed["ours"].get("a"))
         self.assertEqual(0 if found is None else len(found.text), expected)

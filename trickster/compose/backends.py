@@ -53,6 +53,7 @@ from trickster.routes import ALL_METHODS, READ_METHODS, LocalAnswer, Match, Rout
 from trickster.routing.paths import BackendPaths, ByClarity, Found, RoutedEntry
 from trickster.routing.router import BackendRoute
 from trickster.spans import Place
+from trickster.stores.key_locks import KeyLocks
 from trickster.upstream.client import UpstreamClient
 from trickster.upstream.side_client import SideClient
 
@@ -108,6 +109,7 @@ class Backend:
     :ivar upstream: the way to the origin.
     :ivar probed: the way that health checks take, beside that of requests.
     :ivar negative: seconds that failures are kept, by status.
+    :ivar locks: of the keys of the store that are being changed.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Backend:
     store: ICacheStore
     negative: dict[int, float]
     around: Surroundings
+    locks: KeyLocks = field(factory=KeyLocks)
     upstream: UpstreamClient = field(init=False)
     probed: SideClient = field(init=False)
     _origin: CountedOrigin = field(init=False)
@@ -137,7 +140,8 @@ class Backend:
         around = self.around
         self._runtime = CacheRuntime(
             self.store, around.clock, around.wall, self._in_flight,
-            Invalidation(place_of(options)), around.memos.hits, spool=around.spool)
+            Invalidation(place_of(options)), around.memos.hits, self.locks,
+            around.memos.decoded, around.offload, around.spool)
 
     def respond(self, request: Request) -> Awaitable[Response]:
         """See L{IResponder.respond}."""

@@ -98,11 +98,11 @@ class Generation(MultiService):
         return unused.over
 
     def _backend(self, name: str, options: BackendOptions) -> Backend:
-        runtime = self._runtime
+        runtime, cache = self._runtime, self.caches[options.cache_name]
         return Backend(
             name, options, runtime.plugins.load(ORIGINS, options.origin_type, IOriginType),
-            self.caches[options.cache_name].store,
-            self.configuration.negative_ttls(options.negative_cache_name), self._around)
+            cache.store, self.configuration.negative_ttls(options.negative_cache_name),
+            self._around, cache.locks)
 
     def _made_roots(self) -> dict[str, IResource]:
         said = self.configuration

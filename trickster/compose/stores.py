@@ -15,6 +15,7 @@ from trickster.interfaces import IMeteredStore, IRuntime, IStoreType
 from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
 from trickster.stores.guard import Guarded, guarded
+from trickster.stores.key_locks import KeyLocks
 from trickster.stores.limits import StoreLimits, StoreUsage
 
 
@@ -26,6 +27,7 @@ class Cache:
     :ivar options: of which it was made.
     :ivar store: fails never; what goes wrong in it is a miss.
     :ivar service: to be started and stopped with it, or None.
+    :ivar locks: of the keys that are being changed, by any of the backends that use it.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Cache:
     store: Guarded
     service: IService | None
     _usage: Callable[[], StoreUsage] | None
+    locks: KeyLocks = field(factory=KeyLocks, init=False)
     _unwatch: list[Callable[[], None]] = field(factory=list, init=False)
 
     def watch(self, metrics: Metrics) -> None:

@@ -14,11 +14,10 @@ from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.fills import FillTable
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
-from trickster.collapsing.key_locks import KeyLocks
 from trickster.collapsing.spool import ISpool
 from trickster.errors import NotCached, Reason
 from trickster.http.conditions import confirms
-from trickster.http.freshness import Use
+from trickster.http.freshness import FreshnessRules, Use
 from trickster.interfaces import ICacheStore, IResponder
 from trickster.keys.cache_key import READ_ONLY, key_of
 from trickster.keys.form_fields import UnreadableBody
@@ -31,6 +30,7 @@ from trickster.messages import (
     Status,
     passed_status,
 )
+from trickster.objects.codec import Entry, ResponseFormat
 from trickster.objects.collapsed_fetching import CollapsedFetching
 from trickster.objects.fetch import Exchanges, Storage
 from trickster.objects.fetching import Fetcher
@@ -43,6 +43,9 @@ from trickster.objects.reuse import use_for, why_validated
 from trickster.objects.storage_policy import StoragePolicy
 from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
+from trickster.stores.key_locks import KeyLocks
+from trickster.stores.near_tier import NearTier
+from trickster.stores.typed_store import Offload, TypedStore
 
 # An answer may turn out to be for other variants than ours: then we look again.
 _MOST_LOOKS = 3
@@ -64,6 +67,8 @@ class CacheRuntime:
     :ivar invalidation: has all the caches of the backend forget what becomes invalid.
     :ivar memo: of hits, shared with the caches of other backends.
     :ivar locks: of the keys that are being changed.
+    :ivar decoded: entries that need not be decoded again, shared with other backends.
+    :ivar offload: calls a function with arguments in a thread; None to do without.
     :ivar spool: makes a place for large bodies of progressive forwarding.
     :ivar boundary: makes unpredictable texts between the parts of an answer.
     """
@@ -75,8 +80,18 @@ class CacheRuntime:
     invalidation: Invalidation = field(factory=Invalidation)
     memo: HitMemo = field(factory=HitMemo)
     locks: KeyLocks = field(factory=KeyLocks)
+    decoded: NearTier = field(factory=NearTier)
+    offload: Offload | None = None
     spool: Callable[[], ISpool] | None = None
     boundary: Callable[[], bytes] = unpredictable_boundary
+
+    def entries(self, rules: FreshnessRules) -> TypedStore[Entry]:
+        """
+        :param rules: by which it is told for how long stored responses are fresh.
+        :return: the store, as one of stored responses.
+        """
+        return TypedStore(self.store, ResponseFormat(rules), self.clock, self.decoded,
+                          self.offload, self.locks)
 
 
 @implementer(IResponder)
@@ -107,8 +122,8 @@ class ObjectCache:
         policy = StoragePolicy(options)
         self._storage = Storage(
             FillTable.of(clock),
-            VariantStore(runtime.store, clock, options.freshness, options.identity,
-                         runtime.locks),
+            VariantStore(runtime.entries(options.freshness), clock, options.freshness,
+                         options.identity),
             policy, clock)
         self._exchanges = Exchanges(self._inner, clock, runtime.wall, runtime.in_flight,
                                     options.max_capture_bytes)

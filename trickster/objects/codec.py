@@ -20,6 +20,7 @@ from trickster.objects.stored_response import StoredResponse
 # Change the number with the form: entries of another version are misses.
 _MAGIC = b"TROBJ\x02"
 _HEAD = struct.Struct(">6sII")
+_VARIANTS_SIZE = 1024
 _UNSAFE = re.compile(r"[\r\n\0]")
 
 
@@ -41,6 +42,33 @@ class Variants:
 
 
 Entry = StoredResponse | Variants
+
+
+@frozen
+class ResponseFormat:
+    """
+    The form of stored responses (L{trickster.stores.typed_store.EntryFormat}).
+
+    :ivar rules: the policy of a stored response is made anew from its fields and these.
+    """
+
+    rules: FreshnessRules
+    kinds: tuple[type, ...] = (StoredResponse, Variants)
+
+    def octets(self, entry: Entry) -> bytes:
+        """:return: the octets from which L{entry} makes an equal entry."""
+        return to_octets(entry)
+
+    def entry(self, octets: bytes) -> Entry | None:
+        """:return: the entry; None where the octets are not what L{octets} makes."""
+        try:
+            return from_octets(octets, self.rules)
+        except Unreadable:
+            return None
+
+    def size(self, entry: Entry) -> int:
+        """:return: octets of memory that an entry takes."""
+        return entry.nbytes if isinstance(entry, StoredResponse) else _VARIANTS_SIZE
 
 
 def to_octets(entry: Entry) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from enum import Enum
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -10,10 +11,10 @@ from attrs import Factory, define, field, frozen
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
-from trickster.collapsing.key_locks import KeyLocks
 from trickster.collapsing.waiters import SharedWork
 from trickster.errors import StoreError
 from trickster.interfaces import ICompareAndSetStore, IReferenceStore
+from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.sealed import (
     LONGER,
@@ -39,13 +40,11 @@ _AT_ONCE = 8
 
 
 class EntryFormat(Protocol[E]):
-    """
-    What a cache keeps, as objects and as octets.
+    """What a cache keeps, as objects and as octets."""
 
-    :ivar kinds: the classes of entries; anything else in a store is none.
-    """
-
-    kinds: tuple[type, ...]
+    @property
+    def kinds(self) -> tuple[type, ...]:
+        """The classes of entries; anything else in a store is none."""
 
     def octets(self, entry: E) -> bytes:
         """The octets of which L{entry} makes an equal entry."""
@@ -55,6 +54,27 @@ class EntryFormat(Protocol[E]):
 
     def size(self, entry: E) -> int:
         """About how many octets of memory an entry takes."""
+
+
+@frozen(slots=True)
+class Kept(Generic[E]):
+    """
+    What a change puts in the place of an entry.
+
+    :ivar ttl: seconds that it is kept, more than 0.
+    """
+
+    entry: E
+    ttl: float
+
+
+class Unchanged(Enum):
+    """What a change gives where an entry is to stay as it is."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED = Unchanged.UNCHANGED
 
 
 @frozen
@@ -138,6 +158,8 @@ class TypedStore(Generic[E]):
     locks: KeyLocks = field(factory=KeyLocks)
     is_by_reference: bool = field(init=False)
     _compares: bool = field(init=False)
+    _kinds: tuple[type, ...] = field(init=False, default=Factory(
+        lambda self: self._format.kinds, takes_self=True))
     _reads: dict[str, _Reading[E]] = field(factory=dict, init=False)
 
     @is_by_reference.default
@@ -149,6 +171,11 @@ class TypedStore(Generic[E]):
         return bool(ICompareAndSetStore.providedBy(self._store))
 
     @property
+    def busy(self) -> int:
+        """How many keys are being read or changed."""
+        return len(self.locks) + len(self._reads)
+
+    @property
     def is_failing(self) -> bool:
         """Whether the store does not work at present, so that a miss may be its fault."""
         return bool(getattr(self._store, "is_failing", False))
@@ -157,8 +184,11 @@ class TypedStore(Generic[E]):
         """:return: what is kept under a key, where the store need not be waited for."""
         if not self.is_by_reference:
             return None
-        found = self._store.get_object(key)
-        return found if type(found) in self._format.kinds else None
+        try:
+            found = self._store.get_object(key)
+        except StoreError:
+            return None
+        return found if type(found) in self._kinds else None
 
     async def get(self, key: str) -> E | None:
         """
@@ -186,23 +216,23 @@ class TypedStore(Generic[E]):
             return self._put_object(key, entry, ttl)
         return await self.locks.alone(key, lambda: self._put(key, entry, ttl))
 
-    async def change(self, key: str, change: Callable[[E | None], E | None],
-                     ttl: float) -> bool:
+    async def change(self, key: str,
+                     change: Callable[[E | None], Kept[E] | Unchanged | None]) -> bool:
         """
         Put another entry in an entry's place, with no other change in between.
 
         :param change: makes the new entry of the one that is there; None removes it.  It may be
             called again, with what another process has kept meanwhile.
-        :param ttl: seconds, more than 0.
         :return: whether the new entry is kept, as far as the store says.
         """
         if not self.is_by_reference:
-            return await self.locks.alone(key, lambda: self._changed(key, change, ttl))
-        entry = change(self.peek(key))
-        if entry is None:
-            await self._store.delete((key,))
+            return await self.locks.alone(key, lambda: self._changed(key, change))
+        made = change(self.peek(key))
+        if made is None:
+            await self._removed(key)
+        if made is None or made is UNCHANGED:
             return False
-        return self._put_object(key, entry, ttl)
+        return self._put_object(key, made.entry, made.ttl)
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Forget what is kept under some keys, also what is about to be."""
@@ -215,7 +245,10 @@ class TypedStore(Generic[E]):
     # Writing.
 
     def _put_object(self, key: str, entry: E, ttl: float) -> bool:
-        kept: bool = self._store.put_object(key, entry, self._format.size(entry), ttl)
+        try:
+            kept: bool = self._store.put_object(key, entry, self._format.size(entry), ttl)
+        except StoreError:
+            return False
         return kept
 
     async def _put(self, key: str, entry: E, ttl: float) -> bool:
@@ -226,26 +259,30 @@ class TypedStore(Generic[E]):
         kept = await self._written(key, value, ttl, partial(self._store.put, key, value.octets, ttl))
         return await self._known(key, entry, value, held, kept)
 
-    async def _changed(self, key: str, change: Callable[[E | None], E | None],
-                       ttl: float) -> bool:
+    async def _changed(self, key: str,
+                       change: Callable[[E | None], Kept[E] | Unchanged | None]) -> bool:
         for _ in range(_MOST_WRITES):
             before = await self._read(key)
-            entry = change(before.entry)
-            if entry is None:
+            made = change(before.entry)
+            if made is None:
                 await self._forget(key)
+            if made is None or made is UNCHANGED:
                 return False
-            sealed = await self._sealed(entry)
-            now = self._clock.seconds()
-            value = _Placed(sealed, sealed.placed(before.chunks, now, ttl), before.chunks)
-            put = partial(self._store.put, key, value.octets, ttl)
-            if self._compares:
-                put = partial(self._store.replace, key, value.octets, ttl, before.octets)
-            kept = await self._written(key, value, ttl, put)
-            if await self._known(key, entry, value, before.chunks, kept):
+            if await self._replaced(key, made, before):
                 return True
             if not self._compares or self.is_failing:
                 break
         return False
+
+    async def _replaced(self, key: str, made: Kept[E], before: _Read[E]) -> bool:
+        sealed, ttl = await self._sealed(made.entry), made.ttl
+        chunks = sealed.placed(before.chunks, self._clock.seconds(), ttl)
+        value = _Placed(sealed, chunks, before.chunks)
+        put = partial(self._store.put, key, value.octets, ttl)
+        if self._compares:
+            put = partial(self._store.replace, key, value.octets, ttl, before.octets)
+        kept = await self._written(key, value, ttl, put)
+        return await self._known(key, made.entry, value, before.chunks, kept)
 
     async def _sealed(self, entry: E) -> Sealed:
         sealed: Sealed = await self._computed(

@@ -1,4 +1,4 @@
-"""Tests of L{trickster.collapsing.key_locks}."""
+"""Tests of L{trickster.stores.key_locks}."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.collapsing.key_locks import KeyLocks
+from trickster.stores.key_locks import KeyLocks
 
 ACTS = st.lists(st.tuples(st.sampled_from(("change", "end", "fail", "cancel")),
                           st.integers(0, 5)), max_size=40)
