@@ -19,12 +19,16 @@ from trickster.http.dates import format_date
 from trickster.http.freshness import FreshnessRules, policy_of
 from trickster.http.partial_content import Part
 from trickster.interfaces import IBody, IResponder
+from trickster.keys.identity import Identity
 from trickster.keys.selecting import selecting_values
 from trickster.messages import NO_HEADERS, Headers, Octets, Request, Response
 from trickster.objects.cache import CacheRuntime, ObjectCache
+from trickster.objects.codec import ResponseFormat
 from trickster.objects.options import Collapse, ObjectOptions
 from trickster.objects.stored_response import StoredResponse
+from trickster.objects.variant_store import VariantStore
 from trickster.routes import Match, Route, Serve
+from trickster.stores.typed_store import TypedStore
 from trickster.testing.doubles import ReferenceStore
 
 START = 1_000_000_000.0
@@ -157,6 +161,14 @@ class Client:
 def web_route(**options: Any) -> Route:
     """:return: the route of a plain web origin."""
     return Route("/", Serve.OBJECT, Match.PREFIX, **options)
+
+
+def variants_in(store: Any, clock: Clock, rules: FreshnessRules | None = None,
+                identity: Identity | None = None) -> VariantStore:
+    """:return: the variants that a store of any kind keeps."""
+    rules = rules or FreshnessRules()
+    entries = TypedStore(store, ResponseFormat(rules), clock)
+    return VariantStore(entries, clock, rules, identity or Identity())
 
 
 @define(eq=False)

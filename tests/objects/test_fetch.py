@@ -9,7 +9,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import START, Origin, date, fields, web_route
+from tests.objects.objectworld import (
+    START,
+    Origin,
+    date,
+    fields,
+    variants_in,
+    web_route,
+)
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.fills import Fill, Filled, FillTable, Unshared
 from trickster.errors import Overloaded, Reason, UpstreamBroke, UpstreamError
@@ -22,7 +29,6 @@ from trickster.objects.requests import Found, lookup_of
 from trickster.objects.reuse import plan_of
 from trickster.objects.storage_policy import StoragePolicy
 from trickster.objects.stored_response import StoredResponse
-from trickster.objects.variant_store import VariantStore
 from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import ReferenceStore, at_once
 
@@ -38,7 +44,7 @@ class FetchCase(SynchronousTestCase):
         self.store = ReferenceStore(self.clock)
         self.storage = Storage(
             FillTable.of(self.clock),
-            VariantStore(self.store, self.clock, options.freshness, options.identity),
+            variants_in(self.store, self.clock, options.freshness, options.identity),
             StoragePolicy(options), self.clock)
 
     def stored(self, said: str = "max-age=60", octets: bytes = b"0123456789", length: int = 10,

@@ -10,23 +10,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.objects.objectworld import fields, stored_response
+from tests.objects.objectworld import fields, stored_response, variants_in
 from trickster.errors import StoreError
 from trickster.http.freshness import FreshnessRules
-from trickster.keys.identity import Identity
-from trickster.objects.codec import ResponseFormat
 from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
-from trickster.stores.typed_store import TypedStore
 from trickster.testing.doubles import BrokenStore, DictStore, ReferenceStore, at_once
 
 RULES = FreshnessRules()
-
-
-def variants_in(store: Any, clock: Clock) -> VariantStore:
-    """:return: the variants that a store of any kind keeps."""
-    entries = TypedStore(store, ResponseFormat(RULES), clock)
-    return VariantStore(entries, clock, RULES, Identity())
 
 
 class VariantStoreTests(SynchronousTestCase):
@@ -155,6 +146,20 @@ class VariantStoreTests(SynchronousTestCase):
             self.keep(variants, b"2", b"foo", Foo="2")
             at_once(variants.drop_one("k", one))
             self.assertEqual(self.body(variants, Foo="2"), b"2")
+
+        self.each_kind(run)
+
+    def test_forgotten_for_good(self) -> None:
+        """What was forgotten does not come back with what is kept at the same moment."""
+
+        def run(variants: VariantStore, store: Any) -> None:
+            for value in ("a", "b"):
+                self.keep(variants, b"old", b"foo", Foo=value)
+            at_once(variants.drop("k"))
+            for value in ("c", "d"):
+                self.keep(variants, b"new", b"foo", Foo=value)
+            self.assertEqual(self.body(variants, Foo="c"), b"new")
+            self.assertIsNone(self.body(variants, Foo="a"))
 
         self.each_kind(run)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
+
 from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 
@@ -48,6 +51,7 @@ class VariantStore:
     _rules: FreshnessRules
     identity: Identity
     _telling: frozenset[bytes] = field(init=False)
+    _count: Iterator[int] = field(factory=count, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._telling = self.identity.names | {AUTHORIZATION}
@@ -118,7 +122,8 @@ class VariantStore:
         if isinstance(entry, Variants):
             rest = tuple(one for one in entry.fields if one != names)
             return evolve(entry, fields=(names, *rest)[:_MOST_FIELD_SETS])
-        generation = f"{int(self._clock.seconds() * 1e6):x}"
+        # Another one each time, also within a microsecond: or what was forgotten came back.
+        generation = f"{int(self._clock.seconds() * 1e6):x}g{next(self._count):x}"
         return Variants(generation, tuple(dict.fromkeys((names, _names(entry.selecting)))))
 
     async def drop(self, key: str) -> None:
