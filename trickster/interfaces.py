@@ -86,6 +86,19 @@ class IDuplex(IBody):
         """The client will send no more."""
 
 
+class IPurgeable(Interface):
+    """A cache that can be told to forget, beyond what HTTP makes invalid."""
+
+    def purge(path: bytes | None) -> Awaitable[int]:
+        """
+        Remove all entries for a path, whatever their queries, hosts and variants, and do not
+        store what is on its way for it.
+
+        :param path: as the origin knows it, without a query; None for all paths.
+        :return: how many entries were removed.
+        """
+
+
 class IRuntime(Interface):
     """What plugins need of the process that they run in, whichever configuration is in effect."""
 

@@ -16,6 +16,7 @@ from trickster.keys.cache_key import (
     key_of,
     merged,
     path_prefix,
+    purge_prefix,
 )
 from trickster.keys.form_fields import UnreadableBody
 from trickster.keys.identity import Identity
@@ -75,8 +76,9 @@ class PlainKeyTests(SynchronousTestCase):
         for target in (b"/a", b"/a?x", b"/a?x=1"):
             self.assertTrue(key(target).startswith(path_prefix("p", b"/a")))
             self.assertTrue(key(target, with_authority=True).startswith(
-                path_prefix("p", b"/a", b"h")))
-        self.assertFalse(key(b"/ab").startswith(path_prefix("p", b"/a")))
+                path_prefix("p", b"/a")))
+            self.assertTrue(key(target).startswith(purge_prefix("p", None)))
+        self.assertFalse(key(b"/ab").startswith(purge_prefix("p", b"/a")))
 
     def test_get_and_head(self) -> None:
         """They share; other methods do not."""

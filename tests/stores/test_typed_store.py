@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
@@ -137,6 +137,15 @@ class EveryStoreTests(Stores):
             self.assertEqual([at_once(typed.get(key)) for key in "abc"],
                              [None, None, Words(b"xxx")])
 
+    def test_purge(self) -> None:
+        """A purge removes what is under keys that begin so, and tells how much it was."""
+        for typed in self.each():
+            for key, size in (("a.1", 3), ("a.2", 3 * CHUNK), ("a", 3), ("b.1", 3)):
+                at_once(typed.put(key, Words(b"x" * size), TTL))
+            self.assertEqual(at_once(typed.purge("a.")), 2)
+            self.assertEqual([at_once(typed.get(key)) for key in ("a.1", "a.2")], [None, None])
+            self.assertEqual(sorted(at_once(typed._store.keys(""))), ["a", "b.1"])
+
     def test_foreign(self) -> None:
         """What another program has put is nothing, and may be replaced."""
         for typed in self.each():
@@ -154,6 +163,7 @@ class EveryStoreTests(Stores):
             self.assertFalse(at_once(typed.change("a", added(b"one"))))
             at_once(typed.delete(["a"]))
             self.assertIsNone(at_once(typed.get("a")))
+            self.assertEqual(at_once(typed.purge("")), 0)
         self.flushLoggedErrors()
 
 
@@ -169,6 +179,9 @@ class FailingStore(DictStore):
 
     async def delete(self, keys: Iterable[str]) -> int:
         return await BrokenStore().delete(keys)
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        return await BrokenStore().keys(prefix)
 
 
 class ReferenceTests(Stores):
@@ -186,6 +199,19 @@ class ReferenceTests(Stores):
         store = MemoryStore(self.clock)
         store.put_object("a", object(), 10, TTL)
         self.assertIsNone(self.typed(store).peek("a"))
+
+    def test_purge_of_many(self) -> None:
+        """A purge of many entries lets others have a turn."""
+        store = MemoryStore(self.clock)
+        typed = self.typed(store)
+        for number in range(1200):
+            at_once(typed.put(f"a.{number}", Words(b"x"), TTL))
+        purged = Deferred.fromCoroutine(typed.purge("a."))
+        self.assertNoResult(purged)
+        for _ in range(5):
+            self.clock.advance(0)
+        self.assertEqual(self.successResultOf(purged), 1200)
+        self.assertEqual(store.objects, 0)
 
     def test_octets_wait(self) -> None:
         """In a store of octets nothing is there without waiting."""

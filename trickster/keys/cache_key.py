@@ -57,14 +57,22 @@ def digest(parts: Iterable[bytes | None]) -> str:
     return blake2b(framed(parts), digest_size=16).hexdigest()
 
 
-def path_prefix(prefix: str, path: bytes, authority: bytes = b"", kind: str = "opc") -> str:
+def path_prefix(prefix: str, path: bytes, kind: str = "opc") -> str:
     """
     :param prefix: as in L{KeyRules}.
     :param kind: which cache has the entries: C{opc} or C{dpc}, as Trickster calls them.
-    :param authority: the host asked for, for routes whose rules count it.
     :return: what the keys of all entries for a path, of any query, begin with.
     """
-    return f"{prefix}.{kind}.{digest((authority.lower(), path))}."
+    return f"{prefix}.{kind}.{digest((path,))}."
+
+
+def purge_prefix(prefix: str, path: bytes | None, kind: str = "opc") -> str:
+    """
+    :param path: without a query; None for all paths.
+    :param kind: as for L{path_prefix}.
+    :return: what the keys of all entries that are purged begin with.
+    """
+    return f"{prefix}.{kind}." if path is None else path_prefix(prefix, path, kind)
 
 
 def key_of(rules: KeyRules, request: Request, body: bytes | None = None,
@@ -86,10 +94,10 @@ def key_of(rules: KeyRules, request: Request, body: bytes | None = None,
     method = b"GET" if request.method in READ_ONLY or rules.form else request.method
     parts = (_canonical_params(rules, (params or merged(rules, request, body)).params)
              if rules.form else _raw_parts(rules, request, body))
-    key = digest((method, *parts))
+    key = digest((authority.lower(), method, *parts))
     if request.identity is not None:
         key = digest((key.encode("ascii"), *principal_parts(request.identity)))
-    return path_prefix(rules.prefix, request.path, authority) + key
+    return path_prefix(rules.prefix, request.path) + key
 
 
 def principal_parts(principal: Principal) -> tuple[bytes, ...]:
@@ -102,8 +110,8 @@ def _new_read_key(rules: KeyRules, authority: bytes, target: bytes) -> str:
     path, _, query = target.partition(b"?")
     # A question mark without a query is another target.
     mark = b"?" if b"?" in target else None
-    return path_prefix(rules.prefix, path, authority) + digest(
-        (b"GET", mark, counted_query(rules, query)))
+    return path_prefix(rules.prefix, path) + digest(
+        (authority.lower(), b"GET", mark, counted_query(rules, query)))
 
 
 # The key of GET and HEAD where parameters are not looked into: asked for at every hit.

@@ -18,8 +18,8 @@ from trickster.collapsing.spool import ISpool
 from trickster.errors import NotCached, Reason
 from trickster.http.conditions import confirms
 from trickster.http.freshness import FreshnessRules, Use
-from trickster.interfaces import ICacheStore, IResponder
-from trickster.keys.cache_key import READ_ONLY, key_of
+from trickster.interfaces import ICacheStore, IPurgeable, IResponder
+from trickster.keys.cache_key import READ_ONLY, key_of, purge_prefix
 from trickster.keys.form_fields import UnreadableBody
 from trickster.messages import (
     Engine,
@@ -94,7 +94,7 @@ class CacheRuntime:
                           self.offload, self.locks)
 
 
-@implementer(IResponder)
+@implementer(IResponder, IPurgeable)
 @define(eq=False)
 class ObjectCache:
     """
@@ -289,6 +289,12 @@ class ObjectCache:
         """Forget all variants of a key, and do not store what is on its way for it."""
         self._storage.table.outdate(key)
         await self._storage.variants.drop(key)
+
+    async def purge(self, path: bytes | None) -> int:
+        """See L{trickster.interfaces.IPurgeable.purge}."""
+        prefix = purge_prefix(self.options.key.prefix, path)
+        self._storage.table.outdate(prefix)
+        return await self._storage.variants.purge(prefix)
 
     def stop(self) -> None:
         """Give up every fetch, at the end of the program."""

@@ -130,6 +130,14 @@ class VariantStore:
         """Forget every variant of a key, also what is just being kept."""
         await self._entries.delete((key,))
 
+    async def purge(self, prefix: str) -> int:
+        """
+        Forget all keys that begin so.
+
+        :return: how many entries there were, those that tell of variants among them.
+        """
+        return await self._entries.purge(prefix)
+
     async def drop_one(self, key: str, stored: StoredResponse) -> None:
         """Forget one variant of a key."""
         variant = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Annotated
@@ -20,6 +21,7 @@ LONGER = 2.0
 
 MOST_CHUNKS = 4096
 
+_CHUNK_KEY = re.compile(r"~[0-9a-f]{32}\Z")
 _Length = Annotated[int, msgspec.Meta(ge=0, le=CHUNK)]
 _Digest = Annotated[bytes, msgspec.Meta(min_length=_DIGEST, max_length=_DIGEST)]
 
@@ -101,6 +103,11 @@ def digest_of(octets: bytes | memoryview) -> bytes:
 def chunk_key(key: str, chunk: Chunk) -> str:
     """:return: where a chunk is; it begins as the key does, so that a purge finds both."""
     return f"{key}~{chunk.digest.hex()}"
+
+
+def is_chunk_key(key: str) -> bool:
+    """:return: whether there is a chunk under a key, and not an entry."""
+    return _CHUNK_KEY.search(key) is not None
 
 
 def seal(octets: bytes) -> Sealed:

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from attrs import Factory, define, field, frozen
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from trickster.collapsing.waiters import SharedWork
 from trickster.errors import StoreError
@@ -22,6 +23,7 @@ from trickster.stores.sealed import (
     Chunk,
     Sealed,
     chunk_key,
+    is_chunk_key,
     joined,
     seal,
     unsealed,
@@ -35,6 +37,8 @@ _LARGE = 1 << 20
 # Reads until one is not outdated when it ends, and writes until none comes in between.
 _MOST_READS = 3
 _MOST_WRITES = 5
+# Entries that are deleted before others have a turn: some milliseconds.
+_A_TURN = 500
 # Chunks that are read at a time.
 _AT_ONCE = 8
 
@@ -241,6 +245,25 @@ class TypedStore(Generic[E]):
                 await self._removed(key)
             else:
                 await self.locks.alone(key, partial(self._forget, key))
+
+    async def purge(self, prefix: str) -> int:
+        """
+        Forget all that is kept under keys that begin so, also what is about to be.
+
+        :return: how many entries there were.
+        """
+        try:
+            found: Sequence[str] = await self._store.keys(prefix)
+        except StoreError:
+            return 0
+        keys = [key for key in found if not is_chunk_key(key)]
+        for start in range(0, len(keys), _A_TURN):
+            if start:
+                await deferLater(self._clock, 0)
+            await self.delete(keys[start:start + _A_TURN])
+        # Those that no entry has any more, but the store.
+        await self._removed(*(key for key in found if is_chunk_key(key)))
+        return len(keys)
 
     # Writing.
 
