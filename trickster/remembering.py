@@ -83,6 +83,16 @@ class SizedLRU(Generic[K, V]):
         self._entries.clear()
         self.octets = 0
 
+    def drop(self, gone: Callable[[K], bool]) -> int:
+        """
+        :param gone: tells of a key whether it is to be forgotten.
+        :return: how many were.
+        """
+        keys = [key for key in self._entries if gone(key)]
+        for key in keys:
+            self.pop(key)
+        return len(keys)
+
     def pop(self, key: K) -> V | None:
         """:return: the value, forgotten now; None where there is none."""
         found = self._entries.pop(key, None)

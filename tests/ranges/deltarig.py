@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from tests.ranges.entriesin import entries_in
 from tests.ranges.fakeprometheus import FakePrometheus, octets
 from trickster.bodies import read_all
 from trickster.collapsing.byte_budget import ByteBudget
@@ -20,7 +21,6 @@ from trickster.keys.identity import Identity
 from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.ranges.delta_cache import DeltaCache
-from trickster.ranges.entries import Entries
 from trickster.ranges.entry import Entry
 from trickster.ranges.fast_forward import FastForwarding, NewestSamples
 from trickster.ranges.gaps import GapFetcher
@@ -74,7 +74,7 @@ class Rig:
             "identity": Identity(frozenset((b"authorization",))), **options})
         self.dialect = dialect or PrometheusRange()
         self.in_flight = ByteBudget(limit)
-        self.entries = Entries(self.store, Codec(), ttl)
+        self.entries = entries_in(self.store, Codec(), ttl)
         self.memo = memo or HitMemo()
         self.objects = RecordingResponder()
         offloading = Offloading(offload)

@@ -279,9 +279,10 @@ class StoreTests(SynchronousTestCase):
         rig = Rig(DictStore)
         rig.ask(-300, 0)
         [(key, (value, deadline))] = rig.store.entries.items()  # type: ignore[attr-defined]
-        rig.store.entries[key] = (value[:-1] + b"x", deadline)  # type: ignore[attr-defined]
-        self.assertEqual(rig.ask(-300, 0).status, Status.KEY_MISS)
-        self.assertEqual(rig.ask(-300, 0).status, Status.HIT)
+        for octets in (b"x" + value[1:], value[:9], b""):
+            rig.store.entries[key] = (octets, deadline)  # type: ignore[attr-defined]
+            self.assertEqual(rig.ask(-300, 0).status, Status.KEY_MISS)
+            self.assertEqual(rig.ask(-300, 0).status, Status.HIT)
 
     def test_lost_meanwhile(self) -> None:
         """An entry that goes while the rest is fetched leaves no hole in the answer."""

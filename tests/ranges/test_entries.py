@@ -8,10 +8,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.ranges.entriesin import entries_in
 from trickster.messages import Headers
-from trickster.ranges.entries import Entries
+from trickster.ranges.entries import Entries, RangeFormat
 from trickster.ranges.entry import Entry
 from trickster.stores.memory import MemoryStore
+from trickster.stores.sealed import seal
 from trickster.testing.doubles import DictStore, PausedStore, at_once
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
@@ -31,12 +33,17 @@ def _one_more(entry: Entry | None) -> Entry:
     return _entry(*range(1, last + 2))
 
 
+def _sealed(entry: Entry | None) -> bytes:
+    assert entry is not None
+    return seal(RangeFormat(Codec()).octets(entry)).value(())
+
+
 class KeptTests(SynchronousTestCase):
     """What is put under a key is had back, from stores of both kinds."""
 
     def _both(self) -> list[Entries]:
         clock = Clock()
-        return [Entries(MemoryStore(clock), Codec(), 60.0), Entries(DictStore(clock), Codec(), 60.0)]
+        return [entries_in(MemoryStore(clock), Codec(), 60.0), entries_in(DictStore(clock), Codec(), 60.0)]
 
     def test_nothing(self) -> None:
         """Nothing is None."""
@@ -85,10 +92,10 @@ class KeptTests(SynchronousTestCase):
         """Something else under the key is nothing."""
         store = MemoryStore(Clock())
         store.put_object("a", object(), 1, 60.0)
-        self.assertIsNone(at_once(Entries(store, Codec(), 60.0).get("a")))
+        self.assertIsNone(at_once(entries_in(store, Codec(), 60.0).get("a")))
         octets = DictStore()
         at_once(octets.put("a", b"something", 60.0))
-        self.assertIsNone(at_once(Entries(octets, Codec(), 60.0).get("a")))
+        self.assertIsNone(at_once(entries_in(octets, Codec(), 60.0).get("a")))
 
     def test_peek(self) -> None:
         """Only what need not be waited for is to be seen at once."""
@@ -110,7 +117,7 @@ class SlowTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A store that answers when the test says so."""
         self.store = PausedStore()
-        self.entries = Entries(self.store, Codec(), 60.0)
+        self.entries = entries_in(self.store, Codec(), 60.0)
 
     def _change(self) -> Deferred[bool]:
         return Deferred.fromCoroutine(self.entries.change("a", _one_more))
@@ -128,7 +135,7 @@ class SlowTests(SynchronousTestCase):
         first, second = self._change(), self._change()
         self.assertEqual(len(slow.asked), 1)
         pass_on()
-        at_once(store.put("a", Codec().to_octets(_one_more(None).dataset), 60.0))
+        at_once(store.put("a", _sealed(_one_more(None)), 60.0))
         slow.asked.pop(0).callback(None)  # the first is written, the second reads
         pass_on()
         slow.asked.pop(0).callback(None)
@@ -146,7 +153,7 @@ class SlowTests(SynchronousTestCase):
         """All readers of one key at a time share one read."""
         readers = [self._get() for _ in range(5)]
         [asked] = self.store.asked
-        asked.callback(Codec().to_octets(_entry(1, 2).dataset))
+        asked.callback(_sealed(_entry(1, 2)))
         first, *others = (self.successResultOf(reader) for reader in readers)
         self.assertTrue(all(other is first for other in others))
         self.assertEqual(self.entries.busy, 0)
@@ -170,7 +177,7 @@ class SlowTests(SynchronousTestCase):
         self.assertTrue(self.successResultOf(change))
         first_read.callback(None)
         self.assertNoResult(reader)
-        self.store.asked[3].callback(Codec().to_octets(_entry(1).dataset))
+        self.store.asked[3].callback(_sealed(_entry(1)))
         self.assertEqual(self.successResultOf(reader).dataset.extents.count(), 1)
         self.assertEqual(self.entries.busy, 0)
 
@@ -182,7 +189,7 @@ class SlowTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(second).dataset.extents.count(), 1)
 
     def _change_promptly(self, _: Any) -> None:
-        self.entries._store = DictStore()
+        self.entries._typed.store = DictStore()
         at_once(self.entries.change("a", _one_more))
 
     def test_not_for_ever(self) -> None:
@@ -231,7 +238,7 @@ class ThreadTests(SynchronousTestCase):
             threads.append(Deferred())
             return threads[-1].addCallback(lambda _: function(*args))
 
-        entries = Entries(MemoryStore(Clock()), Codec(), 60.0, offload)
+        entries = entries_in(MemoryStore(Clock()), Codec(), 60.0, offload)
         at_once(entries.change("a", lambda entry: _entry(1, 2, 3)))
         return entries, threads
 
@@ -269,15 +276,17 @@ class ThreadTests(SynchronousTestCase):
         called: list[Any] = []
 
         async def offload(function: Any, *args: Any) -> Any:
-            called.append(function.__name__)
+            called.append(function)
             return function(*args)
 
-        entries = Entries(DictStore(), Codec(), 60.0, offload)
+        store = DictStore()
+        entries = entries_in(store, Codec(), 60.0, offload)
         at_once(entries.change("small", _one_more))
-        at_once(entries.get("small"))
+        at_once(entries_in(store, Codec(), 60.0, offload).get("small"))
         self.assertEqual(called, [])
         rows = [(1, b"x" * (2 << 20))]
         large = Entry(Dataset.from_rows(Extents.of(1, [(1, 1)]), {b"s": rows}))
         at_once(entries.change("large", lambda entry: large))
-        self.assertEqual(list(at_once(entries.get("large")).dataset.rows(b"s")), rows)
-        self.assertEqual(called, ["to_octets", "from_octets"])
+        again = entries_in(store, Codec(), 60.0, offload)
+        self.assertEqual(list(at_once(again.get("large")).dataset.rows(b"s")), rows)
+        self.assertEqual(len(called), 2)

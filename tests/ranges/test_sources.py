@@ -8,13 +8,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.ranges.deltarig import NOW, SECOND_NS, Rig, inline, range_request
+from tests.ranges.entriesin import entries_in
 from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.errors import NotADataset, Reason, UpstreamBroke
 from trickster.interfaces import IDatasetSource
 from trickster.messages import Headers, Octets, Outcome, Response, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.ranges.delta_cache import DeltaCache
-from trickster.ranges.entries import Entries
 from trickster.ranges.gaps import GapFetcher
 from trickster.ranges.offloading import Offloading
 from trickster.ranges.plan import placed_query
@@ -44,7 +44,7 @@ def delta(source: Any, store: Any = MemoryStore, prefix: str = "b", **options: A
     """:return: a delta cache over a source, with a store of its own."""
     clock = Clock()
     clock.advance(NOW)
-    policy, entries = RangePolicy(prefix, **options), Entries(store(clock), Codec(), 3600.0)
+    policy, entries = RangePolicy(prefix, **options), entries_in(store(clock), Codec(), 3600.0)
     return DeltaCache(entries, GapFetcher(source, entries, policy), HitForPass(clock), clock,
                       policy, Offloading(inline))
 

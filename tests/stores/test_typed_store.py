@@ -144,12 +144,12 @@ class EveryStoreTests(Stores):
                 at_once(typed.put(key, Words(b"x" * size), TTL))
             self.assertEqual(at_once(typed.purge("a.")), 2)
             self.assertEqual([at_once(typed.get(key)) for key in ("a.1", "a.2")], [None, None])
-            self.assertEqual(sorted(at_once(typed._store.keys(""))), ["a", "b.1"])
+            self.assertEqual(sorted(at_once(typed.store.keys(""))), ["a", "b.1"])
 
     def test_foreign(self) -> None:
         """What another program has put is nothing, and may be replaced."""
         for typed in self.each():
-            at_once(typed._store.put("a", b"foreign", TTL))
+            at_once(typed.store.put("a", b"foreign", TTL))
             self.assertIsNone(at_once(typed.get("a")))
             self.assertTrue(at_once(typed.change("a", added(b"one"))))
             self.assertEqual(at_once(typed.get("a")), Words(b"one"))

@@ -32,6 +32,7 @@ from trickster.interfaces import (
     IBody,
     ICacheStore,
     IOriginType,
+    IPurgeable,
     IRefusalFormat,
     IResponder,
 )
@@ -127,6 +128,7 @@ class Backend:
     _paths: BackendPaths | None = field(default=None, init=False)
     _outermost: IResponder | None = field(default=None, init=False)
     _stops: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
+    _caches: list[IPurgeable] = field(factory=list, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
@@ -318,6 +320,7 @@ class Backend:
         cache = ObjectCache(inner, options, self._runtime)
         self._runtime.invalidation.add(cache.invalidate)
         self._stops.append(cache.stop)
+        self._caches.append(cache)
         return cache
 
     def _progressive_proxy(self, plan: PathPlan, inner: IResponder) -> ProgressiveProxy:
@@ -336,11 +339,13 @@ class Backend:
                                f"{plan.route.path}")
         whole = evolve(plan, route=evolve(plan.route, ttl=_WHOLE_TTL))
         around = self.around
-        return RangePath(
+        answering = RangePath(
             dialect, inner, self._object_cache(whole, inner),
             range_policy(self._prefix, self.options, plan), self.store, self._in_flight,
             around.clock, around.wall, around.offload, around.memos.hits,
-            around.memos.newest).responder()
+            around.memos.newest, self.locks, around.memos.decoded).made()
+        self._caches.extend(answering.caches)
+        return answering.responder
 
 
 def unserved(name: str, options: BackendOptions) -> BackendRoute:

@@ -12,7 +12,8 @@ from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.errors import NotADataset, NotCached, Reason
 from trickster.http.cache_control import honoured_directives
 from trickster.http.freshness import NOT_FOR_OTHERS, not_for_others
-from trickster.interfaces import IDatasetSource
+from trickster.interfaces import IDatasetSource, IPurgeable
+from trickster.keys.cache_key import purge_prefix
 from trickster.messages import Engine, FastForward, Outcome, Status, passed_status
 from trickster.ranges.entries import Entries
 from trickster.ranges.entry import Entry
@@ -33,7 +34,7 @@ _NO_LONGER_SHARED = frozenset((Reason.PRIVATE, Reason.VARY, Reason.VARY_STAR))
 _PASSING = frozenset((Reason.IN_FLIGHT_BUDGET,))
 
 
-@implementer(IDatasetSource)
+@implementer(IDatasetSource, IPurgeable)
 @define
 class DeltaCache:
     """
@@ -73,6 +74,12 @@ class DeltaCache:
         if entry is not None and entry.dataset.extents.covers(plan.wanted):
             return _hit(plan, entry)
         return await self._fetched(plan, entry, entry)
+
+    async def purge(self, path: bytes | None) -> int:
+        """See L{trickster.interfaces.IPurgeable.purge}."""
+        prefix = purge_prefix(self._policy.prefix, path, kind="dpc")
+        self._fetcher.outdate_all(prefix)
+        return await self._entries.purge(prefix)
 
     async def _fetched(self, plan: Plan, used: Entry | None, held: Entry | None
                        ) -> DatasetAnswer:

@@ -15,7 +15,8 @@ from trickster.collapsing.waiters import SharedWork
 from trickster.errors import TricksterError, Undecodable
 from trickster.http.cache_control import request_directives
 from trickster.http.freshness import not_for_others
-from trickster.interfaces import IDatasetSource, INewestDialect, IResponder
+from trickster.interfaces import IDatasetSource, INewestDialect, IPurgeable, IResponder
+from trickster.keys.cache_key import purge_prefix
 from trickster.messages import FastForward, Octets
 from trickster.net.first_step import first_step
 from trickster.ranges.offloading import MANY_SERIES, Offloading
@@ -80,6 +81,7 @@ def never_wanted(query: TimeRangeQuery, ttl: float) -> bool:
 NewestMemo = SizedLRU[tuple[Any, str], Any]
 
 
+@implementer(IPurgeable)
 @define(eq=False)
 class NewestSamples:
     """
@@ -99,6 +101,7 @@ class NewestSamples:
     _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
     _log: Logger = field(factory=Logger)
     _under_way: dict[str, tuple[int, SharedWork[_Newest]]] = field(factory=dict, init=False)
+    _purges: int = field(default=0, init=False)
 
     async def newest(self, key: str, query: TimeRangeQuery, at_ns: int
                      ) -> tuple[Dataset | None, FastForward]:
@@ -122,6 +125,14 @@ class NewestSamples:
         if fetched is None or not fetched.serves(last, at_ns):
             return None, FastForward.ERROR
         return fetched.dataset, FastForward.MISS
+
+    async def purge(self, path: bytes | None) -> int:
+        """See L{trickster.interfaces.IPurgeable.purge}."""
+        self._purges += 1
+        prefix = purge_prefix(self._policy.prefix, path, kind="dpc")
+        for key in [key for key in self._under_way if key.startswith(prefix)]:
+            del self._under_way[key]
+        return self._memo.drop(lambda key: key[0] is self and key[1].startswith(prefix))
 
     def _remembered(self, key: str) -> _Newest | None:
         found: _Newest | None = self._memo.get((self, key))
@@ -156,8 +167,9 @@ class NewestSamples:
         with self._in_flight.reservation() as reservation:
             return await self._fetched(key, query, at_ns, reservation)
 
-    async def _fetched(self, key: str, query: TimeRangeQuery, at_ns: int, reservation: Reservation) -> _Newest:
-        until = self._clock.seconds() + self._policy.fast_forward_ttl
+    async def _brought(self, key: str, query: TimeRangeQuery, at_ns: int,
+                       reservation: Reservation) -> _Newest:
+        until, purges = self._clock.seconds() + self._policy.fast_forward_ttl, self._purges
         response = await self._upstream.respond(
             fetch_request(self._dialect.encode_newest(query, at_ns)))
         try:
@@ -172,7 +184,7 @@ class NewestSamples:
         is_for_all = not response.is_doubtful and not_for_others(
             response.headers, self._policy.vary_fields, self._policy.rules) is None
         found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until, is_for_all)
-        if is_for_all:
+        if is_for_all and purges == self._purges:
             # Its rows are cuts of the answer, which stays as long as they do.
             self._memo.put((self, key), found,
                            _OVERHEAD + len(key) + max(len(octets), dataset.nbytes))

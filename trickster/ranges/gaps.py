@@ -125,6 +125,11 @@ class GapFetcher:
         """Let no request join what is being fetched for a key, and do not store it."""
         self._under_way.pop(key, None)
 
+    def outdate_all(self, prefix: str) -> None:
+        """The same for all keys that begin so."""
+        for key in [key for key in self._under_way if key.startswith(prefix)]:
+            self.outdate(key)
+
     async def _fetched(self, plan: Plan, missing: Extents,
                        joinable: Callable[[Extent], bool]) -> Fetched:
         step = plan.query.step_ns

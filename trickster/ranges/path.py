@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.collapsing.byte_budget import ByteBudget
@@ -14,11 +14,12 @@ from trickster.interfaces import (
     ICacheStore,
     IDatasetSource,
     INewestDialect,
+    IPurgeable,
     IQueryDialect,
     IResponder,
 )
 from trickster.ranges.delta_cache import DeltaCache
-from trickster.ranges.entries import Entries
+from trickster.ranges.entries import Entries, RangeFormat
 from trickster.ranges.fast_forward import FastForwarding, NewestMemo, NewestSamples
 from trickster.ranges.gaps import GapFetcher
 from trickster.ranges.offloading import Offload, Offloading
@@ -26,7 +27,22 @@ from trickster.ranges.origin_range import OriginRange
 from trickster.ranges.pass_through import PassThrough
 from trickster.ranges.policy import RangePolicy
 from trickster.ranges.responder import RangeResponder
+from trickster.stores.key_locks import KeyLocks
+from trickster.stores.near_tier import NearTier
+from trickster.stores.typed_store import TypedStore
 from trickster.timeseries.wire import Codec
+
+
+@frozen
+class RangeAnswering:
+    """
+    What answers the range queries of a path.
+
+    :ivar caches: those that have something to be purged.
+    """
+
+    responder: RangeResponder
+    caches: Sequence[IPurgeable]
 
 
 @frozen
@@ -40,6 +56,8 @@ class RangePath:
     :ivar offload: calls a function with arguments in a thread.
     :ivar hits: small full hits of all caches.
     :ivar newest: newest samples of all queries.
+    :ivar locks: of the keys of the store that are being changed.
+    :ivar decoded: entries of all caches that need not be decoded again.
     """
 
     dialect: IQueryDialect
@@ -53,23 +71,27 @@ class RangePath:
     offload: Offload
     hits: HitMemo
     newest: NewestMemo
+    locks: KeyLocks = field(factory=KeyLocks)
+    decoded: NearTier = field(factory=NearTier)
 
-    def responder(self) -> RangeResponder:
+    def made(self) -> RangeAnswering:
         """:return: the responder: fast forward beside a delta cache before the origin."""
         policy, offloading = self.policy, Offloading(self.offload)
-        entries = Entries(self.store, Codec(), policy.ttl, self.offload)
+        typed = TypedStore(self.store, RangeFormat(Codec()), self.clock, self.decoded,
+                           self.offload, self.locks)
+        entries = Entries(typed, policy.ttl, self.offload)
         origin = OriginRange(self.dialect, self.upstream, policy, self.in_flight, offloading)
         cache = DeltaCache(entries, GapFetcher(origin, entries, policy), HitForPass(self.clock),
                            self.clock, policy, offloading)
         passing = PassThrough(self.upstream, policy, self.in_flight, offloading)
         # The order of last uses counts each request: none is answered from the memo.
         hits = None if policy.lru else entries.hits(self.hits)
-        return RangeResponder(self.dialect, self._fast_forwarding(cache, offloading), passing,
-                              self.objects, policy, offloading, self.wall, hits)
-
-    def _fast_forwarding(self, cache: IDatasetSource, offloading: Offloading) -> IDatasetSource:
-        if not self.policy.fast_forward or not INewestDialect.providedBy(self.dialect):
-            return cache
-        newest = NewestSamples(self.dialect, self.upstream, self.clock, self.policy,
-                               self.in_flight, offloading, self.newest)
-        return FastForwarding(cache, newest, self.policy, offloading)
+        source: IDatasetSource = cache
+        caches: tuple[IPurgeable, ...] = (cache,)
+        if policy.fast_forward and INewestDialect.providedBy(self.dialect):
+            newest = NewestSamples(self.dialect, self.upstream, self.clock, policy,
+                                   self.in_flight, offloading, self.newest)
+            source, caches = FastForwarding(cache, newest, policy, offloading), (cache, newest)
+        return RangeAnswering(
+            RangeResponder(self.dialect, source, passing, self.objects, policy, offloading,
+                           self.wall, hits), caches)

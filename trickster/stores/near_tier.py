@@ -58,10 +58,10 @@ class NearTier:
         self.hits += 1
         return found
 
-    def chunks(self, owner: object, key: str) -> tuple[Chunk, ...]:
-        """:return: the chunks of what was there last, as far as it is known."""
+    def chunks(self, owner: object, key: str) -> tuple[Chunk, ...] | None:
+        """:return: the chunks of what was there last; None where that is not known."""
         found = self.kept.get((owner, key))
-        return () if found is None else found.chunks
+        return None if found is None else found.chunks
 
     def put(self, owner: object, key: str, octets: bytes, entry: object,
             chunks: tuple[Chunk, ...], size: int) -> None:

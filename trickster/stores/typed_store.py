@@ -149,12 +149,13 @@ class TypedStore(Generic[E]):
 
     A store that fails looks empty.
 
+    :ivar store: what they are kept in.
     :ivar _near: decoded entries, shared by all caches of the process; bounded.
     :ivar _offload: calls a function with arguments in a thread; None to do without.
     :ivar locks: of the keys that are being changed; the same for all that use a store's keys.
     """
 
-    _store: Any
+    store: Any
     _format: EntryFormat[E]
     _clock: IReactorTime
     _near: NearTier = field(factory=NearTier)
@@ -168,11 +169,11 @@ class TypedStore(Generic[E]):
 
     @is_by_reference.default
     def _keeps_objects(self) -> bool:
-        return bool(IReferenceStore.providedBy(self._store))
+        return bool(IReferenceStore.providedBy(self.store))
 
     @_compares.default
     def _can_compare(self) -> bool:
-        return bool(ICompareAndSetStore.providedBy(self._store))
+        return bool(ICompareAndSetStore.providedBy(self.store))
 
     @property
     def busy(self) -> int:
@@ -182,14 +183,14 @@ class TypedStore(Generic[E]):
     @property
     def is_failing(self) -> bool:
         """Whether the store does not work at present, so that a miss may be its fault."""
-        return bool(getattr(self._store, "is_failing", False))
+        return bool(getattr(self.store, "is_failing", False))
 
     def peek(self, key: str) -> E | None:
         """:return: what is kept under a key, where the store need not be waited for."""
         if not self.is_by_reference:
             return None
         try:
-            found = self._store.get_object(key)
+            found = self.store.get_object(key)
         except StoreError:
             return None
         return found if type(found) in self._kinds else None
@@ -253,7 +254,7 @@ class TypedStore(Generic[E]):
         :return: how many entries there were.
         """
         try:
-            found: Sequence[str] = await self._store.keys(prefix)
+            found: Sequence[str] = await self.store.keys(prefix)
         except StoreError:
             return 0
         keys = [key for key in found if not is_chunk_key(key)]
@@ -269,17 +270,17 @@ class TypedStore(Generic[E]):
 
     def _put_object(self, key: str, entry: E, ttl: float) -> bool:
         try:
-            kept: bool = self._store.put_object(key, entry, self._format.size(entry), ttl)
+            kept: bool = self.store.put_object(key, entry, self._format.size(entry), ttl)
         except StoreError:
             return False
         return kept
 
     async def _put(self, key: str, entry: E, ttl: float) -> bool:
-        held = self._near.chunks(self, key)
+        held = self._near.chunks(self, key) or ()
         sealed = await self._sealed(entry)
         # Whether what was held still is, was not looked at.
         value = _Placed(sealed, sealed.placed((), self._clock.seconds(), ttl))
-        kept = await self._written(key, value, ttl, partial(self._store.put, key, value.octets, ttl))
+        kept = await self._written(key, value, ttl, partial(self.store.put, key, value.octets, ttl))
         return await self._known(key, entry, value, held, kept)
 
     async def _changed(self, key: str,
@@ -301,9 +302,9 @@ class TypedStore(Generic[E]):
         sealed, ttl = await self._sealed(made.entry), made.ttl
         chunks = sealed.placed(before.chunks, self._clock.seconds(), ttl)
         value = _Placed(sealed, chunks, before.chunks)
-        put = partial(self._store.put, key, value.octets, ttl)
+        put = partial(self.store.put, key, value.octets, ttl)
         if self._compares:
-            put = partial(self._store.replace, key, value.octets, ttl, before.octets)
+            put = partial(self.store.replace, key, value.octets, ttl, before.octets)
         kept = await self._written(key, value, ttl, put)
         return await self._known(key, made.entry, value, before.chunks, kept)
 
@@ -319,7 +320,7 @@ class TypedStore(Generic[E]):
             return False
         try:
             for chunk, octets in value.new():
-                await self._store.put(chunk_key(key, chunk), octets, LONGER * ttl)
+                await self.store.put(chunk_key(key, chunk), octets, LONGER * ttl)
             return await put() is not False
         except StoreError:
             return False
@@ -343,9 +344,9 @@ class TypedStore(Generic[E]):
 
     async def _forget(self, key: str) -> None:
         chunks = self._near.chunks(self, key)
-        if not chunks:
+        if chunks is None:
             try:
-                chunks = unsealed(await self._store.get(key)).chunks
+                chunks = unsealed(await self.store.get(key)).chunks
             except (StoreError, ValueError):
                 chunks = ()
         try:
@@ -356,7 +357,7 @@ class TypedStore(Generic[E]):
 
     async def _removed(self, *keys: str) -> None:
         try:
-            await self._store.delete(keys)
+            await self.store.delete(keys)
         except StoreError:
             return
 
@@ -383,7 +384,7 @@ class TypedStore(Generic[E]):
 
     async def _read(self, key: str) -> _Read[E]:
         try:
-            octets: bytes | None = await self._store.get(key)
+            octets: bytes | None = await self.store.get(key)
         except StoreError:
             octets = None
         if octets is None:
@@ -426,7 +427,7 @@ class TypedStore(Generic[E]):
 
     def _chunk(self, key: str) -> Deferred[bytes | None]:
         async def read() -> bytes | None:
-            piece: bytes | None = await self._store.get(key)
+            piece: bytes | None = await self.store.get(key)
             return piece
 
         return Deferred.fromCoroutine(read())

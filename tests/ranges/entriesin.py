@@ -1,0 +1,19 @@
+"""Entries of the delta cache in a store of any kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+
+from trickster.ranges.entries import Entries, RangeFormat
+from trickster.ranges.offloading import Offload
+from trickster.stores.typed_store import TypedStore
+from trickster.timeseries.wire import Codec
+
+
+def entries_in(store: Any, codec: Codec, ttl: float, offload: Offload | None = None) -> Entries:
+    """:return: entries that a store keeps."""
+    clock = getattr(store, "clock", None) or Clock()
+    typed = TypedStore(store, RangeFormat(codec), clock, offload=offload)
+    return Entries(typed, ttl, offload)
