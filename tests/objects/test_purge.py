@@ -5,10 +5,11 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.objects.objectworld import ObjectStore, OctetStore, SlowBody, World
+from tests.objects.objectworld import World
 from trickster.interfaces import IPurgeable
 from trickster.objects.options import Collapse
-from trickster.testing.doubles import at_once
+from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import DictStore, ReferenceStore, at_once
 
 
 class PurgeTests(SynchronousTestCase):
@@ -16,7 +17,7 @@ class PurgeTests(SynchronousTestCase):
 
     def worlds(self) -> list[World]:
         """:return: caches over both kinds of stores, each with some responses stored."""
-        worlds = [World.of(store) for store in (ObjectStore, OctetStore)]
+        worlds = [World.of(store) for store in (ReferenceStore, DictStore)]
         for world in worlds:
             for target in (b"/a", b"/a?q=1", b"/a/b", b"/b"):
                 world.given(world.answer(Cache_Control="max-age=60"))
@@ -61,7 +62,7 @@ class PurgeTests(SynchronousTestCase):
 
     def test_variants(self) -> None:
         """All variants of a path go."""
-        for store in (ObjectStore, OctetStore):
+        for store in (ReferenceStore, DictStore):
             world = World.of(store)
             for language in ("de", "en", "fr"):
                 world.given(world.answer(Cache_Control="max-age=60", Vary="Accept-Language"))
@@ -73,11 +74,11 @@ class PurgeTests(SynchronousTestCase):
         """What is on its way reaches those who wait for it, and is not stored."""
         for collapse in Collapse:
             world = World.of(collapse=collapse)
-            body = SlowBody(5)
+            body = PausedBody(5)
             world.given(world.answer(body=body, Cache_Control="max-age=60"))
             client = world.ask(b"/x")
             at_once(world.cache.purge(b"/x"))
-            body.send(b"hello", b"")
+            body.feed(b"hello", b"")
             self.assertEqual(client.octets, b"hello")
             self.assertEqual(self.missing(world, b"/x"), [b"/x"])
 

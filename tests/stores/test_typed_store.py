@@ -295,7 +295,7 @@ class ChunkTests(Stores):
         store.puts.clear()
         at_once(typed.change("a", added(b"more")))
         self.assertLess(sum(size for _, size in store.puts), 1000)
-        self.assertEqual(len(store.values), 6)
+        self.assertEqual(len(store.entries), 6)
         self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(4, b"more")))
 
     def test_kept_as_long(self) -> None:
@@ -312,11 +312,11 @@ class ChunkTests(Stores):
 
     def test_missing_chunk(self) -> None:
         """An entry of which a chunk is missing or damaged is none, and is put anew whole."""
-        for damage in (lambda store, key: store.values.pop(key),
-                       lambda store, key: store.values.update({key: (b"x", 1e12)})):
+        for damage in (lambda store, key: store.entries.pop(key),
+                       lambda store, key: store.entries.update({key: (b"x", 1e12)})):
             store = CountingStore(self.clock)
             at_once(self.typed(store).put("a", Words(self.text(3)), TTL))
-            damage(store, next(key for key in store.values if "~" in key))
+            damage(store, next(key for key in store.entries if "~" in key))
             typed = self.typed(store)
             self.assertIsNone(at_once(typed.get("a")))
             at_once(typed.change("a", lambda _: Kept(Words(self.text(3)), TTL)))
@@ -327,13 +327,13 @@ class ChunkTests(Stores):
         store = CountingStore(self.clock)
         at_once(self.typed(store).put("a", Words(self.text(3)), TTL))
         at_once(self.typed(store).delete(["a"]))
-        self.assertEqual(store.values, {})
+        self.assertEqual(store.entries, {})
 
     def test_found_by_prefix(self) -> None:
         """A purge by how keys begin finds the chunks too."""
         store = CountingStore(self.clock)
         at_once(self.typed(store).put("backend.a", Words(self.text(3)), TTL))
-        self.assertEqual(len(at_once(store.keys("backend."))), len(store.values))
+        self.assertEqual(len(at_once(store.keys("backend."))), len(store.entries))
 
 
 @define(eq=False)
