@@ -19,6 +19,7 @@ from trickster.origins.promrange import PrometheusRange
 from trickster.ranges.plan import NotATimeRange
 from trickster.routes import Route, Serve
 from trickster.spans import Span
+from trickster.testing.doubles import at_once
 from trickster.timeseries.query import TimeRangeQuery
 
 RANGE = "/api/v1/query_range"
@@ -99,6 +100,22 @@ class RangeTests(BackendCase):
         self.clock.advance(1)
         statuses.append(self.ask(ranges, request).outcome.status)
         self.assertEqual(statuses, [Status.KEY_MISS, Status.HIT, Status.HIT, Status.KEY_MISS])
+
+    def test_purged(self) -> None:
+        """A backend lists all its caches: what is purged in each is nowhere any more."""
+        backend = self.backend("prometheus")
+        asked = [(RANGE, range_request(NOW - 600, NOW)),
+                 ("/api/v1/query", Request(b"GET", b"/api/v1/query?query=a&time=9"))]
+        responders = [(self.entry(backend, path).responder, request) for path, request in asked]
+
+        def statuses() -> list[Status]:
+            return [self.ask(responder, request).outcome.status
+                    for responder, request in responders]
+
+        self.assertEqual([statuses(), statuses()],
+                         [[Status.KEY_MISS] * 2, [Status.HIT] * 2])
+        removed = sum(at_once(cache.purge(None)) for cache in backend.caches)
+        self.assertEqual((removed, statuses()), (2, [Status.KEY_MISS] * 2))
 
     def test_dialects(self) -> None:
         """Each path is read in the dialect that its route names."""

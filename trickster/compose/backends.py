@@ -149,6 +149,11 @@ class Backend:
         """See L{IResponder.respond}."""
         return self.outermost.respond(request)
 
+    @property
+    def caches(self) -> Sequence[IPurgeable]:
+        """The caches of its paths, each of which can be purged."""
+        return self._caches
+
     def stop(self) -> Deferred[None]:
         """
         Give up what no client waits for, and close the connections to the origin.
