@@ -285,10 +285,11 @@ class ReferenceTests(CheckCase):
         """Pools have members, and rule backends a rule."""
         self.assertTold(
             "backends: {a: {provider: alb}, b: {provider: rule}, "
-            "c: {provider: alb, alb: {pool: [z]}}}",
+            "c: {provider: alb, alb: {pool: [z, '']}}}",
             "backends.a.alb.pool: is missing; expected names of backends",
             "backends.b.rule_name: is missing; expected the name of a rule",
-            "backends.c.alb.pool[0]: there is no backend 'z'; expected one of a, b, c")
+            "backends.c.alb.pool[0]: there is no backend 'z'; expected one of a, b, c",
+            "backends.c.alb.pool[1]: there is no backend ''; expected one of a, b, c")
 
 
 class PathTests(CheckCase):

@@ -41,6 +41,12 @@ class MiddlewareTests(CheckCase):
             f"backends.one.paths.p.middlewares[0]: {text}",
             f"listeners.default.middlewares[0]: {text}")
 
+    def test_empty_name(self) -> None:
+        """An empty name in a list is none of any entry."""
+        self.assertTold(
+            with_backend("middlewares: ['', marked]") + MARKED,
+            "backends.one.middlewares[0]: there is no middleware ''; expected one of marked")
+
     def test_unknown_kind(self) -> None:
         """A kind that is not installed, and one that is not said, are told."""
         [problem] = problems_of(with_backend("middlewares: [m]") + "middlewares: {m: {kind: x}}")

@@ -308,7 +308,7 @@ class _Checks:
                 named[f"backends.{name}.{within}"] = path.middlewares or ()
         for within, middlewares in named.items():
             for number, name in enumerate(middlewares):
-                self._refer(f"{within}.middlewares[{number}]", name, "middleware")
+                self._refer(f"{within}.middlewares[{number}]", name, "middleware", may_be_none=False)
                 yield name
 
     def check_later(self) -> None:
@@ -339,7 +339,7 @@ class _Checks:
         if backend.provider == "alb" and not alb.pool and alb.mechanism not in _POOLLESS:
             self.problems.at(f"{path}.alb.pool", "is missing; expected names of backends")
         for number, member in enumerate(alb.pool):
-            self._refer(f"{path}.alb.pool[{number}]", member, "backend")
+            self._refer(f"{path}.alb.pool[{number}]", member, "backend", may_be_none=False)
         self._refer_users(f"{path}.alb.user_router", alb.user_router)
 
     def _refer_users(self, path: str, router: UserRouterOptions) -> None:
@@ -359,9 +359,14 @@ class _Checks:
                 self._refer(f"{within}.next_route", case.next_route, "route")
                 self._refer(f"{within}.req_rewriter_name", case.req_rewriter_name, "rewriter")
 
-    def _refer(self, path: str, name: str | None, what: str) -> None:
+    def _refer(self, path: str, name: str | None, what: str, may_be_none: bool = True) -> None:
+        """
+        :param may_be_none: whether an empty name says that there is none; in a list of names it
+            does not.
+        """
         known = self._known[what]
-        if not name or name in known or (what == "authenticator" and name == "none"):
+        is_none = not name or (what == "authenticator" and name == "none")
+        if name in known or (is_none and may_be_none):
             return
         what = "backend" if what == "route" else what
         if what == "listener" and name in self.configuration.listeners:
