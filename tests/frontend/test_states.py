@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.frontend.states import ConnectionState, State, WrongTransition
+from trickster.frontend.states import ConnectionState, State
+from trickster.net.states import WrongTransition
 
 _ENDS = (State.LINGERING, State.FLUSHING, State.CLOSED)
 

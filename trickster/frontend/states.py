@@ -6,6 +6,8 @@ from enum import Enum
 
 from attrs import define, field
 
+from trickster.net.states import StateMachine, set_following
+
 
 class State(Enum):
     """
@@ -45,17 +47,13 @@ _FOLLOWING = (
     (State.FLUSHING, (State.CLOSED,)),
     (State.CLOSED, (State.CLOSED,)),
 )
-for _state, _next in _FOLLOWING:
+set_following(_FOLLOWING)
+for _state in State:
     _state.is_over, _state.is_busy = _state in _OVER, _state in _BUSY
-    _state.following = _next
-
-
-class WrongTransition(RuntimeError):
-    """A connection was to do what cannot follow what it is doing: a fault of ours."""
 
 
 @define(eq=False)
-class ConnectionState:
+class ConnectionState(StateMachine[State]):
     """
     The one place where the state of a connection changes.
 
@@ -63,12 +61,3 @@ class ConnectionState:
     """
 
     now: State = field(default=State.HEAD, init=False)
-
-    def enter(self, state: State) -> None:
-        """
-        :param state: what the connection does from now on.
-        :raises WrongTransition: it cannot follow what the connection is doing.
-        """
-        if state not in self.now.following:
-            raise WrongTransition(f"{self.now.name} is not followed by {state.name}")
-        self.now = state

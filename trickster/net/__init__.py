@@ -1,1 +1,1 @@
-"""What both ends of the proxy need of the network: time limits, first steps, transports."""
+"""What both ends of the proxy need of the network: states, time limits, first steps, transports."""
