@@ -2,62 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import NoReturn
 
-from attrs import Factory, define, field, frozen
-from twisted.internet.defer import Deferred
+from attrs import Factory, define, field
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.errors import Overloaded
 from trickster.upstream.pooling.occupancy import Occupancy
+from trickster.upstream.pooling.queue import TurnQueue, TurnTooLate
+from trickster.upstream.pooling.standing import StandingQueue
 
-# Where requests have waited long for such a time, in seconds, or for so many answers of the
-# origin one after the other, that is no burst, unless fewer come than are served: for each
-# request that is served as many at least must have come as this share says.
-_STANDING = 0.6
-_ROUNDS = 4
-_FED = 0.9
-# They then wait for so long at most, or for so many answers of the origin; that is still more
-# than keeps all connections busy.  It is over when they wait for less than this share of it.
+# In a queue that stands, requests wait for so many seconds at most, or for so many responses of
+# the origin; that is still more than keeps all connections busy.
 _TARGET = 0.3
 _TARGET_ROUNDS = 2
-_SHARE = 1 / 3
 # Those that came in when the queue seemed shorter than it was wait for so much longer.
 _SLACK = 1.5
-
-
-@frozen(eq=False)
-class _Waiting:
-    """
-    One in the queue.
-
-    :ivar since: the clock's seconds at which it came.
-    :ivar turn: fires when a slot is its own.
-    """
-
-    since: float
-    turn: Deferred[None]
-
-
-@define(eq=False)
-class _LongWait:
-    """
-    A time for which the first of a queue has always waited long.
-
-    :ivar since: the clock's seconds.
-    :ivar came: how many requests have come in that time.
-    :ivar went: how many have been served in it.
-    """
-
-    since: float
-    came: int = 0
-    went: int = 0
-
-    @property
-    def is_fed(self) -> bool:
-        """Whether the queue stays as it is, or grows; a burst is served, and gone."""
-        return self.came >= _FED * self.went
 
 
 @define(eq=False)
@@ -79,8 +39,9 @@ class Slots:
     patience: float
     _occupancy: Occupancy = field(init=False, default=Factory(
         lambda self: Occupancy(self.clock), takes_self=True))
-    _queue: deque[_Waiting] = field(factory=deque, init=False)
-    _long_wait: _LongWait | None = field(default=None, init=False)
+    _queue: TurnQueue = field(init=False, default=Factory(
+        lambda self: TurnQueue(self.clock, self.patience), takes_self=True))
+    _standing: StandingQueue = field(factory=StandingQueue, init=False)
     _changed_at: float = field(default=0.0, init=False)
 
     @property
@@ -91,7 +52,7 @@ class Slots:
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return len(self._queue)
+        return len(self._queue.waiters)
 
     @property
     def expected_wait(self) -> float:
@@ -108,7 +69,7 @@ class Slots:
     @property
     def _queueing(self) -> float:
         # One comes free in each such part of the time that an answer takes.
-        return self._occupancy.mean / self.limit * (len(self._queue) + 1)
+        return self._occupancy.mean / self.limit * (len(self._queue.waiters) + 1)
 
     @property
     def _bearable(self) -> float:
@@ -130,10 +91,15 @@ class Slots:
 
         :raises Overloaded: too many wait already, or none will come free, or came free, in time.
         """
-        if not self.try_take():
-            self.admit()
-            self._note_coming()
-            await self._wait()
+        if self.try_take():
+            return
+        self.admit()
+        self._standing.came()
+        try:
+            await self._queue.wait()
+        except TurnTooLate as error:
+            raise Overloaded("the origin had no connection free in time",
+                             retry_after=self.expected_wait) from error
 
     def admit(self) -> None:
         """
@@ -142,13 +108,13 @@ class Slots:
         :raises Overloaded: too many wait already, or none will come free in time.
         """
         expected = self.expected_wait
-        if len(self._queue) >= self.queue_limit:
+        if len(self._queue.waiters) >= self.queue_limit:
             self._refuse("too many requests wait for the origin", expected)
         if self._is_in_vain(expected) or self._is_too_long():
             self._refuse("the origin will have no connection free in time", expected)
 
     def _refuse(self, why: str, expected: float) -> NoReturn:
-        self._note_coming()
+        self._standing.came()
         raise Overloaded(why, retry_after=expected)
 
     def _is_in_vain(self, expected: float) -> bool:
@@ -157,74 +123,32 @@ class Slots:
         return (expected if is_known else expected - self._queueing) > self.patience
 
     def _is_too_long(self) -> bool:
-        return (self._is_standing() and len(self._queue) >= self.limit
+        return (self._stands() and len(self._queue.waiters) >= self.limit
                 and self._queueing > self._bearable)
-
-    async def _wait(self) -> None:
-        waiting = _Waiting(self.clock.seconds(), Deferred(self._leave))
-        self._queue.append(waiting)
-        giving_up = self.clock.callLater(self.patience, self._give_up, waiting)
-        try:
-            await waiting.turn
-        finally:
-            if giving_up.active():
-                giving_up.cancel()
 
     def give_back(self) -> None:
         """One is free; it goes to the request that has waited longest, if not for too long."""
         if self._occupancy.held == self.limit:
             self._changed_at = self.clock.seconds()
         self._occupancy.give_back()
-        if self._queue:
+        if self._queue.waiters:
             self._pass_on()
-        else:
-            self._long_wait = None
-
-    def _pass_on(self) -> None:
-        self._note_going()
-        if self._is_standing():
-            self._refuse_late()
-        if self._queue:
-            self._occupancy.take()
-            self._queue.popleft().turn.callback(None)
-
-    def _note_coming(self) -> None:
-        if self._long_wait is not None:
-            self._long_wait.came += 1
-
-    def _note_going(self) -> None:
-        now = self.clock.seconds()
-        if now - self._queue[0].since < _SHARE * self._bearable:
-            self._long_wait = None
-            return
-        if self._long_wait is None:
-            self._long_wait = _LongWait(now)
-        self._long_wait.went += 1
-
-    def _is_standing(self) -> bool:
-        """:return: whether requests have waited long for such a time that it is no burst."""
-        wait = self._long_wait
-        return wait is not None and wait.is_fed and (
-            self.clock.seconds() - wait.since > max(_STANDING, _ROUNDS * self._occupancy.mean))
-
-    def _refuse_late(self) -> None:
-        """Who has waited for too long in a queue that stays makes all others wait as long."""
-        since = self.clock.seconds() - _SLACK * self._bearable
-        while self._queue and self._queue[0].since < since:
-            self._queue.popleft().turn.errback(self._too_late())
+        elif self._standing.long_wait is not None:
+            self._standing.emptied()
 
     def turn_away(self) -> None:
         """Let none wait any longer."""
-        while self._queue:
-            self._queue.popleft().turn.errback(Overloaded("the proxy is being stopped"))
+        self._queue.turn_away(lambda: Overloaded("the proxy is being stopped"))
 
-    def _leave(self, turn: Deferred[None]) -> None:
-        self._queue.remove(next(waiting for waiting in self._queue if waiting.turn is turn))
+    def _pass_on(self) -> None:
+        now = self.clock.seconds()
+        self._standing.went(now, self._queue.waiters[0].since, self._bearable)
+        if self._stands():
+            # One that has waited for too long in a queue that stays makes all others wait as long.
+            self._queue.refuse_before(now - _SLACK * self._bearable)
+        if self._queue.waiters:
+            self._occupancy.take()
+            self._queue.pass_on()
 
-    def _give_up(self, waiting: _Waiting) -> None:
-        self._queue.remove(waiting)
-        waiting.turn.errback(self._too_late())
-
-    def _too_late(self) -> Overloaded:
-        return Overloaded("the origin had no connection free in time",
-                          retry_after=self.expected_wait)
+    def _stands(self) -> bool:
+        return self._standing.stands(self.clock.seconds(), self._occupancy.mean)
