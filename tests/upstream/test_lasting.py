@@ -127,6 +127,16 @@ class ApartTests(ClientCase):
         self.assertNoResult(self.asked())
         self.assertEqual(self.client.stats.lasting, 0)
 
+    def test_upgrade_that_is_over(self) -> None:
+        """One whose last octets are still being sent takes no second place, and gives none."""
+        response = self.begun(SWITCH, upgrading())
+        self.clock.advance(6)
+        response.body.close()
+        self.assertTrue(self.origin.wire.is_open)
+        self.asked()
+        self.assertNoResult(self.asked())
+        self.assertEqual((self.client.stats.active, self.client.stats.lasting), (1, 0))
+
     def test_announced_length(self) -> None:
         """An answer of a stream's type whose length is known is like any other."""
         self.begun(EVENTS.replace(b"Transfer-Encoding: chunked", b"Content-Length: 9"))

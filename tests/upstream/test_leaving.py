@@ -137,6 +137,12 @@ class LeavingTests(ClientCase):
             self.origin.wire.closes()
         return leave
 
+    def upgraded_and_lost(self) -> Leave:
+        """The client goes when it hears that the origin has."""
+        body = self.answered(SWITCH, request=an_upgrade()).body
+        reading(body).addCallback(lambda _: body.close())
+        return self.origin.wire.closes
+
     def upload(self) -> Any:
         self.uploads.append(PausedBody())
         return a_request(b"POST", b"/", body=self.uploads[-1])
@@ -146,7 +152,7 @@ class LeavingTests(ClientCase):
         for state in (self.queued, self.connecting, self.sending, self.sending_while_blocked,
                       self.waiting, self.reading_the_head, self.answering_again, self.reading,
                       self.reading_on, self.paused, self.streaming, self.quiet, self.long,
-                      self.upgraded, self.writing):
+                      self.upgraded, self.writing, self.upgraded_and_lost):
             with self.subTest(state.__name__):
                 self.setUp()
                 state()()

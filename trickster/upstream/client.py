@@ -21,7 +21,7 @@ from trickster.upstream.connecting.endpoints import Connector
 from trickster.upstream.forwarding.fields import OutgoingFields
 from trickster.upstream.forwarding.max_forwards import counted_down
 from trickster.upstream.h1.answers import NothingCame
-from trickster.upstream.h1.exchange import Order
+from trickster.upstream.h1.outgoing import OutgoingRequest
 from trickster.upstream.leniency import LeniencyLog, not_counted
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.pooling.pool import Pool, PoolStats
@@ -81,12 +81,12 @@ class UpstreamClient:
     async def _ask(self, request: Request) -> Response:
         self._pool.admit()
         latest = self._latest()
-        order = self._order(request, latest)
+        outgoing = self._outgoing(request, latest)
         self._budget.pay_in()
         connection = self._pool.take_idle() or await self._pool.acquire()
         was_reused = connection.is_reused
         try:
-            response = await connection.exchange(order)
+            response = await connection.exchange(outgoing)
             if not (response.status == 408 and was_reused and self._may_retry(request, False)):
                 return response
             # What an origin says on a connection that has been idle for too long, and which
@@ -98,7 +98,7 @@ class UpstreamClient:
                     request.body.close()
                 raise
         connection = await self._pool.acquire(is_fresh=True)
-        return await connection.exchange(self._order(request, latest))
+        return await connection.exchange(self._outgoing(request, latest))
 
     def stop(self) -> Deferred[None]:
         """
@@ -123,7 +123,7 @@ class UpstreamClient:
             is_body_unread or octets_of(request.body) is not None)
         return is_repeatable and self._budget.take()
 
-    def _order(self, request: Request, latest: float | None) -> Order:
+    def _outgoing(self, request: Request, latest: float | None) -> OutgoingRequest:
         fields, octets, body = _framed(request)
         is_asking = body is not None and _is_asking(request)
         if is_asking:
@@ -136,7 +136,7 @@ class UpstreamClient:
             lines += encode_fields(fields)
         head = encode_head(request.method, self._target(request), lines) + octets
         offered = tuple(upgrade.lower().split(b", ")) if upgrade else ()
-        return Order(request, head, body, offered, latest, is_asking, self._leniencies.note)
+        return OutgoingRequest(request, head, body, offered, latest, is_asking, self._leniencies.note)
 
     def _target(self, request: Request) -> bytes:
         if request.method == b"CONNECT":

@@ -16,9 +16,8 @@ from zope.interface import directlyProvides
 from tests.upstream.scripted import Keeper, Wire, a_request
 from trickster.errors import UpstreamBroke
 from trickster.testing.bodies import PausedBody
-from trickster.upstream.h1 import connection
 from trickster.upstream.h1.connection import Connection
-from trickster.upstream.h1.exchange import Order
+from trickster.upstream.h1.outgoing import OutgoingRequest
 from trickster.upstream.options import UpstreamOptions
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -64,7 +63,7 @@ class Plain(Client):
         pass
 
 
-class ProtocolCase(SynchronousTestCase):
+class ConnectionCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.keeper = Keeper()
@@ -75,13 +74,12 @@ class ProtocolCase(SynchronousTestCase):
         return transport
 
     def ask(self, head: bytes = b"request", body: Any = None) -> Any:
-        return self.connection.exchange(Order(a_request(body=body), head, body))
+        return self.connection.exchange(OutgoingRequest(a_request(body=body), head, body))
 
 
-class EagerTests(ProtocolCase):
+class EagerTests(ConnectionCase):
     def plain(self, room: int) -> Plain:
         transport = Plain(Kernel(room))
-        self.patch(connection, "Client", Plain)
         self.over(transport)
         return transport
 
@@ -129,7 +127,7 @@ class EagerTests(ProtocolCase):
         self.assertEqual(wire.asked(), b"request")
 
 
-class LifeTests(ProtocolCase):
+class LifeTests(ConnectionCase):
     def setUp(self) -> None:
         super().setUp()
         self.wire = Wire()

@@ -18,14 +18,29 @@ from trickster.upstream.h1.outlet import Outlet
 from trickster.upstream.h1.uploads import upload
 
 
+class Told:
+    """What is told whether the origin reads, in the place of the patience of an exchange."""
+
+    def __init__(self) -> None:
+        self.blocks: list[bool] = []
+
+    def blocked(self) -> None:
+        """The origin takes no more."""
+        self.blocks.append(True)
+
+    def unblocked(self) -> None:
+        """The origin takes more again."""
+        self.blocks.append(False)
+
+
 class OutletCase(SynchronousTestCase):
     """An outlet that is open."""
 
     def setUp(self) -> None:
         """Open it."""
         self.transport: Any = StringTransport()
-        self.blocked: list[bool] = []
-        self.outlet = Outlet(self.transport, self.blocked.append)
+        self.told: Any = Told()
+        self.outlet = Outlet(self.transport, self.told)
         self.outlet.open()
 
     def writing(self, octets: bytes = b"x") -> Deferred[None]:
@@ -54,7 +69,7 @@ class OutletTests(OutletCase):
         self.assertNoResult(writing)
         self.outlet.resumeProducing()
         self.successResultOf(writing)
-        self.assertEqual(self.blocked, [True, False])
+        self.assertEqual(self.told.blocks, [True, False])
 
     def test_closed(self) -> None:
         """After it was closed, nothing is written, and who waits is told."""
@@ -80,7 +95,7 @@ class OutletTests(OutletCase):
         writing.addErrback(lambda _: None)
         writing.cancel()
         self.outlet.resumeProducing()
-        self.assertEqual(self.blocked, [True, False])
+        self.assertEqual(self.told.blocks, [True, False])
 
     def test_end(self) -> None:
         """The end closes this direction only, where a transport has directions."""
@@ -88,7 +103,7 @@ class OutletTests(OutletCase):
         self.assertTrue(self.transport.disconnecting)
         wire: Any = Wire()
         alsoProvides(wire, IHalfCloseableDescriptor)
-        outlet = Outlet(wire, self.blocked.append)
+        outlet = Outlet(wire, self.told)
         outlet.open()
         outlet.end()
         outlet.end()

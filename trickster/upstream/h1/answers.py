@@ -30,13 +30,14 @@ class AnswerReader:
 
     :ivar head: of the final response, once it is here.
     :ivar framing: how its body ends, once the head is here.
+    :ivar interims: interim responses that were not taken yet.
     :ivar is_complete: whether the last octet of the response has come.
     :ivar is_reusable: whether the connection can serve another request after that.
     :ivar leniencies: what there was about it that RFC 9112 does not know.
     """
 
-    __slots__ = ("_chunks", "_interims", "_interims_left", "_left", "_method", "_most_head",
-                 "_partial", "_pieces", "framing", "head", "is_complete", "is_reusable",
+    __slots__ = ("_chunks", "_interims_left", "_left", "_method", "_most_head", "_partial",
+                 "_pieces", "framing", "head", "interims", "is_complete", "is_reusable",
                  "leniencies")
 
     def __init__(self, method: bytes, most_head: int) -> None:
@@ -51,7 +52,7 @@ class AnswerReader:
         self.leniencies: set[Leniency] = set()
         self._method = method
         self._most_head = most_head
-        self._interims: list[ResponseHead] = []
+        self.interims: list[ResponseHead] = []
         self._interims_left = _MOST_INTERIMS
         self._partial = b""
         self._pieces: list[bytes] = []
@@ -82,7 +83,7 @@ class AnswerReader:
 
     def take_interims(self) -> list[ResponseHead]:
         """:return: the interim answers since the last time."""
-        interims, self._interims = self._interims, []
+        interims, self.interims = self.interims, []
         return interims
 
     def take(self) -> list[bytes]:
@@ -130,7 +131,7 @@ class AnswerReader:
         self._interims_left -= 1
         if self._interims_left < 0:
             raise UpstreamMalformed("interim answers without end")
-        self._interims.append(head)
+        self.interims.append(head)
 
     def _begin_body(self, head: ResponseHead) -> None:
         framing = response_framing(head, self._method)

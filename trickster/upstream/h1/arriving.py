@@ -2,67 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from copy import copy
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from trickster.errors import UpstreamError
 from trickster.interfaces import IBody, IDuplex
+from trickster.upstream.h1.link import OriginLink
 from trickster.upstream.h1.outlet import Outlet
 
-# Octets that are read ahead of a body's reader: then its source is paused.
+# Octets that are read ahead of a body's reader: then the connection is not read from.
 READ_AHEAD = 256 << 10
 
 
-class Source(Protocol):
-    """What a body comes from, as the body sees it."""
-
-    def pause_reading(self) -> None:
-        """Enough is here for now."""
-
-    def resume_reading(self) -> None:
-        """There is room again."""
-
-    def written_to(self) -> None:
-        """The other direction has brought something."""
-
-    def abandon(self) -> None:
-        """The reader does not want the rest."""
-
-
-class _Nowhere:
-    """What a body comes from that is over: it would else keep the whole exchange in a cycle."""
-
-    def pause_reading(self) -> None:
-        """Nothing comes."""
-
-    def resume_reading(self) -> None:
-        """Nothing comes."""
-
-    def written_to(self) -> None:
-        """There is no exchange to call."""
-
-    def abandon(self) -> None:
-        """There is nothing to abandon."""
-
-
-_NOWHERE = _Nowhere()
+def _nothing() -> None:
+    """There is no exchange to give up."""
 
 
 @implementer(IBody)
 class ArrivingBody:
     """
-    Holds what has come and has not been read, and pauses its source when that is much.
+    Holds what has come and has not been read, and pauses the connection when that is much.
 
     :ivar length: octets in all, or None when not known.
     """
 
-    __slots__ = ("_error", "_held", "_is_ended", "_is_paused", "_pieces", "_source",
+    __slots__ = ("_abandon", "_error", "_held", "_is_ended", "_is_paused", "_link", "_pieces",
                  "_waiting", "length")
 
-    def __init__(self, source: Source, length: int | None) -> None:
+    def __init__(self, link: OriginLink, abandon: Callable[[], None], length: int | None) -> None:
+        """
+        :param link: over which it comes.
+        :param abandon: called when the reader does not want the rest.
+        """
         self.length = length
-        self._source: Source = source
+        self._link: OriginLink | None = link
+        self._abandon = abandon
         self._pieces: list[bytes] = []
         self._held = 0
         self._is_paused = False
@@ -81,17 +58,16 @@ class ArrivingBody:
         if self._pieces:
             return self._taken()
         if self._error is not None:
-            raise self._error
+            # Else its frames, which have this body and what it came from, were in a cycle with it.
+            raise copy(self._error) if isinstance(self._error, UpstreamError) else self._error
         return b""
 
     def close(self) -> None:
         """Drop what is here; the rest is not waited for."""
         self._pieces = []
         self._held = 0
-        if not self._is_ended:
-            self._is_ended = True
-            self._source.abandon()
-            self._forget_source()
+        self._is_ended = True
+        self._abandon()
 
     def push(self, pieces: list[bytes]) -> None:
         """
@@ -99,9 +75,9 @@ class ArrivingBody:
         """
         self._pieces += pieces
         self._held += sum(map(len, pieces))
-        if self._held >= READ_AHEAD and not self._is_paused:
+        if self._held >= READ_AHEAD and not self._is_paused and self._link is not None:
             self._is_paused = True
-            self._source.pause_reading()
+            self._link.inflow.pause()
         if self._pieces:
             self._wake()
 
@@ -114,19 +90,20 @@ class ArrivingBody:
         if not self._is_ended:
             self._is_ended = True
             self._error = error
-            self._forget_source()
             self._wake()
 
-    def _forget_source(self) -> None:
-        self._source = _NOWHERE
+    def release(self) -> None:
+        """The exchange is over, and the connection another's: it would else stay in a cycle."""
+        self._link = None
+        self._abandon = _nothing
 
     def _taken(self) -> bytes:
         pieces, self._pieces, self._held = self._pieces, [], 0
         octets = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if self._is_paused:
             self._is_paused = False
-            if not self._is_ended:
-                self._source.resume_reading()
+            if self._link is not None and not self._is_ended:
+                self._link.inflow.resume()
         return octets
 
     def _wake(self) -> None:
@@ -140,33 +117,30 @@ class ArrivingBody:
 
 @implementer(IDuplex)
 class UpgradedBody(ArrivingBody):
-    """What follows a 101 answer: octets both ways."""
+    """What follows a 101 response: octets both ways, until both ends have said all."""
 
     __slots__ = ("_outlet",)
 
-    def __init__(self, source: Source, outlet: Outlet) -> None:
+    def __init__(self, link: OriginLink, abandon: Callable[[], None], outlet: Outlet) -> None:
         """
         :param outlet: to the origin.
         """
-        super().__init__(source, None)
+        super().__init__(link, abandon, None)
         self._outlet = outlet
 
     async def write(self, octets: bytes) -> None:
         """
         :raises UpstreamBroke: the origin is gone.
         """
-        self._source.written_to()
+        if self._link is not None and not self._outlet.is_blocked:
+            self._link.patience.await_origin()
         await self._outlet.write(octets)
-
-    def close(self) -> None:
-        """Both directions of the upgrade end, even if the origin's had ended before."""
-        super().close()
-        self._source.abandon()
-        self._source = _NOWHERE
-
-    def _forget_source(self) -> None:
-        """What the client says goes on to the origin still."""
 
     def end(self) -> None:
         """Say that nothing more will be written."""
         self._outlet.end()
+
+    def release(self) -> None:
+        """The exchange is over, and nothing more is written either."""
+        super().release()
+        self._outlet.close()

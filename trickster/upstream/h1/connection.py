@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from socket import socket
 from typing import Any
 from typing import Protocol as Structural
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import (
-    IHalfCloseableProtocol,
-    IHandshakeListener,
-    IReactorTime,
-    ITCPTransport,
-)
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.tcp import Client
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from trickster.errors import UpstreamBroke
 from trickster.messages import Response
 from trickster.net.deadline import Deadline
-from trickster.net.keepalive import find_the_dead
-from trickster.upstream.h1.exchange import Exchange, Order
-from trickster.upstream.h1.outlet import Outlet
+from trickster.net.states import StateMachine
+from trickster.upstream.h1.answers import AnswerReader
+from trickster.upstream.h1.exchange import Exchange
+from trickster.upstream.h1.flow import Flow
+from trickster.upstream.h1.link import PORTION, OriginLink
+from trickster.upstream.h1.outgoing import OutgoingRequest
+from trickster.upstream.h1.patience import Patience
+from trickster.upstream.h1.states import State
 from trickster.upstream.options import UpstreamOptions
 
-_READ = 64 * 1024
-_WIDE_READ = 256 * 1024
+# Members of an enum are slow to look up, and every request asks.
+_BUSY = State.BUSY
+_IDLE = State.IDLE
 
 
 class Owner(Structural):
     """What keeps connections, as a connection sees it."""
 
     def set_apart(self, connection: Connection) -> bool:
-        """:return: whether there is room for one more connection whose answer lasts."""
+        """:return: whether there is room for one more connection whose response lasts."""
 
     def released(self, connection: Connection) -> None:
         """The connection's exchange is over, and another may follow."""
@@ -51,16 +49,11 @@ class Owner(Structural):
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
 class Connection(Protocol):
     """
-    Sends requests and reads the answers to them, one after the other.
+    Sends requests and reads the responses to them, one after the other.
 
     :ivar established: fires when the connection can be used; cancelling closes it.
-    :ivar is_reused: whether an exchange has gone over it before.
     :ivar kept_for: seconds for which the origin will keep it idle, by its own word.
-    :ivar deadline: after which the exchange, or the waiting for one, ends.
-    :ivar flows_since: the clock's seconds when the body began that is on its way, that of the
-        request or that of the answer; infinity where there is none.
-    :ivar held_since: the clock's seconds when the reader of that body wanted no more for now;
-        infinity where it does.
+    :ivar flow: of the body that is on its way.
     :ivar ends_at: the clock's seconds after which no exchange is begun on it.
     """
 
@@ -72,30 +65,33 @@ class Connection(Protocol):
         :param is_secure: whether to wait for a TLS handshake.
         """
         self.established: Deferred[None] = Deferred(self._given_up)
-        self.is_reused = False
         self.kept_for = float("inf")
-        self.flows_since = float("inf")
-        self.held_since = float("inf")
         self.ends_at = float("inf")
-        self._clock = clock
-        self.deadline = Deadline(clock, self._expired)
+        self.flow = Flow(clock)
+        self._state = StateMachine(State.CONNECTING)
+        self._deadline = Deadline(clock, self._expired)
+        self._patience = Patience(clock, self._deadline, options)
         self._owner = owner
         self._options = options
         self._is_secure = is_secure
+        self._link: OriginLink | None = None
         self._exchange: Exchange | None = None
-        self._is_owned = False
-        self._is_closing = False
-        self._is_plain = False
-        self._socket: socket | None = None
 
-    def exchange(self, order: Order) -> Deferred[Response]:
+    @property
+    def is_reused(self) -> bool:
+        """Whether it is kept, after an exchange that has gone over it."""
+        return self._state.now is _IDLE
+
+    def exchange(self, outgoing: OutgoingRequest) -> Deferred[Response]:
         """
         Send a request.  Only on a connection that carries none.
 
         :return: L{Exchange.answer}.
         """
-        self._is_owned = True
-        exchange = self._exchange = Exchange(self, self._options, order)
+        assert self._link is not None
+        self._state.enter(_BUSY)
+        reader = AnswerReader(outgoing.request.method, self._options.max_response_header_bytes)
+        exchange = self._exchange = Exchange(self, self._link, outgoing, reader)
         exchange.start()
         return exchange.answer
 
@@ -103,8 +99,7 @@ class Connection(Protocol):
         """
         :param seconds: until it is closed, if nothing is asked before.
         """
-        self.is_reused = True
-        self.deadline.move(seconds)
+        self._deadline.move(seconds)
 
     def abort(self) -> None:
         """Close the connection, also in the middle of an exchange."""
@@ -114,64 +109,23 @@ class Connection(Protocol):
             self._drop()
 
     def watch_peer(self) -> None:
-        """
-        Have the kernel find out when the origin has vanished, since what lasts may have
-        nothing to send for long.
-        """
-        transport = self.transport
-        if ITCPTransport.providedBy(transport):
-            transport.setTcpKeepAlive(True)
-        if self._is_plain:
-            find_the_dead(transport.getHandle())
+        """Have the kernel find out when the origin has vanished."""
+        if self._link is not None:
+            self._link.watch_peer()
 
     # What an exchange says.
-
-    def now(self) -> float:
-        """:return: the clock's seconds."""
-        return self._clock.seconds()
-
-    def answering(self) -> None:
-        """The head of an answer is here, and its body is on its way."""
-        self.flows_since = self._clock.seconds()
-
-    def uploading(self, is_on_its_way: bool) -> None:
-        """The body of a request is on its way, or is sent and the origin at work."""
-        self.flows_since = self._clock.seconds() if is_on_its_way else float("inf")
-
-    def held(self, is_held: bool) -> None:
-        """The reader of the body wants no more for now, or does again."""
-        self.held_since = self._clock.seconds() if is_held else float("inf")
 
     def set_apart(self) -> bool:
         """:return: whether the exchange counts among those that last from now on."""
         return self._owner.set_apart(self)
 
-    def send(self, octets: bytes) -> None:
-        """
-        Send the beginning of a request.
-
-        The kernel nearly always takes it at once: trying that first saves a turn of the
-        reactor and two of its system calls.  Once anything has gone through the transport,
-        something may still be waiting there, and nothing must overtake it.
-        """
-        if self._socket is not None:
-            octets = octets[_send_now(self._socket, octets):]
-        if octets:
-            self._socket = None
-            self.transport.write(octets)
-
-    def outlet(self, on_blocked: Callable[[bool], None]) -> Outlet:
-        """:return: what more can be sent through."""
-        self._socket = None
-        return Outlet(self.transport, on_blocked)
-
     def over(self, is_reusable: bool) -> None:
         """The exchange is over."""
         self._exchange = None
-        self.flows_since = self.held_since = float("inf")
-        if is_reusable and not self._is_closing:
-            self.deadline.lift()
-            self._read_narrowly()
+        if is_reusable and self._link is not None and self._state.now is _BUSY:
+            self._deadline.lift()
+            self._link.inflow.reset()
+            self._state.enter(_IDLE)
             self._owner.released(self)
         else:
             self._drop()
@@ -179,34 +133,35 @@ class Connection(Protocol):
     def hang_up(self) -> None:
         """The exchange is over; what was written last, such as a closing frame, is sent."""
         self._exchange = None
-        self.deadline.move(self._options.timeout)
-        self.transport.loseConnection()
-        self._disown()
+        if self._link is None or self._state.now is not _BUSY:
+            self._drop()
+            return
+        self._state.enter(State.FLUSHING)
+        self._deadline.move(self._options.timeout)
+        self._link.close()
+        self._owner.dropped(self)
 
     # What Twisted says.
 
     def connectionMade(self) -> None:
         """There is a connection; over TLS, the handshake is still to come."""
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-        if type(self.transport) is Client:
-            self._is_plain = True
-            self._socket = self.transport.getHandle()
+        self._link = OriginLink.over(self.transport, self._patience, self.flow)
         if not self._is_secure:
-            self.established.callback(None)
+            self._establish()
 
     def handshakeCompleted(self) -> None:
         """The origin is who it should be."""
-        if not self.established.called:
-            self.established.callback(None)
+        if self._state.now is State.CONNECTING:
+            self._establish()
 
     def dataReceived(self, data: bytes) -> None:
         """Octets from the origin; where nothing was asked they are no answer."""
-        if self._exchange is not None:
-            if len(data) == _READ and self._is_plain:
-                self._read_widely()
-            self._exchange.feed(data)
-        elif self._is_owned:
+        exchange = self._exchange
+        if exchange is not None and self._link is not None:
+            if len(data) == PORTION:
+                self._link.inflow.widen()
+            exchange.feed(data)
+        elif self._state.now is _IDLE:
             self._drop()
 
     def readConnectionLost(self) -> None:
@@ -221,31 +176,32 @@ class Connection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
-        if not self.established.called and not self._is_closing:
+        self._deadline.stop()
+        state = self._state
+        if state.now is State.CONNECTING:
+            state.enter(State.CLOSED)
             self.established.errback(reason)
-        self._is_closing = True
-        self._socket = None
-        self.deadline.stop()
-        if self._exchange is not None:
-            self._exchange.ended(reason.check(ConnectionDone) is not None)
-        if self._exchange is not None:
-            self._exchange.fail(UpstreamBroke("the origin closed the connection"))
-        self._disown()
+        elif state.now.is_leased:
+            self._lost(reason.check(ConnectionDone) is not None)
+        elif state.now is not State.CLOSED:
+            state.enter(State.CLOSED)
         self._owner.closed(self)
-        if self._is_plain:
-            # Twisted's connector and its transport know each other for ever.
-            self.transport.connector.transport = None
+        if self._link is not None:
+            self._link.lost()
 
-    # A large body is cheaper in large portions, which would be a waste for small answers.
-
-    def _read_widely(self) -> None:
-        self.transport.bufferSize = _WIDE_READ
-
-    def _read_narrowly(self) -> None:
-        if self._is_plain and self.transport.bufferSize != _READ:
-            self.transport.bufferSize = _READ
+    def _establish(self) -> None:
+        self._state.enter(State.FRESH)
+        self.established.callback(None)
 
     # The end.
+
+    def _lost(self, is_clean: bool) -> None:
+        self._state.enter(State.LOST)
+        if self._exchange is not None:
+            self._exchange.ended(is_clean)
+        if self._exchange is not None:
+            self._exchange.fail(UpstreamBroke("the origin closed the connection"))
+        self._drop()
 
     def _expired(self) -> None:
         if self._exchange is not None:
@@ -257,20 +213,13 @@ class Connection(Protocol):
         self._drop()
 
     def _drop(self) -> None:
-        self.deadline.stop()
-        if not self._is_closing:
-            self._is_closing = True
-            self.transport.abortConnection()
-        self._disown()
-
-    def _disown(self) -> None:
-        if self._is_owned:
-            self._is_owned = False
+        """Use the connection no more, and have its owner know, once."""
+        before = self._state.now
+        if before is State.CLOSED:
+            return
+        self._state.enter(State.CLOSED)
+        self._deadline.stop()
+        if before.is_leased:
             self._owner.dropped(self)
-
-
-def _send_now(handle: socket, octets: bytes) -> int:
-    try:
-        return handle.send(octets)
-    except OSError:  # full, or broken: the transport finds out which
-        return 0
+        if before is not State.LOST and self._link is not None:
+            self._link.abort()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -15,22 +14,22 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from trickster.errors import UpstreamBroke
+from trickster.upstream.h1.patience import Patience
 
 
 @implementer(IPushProducer)
 @define(eq=False)
 class Outlet:
     """
-    The writing side of a connection, while a request body is streamed to it.
+    The writing side of a connection, while more than the head of a request goes over it.
 
-    :ivar on_blocked: called with True when the origin reads no more for now, and with
-        False when it does again.
+    :ivar is_blocked: whether the origin reads no more for now.
     """
 
     _transport: Any
-    on_blocked: Callable[[bool], None]
+    _patience: Patience
+    is_blocked: bool = field(default=False, init=False)
     _is_open: bool = field(default=False, init=False)
-    _is_paused: bool = field(default=False, init=False)
     _waiting: Deferred[None] | None = field(default=None, init=False)
 
     def open(self) -> None:
@@ -54,7 +53,7 @@ class Outlet:
         if not self._is_open:
             raise UpstreamBroke("the connection to the origin is closed")
         self._transport.write(octets)
-        if self._is_paused:
+        if self.is_blocked:
             self._waiting = Deferred(self._stop_waiting)
             await self._waiting
 
@@ -71,13 +70,15 @@ class Outlet:
 
     def pauseProducing(self) -> None:
         """The transport has enough."""
-        self._is_paused = True
-        self.on_blocked(True)
+        self.is_blocked = True
+        if self._is_open:
+            self._patience.blocked()
 
     def resumeProducing(self) -> None:
         """The transport has room again."""
-        self._is_paused = False
-        self.on_blocked(False)
+        self.is_blocked = False
+        if self._is_open:
+            self._patience.unblocked()
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             waiting.callback(None)

@@ -2,10 +2,97 @@
 
 from __future__ import annotations
 
-from trickster.errors import BadRequest
+from collections.abc import Callable
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from trickster.errors import BadRequest, UpstreamBroke
 from trickster.http.h1.encoding import LAST_CHUNK, chunk_head
 from trickster.interfaces import IBody
+from trickster.net.states import StateMachine
+from trickster.tracebacks import without_frames
+from trickster.upstream.h1.link import OriginLink
 from trickster.upstream.h1.outlet import Outlet
+from trickster.upstream.h1.states import Sending
+
+
+@define(eq=False)
+class Upload:
+    """
+    The body of a request that is not sent with its head.
+
+    :ivar _ended: called once, with None when the body is sent whole, else with why it is not;
+        never after L{stop}.
+    """
+
+    _link: OriginLink
+    _body: IBody
+    _ended: Callable[[Exception | None], None]
+    _state: StateMachine[Sending] = field(init=False, factory=lambda: StateMachine(Sending.HELD))
+    _outlet: Outlet | None = field(default=None, init=False)
+    _running: Deferred[None] | None = field(default=None, init=False)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing was sent or read yet, as the origin is to ask first."""
+        return self._state.now is Sending.HELD
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the origin was sent all of it."""
+        return self._state.now is Sending.SENT
+
+    def await_asking(self) -> None:
+        """Leave the origin time to ask for it."""
+        self._link.patience.await_continue()
+
+    def start(self) -> None:
+        """Send it as it comes."""
+        self._state.enter(Sending.ON_ITS_WAY)
+        self._link.patience.upload_began()
+        self._link.flow.begin()
+        self._outlet = self._link.outflow.open()
+        self._running = Deferred.fromCoroutine(upload(self._body, self._outlet))
+        self._running.addCallbacks(self._sent, self._failed)
+
+    def refuse(self) -> None:
+        """The origin has answered; a body that it has not asked for stays unsent."""
+        if self._state.now is Sending.HELD:
+            self._state.enter(Sending.UNWANTED)
+
+    def stop(self, keeps_body: bool = False) -> None:
+        """
+        The exchange is over, and with it what was still to be sent.
+
+        :param keeps_body: whether the body, of which nothing was read, will be sent another way.
+        """
+        self._state.enter(Sending.STOPPED)
+        self._link.flow.end()
+        self._close_outlet()
+        if self._running is not None:
+            self._running.cancel()
+        if not keeps_body:
+            self._body.close()
+
+    def _sent(self, _: None) -> None:
+        if self._state.now is Sending.ON_ITS_WAY:
+            self._state.enter(Sending.SENT)
+            self._link.patience.upload_ended()
+            self._close_outlet()
+            self._ended(None)
+
+    def _failed(self, failure: Failure) -> None:
+        without_frames(failure)
+        if self._state.now is Sending.ON_ITS_WAY:
+            error = failure.value
+            self._ended(error if isinstance(error, Exception) else UpstreamBroke(str(error)))
+
+    def _close_outlet(self) -> None:
+        if self._outlet is not None:
+            outlet, self._outlet = self._outlet, None
+            outlet.close()
 
 
 async def upload(body: IBody, outlet: Outlet) -> None:

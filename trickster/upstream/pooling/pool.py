@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 from attrs import define, field, frozen
-from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import (
-    IAddress,
-    IDelayedCall,
-    IProtocol,
-    IReactorTime,
-)
-from twisted.internet.protocol import Factory
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from trickster.errors import Overloaded
 from trickster.http.origin_url import OriginURL
-from trickster.upstream.connecting.cancelling import promptly
+from trickster.net.states import StateMachine
 from trickster.upstream.connecting.endpoints import Connector
-from trickster.upstream.connecting.failures import unreachable
 from trickster.upstream.h1.connection import Connection
 from trickster.upstream.options import UpstreamOptions
+from trickster.upstream.pooling.dialer import Dialer
+from trickster.upstream.pooling.lasting import LastingConnections
 from trickster.upstream.pooling.slots import Slots
+from trickster.upstream.pooling.states import State
 
-# Seconds after which a body that is not over counts as one that lasts, and after which one
-# does whose reader keeps it waiting.
-_LASTING_AFTER = 5.0
-_HELD_FOR = 1.0
-_LOOK_EVERY = 1.0
 _TELL_EVERY = 60.0
+# Members of an enum are slow to look up, and every request asks.
+_OPEN = State.OPEN
 
 
 @frozen(slots=True)
@@ -55,10 +47,7 @@ class PoolStats:
 @define(eq=False)
 class Pool:
     """
-    Makes connections, keeps those that can be used again, and bounds how many there are.
-
-    What lasts must not starve what is short: a connection with an upgrade, a stream, or an
-    answer that goes on for long is counted apart from those that requests wait for.
+    Keeps connections that can be used again, and bounds how many there are.
 
     :ivar connector: makes an endpoint of the origin.
     :ivar random: numbers between 0 and 1, which keep connections from ending all at once.
@@ -70,18 +59,14 @@ class Pool:
     clock: IReactorTime
     random: Callable[[], float]
     _log: Logger = field(factory=Logger)
+    _state: StateMachine[State] = field(init=False, factory=lambda: StateMachine(State.OPEN))
+    _open: set[Connection] = field(factory=set, init=False)
     _slots: Slots = field(init=False)
-    _lasting: set[Connection] = field(factory=set, init=False)
-    _looking: IDelayedCall | None = field(default=None, init=False)
+    _lasting: LastingConnections = field(init=False)
+    _dialer: Dialer = field(init=False)
     _told_at: float = field(default=float("-inf"), init=False)
     _idle: list[Connection] = field(factory=list, init=False)
-    _open: set[Connection] = field(factory=set, init=False)
     _stopping: list[Deferred[None]] = field(factory=list, init=False)
-    _connecting: set[Deferred[Connection]] = field(factory=set, init=False)
-    _is_stopped: bool = field(default=False, init=False)
-    _is_aborted: bool = field(default=False, init=False)
-    _opened: int = field(default=0, init=False)
-    _failed: int = field(default=0, init=False)
 
     @_slots.default
     def _make_slots(self) -> Slots:
@@ -89,11 +74,20 @@ class Pool:
         return Slots(self.clock, options.max_concurrent_conns, options.max_queued_requests,
                      options.queue_timeout)
 
+    @_lasting.default
+    def _make_lasting(self) -> LastingConnections:
+        return LastingConnections(self.clock, self._slots, self.options.max_streaming_conns,
+                                  self._open)
+
+    @_dialer.default
+    def _make_dialer(self) -> Dialer:
+        return Dialer(self.origin, self.options, self.connector, self.clock, self.random)
+
     @property
     def stats(self) -> PoolStats:
         """How things stand now."""
         return PoolStats(self._slots.taken, len(self._lasting), len(self._idle),
-                         self._slots.waiting, self._opened, self._failed)
+                         self._slots.waiting, self._dialer.opened, self._dialer.failed)
 
     def take_idle(self) -> Connection | None:
         """:return: a connection for one exchange, where one can be had without waiting."""
@@ -118,7 +112,7 @@ class Pool:
         :raises UpstreamTimeout: none could be made in time.
         :raises Overloaded: too many wait for one already, or one did not come free in time.
         """
-        if self._is_stopped:
+        if self._state.now is not _OPEN:
             raise Overloaded("the proxy is being stopped")
         await self._slot()
         if self._idle:
@@ -127,22 +121,22 @@ class Pool:
             # One takes the place of another, which may well be as stale as the one before.
             self._idle[0].abort()
         try:
-            return await self._connect()
+            return await self._dialer.connect(self, self._open.add)
         except BaseException:
-            self._give_back()
+            self._slots.give_back()
+            self._tell_if_over()
             raise
 
     async def _slot(self) -> None:
         if self._slots.try_take():
             return
-        if self._looking is None:
-            self._set_slow_apart()
+        self._lasting.look_for_slow()
         self._tell_of_waiting()
         try:
             await self._slots.take()
         finally:
             if not self._slots.waiting:
-                self._look_no_more()
+                self._lasting.look_no_more()
 
     def _tell_of_waiting(self) -> None:
         now = self.clock.seconds()
@@ -154,48 +148,14 @@ class Pool:
             "max_concurrent_conns allows, and {lasting} last beside them",
             place=self.origin.place, taken=self._slots.taken, lasting=len(self._lasting))
 
-    # What lasts.
-
-    def _set_slow_apart(self) -> None:
-        """Count apart what takes long at another's pace; look again while requests wait."""
-        now = self.clock.seconds()
-        for connection in [one for one in self._open if _lasts(one, now)]:
-            self.set_apart(connection)
-        if self._looking is None and self._slots.taken >= self._slots.limit > 0:
-            self._looking = self.clock.callLater(_LOOK_EVERY, self._look)
-
-    def _look(self) -> None:
-        self._looking = None
-        self._set_slow_apart()
-
-    def _look_no_more(self) -> None:
-        if self._looking is not None:
-            looking, self._looking = self._looking, None
-            looking.cancel()
-
-    def set_apart(self, connection: Connection) -> bool:
-        """
-        Count a connection in use among those that last, and have a slot come free.
-
-        :return: whether it is; not where there are as many as may be.
-        """
-        if connection in self._lasting:
-            return True
-        most = self.options.max_streaming_conns
-        if most and len(self._lasting) >= most:
-            return False
-        self._lasting.add(connection)
-        connection.watch_peer()
-        self._slots.give_back()
-        return True
-
     def stop(self) -> Deferred[None]:
         """
         Make no more connections and close each as soon as it is idle.
 
         :return: fires when none is left.
         """
-        self._is_stopped = True
+        if self._state.now is _OPEN:
+            self._state.enter(State.DRAINING)
         for connection in list(self._idle):
             connection.abort()
         if self._is_over():
@@ -206,21 +166,28 @@ class Pool:
 
     def abort(self) -> None:
         """Close all connections, also those in use, and turn away the requests that wait for one."""
-        self._is_stopped = self._is_aborted = True
+        self._state.enter(State.ABORTED)
         self._slots.turn_away()
-        for connecting in list(self._connecting):
-            connecting.cancel()
+        self._dialer.stop()
         for connection in list(self._open):
             connection.abort()
 
     # What connections say.
+
+    def set_apart(self, connection: Connection) -> bool:
+        """
+        Count a connection in use among those that last.
+
+        :return: whether it is; not where there are as many as may be.
+        """
+        return self._lasting.set_apart(connection)
 
     def released(self, connection: Connection) -> None:
         """It can be used again."""
         patience = min(self.options.keep_alive_timeout, connection.kept_for,
                        connection.ends_at - self.clock.seconds())
         has_room = len(self._idle) < self.options.max_idle_conns
-        if self._is_stopped or not has_room or patience <= 0:
+        if self._state.now is not _OPEN or not has_room or patience <= 0:
             connection.abort()
             return
         self._idle.append(connection)
@@ -239,48 +206,8 @@ class Pool:
         self._open.discard(connection)
         self._tell_if_over()
 
-    # Making connections.
-
-    async def _connect(self) -> Connection:
-        establishing = Deferred.fromCoroutine(self._establish())
-        establishing.addTimeout(self.options.connect_timeout, self.clock)
-        self._connecting.add(establishing)
-        try:
-            connection = await establishing
-        except CancelledError as error:
-            if self._is_aborted:
-                raise Overloaded("the proxy is being stopped") from error
-            raise
-        except Exception as error:  # endpoints and resolvers raise what they like
-            self._failed += 1
-            raise unreachable(self.origin, error) from error
-        finally:
-            self._connecting.discard(establishing)
-        self._opened += 1
-        return connection
-
-    async def _establish(self) -> Connection:
-        connecting = self.connector().connect(_ConnectionFactory(self))
-        made = cast(Connection, await promptly(connecting, _abort))
-        await made.established
-        return made
-
-    def build(self) -> Connection:
-        """:return: a connection of this pool, for a transport still to come."""
-        connection = Connection(self, self.clock, self.options, self.origin.is_secure)
-        connection.ends_at = self.clock.seconds() + self._lifetime()
-        self._open.add(connection)
-        return connection
-
-    def _lifetime(self) -> float:
-        # A fifth less for some than for others, lest all be made anew at one time.
-        most = self.options.max_conn_age
-        return float("inf") if most is None else most * (1 - self.random() / 5)
-
-    def _give_back(self, connection: Connection | None = None) -> None:
-        if connection is not None and connection in self._lasting:
-            self._lasting.discard(connection)
-        else:
+    def _give_back(self, connection: Connection) -> None:
+        if not self._lasting.give_back(connection):
             self._slots.give_back()
         self._tell_if_over()
 
@@ -290,22 +217,3 @@ class Pool:
     def _tell_if_over(self) -> None:
         while self._stopping and self._is_over():
             self._stopping.pop().callback(None)
-
-
-def _lasts(connection: Connection, now: float) -> bool:
-    return (now - connection.flows_since > _LASTING_AFTER
-            or now - connection.held_since >= _HELD_FOR)
-
-
-class _ConnectionFactory(Factory):
-    noisy = False
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def buildProtocol(self, addr: IAddress | None) -> Connection:
-        return self._pool.build()
-
-
-def _abort(connection: IProtocol) -> None:
-    cast(Connection, connection).abort()

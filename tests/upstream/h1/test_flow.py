@@ -1,0 +1,54 @@
+"""Tests for L{trickster.upstream.h1.flow}."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.upstream.h1.flow import Flow
+
+
+class FlowTests(SynchronousTestCase):
+    """What takes long at another's pace."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.flow = Flow(self.clock)
+
+    def lasts(self, seconds: float) -> bool:
+        """:return: whether it lasts after so long."""
+        self.clock.advance(seconds)
+        return self.flow.lasts(self.clock.seconds())
+
+    def test_nothing(self) -> None:
+        """Where no body is on its way, nothing lasts, however long that is."""
+        self.assertFalse(self.lasts(1e6))
+
+    def test_long_body(self) -> None:
+        """A body lasts that takes more than five seconds."""
+        self.flow.begin()
+        self.assertFalse(self.lasts(5))
+        self.assertTrue(self.lasts(0.1))
+
+    def test_held_body(self) -> None:
+        """One whose reader keeps it waiting does after one, unless the reader has gone on."""
+        self.flow.begin()
+        self.flow.hold()
+        self.assertFalse(self.lasts(0.9))
+        self.assertTrue(self.lasts(0.1))
+        self.flow.go_on()
+        self.assertFalse(self.lasts(1))
+
+    def test_end(self) -> None:
+        """A body that is over lasts no more."""
+        self.flow.begin()
+        self.flow.hold()
+        self.flow.end()
+        self.assertFalse(self.lasts(100))
+
+    def test_next(self) -> None:
+        """Each body has its own time."""
+        self.flow.begin()
+        self.clock.advance(4)
+        self.flow.begin()
+        self.assertFalse(self.lasts(4))
