@@ -26,6 +26,9 @@ from trickster.messages import Peer
 
 # Pipelined requests answered before other connections get their turn.
 _MOST_AT_ONCE = 16
+# Members of an enum are slow to look up, and every request asks.
+_IDLE = State.IDLE
+_HEAD = State.HEAD
 # Seconds that a request head which has begun may still take once the listener is to stop.
 _LAST_HEAD = 1.0
 
@@ -73,7 +76,7 @@ class ClientConnection(Protocol):
         """Octets have come."""
         link = self._link
         state = link.state.now
-        if state is State.IDLE or state is State.HEAD:
+        if state is _IDLE or state is _HEAD:
             if link.inbox.octets:
                 link.inbox.keep(data)
             else:
@@ -131,7 +134,7 @@ class ClientConnection(Protocol):
                 self._refuse(found)
                 break
             cycle.serve(found, self._reader.rest)
-            if state.now is not State.IDLE:
+            if state.now is not _IDLE:
                 break
             if not inbox.octets or self._link.output.is_full:
                 self._await_request()
@@ -155,14 +158,14 @@ class ClientConnection(Protocol):
         data = link.inbox.taken()
         if data:
             self._read(data)
-        elif link.state.now is State.IDLE:
+        elif link.state.now is _IDLE:
             self._await_request()
 
     def _await_head(self) -> None:
         """A part of a head is here; the rest may not take for ever, however it drips."""
         link = self._link
-        if link.state.now is State.IDLE:
-            link.state.enter(State.HEAD)
+        if link.state.now is _IDLE:
+            link.state.enter(_HEAD)
             link.deadline.set(self._listening.limits.header_timeout)
 
     def _await_request(self) -> None:
@@ -200,7 +203,7 @@ class ClientConnection(Protocol):
         there is one on its way, or there has been none yet.
         """
         link = self._link
-        is_idle = (link.state.now is State.IDLE and not link.inbox.octets
+        is_idle = (link.state.now is _IDLE and not link.inbox.octets
                    and not link.output.is_full)
         return (link.deadline.at or 0.0) if is_idle else None
 

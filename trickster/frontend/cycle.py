@@ -27,6 +27,10 @@ from trickster.interfaces import IBody, IRefuser, IResponder
 from trickster.messages import Octets, Peer
 from trickster.net.pace import Pace
 
+# Members of an enum are slow to look up, and every request asks.
+_ANSWERING = State.ANSWERING
+_IDLE = State.IDLE
+
 
 class Served(Protocol):
     """
@@ -96,7 +100,7 @@ class RequestCycle:
         # The deadline for the head stays: while a request is answered, its end is nothing.
         if head.length == 0:
             link.inbox.octets = rest
-            link.state.enter(State.ANSWERING)
+            link.state.enter(_ANSWERING)
             self._start(head, Octets(), None)
         else:
             self._serve_with_body(head, rest)
@@ -118,7 +122,7 @@ class RequestCycle:
             self._refuse_unread(head, _as_request_error(error))
             return
         if body.is_complete:
-            link.state.enter(State.ANSWERING)
+            link.state.enter(_ANSWERING)
             self._start(head, Octets(body.taken()), None)
             return
         self._body, self._intake = body, intake
@@ -218,7 +222,7 @@ class RequestCycle:
     def _body_ended(self, rest: bytes) -> None:
         self._body, self._link.inbox.octets = None, rest
         self._link.deadline.lift()
-        self._link.state.enter(State.ANSWERING)
+        self._link.state.enter(_ANSWERING)
 
     def sends_no_more(self) -> None:
         """The client has closed its side; only from a tunnel's client is that no farewell."""
@@ -276,7 +280,7 @@ class RequestCycle:
         if closing:
             link.close(is_unread or bool(link.inbox.octets))
         else:
-            link.state.enter(State.IDLE)
+            link.state.enter(_IDLE)
             if not self.is_reading:
                 self.answered()
 

@@ -36,6 +36,8 @@ from trickster.tracebacks import forget_traceback
 # Up to here copying the body behind its head is cheaper than a second buffer.
 _JOINED = 32 * 1024
 _MOST_INTERIM = 64
+# Members of an enum are slow to look up, and every request asks.
+_LENGTH = BodyFraming.LENGTH
 
 
 class Line(Protocol):
@@ -207,7 +209,7 @@ class Exchange:
             self._send_instead()
             return
         self._is_sent = True
-        if head.framing is not BodyFraming.LENGTH:
+        if head.framing is not _LENGTH:
             line.output.write(head.octets)
         elif len(octets) <= _JOINED:
             line.output.write(head.octets + octets)

@@ -39,6 +39,12 @@ class BodyFraming(Enum):
     CLOSE = "by the end of the connection"
 
 
+# Members of an enum are slow to look up, and every request asks.
+_LENGTH = BodyFraming.LENGTH
+_CLOSE = BodyFraming.CLOSE
+_HIT = Status.HIT
+
+
 class UnsendableHead(Exception):
     """A header field or a phrase would break the message's framing."""
 
@@ -84,7 +90,7 @@ def _framed(method: bytes, version: bytes, response: Response) -> tuple[BodyFram
             return BodyFraming.NONE, b""
         return BodyFraming.NONE, b"Content-Length: %b\r\n" % stated
     if length is not None:
-        return BodyFraming.LENGTH, b"Content-Length: %d\r\n" % length
+        return _LENGTH, b"Content-Length: %d\r\n" % length
     if version == b"HTTP/1.1":
         return BodyFraming.CHUNKED, b"Transfer-Encoding: chunked\r\n"
     return BodyFraming.CLOSE, b""
@@ -115,7 +121,7 @@ def _field_lines(headers: Headers, _: None = None) -> tuple[bytes, bool]:
 def _dated_lines(response: Response, date: bytes) -> bytes:
     headers = response.headers
     # Small hits have the very same fields time and again.
-    is_repeated = response.outcome.status is Status.HIT and type(response.body) is Octets
+    is_repeated = response.outcome.status is _HIT and type(response.body) is Octets
     lines, has_date = headers.derived(_field_lines) if is_repeated else _field_lines(headers)
     # RFC 9110 section 6.6.1: a recipient with a clock adds it to an answer without it.
     return lines if has_date else b"%bDate: %b\r\n" % (lines, date)
@@ -131,7 +137,7 @@ def response_head(method: bytes, version: bytes, response: Response, date: bytes
     :raises UnsendableHead: there are line ends where there must be none.
     """
     framing, length = _framed(method, version, response)
-    connection = b"Connection: close\r\n" if closing or framing is BodyFraming.CLOSE else b""
+    connection = b"Connection: close\r\n" if closing or framing is _CLOSE else b""
     line = _status_line(response.status, response.phrase)
     fields = _dated_lines(response, date)
     return EncodedHead(b"%b%b%b%b\r\n" % (line, fields, length, connection), framing)

@@ -59,6 +59,10 @@ class Ending(Enum):
     UPGRADED = "no HTTP any more"
 
 
+# Members of an enum are slow to look up, and every request asks.
+_LENGTH = Ending.LENGTH
+
+
 @frozen(slots=True)
 class Framing:
     """
@@ -101,7 +105,7 @@ def _ended(head: ResponseHead, method: bytes, length: int | None, is_chunked: bo
     if is_chunked:
         return Framing(Ending.CHUNKED, None, is_persistent)
     if length is not None:
-        return Framing(Ending.LENGTH, length, is_persistent)
+        return Framing(_LENGTH, length, is_persistent)
     return Framing(Ending.CLOSE, None, False)
 
 

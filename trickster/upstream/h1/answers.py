@@ -12,6 +12,9 @@ from trickster.http.h1.responses import ResponseHead, take_head
 # Header fields in one response, and interim (1xx) responses before a final one.
 _MOST_FIELDS = 1000
 _MOST_INTERIMS = 16
+# Members of an enum are slow to look up, and every request asks.
+_NO_BODY = Ending.NO_BODY
+_CHUNKED = Ending.CHUNKED
 
 
 class NothingCame(UpstreamBroke):
@@ -141,8 +144,8 @@ class AnswerReader:
         if framing.leniencies:
             self.leniencies |= framing.leniencies
         self.is_reusable = framing.is_persistent and not self.leniencies
-        self.is_complete = framing.ending is Ending.NO_BODY or framing.length == 0
-        if framing.ending is Ending.CHUNKED:
+        self.is_complete = framing.ending is _NO_BODY or framing.length == 0
+        if framing.ending is _CHUNKED:
             self._chunks = ChunkedReader(ChunkLimits.all_within(self._most_head), is_lenient=True)
 
     def _feed_body(self, octets: bytes) -> None:

@@ -22,6 +22,10 @@ _STREAM_TYPES = frozenset((
     b"application/stream+json", b"application/json-seq", b"application/grpc",
     b"application/grpc-web", b"application/grpc-web-text"))
 
+# Members of an enum are slow to look up, and every request asks.
+_NO_BODY = Ending.NO_BODY
+_UPGRADED = Ending.UPGRADED
+
 
 def is_event_stream(headers: Headers) -> bool:
     """:return: whether a response is of a type whose next part comes when there is news."""
@@ -48,9 +52,9 @@ def response_of(reader: AnswerReader, head: ResponseHead, body: IBody) -> Respon
     :return: what the client may see.
     """
     ending = reader.ending
-    has_length_of_its_own = ending is not Ending.NO_BODY or head.status == 204
+    has_length_of_its_own = ending is not _NO_BODY or head.status == 204
     headers = response_headers(head.headers, has_length_of_its_own)
-    if ending is Ending.UPGRADED:
+    if ending is _UPGRADED:
         upgrade = head.headers.get(b"upgrade") or b""
         headers = headers.with_added((b"Connection", b"Upgrade"), (b"Upgrade", upgrade))
     response = Response(head.status, headers, body, _outcome(head.status), head.phrase)
