@@ -167,7 +167,7 @@ class NewestSamples:
         with self._in_flight.reservation() as reservation:
             return await self._fetched(key, query, at_ns, reservation)
 
-    async def _brought(self, key: str, query: TimeRangeQuery, at_ns: int,
+    async def _fetched(self, key: str, query: TimeRangeQuery, at_ns: int,
                        reservation: Reservation) -> _Newest:
         until, purges = self._clock.seconds() + self._policy.fast_forward_ttl, self._purges
         response = await self._upstream.respond(
