@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded
 from trickster.console import application_of, main
-from trickster.observability.logs import Logs
+from trickster.observability.logging.logs import Logs
 from trickster.tap import Options
 
 

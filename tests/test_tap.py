@@ -25,7 +25,7 @@ from trickster import __version__
 from trickster.config.model import Configuration
 from trickster.errors import BrokenPlugin, ConfigurationError
 from trickster.interfaces import IStoreType
-from trickster.observability.unblocked import UnblockedFile
+from trickster.observability.logging.unblocked import UnblockedFile
 from trickster.plugins import ORIGINS, Plugins
 from trickster.routes import Route, Serve
 from trickster.stores.memory import MemoryStore

@@ -16,7 +16,7 @@ from zope.interface import provider
 
 from trickster.config.model import Configuration
 from trickster.errors import TricksterError
-from trickster.observability.logs import stream_logs
+from trickster.observability.logging.logs import stream_logs
 from trickster.tap import Options, makeService
 
 Run = Callable[[Options], None]

@@ -33,8 +33,8 @@ from trickster.frontend.listening.addresses import interface_of, take_both
 from trickster.interfaces import IMiddlewareType, IOriginType, IResponder, IStoreType
 from trickster.messages import Request, Response
 from trickster.net.runtime import PluginRuntime
-from trickster.observability.logs import numbered
-from trickster.observability.unblocked import unblocked
+from trickster.observability.logging.logs import numbered
+from trickster.observability.logging.unblocked import unblocked
 from trickster.plugins import GROUPS, MIDDLEWARES, ORIGINS, STORES, Plugins
 from trickster.routes import Route
 from trickster.steadyclock import elapsed, keep_steady

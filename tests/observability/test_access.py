@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.observability.doubles import Lines
+from tests.observability.logging.doubles import Lines
 from trickster.errors import (
     BadRequest,
     MethodNotAllowed,
@@ -28,7 +28,7 @@ from trickster.observability.access import Observed
 from trickster.observability.accesslog import AccessLog
 from trickster.observability.decisionlog import DecisionLog
 from trickster.observability.forms import FormsKept
-from trickster.observability.lines import logfmt
+from trickster.observability.logging.lines import logfmt
 from trickster.observability.metrics import Metrics
 from trickster.observability.refusals import SpelledRefusal
 from trickster.routes import LocalAnswer

@@ -1,4 +1,4 @@
-"""Tests of C{trickster.observability.accesslog} and C{.masking}."""
+"""Tests of C{trickster.observability.accesslog}."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.observability.doubles import Lines
+from tests.observability.logging.doubles import Lines
 from trickster.errors import Reason
 from trickster.messages import Engine, Headers, Outcome, Peer, Request, Status
 from trickster.observability.accesslog import AccessEntry, AccessLog
 from trickster.observability.counters import RouteLabels
-from trickster.observability.lines import json_text
-from trickster.observability.masking import masked_target, masked_text
+from trickster.observability.logging.lines import json_text
 
 
 def _entry(**kwargs: Any) -> AccessEntry:
@@ -72,44 +71,3 @@ class AccessLogTests(SynchronousTestCase):
         fields = self.fields(request=request)
         self.assertEqual((fields["method"], fields["uri"], fields["userAgent"]),
                          ("G\\xffT", "/\\xfe", "\\xfd"))
-
-
-class MaskingTests(SynchronousTestCase):
-    """Secrets in targets."""
-
-    def test_parameters(self) -> None:
-        """Values of parameters that look secret are not shown."""
-        for name in ("password", "p", "Token", "access_token", "api_key", "X-Amz-Signature",
-                     "pass%77ord", "jwt", "key", "authToken", "accesstoken"):
-            self.assertEqual(masked_target(f"/q?u=me&{name}=s3cret&x=1".encode()),
-                             f"/q?u=me&{name}=*****&x=1")
-
-    def test_others(self) -> None:
-        """All else is."""
-        target = "/api/v1/query?query=up%7Bx%3D%22y%22%7D&start=1&monkey=2&empty=&flag"
-        self.assertEqual(masked_target(target.encode()), target)
-
-    def test_no_query(self) -> None:
-        """Paths are shown whole."""
-        self.assertEqual(masked_target(b"/password=x"), "/password=x")
-
-    def test_statements(self) -> None:
-        """A statement that sets a password is shown without it."""
-        cases = [
-            (b"/query?q=CREATE+USER+a+WITH+PASSWORD+'s3cret'&x=1",
-             "/query?q=CREATE+USER+a+WITH+PASSWORD+'*****&x=1"),
-            (b"/query?q=set%20password%20FOR%20%22a%22%20%3D%20%27s3cret%27",
-             "/query?q=set%20password%20FOR%20%22*****"),
-        ]
-        for target, expected in cases:
-            self.assertEqual(masked_target(target), expected)
-
-    def test_long(self) -> None:
-        """A long target is cut."""
-        self.assertEqual(masked_target(b"/" + b"x" * 5000), "/" + "x" * 2047 + "...")
-
-    def test_texts(self) -> None:
-        """Users and passwords go from URLs in any text, and so do secret parameters."""
-        self.assertEqual(
-            masked_text("GET http://me:s3cret@x/?u=1&p=s3cret failed, token=s3cret a=b"),
-            "GET http://*****@x/?u=1&p=***** failed, token=***** a=b")

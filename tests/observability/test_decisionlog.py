@@ -7,13 +7,13 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.observability.doubles import Lines
+from tests.observability.logging.doubles import Lines
 from trickster.errors import Reason
 from trickster.messages import Engine, FastForward, Outcome, Request, Status
 from trickster.observability.accesslog import AccessEntry
 from trickster.observability.counters import RouteLabels
 from trickster.observability.decisionlog import DecisionLog, Notes, Several, decision_fields
-from trickster.observability.lines import logfmt
+from trickster.observability.logging.lines import logfmt
 
 SECOND = 10**9
 LABELS = RouteLabels("prom", "prometheus", "/api/v1/query_range")

@@ -35,7 +35,7 @@ from trickster.http.origin_url import OriginURL
 from trickster.middleware.compression import Compression, compression
 from trickster.net.runtime import PluginRuntime
 from trickster.observability.lag import ReactorLag
-from trickster.observability.logs import Logs, logs
+from trickster.observability.logging.logs import Logs, logs
 from trickster.observability.metrics import Metrics, add_process_metrics
 from trickster.plugins import Plugins
 from trickster.upstream.connecting.endpoints import connector

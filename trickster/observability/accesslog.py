@@ -9,8 +9,8 @@ from attrs import define, frozen
 
 from trickster.messages import Outcome, Request
 from trickster.observability.counters import RouteLabels
-from trickster.observability.lines import Fields, ILineSink, timestamp
-from trickster.observability.masking import masked_form, masked_target
+from trickster.observability.logging.lines import Fields, ILineSink, timestamp
+from trickster.observability.logging.masking import masked_form, masked_target
 
 _LONGEST_AGENT = 256
 
@@ -57,8 +57,8 @@ class AccessLog:
     Writes a line for every entry.
 
     :ivar sink: takes the lines.
-    :ivar spell: makes a line of fields: L{trickster.observability.lines.logfmt} or
-        L{trickster.observability.lines.json_text}.
+    :ivar spell: makes a line of fields: L{trickster.observability.logging.lines.logfmt} or
+        L{trickster.observability.logging.lines.json_text}.
     :ivar wall: seconds since the epoch.
     """
 

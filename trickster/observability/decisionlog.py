@@ -10,8 +10,8 @@ from attrs import Factory, define
 from trickster.errors import Reason
 from trickster.messages import Outcome, Status
 from trickster.observability.accesslog import AccessEntry, EntryLog, form_fields
-from trickster.observability.lines import Fields, ILineSink, timestamp
-from trickster.observability.masking import masked_target
+from trickster.observability.logging.lines import Fields, ILineSink, timestamp
+from trickster.observability.logging.masking import masked_target
 from trickster.observability.resultheader import aligned_text, extents_text
 
 _MOST_NOTES = 32

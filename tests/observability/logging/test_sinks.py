@@ -1,4 +1,4 @@
-"""Tests of C{trickster.observability.sinks}."""
+"""Tests of C{trickster.observability.logging.sinks}."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from twisted.logger import Logger, LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.observability.doubles import Paper
-from trickster.observability.destinations import IDestination, RotatedFile, Stream
-from trickster.observability.lines import ILineSink
-from trickster.observability.sinks import BufferedSink, PublisherSink
+from tests.observability.logging.doubles import Paper
+from trickster.observability.logging.destinations import IDestination, RotatedFile, Stream
+from trickster.observability.logging.lines import ILineSink
+from trickster.observability.logging.sinks import BufferedSink, PublisherSink
 
 MIB = 1 << 20
 

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from trickster.observability.destinations import IDestination, Stream
+from trickster.observability.logging.destinations import IDestination, Stream
 
 # Seconds until more is tried, where there was no room, and where there was some.
 _PAUSE = 1.0

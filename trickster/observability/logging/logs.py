@@ -14,10 +14,10 @@ from zope.interface import implementer
 
 from trickster.observability.accesslog import AccessLog, EntryLog
 from trickster.observability.decisionlog import DecisionLog, Several
-from trickster.observability.destinations import destination
-from trickster.observability.lines import SPELLINGS, Fields, ILineSink, logfmt, timestamp
-from trickster.observability.masking import masked_text
-from trickster.observability.sinks import ACCESS_NAMESPACE, BufferedSink, PublisherSink
+from trickster.observability.logging.destinations import destination
+from trickster.observability.logging.lines import SPELLINGS, Fields, ILineSink, logfmt, timestamp
+from trickster.observability.logging.masking import masked_text
+from trickster.observability.logging.sinks import ACCESS_NAMESPACE, BufferedSink, PublisherSink
 
 # Trickster's words for Twisted's levels.
 _WORDS = {LogLevel.debug: "debug", LogLevel.info: "info", LogLevel.warn: "warn",

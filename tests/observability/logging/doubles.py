@@ -5,8 +5,8 @@ from __future__ import annotations
 from attrs import define, field
 from zope.interface import implementer
 
-from trickster.observability.destinations import IDestination
-from trickster.observability.lines import ILineSink
+from trickster.observability.logging.destinations import IDestination
+from trickster.observability.logging.lines import ILineSink
 
 
 @implementer(ILineSink)

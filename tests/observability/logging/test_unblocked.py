@@ -1,4 +1,4 @@
-"""Tests of C{trickster.observability.unblocked}."""
+"""Tests of C{trickster.observability.logging.unblocked}."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent, textFileLogObserver
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.observability.doubles import Paper
-from trickster.observability.unblocked import UnblockedFile, unblocked
+from tests.observability.logging.doubles import Paper
+from trickster.observability.logging.unblocked import UnblockedFile, unblocked
 
 MIB = 1 << 20
 

@@ -1,4 +1,4 @@
-"""Tests of C{trickster.observability.logs}."""
+"""Tests of C{trickster.observability.logging.logs}."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.observability.doubles import Lines
+from tests.observability.logging.doubles import Lines
 from trickster.config.model import LoggingOptions
 from trickster.messages import Outcome, Request
 from trickster.observability.accesslog import AccessEntry
 from trickster.observability.counters import RouteLabels
-from trickster.observability.lines import json_text
-from trickster.observability.logs import Logs, ProgramLog, logs, numbered, stream_logs
-from trickster.observability.sinks import PublisherSink
+from trickster.observability.logging.lines import json_text
+from trickster.observability.logging.logs import Logs, ProgramLog, logs, numbered, stream_logs
+from trickster.observability.logging.sinks import PublisherSink
 
 ENTRY = AccessEntry(Request(b"GET", b"/x"), RouteLabels("b", "p", "/"), 200, Outcome(), 0, 0, 0)
 

@@ -1,4 +1,4 @@
-"""Tests of C{trickster.observability.lines}."""
+"""Tests of C{trickster.observability.logging.lines}."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.observability.lines import Fields, json_text, logfmt, timestamp
+from trickster.observability.logging.lines import Fields, json_text, logfmt, timestamp
 
 _PAIR = re.compile(r'([^= ]+)=("(?:[^"\\]|\\.)*"|[^ "]*)(?: |$)')
 

@@ -10,8 +10,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from trickster.observability.destinations import IDestination
-from trickster.observability.lines import Fields, ILineSink, logfmt, timestamp
+from trickster.observability.logging.destinations import IDestination
+from trickster.observability.logging.lines import Fields, ILineSink, logfmt, timestamp
 
 _FLUSH_PAUSE = 1.0
 _SHORT_PAUSE = 0.05  # where there was room for a part of it

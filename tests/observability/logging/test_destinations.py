@@ -1,4 +1,4 @@
-"""Tests of C{trickster.observability.destinations}."""
+"""Tests of C{trickster.observability.logging.destinations}."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.observability.destinations import RotatedFile, Stream, destination
+from trickster.observability.logging.destinations import RotatedFile, Stream, destination
 
 MIB = 1 << 20
 

@@ -1,0 +1,1 @@
+"""Logs: lines that nothing can forge, written without making the reactor wait."""
