@@ -18,6 +18,8 @@ def forget_traceback(error: BaseException) -> None:
 
     One of them, of what has cancelled or failed, often has the error itself, or what holds it:
     all that the frames have would then wait for the collector of cycles.
+
+    :param error: which nothing handles after this; of its frames nothing can be told any more.
     """
     each: BaseException | None = error
     while each is not None and (each is error or each.__traceback__ is not None):

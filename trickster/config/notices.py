@@ -26,7 +26,11 @@ def allows_ineffective(environ: Mapping[str, str], problems: Problems) -> bool:
 
 
 def refuse_exposed(problems: Problems) -> None:
-    """Add a problem for each key that protects nothing yet."""
+    """
+    Add a problem for each key that protects nothing yet.
+
+    :param problems: which know these keys.
+    """
     for path, exposed in problems.exposed.items():
         problems.at(path, f"is not yet effective in this release: {exposed}; leave it out, or "
                     f"start with -{ALLOW_FLAG} ({ALLOW_VARIABLE}=true) to run without what it "
@@ -37,6 +41,8 @@ def refuse_masked(problems: Problems) -> None:
     """
     Add a problem for each secret that is only shown masked, as in what C{/trickster/config}
     says: but not where nothing is done with it.
+
+    :param problems: which know these values.
     """
     idle = {*problems.unused, *problems.exposed}
     for place, path in problems.masked:

@@ -73,7 +73,14 @@ class Problems:
         self._found.append((place, self.spelled(path), text))
 
     def unread(self, place: Place, path: str, text: Text) -> None:
-        """Add a problem because of which a default stands where a value should."""
+        """
+        Add a problem because of which a default stands where a value should: what else would be
+        said of that value is not.
+
+        :param place: of the value.
+        :param path: of the key, dotted.
+        :param text: what is wrong, what was expected.
+        """
         self._unread.add(path)
         self.add(place, path, text)
 
@@ -83,11 +90,20 @@ class Problems:
             outer in self._unread for outer in containers(path) if outer)
 
     def remark(self, path: str, text: str) -> None:
-        """Say something of the key at a path that is no problem."""
+        """
+        Say something of a key that is no problem.
+
+        :param path: of the key, dotted.
+        :param text: what is said after the path, without a full stop.
+        """
         self.remarks.append(_on_one_line(f"{self.place_of(path)}: {self.spelled(path)} {text}"))
 
     def forget_unused(self, path: str) -> None:
-        """Forget what was just noted within a block that is noted as a whole, or not at all."""
+        """
+        Forget what was just noted within a block that is noted as a whole, or not at all.
+
+        :param path: of the block, dotted.
+        """
         while self.unused and path in containers(self.unused[-1]):
             self.unused.pop()
 
@@ -102,6 +118,9 @@ class Problems:
         """
         Add a problem at the place where that path, or what contains it, was said; but not of
         a value that could not be read, which would be told twice.
+
+        :param path: of the key, dotted.
+        :param text: what is wrong, what was expected.
         """
         if not self.is_unread(path):
             self.add(self.place_of(path), path, text)

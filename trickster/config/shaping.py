@@ -107,7 +107,13 @@ class _Shaper:
         return table.without(old).with_entry(new, entry)
 
     def move(self, block: str, listener: str, names: dict[str, str]) -> None:
-        """Move a block's listening keys to a listener; report unknown keys."""
+        """
+        Move a block's listening keys to a listener; report unknown keys.
+
+        :param block: of the older form, such as C{frontend}.
+        :param listener: to which it speaks.
+        :param names: of its keys, and their present ones.
+        """
         entry = self.tree.entries.get(block)
         if entry is None or not isinstance(entry.value, Table):
             self._refuse_block(block, entry)
@@ -137,7 +143,12 @@ class _Shaper:
         self.tree = with_value(self.tree, new, entry.value)
 
     def move_leftover(self, block: str, old: str, new: tuple[str, ...]) -> None:
-        """Move a key that the original has given up to its present place, and say so."""
+        """
+        Move a key that the original has given up to its present place, and say so.
+
+        :param block: in which it stands.
+        :param new: path of its present place.
+        """
         outer = self.tree.entries.get(block)
         if outer is None or not isinstance(outer.value, Table) or old not in outer.value.entries:
             return
@@ -148,7 +159,11 @@ class _Shaper:
         self._move(path, new, entry)
 
     def forget(self, block: str) -> None:
-        """Take a block away that has to be empty by now."""
+        """
+        Take a block away, if it is empty by now.
+
+        :param block: of the older form; what is left in it is told as unknown.
+        """
         entry = self.tree.entries.get(block)
         if entry is not None and isinstance(entry.value, Table) and not entry.value.entries:
             self.tree = self.tree.without(block)

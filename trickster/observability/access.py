@@ -141,7 +141,11 @@ class Observed:
         return max(0.0, self._seconds() - started)
 
     def ended(self, exchange: _Exchange, octets: int) -> None:
-        """The body of an answer is over, one way or the other."""
+        """
+        The body of an answer is over, one way or the other.
+
+        :param octets: of the body that have been read.
+        """
         self._finish(exchange, octets, self._since(exchange.started))
 
     def _finish(self, exchange: _Exchange, octets: int, to_end: float) -> None:

@@ -48,7 +48,11 @@ class EntryLog(Protocol):
     wants_notes: ClassVar[bool]
 
     def write(self, entry: AccessEntry) -> None:
-        """Log one request."""
+        """
+        Log one request.
+
+        :param entry: of a request that is over.
+        """
 
 
 @define(eq=False)
@@ -68,7 +72,11 @@ class AccessLog:
     wall: Callable[[], float]
 
     def write(self, entry: AccessEntry) -> None:
-        """Log one request."""
+        """
+        Log one request.
+
+        :param entry: of a request that is over.
+        """
         self.sink.write(self.spell(access_fields(entry, self.wall())))
 
 

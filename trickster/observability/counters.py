@@ -76,7 +76,11 @@ class Histogram:
         self.total += value
 
     def add(self, other: Histogram) -> None:
-        """Take in what another one of the same bounds has counted."""
+        """
+        Take in what another histogram has counted.
+
+        :param other: of the same bounds; it stays as it is.
+        """
         for index, count in enumerate(other.counts):
             self.counts[index] += count
         self.total += other.total
@@ -192,7 +196,11 @@ class OriginCounters:
     leniencies: Counter[str] = field(factory=Counter)
 
     def lenient(self, kind: str) -> None:
-        """An answer was taken that is not quite HTTP."""
+        """
+        An answer was taken that is not quite HTTP.
+
+        :param kind: a value of L{trickster.http.h1.leniency.Leniency}.
+        """
         self.leniencies[kind] += 1
 
 

@@ -53,14 +53,21 @@ class Gauge:
 
 
 def build_info(version: str, revision: str) -> Metric:
-    """What is running."""
+    """
+    :param version: of Trickster.
+    :param revision: of its sources, or empty.
+    :return: a gauge that is always 1, whose labels say what is running.
+    """
     return _gauge("build_info", "What is running; the value is always 1.",
                   ("pythonversion", "revision", "version"),
                   [((python_version(), revision, version), 1)])
 
 
 def of_reloads(reloads: ReloadCounters) -> Iterator[Metric]:
-    """Of attempts to load a configuration."""
+    """
+    :return: of attempts to load a configuration: when the last one went well, how many did and did
+        not, and how many seconds they took.
+    """
     yield _gauge("config_last_reload_successful", "Whether the last reload went well.", (),
                  [((), reloads.last_successful)])
     yield _gauge("config_last_reload_success_time_seconds",
@@ -76,7 +83,7 @@ def of_reloads(reloads: ReloadCounters) -> Iterator[Metric]:
 
 
 def of_connections(connections: ConnectionCounters) -> Iterator[Metric]:
-    """Of client connections."""
+    """:return: of client connections: how many there are and may be, and what became of them."""
     yield _gauge("proxy_max_connections", "Most client connections at once; 0: no limit.", (),
                  [((), connections.limit)])
     yield _gauge("proxy_active_connections", "Client connections open now.", (),
@@ -87,7 +94,11 @@ def of_connections(connections: ConnectionCounters) -> Iterator[Metric]:
 
 
 def of_frontend(routes: list[RouteCounters]) -> Iterator[Metric]:
-    """Of requests as clients see them."""
+    """
+    :param routes: several with equal labels are added up.
+    :return: of requests as clients see them: how many, seconds until their answers were handed
+        over, and octets of bodies.
+    """
     cells: dict[tuple[str, ...], Cell] = defaultdict(Cell)
     for route in routes:
         labels = route.labels
@@ -107,7 +118,11 @@ def of_frontend(routes: list[RouteCounters]) -> Iterator[Metric]:
 
 
 def of_proxy(routes: list[RouteCounters]) -> Iterator[Metric]:
-    """Of requests by what the caches made of them."""
+    """
+    :param routes: several with equal labels are added up.
+    :return: of requests by what the caches made of them, by reason where they were no full hits,
+        and of points of time series.
+    """
     by_outcome: dict[tuple[str, ...], Histogram] = defaultdict(Histogram)
     by_reason: dict[tuple[str, ...], int] = defaultdict(int)
     rejections: dict[tuple[str, ...], int] = defaultdict(int)
@@ -152,7 +167,10 @@ def _points(routes: list[RouteCounters]) -> Iterable[tuple[tuple[str, ...], int]
 
 def of_origins(
         origins: list[tuple[tuple[str, str], OriginCounters]]) -> Iterator[Metric]:
-    """Of the traffic with origins."""
+    """
+    :param origins: with names of backend and provider.
+    :return: of the traffic with origins: requests, failures, octets each way, leniencies.
+    """
     yield _counter("origin_requests", "Requests sent to origins.", _ROUTE,
                    [(key, counters.requests) for key, counters in origins])
     yield _counter("origin_failures", "Requests to origins that got no usable answer.", _ROUTE,
@@ -169,7 +187,11 @@ def of_origins(
 
 def of_stores(
         stores: list[tuple[tuple[str, str], StoreCounters]]) -> Iterator[Metric]:
-    """Of operations on cache stores."""
+    """
+    :param stores: with names of cache and provider.
+    :return: of operations on cache stores, in objects and octets, and of what stores did by
+        themselves.
+    """
     operations = [((*key, *what), counts) for key, counters in stores
                   for what, counts in list(counters.operations.items())]
     yield _counter("cache_operation_objects", "Operations on caches.",
@@ -186,7 +208,10 @@ def of_stores(
 
 def of_usages(
         usages: list[tuple[tuple[str, str], Callable[[], StoreUsage]]]) -> Iterator[Metric]:
-    """Of how full cache stores are."""
+    """
+    :param usages: with names of cache and provider; read at each scrape.
+    :return: of how full cache stores are, in objects and octets, and how full they may be.
+    """
     now = [(key, read()) for key, read in usages]
     yield _gauge("cache_usage_objects", "Objects in caches.", _STORE,
                  [(key, usage.objects) for key, usage in now])
@@ -199,7 +224,10 @@ def of_usages(
 
 
 def of_memos(memos: list[tuple[str, Callable[[], MemoUsage]]]) -> Iterator[Metric]:
-    """Of what is remembered beside the caches."""
+    """
+    :param memos: by name; read at each scrape.
+    :return: of what is remembered beside the caches: how much, how much at most, hits and misses.
+    """
     now = [((name,), read()) for name, read in memos]
     yield _gauge("memo_usage_objects", "Answers and samples in memos.", ("memo",),
                  [(key, usage.objects) for key, usage in now])
@@ -215,7 +243,10 @@ def of_memos(memos: list[tuple[str, Callable[[], MemoUsage]]]) -> Iterator[Metri
 
 
 def of_gauges(gauges: list[tuple[GaugeKey, Gauge]]) -> Iterator[Metric]:
-    """Of all else that can be read at a scrape."""
+    """
+    :param gauges: with name, without the C{trickster_} before it, and labels.
+    :return: a family for each name.  A number that cannot be read is NaN, and costs no other.
+    """
     families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
     for (name, labels), gauge in sorted(gauges, key=lambda item: item[0]):
         family = families.get(name)
@@ -228,13 +259,19 @@ def of_gauges(gauges: list[tuple[GaugeKey, Gauge]]) -> Iterator[Metric]:
 
 
 def of_lag(lag: Histogram) -> Metric:
-    """Of how late the reactor is."""
+    """
+    :param lag: seconds.
+    :return: of how late the reactor calls what is due.
+    """
     return _histogram("reactor_lag_seconds", "How late the reactor calls what is due.", (),
                       [((), lag)])
 
 
 def of_probes(probes: list[tuple[str, Histogram]]) -> Metric:
-    """Of health probes."""
+    """
+    :param probes: seconds that probes took, by backend.
+    :return: of the duration of health probes.
+    """
     return _histogram("healthcheck_probe_latency_seconds", "Duration of health probes.",
                       ("backend_name",), [((backend,), h) for backend, h in probes])
 

@@ -57,7 +57,11 @@ class CountedOrigin:
         return self.outages.clock.seconds()
 
     def failed(self, error: UpstreamError) -> None:
-        """A request got no usable answer, or only a part of one."""
+        """
+        A request got no usable answer, or only a part of one.
+
+        :param error: why.
+        """
         self.counters.failures += 1
         self.outages.failed(error)
 

@@ -62,31 +62,47 @@ class Labelling:
         init=False, repr=False, eq=False, default=Factory(_relabellers, takes_self=True))
 
     def samples(self, request: Request, params: Params) -> Translation:
-        """Range and instant queries."""
+        """
+        :param params: of query and form together.
+        :return: a range or instant query; the series of its answer get our labels.
+        """
         sent, missing, is_read = self._expressions(params)
         return Translation(request.path, sent, answer=self._checked(params, is_read, partial(
             _labelled, every=self._relabel(self._all), lacking=self._relabel(missing))))
 
     def exemplars(self, request: Request, params: Params) -> Translation:
-        """Exemplars of the series in an expression."""
+        """
+        :param params: of query and form together.
+        :return: a question for exemplars of the series in an expression; each series gets our labels.
+        """
         sent, _, is_read = self._expressions(params)
         return Translation(request.path, sent, answer=self._checked(
             params, is_read, partial(relabelled_exemplars, relabel=self._relabel(self._all))))
 
     def series(self, request: Request, params: Params) -> Translation:
-        """Label sets of series."""
+        """
+        :param params: of query and form together.
+        :return: a question for label sets of series; ours are added to each set.
+        """
         sent, is_read = self._selectors(params)
         return Translation(request.path, sent, answer=self._checked(
             params, is_read, partial(relabelled_series, relabel=self._relabel(self._all))))
 
     def names(self, request: Request, params: Params) -> Translation:
-        """Names of labels: ours are among them where there is a series."""
+        """
+        :param params: of query and form together.
+        :return: a question for names of labels; ours are among them where there is a series.
+        """
         sent, is_read = self._selectors(params)
         return Translation(request.path, sent, answer=self._checked(params, is_read, partial(
             with_names, names=sorted(self.labels), most=_limit(params))))
 
     def values(self, request: Request, params: Params) -> Translation:
-        """Values of a label; of one of ours, its value where there is a series."""
+        """
+        :param params: of query and form together.
+        :return: a question for the values of a label.  For one of ours it asks whether there is a
+            series at all: where there is, its value is the answer.
+        """
         sent, is_read = self._selectors(params)
         found = _VALUES.fullmatch(request.path)
         name = self._ours(found.group(2)) if found is not None else None
@@ -97,7 +113,10 @@ class Labelling:
                                value_if_any, value=self.labels[name])))
 
     def federated(self, request: Request, params: Params) -> Translation:
-        """The newest samples as text."""
+        """
+        :param params: of query and form together.
+        :return: a question for the newest samples as text, in a form of text that can be labelled.
+        """
         sent, is_read = self._selectors(params)
         return Translation(request.path, sent, _as_text(request), self._checked(
             params, is_read, partial(labelled_text, labels=self.labels)))

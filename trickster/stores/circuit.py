@@ -49,6 +49,10 @@ class Circuit:
         return was_open
 
     def failed(self, now: float) -> None:
-        """Report that it does not."""
+        """
+        Report that it does not work.
+
+        :param now: in the clock's seconds; the next try is a pause later.
+        """
         self.failures += 1
         self._next_try = now + self.pause

@@ -25,7 +25,13 @@ OnOperation = Callable[[str, str, int], None]
 
 
 def _unheard(operation: str, status: str, octets: int) -> None:
-    """The operation is not counted."""
+    """
+    Count nothing.
+
+    :param operation: such as C{get}.
+    :param status: how it went.
+    :param octets: that were moved.
+    """
 
 
 @frozen

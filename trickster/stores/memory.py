@@ -33,7 +33,12 @@ _Entry = tuple[object, int, float]
 
 
 def _unheard(event: str, reason: str) -> None:
-    """The event is not counted."""
+    """
+    Count nothing.
+
+    :param event: what the store did by itself.
+    :param reason: why.
+    """
 
 
 @implementer(IReferenceStore, IMeteredStore, IService)

@@ -20,7 +20,12 @@ Runs = tuple[Rows, ...]
 
 
 def by_octets(identity: bytes) -> bytes:
-    """The collation of origins that nothing better is known of."""
+    """
+    The collation of origins that nothing better is known of.
+
+    :param identity: of a series, in the origin's own octets.
+    :return: what series are ordered by: these octets.
+    """
     return identity
 
 

@@ -15,7 +15,11 @@ _SILENCE = 60.0
 
 
 def not_counted(kinds: object) -> None:
-    """Nothing is counted."""
+    """
+    Count nothing.
+
+    :param kinds: of deviations, which are not looked at.
+    """
 
 
 @define(eq=False)

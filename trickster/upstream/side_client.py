@@ -243,7 +243,11 @@ class _Connection(ProtocolWrapper):
         super().connectionMade()
 
     def dataReceived(self, octets: bytes) -> None:
-        """Pass octets on, unless there are too many."""
+        """
+        Pass octets on, unless there are too many of a head.
+
+        :param octets: from the service.
+        """
         if self.left is not None:
             self.left -= len(octets)
             if self.left < 0:

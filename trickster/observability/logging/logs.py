@@ -39,7 +39,11 @@ class Flushable(Protocol):
     """A sink that can be told to write at once."""
 
     def write(self, line: str) -> None:
-        """Take a line."""
+        """
+        Take a line.
+
+        :param line: without its end.
+        """
 
     def flush(self) -> None:
         """Write what there is."""

@@ -37,13 +37,25 @@ class Owner(Structural):
         """:return: whether there is room for one more connection whose response lasts."""
 
     def released(self, connection: Connection) -> None:
-        """The connection's exchange is over, and another may follow."""
+        """
+        The connection's exchange is over, and another may follow.
+
+        :param connection: which is idle now.
+        """
 
     def dropped(self, connection: Connection) -> None:
-        """A connection that was used cannot be used any more; called once for each."""
+        """
+        A connection that was used cannot be used any more.
+
+        :param connection: for which this is called once; it may not be closed yet.
+        """
 
     def closed(self, connection: Connection) -> None:
-        """Nothing is left of it."""
+        """
+        A connection has ended.
+
+        :param connection: of which nothing is left.
+        """
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)

@@ -183,7 +183,11 @@ class Pool:
         return self._lasting.set_apart(connection)
 
     def released(self, connection: Connection) -> None:
-        """It can be used again."""
+        """
+        A connection can be used again.
+
+        :param connection: kept for later, where there is room.
+        """
         patience = min(self.options.keep_alive_timeout, connection.kept_for,
                        connection.ends_at - self.clock.seconds())
         has_room = len(self._idle) < self.options.max_idle_conns
@@ -195,14 +199,22 @@ class Pool:
         self._give_back(connection)
 
     def dropped(self, connection: Connection) -> None:
-        """It cannot be used again."""
+        """
+        A connection cannot be used again.
+
+        :param connection: in use, or idle; its slot comes free.
+        """
         if connection in self._idle:
             self._idle.remove(connection)
         else:
             self._give_back(connection)
 
     def closed(self, connection: Connection) -> None:
-        """Nothing is left of it."""
+        """
+        A connection has ended.
+
+        :param connection: of which nothing is left.
+        """
         self._open.discard(connection)
         self._tell_if_over()
 
