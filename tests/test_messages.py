@@ -95,7 +95,7 @@ class ParamsTests(SynchronousTestCase):
                 Params.parse(octets)
 
     def test_bounds(self) -> None:
-        """So is what is too long, or too many, to be read."""
+        """What is too long, or too many, to be read is refused."""
         most = b"&".join([b"a=1"] * MOST_PARAMS)
         self.assertEqual(len(Params.parse(most).pairs), MOST_PARAMS)
         self.assertEqual(len(Params.parse(b"a=" + b"x" * (LONGEST_PARAMS - 2)).pairs), 1)

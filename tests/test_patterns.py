@@ -58,7 +58,7 @@ class PossessiveTests(SynchronousTestCase):
         self.assertEqual([n for n, p in patterns.items() if is_possessive(p.pattern)], [])
 
     def test_literals(self) -> None:
-        """Nor has one that is written into a call, anywhere."""
+        """No pattern that is written into a call has one."""
         found = [f"{path.relative_to(ROOT)}:{line}" for place in PLACES
                  for path in sorted((ROOT / place).rglob("*.py"))
                  for line, text in literals(path.read_text(encoding="utf-8"))

@@ -172,13 +172,16 @@ class StrangersTests(SynchronousTestCase):
             lambda n: identity.of(Headers(((b"Cookie", b"%060000d" % n),))), 2 << 20)
 
     def test_authorities(self) -> None:
-        """Nor is much of the hosts they ask for."""
+        """However many hosts clients ask for, little of them is remembered."""
         rules = KeyRules("p", with_authority=True)
         self.assert_bounded(
             lambda n: key_of(rules, Request(b"GET", b"/", authority=b"%060000d" % n)), 2 << 20)
 
     def test_relabelled(self) -> None:
-        """Nor of the label sets of many databases, each of which gets other labels."""
+        """
+        Of the label sets of many databases, each of which gets other labels, little is
+        remembered.
+        """
         found = [relabeller({"dc": str(n)}) for n in range(20)]
         metrics = [b'{"a":"%0999d"}' % n for n in range(1000)]
 

@@ -264,7 +264,7 @@ class UnblockedLogTests(SynchronousTestCase):
         self.assertIsInstance(parent["logFile"], UnblockedFile)
 
     def test_twistd(self) -> None:
-        """Nor does standard output, where that is what C{twistd} logs to."""
+        """Standard output, where C{twistd} logs to it, does not make the reactor wait."""
         with Path(self.mktemp()).open("w") as file:
             for parent, is_stdout in (
                     ({"nodaemon": True, "logfile": None}, True),

@@ -110,7 +110,7 @@ class RangeTests(SynchronousTestCase):
             self.assertIsNone(rig.entry(), step)
 
     def test_passed(self) -> None:
-        """Nor how long a key is passed by."""
+        """How long a key is passed by does not depend on what the wall clock does."""
         wall = Wall(NOW)
         rig = Rig(wall=wall.seconds)
         rig.origin.always = having("warnings", ["partial"])

@@ -238,7 +238,7 @@ class PaceTests(SynchronousTestCase):
         self.successResultOf(stage.pumping)
 
     def test_haste_ends_with_the_room(self) -> None:
-        """But only while all of it is kept."""
+        """Haste for the end of a body counts only while all of the body is kept."""
         stage = Stage.of(keep=50)
         stage.reader()
         stage.hurry[0] = True

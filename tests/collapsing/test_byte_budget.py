@@ -83,7 +83,7 @@ class ReadAllTests(SynchronousTestCase):
         self.assertEqual((self.budget.held, body.is_closed), (0, True))
 
     def test_cancelled(self) -> None:
-        """So does one that is not wanted any more."""
+        """A body that is not wanted any more gives back what it held, and is closed."""
         body = PausedBody()
         collected = self._begun(body, 10)
         body.feed(b"123")

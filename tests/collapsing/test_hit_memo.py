@@ -118,7 +118,7 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(self.remembered(), 1)
 
     def test_newest_sample_of_short_steps(self) -> None:
-        """Nor may one whose steps are as short as the time that a newest sample serves."""
+        """A range whose steps are as short as the time that a newest sample serves gets none."""
         self.rig = Rig(newest=True)
         for _ in range(2):
             self.rig.ask(-300, 0, 15)
@@ -159,7 +159,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(self.world.ask().header(b"age"), b"%d" % seconds)
 
     def test_stale(self) -> None:
-        """And not once it is stale."""
+        """An answer is not given again once it is stale."""
         self.world.clock.advance(59.75)
         self.assertEqual(self.world.ask().octets, b"hello")
         self.world.clock.advance(0.25)

@@ -63,7 +63,7 @@ class ProgressiveProxyTests(SynchronousTestCase):
             self.assertEqual(world.asked, 2, one)
 
     def test_never_shared(self) -> None:
-        """Nor do those of other methods, with a body, or that want no shared answer."""
+        """Requests of other methods, with a body, or that want no shared answer share none."""
         for method, headers in ((b"POST", {}), (b"HEAD", {}), (b"GET", {"Upgrade": "websocket"}),
                                 (b"GET", {"Content_Length": "1"}),
                                 (b"GET", {"X_Original_URL": "/a"}),

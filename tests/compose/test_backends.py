@@ -219,7 +219,7 @@ class ObjectTests(BackendCase):
             self.assertEqual([one.method for one in self.web.requests], [b"GET", b"PUT", b"GET"])
 
     def test_ranges_answered_whole(self) -> None:
-        """So is what is kept whole of a path of range queries."""
+        """What changes something outdates what is kept whole of a path of range queries."""
         backend = self.backend("prometheus", WholePrometheus())
         backend._origin = self.web  # type: ignore[assignment]
         entry = self.entry(backend, RANGE)

@@ -189,7 +189,7 @@ class VariableTests(SynchronousTestCase):
         self.assertEqual(configuration.authenticators["a"].users, {"joe": "s3cret"})
 
     def test_users_credentials(self) -> None:
-        """So it is for what a user is sent on with."""
+        """In what a user is sent on with, the variable's value stands in its place."""
         text = ONE[:-2].rstrip("}") + (
             "}, u: {provider: alb, alb: {mechanism: ur, user_router: {users: {joe: "
             "{to_backend: one, to_credential: '${TOKEN}'}}}}}}")
@@ -257,7 +257,7 @@ class ChoiceTests(SynchronousTestCase):
                 self.assertEqual(problems_of(ONE + text % value), (), text % value)
 
     def test_mechanisms(self) -> None:
-        """So is each way to choose a member of a pool."""
+        """Each way of the original to choose a member of a pool is read."""
         for value in ("rr", "round_robin", "fr", "first_response", "fgr", "first_good_response",
                       "nlm", "newest_last_modified", "tsm", "time_series_merge", "ur",
                       "user_router"):

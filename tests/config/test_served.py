@@ -207,7 +207,7 @@ class PluginTests(SynchronousTestCase):
                       self.problem(plugins, with_backend("")))
 
     def test_broken_store(self) -> None:
-        """So are stores."""
+        """Stores are looked at whether the file has some or not."""
         def check(interface: object, name: str, options: object) -> None:
             raise BrokenPlugin(f"no store for {name}")
 

@@ -58,7 +58,7 @@ class EqualTests(SynchronousTestCase):
         self.equal(with_values(FULL), with_values([[90, "0"], *FULL, [131.5, "5"], [140, "9"]]))
 
     def test_series_off_the_grid(self) -> None:
-        """Neither is a series that has only such samples."""
+        """A series that has only samples off the grid, or out of the window, is not compared."""
         self.equal(with_values(FULL), answer(({"a": "1"}, FULL), ({"b": "1"}, [[131, "5"]])))
 
     def test_spelling_of_times(self) -> None:
@@ -85,7 +85,7 @@ class DifferentTests(SynchronousTestCase):
         self.different("at 130: None direct", with_values(FULL[:3]), with_values(FULL))
 
     def test_missing_series(self) -> None:
-        """So is a series."""
+        """A series that one of them lacks is a difference."""
         self.different("1 series direct, 2 through", with_values(FULL),
                        answer(({"a": "1"}, FULL), ({"a": "2"}, FULL)))
 
@@ -100,7 +100,7 @@ class DifferentTests(SynchronousTestCase):
         self.different("status 0: gone", with_values(FULL), PanelAnswer(0, failure="gone"))
 
     def test_something_else(self) -> None:
-        """Neither is anything that is no matrix."""
+        """What is no matrix is not equal to anything."""
         bodies = (b"", b"[]", b"{}", b'{"data":null}', b'{"data":{"resultType":"matrix"}}',
                   b'{"data":{"resultType":"matrix","result":[{"metric":[],"values":[]}]}}',
                   b'{"data":{"resultType":"matrix","result":[{"metric":{},"values":[1]}]}}')

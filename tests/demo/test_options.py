@@ -51,5 +51,5 @@ class OptionsTests(SynchronousTestCase):
             self.refused(f"--{name}={value}")
 
     def test_refused_environment(self) -> None:
-        """So is an environment that makes no sense."""
+        """An environment that makes no sense is refused."""
         self.refused(SECONDS="soon")

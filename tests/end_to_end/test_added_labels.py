@@ -126,7 +126,7 @@ class AddedLabelsTests(BesidePrometheus):
     @_settings
     @given(SAFE, st.sampled_from(MATCHERS), st.booleans(), st.integers(-3600, 0))
     def test_any_expression(self, expression: str, matcher: str, grouped: bool, at: int) -> None:
-        """So does any expression with a condition on them."""
+        """An expression with a condition on our labels means what it says."""
         query = re.sub(r"\b(requests_total|temperature|odd)\{", rf"\1{{{matcher},", expression)
         if grouped:
             query = query.replace("(job)", "(job, region)")

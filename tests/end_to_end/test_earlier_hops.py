@@ -152,7 +152,10 @@ class ConfiguredTests(HopCase):
         self.assertEqual(self.origin.values(b"authorization"), [None])
 
     def test_clients_cannot_change_them(self) -> None:
-        """Neither by their own fields nor by naming them in C{Connection}."""
+        """
+        Clients change configured fields neither by their own nor by naming them in
+        C{Connection}.
+        """
         self.asked("plain/x", {"X-Scope-OrgID": "evil", "Connection": "X-Scope-OrgID"})
         self.asked("graph", {"x-scope-orgid": "evil", "Authorization": "Basic evil"})
         self.assertEqual(self.origin.values(b"x-scope-orgid"), [b"team-a"] * 2)

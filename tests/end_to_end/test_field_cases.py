@@ -98,7 +98,10 @@ class WhoMaySeeTests(EchoCase):
                                       a.target.replace("+", "%20")]), count, control)
 
     def test_origins_word_on_every_api_path(self) -> None:
-        """The same holds on every path of the API that is kept whole."""
+        """
+        What an origin forbids to keep is asked for each time, on every path that is
+        kept whole.
+        """
         for path in ("query", "series", "labels", "label/job/values", "metadata", "targets",
                      "query_exemplars", "format_query", "status/config"):
             for control in NOT_KEPT:

@@ -63,7 +63,7 @@ class LastingTests(Standing):
                          (STREAMS, 0))
 
     def test_upgrades(self) -> None:
-        """So do connections that speak another protocol."""
+        """Connections that speak another protocol leave some for questions."""
         self.streams("/echo", STREAMS, *HANDSHAKE)
         self.assertEqual(request(f"{self.trickster.url}/said").status, 200)
 
@@ -75,7 +75,7 @@ class LastingTests(Standing):
         talk.until(b"data: 2\n\n\r\n")
 
     def test_quiet_answer(self) -> None:
-        """So does an answer of any type that may go on, behind a cache that does not keep it."""
+        """An answer of any type that may go on outlives C{timeout}, behind a cache as well."""
         for backend in ("brief", "kept"):
             self.origin.renew()
             talk, = self.streams(f"/{backend}/lines", 1)

@@ -185,7 +185,7 @@ class MalformedTests(ListenerCase):
         self.assertEqual(self.reader.targets, [])
 
     async def test_chunks_after_the_head(self) -> None:
-        """The same where the responder has begun already."""
+        """Chunked bodies are judged alike where the responder has begun already."""
         head = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
         for body in CHUNKS:
             client = await self.connect()

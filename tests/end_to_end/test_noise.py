@@ -51,7 +51,7 @@ class NearTests(SynchronousTestCase):
         self.assertTrue(near(matrix("-Inf", "0"), matrix("-Inf", "0"), 1e-10))
 
     def test_not(self) -> None:
-        """All else is as it should be."""
+        """Values that no rounding brings together are not near, nor are other series."""
         for other in (matrix("1.1"), matrix("NaN"), matrix("-1"), matrix("1", "1"), matrix("+Inf"),
                       matrix("1", name="b")):
             self.assertFalse(near(matrix("1"), other, 1e-10))

@@ -62,7 +62,7 @@ class PassedTests(OddPathCase):
                     self.assertEqual(self.targets, [path.encode()], (name, path, verb))
 
     def test_default_backend(self) -> None:
-        """So does the default one, by its bare paths."""
+        """The default backend passes odd paths on as they came, by its bare paths."""
         for path in ODD:
             self.origin.heads.clear()
             self.assertEqual(self.asked(path).status, 200, path)

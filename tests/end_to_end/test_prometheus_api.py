@@ -88,7 +88,7 @@ class EndpointTests(BothWays):
             self.assertIn("; hit; ttl=", second.headers["Cache-Status"])
 
     def test_what_is_passed_on(self) -> None:
-        """All else is asked of the origin each time; redirections are passed on."""
+        """What is not kept is asked of the origin each time; redirections are passed on."""
         for path, params in PASSED:
             for _ in range(2):
                 answer = self.both(path, params)

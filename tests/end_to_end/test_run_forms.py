@@ -97,7 +97,7 @@ class RunFormTests(SynchronousTestCase):
         self.assert_serves("twistd", "-n", "--pidfile=", "trickster", "-c", str(self.file))
 
     def test_twist(self) -> None:
-        """So does C{twist trickster}."""
+        """C{twist trickster} serves until it is told to stop."""
         self.assert_serves("twist", "trickster", "--config", str(self.file))
 
     def test_first_line(self) -> None:
@@ -192,7 +192,7 @@ class RunFormTests(SynchronousTestCase):
         self.assert_ended_well(process)
 
     def test_console_script(self) -> None:
-        """So does C{trickster}, whose flags may have one dash, as Trickster's do."""
+        """SIGHUP does not end C{trickster}, whose flags may have one dash, as Trickster's do."""
         self.assert_serves("trickster", "-config", str(self.file))
 
     def test_no_file(self) -> None:

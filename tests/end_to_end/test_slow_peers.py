@@ -103,7 +103,7 @@ class WritingTests(_SlowCase):
                 self.assertIn(b"Connection: close", answer)
 
     def test_endless_fields(self) -> None:
-        """Nor does to send whole lines."""
+        """To send whole lines does not lengthen the time for a head."""
         talk = self.talk()
         talk.send(b"GET /plain/said HTTP/1.1\r\n")
         answer = self.dripped(talk, lambda number: b"X-%d: y\r\n" % number)

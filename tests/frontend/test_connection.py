@@ -510,7 +510,7 @@ class StreamedBodyTests(SynchronousTestCase):
         self.assertIn(b"Connection: close", received)
 
     def test_no_continue_when_it_is_here(self) -> None:
-        """Nor where the client did not wait."""
+        """100 Continue is not sent where the client did not wait for it."""
         received = Connection(Echo()).exchange(post(b"ab", b"Expect: 100-continue"))
         self.assertEqual(answers(received), [(200, b"POST / ab")])
 
@@ -524,7 +524,7 @@ class StreamedBodyTests(SynchronousTestCase):
         self.assertTrue(origin.asked[0].is_cancelled)
 
     def test_breaks_while_it_is_read(self) -> None:
-        """So it is where the responder waits for the body."""
+        """Broken framing is answered where the responder waits for the body."""
         connection = Connection(Echo())
         connection.send(CHUNKED)
         [(status, _)] = answers(connection.exchange(b"x\r\n" + get()))
@@ -620,7 +620,7 @@ class TimingTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "half-closed")
 
     def test_body_rate(self) -> None:
-        """Nor may it drip."""
+        """A body that drips, and takes too long for it, is a 408."""
         connection = Connection(Echo(), ListenerLimits(body_timeout=10, body_rate=100))
         connection.send(CHUNKED)
         for _ in range(10):

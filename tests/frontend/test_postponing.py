@@ -56,7 +56,7 @@ class PostponementsTests(SynchronousTestCase):
         self.assertEqual(self.told, list(range(60)))
 
     def test_only_one_again(self) -> None:
-        """Nor does the only one, after which no other waits."""
+        """The only client that is put off, after which no other waits, sets no second timer."""
         def again() -> None:
             self.waiting.add(1.0, again)
             self.assertEqual(self.timers, 0)

@@ -119,7 +119,7 @@ class BrokenBodyTests(Waiting):
                 self.assertEqual(connection.received(), b"")
 
     def test_too_large(self) -> None:
-        """So it is where there is more than the listener takes."""
+        """The refusal that waits is sent where there is more than the listener takes."""
         for sheds in (False, True):
             connection = self.put_off(sheds, CHUNKED.replace(b"/", b"/full", 1),
                                       ListenerLimits(body=3))

@@ -299,7 +299,7 @@ class OverloadedTests(SynchronousTestCase):
                          [503, 200, 200])
 
     def test_put_off_body(self) -> None:
-        """So is one of a request whose body is still on its way."""
+        """A request whose body is still on its way is told after a moment where turns stay long."""
         self.busy()
         self.assertEqual(self.connection.exchange(post(b"body")[:-1]), b"")
         self.clock.advance(0.5)
@@ -369,7 +369,7 @@ class OverloadedTests(SynchronousTestCase):
         self.assertEqual(self.statuses(asked[:-1], asked[-1:]), [200])
 
     def test_over(self) -> None:
-        """So does everything once it is over."""
+        """Everything is answered once the overload is over."""
         self.clock.advance(0)
         self.assertEqual(self.statuses(get()), [200])
 

@@ -119,7 +119,7 @@ class FormKeyTests(SynchronousTestCase):
     """Routes whose parameters are a set of named values."""
 
     def test_order_and_spelling(self) -> None:
-        """Neither counts, nor does the method."""
+        """The order of parameters, the spelling of values and the method do not count."""
         self.assertEqual(key(b"/a?b=1&c=%32", form=True), key(b"/a?c=2&b=1", form=True))
         self.assertEqual(key(b"/a?b=1&c=2", form=True),
                          key(method=b"POST", body=b"c=2&b=1", form=True))

@@ -63,7 +63,10 @@ class PlainTests(SynchronousTestCase):
             self.assertEqual(key(b"a=good&" + piece, params=("a",)), key(b"a=good", params=("a",)))
 
     def test_ignored(self) -> None:
-        """The same for parameters that are ignored by name."""
+        """
+        A parameter that is ignored by name does not count, unless another could be read
+        in it.
+        """
         rules = {"ignored_params": frozenset({"_"})}
         self.assertEqual(key(b"a=1&_=7", **rules), key(b"a=1", **rules))
         for value in (b"1;a=2", b"1%26a=2", b"%00", b"1%3Ba=2"):

@@ -243,7 +243,7 @@ class EagerTests(SynchronousTestCase):
         self.assertEqual(world.transport.unsent, 0)
 
     def test_after_the_end(self) -> None:
-        """Nor after the connection is lost."""
+        """Nothing is sent after the connection is lost."""
         world = World()
         world.transport.loseConnection()
         world.reactor.turn()

@@ -223,7 +223,7 @@ class ForcedTtlTests(SynchronousTestCase):
                 self.assertEqual((world.asked, world.store.entries), (2, {}))
 
     def test_waiters(self) -> None:
-        """Nor is it given to those who wait for the same."""
+        """An answer for one client is not given to those who wait for the same."""
         for headers, _ in FORBIDDING:
             world = self.world()
             clients = [world.ask(b"/l") for _ in range(3)]
@@ -593,7 +593,7 @@ class PassedTests(SynchronousTestCase):
         self.assertEqual(at_once(world.origin.requests[1].body.read()), b"question")
 
     def test_upgrade(self) -> None:
-        """Nor does a client wait for, or get, another client's changed protocol."""
+        """A client neither waits for nor gets another client's changed protocol."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=60"))
         world.ask()

@@ -48,7 +48,7 @@ class WireTests(SynchronousTestCase):
         self.assertEqual(plain(from_octets(to_octets(entry), RULES)), plain(entry))
 
     def test_variants(self) -> None:
-        """Also what says where variants are."""
+        """The entry that says where variants are is read as it was written."""
         entry = Variants("1f", ((b"a", b"b"), ()))
         self.assertEqual(from_octets(to_octets(entry), RULES), entry)
 

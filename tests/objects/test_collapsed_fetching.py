@@ -160,7 +160,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(second.octets, b"hello")
 
     def test_leader_leaves_the_body(self) -> None:
-        """Also while the body comes, and at no slower pace."""
+        """When the first goes away while the body comes, it comes on for the others, no slower."""
         world = World.of()
         first, second = world.ask(reads=False), world.ask()
         body = PausedBody()

@@ -228,7 +228,7 @@ class AgeTests(SynchronousTestCase):
         self.assertEqual(world.ask().header(b"age"), b"10")
 
     def test_delay_and_clock(self) -> None:
-        """Also where the origin's Date does not show it, and on top of what Age says."""
+        """Delay is part of the age where Date does not show it, and on top of what Age says."""
         for age, expected in (({}, b"10"), ({"Age": "5"}, b"15")):
             world = World.of()
             world.ask()

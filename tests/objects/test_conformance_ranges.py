@@ -157,7 +157,7 @@ class WholeStoredTests(SynchronousTestCase):
         self.assertEqual((client.status, client.header(b"content-length")), (200, b"100"))
 
     def test_not_for_errors(self) -> None:
-        """Nor for answers other than 200."""
+        """Ranges are not for answers other than 200."""
         world = World.of()
         world.given(world.answer(404, Cache_Control="max-age=60"))
         world.ask()
@@ -298,7 +298,7 @@ class PartsStoredTests(SynchronousTestCase):
         self.assertEqual(world.ask(Range="bytes=5-19").octets, other[5:20])
 
     def test_other_length(self) -> None:
-        """Nor is one of another length, with any validator."""
+        """A 206 of another length is not combined with what is stored, with any validator."""
         world = World.of()
         part = world.answer(206, b"x" * 10, ETag='"a"', Cache_Control="max-age=60",
                             Content_Range="bytes 10-19/101")
@@ -325,7 +325,7 @@ class PartsStoredTests(SynchronousTestCase):
         self.assertEqual(world.origin.requests[-1].headers.get(b"if-none-match"), b'"a"')
 
     def test_stale_and_missing(self) -> None:
-        """And what is missing is fetched after that."""
+        """What is missing is fetched after stale parts have been validated."""
         world = self.world()
         world.ask(Range="bytes=0-9")
         world.clock.advance(61)
@@ -361,7 +361,7 @@ class PartsStoredTests(SynchronousTestCase):
             self.assertEqual(world.ask(Range="bytes=0-9").result, "hit", wanted)
 
     def test_missing_part_not_storable(self) -> None:
-        """Nor does any client get just the missing part where it turns out to be private."""
+        """No client gets just the missing part where it turns out to be private."""
         world = self.world()
         world.ask(Range="bytes=0-9")
         world.origin.script = [ranging(world, Cache_Control="private")] * 20
@@ -384,7 +384,10 @@ class NothingStoredTests(SynchronousTestCase):
         self.assertEqual(world.asked, 1)
 
     def test_whole_answer_of_unknown_length(self) -> None:
-        """Also when its length is only known at its end, or several ranges are asked for."""
+        """
+        An answer with everything is stored, and ranges cut out of it, where its length
+        is not known before its end.
+        """
         for wanted, length in (("10-19", None), ("10-19,30-39", 100), ("10-19,30-39", None)):
             world = World.of()
             body = PausedBody(length)

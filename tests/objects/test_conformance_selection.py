@@ -87,7 +87,10 @@ class VaryTests(SynchronousTestCase):
                                       {name: "fr, de"}, Content_Language="de"))
 
     def test_language_of_one_variant(self) -> None:
-        """So does one among several variants, which other fields select as well."""
+        """
+        One among several variants in the language liked best does, where other fields
+        select it too.
+        """
         for store in (None, DictStore):
             world = World.of(store) if store else World.of()
             for language in ("de", "fr"):
@@ -217,7 +220,7 @@ class InvalidationTests(SynchronousTestCase):
             self.assertFalse(self.is_forgotten(method), method)
 
     def test_failures(self) -> None:
-        """Nor does a request that failed."""
+        """A request that failed outdates nothing."""
         for status in (400, 404, 500, 503):
             self.assertFalse(self.is_forgotten(status=status), status)
 

@@ -304,7 +304,7 @@ class HeadTests(SynchronousTestCase):
             self.assertNotIn(b"if-none-match", world.origin.requests[-1].headers)
 
     def test_gone(self) -> None:
-        """So does one that says it is gone; an error does not."""
+        """An answer that says that it is gone has the stored one forgotten; an error does not."""
         for status, conditional in ((410, False), (404, False), (503, True)):
             world = self.after(status)
             world.given(world.answer(304, b""))
@@ -361,7 +361,10 @@ class StaleUseTests(SynchronousTestCase):
         self.assertEqual(client.header(b"age"), b"7")
 
     def test_if_error_is_no_fresh_answer_for_waiters(self) -> None:
-        """Nor is such a client given it where another waits for the same, and takes it."""
+        """
+        A client that wants a fresh answer is given no stale one where another waits,
+        and takes it.
+        """
         for said, asked in (("max-age=3", 2), ("min-fresh=1", 2), ("max-age=9", 1)):
             world = self.stale("stale-if-error=9", honour_request_directives=True)
             before = world.asked
@@ -385,7 +388,7 @@ class StaleUseTests(SynchronousTestCase):
                                  (said, later))
 
     def test_if_error_for_all(self) -> None:
-        """So does that of those who waited for the same."""
+        """The outcome of those who waited says that they got a stale answer, and why."""
         for error in (UpstreamUnreachable("gone"), UpstreamTimeout("late")):
             world = self.stale("stale-if-error=9")
             clients = [world.ask() for _ in range(3)]
@@ -394,7 +397,7 @@ class StaleUseTests(SynchronousTestCase):
                               for one in clients}, {("hit", Reason.STALE, error.reason)})
 
     def test_max_stale_outcome(self) -> None:
-        """And that of one who takes stale answers; not where it is fresh after all."""
+        """The outcome of one who takes stale answers says so; not where it is fresh after all."""
         world = World.of(honour_request_directives=True)
         world.given(world.answer(Cache_Control="max-age=5", ETag='"a"'))
         world.ask()
@@ -434,7 +437,7 @@ class StaleUseTests(SynchronousTestCase):
         self.assertIsNone(world.ask().response)
 
     def test_while_revalidate_forbidden(self) -> None:
-        """Nor against the answer's own will."""
+        """Nothing is served while it is revalidated against the answer's own will."""
         for said in ("must-revalidate", "proxy-revalidate", "s-maxage=5", "no-cache"):
             self.assertIsNone(self.stale(f"stale-while-revalidate=99, {said}").ask().response)
 
@@ -541,7 +544,7 @@ class NegativeCacheTests(SynchronousTestCase):
         self.assertEqual(world.ask().status, 200)
 
     def test_personal(self) -> None:
-        """But never what is for one client alone."""
+        """A failure is not kept for a configured time where it is for one client alone."""
         for headers in ({"Cache_Control": "private"}, {"Cache_Control": "no-store"},
                         {"Set_Cookie": "a=b"}):
             world = World.of(negative={404: 3.0})

@@ -72,7 +72,7 @@ class NegativeTests(FaultCase):
             self.assertEqual((first.outcome.reason, asked), (Reason.STATUS_NOT_STORABLE, 2))
 
     def test_parameters(self) -> None:
-        """Nor are they kept where a parameter that does not count may be at fault."""
+        """Errors are not kept where a parameter that does not count may be at fault."""
         for status in (400, 404, 414, 500):
             for rules in ({"key_params": ("a",)}, {"route": Route(
                     "/x", Serve.OBJECT, ignored_params=frozenset({"b"}))}):

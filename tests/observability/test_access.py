@@ -364,7 +364,7 @@ class ErrorTests(ObservedTestCase):
             self.assertEqual(b"allow" in response.headers, status == 405)
 
     def test_unforeseen_spelled(self) -> None:
-        """So has a fault of ours."""
+        """A fault of ours is spelled in the form that the origin type has for refusals."""
         response = self.answer(ZeroDivisionError("private"), spelling=Spelling())
         self.assertEqual(self.now(response.body.read()), b"/api/v1/query 500")
         self.flushLoggedErrors(ZeroDivisionError)
@@ -439,7 +439,7 @@ class BodyTests(ObservedTestCase):
         self.assertTrue(inner.is_closed)
 
     def test_cancelled_while_reading(self) -> None:
-        """So is one that is cancelled."""
+        """A reader that is cancelled counts as gone."""
         body, _ = self.body(Deferred())
         reading = Deferred.fromCoroutine(body.read())
         reading.cancel()

@@ -186,7 +186,7 @@ class RouteTests(MetricsTestCase):
         self.assertEqual(self.text().count("trickster_proxy_requests_total{"), 1)
 
     def test_bounded_origins(self) -> None:
-        """Nor does anything that an origin invents, which is not kept apart in memory either."""
+        """Nothing that an origin invents makes another series, or is kept apart in memory."""
         route = self.metrics.route(RANGE)
         for status in range(600, 1000):
             route.count(b"GET", status, HIT, 0, 0, 0)
@@ -225,7 +225,7 @@ class OtherTests(MetricsTestCase):
         self.assertEqual([self.value(f"proxy_{name}") for name in names], [5, 1, 3, 2, 1, 1])
 
     def test_origins(self) -> None:
-        """So is the traffic with origins."""
+        """The traffic with origins is counted."""
         origin = self.metrics.origin("prom", "prometheus")
         origin.requests, origin.failures = 3, 1
         origin.sent_octets, origin.received_octets = 100, 2000
@@ -253,7 +253,7 @@ class OtherTests(MetricsTestCase):
             self.value("cache_max_usage_bytes", **cache)], [2, 15, 1, 1, 2, 3, 4])
 
     def test_memos(self) -> None:
-        """So are memos; where look-ups are not counted, there is no sample of them."""
+        """Memos are counted; where look-ups are not, there is no sample of them."""
         self.metrics.watch_memo("hits", lambda: MemoUsage(1, 2, 3, 4, 5))
         self.metrics.watch_memo("newest", lambda: MemoUsage(6, 7, 8))
         for memo, expected in (("hits", [1, 2, 3, 4, 5]), ("newest", [6, 7, 8, None, None])):

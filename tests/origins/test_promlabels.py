@@ -102,7 +102,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(found[0]["seriesLabels"], {"dc": "x", "zone_a": "y"})
 
     def test_lookups(self) -> None:
-        """So have series; and names are among names, where there is a series."""
+        """Series have our labels; and they are among names, where there is a series."""
         self.assertEqual(answered(asked("series"), [{"a": "b"}]),
                          [{"a": "b", "dc": "x", "zone_a": "y"}])
         self.assertEqual(answered(asked("names"), ["z"]), ["dc", "z", "zone_a"])

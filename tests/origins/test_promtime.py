@@ -125,7 +125,7 @@ class StepTests(SynchronousTestCase):
                 self.assertEqual(step_ns(text), nanoseconds)
 
     def test_refused(self) -> None:
-        """Neither the one nor the other."""
+        """What is neither a number of seconds nor a duration is refused."""
         for text in (*NO_NUMBERS, "m", "1M", "1h 30m", "30m1h", "-1m", "1.5m", "1e18", "9" * 20,
                      "999999999y", "9" * 60_000, "9" * 60_000 + "s", "٥m"):
             with self.subTest(text=text[:40]), self.assertRaises(ValueError):

@@ -114,7 +114,7 @@ class ExpressionTests(SynchronousTestCase):
             ("a + b or vector(0)", f"{put('a + b')} or vector(0)"))
 
     def test_named(self) -> None:
-        """So they are where a function reads or writes them."""
+        """The database puts the labels on where a function reads or writes them."""
         put = PUT.format
         self.assert_put(
             ('label_replace(a,"b","$1","dc","(.*)")', f'label_replace({put("a")},"b","$1","dc","(.*)")'),

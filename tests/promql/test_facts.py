@@ -88,7 +88,10 @@ class OrdinaryTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from([*"()[]{}@#-,.:", " offset ", "1h", "-5", "\"a\"", " x ",
                                      "start", "rate", " by ", "1e999", "0x1"]), max_size=8))
     def test_any_tokens(self, words: list[str]) -> None:
-        """So is anything made of what expressions are made of."""
+        """
+        Any sequence of what expressions are made of is accepted or refused, and nothing
+        else happens.
+        """
         self.assertIsInstance(facts("".join(words)), Facts)
 
 

@@ -58,7 +58,7 @@ class WorkedTests(SynchronousTestCase):
         self._check(DictStore, True)
 
     def test_guarded(self) -> None:
-        """Nor does the guard change anything."""
+        """A guard before the store changes nothing of what is asked for."""
         self._check(lambda clock: guarded(MemoryStore(clock), "c", clock), False)  # type: ignore
 
 

@@ -157,14 +157,17 @@ class NotStorableTests(SynchronousTestCase):
         self.assertEqual(rig.fetches(), [(-300, 0), (-290, 0)])
 
     def test_end_between_instants(self) -> None:
-        """Nor is one to a range whose end was moved to the last instant in it."""
+        """
+        An answer to a range whose end was moved to the last instant in it is not the
+        client's own.
+        """
         rig = Rig(phase=True)
         rig.origin.always = having("warnings", ["a"])
         self._not_stored(rig, Reason.ORIGIN_WARNINGS, -290)
         self.assertEqual(rig.fetches(), [(-290, -50), (-290, 0)])
 
     def test_partly_cached(self) -> None:
-        """Nor is an answer to a part; what was stored stays."""
+        """An answer to a part is not passed on as the whole; what was stored stays."""
         rig = Rig()
         rig.ask(-300, -60)
         rig.origin.always = having("warnings", ["a"])
@@ -260,7 +263,7 @@ class VolatileTests(SynchronousTestCase):
         self.assertEqual((rig.fetches(), rig.held()), ([(-300, 300), (60, 300)], [(-300, 0)]))
 
     def test_all_future(self) -> None:
-        """Nor is a range that is all to come."""
+        """A range that is all to come is asked for and answered, and not stored."""
         rig = Rig()
         self.assertEqual(rig.ask(60, 300).octets, rig.direct(60, 300))
         self.assertEqual((rig.fetches(), rig.held()), ([(60, 300)], []))

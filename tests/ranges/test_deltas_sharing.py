@@ -122,7 +122,10 @@ class WaitersTests(SynchronousTestCase):
             self.assertEqual((len(rig.fetches()), rig.left_over()), (3, (0, 0, 0)), pair)
 
     def test_first_leaves(self) -> None:
-        """Nor when the one whom it was for has left."""
+        """
+        Those who wait are given no answer for one alone when the one whom it was for
+        has left.
+        """
         rig = Rig()
         rig.origin.is_paused = True
         rig.origin.always = headed((b"Cache-Control", b"private"))

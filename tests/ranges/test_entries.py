@@ -182,7 +182,7 @@ class SlowTests(SynchronousTestCase):
         self.assertEqual(self.entries.busy, 0)
 
     def test_told_one_after_the_other(self) -> None:
-        """Nor is it older than a change that another reader made when it was told."""
+        """What is read is not older than a change that another reader made when it was told."""
         first, second = self._get(), self._get()
         first.addCallback(self._change_promptly)
         self.store.asked[0].callback(None)

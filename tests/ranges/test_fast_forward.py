@@ -53,17 +53,17 @@ class WantedTests(SynchronousTestCase):
         self.assertEqual([_wanted(-600, 0), _wanted(-600, -10), _wanted(-6600, -1800)], [None] * 3)
 
     def test_future(self) -> None:
-        """Nor where it ends a step after now, or later."""
+        """No newer sample is wanted where the range ends a step after now, or later."""
         self.assertIsNone(_wanted(-600, 60))
 
     def test_fine_steps(self) -> None:
-        """Nor where a step is not longer than one sample serves."""
+        """No newer sample is wanted where a step is not longer than one sample serves."""
         self.assertIsNone(_wanted(-600, 37, 15))
         self.assertEqual(_wanted(-600, 37, 16), 37)
         self.assertIsNone(_wanted(-600, 37, 60, ttl=60.0))
 
     def test_switched_off(self) -> None:
-        """Nor where a comment says so, or samples are taken from elsewhere."""
+        """No newer sample is wanted where a comment says so, or samples are from elsewhere."""
         for query in ("up # trickster-fast-forward:off", "up offset -5m"):
             self.assertIsNone(_wanted(-600, 37, query=query))
 
@@ -108,7 +108,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual((answer.times[-1], answer.outcome.fast_forward), (20, FastForward.MISS))
 
     def test_overtaken(self) -> None:
-        """Nor is one that the range itself has overtaken."""
+        """A newest sample that the range itself has overtaken is no use."""
         self.rig.now.advance(20)
         self.rig.ask(-600, 57)
         self.rig.now.advance(5)

@@ -189,7 +189,7 @@ class TransformTests(SynchronousTestCase):
         self.assertNotIn(b"accept-encoding", rig.origin.requests[-1].headers)
 
     def test_unkept(self) -> None:
-        """And those that were not to be kept."""
+        """Answers that are not to be kept are changed as well."""
         rig = Rig(transform=bytes.upper)
         rig.origin.faults = [having("warnings", ["abc"])]
         self.assertIn(b'"WARNINGS":["ABC"]', rig.ask(-600, 0).octets)

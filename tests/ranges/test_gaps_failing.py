@@ -170,7 +170,7 @@ class FailureTests(SynchronousTestCase):
             self.assertEqual(answer.response.headers.get(b"x-origin"), b"fake")
 
     def test_wider_failed_again(self) -> None:
-        """Nor is the next wider one waited for, which may be refused as well."""
+        """The next wider question is not waited for, which may be refused as well."""
         rig = Rig()
         rig.origin.is_paused = True
         rig.origin.faults = [status(422), status(422)]

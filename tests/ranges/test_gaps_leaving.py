@@ -78,7 +78,7 @@ class LeavingTests(SynchronousTestCase):
         self.assertEqual(rig.left_over(), (0, 0, 0))
 
     def test_error_body(self) -> None:
-        """The same for the body of a refusal."""
+        """A client that leaves in the body of a refusal closes it, and gives the octets back."""
         rig, body = Rig(), PausedBody()
         rig.origin.always = lambda response: Response(500, response.headers, body)
         answer = rig.start(-600, 0)

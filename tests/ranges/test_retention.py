@@ -107,7 +107,10 @@ class OldestTests(SynchronousTestCase):
             self.assertEqual(rig.fetches(), [(-6000, 0), (60, 60)])
 
     def test_narrow_beside_wide(self) -> None:
-        """Nor when a narrow panel of the same query refreshes in between."""
+        """
+        A wide panel is no partial hit for ever where a narrow one of the same query
+        refreshes in between.
+        """
         for store in (MemoryStore, DictStore):
             rig = Rig(store, retention=10)
             rig.ask(-6000, 0)

@@ -298,7 +298,7 @@ class ReadingTests(SynchronousTestCase):
                          Unclear("the path is too long", 414))
 
     def test_too_many_readings(self) -> None:
-        """Nor is one that no client can mean."""
+        """A path that no client can mean is not decoded."""
         for path in (b"/%" + b"25" * 60 + b"2e", b"/" + b"/.;a\\%2f" * 1700,
                      b"/" + b";%2500//..\\%255c%2e%252e" * 20):
             self.assertIsInstance(TABLE.find(b"GET", b"x", path), Unclear)
@@ -356,7 +356,7 @@ class PieceTests(SynchronousTestCase):
     """The small functions."""
 
     def test_host_of(self) -> None:
-        """Neither port nor case nor brackets are part of a host."""
+        """Port, case and brackets are no part of a host."""
         self.assertEqual([host_of(a) for a in (b"A:1", b"[FE::1]:2", b"", b"b.")],
                          ["a", "fe::1", "", "b"])
 

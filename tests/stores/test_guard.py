@@ -206,7 +206,7 @@ class CountTests(GuardTestCase):
                                       ("del", "none", 0)])
 
     def test_objects(self) -> None:
-        """The same for objects; one that is refused is skipped."""
+        """Hits, misses and puts of objects are counted; one that is refused is skipped."""
         guard = self.before(MemoryStore(self.clock, 1000))
         guard.put_object("a", object(), 7, 9)
         guard.put_object("b", object(), 1000, 9)
@@ -246,7 +246,7 @@ class TimeTests(GuardTestCase):
         self.assertEqual(self.noted, [("get", "error", 0)])
 
     def test_deaf_store(self) -> None:
-        """So it is when the store does not listen, and answers later on."""
+        """After the timeout it is a miss where the store does not listen, and answers later on."""
         deaf = DeafStore()
         asking = self.asked(self.before(deaf).get("a"))
         self.clock.advance(2.0)

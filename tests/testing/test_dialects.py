@@ -216,7 +216,7 @@ class DialectContractTests(SynchronousTestCase):
         self.assertIn("test_provides", self.failed(Half()))
 
     def test_none(self) -> None:
-        """So does no dialect at all, where paths are served by range."""
+        """No dialect at all fails, where paths are served by range."""
         self.assertIn("test_delta_needs_a_dialect", self.failed(None))
 
     def test_poor_example(self) -> None:

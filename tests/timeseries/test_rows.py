@@ -119,7 +119,7 @@ class TextRowsTests(Holding):
         self.assertIsNone(text_rows([(0, row(0)), (9 * SECOND_NS, row(9000))]).cropped(1, 2))
 
     def test_outside(self) -> None:
-        """So does one before or after them all."""
+        """A cut before or after all rows holds none."""
         run = text_rows([(SECOND_NS, row(1000))])
         self.assertIsNone(run.cropped(0, SECOND_NS - 1))
         self.assertIsNone(run.cropped(SECOND_NS + 1, 2 * SECOND_NS))
@@ -148,7 +148,7 @@ class TextRowsTests(Holding):
                 TextRows.of(b",".join(row(t * 1000) for t in wrong), ARRAYS)
 
     def test_no_rows(self) -> None:
-        """So is what has no row."""
+        """Border rows of what has no row are refused."""
         for octets in (b"", b"x", b"[", b'["a","b"]'):
             with self.subTest(octets=octets), self.assertRaises(ValueError):
                 TextRows.of(octets, ARRAYS)

@@ -90,7 +90,7 @@ class CodecTests(SynchronousTestCase):
                 self.assertIsNone(Codec().from_octets(damaged))
 
     def test_cut_or_longer(self) -> None:
-        """So does any octet too few, or too many."""
+        """Any octet too few, or too many, makes it unreadable, not wrong."""
         for i in range(len(EXAMPLE)):
             self.assertIsNone(Codec().from_octets(EXAMPLE[:i]))
         self.assertIsNone(Codec().from_octets(EXAMPLE + b"\0"))

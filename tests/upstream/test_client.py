@@ -217,12 +217,12 @@ class RefusedTests(ClientCase):
         self.assertEqual(self.origin.wires, [])
 
     def test_bad_methods(self) -> None:
-        """Nor is such a method."""
+        """A method that could become another request is not sent."""
         for method in (b"", b"GET /", b"G\r\nT", b"G\x00T", b"G:T"):
             self.failureResultOf(self.asked(a_request(method)), BadRequest)
 
     def test_bad_fields(self) -> None:
-        """Nor are such fields, wherever they come from."""
+        """Fields that could become another request are not sent, wherever they come from."""
         for pair in ((b"A", b"b\r\nC: d"), (b"A", b"b\n"), (b"A\r\nB", b"c"), (b"", b"c"),
                      (b"A b", b"c"), (b"A", b"\x00")):
             self.failureResultOf(self.asked(a_request(b"GET", b"/", pair)), BadRequest)

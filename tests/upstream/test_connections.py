@@ -44,7 +44,7 @@ class ConnectingTests(ClientCase):
         self.at_rest()
 
     def test_unknown_name(self) -> None:
-        """So is one whose name is unknown."""
+        """An origin whose name is unknown is unreachable."""
         self.origin.refusal = DNSLookupError("no results")
         error = self.failureResultOf(self.asked(), UpstreamUnreachable).value
         self.assertIn("no results", error.detail)

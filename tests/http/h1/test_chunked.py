@@ -153,7 +153,7 @@ class ClientTests(SynchronousTestCase):
         self.assertRaises(MalformedBody, self.read, b"1;" + b"a" * 600, b"a" * 600)
 
     def test_many_trailers(self) -> None:
-        """So are trailers without end."""
+        """Trailers without end are refused."""
         self.assertRaises(MalformedBody, self.read, b"0\r\n", *[b"X-Y: z\r\n"] * 200)
 
     def test_small_chunks(self) -> None:
@@ -208,7 +208,7 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(fed([chunk * 30]), 400)
 
     def test_trailers_bounded(self) -> None:
-        """Nor may trailers."""
+        """Trailers may not outgrow the body without limit."""
         self.assertEqual(fed([b"0\r\n" + b"a: b\r\n" * 65]), 431)
         self.assertEqual(fed([b"0\r\na: " + b"b" * 20000]), 431)
         self.assertEqual(fed([b"0\r\n" + (b"a: " + b"b" * 6000 + b"\r\n") * 3]), 431)

@@ -104,7 +104,7 @@ class EmptyLineTests(SynchronousTestCase):
         self.assertEqual(status(b"\r\n\r\nGET / HTTP/1.1\r\n" + HOST + b"\r\n"), 400)
 
     def test_bare(self) -> None:
-        """Nor one without its CR."""
+        """An empty line without its CR is not ignored."""
         self.assertEqual(status(b"\nGET / HTTP/1.1\r\n" + HOST + b"\r\n"), 400)
 
 
@@ -126,7 +126,7 @@ class EarlyTests(SynchronousTestCase):
         self.assertEqual(status(b"PRI * HTTP/2.0\r\n"), 505)
 
     def test_old_simple_request(self) -> None:
-        """So is HTTP/0.9."""
+        """HTTP/0.9 is refused by its first line."""
         self.assertEqual(status(b"GET /\r\n"), 400)
 
 

@@ -18,7 +18,7 @@ class MaskingTests(SynchronousTestCase):
                              f"/q?u=me&{name}=*****&x=1")
 
     def test_others(self) -> None:
-        """All else is."""
+        """Values of parameters that do not look secret are shown."""
         target = "/api/v1/query?query=up%7Bx%3D%22y%22%7D&start=1&monkey=2&empty=&flag"
         self.assertEqual(masked_target(target.encode()), target)
 

@@ -82,7 +82,7 @@ class SharedTests(SynchronousTestCase):
         self.assertEqual(told, ["a.test", "end"])
 
     def test_failed(self) -> None:
-        """So does a lookup that fails; why is kept until the name is found."""
+        """A lookup that fails ends at once; why is kept until the name is found."""
         told = self.resolving("a.test", 80)
         self.asked[0][1].errback(socket.gaierror(socket.EAI_AGAIN, "Try later"))
         self.assertEqual(told, ["a.test", "end"])
@@ -96,7 +96,7 @@ class SharedTests(SynchronousTestCase):
         self.assertIsNone(self.resolver.why_not_found("a.test"))
 
     def test_not_begun(self) -> None:
-        """So does one that cannot even begin; the next one begins anew."""
+        """A lookup that cannot even begin ends at once; the next one begins anew."""
         resolver, receiver, found = SharedResolver(self.no_thread), Receiver(), Receiver()
         resolver.resolveHostName(receiver, "a.test", 80)
         self.assertEqual(receiver.told, ["a.test", "end"])
@@ -177,7 +177,10 @@ class WhyTests(SynchronousTestCase):
         self.assertEqual(why_not_found(UnicodeError("label too long")), "it cannot be a name")
 
     def test_cannot_tell(self) -> None:
-        """All else says nothing of the name: what the resolver or the system says is told."""
+        """
+        What says nothing of the name itself is told in the words of the resolver or the
+        system.
+        """
         for error, why in (
                 (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
                  "Temporary failure in name resolution"),

@@ -139,7 +139,7 @@ class VerificationTests(TLSCase):
         self.assertRegex(detail, r"origin\.test:443: TLS: \w+")
 
     def test_another_name(self) -> None:
-        """Nor is one with a certificate for another host."""
+        """An origin with a certificate for another host is not believed."""
         origin = self.origin(self.authority.identity("other.test"))
         self.assertIn("not for this name", self.refused(origin, self.believing))
 
@@ -195,13 +195,13 @@ class FileTests(TLSCase):
         self.assertEqual(said, "/no/such/file.pem: " + os.strerror(ENOENT))
 
     def test_nothing_in_it(self) -> None:
-        """So is one with nothing in it that we want."""
+        """A file with nothing in it that we want is named."""
         path = self.file(b"hello")
         self.assertIn(path, self.problem(certificate_authority_paths=(path,)))
         self.assertIn(path, self.problem(client_cert_path=path, client_key_path=path))
 
     def test_garbage(self) -> None:
-        """So is one that only looks right."""
+        """A file that only looks right is named."""
         path = self.file(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
         self.assertIn(path, self.problem(certificate_authority_paths=(path,)))
 

@@ -77,7 +77,7 @@ class HopByHopTests(SynchronousTestCase):
             self.assertNotIn(name.lower(), sent(Request(b"GET", b"/", headers)))
 
     def test_named(self) -> None:
-        """Nor does what Connection names, however often and in either case it does so."""
+        """What Connection names does not pass, however often and in either case it does so."""
         headers = Headers((
             (b"Connection", b"close, X-One ,,x-two"), (b"X-ONE", b"1"), (b"x-Two", b"2"),
             (b"X-Three", b"3"), (b"connection", b"\tX-Three"), (b"X-Four", b"4")))
@@ -90,7 +90,7 @@ class HopByHopTests(SynchronousTestCase):
         self.assertEqual([name for name, _ in said], [b"Host", b"Via", b"Forwarded"])
 
     def test_kept(self) -> None:
-        """All else passes unchanged, in order, with every repetition."""
+        """What concerns no single connection passes unchanged, in order, with every repetition."""
         pairs = ((b"X-A", b"1"), (b"Accept-Encoding", b"br"), (b"X-a", b"2"), (b"Cookie", b""))
         self.assertEqual(sent(a_request(*pairs)).pairs[1:5], pairs)
 
@@ -260,7 +260,7 @@ class ModeTests(SynchronousTestCase):
         self.assertIn(b"x-forwarded-for", said)
 
     def test_x_from_standard_as_asked(self) -> None:
-        """So are scheme and host, and addresses lose their ports."""
+        """Scheme and host are told in C{X-Forwarded-*}, and addresses lose their ports."""
         said = sent(a_request((b"Forwarded", b'for="[::1]:4711";proto=https;host="a:81", for=x')),
                     "x")
         self.assertEqual(said.get(b"x-forwarded-for"), b"::1, x, 192.0.2.7")

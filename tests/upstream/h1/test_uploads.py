@@ -201,7 +201,10 @@ class ExpectationTests(ClientCase):
             self.at_rest()
 
     def test_refused_bit_by_bit(self) -> None:
-        """Nor is it read while such an answer is on its way, and the answer is timed."""
+        """
+        The body is not read while a final answer to it is on its way, and the answer is
+        timed.
+        """
         body, asked = self.expecting()
         self.origin.wire.sends(b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n")
         answer = self.successResultOf(asked).body

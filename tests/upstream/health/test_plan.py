@@ -72,7 +72,7 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual(request.headers.pairs, ((b"accept", b"a"), (b"X", b"y")))
 
     def test_expectation(self) -> None:
-        """So is what is expected."""
+        """What is expected of an answer is as configured."""
         plan = self.plan(expected_codes=(204,), expected_headers={"X-A": "1"}, expected_body="")
         self.assertEqual(plan.expectation, Expectation((204,), ((b"x-a", b"1"),), b""))
 

@@ -54,7 +54,7 @@ class OnDemandTests(ProbingTestCase):
         self.assertEqual(self.fault(RecordingResponder.of(_status(500))), "status 500, not 200")
 
     def test_unreachable(self) -> None:
-        """Neither is none."""
+        """An origin that cannot be reached is not healthy, and it is told why."""
         self.assertEqual(self.fault(RecordingResponder.of(UpstreamUnreachable("refused"))),
                          "refused")
         self.assertEqual(self.fault(RecordingResponder.of(UpstreamUnreachable())),
@@ -162,7 +162,7 @@ class IntervalTests(ProbingTestCase):
                          [State.PASSING, State.FAILING, State.PASSING])
 
     def test_told(self) -> None:
-        """So they are in the log, with what is wrong."""
+        """Changes of health are in the log, with what is wrong."""
         with capturedLogs() as events:
             for status in (200, 200, 200, 503, 503, 503, 200, 200):
                 self.round(status)
@@ -179,7 +179,7 @@ class IntervalTests(ProbingTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stop_between(self) -> None:
-        """So it is between two probes."""
+        """After it was stopped between two probes, nothing is asked."""
         self.round(200)
         self.checking.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -146,7 +146,7 @@ class ShedTests(SynchronousTestCase):
         self.failureResultOf(self.take(), Overloaded)
 
     def test_long_ago(self) -> None:
-        """Nor is any refused by what answers took some minutes ago."""
+        """What answers took some minutes ago refuses no request."""
         self.busy(2.0)
         while self.slots.taken:
             self.slots.give_back()
@@ -255,7 +255,7 @@ class StandingQueueTests(SynchronousTestCase):
             self.assertEqual((len(self.served), self.refused), (number, []))
 
     def test_burst_and_a_few(self) -> None:
-        """So are the few that come while it is served: they do not make it stay."""
+        """The few that come while a burst is served are served too: they do not make it stay."""
         self.come(200)
         for _ in range(200):
             self.clock.advance(0.01)
