@@ -64,7 +64,7 @@ def _first_port() -> int:
     """:return: of the ports that are for this process, which has them until it ends."""
     claim = socket.socket(socket.AF_UNIX)
     atexit.register(claim.close)
-    for number in range(_MOST_PROCESSES):
+    for number in reversed(range(_MOST_PROCESSES)):
         with suppress(OSError):
             # A name without a file: it is let go with the process, however that ends.
             claim.bind(f"\0trickster-tests-{number}")
