@@ -95,11 +95,19 @@ class PausedRequest:
         self.is_cancelled = True
 
     def answer(self, response: Response) -> None:
-        """Let it be answered."""
+        """
+        Let the request be answered.
+
+        :param response: what its caller gets, who does not wait any more; once only.
+        """
         self.deferred.callback(response)
 
     def fail(self, error: Exception) -> None:
-        """Let it fail."""
+        """
+        Let the request fail.
+
+        :param error: what its caller sees raised; once only.
+        """
         self.deferred.errback(error)
 
 
