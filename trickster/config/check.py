@@ -373,8 +373,8 @@ class _Checks:
             self.problems.at(path, lambda: f"listener {name!r} serves no backends; expected "
                              f"one of {one_of(known)}")
             return
-        self.problems.at(path, lambda: f"there is no {what} {shown(name)}; expected one of "
-                         f"{one_of(known)}{meant(name, known)}")
+        self.problems.at(path, lambda: f"there is no {what} {shown(name or '')}; expected one of "
+                         f"{one_of(known)}{meant(name or '', known)}")
 
     @_known.default
     def _names(self) -> dict[str, Collection[str]]:
