@@ -21,7 +21,6 @@ from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
 from trickster import __version__
-from trickster.compose.stores import limits_of
 from trickster.config.flags import MisspeltFlag, normalised
 from trickster.config.listeners import ListenerOptions
 from trickster.config.load import PluginOptions, Sources, load, read_file
@@ -38,6 +37,7 @@ from trickster.observability.logging.unblocked import unblocked
 from trickster.plugins import GROUPS, MIDDLEWARES, ORIGINS, STORES, Plugins
 from trickster.routes import Route
 from trickster.steadyclock import elapsed, keep_steady
+from trickster.stores.limits import StoreLimits
 
 Probe = Callable[[str, int], None]
 Build = Callable[[Configuration, Any], IService]
@@ -166,7 +166,7 @@ class _Asked:
         runtime = PluginRuntime(clock, _too_early, clock.seconds, Random(0).random)
         if interface is IStoreType:
             kind = self.plugins.load(STORES, options.store, IStoreType)
-            checked_store(kind, name, options.plugin, limits_of(options.index), runtime)
+            checked_store(kind, name, options.plugin, StoreLimits.of(options.index), runtime)
         else:
             kind = self.plugins.load(MIDDLEWARES, options.kind, IMiddlewareType)
             checked_middleware(kind, _Nothing(), options.plugin, runtime)

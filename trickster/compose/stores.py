@@ -9,7 +9,7 @@ from attrs import define, field
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
-from trickster.config.caches import CacheOptions, IndexOptions
+from trickster.config.caches import CacheOptions
 from trickster.contracts import checked_store
 from trickster.interfaces import IMeteredStore, IRuntime, IStoreType
 from trickster.observability.metrics import Metrics
@@ -108,7 +108,7 @@ class Stores(MultiService):
 
     def _new(self, name: str, options: CacheOptions) -> Cache:
         kind = self._plugins.load(STORES, options.store, IStoreType)
-        store = checked_store(kind, name, options.plugin, limits_of(options.index),
+        store = checked_store(kind, name, options.plugin, StoreLimits.of(options.index),
                               self._runtime)
         counters = self._metrics.store(name, options.store)
         usage = None
@@ -118,10 +118,3 @@ class Stores(MultiService):
         service = store if IService.providedBy(store) else None
         safe = guarded(store, name, self._runtime.clock, counters.operation)
         return Cache(name, options, safe, service, usage)
-
-
-def limits_of(index: IndexOptions) -> StoreLimits:
-    """:return: what the options of an index allow a store."""
-    return StoreLimits(
-        max_octets=index.max_size_bytes, max_objects=index.max_size_objects,
-        reap_interval=index.reap_interval)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from trickster.config.caches import IndexOptions
+
 
 @frozen(kw_only=True)
 class StoreLimits:
@@ -18,6 +20,12 @@ class StoreLimits:
     max_octets: int = 0
     max_objects: int = 0
     reap_interval: float = 3.0
+
+    @classmethod
+    def of(cls, index: IndexOptions) -> StoreLimits:
+        """:return: what the options of an index allow a store."""
+        return cls(max_octets=index.max_size_bytes, max_objects=index.max_size_objects,
+                   reap_interval=index.reap_interval)
 
 
 @frozen(kw_only=True)
