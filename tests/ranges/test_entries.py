@@ -189,7 +189,7 @@ class SlowTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(second).dataset.extents.count(), 1)
 
     def _change_promptly(self, _: Any) -> None:
-        self.entries._typed.store = DictStore()
+        self.entries._typed._octets.store = DictStore()
         at_once(self.entries.change("a", _one_more))
 
     def test_not_for_ever(self) -> None:

@@ -1,0 +1,263 @@
+"""Entries in stores that keep octets: sealed, in chunks, and decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from attrs import Factory, define, field, frozen
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.interfaces import IReactorTime
+
+from trickster.errors import StoreError
+from trickster.interfaces import ICompareAndSetStore
+from trickster.stores.near_tier import NearTier
+from trickster.stores.sealed import (
+    LONGER,
+    MOST_CHUNKS,
+    Chunk,
+    Sealed,
+    chunk_key,
+    joined,
+    seal,
+    unsealed,
+)
+
+E = TypeVar("E")
+Offload = Callable[..., Awaitable[Any]]
+
+# Octets from which making them, or reading them, would hold the reactor.
+_LARGE = 1 << 20
+# Chunks that are read at a time.
+_AT_ONCE = 8
+
+
+class EntryFormat(Protocol[E]):
+    """What a cache keeps, as objects and as octets."""
+
+    @property
+    def kinds(self) -> tuple[type, ...]:
+        """The classes of entries; anything else in a store is none."""
+
+    def octets(self, entry: E) -> bytes:
+        """The octets of which L{entry} makes an equal entry."""
+
+    def entry(self, octets: bytes) -> E | None:
+        """The entry; None where the octets are not exactly what L{octets} makes."""
+
+    def size(self, entry: E) -> int:
+        """About how many octets of memory an entry takes."""
+
+
+@frozen(slots=True)
+class Kept(Generic[E]):
+    """
+    What a change puts in the place of an entry.
+
+    :ivar ttl: seconds that it is kept, more than 0.
+    """
+
+    entry: E
+    ttl: float
+
+
+@frozen
+class Read(Generic[E]):
+    """
+    What is under a key.
+
+    :ivar octets: as the store gave them; None where there is nothing.
+    :ivar chunks: those of the entry; none where it cannot be read, since one may be missing.
+    :ivar entry: None where there is nothing, or nothing that can be read.
+    """
+
+    octets: bytes | None = None
+    chunks: tuple[Chunk, ...] = ()
+    entry: E | None = None
+
+
+@frozen
+class _Placed:
+    """
+    A sealed entry, and where its chunks are.
+
+    :ivar held: those of them that are in the store already.
+    :ivar octets: what is put under the key of the entry.
+    """
+
+    sealed: Sealed
+    chunks: tuple[Chunk, ...]
+    held: tuple[Chunk, ...] = ()
+    octets: bytes = field(init=False, default=Factory(
+        lambda self: self.sealed.value(self.chunks), takes_self=True))
+
+    def new(self) -> Iterator[tuple[Chunk, bytes]]:
+        """:return: the chunks that are to be put, and their octets."""
+        held = frozenset(self.held)
+        for chunk, octets in zip(self.chunks, self.sealed.pieces, strict=True):
+            if chunk not in held:
+                yield chunk, bytes(octets)
+
+
+@define(eq=False)
+class OctetEntries(Generic[E]):
+    """
+    Reads and writes the entries of one cache in a store that keeps octets.
+
+    What is written is sealed by a digest.  A large entry is cut into chunks, each under a key of
+    its own, so that a change writes what is new, and no value is larger than a mebibyte.  What
+    was read or written last is also kept decoded, for as long as the store's octets are still
+    the same: so a hit decodes a version of an entry once.
+
+    A store that fails looks empty.
+
+    :ivar store: an L{trickster.interfaces.ICacheStore}.
+    :ivar _near: decoded entries, shared by all caches of the process; bounded.
+    :ivar _offload: calls a function with arguments in a thread; None to do without.
+    :ivar compares: whether an entry is replaced only if it is still the one that was read.
+    """
+
+    store: Any
+    _format: EntryFormat[E]
+    _clock: IReactorTime
+    _near: NearTier
+    _offload: Offload | None = None
+    compares: bool = field(init=False, default=Factory(
+        lambda self: bool(ICompareAndSetStore.providedBy(self.store)), takes_self=True))
+
+    async def read(self, key: str) -> Read[E]:
+        """:return: what is under a key."""
+        try:
+            octets: bytes | None = await self.store.get(key)
+        except StoreError:
+            octets = None
+        if octets is None:
+            self._near.drop(self, key)
+            return Read()
+        near = self._near.get(self, key, octets)
+        if near is not None:
+            return Read(octets, near.chunks, near.entry)
+        try:
+            value = unsealed(octets)
+        except ValueError:
+            # Of another version, or damaged: nothing that could be given, but something that a
+            # change would replace.
+            return Read(octets)
+        entry = await self._decoded(key, value.inline, value.chunks)
+        if entry is not None:
+            self._near.put(self, key, octets, entry, value.chunks,
+                           self._format.size(entry))
+        return Read(octets, value.chunks if entry is not None else (), entry)
+
+    async def put(self, key: str, entry: E, ttl: float) -> bool:
+        """
+        Put an entry in the place of any other.
+
+        :return: whether it is kept.
+        """
+        held = self._near.chunks(self, key) or ()
+        sealed = await self._sealed(entry)
+        # Whether what was held still is, was not looked at.
+        value = _Placed(sealed, sealed.placed((), self._clock.seconds(), ttl))
+        kept = await self._written(key, value, ttl, partial(self.store.put, key, value.octets, ttl))
+        return await self._known(key, entry, value, held, kept)
+
+    async def replace(self, key: str, made: Kept[E], before: Read[E]) -> bool:
+        """
+        Put an entry in the place of the one that was read.
+
+        :return: whether it is kept; not where another writer has put something meanwhile.
+        """
+        sealed, ttl = await self._sealed(made.entry), made.ttl
+        chunks = sealed.placed(before.chunks, self._clock.seconds(), ttl)
+        value = _Placed(sealed, chunks, before.chunks)
+        put = partial(self.store.put, key, value.octets, ttl)
+        if self.compares:
+            put = partial(self.store.replace, key, value.octets, ttl, before.octets)
+        kept = await self._written(key, value, ttl, put)
+        return await self._known(key, made.entry, value, before.chunks, kept)
+
+    async def forget(self, key: str) -> None:
+        """Delete an entry, and the chunks that it is known to have."""
+        chunks = self._near.chunks(self, key)
+        if chunks is None:
+            try:
+                chunks = unsealed(await self.store.get(key)).chunks
+            except (StoreError, ValueError):
+                chunks = ()
+        try:
+            await self.removed(key, *(chunk_key(key, chunk) for chunk in chunks))
+        finally:
+            self._near.drop(self, key)
+
+    async def removed(self, *keys: str) -> None:
+        """Delete keys, if the store can."""
+        try:
+            await self.store.delete(keys)
+        except StoreError:
+            return
+
+    async def _sealed(self, entry: E) -> Sealed:
+        sealed: Sealed = await self._computed(
+            self._format.size(entry), lambda: seal(self._format.octets(entry)))
+        return sealed
+
+    async def _written(self, key: str, value: _Placed, ttl: float,
+                       put: Callable[[], Awaitable[object]]) -> bool:
+        """:return: whether it is put: a store that compares nothing gives None for that."""
+        if len(value.chunks) > MOST_CHUNKS:
+            return False
+        try:
+            for chunk, octets in value.new():
+                await self.store.put(chunk_key(key, chunk), octets, LONGER * ttl)
+            return await put() is not False
+        except StoreError:
+            return False
+
+    async def _known(self, key: str, entry: E, value: _Placed, held: Iterable[Chunk],
+                     kept: bool) -> bool:
+        if kept:
+            self._near.put(self, key, value.octets, entry, value.chunks,
+                           self._format.size(entry))
+            await self._drop_chunks(key, held, value.chunks)
+        return kept
+
+    async def _drop_chunks(self, key: str, held: Iterable[Chunk],
+                           chunks: Iterable[Chunk]) -> None:
+        kept = {chunk.digest for chunk in chunks}
+        gone = [chunk_key(key, chunk) for chunk in held if chunk.digest not in kept]
+        if gone:
+            await self.removed(*gone)
+
+    async def _decoded(self, key: str, inline: bytes, chunks: Sequence[Chunk]) -> E | None:
+        if not chunks:
+            found: E | None = await self._computed(len(inline), self._format.entry, inline)
+            return found
+        pieces: list[bytes | None] = []
+        try:
+            for start in range(0, len(chunks), _AT_ONCE):
+                some = chunks[start:start + _AT_ONCE]
+                pieces += await gatherResults(
+                    [self._chunk(chunk_key(key, chunk)) for chunk in some], consumeErrors=True)
+        except FirstError:
+            return None
+
+        def whole() -> E | None:
+            octets = joined(pieces, chunks)
+            return None if octets is None else self._format.entry(octets)
+
+        found = await self._computed(sum(chunk.length for chunk in chunks), whole)
+        return found
+
+    def _chunk(self, key: str) -> Deferred[bytes | None]:
+        async def read() -> bytes | None:
+            piece: bytes | None = await self.store.get(key)
+            return piece
+
+        return Deferred.fromCoroutine(read())
+
+    async def _computed(self, size: int, function: Callable[..., Any], *args: Any) -> Any:
+        if self._offload is None or size < _LARGE:
+            return function(*args)
+        return await self._offload(function, *args)
