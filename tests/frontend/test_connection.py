@@ -606,6 +606,16 @@ class TimingTests(SynchronousTestCase):
         origin.waiting[0].answer(ok(b"late"))
         self.assertEqual(answers(connection.received()), [(200, b"late")])
 
+    def test_body_for_ever(self) -> None:
+        """Where bodies may take for ever they do, however soon a head is due."""
+        for body_timeout in (0, 100):
+            limits = ListenerLimits(header_timeout=10, idle_timeout=5, body_timeout=body_timeout)
+            connection = Connection(Echo(), limits)
+            connection.exchange(get())
+            connection.send(post(b"abc")[:-1])
+            connection.clock.pump([1] * 60)
+            self.assertEqual(answers(connection.exchange(b"c")), [(200, b"POST / abc")])
+
     def test_body_timeout(self) -> None:
         """A body that is waited for and does not come is a 408."""
         connection = Connection(Echo(), ListenerLimits(body_timeout=20))

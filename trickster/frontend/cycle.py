@@ -97,7 +97,7 @@ class RequestCycle:
         :param rest: octets that have come after its head.
         """
         link = self._link
-        # The deadline for the head stays: while a request is answered, its end is nothing.
+        # The deadline for the head stays: while a whole request is answered, its end is nothing.
         if head.length == 0:
             link.inbox.octets = rest
             link.state.enter(_ANSWERING)
@@ -125,6 +125,8 @@ class RequestCycle:
             link.state.enter(_ANSWERING)
             self._start(head, Octets(body.taken()), None)
             return
+        # The body has a deadline of its own, or none.
+        link.deadline.lift()
         self._body, self._intake = body, intake
         link.state.enter(State.BODY)
         self._start(head, body, body)
