@@ -54,6 +54,47 @@ class CompareAndSetContractTests(  # type: ignore[misc]
     """Before a store that several processes share, it compares and sets as that does."""
 
 
+class LyingStore(DictStore):
+    """Gives what no store may give."""
+
+    given: Any = None
+
+    async def get(self, key: str) -> Any:
+        """See L{ICacheStore.get}."""
+        return self.given
+
+    async def keys(self, prefix: str) -> Any:
+        """See L{ICacheStore.keys}."""
+        return self.given
+
+
+class LyingTests(SynchronousTestCase):
+    """A store that does not keep to its interface."""
+
+    def test_no_octets(self) -> None:
+        """What is no octets is a failure of the store, and a miss."""
+        for given in ("text", 7, ["a"], object()):
+            inner = LyingStore(Clock())
+            inner.given = given
+            store = guarded(inner, "c", Clock())
+            self.assertIsNone(at_once(store.get("a")), given)
+            self.assertTrue(store.is_failing)
+        self.flushLoggedErrors()
+
+    def test_octets_of_any_kind(self) -> None:
+        """Octets in another buffer are octets."""
+        for given in (bytearray(b"1"), memoryview(b"1")):
+            inner = LyingStore(Clock())
+            inner.given = given
+            self.assertEqual(at_once(guarded(inner, "c", Clock()).get("a")), b"1")
+
+    def test_other_keys(self) -> None:
+        """Keys that were not asked for are not given to a purge."""
+        inner = LyingStore(Clock())
+        inner.given = ["a.1", "b.1", "a"]
+        self.assertEqual(at_once(guarded(inner, "c", Clock()).keys("a.")), ["a.1"])
+
+
 class FailingReplaceTests(SynchronousTestCase):
     """A shared store that fails."""
 

@@ -115,7 +115,7 @@ class Guarded:
         if key in self._doomed:
             await self._delete([key])
             return None
-        found: bytes | None = await self._asked("get", self.inner.get, None, key)
+        found: bytes | None = await self._asked("get", self._got, None, key)
         if found is not None:
             self.on_operation("get", "hit", len(found))
         elif not self.is_failing:
@@ -148,7 +148,16 @@ class Guarded:
     async def keys(self, prefix: str) -> Sequence[str]:
         """See L{ICacheStore.keys}; a failure finds none."""
         found: Sequence[str] = await self._asked("keys", self.inner.keys, (), prefix)
-        return [key for key in found if key not in self._doomed] if self._doomed else found
+        # What a purge deletes is what was asked for, and nothing else that a store names.
+        return [key for key in found if key.startswith(prefix) and key not in self._doomed]
+
+    async def _got(self, key: str) -> bytes | None:
+        found: Any = await self.inner.get(key)
+        if found is None or type(found) is bytes:
+            return found
+        if isinstance(found, bytearray | memoryview):
+            return bytes(found)
+        raise StoreError(f"the store gave no octets, but {type(found).__name__}")
 
     async def _put(self, key: str, value: bytes, ttl: float) -> bool:
         await self.inner.put(key, value, ttl)

@@ -19,7 +19,8 @@ CHUNK = 1 << 20
 # it is kept for twice the time, that is at most once in the life of each entry.
 LONGER = 2.0
 
-MOST_CHUNKS = 4096
+# Those of one entry: a gibibyte, lest what a store claims be more than memory takes.
+MOST_CHUNKS = 1024
 
 _CHUNK_KEY = re.compile(r"~[0-9a-f]{32}\Z")
 _Length = Annotated[int, msgspec.Meta(ge=0, le=CHUNK)]
