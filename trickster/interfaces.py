@@ -91,7 +91,7 @@ class IPurgeable(Interface):
 
     def purge(path: bytes | None) -> Awaitable[int]:
         """
-        Remove all entries for a path, whatever their queries, hosts and variants, and do not
+        Remove all entries for a path, of any query, host and variant, and do not
         store what is on its way for it.
 
         :param path: as the origin knows it, without a query; None for all paths.

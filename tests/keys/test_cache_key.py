@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.keys.cache_key import (
+    PRINCIPAL,
     KeyRules,
     counted_query,
     digest,
@@ -58,6 +59,14 @@ class PrincipalTests(SynchronousTestCase):
             self.assertEqual(len(set(keys)), len(principals))
             for each in keys:
                 self.assertTrue(each.startswith(path_prefix("p", b"/a")))
+
+    def test_like_shared_keys(self) -> None:
+        """What is asked tells their keys apart as it does where there is no principal."""
+        for rules in (KeyRules("p"), KeyRules("p", form=True), KeyRules("p", with_authority=True)):
+            for target in (b"/a", b"/a?", b"/a?x", b"/a?x=1"):
+                shared, own = (key_of(rules, Request(b"GET", target, authority=b"h", identity=who))
+                               for who in (None, Principal("a")))
+                self.assertTrue(own.startswith(shared + PRINCIPAL))
 
     def test_with_fields(self) -> None:
         """They count beside the fields that tell who asks."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.objects.objectworld import World
+from trickster.bodies import read_all
 from trickster.http.invalidation import Place
-from trickster.messages import Headers, Request, Response
+from trickster.messages import Headers, Principal, Request, Response, Status
 from trickster.objects.invalidation import InvalidatingProxy, Invalidation
-from trickster.testing.doubles import at_once
+from trickster.testing.doubles import DictStore, ReferenceStore, at_once
 
 
 class InvalidationTests(SynchronousTestCase):
@@ -84,3 +85,30 @@ class InvalidatingProxyTests(SynchronousTestCase):
             world.ask()
             self.assertEqual(world.asked - before, asked, method)
             world.origin.script.clear()
+
+
+class PrincipalTests(SynchronousTestCase):
+    """What one principal makes invalid is so for all (RFC 9111 section 4.4)."""
+
+    def test_all_principals(self) -> None:
+        """A request that changes a resource has the caches forget it for every principal."""
+        for store in (ReferenceStore, DictStore):
+            for changing in (Principal("ann"), Principal("bob"), None):
+                world = World.of(store)
+                world.origin.script.extend(
+                    [world.answer(Cache_Control="max-age=60") for _ in range(9)])
+                readers = (Principal("ann"), Principal("bob", (("team", "x"),)), None)
+
+                def ask(method: bytes, who: Principal | None, target: bytes = b"/x",
+                        world: World = world) -> Status:
+                    request = Request(method, target, authority=b"example.org", identity=who)
+                    response = at_once(world.cache.respond(request))
+                    at_once(read_all(response.body, 100))
+                    return response.outcome.status
+
+                for expected in (Status.KEY_MISS, Status.HIT):
+                    self.assertEqual([ask(b"GET", who) for who in readers], [expected] * 3)
+                ask(b"GET", readers[0], b"/x?other")
+                ask(b"PUT", changing)
+                self.assertEqual([ask(b"GET", who) for who in readers], [Status.KEY_MISS] * 3)
+                self.assertEqual(ask(b"GET", readers[0], b"/x?other"), Status.HIT)

@@ -355,8 +355,10 @@ class ResourceRequest(server.Request):
     def write(self, data: bytes) -> None:
         """Write octets of the body; how its end is told is not for a resource to see to."""
         version, self.clientproto, channel = self.clientproto, b"HTTP/1.0", self.channel
-        super().write(data)
-        self.clientproto = version
+        try:
+            super().write(data)
+        finally:
+            self.clientproto = version
         if channel is not None:
             channel.wake()
 

@@ -15,6 +15,9 @@ from trickster.routes import Aligned
 
 ALL_PARAMS = ("*",)
 _LONGEST_REMEMBERED = 1024
+# Between what is asked and who asks, in keys of principals: those of all of them begin alike, so
+# that an answer that becomes invalid does so for all.
+PRINCIPAL = "-"
 READ_ONLY = (b"GET", b"HEAD")
 
 
@@ -87,17 +90,23 @@ def key_of(rules: KeyRules, request: Request, body: bytes | None = None,
     :raises trickster.keys.form_fields.UnreadableBody: neither can the body of one with
         C{form_fields}.
     """
+    key = _shared_key(rules, request, body, params)
+    if request.identity is None:
+        return key
+    return key + PRINCIPAL + digest(principal_parts(request.identity))
+
+
+def _shared_key(rules: KeyRules, request: Request, body: bytes | None, params: Merged | None
+                ) -> str:
+    """:return: the key, without what is other for every other principal."""
     authority = request.authority if rules.with_authority else b""
-    if body is None and not rules.form and request.identity is None:
+    if body is None and not rules.form:
         is_short = len(request.target) + len(authority) <= _LONGEST_REMEMBERED
         return (_read_key if is_short else _new_read_key)(rules, authority, request.target)
     method = b"GET" if request.method in READ_ONLY or rules.form else request.method
     parts = (_canonical_params(rules, (params or merged(rules, request, body)).params)
              if rules.form else _raw_parts(rules, request, body))
-    key = digest((authority.lower(), method, *parts))
-    if request.identity is not None:
-        key = digest((key.encode("ascii"), *principal_parts(request.identity)))
-    return path_prefix(rules.prefix, request.path) + key
+    return path_prefix(rules.prefix, request.path) + digest((authority.lower(), method, *parts))
 
 
 def principal_parts(principal: Principal) -> tuple[bytes, ...]:

@@ -19,7 +19,7 @@ from trickster.errors import NotCached, Reason
 from trickster.http.conditions import confirms
 from trickster.http.freshness import FreshnessRules, Use
 from trickster.interfaces import ICacheStore, IPurgeable, IResponder
-from trickster.keys.cache_key import READ_ONLY, key_of, purge_prefix
+from trickster.keys.cache_key import PRINCIPAL, READ_ONLY, key_of, purge_prefix
 from trickster.keys.form_fields import UnreadableBody
 from trickster.messages import (
     Engine,
@@ -148,6 +148,8 @@ class ObjectCache:
         reason = why_passed(request, self.options)
         if reason is not None:
             return await self._pass(request, reason)
+        if request.identity is not None:
+            self._runtime.invalidation.has_principals = True
         body = None
         if request.method not in READ_ONLY:
             whole = await self._runtime.in_flight.request_body(
@@ -286,9 +288,16 @@ class ObjectCache:
                 self.options.key, Request(b"GET", target, authority=authority)))
 
     async def forget(self, key: str) -> None:
-        """Forget all variants of a key, and do not store what is on its way for it."""
+        """
+        Forget all variants of a key, for all principals, and do not store what is on its way
+        for it.
+
+        :param key: without a principal.
+        """
         self._storage.table.outdate(key)
         await self._storage.variants.drop(key)
+        if self._runtime.invalidation.has_principals:
+            await self._storage.variants.purge(key + PRINCIPAL)
 
     async def purge(self, path: bytes | None) -> int:
         """See L{trickster.interfaces.IPurgeable.purge}."""

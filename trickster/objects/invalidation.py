@@ -22,9 +22,11 @@ class Invalidation:
     invalid.
 
     :ivar place: where the origin is, in its own words.
+    :ivar has_principals: whether some requests have had one: then there may be answers for them.
     """
 
     place: Place = NOWHERE_ELSE
+    has_principals: bool = field(default=False, init=False)
     _forgets: list[Forget] = field(factory=list, init=False)
 
     def __bool__(self) -> bool:
@@ -41,6 +43,7 @@ class Invalidation:
 
         :param response: the origin's.
         """
+        self.has_principals = self.has_principals or request.identity is not None
         for target in invalidated(request, response, self.place):
             for forget in self._forgets:
                 await forget(target, request.authority)

@@ -52,7 +52,7 @@ class MiddlewareContract(_Base):
         return self.kind.wrap(self.inner, self.configured, self.runtime)
 
     def request(self, **said: Any) -> Request:
-        """:return: a request, of whom somebody vouches, and that is observed."""
+        """:return: a request, which has a principal, and is observed."""
         return Request(b"GET", b"/a/path?with=query", Headers(((b"Accept", b"*/*"),)),
                        authority=b"a.example", identity=Principal("ann"), span=Span(), **said)
 

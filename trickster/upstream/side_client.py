@@ -125,7 +125,7 @@ class SideClient:
                 reactor=cast(Any, self.clock)))
             way.has_answered()
             body = await _collected(answer, self.largest)
-        except Exception as error:  # whatever it is, no connection stays open
+        except Exception as error:  # of any kind: no connection stays open
             way.abort()
             explained = self._explained(error, way.fault)
             if explained is error:
