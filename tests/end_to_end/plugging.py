@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
+
+from twisted.trial.unittest import SynchronousTestCase
 
 
 def done(command: list[str],
@@ -55,3 +59,37 @@ def found_at(site: Path) -> Iterator[None]:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = before
+
+
+class PluginCase(SynchronousTestCase):
+    """
+    Tests of a program that has one of the example plugins.
+
+    :cvar plugin: where the sources of the plugin are.
+    :cvar directory: for what the tests leave behind; it goes with them.
+    :cvar site: where the plugin is installed.
+    """
+
+    plugin: ClassVar[Path]
+    directory: ClassVar[tempfile.TemporaryDirectory[str]]
+    site: ClassVar[Path]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Install it once."""
+        cls.directory = tempfile.TemporaryDirectory()
+        cls.site = installed(cls.plugin, Path(cls.directory.name))
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """Leave nothing."""
+        cls.directory.cleanup()
+
+    def assertOwnTestsPass(self, module: str) -> None:
+        """The plugin's own tests, in this module, pass where it is installed."""
+        path = os.pathsep.join([str(self.site), str(self.plugin)])
+        scratch = tempfile.mkdtemp(dir=self.directory.name)
+        said = run([sys.executable, "-m", "twisted.trial", "--temp-directory",
+                    os.path.join(scratch, "trial"), module],
+                   {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"})
+        self.assertIn("PASSED", said)

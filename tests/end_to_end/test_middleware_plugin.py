@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
-
-from twisted.trial.unittest import SynchronousTestCase
+from typing import Any
 
 from tests.end_to_end.counting import ScriptedOrigin
-from tests.end_to_end.plugging import found_at, installed, run
+from tests.end_to_end.plugging import PluginCase, found_at
 from tests.end_to_end.servers import Trickster, fetch
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "middleware_plugin"
 
 
-class MiddlewarePluginTests(SynchronousTestCase):
+class MiddlewarePluginTests(PluginCase):
     """Request names, by a plugin that Trickster knows nothing of."""
 
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
-    site: ClassVar[Path]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        """Install it once."""
-        cls.directory = tempfile.TemporaryDirectory()
-        cls.site = installed(PLUGIN, Path(cls.directory.name))
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        """Leave nothing."""
-        cls.directory.cleanup()
+    plugin = PLUGIN
 
     def started(self, origin: ScriptedOrigin, listener: list[str], backend: list[str],
                 path: list[str]) -> Trickster:
@@ -79,9 +63,4 @@ class MiddlewarePluginTests(SynchronousTestCase):
 
     def test_own_tests(self) -> None:
         """The plugin's own tests pass where it is installed."""
-        path = os.pathsep.join([str(self.site), str(PLUGIN)])
-        scratch = tempfile.mkdtemp(dir=self.directory.name)
-        said = run([sys.executable, "-m", "twisted.trial", "--temp-directory",
-                    os.path.join(scratch, "trial"), "tests.test_request_id"],
-                   {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"})
-        self.assertIn("PASSED", said)
+        self.assertOwnTestsPass("tests.test_request_id")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import tempfile
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.end_to_end.plugging import done, found_at, installed, run
+from tests.end_to_end.plugging import PluginCase, done, found_at
 from tests.end_to_end.servers import Answer, Trickster, fetch
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "origin_plugin"
@@ -84,20 +81,10 @@ def value(name: str, instant: int) -> float | None:
     return None if tick % 7 == 0 else math.sin(tick) * 10 ** (tick % 9 - 4)
 
 
-class OriginPluginTests(SynchronousTestCase):
+class OriginPluginTests(PluginCase):
     """Graphite behind Trickster, by a plugin that Trickster knows nothing of."""
 
-    directory: ClassVar[tempfile.TemporaryDirectory[str]]
-    site: ClassVar[Path]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.directory = tempfile.TemporaryDirectory()
-        cls.site = installed(PLUGIN, Path(cls.directory.name))
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.directory.cleanup()
+    plugin = PLUGIN
 
     def serving(self) -> tuple[FakeGraphite, Trickster]:
         """:return: a Graphite, and a Trickster in front of it that has the plugin."""
@@ -168,12 +155,7 @@ class OriginPluginTests(SynchronousTestCase):
 
     def test_own_tests(self) -> None:
         """The plugin's own tests pass where it is installed."""
-        path = os.pathsep.join([str(self.site), str(PLUGIN)])
-        scratch = tempfile.mkdtemp(dir=self.directory.name)
-        said = run([sys.executable, "-m", "twisted.trial", "--temp-directory",
-                    os.path.join(scratch, "trial"), "tests.test_graphite"],
-                   {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"})
-        self.assertIn("PASSED", said)
+        self.assertOwnTestsPass("tests.test_graphite")
 
     def test_not_installed(self) -> None:
         """Where it is not installed, its name is unknown, and Trickster says what is known."""
