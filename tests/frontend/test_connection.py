@@ -645,6 +645,17 @@ class TimingTests(SynchronousTestCase):
         connection.clock.advance(99999)
         self.assertEqual(connection.ending, "open")
 
+    def test_closing_while_draining(self) -> None:
+        """A listener that stops leaves a last answer the time that it had before."""
+        closing = Connection(Echo(), ListenerLimits(write_timeout=30))
+        closing.transport.loseWriteConnection = lambda: None  # type: ignore[method-assign]
+        closing.send(b"GET /" + b"x" * 100_000)
+        closing.site.drain()
+        closing.clock.advance(29)
+        self.assertNotEqual(closing.ending, "aborted")
+        closing.clock.advance(1)
+        self.assertEqual(closing.ending, "aborted")
+
     def test_closing_takes_time(self) -> None:
         """A connection that does not flush is cut off in the end."""
         connection = Connection(Echo(), ListenerLimits(write_timeout=30))

@@ -9,7 +9,7 @@ from tests.frontend.connection import Connection, get
 from trickster.errors import UpstreamBroke
 from trickster.messages import Headers, Response
 from trickster.testing.bodies import PausedDuplex
-from trickster.testing.doubles import RecordingResponder
+from trickster.testing.doubles import PausedOrigin, RecordingResponder
 
 UPGRADE = get(b"/chat", b"Connection: Upgrade", b"Upgrade: websocket")
 
@@ -61,6 +61,19 @@ class TunnelTests(SynchronousTestCase):
         upload = UPGRADE.replace(b"GET", b"POST").replace(b"Host: h", b"Host: h\r\nContent-Length: 4")
         self.assertTrue(self.connection.exchange(upload + b"abcdmore").startswith(b"HTTP/1.1 101 "))
         self.assertEqual(self.far.written, [b"more"])
+
+    def test_aborted_meanwhile(self) -> None:
+        """An upgrade for a connection that was just reset is given back to the origin."""
+        for reset in ("readConnectionLost", "abort"):
+            origin, far = PausedOrigin(), PausedDuplex()
+            connection = Connection(origin)
+            connection.send(UPGRADE)
+            getattr(connection.channel, reset)()
+            origin.asked[0].answer(Response(101, Headers(((b"Upgrade", b"websocket"),)), far))
+            self.assertTrue(far.is_closed)
+            self.assertEqual((connection.received(), connection.ending), (b"", "aborted"))
+            connection.leave()
+            self.assertEqual(connection.clock.getDelayedCalls(), [])
 
     def test_back_pressure_up(self) -> None:
         """While the far end takes no more, the client is not read from."""

@@ -214,7 +214,7 @@ class ClientConnection(Protocol):
     def drain(self) -> None:
         """Close as soon as no request is on its way."""
         self._cycle.is_draining = True
-        if self._link.state.now.is_busy:
+        if self._link.state.now.is_busy or self._link.state.now.is_over:
             return
         if self._reader.has_begun:
             self._link.deadline.set(_LAST_HEAD)

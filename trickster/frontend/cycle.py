@@ -260,6 +260,11 @@ class RequestCycle:
 
     # What the exchange needs.
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is sent: the exchange is told by L{lost}, or will be."""
+        return self._link.state.now.is_over
+
     def turn(self) -> Deferred[None]:
         """:return: fires when all other connections have had a turn."""
         return deferLater(self._served.reactor, 0)

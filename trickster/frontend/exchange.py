@@ -50,6 +50,10 @@ class Line(Protocol):
     :ivar date: gives the present, as an HTTP date.
     """
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is sent; the exchange may not have been told yet."""
+
     peer: Peer
     output: Output
     is_draining: bool
@@ -271,6 +275,9 @@ class Exchange:
 
     async def _send_upgraded(self, response: Response) -> None:
         duplex: Any = response.body
+        if self._line.is_over:
+            duplex.close()
+            return
         if not self._may_upgrade(response):
             duplex.close()
             self._answer(refusal(UpstreamMalformed("an interim answer for a final one")))
