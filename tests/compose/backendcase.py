@@ -15,7 +15,7 @@ from tests.objects.objectworld import Origin
 from tests.ranges.deltarig import NOW
 from tests.ranges.fakeprometheus import FakePrometheus
 from trickster.bodies import read_all
-from trickster.compose.backends import Backend, Surroundings
+from trickster.compose.backends.backend import Backend, Surroundings
 from trickster.interfaces import IOriginType
 from trickster.messages import Request, Response
 from trickster.observability.accesslog import AccessEntry

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose.administration import health_check
-from trickster.compose.backends import Backend, Surroundings
+from trickster.compose.backends.backend import Backend, Surroundings
 from trickster.config.backends import BackendOptions, HealthCheckOptions, TlsOptions
 from trickster.http.origin_url import OriginURL
 from trickster.messages import Request

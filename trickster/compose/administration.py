@@ -13,7 +13,7 @@ from trickster.admin.health import HealthOfAll, HealthOfOne, ProcessState
 from trickster.admin.healthreport import BackendHealth
 from trickster.admin.metricspage import MetricsPage
 from trickster.admin.trees import Administration
-from trickster.compose.backends import Backend
+from trickster.compose.backends.backend import Backend
 from trickster.compose.threads import Threads
 from trickster.config.model import Configuration
 from trickster.config.render import rendered

@@ -1,11 +1,11 @@
-"""Tests of C{trickster.compose.settings}."""
+"""Tests of C{trickster.compose.backends.settings}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.compose.overlay import PathPlan
-from trickster.compose.settings import (
+from trickster.compose.backends.overlay import PathPlan
+from trickster.compose.backends.settings import (
     identity,
     object_options,
     overrides,

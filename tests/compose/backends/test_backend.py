@@ -1,4 +1,4 @@
-"""Tests of L{trickster.compose.backends}: what is put together for each path of a backend."""
+"""Tests of L{trickster.compose.backends.backend}: what answers each path of a backend."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Tests of C{trickster.compose.overlay}."""
+"""Tests of C{trickster.compose.backends.overlay}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.compose.overlay import overlaid
+from trickster.compose.backends.overlay import overlaid
 from trickster.config.paths import PathOptions
 from trickster.origins.prometheus import PrometheusOptions, prometheus
 from trickster.routes import LocalAnswer, Match, Route, Serve

@@ -14,9 +14,8 @@ from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.progressive_proxy import ProgressiveProxy
 from trickster.collapsing.spool import ISpool
-from trickster.compose.memos import Memos
-from trickster.compose.overlay import PathPlan, overlaid
-from trickster.compose.settings import (
+from trickster.compose.backends.overlay import PathPlan, overlaid
+from trickster.compose.backends.settings import (
     identity,
     object_options,
     overrides,
@@ -25,6 +24,7 @@ from trickster.compose.settings import (
     range_policy,
     upstream_options,
 )
+from trickster.compose.memos import Memos
 from trickster.config.model import BackendOptions, PathOptions
 from trickster.errors import BrokenPlugin, Reason
 from trickster.http.origin_url import OriginURL

@@ -1,0 +1,1 @@
+"""One backend: its origin, its caches and its paths."""
