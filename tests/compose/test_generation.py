@@ -165,6 +165,16 @@ class GenerationTests(SynchronousTestCase):
         self.waiting[1].callback(None)
         self.assertEqual(octets_of(self.successResultOf(late).body), b"second")
 
+    def test_collected_meanwhile(self) -> None:
+        """That requests are over is noticed also where cycles were collected meanwhile."""
+        early = self.asked(b"/web/wait")
+        over = self.follow(conf("second"))
+        gc.collect()
+        self.waiting[0].callback(None)
+        self.successResultOf(early)
+        self.reactor.advance(0)
+        self.successResultOf(over)
+
     def test_nothing_leaks(self) -> None:
         """Of many configurations, the last is left, and nothing of the others."""
         backends = [ref(self.first.backends["web"])]

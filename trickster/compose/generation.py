@@ -59,6 +59,7 @@ class Generation(MultiService):
         self._checks = {name: health_check(backend, runtime.random)
                         for name, backend in self.backends.items()}
         self._observed: list[Observed] = []
+        self._unused: _Unused | None = None
         self._roots = self._made_roots()
         for service in (Origins([each.stop for each in self.backends.values()]),
                         *self._checks.values()):
@@ -90,7 +91,8 @@ class Generation(MultiService):
 
         :return: fires when no request is answered by it any more.
         """
-        unused = _Unused(self._runtime.reactor, len(self._observed))
+        # Kept here, as nothing else refers to it but what it refers to itself.
+        unused = self._unused = _Unused(self._runtime.reactor, len(self._observed))
         # Requests under way refer to what observes them until their last octet is sent, and
         # nothing else does: counting them would cost each request, and this costs none.
         unused.refs = [ref(each, unused.gone) for each in self._observed]
