@@ -15,7 +15,9 @@ from tests.objects.objectworld import Origin
 from tests.ranges.deltarig import NOW
 from tests.ranges.fakeprometheus import FakePrometheus
 from trickster.bodies import read_all
-from trickster.compose.backends.backend import Backend, Surroundings
+from trickster.compose.backends.backend import Backend
+from trickster.compose.backends.surroundings import Surroundings
+from trickster.config.model import BackendOptions
 from trickster.interfaces import IOriginType
 from trickster.messages import Request, Response
 from trickster.observability.accesslog import AccessEntry
@@ -51,16 +53,22 @@ class BackendCase(SynchronousTestCase):
         self.clock.advance(NOW + 37)
         self.prometheus, self.web = FakePrometheus(self.clock), Origin()
 
+    def options(self, provider: str, **said: Any) -> BackendOptions:
+        """:return: the options of the backend of a file that says so."""
+        return configured(self.plugins, provider, **said)
+
+    def around(self) -> Surroundings:
+        """:return: what the backend shares with others."""
+        return Surroundings(self.clock, Metrics(CollectorRegistry(), "0"), self.log,
+                            lambda *_: _unwanted, _unwanted, "here", _unwanted)
+
     def backend(self, provider: str, kind: Any = None, **said: Any) -> Backend:
         """:return: the backend of a file that says so; of another origin type, if given."""
-        around = Surroundings(self.clock, Metrics(CollectorRegistry(), "0"), self.log,
-                              lambda *_: _unwanted, _unwanted, "here", _unwanted)
         backend = Backend(
-            "x", configured(self.plugins, provider, **said),
+            "x", self.options(provider, **said),
             kind or self.plugins.load(ORIGINS, provider, IOriginType), MemoryStore(self.clock), {},
-            around)
-        backend._origin = (  # type: ignore[assignment]
-            self.prometheus if provider == "prometheus" else self.web)
+            self.around())
+        backend.origin.counted = self.prometheus if provider == "prometheus" else self.web
         return backend
 
     def entry(self, backend: Backend, path: str, method: str = "GET") -> RoutedEntry:

@@ -11,7 +11,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.compose.configurations import configured
-from trickster.compose.backends.backend import Backend, Surroundings
+from trickster.compose.backends.backend import Backend
+from trickster.compose.backends.surroundings import Surroundings
 from trickster.errors import Reason
 from trickster.interfaces import IOriginType, IResponder
 from trickster.messages import Headers, Request, Response

@@ -10,7 +10,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose.administration import health_check
-from trickster.compose.backends.backend import Backend, Surroundings
+from trickster.compose.backends.backend import Backend
+from trickster.compose.backends.surroundings import Surroundings
 from trickster.config.backends import BackendOptions, HealthCheckOptions, TlsOptions
 from trickster.http.origin_url import OriginURL
 from trickster.messages import Request
@@ -63,9 +64,9 @@ class HealthCheckTests(SynchronousTestCase):
             tls=TlsOptions(insecure_skip_verify=True))
         self.backend = Backend("b", options, reverse_proxy, MemoryStore(clock), {}, around)
         self.check = health_check(self.backend, lambda: 0.0)
-        assert self.check.origin is self.backend.probed
+        assert self.check.origin is self.backend.origin.probed
         self.assertEqual(self.check.plan.request.authority, b"")
-        return str(self.backend.probed.origin)
+        return str(self.backend.origin.probed.origin)
 
     def test_origin(self) -> None:
         """Where nothing is said, the check connects to the origin, as the backend does."""
@@ -80,11 +81,11 @@ class HealthCheckTests(SynchronousTestCase):
         """
         self.probed()
         asked, most = Request(b"GET", b"/"), self.backend.options.max_concurrent_conns
-        under_way = [Deferred.fromCoroutine(self.backend.upstream.respond(asked))
+        under_way = [Deferred.fromCoroutine(self.backend.origin.upstream.respond(asked))
                      for _ in range(most + 1)]
         under_way.append(Deferred.fromCoroutine(self.check.probe()))
         self.assertEqual([one.asked for one in self.unreachable], [most, 1])
-        self.assertEqual(self.backend.upstream.stats.waiting, 1)
+        self.assertEqual(self.backend.origin.upstream.stats.waiting, 1)
         for each in under_way:
             each.cancel()
             self.failureResultOf(each)
@@ -93,8 +94,8 @@ class HealthCheckTests(SynchronousTestCase):
     def test_host(self) -> None:
         """A host, with its port, is where the check connects, and what Host says."""
         self.assertEqual(self.probed(host="side:81"), "http://side:81/prefix")
-        self.assertEqual(self.backend.probed.origin.authority, b"side:81")
-        self.assertEqual(str(self.backend.upstream.origin), "http://prom:9090/prefix")
+        self.assertEqual(self.backend.origin.probed.origin.authority, b"side:81")
+        self.assertEqual(str(self.backend.origin.upstream.origin), "http://prom:9090/prefix")
         self.assertEqual(self.probed(host="side"), "http://side/prefix")
 
     def test_scheme(self) -> None:
@@ -121,4 +122,5 @@ class HealthCheckTests(SynchronousTestCase):
         self.probed(host="side:81")
         self.successResultOf(self.backend.stop())
         self.failureResultOf(Deferred.fromCoroutine(
-            self.backend.probed.respond(health_check(self.backend, lambda: 0.0).plan.request)))
+            self.backend.origin.probed.respond(
+                health_check(self.backend, lambda: 0.0).plan.request)))

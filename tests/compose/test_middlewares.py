@@ -11,8 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.compose.backendcase import BackendCase
+from trickster.compose.backends.surroundings import Surroundings
 from trickster.compose.middlewares import Middlewares
 from trickster.config.middlewares import MiddlewareOptions
+from trickster.config.model import BackendOptions
 from trickster.errors import BrokenPlugin, UnknownPlugin
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Headers, Octets, Request, Response
@@ -121,17 +123,17 @@ class PlacesTests(BackendCase):
         fresh = Headers(((b"Cache-Control", b"max-age=60"),))
         self.web.script = [Response(200, fresh, Octets(b"a")) for _ in range(9)]
 
-    def backend(self, provider: str, kind: Any = None, **said: Any) -> Any:
-        """:return: the backend of a file that says so, with the middlewares of L{marked}."""
+    def options(self, provider: str, **said: Any) -> BackendOptions:
+        """:return: the options of a file that says so, with the middlewares of L{marked}."""
         names = said.pop("middlewares", [])
-        for path in said.get("paths", ()):
-            path["own"] = path.pop("middlewares", [])
-        own = {path["path"]: path.pop("own") for path in said.get("paths", ())}
-        made = super().backend(provider, kind, **said)
-        made.around = evolve(made.around, middlewares=marked(self.runtime).around)
-        made.options = evolve(made.options, middlewares=tuple(names), paths=tuple(
-            evolve(each, middlewares=tuple(own[each.path])) for each in made.options.paths))
-        return made
+        own = {path["path"]: path.pop("middlewares", []) for path in said.get("paths", ())}
+        made = super().options(provider, **said)
+        return evolve(made, middlewares=tuple(names), paths=tuple(
+            evolve(each, middlewares=tuple(own[each.path])) for each in made.paths))
+
+    def around(self) -> Surroundings:
+        """:return: what knows those middlewares."""
+        return evolve(super().around(), middlewares=marked(self.runtime).around)
 
     def marks(self, responder: IResponder, path: bytes) -> list[bytes]:
         """:return: the marks of the answer, the outermost first."""

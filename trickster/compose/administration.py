@@ -35,7 +35,7 @@ def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:
     plan = evolve(plan, request=evolve(plan.request, configured=names_of(said)))
     around = backend.around
     return HealthCheck(
-        backend.name, backend.options.provider, backend.probed, plan, around.clock, random,
+        backend.name, backend.options.provider, backend.origin.probed, plan, around.clock, random,
         wall=around.wall, on_latency=around.metrics.probe(backend.name).observe)
 
 
@@ -50,7 +50,7 @@ def administration(configuration: Configuration,
 
     def board() -> Sequence[BackendHealth]:
         return [BackendHealth(check.backend, check.provider, check.health,
-                              connections=backend.upstream.stats)
+                              connections=backend.origin.upstream.stats)
                 for backend, check in checked.values()]
 
     def probes() -> Mapping[str, Callable[[], Awaitable[Verdict]]]:

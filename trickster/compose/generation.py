@@ -16,7 +16,8 @@ from twisted.web.resource import IResource
 from trickster.admin.health import ProcessState
 from trickster.admin.trees import Administration
 from trickster.compose.administration import administration, health_check
-from trickster.compose.backends.backend import Backend, Surroundings, unserved
+from trickster.compose.backends.backend import Backend, unserved
+from trickster.compose.backends.surroundings import Surroundings
 from trickster.compose.running import Origins
 from trickster.compose.runtime import Runtime
 from trickster.config.backends import BackendOptions

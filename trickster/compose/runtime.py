@@ -17,7 +17,7 @@ from twisted.logger import globalLogPublisher
 
 from trickster import __version__
 from trickster.collapsing.spool import FileSpool
-from trickster.compose.backends.backend import Surroundings
+from trickster.compose.backends.surroundings import Surroundings
 from trickster.compose.memos import Memos
 from trickster.compose.middlewares import Middlewares
 from trickster.compose.running import Phase

@@ -221,7 +221,7 @@ class ObjectTests(BackendCase):
     def test_ranges_answered_whole(self) -> None:
         """What changes something outdates what is kept whole of a path of range queries."""
         backend = self.backend("prometheus", WholePrometheus())
-        backend._origin = self.web  # type: ignore[assignment]
+        backend.origin.counted = self.web
         entry = self.entry(backend, RANGE)
         asked = range_request(NOW - 600, NOW)
         self.web.script = [_fresh(), Response(204), _fresh()]

@@ -84,6 +84,15 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
         dearticulate_upstream_ranges=options.dearticulate_upstream_ranges)
 
 
+def key_prefix(name: str, options: BackendOptions) -> str:
+    """
+    :param name: of the backend.
+    :return: how all its keys begin.
+    """
+    place = options.cache_key_prefix or OriginURL.parse(options.origin_url).place
+    return f"{name}.{place}"
+
+
 def place_of(options: BackendOptions) -> Place:
     """:return: where the origin is, in its own words."""
     origin = OriginURL.parse(options.origin_url)

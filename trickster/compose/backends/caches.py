@@ -1,0 +1,122 @@
+"""The caches of a backend: what they share, how they are purged, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from attrs import Factory, define, evolve, field
+
+from trickster.collapsing.broadcast import Buffering
+from trickster.collapsing.byte_budget import ByteBudget
+from trickster.collapsing.progressive_proxy import ProgressiveProxy
+from trickster.compose.backends.overlay import PathPlan
+from trickster.compose.backends.settings import (
+    identity,
+    key_prefix,
+    object_options,
+    overrides,
+    place_of,
+    range_policy,
+)
+from trickster.compose.backends.surroundings import Surroundings
+from trickster.config.model import BackendOptions
+from trickster.interfaces import ICacheStore, IPurgeable, IQueryDialect, IResponder
+from trickster.objects.cache import CacheRuntime, ObjectCache
+from trickster.objects.invalidation import Invalidation
+from trickster.ranges.path import RangePath
+from trickster.stores.key_locks import KeyLocks
+
+# Seconds that a time-series origin's answers are kept that cannot be cached by range.
+_WHOLE_TTL = 60.0
+
+
+@define(eq=False)
+class BackendCaches:
+    """
+    Makes the caches of a backend's paths, over one store and within one budget.
+
+    :ivar name: of the backend.
+    :ivar negative: seconds that failures are kept, by status.
+    :ivar locks: of the keys of the store that are being changed.
+    :ivar in_flight: for the octets of all answers on their way.
+    :ivar invalidation: has all of them forget what a request makes invalid.
+    """
+
+    name: str
+    _options: BackendOptions
+    _store: ICacheStore
+    _negative: dict[int, float]
+    _around: Surroundings
+    _locks: KeyLocks
+    in_flight: ByteBudget = field(init=False, default=Factory(
+        lambda self: ByteBudget(self._options.in_flight_bytes), takes_self=True))
+    invalidation: Invalidation = field(init=False, default=Factory(
+        lambda self: Invalidation(place_of(self._options)), takes_self=True))
+    _made: list[IPurgeable] = field(factory=list, init=False, repr=False)
+    _stops: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
+
+    @property
+    def purgeable(self) -> Sequence[IPurgeable]:
+        """Those that have been made, each of which can be purged."""
+        return self._made
+
+    def objects(self, plan: PathPlan, inner: IResponder) -> ObjectCache:
+        """:return: what keeps the whole answers of a path."""
+        options = object_options(self._prefix, self._options, plan, self._negative)
+        cache = ObjectCache(inner, options, self._runtime())
+        self.invalidation.add(cache.invalidate)
+        self._stops.append(cache.stop)
+        self._made.append(cache)
+        return cache
+
+    def ranges(self, dialect: IQueryDialect, plan: PathPlan, inner: IResponder) -> IResponder:
+        """
+        :param dialect: in which the path is asked.
+        :return: what keeps the answers of a path by range, and beside it what cannot be kept so.
+        """
+        whole = evolve(plan, route=evolve(plan.route, ttl=_WHOLE_TTL))
+        around = self._around
+        answering = RangePath(
+            dialect, inner, self.objects(whole, inner),
+            range_policy(self._prefix, self._options, plan), self._store, self.in_flight,
+            around.clock, around.wall, around.offload, around.memos.hits,
+            around.memos.newest, self._locks, around.memos.decoded).made()
+        self._made.extend(answering.caches)
+        return answering.responder
+
+    def progressive(self, plan: PathPlan, inner: IResponder) -> ProgressiveProxy:
+        """:return: what keeps nothing, but gives an answer on its way to all who ask for it."""
+        buffering = Buffering(self._options.max_object_size_bytes, spool=self._around.spool,
+                              in_flight=self.in_flight)
+        proxy = ProgressiveProxy(
+            inner, self._around.clock, buffering, identity(self._options, plan),
+            overrides(self._options, plan))
+        self._stops.append(proxy.stop)
+        return proxy
+
+    def watch(self) -> None:
+        """Expose how full the budget is, until they are stopped."""
+        in_flight = self.in_flight
+        self._watch("in_flight_bytes", "Octets of answers held while they are fetched and sent, "
+                    "and of request bodies.", lambda: in_flight.held)
+        self._watch("in_flight_max_bytes", "Most of those octets.", lambda: in_flight.limit)
+
+    def stop(self) -> None:
+        """Give up what no client waits for."""
+        for stop in self._stops:
+            stop()
+        self._stops.clear()
+
+    @property
+    def _prefix(self) -> str:
+        return key_prefix(self.name, self._options)
+
+    def _runtime(self) -> CacheRuntime:
+        around = self._around
+        return CacheRuntime(
+            self._store, around.clock, around.wall, self.in_flight, self.invalidation,
+            around.memos.hits, self._locks, around.memos.decoded, around.offload, around.spool)
+
+    def _watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        self._stops.append(self._around.metrics.watch(
+            name, documentation, read, backend_name=self.name))
