@@ -22,7 +22,7 @@ from zope.interface.verify import verifyObject
 from tests.config.doubles import ONE, MemoryLike, PrometheusLike, loaded, with_backend
 from tests.entrypoints import Entry, Graphite
 from trickster import __version__
-from trickster.config.model import Configuration
+from trickster.config.options.model import Configuration
 from trickster.errors import BrokenPlugin, ConfigurationError
 from trickster.interfaces import IStoreType
 from trickster.observability.logging.unblocked import UnblockedFile

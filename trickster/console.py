@@ -14,7 +14,7 @@ from twisted.python.usage import UsageError
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from zope.interface import provider
 
-from trickster.config.model import Configuration
+from trickster.config.options.model import Configuration
 from trickster.errors import TricksterError
 from trickster.observability.logging.logs import stream_logs
 from trickster.tap import Options, makeService

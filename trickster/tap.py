@@ -22,10 +22,10 @@ from zope.interface.interface import InterfaceClass
 
 from trickster import __version__
 from trickster.config.flags import MisspeltFlag, normalised
-from trickster.config.listeners import ListenerOptions
 from trickster.config.load import PluginOptions, Sources, load, read_file
-from trickster.config.model import Configuration
 from trickster.config.notices import ALLOW_FLAG
+from trickster.config.options.listeners import ListenerOptions
+from trickster.config.options.model import Configuration
 from trickster.contracts import checked_middleware, checked_routes, checked_store
 from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
 from trickster.frontend.listening.addresses import interface_of, take_both

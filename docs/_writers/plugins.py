@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trickster.config import reference
-from trickster.config.settings import keys_of
+from trickster.config.document.settings import keys_of
 from trickster.interfaces import IOriginType
 from trickster.middleware.compression import compression
 from trickster.middleware.rewriting import rewriting

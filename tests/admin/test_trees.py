@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.admin.health import HealthOfAll, HealthOfOne, ProcessState
 from trickster.admin.metricspage import MetricsPage
 from trickster.admin.trees import Administration
-from trickster.config.model import MgmtOptions
+from trickster.config.options.model import MgmtOptions
 from trickster.messages import Headers, Request, text_response
 from trickster.observability.exposition import Exposition
 from trickster.observability.metrics import Metrics

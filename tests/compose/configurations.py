@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from trickster.config.backends import BackendOptions
 from trickster.config.load import Sources, load
-from trickster.config.model import Configuration
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.model import Configuration
 from trickster.plugins import Plugins
 from trickster.tap import plugin_options
 

@@ -16,10 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.compose.fingerprint import fingerprint
 from trickster.compose import build
+from trickster.config.document.settings import Key, keys_of
 from trickster.config.load import Sources, load
-from trickster.config.model import Configuration
+from trickster.config.options.model import Configuration
 from trickster.config.reference import blocks_within
-from trickster.config.settings import Key, keys_of
 from trickster.errors import ConfigurationError
 from trickster.interfaces import IMiddlewareType, IOriginType, IStoreType
 from trickster.plugins import GROUPS, MIDDLEWARES, ORIGINS, STORES, Plugins, installed

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from trickster.compose.generation import Generation, Generations
 from trickster.compose.runtime import Runtime
 from trickster.config.load import Sources, load
-from trickster.config.model import Configuration
+from trickster.config.options.model import Configuration
 from trickster.errors import BrokenPlugin
 from trickster.frontend.site import ProxySite
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime

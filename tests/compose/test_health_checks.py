@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.compose.administration import health_check
 from trickster.compose.backends.backend import Backend
 from trickster.compose.backends.surroundings import Surroundings
-from trickster.config.backends import BackendOptions, HealthCheckOptions, TlsOptions
+from trickster.config.options.backends import BackendOptions, HealthCheckOptions, TlsOptions
 from trickster.http.origin_url import OriginURL
 from trickster.messages import Request
 from trickster.observability.metrics import Metrics

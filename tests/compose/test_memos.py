@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose.memos import Memos
-from trickster.config.model import MainOptions
+from trickster.config.options.model import MainOptions
 from trickster.observability.metrics import Metrics
 from trickster.testing.doubles import ReferenceStore
 

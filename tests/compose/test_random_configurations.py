@@ -15,8 +15,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose import build
-from trickster.config.caches import KNOWN_STORES
-from trickster.config.hereafter import (
+from trickster.config.document.masking import MASK
+from trickster.config.document.settings import Key, keys_of
+from trickster.config.load import Sources, load
+from trickster.config.options.caches import KNOWN_STORES
+from trickster.config.options.hereafter import (
     AlbOptions,
     AuthenticatorOptions,
     CorsOptions,
@@ -24,9 +27,7 @@ from trickster.config.hereafter import (
     Sigv4Options,
     TracingOptions,
 )
-from trickster.config.load import Sources, load
-from trickster.config.masking import MASK
-from trickster.config.model import (
+from trickster.config.options.model import (
     BackendOptions,
     CacheOptions,
     Configuration,
@@ -37,7 +38,6 @@ from trickster.config.model import (
     PathOptions,
 )
 from trickster.config.render import rendered
-from trickster.config.settings import Key, keys_of
 from trickster.errors import ConfigurationError
 from trickster.origins.prometheus import PrometheusOptions
 from trickster.plugins import Plugins

@@ -8,7 +8,7 @@ from attrs import Factory, field, frozen
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.config.load import PluginOptions, Sources, load
-from trickster.config.model import Configuration
+from trickster.config.options.model import Configuration
 from trickster.errors import ConfigurationError, NotInstalled
 from trickster.interfaces import IOriginType, IStoreType
 from trickster.middleware.rewriting import RewritingOptions

@@ -8,11 +8,11 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import PLUGINS
-from trickster.config.hereafter import RewriterOptions
+from trickster.config.document.settings import keys_of
 from trickster.config.load import Sources, load
-from trickster.config.model import Configuration
+from trickster.config.options.hereafter import RewriterOptions
+from trickster.config.options.model import Configuration
 from trickster.config.reference import blocks_within
-from trickster.config.settings import keys_of
 from trickster.errors import ConfigurationError
 
 SAMPLES = Path(__file__).parents[2] / "examples" / "conf"

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import loaded
-from trickster.config.backends import BackendOptions
-from trickster.config.caches import CacheOptions
-from trickster.config.listeners import ListenerOptions
-from trickster.config.model import Configuration, LoggingOptions, MgmtOptions
-from trickster.config.paths import PathOptions
+from trickster.config.document.settings import keys_of
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.caches import CacheOptions
+from trickster.config.options.listeners import ListenerOptions
+from trickster.config.options.model import Configuration, LoggingOptions, MgmtOptions
+from trickster.config.options.paths import PathOptions
 from trickster.config.render import rendered
-from trickster.config.settings import keys_of
 from trickster.errors import ConfigurationError
 
 _NAMES = sorted({

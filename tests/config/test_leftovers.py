@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from trickster.config.document.settings import keys_of
 from trickster.config.leftovers import LEFTOVERS, MOVED
-from trickster.config.model import Configuration
-from trickster.config.settings import keys_of
+from trickster.config.options.model import Configuration
 
 
 class LeftoverTests(SynchronousTestCase):

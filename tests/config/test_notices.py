@@ -9,7 +9,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded, problems_of, with_backend
-from trickster.config.model import Configuration
+from trickster.config.document.problems import Place, Problems
+from trickster.config.document.settings import keys_of
 from trickster.config.notices import (
     ALLOW_VARIABLE,
     allows_ineffective,
@@ -17,9 +18,8 @@ from trickster.config.notices import (
     refuse_masked,
     unprotected,
 )
-from trickster.config.problems import Place, Problems
+from trickster.config.options.model import Configuration
 from trickster.config.reference import blocks_within
-from trickster.config.settings import keys_of
 
 _STAFF = "authenticators: {staff: {provider: basic, users: {joe: x}}}\n"
 _REWRITER = "request_rewriters: {r: {instructions: [[header, delete, Cookie]]}}\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded, problems_of
+from trickster.config.document.parsing import Scalar, Table, read_yaml
+from trickster.config.document.problems import Place, Problems
 from trickster.config.overlay import FLAGS, overlaid
-from trickster.config.problems import Place, Problems
-from trickster.config.yamlmap import Scalar, Table, read_yaml
 
 TWO = """\
 backends:

@@ -1,4 +1,4 @@
-"""Tests of L{trickster.config.reference} and L{trickster.config.settings}."""
+"""Tests of L{trickster.config.reference} and L{trickster.config.document.settings}."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import PrometheusLike
-from trickster.config.backends import BackendOptions
-from trickster.config.model import Configuration
+from trickster.config.document.settings import keys_of
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.model import Configuration
 from trickster.config.reference import render
-from trickster.config.settings import keys_of
 
 
 class ReferenceTests(SynchronousTestCase):

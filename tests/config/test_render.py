@@ -6,7 +6,7 @@ from attrs import Factory, evolve, frozen
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded, with_backend
-from trickster.config.model import Configuration
+from trickster.config.options.model import Configuration
 from trickster.config.render import rendered
 
 FULL = """\

@@ -5,9 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded, problems_of
-from trickster.config.problems import Place
+from trickster.config.document.parsing import Entry, Scalar, Table
+from trickster.config.document.problems import Place
 from trickster.config.shaping import OLDER_NAMES, with_value
-from trickster.config.yamlmap import Entry, Scalar, Table
 
 
 class OlderNameTests(SynchronousTestCase):

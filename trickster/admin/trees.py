@@ -23,7 +23,7 @@ class Administration:
     """
     All there is to ask about the process.
 
-    :ivar paths: where the endpoints are (C{trickster.config.model.MgmtOptions}).
+    :ivar paths: where the endpoints are (C{trickster.config.options.model.MgmtOptions}).
     :ivar configuration: makes the running configuration's YAML, all secrets masked.
     :ivar more: other endpoints of the mgmt listener, by path; they see to methods
         themselves.

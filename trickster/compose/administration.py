@@ -15,7 +15,7 @@ from trickster.admin.metricspage import MetricsPage
 from trickster.admin.trees import Administration
 from trickster.compose.backends.backend import Backend
 from trickster.compose.threads import Threads
-from trickster.config.model import Configuration
+from trickster.config.options.model import Configuration
 from trickster.config.render import rendered
 from trickster.middleware.rewriting import changed_headers, changes, names_of
 from trickster.observability.exposition import Exposition

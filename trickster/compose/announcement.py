@@ -9,7 +9,7 @@ from attrs import field, frozen
 from twisted.logger import Logger
 
 from trickster import __version__
-from trickster.config.model import Configuration
+from trickster.config.options.model import Configuration
 
 _MOST_NAMED = 20
 

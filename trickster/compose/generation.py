@@ -20,8 +20,8 @@ from trickster.compose.backends.backend import Backend, unserved
 from trickster.compose.backends.surroundings import Surroundings
 from trickster.compose.running import Origins
 from trickster.compose.runtime import Runtime
-from trickster.config.backends import BackendOptions
-from trickster.config.model import Configuration
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.model import Configuration
 from trickster.frontend.site import ProxySite
 from trickster.frontend.tree import ListenerRoot, ResponderResource
 from trickster.interfaces import IOriginType, IResponder

@@ -6,7 +6,7 @@ from attrs import evolve
 from twisted.web.resource import IResource
 
 from trickster.compose.runtime import Runtime
-from trickster.config.listeners import ListenerOptions
+from trickster.config.options.listeners import ListenerOptions
 from trickster.frontend.limits import ConnectionEvents, ListenerLimits, NoEvents
 from trickster.frontend.listening.listener import Listener
 from trickster.frontend.site import ProxySite

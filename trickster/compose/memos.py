@@ -7,7 +7,7 @@ from functools import partial
 from attrs import field, frozen
 
 from trickster.collapsing.hit_memo import HitMemo
-from trickster.config.model import MainOptions
+from trickster.config.options.model import MainOptions
 from trickster.middleware.codedmemo import CodedMemo
 from trickster.observability.counters import MemoUsage
 from trickster.observability.metrics import Metrics

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from trickster.config.middlewares import MiddlewareOptions
+from trickster.config.options.middlewares import MiddlewareOptions
 from trickster.contracts import checked_middleware
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.plugins import MIDDLEWARES, Plugins

@@ -12,7 +12,7 @@ from trickster.compose.generation import Generation, Generations
 from trickster.compose.listeners import listener
 from trickster.compose.running import HangUps, Parts, Program, StopSignals
 from trickster.compose.runtime import Runtime
-from trickster.config.model import Configuration
+from trickster.config.options.model import Configuration
 from trickster.frontend.listening.listener import Listener
 from trickster.observability.metrics import Metrics
 from trickster.plugins import Plugins

@@ -24,10 +24,10 @@ from trickster.compose.running import Phase
 from trickster.compose.stores import Stores
 from trickster.compose.threads import Threads
 from trickster.compose.trimming import MemoryTrim, resident, trimmer
-from trickster.config.backends import BackendOptions
-from trickster.config.listeners import ListenerOptions
-from trickster.config.middlewares import MiddlewareOptions
-from trickster.config.model import Configuration
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.listeners import ListenerOptions
+from trickster.config.options.middlewares import MiddlewareOptions
+from trickster.config.options.model import Configuration
 from trickster.frontend.listening.accepting import descriptors
 from trickster.frontend.listening.ports import bound
 from trickster.frontend.overload import Lateness, Overload

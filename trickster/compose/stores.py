@@ -9,7 +9,7 @@ from attrs import define, field
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
-from trickster.config.caches import CacheOptions
+from trickster.config.options.caches import CacheOptions
 from trickster.contracts import checked_store
 from trickster.interfaces import IMeteredStore, IRuntime, IStoreType
 from trickster.observability.metrics import Metrics

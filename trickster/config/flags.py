@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from trickster.config.document.problems import meant
 from trickster.config.notices import ALLOW_FLAG
 from trickster.config.overlay import FLAGS
-from trickster.config.problems import meant
 
 _VALUED = ("config", *FLAGS)
 _BARE = ("validate-config", ALLOW_FLAG, "version", "help")

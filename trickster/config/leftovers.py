@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from trickster.config.backends import BackendOptions, HealthCheckOptions
-from trickster.config.caches import CacheOptions, IndexOptions
-from trickster.config.hereafter import TracingOptions
+from trickster.config.options.backends import BackendOptions, HealthCheckOptions
+from trickster.config.options.caches import CacheOptions, IndexOptions
+from trickster.config.options.hereafter import TracingOptions
 
 
 @frozen

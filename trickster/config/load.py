@@ -10,19 +10,11 @@ from typing import Any
 from attrs import Factory, define, evolve, field, frozen
 from zope.interface.interface import InterfaceClass
 
-from trickster.config.backends import (
-    KNOWN_ORIGINS,
-    STAND_IN,
-    VIRTUAL_PROVIDERS,
-    BackendOptions,
-)
-from trickster.config.caches import KNOWN_STORES, CacheOptions
-from trickster.config.check import check
-from trickster.config.hereafter import TracingOptions
+from trickster.config.checks.configuration import check
+from trickster.config.document.parsing import Entry, Scalar, Table, read_yaml
+from trickster.config.document.problems import Place, Problems, shown
+from trickster.config.document.reading import Reader, joined
 from trickster.config.leftovers import LEFTOVERS
-from trickster.config.listeners import BUILT_IN_PORTS
-from trickster.config.middlewares import MiddlewareOptions
-from trickster.config.model import Configuration
 from trickster.config.notices import (
     allows_ineffective,
     notices,
@@ -30,11 +22,19 @@ from trickster.config.notices import (
     refuse_masked,
     unprotected,
 )
+from trickster.config.options.backends import (
+    KNOWN_ORIGINS,
+    STAND_IN,
+    VIRTUAL_PROVIDERS,
+    BackendOptions,
+)
+from trickster.config.options.caches import KNOWN_STORES, CacheOptions
+from trickster.config.options.hereafter import TracingOptions
+from trickster.config.options.listeners import BUILT_IN_PORTS
+from trickster.config.options.middlewares import MiddlewareOptions
+from trickster.config.options.model import Configuration
 from trickster.config.overlay import overlaid
-from trickster.config.problems import Place, Problems, shown
-from trickster.config.reading import Reader, joined
 from trickster.config.shaping import shaped
-from trickster.config.yamlmap import Entry, Scalar, Table, read_yaml
 from trickster.errors import ConfigurationError, NotInstalled, PluginError
 from trickster.interfaces import IMiddlewareType, IOriginType, IStoreType
 from trickster.routes import Route

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from trickster.config.masking import MASK
-from trickster.config.model import Configuration
-from trickster.config.problems import Place, Problems, bounded, containers
+from trickster.config.document.masking import MASK
+from trickster.config.document.problems import Place, Problems, bounded, containers
+from trickster.config.options.model import Configuration
 
 ALLOW_FLAG = "allow-ineffective-security"
 ALLOW_VARIABLE = "TRK_ALLOW_INEFFECTIVE_SECURITY"

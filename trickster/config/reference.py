@@ -8,9 +8,9 @@ from typing import Any, get_args, get_origin
 
 import attrs
 
+from trickster.config.document.settings import Key, keys_of
 from trickster.config.leftovers import MOVED
-from trickster.config.model import Configuration
-from trickster.config.settings import Key, keys_of
+from trickster.config.options.model import Configuration
 from trickster.config.shaping import OLDER_NAMES
 from trickster.units import format_duration, format_size
 

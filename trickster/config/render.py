@@ -8,13 +8,13 @@ from typing import Any
 import attrs
 import yaml
 
-from trickster.config.backends import BackendOptions
-from trickster.config.caches import KNOWN_STORES, CacheOptions
-from trickster.config.masking import MASK, is_secret_name, masked_text
-from trickster.config.middlewares import MiddlewareOptions
-from trickster.config.model import Configuration
-from trickster.config.settings import Facts, keys_of
-from trickster.config.variables import Substituted
+from trickster.config.document.masking import MASK, is_secret_name, masked_text
+from trickster.config.document.settings import Facts, keys_of
+from trickster.config.document.variables import Substituted
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.caches import KNOWN_STORES, CacheOptions
+from trickster.config.options.middlewares import MiddlewareOptions
+from trickster.config.options.model import Configuration
 from trickster.units import format_duration
 
 

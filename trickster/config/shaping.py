@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from attrs import define
 
+from trickster.config.document.parsing import Entry, Scalar, Table, Tree
+from trickster.config.document.problems import Place, Problems, meant, one_of
+from trickster.config.document.reading import joined
 from trickster.config.leftovers import MOVED
-from trickster.config.listeners import BUILT_IN_ADDRESSES, BUILT_IN_PORTS
-from trickster.config.problems import Place, Problems, meant, one_of
-from trickster.config.reading import joined
-from trickster.config.yamlmap import Entry, Scalar, Table, Tree
+from trickster.config.options.listeners import BUILT_IN_ADDRESSES, BUILT_IN_PORTS
 
 BUILT_IN = Place("built in")
 

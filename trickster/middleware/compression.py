@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.bodies import Pieces
-from trickster.config.settings import setting
+from trickster.config.document.settings import setting
 from trickster.http.fields import OF_OCTETS
 from trickster.http.grammar import tokens
 from trickster.http.negotiation import chosen

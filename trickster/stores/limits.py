@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from trickster.config.caches import IndexOptions
+from trickster.config.options.caches import IndexOptions
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from trickster.config.settings import later, setting
+from trickster.config.document.settings import later, setting
 from trickster.interfaces import IMeteredStore, IReferenceStore, IRuntime, IStoreType
 from trickster.stores.expiry import Expiries
 from trickster.stores.limits import StoreLimits, StoreUsage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose.backends.overlay import overlaid
-from trickster.config.paths import PathOptions
+from trickster.config.options.paths import PathOptions
 from trickster.origins.prometheus import PrometheusOptions, prometheus
 from trickster.routes import LocalAnswer, Match, Route, Serve
 

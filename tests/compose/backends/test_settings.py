@@ -12,7 +12,7 @@ from trickster.compose.backends.settings import (
     range_policy,
     upstream_options,
 )
-from trickster.config.model import BackendOptions, PathOptions
+from trickster.config.options.model import BackendOptions, PathOptions
 from trickster.messages import Headers, Params
 from trickster.routes import Route, Serve
 

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose.backends.backend import unserved
-from trickster.config.backends import BackendOptions
+from trickster.config.options.backends import BackendOptions
 from trickster.messages import Request, Response
 from trickster.observability.access import Observed
 from trickster.observability.metrics import Metrics

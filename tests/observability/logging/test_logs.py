@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.observability.logging.doubles import Lines
-from trickster.config.model import LoggingOptions
+from trickster.config.options.model import LoggingOptions
 from trickster.messages import Outcome, Request
 from trickster.observability.accesslog import AccessEntry
 from trickster.observability.counters import RouteLabels

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.config.backends import HealthCheckOptions
+from trickster.config.options.backends import HealthCheckOptions
 from trickster.messages import Headers, octets_of
 from trickster.routes import Probe
 from trickster.upstream.health.plan import Expectation, ProbePlan, probe_plan

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from trickster.compose.backends.settings import probe_origin, upstream_options
 from trickster.compose.backends.surroundings import Surroundings
-from trickster.config.model import BackendOptions, PathOptions
+from trickster.config.options.model import BackendOptions, PathOptions
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IResponder
 from trickster.middleware.rewriting import Rewriting, changes, rewritten

@@ -50,7 +50,7 @@ class Flushable(Protocol):
 
 
 class LogSettings(Protocol):
-    """What the configuration says of logs (C{trickster.config.model.LoggingOptions})."""
+    """What the configuration says of logs (C{trickster.config.options.model.LoggingOptions})."""
 
     @property
     def log_file(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
-from trickster.config.masking import is_secret_name
+from trickster.config.document.masking import is_secret_name
 from trickster.remembering import remembered
 
 MASK = b"*****"

@@ -59,7 +59,7 @@ def probe_plan(probe: Probe, options: Any) -> ProbePlan:
     """
     :param probe: what the origin type says.
     :param options: what the configuration says instead
-        (C{trickster.config.backends.HealthCheckOptions}).  Its C{scheme} and C{host} are
+        (C{trickster.config.options.backends.HealthCheckOptions}).  Its C{scheme} and C{host} are
         for what makes the connection.
     """
     return ProbePlan(

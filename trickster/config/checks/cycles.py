@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from trickster.config.model import Configuration
-from trickster.config.problems import Problems
+from trickster.config.document.problems import Problems
+from trickster.config.options.model import Configuration
 
 
 def check_cycles(configuration: Configuration, problems: Problems) -> None:

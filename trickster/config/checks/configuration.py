@@ -8,8 +8,9 @@ from typing import Any
 
 from attrs import define, field
 
-from trickster.config.backends import VIRTUAL_PROVIDERS, BackendOptions
-from trickster.config.checkfields import (
+from trickster.config.checks.addresses import address_fault, authority_fault, network_fault
+from trickster.config.checks.cycles import check_cycles
+from trickster.config.checks.fields import (
     check_changes,
     check_expected,
     check_fields,
@@ -18,15 +19,14 @@ from trickster.config.checkfields import (
     check_names,
     check_patterns,
 )
-from trickster.config.checkpaths import check_paths, check_routes
-from trickster.config.cycles import check_cycles
-from trickster.config.hereafter import AlbOptions, UserRouterOptions
-from trickster.config.listeners import ListenerOptions
-from trickster.config.model import Configuration
-from trickster.config.problems import Problems, meant, one_of, shown
-from trickster.config.served import SHARED, said
+from trickster.config.checks.paths import check_paths, check_routes
+from trickster.config.checks.served import SHARED, said
+from trickster.config.document.problems import Problems, meant, one_of, shown
+from trickster.config.options.backends import VIRTUAL_PROVIDERS, BackendOptions
+from trickster.config.options.hereafter import AlbOptions, UserRouterOptions
+from trickster.config.options.listeners import ListenerOptions
+from trickster.config.options.model import Configuration
 from trickster.config.shaping import BUILT_IN
-from trickster.config.urls import address_fault, authority_fault, network_fault
 from trickster.errors import PluginError
 from trickster.http.forwarded import pseudonym
 from trickster.http.origin_url import origin_fault

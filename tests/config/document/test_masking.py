@@ -1,4 +1,4 @@
-"""Tests of L{trickster.config.masking}."""
+"""Tests of L{trickster.config.document.masking}."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.config.masking import MASK, is_secret_name, masked_text
+from trickster.config.document.masking import MASK, is_secret_name, masked_text
 
 
 class NameTests(SynchronousTestCase):

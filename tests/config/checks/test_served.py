@@ -1,4 +1,4 @@
-"""Tests of L{trickster.config.served}: keys, and where they stand."""
+"""Tests of L{trickster.config.checks.served}: keys, and where they stand."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.config.doubles import (
     reading,
     with_backend,
 )
+from trickster.config.checks.served import laid_over
 from trickster.config.load import PluginOptions, Sources, load
-from trickster.config.paths import PathOptions
-from trickster.config.served import laid_over
+from trickster.config.options.paths import PathOptions
 from trickster.errors import BrokenPlugin, ConfigurationError, NotInstalled, UnknownPlugin
 from trickster.origins.promrange import PrometheusRange
 from trickster.routes import Route, Serve

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import Factory, frozen
 
-from trickster.config.settings import later, setting
+from trickster.config.document.settings import later, setting
 
 _ALLOWING = ("access-control-allow-", "access-control-expose-")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from trickster.config.hereafter import (
+from trickster.config.document.settings import guarding, setting
+from trickster.config.options.hereafter import (
     CorsOptions,
     authenticator_exposes,
     cors_exposes,
     rewriter_exposes,
 )
-from trickster.config.settings import guarding, setting
 
 
 @frozen(kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from trickster.config.settings import setting
+from trickster.config.document.settings import setting
 
 
 @frozen(kw_only=True)

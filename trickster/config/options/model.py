@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from attrs import Factory, frozen
 
-from trickster.config.backends import BackendOptions
-from trickster.config.caches import CacheOptions, IndexOptions
-from trickster.config.hereafter import (
+from trickster.config.document.settings import guarding, later, setting
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.caches import CacheOptions, IndexOptions
+from trickster.config.options.hereafter import (
     AuthenticatorOptions,
     RewriterOptions,
     RuleOptions,
     TracingOptions,
 )
-from trickster.config.listeners import ListenerOptions
-from trickster.config.middlewares import MiddlewareOptions
-from trickster.config.paths import PathOptions
-from trickster.config.settings import guarding, later, setting
+from trickster.config.options.listeners import ListenerOptions
+from trickster.config.options.middlewares import MiddlewareOptions
+from trickster.config.options.paths import PathOptions
 
 __all__ = [
     "BackendOptions",

@@ -11,12 +11,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 from attrs import Factory, define, evolve
 
+from trickster.config.document.masking import is_masked
+from trickster.config.document.parsing import Listing, Scalar, Table, Tree
+from trickster.config.document.problems import Problems, Text, meant, one_of, shown
+from trickster.config.document.settings import Facts, Key, keys_of
+from trickster.config.document.variables import has_variable, substituted, unset
 from trickster.config.leftovers import Leftover
-from trickster.config.masking import is_masked
-from trickster.config.problems import Problems, Text, meant, one_of, shown
-from trickster.config.settings import Facts, Key, keys_of
-from trickster.config.variables import has_variable, substituted, unset
-from trickster.config.yamlmap import Listing, Scalar, Table, Tree
 from trickster.units import UnitError, format_duration, format_size, parse_duration, parse_size
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")

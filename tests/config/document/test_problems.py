@@ -1,10 +1,18 @@
-"""Tests of L{trickster.config.problems}."""
+"""Tests of L{trickster.config.document.problems}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.config.problems import Place, Problems, Text, containers, meant, one_of, shown
+from trickster.config.document.problems import (
+    Place,
+    Problems,
+    Text,
+    containers,
+    meant,
+    one_of,
+    shown,
+)
 from trickster.errors import ConfigurationError
 
 

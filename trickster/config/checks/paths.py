@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from trickster.config.backends import BackendOptions
-from trickster.config.checkfields import check_changes, check_methods, check_names
-from trickster.config.paths import PathOptions
-from trickster.config.problems import Problems, meant, one_of, shown
-from trickster.config.served import Idle, idle_backend_keys, idle_keys, in_effect, laid_over
+from trickster.config.checks.fields import check_changes, check_methods, check_names
+from trickster.config.checks.served import Idle, idle_backend_keys, idle_keys, in_effect, laid_over
+from trickster.config.document.problems import Problems, meant, one_of, shown
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.paths import PathOptions
 from trickster.routes import READ_METHODS, Route, Serve
 
 

@@ -24,7 +24,7 @@ from yaml import (
 from yaml._yaml import Mark as CMark
 from yaml.error import Mark
 
-from trickster.config.problems import Place, Problems
+from trickster.config.document.problems import Place, Problems
 
 MAX_OCTETS = 16 << 20
 MAX_NODES = 200_000

@@ -1,10 +1,10 @@
-"""Tests of C{trickster.config.urls}."""
+"""Tests of C{trickster.config.checks.addresses}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.config.urls import address_fault, authority_fault, is_host, network_fault
+from trickster.config.checks.addresses import address_fault, authority_fault, is_host, network_fault
 
 
 class UrlTests(SynchronousTestCase):

@@ -1,11 +1,11 @@
-"""Tests of L{trickster.config.checkfields}, through files."""
+"""Tests of L{trickster.config.checks.fields}, through files."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.config.doubles import CheckCase, loaded, problems_of, with_backend
-from trickster.config.checkfields import (
+from trickster.config.checks.fields import (
     check_changes,
     check_expected,
     check_fields,
@@ -15,7 +15,7 @@ from trickster.config.checkfields import (
     check_names,
     check_patterns,
 )
-from trickster.config.problems import Problems
+from trickster.config.document.problems import Problems
 
 CORS = "cors: {mode: merge, headers: {'a b': c}}"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from trickster.config.settings import later, setting
+from trickster.config.document.settings import later, setting
 
 
 @frozen(kw_only=True)

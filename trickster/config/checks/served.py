@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import evolve, fields, frozen
 
-from trickster.config.backends import BackendOptions
-from trickster.config.paths import PathOptions
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.paths import PathOptions
 from trickster.routes import READ_METHODS, Match, Route, Serve
 
 _GENERIC = {each.value: each for each in Serve}

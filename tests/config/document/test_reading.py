@@ -1,4 +1,4 @@
-"""Tests of L{trickster.config.reading}."""
+"""Tests of L{trickster.config.document.reading}."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Literal
 from attrs import Factory, field, frozen
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.config.problems import Problems
-from trickster.config.reading import Reader
-from trickster.config.settings import later, setting
-from trickster.config.yamlmap import read_yaml
+from trickster.config.document.parsing import read_yaml
+from trickster.config.document.problems import Problems
+from trickster.config.document.reading import Reader
+from trickster.config.document.settings import later, setting
 from trickster.errors import ConfigurationError
 
 

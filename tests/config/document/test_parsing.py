@@ -1,4 +1,4 @@
-"""Tests of L{trickster.config.yamlmap}."""
+"""Tests of L{trickster.config.document.parsing}."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.config.problems import Place, Problems
-from trickster.config.yamlmap import MAX_NODES, Listing, Scalar, Table, Tree, read_yaml
+from trickster.config.document.parsing import MAX_NODES, Listing, Scalar, Table, Tree, read_yaml
+from trickster.config.document.problems import Place, Problems
 from trickster.errors import ConfigurationError
 
 

@@ -1,4 +1,4 @@
-"""Tests of L{trickster.config.cycles}."""
+"""Tests of L{trickster.config.checks.cycles}."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, problems_of
-from trickster.config.cycles import cycles
+from trickster.config.checks.cycles import cycles
 
 _NODES = st.sampled_from("abcde")
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from attrs import Factory, frozen
 
-from trickster.config.hereafter import (
+from trickster.config.document.settings import guarding, later, setting
+from trickster.config.options.hereafter import (
     AlbOptions,
     CorsOptions,
     Sigv4Options,
@@ -14,8 +15,7 @@ from trickster.config.hereafter import (
     cors_exposes,
     rewriter_exposes,
 )
-from trickster.config.paths import PathOptions
-from trickster.config.settings import guarding, later, setting
+from trickster.config.options.paths import PathOptions
 from trickster.identity import IDENTITY_HEADERS, OVERRIDE_HEADERS
 
 # Origin types of the original that are accepted, and proxied until they are there.

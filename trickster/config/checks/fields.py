@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from trickster.config.problems import Problems, shown
+from trickster.config.document.problems import Problems, shown
 from trickster.http.fields import MADE_BY_PROXY
 from trickster.http.grammar import is_field_name
 

@@ -1,10 +1,10 @@
-"""Tests of C{trickster.config.variables}."""
+"""Tests of C{trickster.config.document.variables}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.config.variables import Substituted, has_variable, substituted, unset
+from trickster.config.document.variables import Substituted, has_variable, substituted, unset
 
 
 class VariableTests(SynchronousTestCase):

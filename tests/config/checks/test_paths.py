@@ -1,4 +1,4 @@
-"""Tests of C{trickster.config.checkpaths}."""
+"""Tests of C{trickster.config.checks.paths}."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import PrometheusLike, routes
-from trickster.config.backends import BackendOptions
-from trickster.config.checkpaths import check_paths, check_routes
-from trickster.config.paths import PathOptions
-from trickster.config.problems import Problems
+from trickster.config.checks.paths import check_paths, check_routes
+from trickster.config.document.problems import Problems
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.paths import PathOptions
 from trickster.errors import ConfigurationError
 
 

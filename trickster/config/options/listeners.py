@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from trickster.config.settings import guarding, setting
+from trickster.config.document.settings import guarding, setting
 from trickster.http.forwarded import PRIVATE_NETWORKS
 
 # Ports of the built-in listeners; any other needs one of its own.

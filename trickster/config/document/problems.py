@@ -9,7 +9,7 @@ from itertools import islice
 
 from attrs import Factory, define, field, frozen
 
-from trickster.config.masking import masked_text
+from trickster.config.document.masking import masked_text
 from trickster.errors import ConfigurationError
 
 MAX_REPORTED = 100

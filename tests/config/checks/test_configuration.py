@@ -1,4 +1,4 @@
-"""Tests of L{trickster.config.check} and L{trickster.config.checkpaths}, through files."""
+"""Tests of what is checked across the keys of a configuration, through files."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The classes of what a configuration says, and how they hang together."""
