@@ -17,7 +17,7 @@ from tests.ranges.fakeprometheus import FakePrometheus
 from trickster.bodies import read_all
 from trickster.compose.backends.backend import Backend
 from trickster.compose.backends.surroundings import Surroundings
-from trickster.config.options.model import BackendOptions
+from trickster.config.options.backends import BackendOptions
 from trickster.interfaces import IOriginType
 from trickster.messages import Request, Response
 from trickster.observability.accesslog import AccessEntry

@@ -13,8 +13,8 @@ from zope.interface import implementer
 from tests.compose.backendcase import BackendCase
 from trickster.compose.backends.surroundings import Surroundings
 from trickster.compose.middlewares import Middlewares
+from trickster.config.options.backends import BackendOptions
 from trickster.config.options.middlewares import MiddlewareOptions
-from trickster.config.options.model import BackendOptions
 from trickster.errors import BrokenPlugin, UnknownPlugin
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Headers, Octets, Request, Response

@@ -18,7 +18,8 @@ from trickster.compose import build
 from trickster.config.document.masking import MASK
 from trickster.config.document.settings import Key, keys_of
 from trickster.config.load import Sources, load
-from trickster.config.options.caches import KNOWN_STORES
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.caches import KNOWN_STORES, CacheOptions
 from trickster.config.options.hereafter import (
     AlbOptions,
     AuthenticatorOptions,
@@ -27,16 +28,9 @@ from trickster.config.options.hereafter import (
     Sigv4Options,
     TracingOptions,
 )
-from trickster.config.options.model import (
-    BackendOptions,
-    CacheOptions,
-    Configuration,
-    ListenerOptions,
-    LoggingOptions,
-    MainOptions,
-    MgmtOptions,
-    PathOptions,
-)
+from trickster.config.options.listeners import ListenerOptions
+from trickster.config.options.model import Configuration, LoggingOptions, MainOptions, MgmtOptions
+from trickster.config.options.paths import PathOptions
 from trickster.config.render import rendered
 from trickster.errors import ConfigurationError
 from trickster.origins.prometheus import PrometheusOptions

@@ -16,7 +16,7 @@ from tests.config.doubles import (
     with_backend,
 )
 from trickster.config.load import DEFAULT_FILE, Sources, load
-from trickster.config.options.model import CacheOptions
+from trickster.config.options.caches import CacheOptions
 from trickster.errors import ConfigurationError
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded, problems_of
-from trickster.config.document.parsing import Scalar, Table, read_yaml
+from trickster.config.document.parsing import read_yaml
 from trickster.config.document.problems import Place, Problems
+from trickster.config.document.tree import Scalar, Table
 from trickster.config.overlay import FLAGS, overlaid
 
 TWO = """\

@@ -5,9 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded, problems_of
-from trickster.config.document.parsing import Entry, Scalar, Table
-from trickster.config.document.problems import Place
-from trickster.config.shaping import OLDER_NAMES, with_value
+from trickster.config.shaping import OLDER_NAMES
 
 
 class OlderNameTests(SynchronousTestCase):
@@ -134,32 +132,8 @@ reloading: {handler_path: /r, drain_timeout: 7s, rate_limit: 9s, listen_address:
                          ["backends", "caches", "listeners", "mgmt"])
 
 
-class WithValueTests(SynchronousTestCase):
-    """Trees with another value in them."""
-
-    place = Place("t.yaml", 1, 1)
-
-    def test_made(self) -> None:
-        """Mappings that are not there are made, with the place of the value."""
-        value = Scalar("x", "str", self.place)
-        tree = with_value(Table({}, self.place), ("a", "b"), value)
-        self.assertEqual(tree, Table({"a": Entry(self.place, Table(
-            {"b": Entry(self.place, value)}, self.place))}, self.place))
-
-    def test_beside(self) -> None:
-        """What stands beside the value stays, and the tree before is as it was."""
-        one, other = Scalar("1", "int", self.place), Scalar("2", "int", self.place)
-        before = Table({"a": Entry(self.place, one), "b": Entry(self.place, one)}, self.place)
-        after = with_value(before, ("a",), other)
-        self.assertEqual([entry.value for entry in after.entries.values()], [other, one])
-        self.assertEqual([entry.value for entry in before.entries.values()], [one, one])
-
-    def test_no_mapping(self) -> None:
-        """What is no mapping gives way to one."""
-        value = Scalar("x", "str", self.place)
-        before = Table({"a": Entry(self.place, value)}, self.place)
-        after = with_value(before, ("a", "b"), value)
-        self.assertIsInstance(after.entries["a"].value, Table)
+class TableTests(SynchronousTestCase):
+    """The table of older names."""
 
     def test_older_names(self) -> None:
         """No older name is read as another older one."""

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import frozen
-
+from trickster.config.document.reading import Leftover
 from trickster.config.options.backends import BackendOptions, HealthCheckOptions
 from trickster.config.options.caches import CacheOptions, IndexOptions
 from trickster.config.options.hereafter import TracingOptions
-
-
-@frozen
-class Leftover:
-    """
-    A key that is not refused, though there is none of that name.
-
-    :ivar meant: the key that it is read as; empty for none.
-    :ivar text: what is said of it where it is read as none.
-    """
-
-    meant: str = ""
-    text: str = ""
-
 
 _ELSEWHERE = Leftover(text="is ignored: it is not about this origin type")
 _GIVEN_UP = Leftover(text="is ignored: there is no such setting any more")

@@ -11,9 +11,10 @@ from attrs import Factory, define, evolve, field, frozen
 from zope.interface.interface import InterfaceClass
 
 from trickster.config.checks.configuration import check
-from trickster.config.document.parsing import Entry, Scalar, Table, read_yaml
+from trickster.config.document.parsing import read_yaml
 from trickster.config.document.problems import Place, Problems, shown
 from trickster.config.document.reading import Reader, joined
+from trickster.config.document.tree import Entry, Scalar, Table
 from trickster.config.leftovers import LEFTOVERS
 from trickster.config.notices import (
     allows_ineffective,

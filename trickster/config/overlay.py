@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from trickster.config.document.parsing import Entry, Scalar, Table
 from trickster.config.document.problems import Place, Problems
-from trickster.config.shaping import with_value
+from trickster.config.document.tree import Entry, Scalar, Table, with_value
 
 # Environment variable, flag, and where in the tree the value belongs.  A path that begins
 # with the empty name goes to the backend that the process is about.

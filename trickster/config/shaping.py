@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from attrs import define
 
-from trickster.config.document.parsing import Entry, Scalar, Table, Tree
-from trickster.config.document.problems import Place, Problems, meant, one_of
+from trickster.config.document.problems import BUILT_IN, Problems, meant, one_of
 from trickster.config.document.reading import joined
+from trickster.config.document.tree import Entry, Scalar, Table, Tree, is_null, with_value
 from trickster.config.leftovers import MOVED
 from trickster.config.options.listeners import BUILT_IN_ADDRESSES, BUILT_IN_PORTS
-
-BUILT_IN = Place("built in")
 
 _SAME = ("connections_limit", "read_header_timeout", "max_request_body_size_bytes",
          "truncate_request_body_too_large")
@@ -56,21 +54,6 @@ def shaped(tree: Table, problems: Problems) -> Table:
     shaper.add_listeners()
     shaper.add_cache()
     return shaper.tree
-
-
-def with_value(tree: Table, path: tuple[str, ...], value: Tree) -> Table:
-    """
-    :param path: of a key in nested mappings; made where they are not there.
-    :return: the tree with that value in the place of the value that was there.
-    """
-    name, rest = path[0], path[1:]
-    if not rest:
-        return tree.with_entry(name, Entry(value.place, value))
-    inner = tree.entries.get(name)
-    if inner is None or not isinstance(inner.value, Table):
-        inner = Entry(value.place, Table({}, value.place))
-    within = with_value(inner.value, rest, value)  # type: ignore[arg-type]
-    return tree.with_entry(name, Entry(inner.place, within))
 
 
 @define
@@ -127,8 +110,7 @@ class _Shaper:
         self.tree = self.tree.with_entry(block, Entry(entry.place, entry.value.without(*names)))
 
     def _refuse_block(self, block: str, entry: Entry | None) -> None:
-        is_null = entry and isinstance(entry.value, Scalar) and entry.value.kind == "null"
-        if entry is not None and not is_null and block != "mgmt":
+        if entry is not None and not is_null(entry.value) and block != "mgmt":
             self.problems.add(entry.value.place, block, "expected a mapping of keys")
 
     def _move(self, old: str, new: tuple[str, ...], entry: Entry) -> None:
@@ -210,5 +192,4 @@ def _value(table: Table, name: str) -> Tree:
     entry = table.entries.get(name)
     if entry is None:
         return Table({}, BUILT_IN)
-    is_null = isinstance(entry.value, Scalar) and entry.value.kind == "null"
-    return Table({}, entry.place) if is_null else entry.value
+    return Table({}, entry.place) if is_null(entry.value) else entry.value

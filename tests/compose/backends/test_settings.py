@@ -12,7 +12,8 @@ from trickster.compose.backends.settings import (
     range_policy,
     upstream_options,
 )
-from trickster.config.options.model import BackendOptions, PathOptions
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.paths import PathOptions
 from trickster.messages import Headers, Params
 from trickster.routes import Route, Serve
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.config.document.parsing import MAX_NODES, Listing, Scalar, Table, Tree, read_yaml
+from trickster.config.document.parsing import MAX_NODES, read_yaml
 from trickster.config.document.problems import Place, Problems
+from trickster.config.document.tree import Listing, Scalar, Table, Tree
 from trickster.errors import ConfigurationError
 
 

@@ -12,7 +12,7 @@ from trickster.compose.backends.caches import BackendCaches
 from trickster.compose.backends.origin import BackendOrigin
 from trickster.compose.backends.paths import PathChains
 from trickster.compose.backends.surroundings import Surroundings
-from trickster.config.options.model import BackendOptions
+from trickster.config.options.backends import BackendOptions
 from trickster.interfaces import ICacheStore, IOriginType, IPurgeable, IResponder
 from trickster.messages import Headers, Request, Response
 from trickster.middleware.static_response import StaticResponder

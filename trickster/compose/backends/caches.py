@@ -19,7 +19,7 @@ from trickster.compose.backends.settings import (
     range_policy,
 )
 from trickster.compose.backends.surroundings import Surroundings
-from trickster.config.options.model import BackendOptions
+from trickster.config.options.backends import BackendOptions
 from trickster.interfaces import ICacheStore, IPurgeable, IQueryDialect, IResponder
 from trickster.objects.cache import CacheRuntime, ObjectCache
 from trickster.objects.invalidation import Invalidation

@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from trickster.compose.backends.settings import probe_origin, upstream_options
 from trickster.compose.backends.surroundings import Surroundings
-from trickster.config.options.model import BackendOptions, PathOptions
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.paths import PathOptions
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IResponder
 from trickster.middleware.rewriting import Rewriting, changes, rewritten

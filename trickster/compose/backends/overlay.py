@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
-from trickster.config.checks.served import laid_over
 from trickster.config.options.paths import PathOptions
+from trickster.config.options.routes import laid_over
 from trickster.middleware.rewriting import changed_headers, changes, local_answer
 from trickster.routes import LocalAnswer, Route, Serve
 

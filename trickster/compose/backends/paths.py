@@ -10,7 +10,7 @@ from trickster.compose.backends.caches import BackendCaches
 from trickster.compose.backends.origin import BackendOrigin
 from trickster.compose.backends.overlay import PathPlan, overlaid
 from trickster.compose.backends.surroundings import Surroundings
-from trickster.config.options.model import BackendOptions
+from trickster.config.options.backends import BackendOptions
 from trickster.errors import BrokenPlugin, Reason
 from trickster.interfaces import IBody, IOriginType, IRefusalFormat, IResponder
 from trickster.messages import Request

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import evolve
 
 from trickster.compose.backends.overlay import PathPlan
-from trickster.config.options.model import BackendOptions
+from trickster.config.options.backends import BackendOptions
 from trickster.http.fields import COUNTED_FIELDS
 from trickster.http.freshness import FreshnessRules
 from trickster.http.invalidation import Place

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from trickster.collapsing.spool import ISpool
 from trickster.compose.memos import Memos
-from trickster.config.options.model import BackendOptions
+from trickster.config.options.backends import BackendOptions
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IResponder
 from trickster.observability.accesslog import EntryLog

@@ -19,14 +19,13 @@ from trickster.config.checks.fields import (
     check_names,
     check_patterns,
 )
+from trickster.config.checks.idle import SHARED, said
 from trickster.config.checks.paths import check_paths, check_routes
-from trickster.config.checks.served import SHARED, said
-from trickster.config.document.problems import Problems, meant, one_of, shown
+from trickster.config.document.problems import BUILT_IN, Problems, meant, one_of, shown
 from trickster.config.options.backends import VIRTUAL_PROVIDERS, BackendOptions
 from trickster.config.options.hereafter import AlbOptions, UserRouterOptions
 from trickster.config.options.listeners import ListenerOptions
 from trickster.config.options.model import Configuration
-from trickster.config.shaping import BUILT_IN
 from trickster.errors import PluginError
 from trickster.http.forwarded import pseudonym
 from trickster.http.origin_url import origin_fault

@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 
 from trickster.config.checks.fields import check_changes, check_methods, check_names
-from trickster.config.checks.served import Idle, idle_backend_keys, idle_keys, in_effect, laid_over
+from trickster.config.checks.idle import Idle, idle_backend_keys, idle_keys
 from trickster.config.document.problems import Problems, meant, one_of, shown
 from trickster.config.options.backends import BackendOptions
 from trickster.config.options.paths import PathOptions
+from trickster.config.options.routes import in_effect, laid_over
 from trickster.routes import READ_METHODS, Route, Serve
 
 

@@ -25,6 +25,7 @@ from yaml._yaml import Mark as CMark
 from yaml.error import Mark
 
 from trickster.config.document.problems import Place, Problems
+from trickster.config.document.tree import Entry, Listing, Scalar, Table, Tree, is_null
 
 MAX_OCTETS = 16 << 20
 MAX_NODES = 200_000
@@ -46,55 +47,6 @@ _PREFIX = "tag:yaml.org,2002:"
 _SCALARS = frozenset(("str", "int", "float", "bool", "null", "timestamp", "merge", "value"))
 
 
-@frozen
-class Scalar:
-    """
-    A single value.
-
-    :ivar text: as written, without its quotes.
-    :ivar kind: what YAML takes it for: C{str}, C{int}, C{float}, C{bool}, C{null} ...
-    """
-
-    text: str
-    kind: str
-    place: Place
-
-
-@frozen
-class Listing:
-    """A list."""
-
-    items: tuple[Tree, ...]
-    place: Place
-
-
-@frozen
-class Entry:
-    """A key of a mapping, where it stands, and its value."""
-
-    place: Place
-    value: Tree
-
-
-@frozen
-class Table:
-    """A mapping."""
-
-    entries: dict[str, Entry]
-    place: Place
-
-    def without(self, *names: str) -> Table:
-        """:return: the same without those keys."""
-        return Table({k: v for k, v in self.entries.items() if k not in names}, self.place)
-
-    def with_entry(self, name: str, entry: Entry) -> Table:
-        """:return: the same with that key, replaced or at the end."""
-        return Table({**self.entries, name: entry}, self.place)
-
-
-Tree = Scalar | Listing | Table
-
-
 def read_yaml(octets: bytes, source: str, problems: Problems) -> Table | None:
     """
     :param source: what the file is called in problems.
@@ -109,7 +61,7 @@ def read_yaml(octets: bytes, source: str, problems: Problems) -> Table | None:
     tree = _Builder(source, problems).build(nodes[0])
     if tree is None or isinstance(tree, Table):
         return tree
-    if isinstance(tree, Scalar) and tree.kind == "null":
+    if is_null(tree):
         return Table({}, start)
     problems.add(tree.place, "", "the file is no mapping; expected keys such as backends:")
     return None

@@ -40,6 +40,10 @@ class Place:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
 
+# Where a default is said that a file leaves out.
+BUILT_IN = Place("built in")
+
+
 @define
 class Problems:
     """

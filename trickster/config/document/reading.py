@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
-from attrs import Factory, define, evolve
+from attrs import Factory, define, evolve, frozen
 
 from trickster.config.document.masking import is_masked
-from trickster.config.document.parsing import Listing, Scalar, Table, Tree
-from trickster.config.document.problems import Problems, Text, meant, one_of, shown
+from trickster.config.document.problems import Problems, meant, one_of
+from trickster.config.document.scalars import READERS, WrongValue, guessed, kind_given, text_of
 from trickster.config.document.settings import Facts, Key, keys_of
+from trickster.config.document.tree import Listing, Scalar, Table, Tree, is_null
 from trickster.config.document.variables import has_variable, substituted, unset
-from trickster.config.leftovers import Leftover
-from trickster.units import UnitError, format_duration, format_size, parse_duration, parse_size
 
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
 # The original's first generation has the unit of a number in the key.
 _NUMBERED = re.compile(r"(\w+)_(secs|ms)")
 _UNITS = {"secs": "60s", "ms": "250ms"}
-_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-class _Wrong(Exception):
-    """A value cannot be used; C{text} says why and what could."""
+@frozen
+class Leftover:
+    """
+    A key that is not refused, though there is none of that name.
 
-    def __init__(self, text: Text) -> None:
-        super().__init__()
-        self.text = text
+    :ivar meant: the key that it is read as; empty for none.
+    :ivar text: what is said of it where it is read as none.
+    """
+
+    meant: str = ""
+    text: str = ""
 
 
 def joined(path: str, name: str) -> str:
@@ -98,8 +99,8 @@ class Reader:
         """:return: the tree, if it is a mapping; else an empty one, with a problem told."""
         if isinstance(tree, Table):
             return tree
-        if not _is_null(tree):
-            self.problems.unread(tree.place, path, f"{_kind(tree)}; expected {expected}")
+        if not is_null(tree):
+            self.problems.unread(tree.place, path, f"{kind_given(tree)}; expected {expected}")
         return Table({}, tree.place)
 
     def _refuse_key(self, name: str, path: str, keys: Mapping[str, Key]) -> None:
@@ -126,7 +127,7 @@ class Reader:
     def _keep(self, given: dict[str, Any], key: Key, value: Tree, path: str) -> None:
         try:
             given[key.name] = self._value(key.hint, key.facts, value, path)
-        except _Wrong as wrong:
+        except WrongValue as wrong:
             self.problems.unread(value.place, path, wrong.text)
 
     def _made(self, options: type, given: dict[str, Any], path: str) -> Any:
@@ -140,18 +141,18 @@ class Reader:
         hint = _without_none(hint)
         origin = get_origin(hint) or hint
         if origin is Literal:
-            return _text(tree, evolve(facts, choices=get_args(hint)))
+            return text_of(tree, evolve(facts, choices=get_args(hint)))
         if isinstance(origin, type) and attrs.has(origin):
             return self.block(origin, tree, path)
         if origin is str:
             return self._text(tree, facts, path)
-        read = _SIMPLE.get(origin)
+        read = READERS.get(origin)
         if read is not None:
             return read(tree, facts)
         return self._many(hint, facts, tree, path)
 
     def _text(self, tree: Tree, facts: Facts, path: str) -> str:
-        text = _text(tree, facts)
+        text = text_of(tree, facts)
         if is_masked(text):
             self.problems.masked.append((tree.place, path))
         if not facts.variables:
@@ -161,7 +162,7 @@ class Reader:
             return text
         name = unset(text, self.environ)
         if name:
-            raise _Wrong(f"the environment variable {name} is not set")
+            raise WrongValue(f"the environment variable {name} is not set")
         return substituted(text, self.environ)
 
     def _many(self, hint: Any, facts: Facts, tree: Tree, path: str) -> Any:
@@ -178,7 +179,7 @@ class Reader:
         for name, entry in self.table(tree, path).entries.items():
             within = joined(path, name)
             self.problems.places[within] = entry.place
-            if _is_null(entry.value) and _without_none(inner) in (str, *_SIMPLE):
+            if is_null(entry.value) and _without_none(inner) in (str, *READERS):
                 self.problems.unread(entry.place, within, "no value is given")
                 continue
             self._keep(found, Key(name, inner, None, facts), entry.value, within)
@@ -188,7 +189,7 @@ class Reader:
         if facts.named and isinstance(tree, Table):
             return self._named(inner, tree, path)
         if not isinstance(tree, Listing):
-            raise _Wrong(f"{_kind(tree)}; expected a list, such as [a, b]")
+            raise WrongValue(f"{kind_given(tree)}; expected a list, such as [a, b]")
         found: dict[str, Any] = {}
         for number, item in enumerate(tree.items):
             within = f"{path}[{number}]"
@@ -207,7 +208,7 @@ class Reader:
 
 def _says_nothing(key: Key, tree: Tree) -> bool:
     """Whether what is given is what files say that spell everything out, the unsaid too."""
-    if _is_null(tree):
+    if is_null(tree):
         return True
     is_unsaid = key.default is None and not key.facts.blank
     if isinstance(tree, Listing):
@@ -227,17 +228,6 @@ def _asks_nothing(value: Any, default: Any) -> bool:
     return bool(value == default)
 
 
-def _is_null(tree: Tree) -> bool:
-    return isinstance(tree, Scalar) and tree.kind == "null"
-
-
-def _kind(tree: Tree) -> str:
-    # Which one is not shown: where a mapping of passwords should be, it may be a password.
-    if isinstance(tree, Scalar):
-        return "a single value is given"
-    return "a list is given" if isinstance(tree, Listing) else "a mapping is given"
-
-
 def _without_none(hint: Any) -> Any:
     if get_origin(hint) not in (Union, UnionType):
         return hint
@@ -245,128 +235,9 @@ def _without_none(hint: Any) -> Any:
     return some[0] if len(some) == 1 else Any
 
 
-def _scalar(tree: Tree, expected: str) -> Scalar:
-    if not isinstance(tree, Scalar):
-        raise _Wrong(f"{_kind(tree)}; expected {expected}")
-    if tree.kind == "null":
-        raise _Wrong(f"no value is given; expected {expected}")
-    return tree
-
-
-def _quoted(scalar: Scalar, facts: Facts) -> str:
-    return "the value" if facts.secret else shown(scalar.text)
-
-
-def _text(tree: Tree, facts: Facts) -> str:
-    # Where a text is expected, YAML's guesses (8.0, off, 2024-01-01) are only that.
-    scalar = _scalar(tree, "a text")
-    if not facts.choices:
-        return scalar.text
-    for choice in facts.choices:
-        if scalar.text.lower() == choice.lower():
-            return choice
-    raise _Wrong(lambda: f"{_quoted(scalar, facts)} is not possible; expected one of "
-                 f"{one_of(facts.choices)}{meant(scalar.text, facts.choices)}")
-
-
-def _flag(tree: Tree, facts: Facts) -> bool:
-    scalar = _scalar(tree, "true or false")
-    value = _FLAGS.get(scalar.text.lower()) if scalar.kind == "bool" else None
-    if value is None:
-        hint = " (without quotes)" if scalar.text.lower() in _FLAGS else ""
-        raise _Wrong(f"{_quoted(scalar, facts)} is not true or false; "
-                     f"expected true or false{hint}")
-    return value
-
-
-def _integer(tree: Tree, facts: Facts) -> int:
-    if facts.unit == "size":
-        return int(_bounded(_sized(tree, facts), facts, format_size))
-    scalar = _scalar(tree, "a whole number")
-    text = scalar.text
-    if scalar.kind != "int" or not _INTEGER.fullmatch(text) or len(text) > 20:
-        quoted = scalar.kind == "str" and _INTEGER.fullmatch(text)
-        hint = f"; write {text} without quotes" if quoted else ""
-        raise _Wrong(f"{_quoted(scalar, facts)} is not a whole number; "
-                     f"expected a whole number{_range(facts, str)}{hint}")
-    return int(_bounded(int(text.replace("_", "")), facts, str))
-
-
-def _sized(tree: Tree, facts: Facts) -> int:
-    scalar = _scalar(tree, "a size such as 512MiB, or octets")
-    try:
-        return parse_size(scalar.text)
-    except UnitError as error:
-        raise _Wrong(str(error)) from error
-
-
-def _number(tree: Tree, facts: Facts) -> float:
-    if facts.unit == "duration":
-        return _bounded(_timed(tree, facts), facts, format_duration)
-    scalar = _scalar(tree, "a number")
-    try:
-        value = float(scalar.text) if scalar.kind in ("int", "float") else math.nan
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise _Wrong(f"{_quoted(scalar, facts)} is not a number; "
-                     f"expected a number{_range(facts, _short)}")
-    return _bounded(value, facts, _short)
-
-
-def _timed(tree: Tree, facts: Facts) -> float:
-    scalar = _scalar(tree, "a duration such as 90s, 1h30m or 14d")
-    try:
-        return parse_duration(scalar.text)
-    except UnitError as error:
-        raise _Wrong(str(error)) from error
-
-
-def _short(number: float) -> str:
-    return f"{number:g}"
-
-
-def _bounds(facts: Facts) -> tuple[float | None, float | None]:
-    least = facts.minimum if facts.minimum is not None or not facts.unit else 0
-    return least, facts.maximum
-
-
-def _bounded(value: float, facts: Facts, spelled: Callable[[Any], str]) -> float:
-    least, most = _bounds(facts)
-    if (least is not None and value < least) or (most is not None and value > most):
-        raise _Wrong(f"{spelled(value)} is out of range; expected"
-                     f"{_range(facts, spelled)}")
-    return value
-
-
-def _range(facts: Facts, spelled: Callable[[Any], str]) -> str:
-    least, most = _bounds(facts)
-    if least is not None and most is not None:
-        return f" from {spelled(least)} to {spelled(most)}"
-    if least is not None:
-        return f" at least {spelled(least)}"
-    return f" at most {spelled(most)}" if most is not None else ""
-
-
 def _plain(tree: Tree) -> Any:
     if isinstance(tree, Table):
         return {name: _plain(entry.value) for name, entry in tree.entries.items()}
     if isinstance(tree, Listing):
         return [_plain(item) for item in tree.items]
-    return None if tree.kind == "null" else _guessed(tree)
-
-
-def _guessed(scalar: Scalar) -> Any:
-    if scalar.kind == "bool":
-        return _FLAGS.get(scalar.text.lower(), scalar.text)
-    if scalar.kind == "int" and _INTEGER.fullmatch(scalar.text):
-        return int(scalar.text)
-    try:
-        return float(scalar.text) if scalar.kind == "float" else scalar.text
-    except ValueError:
-        return scalar.text
-
-
-_SIMPLE: dict[Any, Callable[[Tree, Facts], Any]] = {
-    bool: _flag, int: _integer, float: _number,
-}
+    return None if tree.kind == "null" else guessed(tree)

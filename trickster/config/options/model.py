@@ -6,7 +6,7 @@ from attrs import Factory, frozen
 
 from trickster.config.document.settings import guarding, later, setting
 from trickster.config.options.backends import BackendOptions
-from trickster.config.options.caches import CacheOptions, IndexOptions
+from trickster.config.options.caches import CacheOptions
 from trickster.config.options.hereafter import (
     AuthenticatorOptions,
     RewriterOptions,
@@ -15,19 +15,6 @@ from trickster.config.options.hereafter import (
 )
 from trickster.config.options.listeners import ListenerOptions
 from trickster.config.options.middlewares import MiddlewareOptions
-from trickster.config.options.paths import PathOptions
-
-__all__ = [
-    "BackendOptions",
-    "CacheOptions",
-    "Configuration",
-    "IndexOptions",
-    "ListenerOptions",
-    "LoggingOptions",
-    "MainOptions",
-    "MgmtOptions",
-    "PathOptions",
-]
 
 _WHERE = ("mgmt", "metrics", "both", "off")
 

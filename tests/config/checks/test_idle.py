@@ -1,24 +1,10 @@
-"""Tests of L{trickster.config.checks.served}: keys, and where they stand."""
+"""Tests of L{trickster.config.checks.idle}, through files."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.doubles import (
-    PLUGINS,
-    CheckCase,
-    loaded,
-    origin_options,
-    problems_of,
-    reading,
-    with_backend,
-)
-from trickster.config.checks.served import laid_over
-from trickster.config.load import PluginOptions, Sources, load
-from trickster.config.options.paths import PathOptions
-from trickster.errors import BrokenPlugin, ConfigurationError, NotInstalled, UnknownPlugin
-from trickster.origins.promrange import PrometheusRange
-from trickster.routes import Route, Serve
+from tests.config.doubles import CheckCase, loaded, problems_of, with_backend
 
 RANGE = "/api/v1/query_range"
 NO_EFFECT = "cannot have an effect here: no answer of this backend is given to more than one client"
@@ -68,29 +54,6 @@ class RangeTests(SynchronousTestCase):
         for key in ("collapsed_forwarding: progressive", "progressive_collapsed_forwarding: true"):
             (line,) = remarked(key)
             self.assertTrue(line.startswith(key.split(":")[0] + " has no effect here"), line)
-
-
-class LaidOverTests(SynchronousTestCase):
-    """What an entry makes of a route."""
-
-    ROUTES = (Route("/kept", Serve.OBJECT, ttl=30.0, handler="kept", key_headers=(b"x-a",)),)
-
-    def test_ttl(self) -> None:
-        """A lifetime of its own, or none: then that of each answer counts."""
-        for said, ttl in ((None, 30.0), (5.0, 5.0), (0.0, None)):
-            self.assertEqual(laid_over(self.ROUTES, PathOptions(path="/kept", ttl=said)).ttl, ttl)
-
-    def test_foreign_handler(self) -> None:
-        """A way of an origin type that another one stands in for is to pass on."""
-        for path in ("/kept", "/other"):
-            route = laid_over(self.ROUTES, PathOptions(path=path, handler="influx_query"))
-            self.assertEqual((route.serve, route.path), (Serve.PROXY, path))
-
-    def test_key_headers(self) -> None:
-        """Those of the origin type stay, whatever an entry adds."""
-        route = laid_over(self.ROUTES, PathOptions(
-            path="/kept", cache_key_headers=("X-B", "x-a")))
-        self.assertEqual(route.key_headers, (b"x-a", b"x-b"))
 
 
 class UncachedTests(SynchronousTestCase):
@@ -158,89 +121,6 @@ class BackendTests(SynchronousTestCase):
     def test_switched_off(self) -> None:
         """Where caching is switched off, that is what is meant."""
         self.assertEqual(self.said("reverseproxycache", "proxy_only: true, max_ttl: 1h"), [])
-
-
-class PluginTests(SynchronousTestCase):
-    """Plugins that are broken, and such as are not there."""
-
-    def problem(self, plugins: PluginOptions, text: str) -> str:
-        """:return: the one problem of a file."""
-        error = self.assertRaises(
-            ConfigurationError, load, Sources("t.yaml"), plugins, reading(text))
-        self.assertEqual(len(error.problems), 1, error.problems)
-        return error.problems[0]
-
-    def test_broken_is_not_replaced(self) -> None:
-        """Something else stands in for what is not installed, never for what is broken."""
-        for wrong in (BrokenPlugin("it is broken"), UnknownPlugin("it is there twice")):
-            def options(interface: object, name: str, wrong: Exception = wrong) -> type:
-                if name in ("influxdb", "redis"):
-                    raise wrong
-                return origin_options("reverseproxy")
-
-            plugins = PluginOptions(options)
-            for text in (with_backend("").replace("prometheus", "influxdb"),
-                         with_backend("") + "caches: {c: {provider: redis}}"):
-                self.assertIn(f"provider: {wrong}", self.problem(plugins, text))
-
-    def test_not_installed(self) -> None:
-        """What Trickster 2.0 has and is not installed is stood in for, and named."""
-        def options(interface: object, name: str) -> type:
-            if name in ("influxdb", "redis"):
-                raise NotInstalled(name)
-            return origin_options("reverseproxy")
-
-        text = (with_backend("").replace("prometheus", "influxdb")
-                + "caches: {c: {provider: redis}}")
-        configuration = load(
-            Sources("t.yaml"), PluginOptions(options), reading(text))
-        self.assertEqual(configuration.caches["c"].store, "memory")
-        self.assertEqual(len(configuration.notices), 1)
-
-    def test_broken_routes(self) -> None:
-        """Routes are looked at whether the file has paths or not."""
-        def routes(provider: str, options: object) -> tuple[Route, ...]:
-            raise BrokenPlugin("no dialect")
-
-        plugins = PluginOptions(PLUGINS.options, routes)
-        self.assertIn("t.yaml:1:18: backends.one.provider: no dialect",
-                      self.problem(plugins, with_backend("")))
-
-    def test_broken_store(self) -> None:
-        """Stores are looked at whether the file has some or not."""
-        def check(interface: object, name: str, options: object) -> None:
-            raise BrokenPlugin(f"no store for {name}")
-
-        plugins = PluginOptions(PLUGINS.options, PLUGINS.routes, check)
-        self.assertIn("caches.default.provider: no store for default",
-                      self.problem(plugins, with_backend("")))
-
-    def test_no_dialect(self) -> None:
-        """A path can be served by range only where the origin type knows how."""
-        text = with_backend("paths: [{path: /a, handler: delta}]").replace(
-            "prometheus", "reverseproxycache")
-        (problem,) = problems_of(text)
-        self.assertIn("paths[0].handler: reverseproxycache has no range queries", problem)
-
-    def test_delta(self) -> None:
-        """Where it does, the general name is that way."""
-        routes = PLUGINS.routes("prometheus", None)
-        route = laid_over(routes, PathOptions(path="/a", handler="delta"))
-        self.assertEqual((route.path, route.serve, route.handler),
-                         ("/a", Serve.DELTA, "query_range"))
-
-    def test_several_dialects(self) -> None:
-        """Where paths differ in dialect, the general name is that of a path that has one."""
-        flux = Route("/flux", Serve.DELTA, handler="flux", dialect=PrometheusRange())
-        sql = Route("/sql", Serve.DELTA, handler="sql", dialect=PrometheusRange())
-        for path, handler in (("/sql", "delta"), ("/sql", "sql"), ("/a", "sql")):
-            route = laid_over((flux, sql), PathOptions(path=path, handler=handler))
-            self.assertEqual((route.path, route.handler), (path, "sql"))
-            self.assertIs(route.dialect, sql.dialect)
-        plugins = PluginOptions(PLUGINS.options,
-                                lambda name, options: (flux, sql))
-        self.assertIn("expected the handler of one of them: flux, sql", self.problem(
-            plugins, with_backend("paths: [{path: /a, handler: delta}]")))
 
 
 class IdentityTests(CheckCase):
