@@ -13,7 +13,7 @@ from tests.objects.objectworld import stored_response
 from trickster.http.freshness import FreshnessRules, policy_of
 from trickster.http.partial_content import Part
 from trickster.messages import Headers
-from trickster.objects.codec import Unreadable, Variants, from_octets, to_octets
+from trickster.objects.codec import Unreadable, Variants, from_parts, to_parts
 from trickster.objects.stored_response import StoredResponse
 
 RULES = FreshnessRules()
@@ -45,30 +45,37 @@ class WireTests(SynchronousTestCase):
                        phrase=phrase.encode("latin-1"),
                        length=99 if is_known else None,
                        policy=policy_of(200, headers, 10.0**9, RULES))
-        self.assertEqual(plain(from_octets(to_octets(entry), RULES)), plain(entry))
+        self.assertEqual(plain(from_parts(to_parts(entry), RULES)), plain(entry))
 
     def test_variants(self) -> None:
         """The entry that says where variants are is read as it was written."""
         entry = Variants("1f", ((b"a", b"b"), ()))
-        self.assertEqual(from_octets(to_octets(entry), RULES), entry)
+        self.assertEqual(from_parts(to_parts(entry), RULES), entry)
 
-    def test_damaged(self) -> None:
-        """Any octet changed, and any end cut off, is noticed."""
-        octets = to_octets(stored_response())
-        for at in range(len(octets)):
-            changed = octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1:]
-            for bad in (changed, octets[:at]):
-                with self.assertRaises(Unreadable):
-                    from_octets(bad, RULES)
+    def test_body_apart(self) -> None:
+        """What a validation changes leaves the part that the body is in as it is."""
+        entry = stored_response()
+        validated = evolve(entry, received=entry.received + 100,
+                           headers=Headers(((b"ETag", b'"new"'),)))
+        self.assertEqual(to_parts(entry)[1:], to_parts(validated)[1:])
+        self.assertNotEqual(to_parts(entry)[0], to_parts(validated)[0])
+
+    def test_missing(self) -> None:
+        """Parts that are too few, too many, or cut are noticed."""
+        head, body = to_parts(stored_response())
+        for bad in ([], [head], [body], [head, body, b""], [head, body[:-1]], [head[:-1], body],
+                    [head, body + b"x"]):
+            with self.assertRaises(Unreadable):
+                from_parts(bad, RULES)
 
     @settings(max_examples=200, deadline=None)
-    @given(st.binary(max_size=60))
-    def test_rubbish(self, octets: bytes) -> None:
+    @given(st.lists(st.binary(max_size=60), max_size=3))
+    def test_rubbish(self, parts: list[bytes]) -> None:
         """Rubbish is refused, and nothing else happens."""
         with self.assertRaises(Unreadable):
-            from_octets(octets, RULES)
+            from_parts(parts, RULES)
         with self.assertRaises(Unreadable):
-            from_octets(b"TROBJ\x01" + octets, RULES)
+            from_parts([b"TROBJ\x02" + b"".join(parts), b""], RULES)
 
     def test_forged(self) -> None:
         """What would make an answer of another form is refused, with any checksum."""
@@ -84,10 +91,10 @@ class WireTests(SynchronousTestCase):
         ]
         for entry in bad:
             with self.assertRaises(Unreadable):
-                from_octets(to_octets(entry), RULES)
+                from_parts(to_parts(entry), RULES)
 
     def test_policy_is_made_anew(self) -> None:
         """An operator's new rules count for what is stored already."""
-        entry = from_octets(to_octets(stored_response()), FreshnessRules(max_ttl=5.0))
+        entry = from_parts(to_parts(stored_response()), FreshnessRules(max_ttl=5.0))
         assert isinstance(entry, StoredResponse)
         self.assertEqual(entry.policy.lifetime, 5.0)

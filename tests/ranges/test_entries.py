@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,7 +15,7 @@ from trickster.ranges.entries import Entries, RangeFormat
 from trickster.ranges.entry import Entry
 from trickster.stores.memory import MemoryStore
 from trickster.stores.sealed import seal
-from trickster.testing.doubles import DictStore, PausedStore, at_once
+from trickster.testing.doubles import DictStore, PausedStore, SharedStore, at_once
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.wire import Codec
@@ -35,7 +36,7 @@ def _one_more(entry: Entry | None) -> Entry:
 
 def _sealed(entry: Entry | None) -> bytes:
     assert entry is not None
-    return seal(RangeFormat(Codec()).octets(entry)).value(())
+    return seal(RangeFormat(Codec()).parts(entry)).placed((), 0.0, 1.0).encoded()
 
 
 class KeptTests(SynchronousTestCase):
@@ -109,6 +110,42 @@ class KeptTests(SynchronousTestCase):
         """The fields count for the store as well as the samples."""
         entry = _entry(1, 2)
         self.assertGreater(entry.nbytes, entry.dataset.nbytes + 12)
+
+
+@define(eq=False)
+class NotingStore(SharedStore):
+    """Notes how many octets are put."""
+
+    octets: list[int] = field(factory=list)
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        self.octets.append(len(value))
+        await super().put(key, value, ttl)
+
+
+class RefreshTests(SynchronousTestCase):
+    """Entries in a store of octets that are refreshed again and again."""
+
+    def entry(self, first: int, last: int) -> Entry:
+        """:return: an entry of 50 series, a row of 20 octets each at every instant."""
+        rows = [(t, b"%020d" % t) for t in range(first, last + 1)]
+        extents = Extents.of(1, [(first, last)])
+        return Entry(Dataset.from_rows(extents, {b"%d" % n: rows for n in range(50)}), HEADERS)
+
+    def test_what_is_new(self) -> None:
+        """A refresh by one timestamp writes about what is new, and not the entry."""
+        store = NotingStore(Clock())
+        entries = entries_in(store, Codec(), 60.0)
+        at_once(entries.change("a", lambda _: self.entry(1, 3000)))
+        whole = sum(store.octets)
+        for last in range(3001, 3065):
+            newer = self.entry(last, last)
+            at_once(entries.change("a", lambda entry, newer=newer: Entry(
+                entry.dataset.merged(newer.dataset), HEADERS)))
+        refreshes = sum(store.octets) - whole
+        self.assertLess(refreshes, 64 * whole // 50)
+        self.assertEqual(at_once(entries_in(store, Codec(), 60.0).get("a")).dataset.extents.count(),
+                         3064)
 
 
 class SlowTests(SynchronousTestCase):

@@ -6,57 +6,96 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.stores.sealed import CHUNK, chunk_key, joined, seal, stamp_of, unsealed
+from trickster.stores.sealed import (
+    CHUNK,
+    INLINE,
+    MOST_CHUNKS,
+    Chunk,
+    Value,
+    chunk_key,
+    seal,
+    stamp_of,
+    unsealed,
+)
 
 LARGE = b"".join(bytes([number]) * CHUNK for number in range(3)) + b"rest"
+
+
+def _value(octets: bytes) -> bytes:
+    return seal([octets]).placed((), 100.0, 60.0).encoded()
 
 
 class SealedTests(SynchronousTestCase):
     """What is put is had back; nothing else is."""
 
     def test_small(self) -> None:
-        """A small entry is in the value itself."""
-        sealed = seal(b"octets")
-        value = unsealed(sealed.value(()))
-        self.assertEqual((value.inline, value.chunks), (b"octets", ()))
+        """A small entry is in the value itself, however many parts it has."""
+        value = unsealed(seal([b"head", b"", b"octets"]).placed((), 100.0, 60.0).encoded())
+        self.assertEqual((value.parts, value.chunks), ((b"head", b"", b"octets"), ()))
+        self.assertEqual(value.joined([]), [b"head", b"", b"octets"])
 
     def test_large(self) -> None:
         """A large one is in chunks, none of them larger than may be."""
-        sealed = seal(LARGE)
-        chunks = sealed.placed((), 100.0, 60.0)
-        value = unsealed(sealed.value(chunks))
-        self.assertEqual((value.inline, value.chunks), (b"", chunks))
-        self.assertEqual([len(piece) for piece in sealed.pieces], [CHUNK, CHUNK, CHUNK, 4])
-        self.assertEqual(joined([bytes(piece) for piece in sealed.pieces], chunks), LARGE)
+        sealed = seal([LARGE])
+        placed = sealed.placed((), 100.0, 60.0)
+        value = unsealed(placed.encoded())
+        self.assertEqual(value, placed)
+        self.assertEqual([len(piece) for piece in sealed.pieces()], [CHUNK, CHUNK, CHUNK, 4])
+        self.assertEqual(value.joined(map(bytes, sealed.pieces())), [LARGE])
+
+    def test_parts(self) -> None:
+        """Of a large one, a small first part is in the value, and each other is in chunks."""
+        parts = [b"head", b"one", LARGE, b"", b"two"]
+        sealed = seal(parts)
+        value = unsealed(sealed.placed((), 100.0, 60.0).encoded())
+        self.assertEqual(value.parts[0], b"head")
+        self.assertEqual([len(part) for part in value.parts[1:]], [1, 4, 0, 1])
+        self.assertEqual(value.joined(map(bytes, sealed.pieces())), parts)
+
+    def test_large_head(self) -> None:
+        """So is the first, where it is large."""
+        sealed = seal([b"h" * (INLINE + 1), b"one"])
+        value = sealed.placed((), 100.0, 60.0)
+        self.assertEqual([chunk.length for chunk in value.chunks], [INLINE + 1, 3])
+        self.assertLess(len(value.encoded()), 1000)
 
     def test_chunks_missing(self) -> None:
         """Where a chunk is missing, cut, or another one's, there is no entry."""
-        sealed = seal(LARGE)
-        chunks = sealed.placed((), 100.0, 60.0)
-        pieces: list[bytes | None] = [bytes(piece) for piece in sealed.pieces]
+        sealed = seal([LARGE])
+        value = sealed.placed((), 100.0, 60.0)
+        pieces: list[bytes | None] = [bytes(piece) for piece in sealed.pieces()]
         for wrong in (None, b"", LARGE[:CHUNK - 1], pieces[1]):
-            self.assertIsNone(joined([wrong, *pieces[1:]], chunks))
+            self.assertIsNone(value.joined([wrong, *pieces[1:]]))
+        self.assertIsNone(value.joined(pieces[:-1]))
+
+    def test_too_many_chunks(self) -> None:
+        """A value that claims more chunks than are ever put is none."""
+        chunk = Chunk(bytes(16), CHUNK, 1e9)
+        self.assertEqual(len(unsealed(Value(((chunk,) * MOST_CHUNKS,)).encoded()).chunks),
+                         MOST_CHUNKS)
+        for parts in (((chunk,) * (MOST_CHUNKS + 1),), ((chunk,) * MOST_CHUNKS, (chunk,))):
+            self.assertRaises(ValueError, unsealed, Value(parts).encoded())
 
     def test_keys_of_chunks(self) -> None:
         """The key of a chunk begins as that of its entry, and tells its content."""
-        chunks = seal(LARGE).placed((), 100.0, 60.0)
+        chunks = seal([LARGE]).placed((), 100.0, 60.0).chunks
         keys = {chunk_key("backend.key", chunk) for chunk in chunks}
         self.assertEqual(len(keys), 4)
         self.assertTrue(all(key.startswith("backend.key~") for key in keys))
 
     def test_held(self) -> None:
         """A chunk that is held is used again, if it is kept for as long as the entry."""
-        before = seal(LARGE).placed((), 100.0, 60.0)
-        after = seal(LARGE + b"more").placed(before, 150.0, 60.0)
+        before = seal([LARGE]).placed((), 100.0, 60.0).chunks
+        after = seal([LARGE + b"more"]).placed(before, 150.0, 60.0).chunks
         self.assertEqual(after[:3], before[:3])
         self.assertNotEqual(after[3], before[3])
-        late = seal(LARGE).placed(before, 170.0, 60.0)
+        late = seal([LARGE]).placed(before, 170.0, 60.0).chunks
         self.assertTrue(all(chunk.until >= 170.0 + 60.0 for chunk in late))
         self.assertEqual([chunk.digest for chunk in late], [chunk.digest for chunk in before])
 
     def test_stamp(self) -> None:
         """Another content has another stamp, and the same has the same."""
-        values = [seal(octets).value(()) for octets in (b"a", b"b", b"a")]
+        values = [_value(octets) for octets in (b"a", b"b", b"a")]
         first, second, again = map(stamp_of, values)
         self.assertNotEqual(first, second)
         self.assertEqual(first, again)
@@ -64,12 +103,12 @@ class SealedTests(SynchronousTestCase):
     @given(st.binary(max_size=300), st.data())
     def test_damaged(self, octets: bytes, data: st.DataObject) -> None:
         """A value that is cut, extended or changed in any octet is none."""
-        value = seal(octets).value(())
+        value = _value(octets)
         at = data.draw(st.integers(0, len(value) - 1))
         changed = value[:at] + bytes([value[at] ^ data.draw(st.integers(1, 255))]) + value[at + 1:]
         for wrong in (value[:at], value + b"x", changed):
             self.assertRaises(ValueError, unsealed, wrong)
-        self.assertEqual(unsealed(value).inline, octets)
+        self.assertEqual(unsealed(value).parts, (octets,))
 
     @given(st.one_of(st.none(), st.binary(max_size=100)))
     def test_foreign(self, octets: bytes | None) -> None:

@@ -44,13 +44,13 @@ class WordsFormat:
     read: int = 0
     made: int = 0
 
-    def octets(self, entry: Words) -> bytes:
+    def parts(self, entry: Words) -> Sequence[bytes]:
         self.made += 1
-        return b"words:" + entry.text
+        return [b"words:", entry.text]
 
-    def entry(self, octets: bytes) -> Words | None:
+    def entry(self, parts: Sequence[bytes]) -> Words | None:
         self.read += 1
-        return Words(octets[6:]) if octets[:6] == b"words:" else None
+        return Words(parts[1]) if parts[0] == b"words:" else None
 
     def size(self, entry: Words) -> int:
         return len(entry.text)

@@ -227,6 +227,24 @@ class IndexedRowsTests(Holding):
         self.assertIs(run.compacted(), run)
 
 
+class SplitTests(Holding):
+    """Runs of any kind, split at an instant."""
+
+    @given(st.sampled_from(list(FORMATS)).flatmap(
+        lambda rows: st.tuples(st.just(rows), models(rows).filter(lambda model: len(model) > 1))),
+        st.booleans(), st.data())
+    def test_split(self, made: tuple[RowFormat, Model], is_text: bool, data: st.DataObject) -> None:
+        """The rows before an instant are one run, all others the other."""
+        rows, model = made
+        separator = rows.separator if is_text else b"\n"
+        run: Rows = text_rows(model, rows) if is_text else IndexedRows.of(model, separator)
+        instant = data.draw(st.one_of(st.sampled_from([t for t, _ in model[1:]]),
+                                      st.integers(model[0][0] + 1, model[-1][0])))
+        before, others = run.split(instant)
+        self.assert_holds(before, [one for one in model if one[0] < instant], separator)
+        self.assert_holds(others, [one for one in model if one[0] >= instant], separator)
+
+
 class AppendedTests(Holding):
     """Runs put behind each other."""
 

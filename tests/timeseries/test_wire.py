@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from itertools import cycle, groupby, pairwise
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -13,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.timeseries.dataset import Dataset, Runs
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.row_format import RowFormat
-from trickster.timeseries.rows import IndexedRows, TextRows
+from trickster.timeseries.rows import IndexedRows, Rows, TextRows
 from trickster.timeseries.wire import Codec
 
 MS = 1_000_000
@@ -36,24 +39,43 @@ def indexed_run(ticks: list[int], separator: bytes = b"\n") -> IndexedRows:
     return IndexedRows.of([(t * STEP, bytes([t % 256])) for t in ticks], separator)
 
 
-runs = st.lists(st.integers(0, 50), unique=True, min_size=1, max_size=5).map(sorted).flatmap(
-    lambda ticks: st.sampled_from([text_run(ticks), line_run(ticks), indexed_run(ticks)]))
+def cut(ticks: list[int], borders: list[int]) -> list[list[int]]:
+    """:return: the ticks again, in as many lists as there are borders among them, and one."""
+    edges = [-1000, *sorted(borders), 1000]
+    parts = [[t for t in ticks if low <= t < high] for low, high in pairwise(edges)]
+    return [part for part in parts if part]
+
+
+def runs_of(ticks: list[int], borders: list[int], forms: list[Any]) -> Runs:
+    """:return: runs in time order, in any forms."""
+    parts = cut(sorted(ticks), borders)
+    return tuple(form(part) for part, form in zip(parts, cycle(forms), strict=False))
+
+
+runs = st.builds(
+    runs_of, st.lists(st.integers(0, 50), unique=True, min_size=1, max_size=9),
+    st.lists(st.integers(0, 50), max_size=3),
+    st.lists(st.sampled_from([text_run, line_run, indexed_run]), min_size=1, max_size=3))
 datasets = st.builds(
     lambda spans, series, kind: Dataset(Extents.of(STEP, spans), series, kind=kind),
     st.lists(st.tuples(*[st.integers(-99, 99).map(lambda t: t * STEP)] * 2), max_size=4),
-    st.dictionaries(st.binary(max_size=9), st.lists(runs, min_size=1, max_size=3).map(tuple),
-                    max_size=4),
+    st.dictionaries(st.binary(max_size=9), runs, max_size=4),
     st.sampled_from([None, "matrix"]))
 pairs = st.lists(st.tuples(st.binary(max_size=9), st.binary(max_size=9)), max_size=3).map(tuple)
 
 
-def contents(series: dict[bytes, Runs]) -> list[Any]:
-    return [(name, [(type(run), run.separator, list(run.rows()), bytes(run.encoded()))
-                    for run in runs])
+def contents(series: Mapping[bytes, Runs]) -> list[Any]:
+    """:return: series and rows by form; runs of one form are equal to one of that form."""
+    return [(name, [(form, [row for run in alike for row in run.rows()])
+                    for form, alike in groupby(runs, form_of)])
             for name, runs in series.items()]
 
 
-EXAMPLE = Codec().to_octets(
+def form_of(run: Rows) -> Any:
+    return run.format if isinstance(run, TextRows) else run.separator
+
+
+EXAMPLE = Codec().to_parts(
     Dataset(Extents(STEP, (Extent(0, 9 * STEP),)),
             {b"a": (text_run([1, 2]), indexed_run([3])), b"b": (text_run([5]),)}, kind="matrix"),
     ((b"Content-Type", b"text/plain"),), 17)
@@ -66,66 +88,122 @@ class CodecTests(SynchronousTestCase):
     def test_there_and_back(self, dataset: Dataset, headers: tuple[tuple[bytes, bytes], ...],
                             span: int) -> None:
         """What was written is read: coverage, kind, series in order, rows, and what is beside."""
-        read = Codec(bytes.lower).from_octets(Codec().to_octets(dataset, headers, span))
+        read = Codec(bytes.lower).from_parts(Codec().to_parts(dataset, headers, span))
         assert read is not None
         found, *beside = read
         self.assertEqual(beside, [headers, span])
         self.assertEqual((found.extents, found.kind, found.collation),
                          (dataset.extents, dataset.kind, bytes.lower))
-        self.assertEqual(contents(dict(found.series)), contents(dict(dataset.series)))
+        self.assertEqual(contents(found.series), contents(dataset.series))
 
     def test_part(self) -> None:
         """Of a run that was cut, only what is left is written."""
         whole = text_run(list(range(1000)))
         part = whole.cropped(STEP, 2 * STEP)
         assert part is not None
-        octets = Codec().to_octets(Dataset(Extents(STEP), {b"a": (part,)}))
-        self.assertLess(len(octets), 100)
+        parts = Codec().to_parts(Dataset(Extents(STEP), {b"a": (part,)}))
+        self.assertLess(sum(map(len, parts)), 150)
 
     def test_damaged(self) -> None:
-        """Any octet that changed makes it unreadable, not wrong."""
-        for i in range(len(EXAMPLE)):
-            for change in (1, 0x80, 0xFF):
-                damaged = EXAMPLE[:i] + bytes([EXAMPLE[i] ^ change]) + EXAMPLE[i + 1:]
-                self.assertIsNone(Codec().from_octets(damaged))
+        """Whatever is read, or not, of parts that changed, nothing is raised."""
+        for index, part in enumerate(EXAMPLE):
+            for i in range(len(part)):
+                for change in (1, 0x80, 0xFF):
+                    damaged = part[:i] + bytes([part[i] ^ change]) + part[i + 1:]
+                    Codec().from_parts([*EXAMPLE[:index], damaged, *EXAMPLE[index + 1:]])
 
-    def test_cut_or_longer(self) -> None:
-        """Any octet too few, or too many, makes it unreadable, not wrong."""
-        for i in range(len(EXAMPLE)):
-            self.assertIsNone(Codec().from_octets(EXAMPLE[:i]))
-        self.assertIsNone(Codec().from_octets(EXAMPLE + b"\0"))
+    def test_missing(self) -> None:
+        """Where a part is missing that others need, nothing is read."""
+        self.assertIsNotNone(Codec().from_parts(EXAMPLE))
+        for few in ([], EXAMPLE[1:], EXAMPLE[:1], EXAMPLE[:2], [EXAMPLE[0], *EXAMPLE[2:]]):
+            self.assertIsNone(Codec().from_parts(few))
+
+    def test_other_version(self) -> None:
+        """Parts of another version are not read."""
+        self.assertIsNone(Codec().from_parts([EXAMPLE[0].replace(b"TkD3", b"TkD9"), *EXAMPLE[1:]]))
 
     @settings(max_examples=200)
-    @given(st.binary(max_size=200))
-    def test_garbage(self, octets: bytes) -> None:
-        """Octets of another writer are nothing that we know, even with our marks on them."""
-        self.assertIsNone(Codec().from_octets(octets))
-        self.assertIsNone(Codec().from_octets(signed(octets)))
+    @given(st.lists(st.binary(max_size=200), max_size=3))
+    def test_garbage(self, parts: list[bytes]) -> None:
+        """Octets of another writer are nothing that we know, even behind a head of ours."""
+        self.assertIsNone(Codec().from_parts(parts))
+        self.assertIsNone(Codec().from_parts([EXAMPLE[0], *parts]))
 
     def test_impossible(self) -> None:
         """What is written in the right form but cannot be is not read either."""
         text, indexed = ["t", 0, b'[1,"1"]'], ["i", b",", [[1, b"x"]]]
-        self.assertIsNotNone(Codec().from_octets(stored(runs=[text, indexed])))
+        self.assertIsNotNone(Codec().from_parts(stored(runs=[text, indexed])))
         for impossible in (
                 stored(step=0), stored(step=-1), stored(step="1"), stored(spans=[[0]]),
                 stored(runs=[]), stored(runs=[["t", 0, b""]]),
                 stored(runs=[["t", 1, b'[1,"1"]']]), stored(runs=[["t", -1, b'[1,"1"]']]),
-                stored(runs=[["t", 0, b'["1"]']]),
+                stored(runs=[["t", 0, b'["1"]']]), stored(groups=-1), stored(groups=9),
                 stored(runs=[["i", b",", []]]), stored(runs=[["i", b",", [[1 << 63, b"x"]]]]),
                 stored(runs=[["i", b",", [[2, b"x"], [1, b"x"]]]]), stored(runs=[["z", 1, b""]]),
+                stored(identity=b"other"),
                 *(stored(format=wrong) for wrong in (
                     [], [b"", b",", b"[", b"]", b"", 0, 1], [b",", b"", b"[", b"]", b"", 0, 1],
                     [b",", b",", b"[", b"]", b"", -1, 1], [b",", b",", b"[", b"]", b"", 0, 0]))):
             with self.subTest(octets=impossible):
-                self.assertIsNone(Codec().from_octets(impossible))
+                self.assertIsNone(Codec().from_parts(impossible))
+
+
+class RefreshTests(SynchronousTestCase):
+    """Datasets that grow."""
+
+    def dataset(self, first: int, last: int, names: Iterable[int] = range(40)) -> Dataset:
+        """:return: rows of so many series from one tick to another, 20 octets each."""
+        return Dataset(Extents.of(STEP, [(first * STEP, last * STEP)]), {
+            b"%d" % name: (TextRows.of(b",".join(
+                b'[%d,"%08d"]' % (t, t * name % 9973) for t in range(first, last + 1)), ARRAYS),)
+            for name in names})
+
+    def new(self, before: Dataset, after: Dataset) -> list[int]:
+        """:return: how long those parts are, but for the head, that were not there before."""
+        known = set(Codec().to_parts(before))
+        return [len(part) for part in Codec().to_parts(after)[1:] if part not in known]
+
+    def test_by_a_step(self) -> None:
+        """While it grows, each refresh writes little, and few write more."""
+        written, dataset = [], self.dataset(5000, 9000)
+        size = dataset.nbytes
+        for last in range(9001, 9101):
+            more = dataset.merged(self.dataset(last, last))
+            written.append(sum(self.new(dataset, more)))
+            dataset = more
+        self.assertLess(median(written), size // 50)
+        self.assertLess(sum(written) // len(written), size // 50)
+
+    def test_sliding(self) -> None:
+        """Where the oldest rows go at the same time, their window is written anew, no other."""
+        before, after = self.dataset(5000, 9000), self.dataset(5003, 9000)
+        self.assertEqual(len(self.new(before, after)), 1)
+
+    def test_series_that_come_and_go(self) -> None:
+        """Another series changes windows that it has rows in, and its group of identities."""
+        many = range(3000)
+        before = self.dataset(8000, 8100, many)
+        gone = before.merged(self.dataset(8101, 8101, (n for n in many if n != 1500)))
+        self.assertLess(sum(self.new(before, gone)), before.nbytes // 20)
+
+    def test_hole_filled(self) -> None:
+        """Rows that come between others change the windows around them, and no other."""
+        whole = self.dataset(5000, 9000)
+        holed = whole.restricted(whole.extents - self.dataset(6000, 6100, [1]).extents)
+        self.assertEqual(len(self.new(holed, holed.merged(self.dataset(6000, 6100)))), 1)
+
+    def test_any_reach(self) -> None:
+        """Few rows over a long time are few parts."""
+        rows = [(t * STEP, b"x") for t in (0, 1 << 20, 1 << 33)]
+        sparse = Dataset(Extents.of(STEP, [(t, t) for t, _ in rows]),
+                         {b"a": (IndexedRows.of(rows),)})
+        self.assertLess(len(Codec().to_parts(sparse)), 6)
 
 
 def stored(step: int = STEP, spans: Any = ((0, STEP),), runs: Any = (["i", b",", [[1, b"x"]]],),
-           format: Any = (b",", b",", b"[", b"]", b"", 0, 1)) -> bytes:
+           format: Any = (b",", b",", b"[", b"]", b"", 0, 1), groups: int = 1,
+           identity: bytes = b"a") -> list[bytes]:
     """:return: octets in our form, with anything in it."""
-    form = [step, spans, "matrix", [[b"a", runs]], [], 0, [format]]
-    return signed(msgspec.msgpack.encode(form))
-
-
-def signed(octets: bytes) -> bytes:
-    return EXAMPLE[:4] + zlib.crc32(octets).to_bytes(4, "big") + octets
+    head = [b"TkD3", step, spans, "matrix", [], 0, [format], groups]
+    window = [[blake2b(b"a", digest_size=16).digest(), runs]]
+    return [msgspec.msgpack.encode(part) for part in (head, [identity], window)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import struct
-import zlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -18,8 +17,7 @@ from trickster.messages import Headers
 from trickster.objects.stored_response import StoredResponse
 
 # Change the number with the form: entries of another version are misses.
-_MAGIC = b"TROBJ\x02"
-_HEAD = struct.Struct(">6sII")
+_MAGIC = b"TROBJ\x03"
 _VARIANTS_SIZE = 1024
 _UNSAFE = re.compile(r"[\r\n\0]")
 
@@ -55,14 +53,17 @@ class ResponseFormat:
     rules: FreshnessRules
     kinds: tuple[type, ...] = (StoredResponse, Variants)
 
-    def octets(self, entry: Entry) -> bytes:
-        """:return: the octets from which L{entry} makes an equal entry."""
-        return to_octets(entry)
+    def parts(self, entry: Entry) -> list[bytes]:
+        """
+        :return: the octets from which L{entry} makes an equal entry.  The body is a part of
+            its own, which a validation leaves as it is.
+        """
+        return to_parts(entry)
 
-    def entry(self, octets: bytes) -> Entry | None:
-        """:return: the entry; None where the octets are not what L{octets} makes."""
+    def entry(self, parts: Sequence[bytes]) -> Entry | None:
+        """:return: the entry; None where the octets are not what L{parts} makes."""
         try:
-            return from_octets(octets, self.rules)
+            return from_parts(parts, self.rules)
         except Unreadable:
             return None
 
@@ -71,8 +72,11 @@ class ResponseFormat:
         return entry.nbytes if isinstance(entry, StoredResponse) else _VARIANTS_SIZE
 
 
-def to_octets(entry: Entry) -> bytes:
-    """:return: the octets from which L{from_octets} makes an equal entry."""
+def to_parts(entry: Entry) -> list[bytes]:
+    """
+    :return: head and body, of which L{from_parts} makes an equal entry.  Nothing in them tells
+        that they are whole: the seal of the store does (L{trickster.stores.sealed}).
+    """
     if isinstance(entry, Variants):
         fields = [[_text(name) for name in names] for names in entry.fields]
         return _packed({"generation": entry.generation, "fields": fields}, ())
@@ -86,38 +90,34 @@ def to_octets(entry: Entry) -> bytes:
         "initial_age": entry.initial_age,
         "received": entry.received,
     }
-    return _packed(meta, tuple(b for part in entry.parts for b in part.buffers))
+    return _packed(meta, (b for part in entry.parts for b in part.buffers))
 
 
-def from_octets(octets: bytes, rules: FreshnessRules) -> Entry:
+def from_parts(parts: Sequence[bytes], rules: FreshnessRules) -> Entry:
     """
+    :param parts: as L{to_parts} gives them.
     :param rules: the policy of a stored response is made anew from its fields and these.
-    :raises Unreadable: they are cut short, of another version, damaged or forged.
+    :raises Unreadable: they are of another version or form.
     """
     try:
-        meta, body = _unpacked(octets)
+        meta, body = _unpacked(parts)
         if "generation" in meta:
             return _variants(meta)
         return _stored_response(meta, body, rules)
-    except (KeyError, TypeError, ValueError, struct.error, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise Unreadable(str(error)) from error
 
 
-def _packed(meta: dict[str, Any], body: tuple[bytes, ...]) -> bytes:
+def _packed(meta: dict[str, Any], body: Iterable[bytes]) -> list[bytes]:
     described = json.dumps(meta, separators=(",", ":")).encode("ascii")
-    check = zlib.crc32(described)
-    for buffer in body:
-        check = zlib.crc32(buffer, check)
-    return b"".join((_HEAD.pack(_MAGIC, check, len(described)), described, *body))
+    return [_MAGIC + described, b"".join(body)]
 
 
-def _unpacked(octets: bytes) -> tuple[dict[str, Any], memoryview]:
-    magic, check, size = _HEAD.unpack_from(octets)
-    content = memoryview(octets)[_HEAD.size:]
-    if magic != _MAGIC or zlib.crc32(content) != check or size > len(content):
-        raise ValueError("not an entry, or a damaged one")
-    meta = json.loads(bytes(content[:size]))
-    return dict(meta), content[size:]
+def _unpacked(parts: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
+    described, body = parts
+    if not described.startswith(_MAGIC):
+        raise ValueError("not an entry of this version")
+    return dict(json.loads(described[len(_MAGIC):])), body
 
 
 def _variants(meta: dict[str, Any]) -> Variants:
@@ -127,7 +127,7 @@ def _variants(meta: dict[str, Any]) -> Variants:
     return Variants(generation, tuple(tuple(_selector(n) for n in names) for names in fields))
 
 
-def _stored_response(meta: dict[str, Any], body: memoryview, rules: FreshnessRules
+def _stored_response(meta: dict[str, Any], body: bytes, rules: FreshnessRules
                      ) -> StoredResponse:
     headers = Headers(tuple((_name(n), _octets(v)) for n, v in meta["headers"]))
     status, received = int(meta["status"]), float(meta["received"])
@@ -151,13 +151,13 @@ def _selecting(pairs: list[list[Any]]) -> Selecting:
     return tuple((_selector(n), None if v is None else _octets(v)) for n, v in pairs)
 
 
-def _parts(extents: list[list[int]], body: memoryview) -> tuple[Part, ...]:
+def _parts(extents: list[list[int]], body: bytes) -> tuple[Part, ...]:
     parts = []
     at, after = 0, 0
     for start, length in extents:
         if start < after or length < 1 or at + length > len(body):
             raise ValueError("parts out of order")
-        parts.append(Part(start, (bytes(body[at:at + length]),)))
+        parts.append(Part(start, (body[at:at + length],)))
         at, after = at + length, start + length
     if at != len(body):
         raise ValueError("octets left over")

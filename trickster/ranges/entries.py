@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from attrs import define, frozen
@@ -29,13 +29,13 @@ class RangeFormat:
     codec: Codec
     kinds: tuple[type, ...] = (Entry,)
 
-    def octets(self, entry: Entry) -> bytes:
+    def parts(self, entry: Entry) -> list[bytes]:
         """:return: the octets of which L{entry} makes an equal entry."""
-        return self.codec.to_octets(entry.dataset, entry.headers.pairs, entry.span)
+        return self.codec.to_parts(entry.dataset, entry.headers.pairs, entry.span)
 
-    def entry(self, octets: bytes) -> Entry | None:
-        """:return: the entry; None where the octets are not what L{octets} makes."""
-        read = self.codec.from_octets(octets)
+    def entry(self, parts: Sequence[bytes]) -> Entry | None:
+        """:return: the entry; None where the octets are not what L{parts} makes."""
+        read = self.codec.from_parts(parts)
         if read is None:
             return None
         dataset, headers, span = read

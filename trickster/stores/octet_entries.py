@@ -17,9 +17,10 @@ from trickster.stores.sealed import (
     LONGER,
     MOST_CHUNKS,
     Chunk,
+    Octets,
     Sealed,
+    Value,
     chunk_key,
-    joined,
     seal,
     unsealed,
 )
@@ -40,11 +41,14 @@ class EntryFormat(Protocol[E]):
     def kinds(self) -> tuple[type, ...]:
         """The classes of entries; anything else in a store is none."""
 
-    def octets(self, entry: E) -> bytes:
-        """The octets of which L{entry} makes an equal entry."""
+    def parts(self, entry: E) -> Sequence[Octets]:
+        """
+        The octets of which L{entry} makes an equal entry.  A part is written again only where
+        it has changed, so what changes at each refresh, and little else, is the first of them.
+        """
 
-    def entry(self, octets: bytes) -> E | None:
-        """The entry; None where the octets are not exactly what L{octets} makes."""
+    def entry(self, parts: Sequence[bytes]) -> E | None:
+        """The entry; None where the octets are not exactly what L{parts} makes."""
 
     def size(self, entry: E) -> int:
         """About how many octets of memory an entry takes."""
@@ -87,15 +91,15 @@ class _Placed:
     """
 
     sealed: Sealed
-    chunks: tuple[Chunk, ...]
+    value: Value
     held: tuple[Chunk, ...] = ()
     octets: bytes = field(init=False, default=Factory(
-        lambda self: self.sealed.value(self.chunks), takes_self=True))
+        lambda self: self.value.encoded(), takes_self=True))
 
     def new(self) -> Iterator[tuple[Chunk, bytes]]:
         """:return: the chunks that are to be put, and their octets."""
         held = frozenset(self.held)
-        for chunk, octets in zip(self.chunks, self.sealed.pieces, strict=True):
+        for chunk, octets in zip(self.value.chunks, self.sealed.pieces(), strict=True):
             if chunk not in held:
                 yield chunk, bytes(octets)
 
@@ -105,7 +109,7 @@ class OctetEntries(Generic[E]):
     """
     Reads and writes the entries of one cache in a store that keeps octets.
 
-    What is written is sealed by a digest.  A large entry is cut into chunks, each under a key of
+    What is written is sealed by a digest.  A large entry is in chunks, each under a key of
     its own, so that a change writes what is new, and no value is larger than a mebibyte.  What
     was read or written last is also kept decoded, for as long as the store's octets are still
     the same: so a hit decodes a version of an entry once.
@@ -144,7 +148,7 @@ class OctetEntries(Generic[E]):
             # Of another version, or damaged: nothing that could be given, but something that a
             # change would replace.
             return Read(octets)
-        entry = await self._decoded(key, value.inline, value.chunks)
+        entry = await self._decoded(key, value)
         if entry is not None:
             self._near.put(self, key, octets, entry, value.chunks,
                            self._format.size(entry))
@@ -159,9 +163,10 @@ class OctetEntries(Generic[E]):
         held = self._near.chunks(self, key) or ()
         sealed = await self._sealed(entry)
         # Whether what was held still is, was not looked at.
-        value = _Placed(sealed, sealed.placed((), self._clock.seconds(), ttl))
-        kept = await self._written(key, value, ttl, partial(self.store.put, key, value.octets, ttl))
-        return await self._known(key, entry, value, held, kept)
+        placed = _Placed(sealed, sealed.placed((), self._clock.seconds(), ttl))
+        put = partial(self.store.put, key, placed.octets, ttl)
+        kept = await self._written(key, placed, ttl, put)
+        return await self._known(key, entry, placed, held, kept)
 
     async def replace(self, key: str, made: Kept[E], before: Read[E]) -> bool:
         """
@@ -170,13 +175,13 @@ class OctetEntries(Generic[E]):
         :return: whether it is kept; not where another writer has put something meanwhile.
         """
         sealed, ttl = await self._sealed(made.entry), made.ttl
-        chunks = sealed.placed(before.chunks, self._clock.seconds(), ttl)
-        value = _Placed(sealed, chunks, before.chunks)
-        put = partial(self.store.put, key, value.octets, ttl)
+        value = sealed.placed(before.chunks, self._clock.seconds(), ttl)
+        placed = _Placed(sealed, value, before.chunks)
+        put = partial(self.store.put, key, placed.octets, ttl)
         if self.compares:
-            put = partial(self.store.replace, key, value.octets, ttl, before.octets)
-        kept = await self._written(key, value, ttl, put)
-        return await self._known(key, made.entry, value, before.chunks, kept)
+            put = partial(self.store.replace, key, placed.octets, ttl, before.octets)
+        kept = await self._written(key, placed, ttl, put)
+        return await self._known(key, made.entry, placed, before.chunks, kept)
 
     async def forget(self, key: str) -> None:
         """Delete an entry, and the chunks that it is known to have."""
@@ -200,27 +205,27 @@ class OctetEntries(Generic[E]):
 
     async def _sealed(self, entry: E) -> Sealed:
         sealed: Sealed = await self._computed(
-            self._format.size(entry), lambda: seal(self._format.octets(entry)))
+            self._format.size(entry), lambda: seal(self._format.parts(entry)))
         return sealed
 
-    async def _written(self, key: str, value: _Placed, ttl: float,
+    async def _written(self, key: str, placed: _Placed, ttl: float,
                        put: Callable[[], Awaitable[object]]) -> bool:
         """:return: whether it is put: a store that compares nothing gives None for that."""
-        if len(value.chunks) > MOST_CHUNKS:
+        if len(placed.value.chunks) > MOST_CHUNKS:
             return False
         try:
-            for chunk, octets in value.new():
+            for chunk, octets in placed.new():
                 await self.store.put(chunk_key(key, chunk), octets, LONGER * ttl)
             return await put() is not False
         except StoreError:
             return False
 
-    async def _known(self, key: str, entry: E, value: _Placed, held: Iterable[Chunk],
+    async def _known(self, key: str, entry: E, placed: _Placed, held: Iterable[Chunk],
                      kept: bool) -> bool:
         if kept:
-            self._near.put(self, key, value.octets, entry, value.chunks,
-                           self._format.size(entry))
-            await self._drop_chunks(key, held, value.chunks)
+            chunks = placed.value.chunks
+            self._near.put(self, key, placed.octets, entry, chunks, self._format.size(entry))
+            await self._drop_chunks(key, held, chunks)
         return kept
 
     async def _drop_chunks(self, key: str, held: Iterable[Chunk],
@@ -230,24 +235,21 @@ class OctetEntries(Generic[E]):
         if gone:
             await self.removed(*gone)
 
-    async def _decoded(self, key: str, inline: bytes, chunks: Sequence[Chunk]) -> E | None:
-        if not chunks:
-            found: E | None = await self._computed(len(inline), self._format.entry, inline)
-            return found
+    async def _decoded(self, key: str, value: Value) -> E | None:
         pieces: list[bytes | None] = []
         try:
-            for start in range(0, len(chunks), _AT_ONCE):
-                some = chunks[start:start + _AT_ONCE]
+            for start in range(0, len(value.chunks), _AT_ONCE):
+                some = value.chunks[start:start + _AT_ONCE]
                 pieces += await gatherResults(
                     [self._chunk(chunk_key(key, chunk)) for chunk in some], consumeErrors=True)
         except FirstError:
             return None
 
         def whole() -> E | None:
-            octets = joined(pieces, chunks)
-            return None if octets is None else self._format.entry(octets)
+            parts = value.joined(pieces)
+            return None if parts is None else self._format.entry(parts)
 
-        found = await self._computed(sum(chunk.length for chunk in chunks), whole)
+        found: E | None = await self._computed(sum(chunk.length for chunk in value.chunks), whole)
         return found
 
     def _chunk(self, key: str) -> Deferred[bytes | None]:

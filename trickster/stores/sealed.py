@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Annotated
 
 import msgspec
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 # Another number for every change of the form: what has another one is a miss.
-_MAGIC = b"TkS1"
+# Another number for every change of the form: what has another one is a miss.
+_MAGIC = b"TkS2"
 _DIGEST = 16
-# Most octets of a value.
+# Most octets of a chunk.
 CHUNK = 1 << 20
+# Most octets of an entry, or of its first part, that are in the value itself: a hit gets that
+# much from the store although it has the entry, and a refresh writes it anew.
+INLINE = 1 << 16
 # A chunk that an entry still needs is put again where it would be gone before the entry; since
 # it is kept for twice the time, that is at most once in the life of each entry.
 LONGER = 2.0
@@ -26,14 +30,9 @@ _CHUNK_KEY = re.compile(r"~[0-9a-f]{32}\Z")
 _Length = Annotated[int, msgspec.Meta(ge=0, le=CHUNK)]
 _Digest = Annotated[bytes, msgspec.Meta(min_length=_DIGEST, max_length=_DIGEST)]
 
-
-class _Body(msgspec.Struct, array_like=True):
-    inline: bytes
-    chunks: Annotated[list[tuple[_Digest, _Length, float]], msgspec.Meta(max_length=MOST_CHUNKS)]
-
-
-_reader = msgspec.msgpack.Decoder(_Body)
+_reader = msgspec.msgpack.Decoder(list[bytes | list[tuple[_Digest, _Length, float]]])
 _writer = msgspec.msgpack.Encoder()
+Octets = bytes | memoryview
 
 
 @frozen(slots=True)
@@ -50,17 +49,44 @@ class Chunk:
     until: float
 
 
+Placed = tuple[bytes | tuple[Chunk, ...], ...]
+
+
 @frozen
 class Value:
     """
     What is under the key of an entry.
 
-    :ivar inline: the octets of the entry, where they are no more than a chunk.
-    :ivar chunks: where the octets are instead.
+    :ivar parts: of the entry: the octets of one, or the chunks that they are in.
     """
 
-    inline: bytes
-    chunks: tuple[Chunk, ...] = ()
+    parts: Placed
+    chunks: tuple[Chunk, ...] = field(init=False, default=Factory(
+        lambda self: _chunks_of(self.parts), takes_self=True))
+
+    def encoded(self) -> bytes:
+        """:return: what is put under the key of the entry; L{unsealed} reads it."""
+        body = _writer.encode([
+            part if isinstance(part, bytes) else [(c.digest, c.length, c.until) for c in part]
+            for part in self.parts])
+        return _MAGIC + digest_of(body) + body
+
+    def joined(self, pieces: Iterable[bytes | None]) -> list[bytes] | None:
+        """
+        :param pieces: what a store gave for each of the chunks, in their order.
+        :return: the octets of each part; None where a chunk is missing or damaged.
+        """
+        given, parts = iter(pieces), []
+        for part in self.parts:
+            if isinstance(part, bytes):
+                parts.append(part)
+                continue
+            found = [piece for chunk, piece in zip(part, given, strict=False)
+                     if piece is not None and digest_of(piece) == chunk.digest]
+            if len(found) < len(part):
+                return None
+            parts.append(b"".join(found) if len(found) != 1 else found[0])
+        return parts
 
 
 @frozen
@@ -68,32 +94,33 @@ class Sealed:
     """
     An entry that is ready to be put.
 
-    :ivar inline: as for L{Value}.
-    :ivar pieces: the octets of the chunks.
-    :ivar digests: of the pieces.
+    :ivar parts: the octets of one, as they are in the value; or digest and octets of each of
+        the chunks that they are cut into.
     """
 
-    inline: bytes
-    pieces: tuple[memoryview, ...] = ()
-    digests: tuple[bytes, ...] = ()
+    parts: tuple[bytes | tuple[tuple[bytes, Octets], ...], ...]
 
-    def placed(self, held: Iterable[Chunk], now: float, ttl: float) -> tuple[Chunk, ...]:
+    def placed(self, held: Iterable[Chunk], now: float, ttl: float) -> Value:
         """
         :param held: chunks that are in the store.
         :param now: seconds of the clock.
         :param ttl: seconds for which the entry is kept.
-        :return: the chunks of this entry: those that are held, where they are kept for long
-            enough, and new ones.
+        :return: this entry in chunks that are held, where they are kept for long enough, and
+            in new ones.
         """
         lasting = {chunk.digest: chunk for chunk in held if chunk.until >= now + ttl}
-        return tuple(lasting.get(digest) or Chunk(digest, len(piece), now + LONGER * ttl)
-                     for digest, piece in zip(self.digests, self.pieces, strict=True))
+        return Value(tuple(
+            part if isinstance(part, bytes) else tuple(
+                lasting.get(digest) or Chunk(digest, len(piece), now + LONGER * ttl)
+                for digest, piece in part)
+            for part in self.parts))
 
-    def value(self, chunks: Iterable[Chunk]) -> bytes:
-        """:return: what is put under the key of the entry."""
-        body = _writer.encode(_Body(
-            self.inline, [(chunk.digest, chunk.length, chunk.until) for chunk in chunks]))
-        return _MAGIC + digest_of(body) + body
+    def pieces(self) -> Iterator[Octets]:
+        """:return: the octets of each chunk, in the order of the chunks of L{placed}."""
+        for part in self.parts:
+            if not isinstance(part, bytes):
+                for _, piece in part:
+                    yield piece
 
 
 def digest_of(octets: bytes | memoryview) -> bytes:
@@ -111,16 +138,19 @@ def is_chunk_key(key: str) -> bool:
     return _CHUNK_KEY.search(key) is not None
 
 
-def seal(octets: bytes) -> Sealed:
+def seal(parts: Sequence[Octets]) -> Sealed:
     """
-    :param octets: of an entry.
-    :return: the same, in chunks if there are many of them.
+    Make ready to be put what an entry is made of.
+
+    :param parts: its octets.  What changes at each refresh belongs into the first, which is in
+        the value itself while it is small; each of the others is in chunks of its own, so that
+        a part that is as it was is not written again.
     """
-    if len(octets) <= CHUNK:
-        return Sealed(octets)
-    view = memoryview(octets)
-    pieces = tuple(view[start:start + CHUNK] for start in range(0, len(view), CHUNK))
-    return Sealed(b"", pieces, tuple(map(digest_of, pieces)))
+    if sum(map(len, parts)) <= INLINE:
+        return Sealed(tuple(map(bytes, parts)))
+    return Sealed(tuple(
+        bytes(part) if not index and len(part) <= INLINE else _cut(part)
+        for index, part in enumerate(parts)))
 
 
 def stamp_of(octets: bytes) -> bytes:
@@ -139,16 +169,19 @@ def unsealed(octets: bytes | None) -> Value:
     body = memoryview(octets)[len(_MAGIC) + _DIGEST:]
     if digest_of(body) != octets[len(_MAGIC):len(_MAGIC) + _DIGEST]:
         raise ValueError("a damaged value")
-    read = _reader.decode(body)
-    return Value(read.inline, tuple(Chunk(*chunk) for chunk in read.chunks))
+    value = Value(tuple(
+        part if isinstance(part, bytes) else tuple(Chunk(*chunk) for chunk in part)
+        for part in _reader.decode(body)))
+    if len(value.chunks) > MOST_CHUNKS:
+        raise ValueError("more chunks than are put")
+    return value
 
 
-def joined(pieces: Sequence[bytes | None], chunks: Sequence[Chunk]) -> bytes | None:
-    """
-    :param pieces: what a store gave for each of the chunks.
-    :return: the octets of the entry; None where one of them is missing or damaged.
-    """
-    for piece, chunk in zip(pieces, chunks, strict=True):
-        if piece is None or digest_of(piece) != chunk.digest:
-            return None
-    return b"".join(piece for piece in pieces if piece is not None)
+def _cut(part: Octets) -> tuple[tuple[bytes, Octets], ...]:
+    view = memoryview(part)
+    pieces = (view[start:start + CHUNK] for start in range(0, len(view), CHUNK))
+    return tuple((digest_of(piece), piece) for piece in pieces)
+
+
+def _chunks_of(parts: Placed) -> tuple[Chunk, ...]:
+    return tuple(chunk for part in parts if not isinstance(part, bytes) for chunk in part)

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from trickster.timeseries.row_format import RowFormat
 
@@ -45,6 +45,13 @@ class Rows(Protocol):
 
     def cropped(self, start_ns: int, end_ns: int) -> Rows | None:
         """:return: the rows from one instant to another, both inclusive; None for no row."""
+
+    def split(self, instant_ns: int) -> tuple[Rows, Rows]:
+        """
+        :param instant_ns: later than the first row, and not later than the last.
+        :return: the rows before an instant, and the others; put together they are this run,
+            to the octet.
+        """
 
     def rows(self) -> Iterator[tuple[int, bytes]]:
         """:return: instant and octets of each row."""
@@ -120,6 +127,15 @@ class TextRows:
             if end <= start:
                 return None
         return TextRows(self.octets, start, end, first_ns, last_ns, self.format)
+
+    def split(self, instant_ns: int) -> tuple[TextRows, TextRows]:
+        """:return: the rows before an instant, and the others (L{Rows.split})."""
+        row, first_ns = self._first_from(instant_ns)
+        end = row - len(self.format.separator)
+        last = _last_row(self.octets, self.start, end, self.format)
+        last_ns = self.format.instant(self.octets, last)
+        return (TextRows(self.octets, self.start, end, self.first_ns, last_ns, self.format),
+                TextRows(self.octets, row, self.end, first_ns, self.last_ns, self.format))
 
     def rows(self) -> Iterator[tuple[int, bytes]]:
         """:return: instant and octets of each row."""
@@ -270,6 +286,11 @@ class IndexedRows:
             return self
         return IndexedRows(self.octets, self.times, self.offsets, low, high,
                            self.separator) if low < high else None
+
+    def split(self, instant_ns: int) -> tuple[IndexedRows, IndexedRows]:
+        """:return: the rows before an instant, and the others (L{Rows.split})."""
+        row = bisect_left(self.times, instant_ns, self.low, self.high)
+        return evolve(self, high=row), evolve(self, low=row)
 
     def rows(self) -> Iterator[tuple[int, bytes]]:
         """:return: instant and octets of each row."""

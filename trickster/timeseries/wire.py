@@ -1,29 +1,31 @@
-"""Datasets as octets, for stores outside this process: versioned, and checked on reading."""
+"""Datasets as octets, for stores outside this process: in parts of which a refresh changes few."""
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import groupby
 from typing import Annotated, Any
 
 import msgspec
 from attrs import frozen
 
-from trickster.timeseries.dataset import Collation, Dataset, by_octets
+from trickster.timeseries.dataset import Collation, Dataset, Runs, by_octets
 from trickster.timeseries.extents import Extents
 from trickster.timeseries.row_format import RowFormat
 from trickster.timeseries.rows import IndexedRows, Rows, TextRows
+from trickster.timeseries.windows import Windows
 
-_MAGIC = b"TkD2"  # another number for every change of the form
-_CHECKSUM = 4
+_VERSION = b"TkD3"  # another number for every change of the form
 Pairs = tuple[tuple[bytes, bytes], ...]
 
 
-class _Text(msgspec.Struct, array_like=True, tag="t"):
+class _Text(msgspec.Struct, array_like=True, tag="t", gc=False):
     format: Annotated[int, msgspec.Meta(ge=0)]  # its place in the list of formats
-    octets: bytes
+    octets: memoryview  # what is read is not copied before it is put together
 
 
-class _Indexed(msgspec.Struct, array_like=True, tag="i"):
+class _Indexed(msgspec.Struct, array_like=True, tag="i", gc=False):
     separator: bytes
     rows: list[tuple[int, bytes]]
 
@@ -38,17 +40,22 @@ class _Format(msgspec.Struct, array_like=True):
     unit_ns: Annotated[int, msgspec.Meta(gt=0)]
 
 
-class _Stored(msgspec.Struct, array_like=True):
+class _Head(msgspec.Struct, array_like=True):
+    version: Annotated[bytes, msgspec.Meta(min_length=4, max_length=4)]
     step_ns: Annotated[int, msgspec.Meta(gt=0)]
     spans: list[tuple[int, int]]
     kind: Any
-    series: list[tuple[bytes, Annotated[list[_Text | _Indexed], msgspec.Meta(min_length=1)]]]
     headers: list[tuple[bytes, bytes]]
     span: int
     formats: list[_Format]
+    groups: Annotated[int, msgspec.Meta(ge=0)]  # of identities; the other parts are windows
 
 
-_reader = msgspec.msgpack.Decoder(_Stored)
+_Pieces = list[tuple[bytes, list[_Text | _Indexed]]]  # by digest of identity
+
+_head_reader = msgspec.msgpack.Decoder(_Head)
+_group_reader = msgspec.msgpack.Decoder(list[bytes])
+_window_reader = msgspec.msgpack.Decoder(_Pieces)
 _writer = msgspec.msgpack.Encoder()
 
 
@@ -57,58 +64,109 @@ class Codec:
     """
     Makes octets of datasets, and datasets of octets.
 
+    The octets are in parts: a small head; identities of series, in groups; and for each window
+    of time (L{trickster.timeseries.windows}) the rows of all series.  So of a dataset to which
+    a few instants were added, with some series that came or went, most parts are as they were.
+
+    Nothing in them tells that they are whole: the seal of the store does
+    (L{trickster.stores.sealed}).
+
     :ivar collation: of the dialect whose datasets they are.
     """
 
     collation: Collation = by_octets
 
-    def to_octets(self, dataset: Dataset, headers: Pairs = (), span: int = 0) -> bytes:
+    def to_parts(self, dataset: Dataset, headers: Pairs = (), span: int = 0) -> list[bytes]:
         """
         :param headers: header fields to keep beside it.
         :param span: a number to keep beside it.
         """
         extents = dataset.extents
         places: dict[RowFormat, int] = {}
-        series = [(i, [_run_stored(run, places) for run in runs])
-                  for i, runs in dataset.series.items()]
-        stored = _Stored(
-            extents.step_ns, [(s.start_ns, s.end_ns) for s in extents.spans], dataset.kind,
-            series, list(headers), span, [_format_stored(rows) for rows in places])
-        octets = _writer.encode(stored)
-        return _MAGIC + zlib.crc32(octets).to_bytes(_CHECKSUM, "big") + octets
+        windows, groups = _windows_stored(dataset, places)
+        head = _Head(
+            _VERSION, extents.step_ns, [(s.start_ns, s.end_ns) for s in extents.spans],
+            dataset.kind, list(headers), span, [_format_stored(rows) for rows in places],
+            len(groups))
+        return [_writer.encode(part) for part in (head, *groups, *windows)]
 
-    def from_octets(self, octets: bytes) -> tuple[Dataset, Pairs, int] | None:
+    def from_parts(self, parts: Sequence[bytes]) -> tuple[Dataset, Pairs, int] | None:
         """
+        :param parts: octets that are whole.
         :return: the dataset, and what was kept beside it; None where the octets are not
-            exactly what L{to_octets} of this version made.
+            exactly what L{to_parts} of this version made.
         """
-        start = len(_MAGIC) + _CHECKSUM
-        body = memoryview(octets)[start:]
-        claimed = octets[len(_MAGIC):start]
-        if octets[:len(_MAGIC)] != _MAGIC or zlib.crc32(body).to_bytes(4, "big") != claimed:
-            return None
         try:
-            stored = _reader.decode(body)
-            extents = Extents.of(stored.step_ns, stored.spans)
-            formats = [_format_read(rows) for rows in stored.formats]
-            series = {i: tuple(_run_read(run, formats) for run in runs)
-                      for i, runs in stored.series}
-        except (ValueError, IndexError):
+            head = _head_reader.decode(parts[0])
+            if head.version != _VERSION:
+                return None
+            extents = Extents.of(head.step_ns, head.spans)
+            series = _series_read(head, parts[1:])
+        except (ValueError, LookupError):
             return None
-        dataset = Dataset(extents, series, self.collation, stored.kind)
-        return dataset, tuple(stored.headers), stored.span
+        dataset = Dataset(extents, series, self.collation, head.kind)
+        return dataset, tuple(head.headers), head.span
 
 
-def _run_stored(run: Rows, places: dict[RowFormat, int]) -> _Text | _Indexed:
+def _windows_stored(dataset: Dataset, places: dict[RowFormat, int]
+                    ) -> tuple[list[_Pieces], list[list[bytes]]]:
+    windows: dict[int, dict[bytes, list[_Text | _Indexed]]] = {}
+    groups: list[list[bytes]] = [[]]
+    cutting = Windows.of(dataset)
+    for identity, runs in dataset.series.items():
+        digest = _digest_of(identity)
+        groups[-1].append(identity)
+        if digest[0] == 0:
+            # By its digest, so that groups end where they did whatever series come and go.
+            groups.append([])
+        for start, piece in cutting.cut(runs):
+            pieces = windows.setdefault(start, {}).setdefault(digest, [])
+            pieces.append(_stored(piece, places))
+    return ([list(windows[start].items()) for start in sorted(windows)],
+            [group for group in groups if group])
+
+
+def _series_read(head: _Head, parts: Sequence[bytes]) -> dict[bytes, Runs]:
+    formats = [_format_read(rows) for rows in head.formats]
+    identities = [i for group in parts[:head.groups] for i in _group_reader.decode(group)]
+    if len(parts) < head.groups:
+        raise ValueError("identities are missing")
+    pieces: dict[bytes, list[_Text | _Indexed]] = {_digest_of(i): [] for i in identities}
+    for window in parts[head.groups:]:
+        for digest, some in _window_reader.decode(window):
+            pieces[digest] += some
+    return {i: _runs_read(pieces[_digest_of(i)], formats) for i in identities}
+
+
+def _digest_of(identity: bytes) -> bytes:
+    return blake2b(identity, digest_size=16).digest()
+
+
+def _stored(run: Rows, places: dict[RowFormat, int]) -> _Text | _Indexed:
     if isinstance(run, TextRows):
-        return _Text(places.setdefault(run.format, len(places)), bytes(run.encoded()))
+        return _Text(places.setdefault(run.format, len(places)), memoryview(run.encoded()))
     return _Indexed(run.separator, list(run.rows()))
 
 
-def _run_read(run: _Text | _Indexed, formats: list[RowFormat]) -> Rows:
-    if isinstance(run, _Text):
-        return TextRows.of(run.octets, formats[run.format])
-    return IndexedRows.of(run.rows, run.separator)
+def _runs_read(pieces: list[_Text | _Indexed], formats: list[RowFormat]) -> Runs:
+    """:return: the pieces of a series, those that are alike put together."""
+    if not pieces:
+        raise ValueError("a series without a row")
+    return tuple(_run_read(list(alike), formats) for _, alike in groupby(pieces, _form_of))
+
+
+def _form_of(piece: _Text | _Indexed) -> int | bytes:
+    return piece.format if isinstance(piece, _Text) else piece.separator
+
+
+def _run_read(alike: list[_Text | _Indexed], formats: list[RowFormat]) -> Rows:
+    first = alike[0]
+    if isinstance(first, _Text):
+        rows = formats[first.format]
+        texts = (piece.octets for piece in alike if isinstance(piece, _Text))
+        return TextRows.of(rows.separator.join(texts), rows)
+    indexed = (row for piece in alike if isinstance(piece, _Indexed) for row in piece.rows)
+    return IndexedRows.of(list(indexed), first.separator)
 
 
 def _format_stored(rows: RowFormat) -> _Format:
