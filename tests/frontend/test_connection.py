@@ -629,6 +629,15 @@ class TimingTests(SynchronousTestCase):
         self.assertIn(b" 408 ", connection.received())
         self.assertEqual(connection.ending, "half-closed")
 
+    def test_body_of_framing_alone(self) -> None:
+        """Framing that brings nothing to the reader, who still waits, is no end of waiting."""
+        connection = Connection(Echo(), ListenerLimits(body_timeout=20))
+        connection.send(CHUNKED)
+        connection.clock.advance(1)
+        connection.send(b"5")
+        connection.clock.pump([20] * 3)
+        self.assertIn(b" 408 ", connection.received())
+
     def test_body_rate(self) -> None:
         """A body that drips, and takes too long for it, is a 408."""
         connection = Connection(Echo(), ListenerLimits(body_timeout=10, body_rate=100))

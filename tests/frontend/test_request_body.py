@@ -54,6 +54,16 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual(self.arrive(b"cdrest"), b"rest")
         self.assertEqual([self.successResultOf(self.read()) for _ in range(3)], [b"cd", b"", b""])
 
+    def test_waits_on(self) -> None:
+        """A reader to whom framing alone brings nothing is one that waits from then on."""
+        self.body = RequestBody(None, request_body_reader(None), self.source)
+        reading = self.read()
+        self.arrive(b"2\r\n")
+        self.assertNoResult(reading)
+        self.assertEqual(self.source.calls, ["wanted", "wanted"])
+        self.arrive(b"ab")
+        self.assertEqual(self.successResultOf(reading), b"ab")
+
     def test_here_already(self) -> None:
         """What is here is read without asking for more."""
         self.arrive(b"ab")

@@ -158,10 +158,15 @@ class RequestBody:
         return self._framing.rest
 
     def deliver(self) -> None:
-        """Give what has come to the reader that waits for it."""
-        if self._waiting is not None and (self._pieces or self._is_at_end):
+        """Give what has come to the reader that waits for it, or let the reader wait on."""
+        if self._waiting is None:
+            return
+        if self._pieces or self._is_at_end:
             waiting, self._waiting = self._waiting, None
             waiting.callback(self._next())
+        else:
+            # Framing alone has come, which the source has taken for the end of the waiting.
+            self._source.body_wanted()
 
     def fail(self, error: RequestError) -> bool:
         """
