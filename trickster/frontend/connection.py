@@ -37,10 +37,20 @@ class Listening(Served, Structure):
     """What a connection needs of its listener, beside what its requests do."""
 
     def connection_made(self, connection: ClientConnection) -> None:
-        """A connection is there."""
+        """
+        A connection is there.
+
+        :param connection: it may be told to close from now on, also within this call; the
+            listener has it until it is told L{connection_lost}.
+        """
 
     def connection_lost(self, connection: ClientConnection) -> None:
-        """A connection is gone."""
+        """
+        A connection is gone; called once for each that was made.
+
+        :param connection: takes nothing more.  What is still being answered on it is cancelled
+            after this.
+        """
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -73,7 +83,12 @@ class ClientConnection(Protocol):
         link.deadline.set(limits.header_timeout)
 
     def dataReceived(self, data: bytes) -> None:
-        """Octets have come."""
+        """
+        Octets have come: of a head, of a body, of later requests, or after the end.
+
+        :param data: cut anywhere.  What cannot be used yet is kept; where that becomes much,
+            the connection is not read from until it is less.
+        """
         link = self._link
         state = link.state.now
         if state is _IDLE or state is _HEAD:
@@ -102,7 +117,12 @@ class ClientConnection(Protocol):
         self._link.all_sent()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """The connection is over."""
+        """
+        The connection is over: what is being answered on it is cancelled, and nothing stays
+        with the clock.
+
+        :param reason: not looked at: however the client went, it needs no answer.
+        """
         self._link.ended()
         self._reader.stop()
         self._listening.connection_lost(self)
@@ -199,8 +219,9 @@ class ClientConnection(Protocol):
     @property
     def idle_until(self) -> float | None:
         """
-        The clock's seconds until which the connection is kept for a next request; None where
-        there is one on its way, or there has been none yet.
+        :return: the clock's seconds until which the connection is kept for a next request, 0
+            where it is kept for ever; None where there is one on its way, or there has been
+            none yet.
         """
         link = self._link
         is_idle = (link.state.now is _IDLE and not link.inbox.octets

@@ -48,10 +48,14 @@ class Served(Protocol):
     refusals: PreparedRefusals
 
     def responder(self, head: RequestHead) -> IResponder:
-        """What answers a request."""
+        """
+        :param head: of the request, whose target decides.
+        :return: what answers it.  Where that also provides L{IRefuser}, as all but the
+            listener's own endpoints do, it may be asked for a refusal instead.
+        """
 
     def date(self) -> bytes:
-        """The present, as an HTTP date."""
+        """:return: the present, as an HTTP date (RFC 9110 section 5.6.7)."""
 
 
 def _nothing() -> None:
@@ -142,7 +146,12 @@ class RequestCycle:
     # Refusing.
 
     def _refuse_unread(self, head: RequestHead, error: RequestError) -> None:
-        """Refuse a request whose head is good, and close: its body is not read to its end."""
+        """
+        Refuse a request whose head is good, and close: its body is not read to its end.
+
+        :param error: why; as plain text, and observed by no metric, where the request is for one
+            of the listener's own endpoints.
+        """
         responder: Any = self._served.responder(head)
         if not IRefuser.providedBy(responder):
             refuse_malformed(self._link, Malformed(error.status, error.detail), self.date())
@@ -190,7 +199,8 @@ class RequestCycle:
     def put_off(self, tell: Callable[[], None]) -> bool:
         """
         :param tell: sends a refusal.
-        :return: whether it will be called later; if not, the refusal is to be sent now.
+        :return: whether it will be called later, unless the connection is lost before; if not,
+            the refusal is to be sent now.
         """
         overload = self._served.overload
         if overload is not None:
@@ -204,7 +214,12 @@ class RequestCycle:
     # What the client does meanwhile.
 
     def received(self, data: bytes) -> None:
-        """Octets have come: of the request's body, or of what is to be answered after it."""
+        """
+        Octets have come: of the request's body, or of what is to be answered after it.
+
+        :param data: of a body as it was framed, and beyond its end.  A body that cannot be
+            read fails the request, and is the last that is read of the connection.
+        """
         body, inbox = self._body, self._link.inbox
         if body is None:
             inbox.keep(data)
@@ -262,15 +277,20 @@ class RequestCycle:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is sent: the exchange is told by L{lost}, or will be."""
+        """:return: whether nothing more is sent: the exchange is told by L{lost}, or will be."""
         return self._link.state.now.is_over
 
     def turn(self) -> Deferred[None]:
-        """:return: fires when all other connections have had a turn."""
+        """:return: fires when all other connections have had a turn; may be cancelled."""
         return deferLater(self._served.reactor, 0)
 
     def tunnel(self) -> RequestBody:
-        """From now on what the client sends is not HTTP."""
+        """
+        From now on what the client sends is not HTTP, and is not timed.
+
+        :return: all of it, beginning with what is here already; it ends where the client
+            sends no more.
+        """
         self._link.state.enter(State.TUNNEL)
         intake = self._intake = BodyIntake(self._link, self._served.reactor)
         body = self._body = endless_body(intake)
@@ -278,7 +298,12 @@ class RequestCycle:
         return body
 
     def exchange_ended(self, closing: bool) -> None:
-        """An answer is whole, as far as we are concerned."""
+        """
+        An answer is whole, as far as we are concerned.
+
+        :param closing: whether the connection ends with it; else the next request may be
+            answered within this call, if it is here.
+        """
         link = self._link
         if link.state.now.is_over:
             return
@@ -292,7 +317,12 @@ class RequestCycle:
                 self.answered()
 
     def cut_off(self, at_once: bool) -> None:
-        """End in the middle of an answer."""
+        """
+        End in the middle of an answer.
+
+        :param at_once: whether to reset the connection, and drop what is not sent yet; only that
+            tells a client that an answer without framing is not whole (RFC 9112 section 8).
+        """
         self._exchange = self._body = None
         if at_once:
             self._link.abort()

@@ -52,7 +52,7 @@ class Line(Protocol):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is sent; the exchange may not have been told yet."""
+        """:return: whether nothing more is sent; the exchange may not have been told yet."""
 
     peer: Peer
     output: Output
@@ -60,19 +60,36 @@ class Line(Protocol):
     date: Callable[[], bytes]
 
     def turn(self) -> Deferred[None]:
-        """Fires when all other connections have had a turn."""
+        """:return: fires when all other connections have had a turn; may be cancelled."""
 
     def tunnel(self) -> RequestBody:
-        """From now on all that the client sends goes there."""
+        """
+        Have nothing more of what the client sends taken for HTTP.
+
+        :return: all that it sends from now on, and what is here of that already.
+        """
 
     def put_off(self, tell: Callable[[], None]) -> bool:
-        """Whether what sends a refusal will be called later; if not, it is to be sent now."""
+        """
+        :param tell: sends a refusal.
+        :return: whether it will be called later, unless the connection is lost before; if not,
+            the refusal is to be sent now.
+        """
 
     def exchange_ended(self, closing: bool) -> None:
-        """The answer is whole; the connection closes, or is ready for the next request."""
+        """
+        The answer is whole.
+
+        :param closing: whether the connection closes; if not, it is ready for the next request,
+            which may be answered within this call.
+        """
 
     def cut_off(self, at_once: bool) -> None:
-        """End the connection in the middle of an answer, perhaps without sending the rest."""
+        """
+        End the connection in the middle of an answer.
+
+        :param at_once: whether to drop what was written and is not sent yet.
+        """
 
 
 @define(eq=False)
@@ -100,7 +117,12 @@ class Exchange:
     _interims: int = field(default=0, init=False)
 
     def run(self, responder: IResponder) -> None:
-        """Ask for the answer, and send it when it is there."""
+        """
+        Ask for the answer, and send it when it is there; to be called once.
+
+        :param responder: cancelled when the client goes.  What it raises is answered with a
+            refusal, an unexpected error with a 500.
+        """
         head, peer = self._head, self._line.peer
         if head.client:
             peer = evolve(peer, client=head.client)
@@ -126,7 +148,13 @@ class Exchange:
             self._running.cancel()
 
     def fail(self, error: RequestError) -> None:
-        """The request has turned out not to be one: tell the client instead of an answer."""
+        """
+        The request has turned out not to be one: tell the client instead of an answer.
+
+        :param error: what to tell.  Where the responder waits for the body, it gets the error
+            there, and may say it in its own way; else it is cancelled.  Where the answer has
+            begun already, the connection is cut off.
+        """
         if self._has_begun or self._running is None:
             self._line.cut_off(at_once=True)
             self.lost()
@@ -135,7 +163,14 @@ class Exchange:
             self._running.cancel()
 
     def interim(self, status: int, headers: Headers) -> None:
-        """Relay an interim answer, if it is one that may be relayed and there is still time."""
+        """
+        Relay an interim answer, where the client has seen nothing of the final one and takes what
+        was sent before.
+
+        :param status: 102 to 199 are relayed: a 100 is for us to send, and a 101 is no interim
+            answer here (RFC 9110 section 15.2).  Of one request at most 64 are.
+        :param headers: those that concern one hop are not sent.
+        """
         if self._has_begun or self._is_lost or not 102 <= status < 200:
             return
         self._interims += 1

@@ -44,7 +44,12 @@ class Inbox:
     _discarded: int = field(default=0, init=False)
 
     def keep(self, data: bytes) -> None:
-        """Keep octets for later; no more is read where there are many."""
+        """
+        Keep octets for later.
+
+        :param data: follows what is kept already.  Above 16 KiB in all, the connection is not
+            read from until L{resume}.
+        """
         self.octets += data
         if len(self.octets) > _READ_AHEAD:
             self.pause()
@@ -228,7 +233,11 @@ class ClientLink:
             self._lose()
 
     def discard(self, octets: int) -> None:
-        """Octets have come after the end: not without bound."""
+        """
+        Octets have come after the end, and are dropped.
+
+        :param octets: how many.  Above a mebibyte in all, the connection is reset.
+        """
         if not self.inbox.discard(octets):
             self.abort()
 
@@ -259,6 +268,11 @@ class ClientLink:
 
 
 def abort(transport: Any, state: ConnectionState) -> None:
-    """Reset a connection."""
+    """
+    Reset a connection, and drop what is not sent yet; harmless where that was done before.
+
+    :param transport: of the connection.
+    :param state: its own, which is L{State.CLOSED} from now on.
+    """
     state.enter(State.CLOSED)
     transport.abortConnection()

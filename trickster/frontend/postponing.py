@@ -65,7 +65,11 @@ class Postponements:
         return postponed
 
     def drop(self, postponed: Postponed) -> None:
-        """A refusal will not be told; harmless where it has been."""
+        """
+        Do not tell a refusal.
+
+        :param postponed: one of these; harmless where it has been told or dropped.
+        """
         self._waiting.pop(postponed, None)
         timer = self._timer
         if not self._waiting and timer is not None and timer.active():

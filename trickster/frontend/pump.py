@@ -23,7 +23,7 @@ class Turns(Protocol):
     """Lets other connections have a turn."""
 
     def turn(self) -> Deferred[None]:
-        """Fires when all other connections have had a turn."""
+        """:return: fires when all other connections have had a turn; may be cancelled."""
 
 
 @define

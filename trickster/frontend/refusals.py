@@ -33,7 +33,11 @@ class Refused:
     error: RequestError
 
     def respond(self, request: Request) -> Awaitable[Response]:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :return: as L{IRefuser.refused}, for C{error}.
+        """
         return self.refuser.refused(request, self.error)
 
 

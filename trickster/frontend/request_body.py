@@ -48,7 +48,12 @@ class BodyIntake:
     _owes_continue: bool = False
 
     def brought(self, octets: int) -> None:
-        """The client has sent so many octets of the body."""
+        """
+        The client has sent something of the body, and so its reader waits no more, until
+        L{body_wanted} says so again.
+
+        :param octets: how many, framing and all.
+        """
         if self._pace is not None:
             self._pace.brought(self._clock.seconds(), octets)
 
@@ -125,7 +130,8 @@ class RequestBody:
     @property
     def is_complete(self) -> bool:
         """
-        Whether the whole body has come, read or not, so that what follows is the next request.
+        :return: whether the whole body has come, read or not, so that what follows is the next
+            request; not where it was found broken or too large.
         """
         return self._framing.is_done and not self._is_broken
 
@@ -136,7 +142,7 @@ class RequestBody:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether a reader waits for more of it."""
+        """:return: whether a reader waits for more of it, and so the client is to send."""
         return self._waiting is not None
 
     def arrived(self, data: bytes) -> bytes:

@@ -72,7 +72,12 @@ class RenderedBody:
         return octets
 
     def write(self, octets: bytes) -> None:
-        """Octets follow."""
+        """
+        Octets follow.
+
+        :param octets: kept as they are until they are read, however many; dropped where the
+            reader has left.  A producer that pushes is paused above 256 KiB.
+        """
         if not octets or self._is_closed:
             return
         self._pieces.append(octets)
@@ -186,7 +191,7 @@ class RenderingChannel:
 
     @property
     def transport(self) -> RenderingChannel:
-        """Where L{twisted.web.http.Request} looks for a transport."""
+        """:return: itself: L{twisted.web.http.Request} looks for its transport here."""
         return self
 
     def render(self, request: Request, octets: bytes) -> None:
@@ -253,7 +258,16 @@ class RenderingChannel:
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes,
                      headers: TwistedHeaders) -> None:
-        """The head of the answer is known."""
+        """
+        The head of the answer is known; called once, with the first octets of the body or,
+        where there are none, at its end.
+
+        :param version: not looked at: the client's is for the frontend to answer.
+        :param code: the status, in digits.
+        :param reason: the reason phrase.
+        :param headers: fields that concern one connection are left out; the length that they
+            state, if it is one, becomes that of the body.
+        """
         request, status = self._request, int(code)
         assert request is not None
         fields = Headers(tuple((name, value) for name, values in headers.getAllRawHeaders()
@@ -265,11 +279,21 @@ class RenderingChannel:
         self._head = Response(status, response_headers(fields, not is_bare), phrase=reason)
 
     def write(self, octets: bytes) -> None:
-        """Octets of the body follow."""
+        """
+        Octets of the body follow.
+
+        :param octets: without framing; see L{ResourceRequest.write}.
+        """
         self._body.write(octets)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """A producer writes the body from now on."""
+        """
+        A producer writes the body from now on; it is stopped when the client goes.
+
+        :param producer: an C{IPushProducer}, or an C{IPullProducer} where it does not stream.
+        :param streaming: whether it writes by itself until it is paused; else it is asked for
+            each piece, when one is read.
+        """
         self._body.register(producer, streaming)
         self.wake()
 
@@ -278,7 +302,12 @@ class RenderingChannel:
         self._body.unregister()
 
     def requestDone(self, request: server.Request) -> None:
-        """The answer is whole."""
+        """
+        The answer is whole.
+
+        :param request: the one that was rendered; it is not told any more of a client that
+            goes.
+        """
         self._request = None
         self._body.end()
         self.wake()
@@ -335,7 +364,12 @@ class ResourceRequest(server.Request):
         self.requestReceived(request.method, request.target, request.version)
 
     def respond_with(self, responder: IResponder) -> None:
-        """Leave the answer to a responder."""
+        """
+        Leave the answer to a responder.
+
+        :param responder: asked once rendering has returned, with the client's own request,
+            whose body is here whole.  What the resource itself has written is not sent.
+        """
         self.channel.instead = responder
 
     def process(self) -> None:
@@ -349,11 +383,20 @@ class ResourceRequest(server.Request):
             self.processingFailed(Failure())
 
     def render(self, resrc: Any) -> None:
-        """Have a resource make the answer; one that does not know the method is a 405."""
+        """
+        Have a resource make the answer; one that does not know the method is a 405
+        (RFC 9110 section 15.5.6).
+
+        :param resrc: an C{IResource}.
+        """
         super().render(_NamingMethods(resrc))
 
     def write(self, data: bytes) -> None:
-        """Write octets of the body; how its end is told is not for a resource to see to."""
+        """
+        Write octets of the body, after the head where it is not written yet.
+
+        :param data: without framing: how its end is told is not for a resource to see to.
+        """
         version, self.clientproto, channel = self.clientproto, b"HTTP/1.0", self.channel
         try:
             super().write(data)

@@ -75,7 +75,7 @@ class ProxySite(Site):
 
     @property
     def connections(self) -> int:
-        """How many there are now."""
+        """:return: how many there are now, also of those that are closing."""
         return len(self._connections)
 
     def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:  # type: ignore[override]
@@ -97,7 +97,11 @@ class ProxySite(Site):
         """Nothing was opened."""
 
     def log(self, request: Request) -> None:
-        """The responders' own access log has all that there is to say."""
+        """
+        Log nothing: the responders' own access log has all that there is to say.
+
+        :param request: one that a resource has answered.
+        """
 
     def responder(self, head: RequestHead) -> IResponder:
         """:return: what answers a request; a responder in the tree does so directly."""
@@ -129,14 +133,23 @@ class ProxySite(Site):
         return self._date
 
     def connection_made(self, connection: ClientConnection) -> None:
-        """A connection is there."""
+        """
+        A connection is there.
+
+        :param connection: known until it is lost; while the listener drains, it is told to
+            close as soon as it may.
+        """
         self._connections.add(connection)
         self.events.opened()
         if self._is_draining:
             connection.drain()
 
     def connection_lost(self, connection: ClientConnection) -> None:
-        """A connection is gone."""
+        """
+        A connection is gone; with the last one, what L{drain} has given fires.
+
+        :param connection: harmless where it was not known.
+        """
         if connection in self._connections:
             self._connections.remove(connection)
             self.events.ended()
@@ -148,7 +161,13 @@ class ProxySite(Site):
                 gone.callback(None)
 
     def close_idle(self, most: int) -> int:
-        """See L{trickster.frontend.listening.accepting.Connected.close_idle}."""
+        """
+        Close idle connections, of which L{trickster.frontend.listening.accepting} needs the
+        descriptors.
+
+        :param most: how many to close; those that would be closed first anyway.
+        :return: how many are being closed.
+        """
         idle = [(until, connection) for connection in self._connections
                 if (until := connection.idle_until) is not None]
         idle.sort(key=itemgetter(0))

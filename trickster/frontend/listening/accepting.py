@@ -42,13 +42,14 @@ class Connected(Protocol):
 
     @property
     def connections(self) -> int:
-        """How many there are."""
+        """:return: how many there are, also of those that are closing: each has a descriptor."""
 
     def close_idle(self, most: int) -> int:
         """
         Close connections that are kept for a next request, the longest idle ones first.
 
-        :return: how many there were to close.
+        :param most: how many to close; all that are idle where they are fewer.
+        :return: how many are being closed.  They are among L{connections} until they are gone.
         """
 
 

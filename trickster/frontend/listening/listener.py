@@ -28,7 +28,7 @@ class Listener(Service):
         """
         :param reactor: with descriptors and time.
         :param listening: gives, at each start, a socket that listens, most often by
-            L{trickster.frontend.ports.bound}; the listener closes it.
+            L{trickster.frontend.listening.ports.bound}; the listener closes it.
         :param drain_timeout: seconds that open requests have to end on stopping.
         :param tls: an C{IOpenSSLContextFactory}, or None for plain connections.
         """
@@ -43,7 +43,10 @@ class Listener(Service):
 
     @property
     def address(self) -> Any:
-        """Where it listens, as an C{IAddress}; None while it does not."""
+        """
+        :return: where it listens, as an C{IAddress}, with the port that the system chose where
+            0 was asked for; None while it does not.
+        """
         return None if self._listening is None else self._listening.getHost()
 
     def privilegedStartService(self) -> None:
