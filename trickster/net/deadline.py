@@ -29,7 +29,7 @@ class Deadline:
 
     @property
     def at(self) -> float | None:
-        """The clock's seconds at which it is reached; None where it is lifted."""
+        """:return: the clock's seconds at which it is reached; None for none, or where it was."""
         return self._at
 
     def set(self, seconds: float) -> None:

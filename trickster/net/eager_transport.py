@@ -43,11 +43,16 @@ class EagerServer(tcp.Server):
 
     @property
     def unsent(self) -> int:
-        """Octets that the kernel has not taken yet."""
+        """:return: octets that the kernel has not taken yet; once TLS is started, always 0."""
         return self._unsent
 
     def write(self, data: Octets) -> None:
-        """Send octets, now if possible."""
+        """
+        Send octets, now if possible.
+
+        :param data: any buffer, held until the kernel has taken it; dropped where the connection
+            is half-closed, aborted or lost.
+        """
         if self.TLS:
             super().write(data)
             return
@@ -67,7 +72,11 @@ class EagerServer(tcp.Server):
             self._enqueue((data,))
 
     def writeSequence(self, iovec: Iterable[Octets]) -> None:
-        """Send octets from several buffers, now if possible."""
+        """
+        Send octets from several buffers, now if possible, without joining them.
+
+        :param iovec: buffers as for L{write}, read at once; empty ones are left out.
+        """
         if self.TLS:
             super().writeSequence(iovec)
             return
@@ -104,7 +113,11 @@ class EagerServer(tcp.Server):
         return True
 
     def doWrite(self) -> Any:
-        """The socket takes more."""
+        """
+        The socket takes more; a producer that was paused goes on where little is left.
+
+        :return: for the reactor: None to go on, or why the connection is to end.
+        """
         if self._queue:
             if not self._send_queued():
                 return main.CONNECTION_LOST
@@ -135,14 +148,24 @@ class EagerServer(tcp.Server):
             self.producerPaused = False
 
     def startTLS(self, ctx: Any, normal: bool = True) -> None:
-        """Speak TLS from here on; what is not sent yet goes before it, in the clear."""
+        """
+        Speak TLS from here on; what is not sent yet goes before it, in the clear.
+
+        :param ctx: makes the connections of TLS, or their contexts, as for
+            C{twisted.internet.interfaces.ITLSTransport}.
+        :param normal: whether this end of the connection is the server of TLS too.
+        """
         queued = b"".join(self._queue)
         self._forget()
         FileDescriptor.write(self, queued)
         super().startTLS(ctx, normal)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The connection is over."""
+        """
+        The connection is over; what is not sent yet is dropped.
+
+        :param reason: for the protocol.
+        """
         self._forget()
         super().connectionLost(reason)
 

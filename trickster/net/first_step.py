@@ -23,7 +23,12 @@ class Suspended(Awaitable[T]):
     _awaited: Any
 
     def __await__(self) -> Generator[Any, Any, T]:
-        """Relay what comes in to the coroutine, and what it waits for next to the outside."""
+        """
+        Relay what comes in to the coroutine, and what it waits for next to the outside.
+
+        :return: the steps for what awaits this; to be taken once.  They end with what the
+            coroutine returns or raises; to throw an error into them throws it into the coroutine.
+        """
         coroutine, awaited = self._coroutine, self._awaited
         relay: Callable[[Any], Any]
         while True:

@@ -21,20 +21,30 @@ class Pace:
     _brought: int = 0
 
     def wanted(self, now: float) -> None:
-        """A reader waits, from now on."""
+        """
+        A reader waits, from now on; harmless where one does already.
+
+        :param now: seconds of a clock that is never set back, as for all that follows.
+        """
         if self._since is None:
             self._since = now
 
     def brought(self, now: float, octets: int) -> None:
-        """Octets have come, and the reader waits no more."""
+        """
+        Octets have come, and the reader waits no more, until L{wanted} says so again.
+
+        :param octets: how many, of whatever came: framing counts.
+        """
         self._waited += 0.0 if self._since is None else now - self._since
         self._since = None
         self._brought += octets
 
     def left(self, now: float) -> float:
         """
-        :return: seconds of the period that are left, if there is waiting from now on; after
-            the last of them, a new period begins.  0 where the client was too slow.
+        Look how the period stands; one that is over, and in which enough has come, begins anew.
+
+        :return: seconds of it that are left, if there is waiting from now on: more than 0, but
+            0 where the client was too slow.
         """
         waited = self._waited + (0.0 if self._since is None else now - self._since)
         if waited < self.period:

@@ -30,11 +30,21 @@ class PluginRuntime:
     _shared: dict[str, Any] = field(factory=dict, init=False, repr=False)
 
     def in_thread(self, function: Callable[..., Any], *args: Any) -> Awaitable[Any]:
-        """See L{IRuntime.in_thread}."""
+        """
+        See L{IRuntime.in_thread}.
+
+        :return: an awaitable, in which the call begins.  To cancel it does not stop a function
+            that runs; its result is dropped then.
+        """
         return self._offload(function, *args)
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
-        """See L{IRuntime.shared}."""
+        """
+        See L{IRuntime.shared}; to be called in the reactor's thread.
+
+        :param make: where it raises, nothing is kept, and the next call makes it.
+        :return: what the first call for this name has made.
+        """
         if name not in self._shared:
             self._shared[name] = make()
         return self._shared[name]

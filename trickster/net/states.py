@@ -20,7 +20,7 @@ class State(Protocol):
 
     @property
     def name(self) -> str:
-        """What the member is called."""
+        """:return: what the member is called, for messages about faults of ours."""
 
 
 S = TypeVar("S", bound=State)
