@@ -31,7 +31,7 @@ class Span:
 
     @property
     def length(self) -> int:
-        """Octets in it."""
+        """:return: how many octets it has, 1 at least where it was read from a message."""
         return self.stop - self.start
 
     def holds(self, other: Span) -> bool:
@@ -140,7 +140,8 @@ def content_range(span: Span, length: int | None) -> bytes:
 def parse_content_range(headers: Headers) -> ContentRange | None:
     """
     :param headers: of a 206 or 416 answer, or of one part of a 206.
-    :return: None where the field is absent, repeated or contradicts itself.
+    :return: what its C{Content-Range} says; None where that is absent, repeated, of another
+        unit, or contradicts itself (RFC 9110 section 14.4).
     """
     values = headers.get_all(b"content-range")
     found = _CONTENT_RANGE.fullmatch(values[0]) if len(values) == 1 else None

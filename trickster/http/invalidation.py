@@ -46,7 +46,13 @@ def invalidated(request: Request, response: Response, place: Place = NOWHERE_ELS
 
 
 def _named(request: Request, value: bytes, place: Place) -> Iterator[bytes]:
-    """Targets that a URI may mean: in the words of the client, and in those of the origin."""
+    """
+    :param value: of C{Location} or C{Content-Location}: a URI, or a reference that is relative to
+        the request's (RFC 3986 section 4.1).
+    :param place: of the origin that sent it.
+    :return: the targets, as clients ask for them, that it may mean: it is read in their words,
+        and in the origin's, less its prefix; none where it is of another origin in both.
+    """
     ours = Place(request.authority)
     theirs = Place(place.authority or request.authority, place.prefix)
     for one in dict.fromkeys((ours, theirs)):
@@ -57,7 +63,13 @@ def _named(request: Request, value: bytes, place: Place) -> Iterator[bytes]:
 
 
 def _same_origin(place: Place, target: bytes, value: bytes) -> bytes | None:
-    """A URI of another origin is none of the sender's business: it could empty the cache."""
+    """
+    :param place: whose words the URI is taken for.
+    :param target: of the request, which a relative reference starts from.
+    :return: the target that it means there, with the prefix; None where it is malformed, or of
+        another host or port: those are none of the sender's business, which could empty the
+        cache (RFC 9111 section 4.4).
+    """
     try:
         base = f"http://{place.authority.decode('ascii')}{(place.prefix + target).decode('ascii')}"
         found = urlsplit(urljoin(base, value.decode("ascii")))

@@ -48,22 +48,25 @@ class OriginURL:
 
     @property
     def is_secure(self) -> bool:
-        """Whether connections are TLS."""
+        """:return: whether connections are TLS."""
         return self.scheme == "https"
 
     @property
     def is_address(self) -> bool:
-        """Whether the host is an IP address, so that there is nothing to look up."""
+        """:return: whether the host is an IP address, so that there is nothing to look up."""
         return _is_address(self.host)
 
     @property
     def place(self) -> str:
-        """Host and port, for people."""
+        """:return: host and port, always both, for messages; an IPv6 address in brackets."""
         return f"{self._bracketed}:{self.port}"
 
     @property
     def authority(self) -> bytes:
-        """What C{Host} says: the port only where it is not the scheme's own."""
+        """
+        :return: what C{Host} says: the port only where it is not the scheme's own
+            (RFC 9110 section 7.2).
+        """
         if self.port == _PORTS[self.scheme]:
             return self._bracketed.encode("ascii")
         return self.place.encode("ascii")

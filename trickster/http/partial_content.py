@@ -35,7 +35,7 @@ class Part:
 
     @property
     def span(self) -> Span:
-        """What it covers."""
+        """:return: which octets of the representation these are."""
         return Span(self.start, self.start + self.length)
 
     def cut(self, span: Span) -> Iterator[Buffer]:
@@ -129,8 +129,9 @@ def boundary_of(content_type: bytes) -> bytes | None:
 def read_multipart(body: bytes, boundary: bytes) -> PartialContent:
     """
     :param body: of a C{multipart/byteranges} answer, whole.
-    :return: what it has of the representation, in the order of the answer.
-    :raises ValueError: it is malformed, or its parts contradict each other.
+    :return: what it has of the representation, in the order of the answer, which may not be
+        that of offsets; parts may overlap, which is for the caller to look at.
+    :raises ValueError: it is malformed, or its parts say different lengths of the whole.
     """
     parts: list[Part] = []
     lengths: set[int | None] = set()

@@ -166,7 +166,12 @@ class ChunkedReader:
         self.leniencies.add(kind)
 
     def _check_beginning(self, line: bytes) -> None:
-        """Refuse as soon as no good line can come of it."""
+        """
+        Refuse as soon as no good line can come of it, rather than wait for its end.
+
+        :param line: what is here of a line; its last octet may be the C{CR} of its end.
+        :raises MalformedBody: it would be refused, however it went on.
+        """
         if self._next is _Next.DATA_END and line != b"\r":
             raise MalformedBody(_LONG_CHUNK)
         if _UNTAKEN_YET.search(line):

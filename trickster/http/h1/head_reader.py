@@ -67,11 +67,14 @@ class HeadReader:
 
     @property
     def has_begun(self) -> bool:
-        """Whether something of the next head is here already."""
+        """
+        :return: whether something of the next head was fed already, be it the empty line that
+            may come before it (RFC 9112 section 2.2).
+        """
         return self._skipped or bool(self._pending) or self._line is not None
 
     def stop(self) -> None:
-        """Nothing is read any more; let go of who sieves."""
+        """Nothing is read any more: let go of the sieve, which may hold the connection."""
         self._sieve = _everything
 
     def feed(self, data: bytes) -> RequestHead | Malformed | None:
