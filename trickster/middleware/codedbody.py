@@ -19,7 +19,11 @@ PIECE = 64 * 1024
 
 
 async def next_turn(clock: IReactorTime) -> None:
-    """Let the reactor do other things before going on."""
+    """
+    Let the reactor do other things before going on.
+
+    :param clock: the reactor's; nothing stays with it where this is cancelled.
+    """
     turn: Deferred[None] = Deferred(lambda _: call.cancel())
     call = clock.callLater(0, turn.callback, None)
     await turn
@@ -39,7 +43,11 @@ class Resumed:
     length: int | None
 
     async def read(self) -> bytes:
-        """See L{IBody.read}."""
+        """
+        See L{IBody.read}.
+
+        :return: what was read before, in the same pieces, then what follows it.
+        """
         return self._begun.pop(0) if self._begun else await self._rest.read()
 
     def close(self) -> None:
@@ -75,7 +83,13 @@ class CodedBody:
     _coded: list[bytes] = field(factory=list, init=False)
 
     async def read(self) -> bytes:
-        """See L{IBody.read}."""
+        """
+        See L{IBody.read}.
+
+        :return: some octets of the coded form.  All that the source has given can be decoded
+            before more of it is waited for.
+        :raises UpstreamBroke: as of the source; or it ends elsewhere than its length says.
+        """
         coded = b""
         while not coded and not self._is_over:
             coded = await self._step()
@@ -149,4 +163,8 @@ async def _reading(body: IBody) -> bytes:
 
 
 def _left(_: object) -> None:
-    """What was still to come is not read."""
+    """
+    What was still to come is not read.
+
+    :param _: that it was cancelled, or why it would not have come, which concerns no reader now.
+    """

@@ -38,7 +38,7 @@ class CodedMemo:
 
     @property
     def largest(self) -> int:
-        """Octets of the largest body that is worth remembering."""
+        """:return: octets, before coding, of the largest body that is remembered; 0 for none."""
         return self.limit // _LARGEST_SHARE
 
     def find(self, coding: bytes, octets: bytes) -> bytes | None:

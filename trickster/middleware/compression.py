@@ -128,7 +128,13 @@ class Compressing:
     clock: IReactorTime
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :return: the inner answer: coded; or as it is, but saying in C{Vary} that other clients
+            get it coded; a 304 speaks of the answer that the client has.  Large bodies are
+            coded as they are read, small ones here.
+        """
         response = await self.inner.respond(request)
         if not self._could_be_coded(request, response):
             return response
@@ -267,7 +273,12 @@ class CompressionType:
 
     def wrap(self, inner: IResponder, options: CompressionOptions, runtime: IRuntime
              ) -> IResponder:
-        """See L{IMiddlewareType.wrap}."""
+        """
+        See L{IMiddlewareType.wrap}.
+
+        :param options: its C{types} hold for all backends inside, whatever these say themselves.
+        :param runtime: all places share its one memo of coded bodies.
+        """
         shared: Compression = runtime.shared(self.name, Compression)
         types = None if options.types is None else compressible(options.types)
         return Compressing(inner, types, shared, runtime.clock)

@@ -37,6 +37,7 @@ class Change:
 def changes(configured: Mapping[str, str]) -> tuple[Change, ...]:
     """
     :param configured: values by name; a name may begin with C{+} or C{-}.
+    :return: the changes, in the order in which they are made.
     """
     return tuple(_change(name, value) for name, value in configured.items())
 
@@ -152,7 +153,11 @@ class RewritingResponder:
     rewriting: Rewriting
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :return: what the origin answers to the changed request, itself changed then.
+        """
         response = await self.inner.respond(self.rewriting.request(request))
         if not self.rewriting.response_headers:
             return response
@@ -171,7 +176,11 @@ class AnswerHeaders:
     todo: tuple[Change, ...]
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :return: the inner answer with all changes made, but no value added that it has already.
+        """
         response = await self.inner.respond(request)
         headers = response.headers
         missing = tuple(change for change in self.todo if not _is_there(change, headers))
@@ -248,7 +257,11 @@ class RewritingType:
     options: type = RewritingOptions
 
     def wrap(self, inner: IResponder, options: RewritingOptions, runtime: IRuntime) -> IResponder:
-        """See L{IMiddlewareType.wrap}."""
+        """
+        See L{IMiddlewareType.wrap}.
+
+        :return: C{inner} itself where nothing is to be changed.
+        """
         return rewritten(inner, Rewriting(
             changes(options.request_headers), changes(options.request_params),
             changes(options.response_headers)))

@@ -22,7 +22,12 @@ class StaticResponder:
     answer: LocalAnswer
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :param request: its body is closed, unread.
+        :return: the answer; one of 400 and above says that the request was blocked.
+        """
         request.body.close()
         answer = self.answer
         return Response(answer.status, answer.headers, Octets(answer.body),
@@ -55,7 +60,12 @@ class StaticType:
     options: type = StaticOptions
 
     def wrap(self, inner: IResponder, options: StaticOptions, runtime: IRuntime) -> IResponder:
-        """See L{IMiddlewareType.wrap}."""
+        """
+        See L{IMiddlewareType.wrap}.
+
+        :param inner: is never asked.
+        :param options: the answer to every request.
+        """
         return StaticResponder(local_answer(options.status, options.body, options.headers))
 
 

@@ -57,7 +57,18 @@ class TranslatingResponder:
     offload: Callable[..., Awaitable[Any]]
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :param request: a form in it is read whole; one of another method than GET, HEAD and
+            POST goes on as it is.
+        :return: a 200 in the client's words, whole, and without the fields that told of the
+            origin's octets; any other answer is the origin's own.
+        :raises RequestError: the route's translation refuses request or answer.
+        :raises RequestTooLarge: there are more parameters than can be read, or some that cannot
+            be, and the origin does not refuse them itself.
+        :raises UpstreamBroke: the answer has a content coding, though none was asked for.
+        """
         if request.method not in _METHODS:
             return await self.inner.respond(request)
         request = await _with_form(request)

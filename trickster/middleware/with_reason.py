@@ -23,7 +23,11 @@ class WithReason:
     reason: Reason
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :return: the inner answer, with this reason in the place of the path's.
+        """
         response = await self.inner.respond(request)
         if response.outcome.reason is not Reason.PROXY_PATH:
             return response
