@@ -24,5 +24,9 @@ class ConfigurationText:
     read: Callable[[], str]
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :return: a 200 with the text, which is made for each request.
+        """
         return own_text(200, self.read())

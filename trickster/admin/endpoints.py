@@ -47,7 +47,12 @@ class Endpoints:
             {path.encode() + b"/": responder for path, responder in (below or {}).items()}))
 
     def respond(self, request: Request) -> Awaitable[Response]:
-        """See L{IResponder.respond}; no such path is a 404."""
+        """
+        See L{IResponder.respond}.
+
+        :return: what the responder at the path answers, else the one at the longest path above
+            it; a 404 where there is neither.
+        """
         found = self._table.best(request.path)
         return _nothing() if found is None else found.respond(request)
 
@@ -64,7 +69,11 @@ class ReadOnly:
     inner: IResponder
 
     def respond(self, request: Request) -> Awaitable[Response]:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :return: as the inner responder, or a 405 that says what is allowed.
+        """
         if request.method in (b"GET", b"HEAD"):
             return self.inner.respond(request)
         return _not_allowed()

@@ -52,7 +52,12 @@ class Ready:
     state: ProcessState
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :return: a 200, or a 503 from the moment at which the process begins to drain: balancers
+            then send their requests elsewhere.
+        """
         if self.state.is_draining():
             return own_text(503, "draining\n")
         return own_text(200, "ready\n")
@@ -71,7 +76,13 @@ class HealthOfAll:
     state: ProcessState
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :param request: asks for C{json} or C{yaml} by a parameter of that name, or in C{Accept}.
+        :return: a 200 in any case, in that form or as text.  No origin is asked: it tells what
+            the last probes have found.
+        """
         content_type, report = _FORMS[_form(request)]
         state = self.state
         text = report(Situation(self.board(), state.wall(), state.failing_caches(),
@@ -104,7 +115,12 @@ class HealthOfOne:
     probes: Callable[[], Mapping[str, Callable[[], Awaitable[Verdict]]]]
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}; an unhealthy backend is a 503."""
+        """
+        See L{IResponder.respond}.
+
+        :return: once a probe of the origin, which is made for this request, is over: a 200, or a
+            503 with what is wrong; a 404 where there is no backend of that name to probe.
+        """
         name = unquote_to_bytes(request.path.rpartition(b"/")[2]).decode("utf-8", "replace")
         probe = self.probes().get(name)
         if probe is None:

@@ -19,7 +19,12 @@ class MetricsPage:
     exposition: Exposition
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :param request: its C{Accept} may ask for OpenMetrics.
+        :return: a 200 with the text, which may be a second old.
+        """
         accept = (request.headers.joined(b"accept") or b"").decode("latin-1")
         page = await self.exposition.page(accept)
         fields = ((b"Content-Type", page.content_type.encode("latin-1")), NO_CACHE)

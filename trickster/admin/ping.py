@@ -16,5 +16,9 @@ class Ping:
     """Answers C{pong}."""
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :return: a 200 for as long as the process answers at all, however its backends are.
+        """
         return own_text(200, "pong")

@@ -170,7 +170,11 @@ class ByClarity:
     is_clear: Callable[[Request], bool]
 
     def respond(self, request: Request) -> Awaitable[Response]:
-        """See L{IResponder.respond}."""
+        """
+        See L{IResponder.respond}.
+
+        :return: as the one of the two that the request is for.
+        """
         return (self.clear if self.is_clear(request) else self.passing).respond(request)
 
 
@@ -266,21 +270,25 @@ class BackendPaths:
 
     @property
     def place(self) -> Place:
-        """The backend as a whole, without any path."""
+        """:return: the backend as a whole, for requests that none of its paths takes."""
         return self._lookup.place
 
     def respond(self, request: Request) -> Awaitable[Response]:
         """
         Pass a request on to the responder of its path.
 
-        :return: an awaitable of the answer; where there is no path, it raises.
+        :return: an awaitable of the answer; where no path takes it, as of L{dispatched}.
         """
         path, method = request.path, request.method.decode("latin-1")
         find = self._remembered if len(path) <= LONGEST_REMEMBERED else self.find
         return dispatched(request, find(path, method))
 
     def find(self, path: bytes, method: str) -> Routed:
-        """See L{PathLookup.find}."""
+        """
+        See L{PathLookup.find}.
+
+        :return: where the request goes; looked up anew, and not remembered.
+        """
         return self._lookup.find(path, method)
 
 
@@ -298,7 +306,9 @@ def dispatched(request: Request, routed: Routed) -> Awaitable[Response]:
     """
     Have a request answered where it was found to go, as the backend there knows it.
 
-    :return: an awaitable of the answer; where there is no such place, it raises.
+    :param request: its span learns where that is.
+    :return: an awaitable of the answer; where there is no such place, it raises a
+        L{RequestError} (404, 405, or 400 and 414 for paths that are not clear).
     """
     if type(routed) is not Found:
         return refused(request, routed, _refusal(routed))
@@ -315,7 +325,8 @@ async def refused(request: Request, routed: Routed, error: RequestError) -> Resp
     """
     Answer nothing where a request would have gone, and say why.
 
-    :raises RequestError: the error.
+    :param request: its body is closed, and its span learns where it would have gone.
+    :raises RequestError: C{error}, in any case.
     """
     request.body.close()
     span = request.span

@@ -159,7 +159,12 @@ class Router:
         return routed.responder.respond(request)
 
     def refused(self, request: Request, error: RequestError) -> Awaitable[Response]:
-        """See L{IRefuser.refused}: the error is raised, once it is known for which place."""
+        """
+        See L{IRefuser.refused}.
+
+        :return: an awaitable that raises C{error}, once the request's span has learnt which
+            place it was for.
+        """
         return refused(request, self._routed(request), error)
 
     def _routed(self, request: Request) -> Routed:
