@@ -43,7 +43,11 @@ def application_of(configuration: Configuration, service: Any, clock: Any,
 
 @provider(ILogObserver)
 def _unheard(event: LogEvent) -> None:
-    """The logs that are services tell, and what C{twistd} says of itself is not for them."""
+    """
+    Keeps C{twistd} from a log of its own: the logs that are services have all there is to say.
+
+    :param event: of the whole process, C{twistd} itself included; dropped.
+    """
 
 
 class _Foreground(UnixApplicationRunner):

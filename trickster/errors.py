@@ -277,7 +277,10 @@ class NotADataset(TricksterError):
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the origin refused, or failed, with another status than 200."""
+        """
+        :return: whether the origin refused, or failed, with another status than 200; False
+            where C{response} is None, since nothing is known of that then.
+        """
         return self.response is not None and self.response.status != 200
 
 

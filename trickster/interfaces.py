@@ -48,6 +48,10 @@ class IRefuser(Interface):
         Refuse a request as what would have answered it does; its body is not read.
 
         :param error: why.
+        :return: an awaitable of the refusal, in the form that clients of the origin know; it
+            does not wait.
+        :raises trickster.errors.RequestError: C{error}, where the form is for an outer responder
+            to find.
         """
 
 

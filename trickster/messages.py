@@ -63,7 +63,9 @@ class Headers:
 
         Worth its price for the fields of an answer that is given again and again.
 
-        :param make: a pure function of both.
+        :param make: a pure function of both; which one it is tells what it makes apart.
+        :param other: the last one is held on to.
+        :return: what it makes; not to be changed.
         """
         known = self._known or self._by_name()
         derived = known.get(_DERIVED)
@@ -122,6 +124,7 @@ class Headers:
     def without(self, *names: bytes) -> Headers:
         """
         :param names: in lower case.
+        :return: the same without the fields of these names.
         """
         return self.excluding(frozenset(names))
 
@@ -275,7 +278,7 @@ class Octets:
 
     @property
     def length(self) -> int:
-        """Octets in all."""
+        """:return: octets in all, also when they have been read."""
         return len(self.octets)
 
     async def read(self) -> bytes:
@@ -413,19 +416,18 @@ class Request:
 
     @property
     def path(self) -> bytes:
-        """The target without its query."""
+        """:return: the target without its query, percent-encoded as the client sent it."""
         return self.target.partition(b"?")[0]
 
     @property
     def query(self) -> bytes:
-        """The target's query, without the question mark."""
+        """:return: the target's query, without the question mark; empty where it has none."""
         return self.target.partition(b"?")[2]
 
     @property
     def params(self) -> Params:
         """
-        The query's parameters.
-
+        :return: the query's parameters, not those of a form.
         :raises MalformedParams: as L{Params.parse}.
         """
         return parsed_query(self.query)

@@ -47,7 +47,12 @@ class SteadyClock:
         self._offset = self._wall() - self._elapsed()
 
     def seconds(self) -> float:
-        """See C{twisted.internet.interfaces.IReactorTime.seconds}; never less than before."""
+        """
+        See C{twisted.internet.interfaces.IReactorTime.seconds}.
+
+        :return: since the epoch, as far as the wall clock was right at the start; never less
+            than before.
+        """
         return self._offset + self._elapsed()
 
 
