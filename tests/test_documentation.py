@@ -92,6 +92,17 @@ class Links(SynchronousTestCase):
                     self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
 
 
+class Glossary(SynchronousTestCase):
+    """The glossary is where a word is looked up."""
+
+    def test_in_order(self) -> None:
+        """Each word has one entry, and they are in alphabetical order."""
+        text = (ROOT / "docs" / "glossary.md").read_text()
+        entries = re.findall(r"^(\S.*)\n: ", text, re.MULTILINE)
+        words = [entry.partition(",")[0] for entry in entries]
+        self.assertEqual(words, sorted(set(words), key=str.casefold))
+
+
 class Layers(SynchronousTestCase):
     """The list of layers in the architecture is the one that is enforced."""
 
