@@ -99,6 +99,12 @@ class CodedBodyTests(SynchronousTestCase):
         body.close()
         self.assertEqual(len(self.kept), 1)
 
+    def test_nothing_is_kept_once_closed(self) -> None:
+        """A reader that asks a closed body again gets its end, which is not taken for the whole."""
+        body = self.coded(Octets(b"x" * 1000))
+        body.close()
+        self.assertEqual((at_once(body.read()), self.kept), (b"", []))
+
     def test_nothing_is_held_back(self) -> None:
         """What has come is passed on before more is waited for."""
         source = PausedBody()

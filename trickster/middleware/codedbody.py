@@ -149,6 +149,7 @@ class CodedBody:
     def close(self) -> None:
         """See L{IBody.close}."""
         self._is_over = True
+        self.keep = None
         self._piece = memoryview(b"")
         self._coded.clear()
         coming, self._coming = self._coming, None
