@@ -9,11 +9,12 @@ durations are not looked at (https://prometheus.io/docs/prometheus/latest/queryi
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import TypeVar
 
 from attrs import define, field, frozen
 
-from trickster.promql.tokens import Token, Unreadable, tokens
+from trickster.promql.tokens import Token, Unreadable, Words, tokens
 
 MOST_WORDS = 8192
 _DEEPEST = 64  # parentheses in parentheses
@@ -28,9 +29,8 @@ _POWER = 6
 _NUMBERS = ("inf", "nan")
 _MATCHING = ("on", "ignoring")
 _GROUPING = ("by", "without")
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
 _MATCH_OPERATORS = ("=", "!=", "=~", "!~")
-_END = "end"
+T = TypeVar("T")
 _ESCAPE = re.compile(r"\\(?:([abfnrtv\\'\"])|x([0-7][0-9a-fA-F])|u([0-9a-fA-F]{4})|(.?))", re.DOTALL)
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -159,10 +159,9 @@ def parsed(expression: str) -> Node:
     """
     :raises Unreadable: it is not PromQL as it is known here, or too long, or nested too deeply.
     """
-    words, _ = tokens(expression, MOST_WORDS)
-    reader = _Reader(words)
-    node = reader.expression()
-    reader.expect_end()
+    words = Words(tokens(expression, MOST_WORDS)[0])
+    node = _Reader(words).expression()
+    words.expect_end()
     return node
 
 
@@ -184,43 +183,8 @@ def _unescaped(match: re.Match[str]) -> str:
 
 @define
 class _Reader:
-    _words: Sequence[Token]
-    _at: int = field(default=0, init=False)
+    _words: Words
     _depth: int = field(default=0, init=False)
-
-    # Words
-
-    @property
-    def _next(self) -> Token:
-        return self._words[self._at] if self._at < len(self._words) else Token(_END, "")
-
-    @property
-    def _last_end(self) -> int:
-        return self._words[self._at - 1].end
-
-    def _take(self) -> Token:
-        word = self._next
-        if word.kind == _END:
-            raise Unreadable("it ends too early")
-        self._at += 1
-        return word
-
-    def _eats(self, *texts: str) -> str:
-        """:return: the next word in lower case, taken, if it is one of these; else empty."""
-        text = self._next.text.lower() if self._next.kind != "string" else ""
-        if text not in texts:
-            return ""
-        self._at += 1
-        return text
-
-    def _expect(self, text: str) -> None:
-        if not self._eats(text):
-            raise Unreadable(f"{text} expected at character {self._next.start + 1}")
-
-    def expect_end(self) -> None:
-        """:raises Unreadable: there is more."""
-        if self._next.kind != _END:
-            raise Unreadable(f"more than an expression at character {self._next.start + 1}")
 
     # Expressions
 
@@ -233,46 +197,40 @@ class _Reader:
             raise Unreadable("nested too deeply")
         left = self._signed()
         while True:
-            operator = self._next.text.lower() if self._next.kind in ("word", "mark") else ""
+            word = self._words.next
+            operator = word.text.lower() if word.kind in ("word", "mark") else ""
             precedence = _PRECEDENCE.get(operator, 0)
             if precedence < least:
                 self._depth -= 1
                 return left
-            self._at += 1
+            self._words.take()
             matching = self._matching()
             right = self.expression(precedence if operator == "^" else precedence + 1)
             left = Binary(left.start, right.end, operator, left, right, matching)
 
     def _signed(self) -> Node:
-        start = self._next.start
-        if not self._eats("-", "+"):
+        start = self._words.next.start
+        if not self._words.eats("-", "+"):
             return self._suffixed(self._operand())
         inner = self.expression(_POWER)
         return Enclosed(start, inner.end, inner)
 
     def _matching(self) -> Matching:
-        self._eats("bool")
-        how = self._eats(*_MATCHING)
+        self._words.eats("bool")
+        how = self._words.eats(*_MATCHING)
         labels = self._labels() if how else frozenset()
-        side = self._eats("group_left", "group_right").removeprefix("group_")
-        included = self._labels() if side and self._next.text == "(" else frozenset()
-        if self._next.text.lower().startswith("fill") and self._words[self._at + 1:][:1] and (
-                self._words[self._at + 1].text == "("):
+        side = self._words.eats("group_left", "group_right").removeprefix("group_")
+        included = self._labels() if side and self._words.next.text == "(" else frozenset()
+        if self._words.next.text.lower().startswith("fill") and self._words.second.text == "(":
             raise Unreadable("values for what does not match")
         return Matching(how == "on", labels, side, included)
 
     def _labels(self) -> frozenset[str]:
-        self._expect("(")
-        found = set()
-        while not self._eats(")"):
-            found.add(self._label())
-            if not self._eats(","):
-                self._expect(")")
-                break
-        return frozenset(found)
+        self._words.expect("(")
+        return frozenset(self._listed(self._label, ")"))
 
     def _label(self) -> str:
-        word = self._take()
+        word = self._words.take()
         if word.kind not in ("word", "string"):
             raise Unreadable(f"no label at character {word.start + 1}")
         return unquoted(word.text) if word.kind == "string" else word.text
@@ -280,12 +238,12 @@ class _Reader:
     # Operands
 
     def _operand(self) -> Node:
-        word = self._next
+        word = self._words.next
         if word.text == "(":
             return self._parenthesised()
         if word.text == "{":
             return self._selector(word.start, "")
-        self._take()
+        self._words.take()
         if word.kind in ("number", "duration", "string"):
             return Literal(word.start, word.end, word.text)
         if word.kind != "word":
@@ -294,59 +252,58 @@ class _Reader:
 
     def _named(self, word: Token) -> Node:
         lower = word.text.lower()
-        if lower in _AGGREGATIONS and self._next.text.lower() in ("(", *_GROUPING):
+        if lower in _AGGREGATIONS and self._words.next.text.lower() in ("(", *_GROUPING):
             return self._aggregation(word.start, lower)
-        if self._next.text == "(":
+        if self._words.next.text == "(":
             arguments = self._arguments()
-            return Call(word.start, self._last_end, word.text, arguments)
-        if lower in _NUMBERS and self._next.text != "{":
+            return Call(word.start, self._words.last_end, word.text, arguments)
+        if lower in _NUMBERS and self._words.next.text != "{":
             return Literal(word.start, word.end, word.text)
         return self._selector(word.start, word.text)
 
     def _parenthesised(self) -> Node:
-        start = self._take().start
+        start = self._words.take().start
         inner = self.expression()
-        self._expect(")")
-        return Enclosed(start, self._last_end, inner)
+        self._words.expect(")")
+        return Enclosed(start, self._words.last_end, inner)
 
     def _aggregation(self, start: int, name: str) -> Node:
-        grouping = self._eats(*_GROUPING)
+        grouping = self._words.eats(*_GROUPING)
         labels = self._labels() if grouping else frozenset()
         arguments = self._arguments()
         if not grouping:
-            grouping = self._eats(*_GROUPING)
+            grouping = self._words.eats(*_GROUPING)
             labels = self._labels() if grouping else labels
-        return Aggregation(start, self._last_end, name, arguments, grouping, labels)
+        return Aggregation(start, self._words.last_end, name, arguments, grouping, labels)
 
     def _arguments(self) -> tuple[Node, ...]:
-        self._expect("(")
-        found: list[Node] = []
-        while not self._eats(")"):
-            found.append(self.expression())
-            if not self._eats(","):
-                self._expect(")")
+        self._words.expect("(")
+        return tuple(self._listed(self.expression, ")"))
+
+    def _listed(self, item: Callable[[], T], closing: str) -> list[T]:
+        """:return: items with commas between them, and perhaps one behind, up to the closing."""
+        found: list[T] = []
+        while not self._words.eats(closing):
+            found.append(item())
+            if not self._words.eats(","):
+                self._words.expect(closing)
                 break
-        return tuple(found)
+        return found
 
     def _selector(self, start: int, name: str) -> Node:
-        if self._next.text != "{":
-            return Selector(start, self._last_end, name, (), self._last_end)
-        opening = self._take().end
-        matchers: list[Matcher] = []
-        while not self._eats("}"):
-            matchers.append(self._matcher())
-            if not self._eats(","):
-                self._expect("}")
-                break
-        return Selector(start, self._last_end, name, tuple(matchers), opening)
+        if self._words.next.text != "{":
+            return Selector(start, self._words.last_end, name, (), self._words.last_end)
+        opening = self._words.take().end
+        matchers = tuple(self._listed(self._matcher, "}"))
+        return Selector(start, self._words.last_end, name, matchers, opening)
 
     def _matcher(self) -> Matcher:
-        word = self._next
+        word = self._words.next
         name = self._label()
-        operator = self._eats(*_MATCH_OPERATORS)
+        operator = self._words.eats(*_MATCH_OPERATORS)
         if not operator and word.kind == "string":
             return Matcher(word.start, word.end, "__name__", "=", name)
-        value = self._take()
+        value = self._words.take()
         if not operator or value.kind != "string":
             raise Unreadable(f"no matcher at character {word.start + 1}")
         return Matcher(word.start, value.end, name, operator, unquoted(value.text))
@@ -356,31 +313,19 @@ class _Reader:
     def _suffixed(self, node: Node) -> Node:
         inner = node
         while True:
-            if self._next.text == "[":
-                self._skip_brackets()
-            elif self._eats("offset") or self._eats("@"):
+            if self._words.next.text == "[":
+                self._words.skip_brackets()
+            elif self._words.eats("offset") or self._words.eats("@"):
                 self._skip_amount()
             else:
                 return node
-            node = Suffixed(inner.start, self._last_end, inner)
+            node = Suffixed(inner.start, self._words.last_end, inner)
 
     def _skip_amount(self) -> None:
         """Pass over a signed number, a duration, C{start()}, or what is in parentheses."""
-        self._eats("-", "+")
-        if self._next.text != "(" and self._take().kind not in ("number", "duration", "word"):
+        words = self._words
+        words.eats("-", "+")
+        if words.next.text != "(" and words.take().kind not in ("number", "duration", "word"):
             raise Unreadable("no amount")
-        if self._next.text == "(":
-            self._skip_brackets()
-
-    def _skip_brackets(self) -> None:
-        closing: list[str] = []
-        while True:
-            word = self._take()
-            if word.kind != "mark":
-                continue
-            if word.text in _CLOSING:
-                closing.append(_CLOSING[word.text])
-            elif word.text in _CLOSING.values() and word.text != closing.pop():
-                raise Unreadable(f"unmatched {word.text} at character {word.end}")
-            if not closing:
-                return
+        if words.next.text == "(":
+            words.skip_brackets()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from attrs import define, field
 
 #: Characters, and words with comments, of one expression that are looked at.  What has more of
 #: them takes longer than a cache may, and is the origin's alone to read.
 LONGEST = 131_072
 MOST_TOKENS = 65_536
 
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
 _TOKEN = re.compile(r"""
     (?P<space>\s+)
   | (?P<comment>\#[^\r\n]*)
@@ -43,6 +47,84 @@ class Token(NamedTuple):
     def end(self) -> int:
         """Where it ends."""
         return self.start + len(self.text)
+
+
+_END = Token("end", "")
+
+
+@define
+class Words:
+    """The words of an expression, which are taken one after the other."""
+
+    _words: Sequence[Token]
+    _at: int = field(default=0, init=False)
+
+    @property
+    def next(self) -> Token:
+        """The word that is taken next; one of kind C{end} where there is none."""
+        return self._words[self._at] if self._at < len(self._words) else _END
+
+    @property
+    def second(self) -> Token:
+        """The word after that."""
+        return self._words[self._at + 1] if self._at + 1 < len(self._words) else _END
+
+    @property
+    def last_end(self) -> int:
+        """Where the word ends that was taken last."""
+        return self._words[self._at - 1].end
+
+    def take(self) -> Token:
+        """
+        :return: the next word.
+        :raises Unreadable: there is none.
+        """
+        word = self.next
+        if word is _END:
+            raise Unreadable("it ends too early")
+        self._at += 1
+        return word
+
+    def eats(self, *texts: str) -> str:
+        """:return: the next word in lower case, taken, if it is one of these; else empty."""
+        word = self.next
+        text = word.text.lower() if word.kind != "string" else ""
+        if text not in texts:
+            return ""
+        self._at += 1
+        return text
+
+    def expect(self, text: str) -> None:
+        """
+        Take a word.
+
+        :raises Unreadable: another one comes next.
+        """
+        if not self.eats(text):
+            raise Unreadable(f"{text} expected at character {self.next.start + 1}")
+
+    def expect_end(self) -> None:
+        """:raises Unreadable: there is more."""
+        if self.next is not _END:
+            raise Unreadable(f"more than an expression at character {self.next.start + 1}")
+
+    def skip_brackets(self) -> None:
+        """
+        Take all from an opening bracket, which comes next, to the one that closes it.
+
+        :raises Unreadable: brackets in it do not match, or it is not closed.
+        """
+        closing: list[str] = []
+        while True:
+            word = self.take()
+            if word.kind != "mark":
+                continue
+            if word.text in _CLOSING:
+                closing.append(_CLOSING[word.text])
+            elif word.text in _CLOSING.values() and word.text != closing.pop():
+                raise Unreadable(f"unmatched {word.text} at character {word.end}")
+            if not closing:
+                return
 
 
 def tokens(expression: str, most: int = MOST_TOKENS) -> tuple[list[Token], list[str]]:

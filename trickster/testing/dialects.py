@@ -109,7 +109,9 @@ class _OriginCases(_Base):
             self.assertTrue(probe.target.startswith(b"/"))
 
 
-class _DialectCases(_OriginCases):
+class _ExampleCases(_OriginCases):
+    """What the cases of both inverse pairs of a dialect begin with."""
+
     example: Example
 
     def setUp(self) -> None:
@@ -145,7 +147,9 @@ class _DialectCases(_OriginCases):
         """:return: what the example's answer says."""
         return self.decoded(self.query, self.example.answer)
 
-    # Requests.
+
+class _RequestCases(_ExampleCases):
+    """Requests: decoding them, and encoding them again."""
 
     def test_example(self) -> None:
         """The example is worth its name: its path is served by range, for some instants."""
@@ -195,7 +199,9 @@ class _DialectCases(_OriginCases):
         with self.assertRaises((NotATimeRange, MalformedParams)):
             self.query_of(broken)
 
-    # Answers.
+
+class _AnswerCases(_ExampleCases):
+    """Answers: decoding them, and encoding them again."""
 
     def test_covers(self) -> None:
         """An answer covers the extent of its query; its rows are in order, inside, and not none."""
@@ -294,7 +300,7 @@ def dialect_contract(origin_type: Any, example: Example, options: Any = None) ->
     :return: a mixin for a C{TestCase}, for origin types with a dialect.
     """
     chosen = origin_type.options() if options is None else options
-    return type("DialectContract", (_DialectCases,),
+    return type("DialectContract", (_RequestCases, _AnswerCases),
                 {"origin_type": origin_type, "chosen": chosen, "example": example})
 
 
