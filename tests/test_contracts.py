@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from trickster.contracts import checked_routes, checked_store
 from trickster.errors import BrokenPlugin
-from trickster.interfaces import INewestDialect, IQueryDialect
+from trickster.interfaces import ICacheStore, INewestDialect, IQueryDialect
 from trickster.messages import Headers
 from trickster.origins.prometheus import PrometheusOptions, prometheus
 from trickster.origins.promrange import PrometheusRange
@@ -167,6 +167,16 @@ class Store:
         return self.given
 
 
+@implementer(ICacheStore)
+class Unready:
+    """What cannot be looked at yet."""
+
+    @property
+    def get(self) -> Any:
+        """Fail as only a stranger's code can."""
+        raise RuntimeError("not connected\nyet")
+
+
 class StoreTests(SynchronousTestCase):
     """Stores."""
 
@@ -179,6 +189,7 @@ class StoreTests(SynchronousTestCase):
     def test_bad(self) -> None:
         """What is no store, or cannot be made, is told with its name and the cache's."""
         for given, word in ((None, "of cache 'a' is no ICacheStore"), (object(), "delete"),
+                            (Unready(), "RuntimeError: not connected yet"),
                             (OSError("x"), "fails with OSError: x")):
             error = self.assertRaises(
                 BrokenPlugin, checked_store, Store(given), "a", None, None, Clock())

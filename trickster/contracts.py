@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from zope.interface.exceptions import Invalid
 from zope.interface.interface import InterfaceClass
-from zope.interface.verify import verifyObject
 
 from trickster.errors import BrokenPlugin
 from trickster.http.grammar import is_field_name
@@ -22,6 +20,7 @@ from trickster.interfaces import (
     IResponder,
 )
 from trickster.messages import Headers
+from trickster.plugins import one_line, verify
 from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
 
 _PATH = re.compile(r"/[^\x00-\x20\x7f?#]*")
@@ -97,16 +96,12 @@ def _asked(what: str, ask: Callable[[], Any]) -> Any:
         return ask()
     except Exception as error:
         # A stranger's code, called with options that it may not have thought of.
-        explained = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        explained = f"{type(error).__name__}: {one_line(error)}"
         raise BrokenPlugin(f"{what} fails with {explained}") from error
 
 
 def _verify(interface: InterfaceClass, given: Any, what: str) -> None:
-    try:
-        verifyObject(interface, given)
-    except Invalid as error:
-        raise BrokenPlugin(f"{what} is no {interface.__name__}: "
-                           f"{' '.join(str(error).split())}") from error
+    verify(interface, given, f"{what} is no {interface.__name__}")
 
 
 def _faults(routes: Iterable[Any]) -> Iterator[str]:

@@ -109,19 +109,33 @@ def _imported(entry: EntryPoint, what: str) -> Any:
         return entry.load()
     except (Exception, SystemExit) as error:
         # A stranger's module may do anything when it is imported.
-        explained = f"{type(error).__name__}: {_one_line(error)}"
+        explained = f"{type(error).__name__}: {one_line(error)}"
         raise BrokenPlugin(f"{what} cannot be imported ({entry.value}): {explained}") from error
 
 
-def _verify(plugin: Any, interface: InterfaceClass, what: str) -> None:
+def verify(interface: InterfaceClass, given: Any, fault: str) -> None:
+    """
+    See that what a plugin gives provides an interface, with all that belongs to it.
+
+    :param fault: what is wrong where it does not; how the error begins.
+    :raises BrokenPlugin: it does not; says in what.
+    """
     try:
-        verifyObject(interface, plugin)
+        verifyObject(interface, given)
     except Invalid as error:
-        raise BrokenPlugin(f"{what} is broken: {_one_line(error)}") from error
+        raise BrokenPlugin(f"{fault}: {one_line(error)}") from error
     except Exception as error:
         # Looking at a stranger's attributes runs a stranger's code.
-        raise BrokenPlugin(f"{what} is broken: {type(error).__name__}: {_one_line(error)}"
-                           ) from error
+        raise BrokenPlugin(f"{fault}: {type(error).__name__}: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """:return: what a stranger's error says, without line breaks."""
+    return " ".join(str(error).split()) or "no explanation"
+
+
+def _verify(plugin: Any, interface: InterfaceClass, what: str) -> None:
+    verify(interface, plugin, f"{what} is broken")
     if interface.isOrExtends(IPluginType):
         _verify_options(plugin.options, what)
 
@@ -142,11 +156,7 @@ def _verify_options(options: Any, what: str) -> None:
     except Exception as error:
         # A stranger's annotations, defaults and validators.
         raise BrokenPlugin(f"{what} is broken: its options cannot be made: "
-                           f"{type(error).__name__}: {_one_line(error)}") from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or "no explanation"
+                           f"{type(error).__name__}: {one_line(error)}") from error
 
 
 def _word(group: str) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
-from trickster.config.document.masking import is_secret_name
+from trickster.config.document.masking import MASK, is_secret_name
 from trickster.remembering import remembered
 
-MASK = b"*****"
-
+_MASK = MASK.encode()
 _LONGEST = 2048
 
 # A statement that sets a password, percent-encoded or not: PASSWORD [FOR user =] 'x'.
@@ -26,11 +25,11 @@ _PARAMETER = re.compile(r"(?<![^?&;\s=])([^?&;\s=]{1,64})=([^&;\s#]+)")
 
 def masked_text(text: str) -> str:
     """:return: the text without users and passwords in URLs and in what looks like queries."""
-    return _PARAMETER.sub(_masked_parameter, _USER_INFO.sub(f"://{MASK.decode()}@", text))
+    return _PARAMETER.sub(_masked_parameter, _USER_INFO.sub(f"://{MASK}@", text))
 
 
 def _masked_parameter(found: re.Match[str]) -> str:
-    return f"{found[1]}={MASK.decode()}" if is_secret_name(found[1]) else found[0]
+    return f"{found[1]}={MASK}" if is_secret_name(found[1]) else found[0]
 
 
 def masked_form(octets: bytes) -> str:
@@ -66,8 +65,8 @@ def _masked_pair(pair: bytes) -> bytes:
     if not mark:
         return pair
     if _is_secret(name):
-        return name + mark + MASK
-    return name + mark + _STATEMENT.sub(rb"\1" + MASK, value)
+        return name + mark + _MASK
+    return name + mark + _STATEMENT.sub(rb"\1" + _MASK, value)
 
 
 @remembered(1 << 20)
