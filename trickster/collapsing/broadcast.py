@@ -14,6 +14,7 @@ from trickster.collapsing.spool import ISpool
 from trickster.collapsing.waiters import Waiters
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
+from trickster.net.callbacks import ignore
 from trickster.tracebacks import without_frames
 
 
@@ -23,10 +24,6 @@ def as_deferred(awaited: Awaitable[bytes]) -> Deferred[bytes]:
         return awaited
     made: Deferred[bytes] = Deferred.fromCoroutine(awaited)  # type: ignore[arg-type]
     return made.addErrback(without_frames)
-
-
-def _nothing() -> None:
-    """Nothing is to be told any more."""
 
 
 def _never() -> bool:
@@ -150,7 +147,7 @@ class BroadcastBody:
             self._arrivals.tell_all(None)
             self._close_if_unused()
             # The callbacks' owners hold this body: both would wait for the collector of cycles.
-            self.overflowed = self.left = _nothing
+            self.overflowed = self.left = ignore
             self.is_end_awaited = _never
 
     async def _pump(self) -> None:
@@ -232,7 +229,7 @@ class BroadcastBody:
 
     async def arrival(self) -> None:
         """Wait until more has arrived, or the end has."""
-        waiter = self._arrivals.wait(_nothing)
+        waiter = self._arrivals.wait(ignore)
         try:
             self.wake()
             await waiter

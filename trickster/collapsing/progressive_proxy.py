@@ -16,6 +16,7 @@ from trickster.keys.cache_key import digest
 from trickster.keys.identity import Identity, Overrides
 from trickster.keys.selecting import Selecting, matches, selecting_values
 from trickster.messages import Engine, Headers, Outcome, Request, Response, Status
+from trickster.net.callbacks import ignore
 
 # Fields that make an answer another one, whether the origin says so in Vary or not.
 _TELLING = (b"authorization", b"cookie", b"range", b"if-range", b"if-match", b"if-none-match",
@@ -119,7 +120,7 @@ class ProgressiveProxy:
             return
         selecting = selecting_values(vary_names(response.headers), request.headers)
         head = _Head(response.status, response.headers, response.phrase, selecting)
-        body = BroadcastBody(response.body, self._buffering, overflowed=lambda: None,
+        body = BroadcastBody(response.body, self._buffering, overflowed=ignore,
                              left=fill.left, is_end_awaited=lambda: False)
         outcome = evolve(response.outcome, origin_status=response.status)
         fill.stream(head, body, outcome, True)

@@ -25,6 +25,7 @@ from trickster.http.h1.framing import request_body_reader
 from trickster.http.h1.requests import RequestHead
 from trickster.interfaces import IBody, IRefuser, IResponder
 from trickster.messages import Octets, Peer
+from trickster.net.callbacks import ignore
 from trickster.net.pace import Pace
 
 # Members of an enum are slow to look up, and every request asks.
@@ -56,10 +57,6 @@ class Served(Protocol):
 
     def date(self) -> bytes:
         """:return: the present, as an HTTP date (RFC 9110 section 5.6.7)."""
-
-
-def _nothing() -> None:
-    """Nothing is to be done."""
 
 
 @define(eq=False)
@@ -261,7 +258,7 @@ class RequestCycle:
     def lost(self) -> None:
         """The connection is over."""
         exchange, self._exchange, self._body = self._exchange, None, None
-        put_off, self._put_off, self.answered = self._put_off, None, _nothing
+        put_off, self._put_off, self.answered = self._put_off, None, ignore
         if put_off is not None:
             put_off.drop()
         if exchange is not None:

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime, ISSLTransport
 from trickster.frontend.limits import ListenerLimits
 from trickster.frontend.states import ConnectionState, State
 from trickster.messages import Peer
+from trickster.net.callbacks import ignore
 from trickster.net.deadline import Deadline
 from trickster.net.eager_transport import EagerServer
 
@@ -22,10 +23,6 @@ _READ_AHEAD = 16 * 1024
 # octets are unread would reset the connection, and with it the answer (RFC 9112 section 9.6).
 _LINGER = 2.0
 _MOST_DISCARDED = 1 << 20
-
-
-def _nothing() -> None:
-    """Nothing is to be done."""
 
 
 @define(eq=False)
@@ -152,7 +149,7 @@ class Output:
     def stop(self) -> None:
         """Leave nothing behind: the connection is over."""
         self._deadline.stop()
-        self._stalled = _nothing
+        self._stalled = ignore
 
     def _room_unwanted(self, _room: Deferred[None]) -> None:
         self._room = None

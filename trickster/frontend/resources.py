@@ -24,6 +24,7 @@ from trickster.http.h1.encoding import has_no_body
 from trickster.http.hop_by_hop import response_headers
 from trickster.interfaces import IBody, IResponder
 from trickster.messages import Headers, Octets, Peer, Request, Response
+from trickster.net.callbacks import ignore
 
 # What a client may send to a resource, which gets it whole.
 _MOST_BODY = 1 << 20
@@ -32,10 +33,6 @@ _MOST_BODY = 1 << 20
 _HIGH = 256 * 1024
 _LOW = 64 * 1024
 _GIVEN_UP = "the resource has closed the connection"
-
-
-def _nothing() -> None:
-    """Nothing is to be done."""
 
 
 @implementer(IBody)
@@ -95,7 +92,7 @@ class RenderedBody:
         """
         self._is_broken, self.has_ended = is_broken, True
         if not is_broken:
-            self._left = _nothing
+            self._left = ignore
         self._wake()
 
     def register(self, producer: Any, is_pushing: bool) -> None:
@@ -145,7 +142,7 @@ class RenderedBody:
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.stopProducing()
-        left, self._left = self._left, _nothing
+        left, self._left = self._left, ignore
         left()
 
     def _is_readable(self) -> bool:

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-
-def _nothing() -> None:
-    """Nothing is to be done."""
+from trickster.net.callbacks import ignore
 
 
 @define(eq=False)
@@ -62,7 +60,7 @@ class Deadline:
         """Leave nothing with the clock, and never call back any more."""
         self._at = None
         # What is called back most often has this: it would wait for the collector of cycles.
-        self._expired = _nothing
+        self._expired = ignore
         self._cancel()
 
     def _cancel(self) -> None:

@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from trickster.errors import StoreError
 from trickster.interfaces import ICacheStore, ICompareAndSetStore, IReferenceStore
+from trickster.net.callbacks import ignore
 from trickster.stores.circuit import Circuit
 
 _T = TypeVar("_T")
@@ -22,16 +23,6 @@ _T = TypeVar("_T")
 _LOG_PAUSE = 60.0
 
 OnOperation = Callable[[str, str, int], None]
-
-
-def _unheard(operation: str, status: str, octets: int) -> None:
-    """
-    Count nothing.
-
-    :param operation: such as C{get}.
-    :param status: how it went.
-    :param octets: that were moved.
-    """
 
 
 @frozen
@@ -55,7 +46,7 @@ class GuardLimits:
 
 
 def guarded(inner: ICacheStore, name: str, clock: IReactorTime,
-            on_operation: OnOperation = _unheard,
+            on_operation: OnOperation = ignore,
             limits: GuardLimits | None = None) -> Guarded:
     """
     :param inner: a store of any kind.
@@ -87,7 +78,7 @@ class Guarded:
     inner: Any
     name: str
     clock: IReactorTime
-    on_operation: OnOperation = _unheard
+    on_operation: OnOperation = ignore
     limits: GuardLimits = field(factory=GuardLimits)
     log: Logger = field(factory=Logger)
     _circuit: Circuit = field(init=False)

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from trickster.config.document.settings import later, setting
 from trickster.interfaces import IMeteredStore, IReferenceStore, IRuntime, IStoreType
+from trickster.net.callbacks import ignore
 from trickster.stores.expiry import Expiries
 from trickster.stores.limits import StoreLimits, StoreUsage
 
@@ -30,15 +31,6 @@ _KEYS_A_TURN = 20_000
 # and numbers is nothing that the collector of cycles has to look at, unlike an instance of a
 # class of ours: with a gibibyte of small objects it would hold the process for 0.2 s.
 _Entry = tuple[object, int, float]
-
-
-def _unheard(event: str, reason: str) -> None:
-    """
-    Count nothing.
-
-    :param event: what the store did by itself.
-    :param reason: why.
-    """
 
 
 @implementer(IReferenceStore, IMeteredStore, IService)
@@ -61,7 +53,7 @@ class MemoryStore(Service):
     max_objects: int = 0
     reap_interval: float = 3.0
     octets: int = field(default=0, init=False)
-    _heard: Callable[[str, str], None] = field(default=_unheard, init=False, repr=False)
+    _heard: Callable[[str, str], None] = field(default=ignore, init=False, repr=False)
     _entries: OrderedDict[str, _Entry] = field(factory=OrderedDict, init=False,
                                                 repr=False)
     _expiries: Expiries = field(factory=Expiries, init=False, repr=False)

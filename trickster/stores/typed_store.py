@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 from trickster.collapsing.waiters import SharedWork
 from trickster.errors import StoreError
 from trickster.interfaces import IReferenceStore
+from trickster.net.callbacks import ignore
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.octet_entries import E, EntryFormat, Kept, OctetEntries, Offload, Read
@@ -226,7 +227,7 @@ class TypedStore(Generic[E]):
     def _begin_reading(self, key: str) -> _Reading[E]:
         reading: _Reading[E] = _Reading()
         self._reads[key] = reading
-        reading.work.start(self._octets.read(key), _nothing)
+        reading.work.start(self._octets.read(key), ignore)
         return reading
 
     async def _awaited(self, key: str, reading: _Reading[E]) -> Read[E]:
@@ -236,7 +237,3 @@ class TypedStore(Generic[E]):
             # Not before all have been told: what the first of them does may be a change.
             if not reading.work.is_awaited and self._reads.get(key) is reading:
                 del self._reads[key]
-
-
-def _nothing() -> None:
-    """Nothing is to be done when a read has ended: those who wait for it do."""

@@ -17,12 +17,13 @@ from trickster.http.methods import IDEMPOTENT, WITH_BODY
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IBody, IResponder
 from trickster.messages import Octets, Pair, Request, Response, octets_of
+from trickster.net.callbacks import ignore
 from trickster.upstream.connecting.endpoints import Connector
 from trickster.upstream.forwarding.fields import OutgoingFields
 from trickster.upstream.forwarding.max_forwards import counted_down
 from trickster.upstream.h1.answers import NothingCame
 from trickster.upstream.h1.outgoing import OutgoingRequest
-from trickster.upstream.leniency import LeniencyLog, not_counted
+from trickster.upstream.leniency import LeniencyLog
 from trickster.upstream.options import UpstreamOptions
 from trickster.upstream.pooling.pool import Pool, PoolStats
 from trickster.upstream.retries import RetryBudget
@@ -48,7 +49,7 @@ class UpstreamClient:
     connector: Connector
     clock: IReactorTime
     random: Callable[[], float] = SystemRandom().random
-    on_lenient: Callable[[str], None] = not_counted
+    on_lenient: Callable[[str], None] = ignore
     _leniencies: LeniencyLog = field(init=False)
     _pool: Pool = field(init=False)
     _budget: RetryBudget = field(factory=RetryBudget, init=False)

@@ -10,16 +10,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from trickster.http.h1.leniency import Leniency
+from trickster.net.callbacks import ignore
 
 _SILENCE = 60.0
-
-
-def not_counted(kinds: object) -> None:
-    """
-    Count nothing.
-
-    :param kinds: of deviations, which are not looked at.
-    """
 
 
 @define(eq=False)
@@ -33,7 +26,7 @@ class LeniencyLog:
 
     place: str
     clock: IReactorTime
-    count: Callable[[str], None] = not_counted
+    count: Callable[[str], None] = ignore
     _log: Logger = field(factory=Logger)
     _unsaid: Counter[str] = field(factory=Counter, init=False)
     _silent_until: float = field(default=float("-inf"), init=False)

@@ -10,15 +10,12 @@ from zope.interface import implementer
 
 from trickster.errors import UpstreamError
 from trickster.interfaces import IBody, IDuplex
+from trickster.net.callbacks import ignore
 from trickster.upstream.h1.link import OriginLink
 from trickster.upstream.h1.outlet import Outlet
 
 # Octets that are read ahead of a body's reader: then the connection is not read from.
 READ_AHEAD = 256 << 10
-
-
-def _nothing() -> None:
-    """There is no exchange to give up."""
 
 
 @implementer(IBody)
@@ -95,7 +92,7 @@ class ArrivingBody:
     def release(self) -> None:
         """The exchange is over, and the connection another's: it would else stay in a cycle."""
         self._link = None
-        self._abandon = _nothing
+        self._abandon = ignore
 
     def _taken(self) -> bytes:
         pieces, self._pieces, self._held = self._pieces, [], 0

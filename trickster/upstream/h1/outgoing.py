@@ -9,7 +9,7 @@ from attrs import field, frozen
 from trickster.http.h1.leniency import Leniency
 from trickster.interfaces import IBody
 from trickster.messages import Request
-from trickster.upstream.leniency import not_counted
+from trickster.net.callbacks import ignore
 
 
 @frozen(slots=True)
@@ -34,4 +34,4 @@ class OutgoingRequest:
     latest: float | None = None
     is_asking: bool = False
     on_lenient: Callable[[Iterable[Leniency]], None] = field(
-        default=not_counted, eq=False, repr=False)
+        default=ignore, eq=False, repr=False)
