@@ -11,10 +11,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from trickster.collapsing.body_buffer import BodyBuffer
 from trickster.collapsing.byte_budget import ByteBudget, Reservation
 from trickster.collapsing.spool import ISpool
-from trickster.collapsing.waiters import Waiters
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
 from trickster.net.callbacks import ignore
+from trickster.net.waiters import Waiters
 from trickster.tracebacks import without_frames
 
 

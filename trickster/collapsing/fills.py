@@ -14,9 +14,9 @@ from twisted.python.failure import Failure
 from trickster.collapsing.broadcast import BroadcastBody
 from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.readers import BodyReader
-from trickster.collapsing.waiters import Waiters
 from trickster.errors import RequestError
 from trickster.messages import Outcome, Response
+from trickster.net.waiters import Waiters
 from trickster.tracebacks import without_frames
 
 # What a cache stores of a response.

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from attrs import define
 from twisted.internet.defer import Deferred
 
-from trickster.collapsing.waiters import settled
 from trickster.errors import Reason
 from trickster.http.byte_ranges import Span
 from trickster.messages import Octets, Response, Status
+from trickster.net.waiters import settled
 from trickster.objects.fetch import Exchange, Exchanges, Fetch
 from trickster.objects.partial_responses import (
     combined,

@@ -11,7 +11,6 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from trickster.collapsing.byte_budget import ByteBudget, Reservation
-from trickster.collapsing.waiters import SharedWork
 from trickster.errors import TricksterError, Undecodable
 from trickster.http.cache_control import request_directives
 from trickster.http.freshness import not_for_others
@@ -19,6 +18,7 @@ from trickster.interfaces import IDatasetSource, INewestDialect, IPurgeable, IRe
 from trickster.keys.cache_key import purge_prefix
 from trickster.messages import FastForward, Octets
 from trickster.net.first_step import first_step
+from trickster.net.waiters import SharedWork
 from trickster.ranges.offloading import MANY_SERIES, Offloading
 from trickster.ranges.origin_messages import DialectFailed, decoded, fetch_request, is_plain
 from trickster.ranges.plan import SECOND_NS, entry_key

@@ -8,10 +8,10 @@ from attrs import define, field, frozen
 from twisted.internet.defer import DeferredSemaphore
 from twisted.python.failure import Failure
 
-from trickster.collapsing.waiters import SharedWork, settled
 from trickster.errors import NotADataset, TricksterError
 from trickster.interfaces import IDatasetSource
 from trickster.messages import NO_HEADERS, Headers
+from trickster.net.waiters import SharedWork, settled
 from trickster.ranges.entries import Entries
 from trickster.ranges.offloading import MANY_SERIES
 from trickster.ranges.plan import Plan

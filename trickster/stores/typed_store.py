@@ -11,10 +11,10 @@ from attrs import Factory, define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from trickster.collapsing.waiters import SharedWork
 from trickster.errors import StoreError
 from trickster.interfaces import IReferenceStore
 from trickster.net.callbacks import ignore
+from trickster.net.waiters import SharedWork
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.octet_entries import E, EntryFormat, Kept, OctetEntries, Offload, Read

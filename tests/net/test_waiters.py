@@ -1,4 +1,4 @@
-"""Tests of C{trickster.collapsing.waiters}."""
+"""Tests of C{trickster.net.waiters}."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.collapsing.waiters import SharedWork, Waiters, settled
+from trickster.net.waiters import SharedWork, Waiters, settled
 
 
 class Work:

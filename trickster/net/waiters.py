@@ -1,4 +1,4 @@
-"""Collapsed forwarding: several clients wait for one piece of work."""
+"""Several callers wait for one piece of work."""
 
 from __future__ import annotations
 
