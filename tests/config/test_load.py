@@ -180,26 +180,6 @@ class NoticeTests(SynchronousTestCase):
         self.assertIn("backends.one.latency_min: 'soon' is not a duration", problem)
 
 
-class FileTests(SynchronousTestCase):
-    """Files that a configuration names."""
-
-    def test_certificates(self) -> None:
-        """Certificates and keys that cannot be read are told with the place of their names."""
-        text = with_backend("tls: {certificate_authority_paths: [/a, /no], client_cert_path: /a, "
-                            "client_key_path: /no}")
-
-        def read(path: str) -> bytes:
-            if path == "/no":
-                raise PermissionError(13, "Permission denied")
-            return text.encode()
-
-        error = self.assertRaises(ConfigurationError, load, Sources("t.yaml"), PLUGINS, read)
-        told = "'/no' cannot be read: Permission denied; expected a file in PEM"
-        self.assertEqual([line.split(": ", 1)[1] for line in error.problems], [
-            f"backends.one.tls.certificate_authority_paths[1]: {told}",
-            f"backends.one.tls.client_key_path: {told}"])
-
-
 class SourceTests(SynchronousTestCase):
     """Where a configuration comes from."""
 

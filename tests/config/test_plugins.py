@@ -63,6 +63,15 @@ class PluginTests(SynchronousTestCase):
         self.assertIn("t.yaml:1:18: backends.one.provider: no dialect",
                       self.problem(plugins, with_backend("")))
 
+    def test_no_handlers(self) -> None:
+        """An origin type that cannot say its handlers is told once, also where one is named."""
+        def routes(provider: str, options: object) -> tuple[Route, ...]:
+            raise BrokenPlugin("origin type 'prometheus' has no routes")
+
+        plugins = PluginOptions(PLUGINS.options, routes)
+        self.assertIn("backends.one.provider: origin type", self.problem(
+            plugins, with_backend("paths: [{path: /, handler: x}]")))
+
     def test_broken_store(self) -> None:
         """Stores are looked at whether the file has some or not."""
         def check(interface: object, name: str, options: object) -> None:

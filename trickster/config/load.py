@@ -11,8 +11,10 @@ from attrs import Factory, define, evolve, field, frozen
 from zope.interface.interface import InterfaceClass
 
 from trickster.config.checks.configuration import check
+from trickster.config.checks.files import check_files
+from trickster.config.checks.plugins import check_plugins
 from trickster.config.document.parsing import read_yaml
-from trickster.config.document.problems import Place, Problems, shown
+from trickster.config.document.problems import Place, Problems
 from trickster.config.document.reading import Reader, joined
 from trickster.config.document.tree import Entry, Scalar, Table
 from trickster.config.leftovers import LEFTOVERS
@@ -126,8 +128,8 @@ def load(sources: Sources, plugins: PluginOptions,
     reader = Reader(problems, sources.environ, LEFTOVERS)
     configuration = _Loading(reader, plugins).configuration(tree)
     check(configuration, plugins.routes, problems)
-    _check_plugins(configuration, plugins, problems)
-    _check_files(configuration, read, problems)
+    check_plugins(configuration, plugins.check, problems)
+    check_files(configuration, read, problems)
     refuse_masked(problems)
     if not (allows_ineffective(sources.environ, problems) or sources.allows_ineffective):
         refuse_exposed(problems)
@@ -158,38 +160,6 @@ def _file(sources: Sources, problems: Problems,
         problems.raise_any()
     problems.places[""] = start
     return str(Path(path).absolute()), tree or Table({}, start)
-
-
-def _check_plugins(configuration: Configuration, plugins: PluginOptions,
-                   problems: Problems) -> None:
-    made: list[tuple[InterfaceClass, str, str, Any]] = [
-        *((IStoreType, f"caches.{name}.provider", name, cache)
-          for name, cache in configuration.caches.items()),
-        *((IMiddlewareType, f"middlewares.{name}.kind", name, middleware)
-          for name, middleware in configuration.middlewares.items())]
-    for interface, path, name, options in made:
-        if options.plugin is None:
-            continue
-        try:
-            plugins.check(interface, name, options)
-        except PluginError as error:
-            problems.at(path, str(error))
-
-
-def _check_files(configuration: Configuration, read: Callable[[str], bytes],
-                 problems: Problems) -> None:
-    for name, backend in configuration.backends.items():
-        tls, within = backend.tls, f"backends.{name}.tls"
-        named = {f"{within}.certificate_authority_paths[{number}]": file
-                 for number, file in enumerate(tls.certificate_authority_paths)}
-        named |= {f"{within}.client_cert_path": tls.client_cert_path,
-                  f"{within}.client_key_path": tls.client_key_path}
-        for path, file in named.items():
-            try:
-                _ = read(file) if file else b""
-            except OSError as error:
-                problems.at(path, f"{shown(file)} cannot be read: {error.strerror or error}; "
-                            "expected a file in PEM")
 
 
 @frozen

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.config.checks.addresses import address_fault, authority_fault, is_host, network_fault
+from trickster.config.checks.addresses import (
+    address_fault,
+    authority_fault,
+    is_host,
+    network_fault,
+    path_fault,
+)
 
 
-class UrlTests(SynchronousTestCase):
-    """Hosts, addresses and networks."""
+class FaultTests(SynchronousTestCase):
+    """Hosts, addresses, networks and paths."""
 
     def test_hosts(self) -> None:
         """An IP address, with a zone too, or a name is a host; a URL or a wildcard is none."""
@@ -36,3 +42,10 @@ class UrlTests(SynchronousTestCase):
             self.assertEqual(authority_fault(text), "")
         for text in ("a:80", "*.a", "https://a"):
             self.assertIn("is not a host name", authority_fault(text))
+
+    def test_paths(self) -> None:
+        """A path begins with a slash, and is of visible ASCII."""
+        for text in ("/", "/a/b", "/a%20b"):
+            self.assertEqual(path_fault(text), "")
+        for text in ("", "a", "/a b", "/\u00e4", "/a\n"):
+            self.assertIn("is not a path; expected one that begins with /", path_fault(text))

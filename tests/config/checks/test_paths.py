@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.doubles import PrometheusLike, routes
+from tests.config.doubles import CheckCase, PrometheusLike, routes, with_backend
 from trickster.config.checks.paths import check_paths, check_routes
 from trickster.config.document.problems import Problems
 from trickster.config.options.backends import BackendOptions
@@ -64,3 +64,70 @@ class PathCheckTests(SynchronousTestCase):
                                 "collapsed_forwarding": "basic",
                                 "progressive_collapsed_forwarding": True})
         self.assertIn("contradicts collapsed_forwarding: basic", told)
+
+
+class FileTests(CheckCase):
+    """Entries of paths, in a file."""
+
+    def test_path(self) -> None:
+        """An entry has a path, which begins with a slash and has no query."""
+        self.assertTold(
+            with_backend("paths: [{handler: proxy}, {path: x}, {path: '/a?b'}]"),
+            "backends.one.paths[0].path: is missing; expected one such as /api/v1/query",
+            "backends.one.paths[1].path: 'x' is not a path; expected one that begins with / "
+            "and has no query",
+            "backends.one.paths[2].path: '/a?b' is not a path; expected one that begins with / "
+            "and has no query")
+
+    def test_handler(self) -> None:
+        """Handlers are the general ones and those of the origin type."""
+        self.assertTold(
+            with_backend("paths: {a: {path: /a, handler: query_range}, "
+                         "b: {path: /b, handler: localresponse}, "
+                         "c: {path: /c, handler: proxycach}}"),
+            "backends.one.paths.c.handler: 'proxycach' is not known here; expected one of "
+            "delta, health, localresponse, proxy, proxycache, query, query_range; "
+            "did you mean 'proxycache'?")
+
+    def test_methods(self) -> None:
+        """Methods are tokens, in capitals."""
+        told = "is not a request method; expected one such as GET, in capitals, or *"
+        self.assertTold(
+            with_backend("paths: [{path: /, methods: ['*', PURGE, get, 'A B']}]"),
+            f"backends.one.paths[0].methods[2]: 'get' {told}",
+            f"backends.one.paths[0].methods[3]: 'A B' {told}")
+
+    def test_headers(self) -> None:
+        """No header can be made of these that would split a message in two."""
+        self.assertTold(
+            with_backend('paths: [{path: /, response_headers: {+X-A: b, -X-B: "", "a b": c, '
+                         '"": d}, request_headers: {X: "a\\r\\nY: b"}}]'),
+            "backends.one.paths[0].response_headers.a b: 'a b' is not a header name",
+            "backends.one.paths[0].response_headers.: '' is not a header name",
+            "backends.one.paths[0].request_headers.X: a header value must be one line")
+
+    def test_clash(self) -> None:
+        """One path, compared in one way, is said once for each method."""
+        self.assertTold(
+            with_backend("paths: [{path: /a}, {path: /a, methods: [POST]}, "
+                         "{path: /a, match_type: prefix}, {path: /a, methods: [HEAD]}]"),
+            "backends.one.paths[3]: HEAD /a is said by backends.one.paths[0] already")
+
+    def test_progressive(self) -> None:
+        """The two ways to say it must not contradict each other."""
+        self.assertTold(
+            with_backend("paths: [{path: /, collapsed_forwarding: basic, "
+                         "progressive_collapsed_forwarding: true}]"),
+            "backends.one.paths[0].progressive_collapsed_forwarding: contradicts "
+            "collapsed_forwarding: basic; keep one of them")
+
+    def test_status_of_local_answers(self) -> None:
+        """A localresponse has the status of a final answer (RFC 9110 section 15)."""
+        for code in (0, 200, 204, 599):
+            self.assertTold(with_backend(
+                f"paths: [{{path: /, handler: localresponse, response_code: {code}}}]"))
+        for code in (1, 99, 101, 199):
+            self.assertTold(
+                with_backend(f"paths: [{{path: /, handler: localresponse, response_code: {code}}}]"),
+                f"backends.one.paths[0].response_code: {code} is not the status code of an "
+                "answer; expected one from 200 to 599")

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.config.document.parsing import read_yaml
 from trickster.config.document.problems import Problems
-from trickster.config.document.reading import Reader
+from trickster.config.document.reading import Reader, items_at
 from trickster.config.document.settings import later, setting
 from trickster.errors import ConfigurationError
 
@@ -236,3 +236,15 @@ class ProblemTests(SynchronousTestCase):
         self.assertEqual(options, Picky())
         error = self.assertRaises(ConfigurationError, problems.raise_any)
         self.assertIn("even must be even", error.problems[0])
+
+
+class ItemsTests(SynchronousTestCase):
+    """The paths of what is in lists."""
+
+    def test_paths(self) -> None:
+        """An item has the path at which the reader has told its place, whether named or not."""
+        for text in ("listed: [{size: 1}, {size: 2}]", "listed: {a: {size: 1}, b: {size: 2}}"):
+            options, problems = read(text)
+            found = dict(items_at("listed", options.listed))
+            self.assertEqual([each.size for each in found.values()], [1, 2])
+            self.assertEqual(set(found), set(problems.places) & set(found))

@@ -1,9 +1,11 @@
-"""Whether a text of a configuration is a host, an address or a network that can be used."""
+"""Whether a text of a configuration is a host, an address, a network or a path."""
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address, ip_network
 
+from trickster.config.document.problems import shown
 from trickster.http.origin_url import is_host_name
 
 
@@ -43,3 +45,12 @@ def authority_fault(text: str) -> str:
     if is_host(text.strip("[]")):
         return ""
     return f"{text!r} is not a host name; expected one without scheme, port and wildcard"
+
+
+def path_fault(text: str) -> str:
+    """
+    :return: why it is not the path of a URL, or nothing.
+    """
+    if text.startswith("/") and re.fullmatch(r"[!-~]+", text):
+        return ""
+    return f"{shown(text)} is not a path; expected one that begins with /"

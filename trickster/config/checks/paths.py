@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from trickster.config.checks.fields import check_changes, check_methods, check_names
 from trickster.config.checks.idle import Idle, idle_backend_keys, idle_keys
 from trickster.config.document.problems import Problems, meant, one_of, shown
+from trickster.config.document.reading import items_at
 from trickster.config.options.backends import BackendOptions
 from trickster.config.options.paths import PathOptions
 from trickster.config.options.routes import in_effect, laid_over
@@ -19,7 +20,7 @@ def check_paths(within: str, backend: BackendOptions, problems: Problems) -> Non
     :param within: path of the backend in the configuration.
     """
     taken: dict[tuple[str, str, str], str] = {}
-    for at, each in _entries(within, backend):
+    for at, each in items_at(f"{within}.paths", backend.paths):
         _check_path(at, each, problems)
         check_methods(f"{at}.methods", each.methods or (), problems)
         check_names(f"{at}.cache_key_headers", each.cache_key_headers or (), problems)
@@ -41,7 +42,7 @@ def check_routes(within: str, backend: BackendOptions, routes: Sequence[Route],
     # A stand-in does not know what the real one calls its ways.
     handlers = set() if backend.origin_type != backend.provider else {
         "health", *(each.value for each in Serve), *(r.handler for r in routes if r.handler)}
-    for at, each in _entries(within, backend):
+    for at, each in items_at(f"{within}.paths", backend.paths):
         _check_handler(at, each, handlers, problems)
         route = laid_over(routes, each)
         if route.serve is Serve.DELTA:
@@ -63,11 +64,6 @@ def _check_dialect(at: str, entry: PathOptions, routes: Sequence[Route], provide
         if len({id(route.dialect) for route in ranges}) > 1:
             problems.at(at, f"{provider} has several kinds of range queries; expected the "
                         f"handler of one of them: {', '.join(names)}")
-
-
-def _entries(within: str, backend: BackendOptions) -> Iterator[tuple[str, PathOptions]]:
-    for number, each in enumerate(backend.paths):
-        yield f"{within}.paths.{each.name}" if each.name else f"{within}.paths[{number}]", each
 
 
 def _tell_idle(at: str, idle: Idle, problems: Problems) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 from attrs import Factory, define, evolve, frozen
@@ -16,6 +16,8 @@ from trickster.config.document.scalars import READERS, WrongValue, guessed, kind
 from trickster.config.document.settings import Facts, Key, keys_of
 from trickster.config.document.tree import Listing, Scalar, Table, Tree, is_null
 from trickster.config.document.variables import has_variable, substituted, unset
+
+_Item = TypeVar("_Item")
 
 # The original's first generation has the unit of a number in the key.
 _NUMBERED = re.compile(r"(\w+)_(secs|ms)")
@@ -38,6 +40,17 @@ class Leftover:
 def joined(path: str, name: str) -> str:
     """:return: the dotted path of a key within another."""
     return f"{path}.{name}" if path else name
+
+
+def items_at(path: str, items: Iterable[_Item]) -> Iterator[tuple[str, _Item]]:
+    """
+    :param path: of a list in the configuration.
+    :param items: of that list, which may have a C{name} (L{Facts.named}).
+    :return: each item with its own path, as L{Reader} has it.
+    """
+    for number, each in enumerate(items):
+        name = getattr(each, "name", "")
+        yield joined(path, name) if name else f"{path}[{number}]", each
 
 
 @define

@@ -1,0 +1,33 @@
+"""Tests of L{trickster.config.checks.endpoints}, through files."""
+
+from __future__ import annotations
+
+from tests.config.doubles import ONE, CheckCase
+
+
+class EndpointTests(CheckCase):
+    """The built-in endpoints."""
+
+    def test_none(self) -> None:
+        """An empty path is no path: that endpoint is nowhere."""
+        self.assertTold(ONE + "mgmt: {ping_handler_path: '', health_handler_path: '', "
+                        "config_handler_path: ''}")
+
+    def test_paths(self) -> None:
+        """Each has a path of its own."""
+        self.assertTold(
+            ONE + "mgmt: {ping_handler_path: ping, health_handler_path: /trickster/config}",
+            "mgmt.ping_handler_path: 'ping' is not a path; expected one that begins with /",
+            "mgmt.health_handler_path: /trickster/config is that of config_handler_path too; "
+            "expected a path of its own")
+        self.assertTold(
+            ONE + "mgmt: {config_handler_path: /health, ping_handler_path: /metrics, "
+            "health_handler_path: /health/}",
+            "mgmt.ping_handler_path: /metrics is that of the metrics too; expected a path of "
+            "its own",
+            "mgmt.health_handler_path: /health/ is that of config_handler_path too; expected a "
+            "path of its own")
+
+    def test_where(self) -> None:
+        """YAML's switch "off" is a place here."""
+        self.assertTold(ONE + "mgmt: {config_handler_listener: off}")

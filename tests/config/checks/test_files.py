@@ -1,0 +1,29 @@
+"""Tests of L{trickster.config.checks.files}, through the loader."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import PLUGINS, with_backend
+from trickster.config.load import Sources, load
+from trickster.errors import ConfigurationError
+
+
+class FileTests(SynchronousTestCase):
+    """Files that a configuration names."""
+
+    def test_certificates(self) -> None:
+        """Certificates and keys that cannot be read are told with the place of their names."""
+        text = with_backend("tls: {certificate_authority_paths: [/a, /no], client_cert_path: /a, "
+                            "client_key_path: /no}")
+
+        def read(path: str) -> bytes:
+            if path == "/no":
+                raise PermissionError(13, "Permission denied")
+            return text.encode()
+
+        error = self.assertRaises(ConfigurationError, load, Sources("t.yaml"), PLUGINS, read)
+        told = "'/no' cannot be read: Permission denied; expected a file in PEM"
+        self.assertEqual([line.split(": ", 1)[1] for line in error.problems], [
+            f"backends.one.tls.certificate_authority_paths[1]: {told}",
+            f"backends.one.tls.client_key_path: {told}"])

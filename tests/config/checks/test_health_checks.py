@@ -1,0 +1,65 @@
+"""Tests of L{trickster.config.checks.health_checks}, through files."""
+
+from __future__ import annotations
+
+from tests.config.doubles import CheckCase, loaded, problems_of, with_backend
+
+
+class ProbeTests(CheckCase):
+    """The request and the answer of a health check."""
+
+    def check_probe(self, probe: str, told: str) -> None:
+        """Assert what is told of a key of C{healthcheck}."""
+        self.assertTold(with_backend(f"healthcheck: {{{probe}}}"),
+                        *([f"backends.one.healthcheck.{told}"] if told else []))
+
+    def test_verb(self) -> None:
+        """The verb is a method of RFC 9110 section 9.1, in capitals or not."""
+        self.check_probe("verb: options", "")
+        for odd in ("G T", "GET\\r\\nX: y", "é", "{}"):
+            (problem,) = problems_of(with_backend(f'healthcheck: {{verb: "{odd}"}}'))
+            self.assertIn("is not a request method; expected one such as GET", problem)
+
+    def test_headers(self) -> None:
+        """Names are tokens without a sign, values of one line and without controls."""
+        name = "is not a header name"
+        for odd in ("a b", "a:", "é", "-A", "+A"):
+            for key in ("headers", "expected_headers"):
+                self.check_probe(f"{key}: {{'{odd}': c}}", f"{key}.{odd}: '{odd}' {name}")
+        for key in ("headers", "expected_headers"):
+            self.check_probe(f'{key}: {{A: "b\\r\\nC: d"}}',
+                             f"{key}.A: a header value must be one line")
+            self.check_probe(f'{key}: {{A: "b\\x07"}}',
+                             f"{key}.A: a header value cannot have control characters")
+            self.check_probe(f'{key}: {{A: "b\\tc €", "B": ""}}', "")
+
+    def test_made_by_us(self) -> None:
+        """Fields of the connection are not sent, but may be expected."""
+        self.check_probe("headers: {Host: a}", "headers.Host: Host concerns one connection only, "
+                         "and is made by Trickster itself; expected another header")
+        self.check_probe("expected_headers: {Connection: close}", "")
+
+    def test_query(self) -> None:
+        """A query is one: what is not visible ASCII is percent-encoded."""
+        self.check_probe("query: 'a=b&c=%20?'", "")
+        for odd in ("a b", "a#b", "é"):
+            self.check_probe(f"query: '{odd}'", f"query: '{odd}' is not a query; expected visible "
+                             "ASCII without #, all else percent-encoded")
+
+    def test_timeout(self) -> None:
+        """A time that no answer keeps is made longer, and that is told."""
+        self.check_probe("timeout: 5m", "")
+        for timeout in ("0", "0s", "50ms"):
+            (notice,) = loaded(with_backend(f"healthcheck: {{timeout: {timeout}}}")).notices
+            self.assertIn("backends.one.healthcheck.timeout is taken for 100ms", notice)
+
+    def test_health_check(self) -> None:
+        """A check asks a path for status codes that exist."""
+        self.assertTold(
+            with_backend("healthcheck: {path: x, host: 'a/b', expected_codes: [200, 99]}"),
+            "backends.one.healthcheck.path: 'x' is not a path; "
+            "expected one that begins with /",
+            "backends.one.healthcheck.host: 'a/b' is not a host; expected one such as "
+            "prometheus:9090",
+            "backends.one.healthcheck.expected_codes[1]: 99 is no status code; "
+            "expected one from 100 to 599")

@@ -1,0 +1,61 @@
+"""Tests of L{trickster.config.checks.listeners}, through files."""
+
+from __future__ import annotations
+
+from tests.config.doubles import ONE, CheckCase, loaded, problems_of, with_backend
+
+
+class ListenerTests(CheckCase):
+    """What is listened on."""
+
+    def test_same_port(self) -> None:
+        """Two listeners cannot have one port, unless their addresses differ."""
+        told = "port 8480 is that of listener 'default' too; expected another port or address"
+        two = ONE.replace("}}", "}, two: {provider: reverseproxy, origin_url: 'http://a', "
+                          "listener_name: other}}")
+        self.assertTold(two + "listeners: {other: {address: 127.0.0.1}}",
+                        f"listeners.other.port: {told}")
+        self.assertTold(ONE + "metrics: {listen_port: 8480}", f"metrics.listen_port: {told}")
+        self.assertTold(two + "listeners: {default: {address: 127.0.0.1}, "
+                        "other: {address: 127.0.0.2}}")
+
+    def test_unused(self) -> None:
+        """A listener that no backend is on is not opened, so that it has no port; it is named."""
+        text = ONE + "listeners: {other: {port: 8481}}"
+        self.assertTold(text)
+        configuration = loaded(text)
+        self.assertEqual(list(configuration.opened), ["default", "metrics", "mgmt"])
+        self.assertEqual(configuration.notices, (
+            "t.yaml:2:13: listeners.other is not opened: no backend is on it",))
+        moved = loaded(with_backend("listener_name: other") + "listeners: {other: {port: 1}}")
+        self.assertEqual(list(moved.opened), ["metrics", "mgmt", "other"])
+        self.assertEqual(moved.notices, ())
+
+    def test_same_as_built_in(self) -> None:
+        """A clash with a default port is told of the port that the file gives."""
+        self.assertEqual(problems_of(ONE + "listeners: {default: {port: 8481}}"), ((
+            "t.yaml:2:23: listeners.default.port: port 8481 is that of listener 'metrics' too; "
+            "expected another port or address"),))
+
+    def test_closed(self) -> None:
+        """Port 0 is none: it clashes with nothing, but where backends are it has to be open."""
+        self.assertTold(ONE + "listeners: {metrics: {port: 0}, mgmt: {port: 0}}")
+        self.assertTold(ONE + "listeners: {default: {port: 0}}",
+                        "listeners.default.port: there are backends on this listener; "
+                        "expected a port above 0")
+
+    def test_address(self) -> None:
+        """An address is one: no port, no URL."""
+        for address in ("127.0.0.1:80", "http://x", "a b", "[::1]", "1.2.3", "127.0.0.256"):
+            (problem,) = problems_of(ONE + f"listeners: {{default: {{address: '{address}'}}}}")
+            self.assertIn("is not an address", problem)
+        self.assertTold(ONE + "listeners: {default: {address: '::1'}, mgmt: {address: localhost}}")
+
+    def test_trusted_proxies(self) -> None:
+        """Addresses and networks; a network has no address in it."""
+        self.assertTold(ONE + "listeners: {default: {trusted_proxies: [10.0.0.0/8, '::1']}}")
+        for network in ("10.0.0.1/8", "proxy.example", "", "10.0.0.0/33", "0-255"):
+            (problem,) = problems_of(
+                ONE + f"listeners: {{default: {{trusted_proxies: ['::1', '{network}']}}}}")
+            self.assertIn("listeners.default.trusted_proxies[1]: ", problem)
+            self.assertIn("is not a network; expected one such as 10.0.0.0/8", problem)
