@@ -89,7 +89,7 @@ class PluginTests(SynchronousTestCase):
         self.assertIn("paths[0].handler: reverseproxycache has no range queries", problem)
 
     def test_several_dialects(self) -> None:
-        """Where paths differ in dialect, the general name is not enough on a path of no own."""
+        """Of several dialects, the general name says none on a path without range queries."""
         flux = Route("/flux", Serve.DELTA, handler="flux", dialect=PrometheusRange())
         sql = Route("/sql", Serve.DELTA, handler="sql", dialect=PrometheusRange())
         plugins = PluginOptions(PLUGINS.options, lambda name, options: (flux, sql))

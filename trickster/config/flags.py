@@ -47,7 +47,13 @@ def normalised(words: Sequence[str]) -> list[str]:
 
 
 def _check_short(word: str, name: str) -> None:
-    """Twisted would read one letter of a misspelt flag, and complain of that."""
+    """
+    Find misspelt flags before Twisted does, which would read one letter, and complain of that.
+
+    :param word: as it was given.
+    :param name: the same without dashes and value.
+    :raises MisspeltFlag: it is neither a flag of one letter nor C{-c} with a file.
+    """
     is_file = name.startswith("c") and (re.search(r"[./]", name) or not meant(name, _NAMES))
     if len(name) > 1 and not word.startswith("--") and not is_file:
         raise MisspeltFlag(f"there is no flag -{name}{meant(name, _NAMES)}")

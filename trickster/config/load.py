@@ -68,7 +68,11 @@ def _no_routes(provider: str, options: Any) -> Sequence[Route]:
 
 
 def _no_check(interface: InterfaceClass, name: str, options: Any) -> None:
-    """Takes every plugin for a good one."""
+    """
+    Take every store and every middleware for one that can be made.
+
+    :param options: of it, which are not looked at.
+    """
 
 
 @frozen
@@ -115,8 +119,11 @@ def load(sources: Sources, plugins: PluginOptions,
     """
     Make a configuration.  Pure but for C{read} and C{beside}.
 
+    :param sources: the file, the environment and the command line.
+    :param plugins: what there is of plugins, and what they say of their own options.
     :param read: from a path to the octets of the file; raises L{OSError}.
     :param beside: from a path to the names of the files in C{conf.d} in the same directory.
+    :return: it, complete: with the options of plugins, and what the operator should read.
     :raises ConfigurationError: with every problem there is.
     """
     problems = Problems()
@@ -286,7 +293,10 @@ def _text_of(table: Table, name: str) -> str:
 
 
 def _with_default(backends: dict[str, BackendOptions]) -> dict[str, BackendOptions]:
-    """Say of each backend whether it is the default one."""
+    """
+    :return: the same backends, each of which says whether it is the default one: those that are
+        marked so; where none is, the only one or the one called C{default}, unless it says no.
+    """
     chosen = _default_name(backends)
     return {
         name: evolve(each, is_default=name == chosen or bool(each.is_default))

@@ -25,7 +25,10 @@ FLAGS = tuple(flag for _, flag, _ in _SETTINGS)
 def overlaid(tree: Table, environ: Mapping[str, str], flags: Mapping[str, str],
              problems: Problems) -> Table:
     """
+    :param tree: of the file, in its present form.
+    :param environ: environment variables; an empty one says nothing.
     :param flags: values by flag name, without dashes; only those that were given.
+    :param problems: learns that what is laid over was not spelled as in the file.
     :return: the tree with each value of the environment, and then of the flags, in place of
         what it said before.
     """
@@ -43,7 +46,10 @@ def overlaid(tree: Table, environ: Mapping[str, str], flags: Mapping[str, str],
 
 
 def _target(tree: Table) -> str:
-    """The backend called default, or marked as the default, or the only one."""
+    """
+    :return: the name of the backend that the process is about: the one called C{default}, else
+        one that is marked so, else the only one; C{default} for one that is yet to be made.
+    """
     entry = tree.entries.get("backends")
     backends = entry.value.entries if entry and isinstance(entry.value, Table) else {}
     if "default" in backends:

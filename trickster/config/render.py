@@ -36,7 +36,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _block(options: Any) -> dict[str, Any]:
-    """One options instance; what is not said (None) is left out."""
+    """
+    :param options: an instance of an options class.
+    :return: values by key; what is not said (None), hidden or of another store is left out.
+    """
     shown: dict[str, Any] = {}
     options_class: type = type(options)
     unused = _unused_stores(options)

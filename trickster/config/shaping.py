@@ -37,6 +37,8 @@ def shaped(tree: Table, problems: Problems) -> Table:
     """
     Move what has an older name to its present one, and write down what is built in.
 
+    :param tree: as the file has it.
+    :param problems: learns how paths were spelled, and is told of what is said twice.
     :return: a tree with C{listeners}, C{backends} and C{caches} in their present form.
     """
     # Where YAML's anchors are put down, as Compose files do it too.
@@ -151,7 +153,14 @@ class _Shaper:
             self.tree = self.tree.without(block)
 
     def _give_way(self, entry: Entry, old: str, new: str, other: Entry) -> None:
-        """The present name wins, and a line says so where that makes a difference."""
+        """
+        Have the present name win, and say so where that makes a difference.
+
+        :param entry: at the older name.
+        :param old: path of the older name.
+        :param new: path of the present name.
+        :param other: at the present name.
+        """
         if _text(entry.value) is None or _text(entry.value) != _text(other.value):
             self.problems.places[old] = entry.place
             self.problems.remark(old, f"is an older name of {new}, which is given too "
@@ -188,7 +197,7 @@ def _text(tree: Tree) -> str | None:
 
 
 def _value(table: Table, name: str) -> Tree:
-    """What is under a key; an empty mapping where that is nothing."""
+    """:return: what is under a key; an empty mapping where that is nothing."""
     entry = table.entries.get(name)
     if entry is None:
         return Table({}, BUILT_IN)

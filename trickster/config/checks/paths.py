@@ -18,6 +18,8 @@ from trickster.routes import READ_METHODS, Route, Serve
 def check_paths(within: str, backend: BackendOptions, problems: Problems) -> None:
     """
     :param within: path of the backend in the configuration.
+    :param problems: is told of entries that no origin type could serve, and of two that say
+        one thing of one path.
     """
     taken: dict[tuple[str, str, str], str] = {}
     for at, each in items_at(f"{within}.paths", backend.paths):
@@ -46,24 +48,31 @@ def check_routes(within: str, backend: BackendOptions, routes: Sequence[Route],
         _check_handler(at, each, handlers, problems)
         route = laid_over(routes, each)
         if route.serve is Serve.DELTA:
-            _check_dialect(f"{at}.handler", each, routes, backend.provider, problems)
+            fault = _dialect_fault(each, routes, backend.provider)
+            if fault:
+                problems.at(f"{at}.handler", fault)
         for idle in idle_keys(each, route):
             _tell_idle(at, idle, problems)
     for idle in idle_backend_keys(backend, in_effect(routes, backend.paths)):
         _tell_idle(within, idle, problems)
 
 
-def _check_dialect(at: str, entry: PathOptions, routes: Sequence[Route], provider: str,
-                   problems: Problems) -> None:
-    """Have an entry for range queries say in which dialect they are, where there are several."""
+def _dialect_fault(entry: PathOptions, routes: Sequence[Route], provider: str) -> str:
+    """
+    :param entry: for range queries.
+    :param routes: of the origin type.
+    :return: why it is not known in which dialect these queries are, or nothing: it has to be
+        said where there are several.
+    """
     ranges = [route for route in routes if route.serve is Serve.DELTA]
     if not ranges:
-        problems.at(at, f"{provider} has no range queries; expected another handler")
-    elif entry.handler == Serve.DELTA.value and all(r.path != entry.path for r in ranges):
-        names = sorted({route.handler or route.path for route in ranges})
-        if len({id(route.dialect) for route in ranges}) > 1:
-            problems.at(at, f"{provider} has several kinds of range queries; expected the "
-                        f"handler of one of them: {', '.join(names)}")
+        return f"{provider} has no range queries; expected another handler"
+    is_general = entry.handler == Serve.DELTA.value and all(r.path != entry.path for r in ranges)
+    if not is_general or len({id(route.dialect) for route in ranges}) == 1:
+        return ""
+    names = sorted({route.handler or route.path for route in ranges})
+    return (f"{provider} has several kinds of range queries; expected the handler of one of "
+            f"them: {', '.join(names)}")
 
 
 def _tell_idle(at: str, idle: Idle, problems: Problems) -> None:

@@ -49,7 +49,10 @@ _SCALARS = frozenset(("str", "int", "float", "bool", "null", "timestamp", "merge
 
 def read_yaml(octets: bytes, source: str, problems: Problems) -> Table | None:
     """
+    :param octets: of the file: UTF-8, with or without a byte order mark, and bounded in size,
+        depth and number of values.
     :param source: what the file is called in problems.
+    :param problems: is told why it cannot be read, and of keys that are given twice.
     :return: the mapping that the file holds; an empty one where it holds nothing; None
         where it cannot be read at all.
     """
@@ -159,7 +162,10 @@ def _explained(error: YAMLError, mark: Mark | CMark | None) -> str:
 
 
 def _since(error: YAMLError, mark: Mark | CMark | None) -> str:
-    """Where something began that has no end, if that is in another line."""
+    """
+    :param mark: where the error was noticed.
+    :return: where something began that has no end, if that is in another line; else nothing.
+    """
     begun = getattr(error, "context_mark", None)
     if begun is None or mark is None or begun.line == mark.line:
         return ""

@@ -71,6 +71,7 @@ class Problems:
 
     def add(self, place: Place, path: str, text: Text) -> None:
         """
+        :param place: of the key, or of its value.
         :param path: of the key, dotted; empty for the whole file.
         :param text: what is wrong, what was expected.
         """
@@ -184,6 +185,8 @@ def containers(path: str) -> Iterator[str]:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """
+    :param name: that is none of those that are known.
+    :param known: of which not more than the first thousand are looked at.
     :return: C{"; did you mean 'x'?"} where a known name is near, else nothing.
     """
     by_lower = {each.lower(): each for each in islice(known, _MAX_NEAR) if each}
@@ -194,7 +197,7 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 
 def one_of(names: Iterable[str]) -> str:
-    """:return: the names for "expected one of ...", in order and not too many."""
+    """:return: the names for "expected one of ...", in their order, forty at most."""
     known = [each or "''" for each in islice(names, 41)]
     return ", ".join(known[:40]) + (", ..." if len(known) > 40 else "") if known else "(none)"
 

@@ -70,6 +70,8 @@ class Reader:
     def block(self, options: type, tree: Tree, path: str) -> Any:
         """
         :param options: an attrs class in which every field has a default.
+        :param tree: what is given; anything but a mapping is told as a problem.
+        :param path: of the block, dotted; empty for the whole file.
         :return: an instance; where a value is wrong, with the default in its place.
         """
         table = self.table(tree, path)
@@ -95,7 +97,14 @@ class Reader:
             self._note_without_effect(key, given.get(key.name), path)
 
     def _is_meant(self, leftover: Leftover, within: str, table: Table, path: str) -> bool:
-        """Say what becomes of a leftover; and whether it is read as another key."""
+        """
+        Say what becomes of a leftover.
+
+        :param within: its own path.
+        :param table: in which it stands.
+        :param path: of that table.
+        :return: whether it is read as another key.
+        """
         new = joined(path, leftover.meant)
         if not leftover.meant:
             self.problems.remark(within, leftover.text)
@@ -109,7 +118,12 @@ class Reader:
         return False
 
     def table(self, tree: Tree, path: str, expected: str = "a mapping of keys") -> Table:
-        """:return: the tree, if it is a mapping; else an empty one, with a problem told."""
+        """
+        :param tree: what is given; nothing is an empty mapping.
+        :param path: at which it stands, dotted.
+        :param expected: ends the problem where it is something else.
+        :return: the tree, if it is a mapping; else an empty one, with a problem told.
+        """
         if isinstance(tree, Table):
             return tree
         if not is_null(tree):
@@ -220,7 +234,10 @@ class Reader:
 
 
 def _says_nothing(key: Key, tree: Tree) -> bool:
-    """Whether what is given is what files say that spell everything out, the unsaid too."""
+    """
+    :return: whether what is given is what files say that spell everything out, the unsaid too:
+        the key then keeps its default.
+    """
     if is_null(tree):
         return True
     is_unsaid = key.default is None and not key.facts.blank
@@ -235,7 +252,11 @@ def _says_nothing(key: Key, tree: Tree) -> bool:
 
 
 def _asks_nothing(value: Any, default: Any) -> bool:
-    """Whether a value, as the original writes it where nothing was said, is the default."""
+    """
+    :param value: of a key that is not yet effective.
+    :return: whether it is the default, or what the original writes where nothing was said: then
+        the operator is not told of it.
+    """
     if isinstance(value, Mapping) and value and value != default:
         return all(attrs.has(type(each)) and each == type(each)() for each in value.values())
     return bool(value == default)

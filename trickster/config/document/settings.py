@@ -76,6 +76,9 @@ def later(default: Any, doc: str, **facts: Any) -> Any:
     """
     Declare a key that is accepted and checked, but has no effect in this release.
 
+    :param default: as for L{setting}.
+    :param doc: what it will do, as if it did.
+    :param facts: as the attributes of L{Facts}.
     :return: the attrs field.
     """
     return setting(default, doc, effective=False, **facts)
@@ -87,7 +90,10 @@ def guarding(default: Any, doc: str, exposes: str | Callable[[Any], str | None],
     Declare a key that has no effect in this release, and that protects something once it has:
     a configuration that gives it is refused, lest everything be open that seems shut.
 
+    :param default: with which nothing is open.
+    :param doc: what it will protect, as if it did.
     :param exposes: what is open without it; or a function from a value to that, as in L{Facts}.
+    :param facts: as the other attributes of L{Facts}.
     :return: the attrs field.
     """
     said = exposes if callable(exposes) else lambda value: exposes

@@ -63,7 +63,9 @@ def is_null(tree: Tree) -> bool:
 
 def with_value(tree: Table, path: tuple[str, ...], value: Tree) -> Table:
     """
+    :param tree: the outermost mapping, which stays as it is.
     :param path: of a key in nested mappings; made where they are not there.
+    :param value: whose place that of the key becomes.
     :return: the tree with that value in the place of the value that was there.
     """
     name, rest = path[0], path[1:]

@@ -36,14 +36,17 @@ def has_variable(text: str) -> bool:
 
 
 def unset(text: str, environ: Mapping[str, str]) -> str:
-    """:return: the name of the first variable in a text that is not set; empty for none."""
+    """
+    :param environ: variables that are set, if only to an empty text.
+    :return: the name of the first variable in a text that is not set; empty for none.
+    """
     names = (found[1] for found in _VARIABLE.finditer(text))
     return next((name for name in names if name not in environ), "")
 
 
 def substituted(text: str, environ: Mapping[str, str]) -> str:
     """
-    :param text: in which all variables are set.
+    :param text: all of whose variables are in C{environ}.
     :return: the text with their values.
     """
     if not has_variable(text):

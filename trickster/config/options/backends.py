@@ -70,7 +70,7 @@ class HealthCheckOptions:
 
     @property
     def patience(self) -> float:
-        """Seconds that an answer may take: the timeout, or what it is taken for."""
+        """:return: seconds that an answer may take: the timeout, or what it is taken for."""
         return max(_LEAST_PATIENCE, self.timeout)
 
 
@@ -258,5 +258,5 @@ class BackendOptions:
 
     @property
     def is_virtual(self) -> bool:
-        """Whether it has no origin of its own (providers C{alb} and C{rule})."""
+        """:return: whether it has no origin of its own (providers C{alb} and C{rule})."""
         return self.provider in VIRTUAL_PROVIDERS

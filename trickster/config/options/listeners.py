@@ -68,5 +68,5 @@ class ListenerOptions:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is anything to listen on."""
+        """:return: whether it has a port; one that no backend is on is not opened either."""
         return self.port > 0

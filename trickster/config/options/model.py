@@ -134,11 +134,11 @@ class Configuration:
 
     @property
     def opened(self) -> dict[str, ListenerOptions]:
-        """The listeners that are opened: those that have a port, and something to serve."""
+        """:return: by name, the listeners that have a port, and something to serve."""
         used = {"metrics", "mgmt", *(each.listener_name for each in self.backends.values())}
         return {k: v for k, v in self.listeners.items() if v.is_open and k in used}
 
     @property
     def frontends(self) -> dict[str, ListenerOptions]:
-        """The listeners that serve backends: all but C{metrics} and C{mgmt}."""
+        """:return: by name, the listeners for backends: all but C{metrics} and C{mgmt}."""
         return {k: v for k, v in self.listeners.items() if k not in ("metrics", "mgmt")}

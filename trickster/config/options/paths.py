@@ -78,7 +78,7 @@ class PathOptions:
 
     @property
     def is_progressive(self) -> bool | None:
-        """Whether forwarding is progressive; None where neither key is given."""
+        """:return: whether forwarding is progressive; None where neither key is given."""
         if self.collapsed_forwarding is not None:
             return self.collapsed_forwarding == "progressive"
         return self.progressive_collapsed_forwarding

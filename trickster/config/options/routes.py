@@ -17,6 +17,8 @@ def laid_over(routes: Sequence[Route], options: PathOptions) -> Route:
     Lay an entry over an origin type's routes, field by field: what the entry leaves unsaid
     stays as the origin type has it.
 
+    :param routes: of the origin type.
+    :param options: the entry.
     :return: the route that the entry is; but for the answer of one that is C{Serve.LOCAL}.
     """
     base = (_under(routes, options)
@@ -60,6 +62,8 @@ def _handled(base: Route, handler: str, routes: Sequence[Route]) -> Route:
 def in_effect(routes: Sequence[Route], entries: Sequence[PathOptions]
               ) -> list[tuple[Route, PathOptions | None]]:
     """
+    :param routes: of the origin type.
+    :param entries: of the backend.
     :return: the routes of a backend, and the entry that each is; an origin type's own where
         no entry takes all of it over.
     """
