@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from gc import collect
 from typing import Any
+from weakref import ref
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -147,7 +149,8 @@ class LeavingBecauseOfAnotherTests(SynchronousTestCase):
 class FillTableTests(SynchronousTestCase):
     """Those on their way."""
 
-    def begun(self, table: FillTable[StoredResponse], slot: str) -> tuple[Fill[StoredResponse], Deferred[None]]:
+    def begun(self, table: FillTable[StoredResponse], slot: str, shared: bool = True
+              ) -> tuple[Fill[StoredResponse], Deferred[None]]:
         """:return: an exchange in a table."""
         fill: Fill[StoredResponse] = Fill()
         gate = Deferred[None]()
@@ -155,7 +158,7 @@ class FillTableTests(SynchronousTestCase):
         async def work() -> None:
             await gate
 
-        table.begin(slot, fill, work())
+        (table.begin if shared else table.begin_unshared)(slot, fill, work())
         return fill, gate
 
     def test_found_until_it_ends(self) -> None:
@@ -178,10 +181,38 @@ class FillTableTests(SynchronousTestCase):
         gate.callback(None)
         self.assertIs(table.find("key.variant"), successor)
 
-    def test_cancel_all(self) -> None:
-        """All waiters are told."""
+    def test_newest_is_stored(self) -> None:
+        """What was asked for earlier does not take the place of what was asked for later."""
+        for shared in (False, True):
+            table: FillTable[StoredResponse] = FillTable.of(Clock())
+            older, _ = self.begun(table, "a", shared=False)
+            other, _ = self.begun(table, "b", shared=False)
+            newer, _ = self.begun(table, "a", shared=shared)
+            self.assertTrue(newer.begin_storing())
+            self.assertEqual((older.begin_storing(), other.begin_storing()), (False, True))
+
+    def test_ended_ones_are_let_go(self) -> None:
+        """An exchange that has ended is not held on to by those that began meanwhile."""
         table: FillTable[StoredResponse] = FillTable.of(Clock())
-        fill, _ = self.begun(table, "a")
-        waiter = fill.wait()
+        fill, gate = self.begun(table, "a", shared=False)
+        first = ref(fill)
+        for _ in range(3):
+            ending = gate
+            fill, gate = self.begun(table, "a", shared=False)
+            ending.callback(None)
+        collect()
+        self.assertIsNone(first())
+        self.assertEqual(len(table), 1)
+
+    def test_cancel_all(self) -> None:
+        """All waiters are told, also those for what is not joined any more."""
+        table: FillTable[StoredResponse] = FillTable.of(Clock())
+        fills = [self.begun(table, slot, shared)[0] for slot, shared in (
+            ("outdated", True), ("joined", True), ("alone", False))]
+        waiters = [fill.wait() for fill in fills]
+        table.outdate("outdated")
+        self.assertEqual(len(table), 3)
         table.cancel_all()
-        self.failureResultOf(waiter, CancelledError)
+        for waiter in waiters:
+            self.failureResultOf(waiter, CancelledError)
+        self.assertEqual(len(table), 0)

@@ -73,7 +73,7 @@ class AbandonedTests(SynchronousTestCase):
         first = world.ask(reads=False)
         world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
         body.feed(b"abc")
-        fill = next(iter(world.cache._storage.table._fills.values()))
+        fill = next(iter(world.cache._storage.table._shared.values()))
         first.leave()
         self.assertFalse(fill.is_open)
         second = world.ask()

@@ -105,7 +105,12 @@ class Fill(Generic[R]):
         """
         self._work = Deferred.fromCoroutine(work)
         self._work.addErrback(self._fail)
-        self._work.addBoth(lambda _: ended())
+        self._work.addBoth(lambda _: self._over(ended))
+
+    def _over(self, ended: Callable[[], None]) -> None:
+        # Each holds on to those before it: where there is always one on its way, to all.
+        self._older = ()
+        ended()
 
     def follows(self, older: Sequence[Fill[R]]) -> None:
         """
@@ -256,8 +261,9 @@ class FillTable(Generic[R]):
     """
 
     hit_for_pass: HitForPass
-    _fills: dict[str, Fill[R]] = field(factory=dict, init=False)
-    _unshared: dict[Fill[R], str] = field(factory=dict, init=False)
+    # The one that others join, by slot; and all that are on their way, in the order they began.
+    _shared: dict[str, Fill[R]] = field(factory=dict, init=False)
+    _under_way: dict[str, list[Fill[R]]] = field(factory=dict, init=False)
     _reads: dict[str, list[StoreRead]] = field(factory=dict, init=False)
 
     @classmethod
@@ -266,39 +272,55 @@ class FillTable(Generic[R]):
         return cls(HitForPass(clock, _PASS_SECONDS))
 
     def __len__(self) -> int:
-        return len(self._fills) + len(self._unshared)
+        return sum(map(len, self._under_way.values()))
 
     def find(self, slot: str) -> Fill[R] | None:
         """:return: the exchange that a waiter may still join."""
-        fill = self._fills.get(slot)
+        fill = self._shared.get(slot)
         return fill if fill is not None and fill.is_open else None
 
     def begin(self, slot: str, fill: Fill[R], work: Coroutine[Any, Any, None]) -> None:
-        """Run an exchange; others can join it until it has ended."""
-        self._fills[slot] = fill
-        fill.start(work, lambda: self._forget(slot, fill))
+        """
+        Run an exchange; others can join it until it has ended.
+
+        :param slot: what L{find} is asked for; begins with the key of what is fetched.
+        :param fill: a new one; it is started.
+        :param work: tells the fill what comes of it.
+        """
+        self._shared[slot] = fill
+        self._start(slot, fill, work)
 
     def begin_unshared(self, slot: str, fill: Fill[R], work: Coroutine[Any, Any, None]) -> None:
-        """Run an exchange with one waiter, beside those that others wait for."""
-        shared = self._fills.get(slot)
-        older = [other for other, others_slot in self._unshared.items() if others_slot == slot]
-        fill.follows(older if shared is None else [*older, shared])
-        self._unshared[fill] = slot
-        fill.start(work, lambda: self._end_unshared(fill))
+        """
+        Run an exchange with one waiter, beside those that others wait for.
 
-    def _end_unshared(self, fill: Fill[R]) -> None:
-        del self._unshared[fill]
+        :param slot: as in L{begin}, like C{fill} and C{work}.
+        """
+        self._start(slot, fill, work)
+
+    def _start(self, slot: str, fill: Fill[R], work: Coroutine[Any, Any, None]) -> None:
+        under_way = self._under_way.setdefault(slot, [])
+        fill.follows(tuple(under_way))
+        under_way.append(fill)
+        fill.start(work, lambda: self._forget(slot, fill))
 
     def _forget(self, slot: str, fill: Fill[R]) -> None:
-        if self._fills.get(slot) is fill:
-            del self._fills[slot]
+        under_way = self._under_way[slot]
+        under_way.remove(fill)
+        if not under_way:
+            del self._under_way[slot]
+        if self._shared.get(slot) is fill:
+            del self._shared[slot]
 
     def outdate(self, key: str) -> None:
-        """What is on its way for a key was asked for before it changed: no waiter joins it."""
-        for slot in [slot for slot in self._fills if slot.startswith(key)]:
-            self._fills.pop(slot).may_be_stored = False
-        for fill, slot in self._unshared.items():
-            if slot.startswith(key):
+        """
+        Have what is on its way neither joined nor stored: it was asked for before a change.
+
+        :param key: of what has changed, or what several keys begin with; slots begin with it.
+        """
+        for slot in [slot for slot in self._under_way if slot.startswith(key)]:
+            self._shared.pop(slot, None)
+            for fill in self._under_way[slot]:
                 fill.may_be_stored = False
 
     def begin_read(self, key: str) -> StoreRead:
@@ -308,18 +330,25 @@ class FillTable(Generic[R]):
         return read
 
     def end_read(self, key: str, read: StoreRead) -> None:
-        """A read has ended."""
+        """
+        :param key: as it was given to L{begin_read}, which has given C{read}; ended once.
+        """
         reads = self._reads[key]
         reads.remove(read)
         if not reads:
             del self._reads[key]
 
     def stored(self, key: str) -> None:
-        """An exchange has stored what it brought: what reads now may have missed it."""
+        """
+        Outdate the reads of a key: an exchange has stored what it brought, and they may have
+        missed it.
+
+        :param key: as in L{begin_read}: that of the lookup, and not of one variant.
+        """
         for read in self._reads.get(key, ()):
             read.is_outdated = True
 
     def cancel_all(self) -> None:
         """Give up everything, at the end of the program."""
-        for fill in [*self._fills.values(), *self._unshared]:
+        for fill in [fill for fills in self._under_way.values() for fill in fills]:
             fill.cancel()
