@@ -29,7 +29,7 @@ class Blocks:
 
     @property
     def first(self) -> int:
-        """Offset of the first octet that is here."""
+        """:return: offset of the first octet that is here; L{size} where there is none."""
         return self._starts[0] if self._starts else self.size
 
     def all(self) -> tuple[bytes, ...]:
@@ -37,7 +37,12 @@ class Blocks:
         return tuple(self._blocks)
 
     def append(self, piece: bytes) -> None:
-        """Add octets at the end."""
+        """
+        Add octets at the end.
+
+        :param piece: held as it is, or copied together with the block before where both are
+            small.
+        """
         if self._loose < len(self._blocks) and len(self._blocks[-1]) + len(piece) <= _SMALL:
             self._blocks[-1] += piece
         else:
@@ -46,7 +51,7 @@ class Blocks:
         self.size += len(piece)
 
     def join_enough(self) -> None:
-        """Join the newest blocks, once there is enough for a large one."""
+        """Join the newest blocks after an L{append}, once there is enough for a large one."""
         if self.size - self._starts[self._loose] >= _LARGE:
             self.join()
 
@@ -75,7 +80,11 @@ class Blocks:
         return memoryview(block)[skipped:skipped + PIECE]
 
     def forget(self, before: int) -> None:
-        """Let go of the blocks that end at an offset or earlier."""
+        """
+        Let go of blocks that are not needed.
+
+        :param before: an offset; a block that goes on beyond it stays whole.
+        """
         while self._blocks and self._starts[0] + len(self._blocks[0]) <= before:
             del self._blocks[0], self._starts[0]
             self._loose = max(0, self._loose - 1)

@@ -29,17 +29,20 @@ class BodyBuffer:
 
     @property
     def size(self) -> int:
-        """Octets that have arrived."""
+        """:return: octets that have arrived, also those that have been let go of."""
         return self._blocks.size
 
     @property
     def has_beginning(self) -> bool:
-        """Whether it can be read from the first octet."""
+        """:return: whether it can be read from its first octet on, in memory or in a spool."""
         return self._blocks.first == 0 or self._spooled >= self._blocks.first
 
     @property
     def is_spooled(self) -> bool:
-        """Whether a part of it is in a spool."""
+        """
+        :return: whether it has a spool, if only one that is full: a reader that lags behind is
+            then not waited for.
+        """
         return self._spool is not None
 
     def in_memory(self) -> tuple[bytes, ...]:
@@ -47,7 +50,11 @@ class BodyBuffer:
         return self._blocks.all()
 
     def append(self, piece: bytes) -> None:
-        """Add octets at the end."""
+        """
+        Add octets at the end, in memory.
+
+        :param piece: as in L{Blocks.append}.
+        """
         self._blocks.append(piece)
 
     def join(self, enough: bool = False) -> None:

@@ -74,6 +74,9 @@ class BroadcastBody:
     :ivar buffer: what of it is at hand.
     :ivar is_kept: whether all that has arrived is in memory.
     :ivar is_carried_on: whether it is read to its end for the store's sake.
+    :ivar has_ended: whether it was read to its end, and was as long as announced.
+    :ivar failure: why it will not be read to its end, once that is known; each reader raises the
+        like of it after what has arrived.
     """
 
     _source: IBody
@@ -97,27 +100,33 @@ class BroadcastBody:
 
     @property
     def length(self) -> int | None:
-        """Octets in all, where they were announced or have all arrived."""
+        """
+        :return: octets in all: until it L{has_ended} as announced, which may prove wrong, and
+            None where nothing was.
+        """
         return self.size if self.has_ended else self._source.length
 
     @property
     def is_read(self) -> bool:
-        """Whether there is a reader."""
+        """:return: whether there is a reader that has not left."""
         return bool(self._cursors)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will come, but perhaps the end itself."""
+        """:return: whether no more octets will come, though perhaps the end itself."""
         return self.has_ended or self.failure is not None or self.size == self._source.length
 
     @property
     def can_be_joined(self) -> bool:
-        """Whether a reader that comes now can have it from its first octet."""
+        """
+        :return: whether a reader that comes now can have it from its first octet: not after a
+            failure, nor once that was let go of (L{BodyBuffer.has_beginning}).
+        """
         return self.failure is None and self.buffer.has_beginning
 
     @property
     def size(self) -> int:
-        """Octets that have arrived."""
+        """:return: octets that have arrived, also those that have been let go of."""
         return self.buffer.size
 
     def join(self) -> Cursor:
@@ -243,7 +252,11 @@ class BroadcastBody:
             self.wake()
 
     def leave(self, cursor: Cursor) -> None:
-        """A reader wants no more; harmless where it has said so."""
+        """
+        Have a reader want no more.
+
+        :param cursor: as from L{join}; it may have left already.
+        """
         if cursor in self._cursors:
             self._cursors.remove(cursor)
             self.wake()

@@ -48,7 +48,10 @@ class ByteBudget:
 
     @property
     def held(self) -> int:
-        """Octets held now."""
+        """
+        :return: octets held now, reserved or counted; more than the limit while one body that
+            alone has more exists.
+        """
         return self._held
 
     def reservation(self) -> Reservation:
@@ -64,11 +67,20 @@ class ByteBudget:
         return True
 
     def release(self, reservation: Reservation) -> None:
-        """All octets of a reservation are free again; harmless where it has none."""
+        """
+        Have all octets of a reservation free again.
+
+        :param reservation: may have none, or none any more.
+        """
         self._held -= self._reserved.pop(reservation, 0)
 
     def release_with(self, reservation: Reservation, thing: object) -> None:
-        """The octets of a reservation are free again once a thing is gone that holds them."""
+        """
+        Have the octets of a reservation free again once a thing is gone that holds them.
+
+        :param reservation: has none from now on, but may take others.
+        :param thing: can be weakly referenced.
+        """
         octets = self._reserved.pop(reservation, 0)
         if octets:
             finalize(thing, self._free, octets).atexit = False
@@ -163,7 +175,9 @@ class ByteBudget:
 
 @define(eq=False)
 class Reservation:
-    """Octets of a budget that one reader may hold, until they are released at the end of a C{with}."""
+    """
+    Octets of a budget that one reader may hold, until they are released at the end of a C{with}.
+    """
 
     _budget: ByteBudget
 
@@ -182,7 +196,11 @@ class Reservation:
         self._budget.release(self)
 
     def release_with(self, thing: object) -> None:
-        """Have something else hold them, for as long as it exists: not until the end."""
+        """
+        Have something else hold them, so that the end of the C{with} does not release them.
+
+        :param thing: holds them for as long as it exists; can be weakly referenced.
+        """
         self._budget.release_with(self, thing)
 
     async def read_all(self, body: IBody, limit: int) -> bytes | bytearray:

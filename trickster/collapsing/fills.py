@@ -133,18 +133,22 @@ class Fill(Generic[R]):
 
     @property
     def is_open(self) -> bool:
-        """Whether a waiter that comes now will get a useful result."""
+        """
+        :return: whether a waiter that comes now will get a useful result: not once this was given
+            up, has failed or has a response that is no use to others, nor where the beginning
+            of the body that it would read is gone.
+        """
         return not self._is_abandoned and not isinstance(self._end, Unshared | Failure) and (
             self._body is None or not self.is_progressive or self._body.can_be_joined)
 
     @property
     def body(self) -> BroadcastBody | None:
-        """What is on its way, once it has begun."""
+        """:return: what waiters read as it comes, also after its end; None before L{stream}."""
         return self._body
 
     @property
     def stored(self) -> R | None:
-        """What is known of the response on its way, once its body has begun."""
+        """:return: the response as L{stream} was given it; None before that."""
         return None if self._head is None else self._head[0]
 
     def wait(self) -> Deferred[FillResult[R]]:
@@ -171,7 +175,14 @@ class Fill(Generic[R]):
         return self.is_background or bool(self._waiters)
 
     def stream(self, stored: R, body: BroadcastBody, outcome: Outcome, first_hand: bool) -> None:
-        """The response begins: who may read it as it comes, does."""
+        """
+        Begin to give the response: to all waiters, also those that come later, where the fill is
+        progressive, and else to one; the others wait for the end.
+
+        :param stored: what will be stored, still without its body.
+        :param body: L{BroadcastBody.pump} is called after this, by the work of the fill.
+        :param outcome: as in L{Streaming}, like C{first_hand}.
+        """
         self._head, self._body = (stored, outcome, first_hand), body
         readers = len(self._waiters) if self.is_progressive else min(1, len(self._waiters))
         self._stream_is_taken = bool(readers)
@@ -186,7 +197,11 @@ class Fill(Generic[R]):
         return Streaming(stored, BodyReader.of(self._body), outcome, first_hand)
 
     def complete(self, filled: Filled[R]) -> None:
-        """All waiters are answered by one response."""
+        """
+        Answer all waiters with one response.
+
+        :param filled: given to those that come before the work has ended, too.
+        """
         self._finish(filled)
 
     def release(self, response: Response | None = None) -> None:
@@ -331,7 +346,10 @@ class FillTable(Generic[R]):
 
     def end_read(self, key: str, read: StoreRead) -> None:
         """
-        :param key: as it was given to L{begin_read}, which has given C{read}; ended once.
+        End a read, once.
+
+        :param key: as L{begin_read} was given it.
+        :param read: as it gave it.
         """
         reads = self._reads[key]
         reads.remove(read)

@@ -37,7 +37,11 @@ class HitForPass:
         self._marks[key] = reason
 
     def clear(self, key: str) -> None:
-        """An answer could be kept and shared after all."""
+        """
+        Have requests for a key looked up again: an answer could be kept and shared after all.
+
+        :param key: need not be marked.
+        """
         self._marks.pop(key, None)
 
     def reason(self, key: str) -> Reason | None:

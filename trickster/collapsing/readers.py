@@ -27,7 +27,10 @@ class BodyReader:
 
     @property
     def whole_length(self) -> int | None:
-        """Octets of the whole body, None while that is not known."""
+        """
+        :return: octets of the whole body, whatever this reader wants of it, as in
+            L{BroadcastBody.length}.
+        """
         return self._broadcast.length
 
     def narrow(self, start: int, stop: int) -> None:
@@ -48,7 +51,7 @@ class BodyReader:
 
     @property
     def length(self) -> int | None:
-        """Octets in all, None while that is not known."""
+        """:return: octets that this reader gets, read ones included; None while not known."""
         stop = self._broadcast.length if self._stop is None else self._stop
         return None if stop is None else stop - self._start
 

@@ -49,12 +49,20 @@ class Waiters(Generic[T]):
         return True
 
     def tell_all(self, result: T | Failure) -> None:
-        """Tell all who wait now, one after the other: what one does may make others leave."""
+        """
+        Tell all who wait now, one after the other: what one does may make others leave.
+
+        :param result: given to each, as it is; a L{Failure} is raised where they wait.
+        """
         for _ in range(len(self._waiting)):
             self.tell_first(result)
 
     def drop(self, waiter: Deferred[T]) -> None:
-        """Do not tell a waiter any more; harmless where it has been told, or has left."""
+        """
+        Do not tell a waiter any more.
+
+        :param waiter: as from L{wait}; may have been told, or have left.
+        """
         self._waiting.pop(waiter, None)
 
     def _leave(self, waiter: Deferred[T]) -> None:
@@ -89,7 +97,10 @@ class SharedWork(Generic[T]):
 
     @property
     def is_awaited(self) -> bool:
-        """Whether there are waiters that have not been told."""
+        """
+        :return: whether there are waiters that have not been told; while they are, one after the
+            other, those whose turn has not come.
+        """
         return bool(self._waiters)
 
     def wait(self) -> Deferred[T]:
