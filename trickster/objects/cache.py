@@ -228,7 +228,13 @@ class ObjectCache:
         return await self._fetching.response_alone(lookup, found)
 
     async def _unstored(self, lookup: Lookup) -> Response:
-        """Ask the origin for one client, without a trace in what others get."""
+        """
+        Ask the origin for one client, without a trace in what others get.
+
+        :param lookup: with C{no-store} (RFC 9111 section 5.2.1.5).
+        :return: the origin's answer.
+        :raises trickster.errors.RequestError: the origin gave none.
+        """
         if lookup.request.method != b"HEAD":
             return await self._fetching.response_alone(lookup, Found(None, lookup.key))
         response = await self._inner.respond(forwarded_request(lookup, self.options))
@@ -259,6 +265,10 @@ class ObjectCache:
         """
         Forward a HEAD; a stored response that its answer contradicts is not used again, and
         one that it confirms is as good as new (RFC 9111 section 4.3.5).
+
+        :param found: what the answer is compared with.
+        :return: the origin's answer, whatever is stored.
+        :raises trickster.errors.RequestError: the origin gave none.
         """
         exchange = await self._exchanges.made(forwarded_request(lookup, self.options))
         response, stored = exchange.response, found.stored
@@ -280,7 +290,13 @@ class ObjectCache:
             Engine.OBJECT, Status.PROXY_ONLY, reason, origin_status=response.status))
 
     async def invalidate(self, target: bytes, authority: bytes) -> None:
-        """Forget what is stored, or on its way, for a target (RFC 9111 section 4.4)."""
+        """
+        Forget what is stored, or on its way, for a target (RFC 9111 section 4.4).
+
+        :param target: in origin form, in the words of clients.
+        :param authority: the host that the client asked for whose request changes it: what is
+            stored for other hosts stays, where the host is part of the key.
+        """
         # What has no one reading has no key: a request for it passes, and nothing of it is
         # ever stored.
         with suppress(MalformedParams):
@@ -300,7 +316,11 @@ class ObjectCache:
             await self._storage.variants.purge(key + PRINCIPAL)
 
     async def purge(self, path: bytes | None) -> int:
-        """See L{trickster.interfaces.IPurgeable.purge}."""
+        """
+        See L{trickster.interfaces.IPurgeable.purge}.
+
+        :return: how many entries there were, those that tell of variants among them.
+        """
         prefix = purge_prefix(self.options.key.prefix, path)
         self._storage.table.outdate(prefix)
         return await self._storage.variants.purge(prefix)

@@ -29,7 +29,12 @@ class CollapsedFetching:
     _responses: Responses
 
     def refresh(self, lookup: Lookup, found: Found) -> None:
-        """Fetch anew, in the background, what a client has just been given stale."""
+        """
+        Fetch anew, in the background, what a client has just been given stale (RFC 5861 section
+        3), unless that is being fetched already.
+
+        :param found: with what the client was given.
+        """
         plan = self._plan(lookup, found)
         if self._storage.table.find(plan.slot) is None:
             self._begin(plan, Fill(is_background=True))
@@ -57,7 +62,13 @@ class CollapsedFetching:
         return await self._as_first(lookup, await waiter, found)
 
     async def response_alone(self, lookup: Lookup, found: Found) -> Response:
-        """Ask the origin without waiting for others, nor having them wait."""
+        """
+        Ask the origin without waiting for others, nor having them wait.
+
+        :param found: with the stored response to be validated or completed, if any.
+        :return: the answer, which is always one to this request.
+        :raises trickster.errors.RequestError: as L{response}.
+        """
         plan = self._plan(lookup, found)
         fill: _Fill = Fill()
         waiter = fill.wait()
@@ -132,7 +143,11 @@ class CollapsedFetching:
 
 
 def _close(result: FillResult[StoredResponse]) -> None:
-    """Leave alone what is for another request."""
+    """
+    Leave alone what is for another request.
+
+    :param result: of a fetch; what it has of a body is given up.
+    """
     if isinstance(result, Streaming):
         result.body.close()
     elif isinstance(result, Unshared) and result.response is not None:

@@ -42,7 +42,10 @@ class Exchange:
 
     @property
     def is_first_hand(self) -> bool:
-        """Whether the origin made the response just now (RFC 9111 section 5.1)."""
+        """
+        :return: whether the origin may have made the response for this very request: no cache on
+            the way says otherwise, with an C{Age} (RFC 9111 section 5.1).
+        """
         return b"age" not in self.response.headers
 
 
@@ -104,19 +107,35 @@ class Storage:
     clock: IReactorTime
 
     async def keep(self, lookup: Lookup, stored: StoredResponse) -> None:
-        """Store a response."""
+        """
+        Store a response, unless it is of no use any more.
+
+        :param lookup: under whose key.
+        :param stored: replaces the one with the same selecting fields; kept for
+            L{StoragePolicy.ttl}.
+        """
         await self.variants.keep(lookup.key, stored, self.policy.ttl(stored))
 
     async def keep_freshened(self, lookup: Lookup, fresh: StoredResponse, stored: StoredResponse
                              ) -> None:
-        """Put a response in the place of an older one; none, if it may not be stored now."""
+        """
+        Put a response in the place of an older one.
+
+        :param fresh: the older one with new fields; if they say that it may not be stored, none
+            is in its place.
+        :param stored: the older one, as it was found.
+        """
         if self.policy.stays_storable(lookup, fresh):
             await self.keep(lookup, fresh)
         else:
             await self.drop(lookup, stored)
 
     async def drop(self, lookup: Lookup, stored: StoredResponse) -> None:
-        """Forget one variant."""
+        """
+        Forget one variant.
+
+        :param stored: as in L{VariantStore.drop_one}.
+        """
         await self.variants.drop_one(lookup.key, stored)
 
 
@@ -137,12 +156,12 @@ class Fetch:
 
     @property
     def lookup(self) -> Lookup:
-        """What it is for."""
+        """:return: of the request that it was begun for; others that wait have theirs."""
         return self.plan.lookup
 
     @property
     def now(self) -> float:
-        """Seconds of the clock that ages are counted by."""
+        """:return: seconds of the clock that ages are counted by, at this moment."""
         return self._storage.clock.seconds()
 
     # What else is asked of the origin.
@@ -191,12 +210,24 @@ class Fetch:
         return True
 
     def share(self, stored: StoredResponse, outcome: Outcome, is_first_hand: bool = False) -> None:
-        """Answer all who wait."""
+        """
+        Answer all who wait; to store the answer is up to the caller.
+
+        :param stored: has every octet that the lookup wants, or is the 304 to its condition.
+        :param is_first_hand: as in L{Filled}.
+        """
         self.fill.complete(Filled(stored, outcome, is_first_hand))
 
     async def complete(self, stored: StoredResponse, outcome: Outcome, is_first_hand: bool
                        ) -> None:
-        """End: answer all who wait, then store, unless the key was outdated on the way."""
+        """
+        End: answer all who wait, then store, unless the key was outdated on the way, or what was
+        asked for later has been stored.
+
+        :param stored: has every octet that the lookup wants; too large a one is not stored.
+        :param outcome: is told here whether the response is stored.
+        :param is_first_hand: as in L{Filled}.
+        """
         fits = self._storage.policy.fits(stored.held)
         outcome = evolve(outcome, stored=fits)
         if not fits:
@@ -207,7 +238,12 @@ class Fetch:
             self._storage.table.stored(self.lookup.key)
 
     async def freshen(self, fresh: StoredResponse, outcome: Outcome) -> None:
-        """End with a stored response that is still good: RFC 9111 section 4.3.4."""
+        """
+        End with a stored response that is still good (RFC 9111 section 4.3.4).
+
+        :param fresh: the plan's stored response, with its fields brought up to date.
+        :param outcome: as in L{complete}.
+        """
         stored = self.plan.stored
         assert stored is not None
         self.share(fresh, evolve(outcome, stored=True))
@@ -252,7 +288,11 @@ class Fetch:
             self.plan.request.collecting.end()
 
     def mark_hit_for_pass(self, reason: Reason) -> None:
-        """Have requests for the same not wait for one another for a while."""
+        """
+        Have requests for the same not wait for one another for a while.
+
+        :param reason: why this answer cannot be shared.
+        """
         self._storage.table.hit_for_pass.mark(self.plan.slot, reason)
 
     def clear_hit_for_pass(self) -> None:

@@ -88,7 +88,11 @@ class Fetcher:
         return await fetch.anew()
 
     async def _client_has_it(self, fetch: Fetch, exchange: Exchange) -> None:
-        """The client's own condition: what it has is good."""
+        """
+        End with the answer to the client's own condition: what it has is good.
+
+        :param exchange: with a 304, while nothing is stored.
+        """
         response = exchange.response
         if not is_conditional(exchange.sent.headers):
             await fetch.release(response, Reason.STATUS_NOT_STORABLE)
@@ -135,7 +139,13 @@ class Fetcher:
             await self._stream(fetch, exchange, head)
 
     async def _stream(self, fetch: Fetch, exchange: Exchange, head: StoredResponse) -> None:
-        """Pass an answer on as it comes, and store it when it is whole."""
+        """
+        Pass an answer on as it comes, and store it when it is whole.
+
+        :param exchange: with a response that may be stored, its size aside.
+        :param head: that response as it would be stored, without parts.
+        :raises UpstreamBroke: the body is cut short; its readers are told likewise.
+        """
         fetch.clear_hit_for_pass()
         options, response = self._policy.options, exchange.response
         fits = self._policy.fits(response.body.length or 0)

@@ -34,7 +34,12 @@ class Invalidation:
         return bool(self._forgets)
 
     def add(self, forget: Forget) -> None:
-        """Have one more cache forget what becomes invalid."""
+        """
+        Have one more cache forget what becomes invalid.
+
+        :param forget: called with a target, in origin form, and the authority that the client
+            asked for; awaited before the next cache's, and before the client gets its answer.
+        """
         self._forgets.append(forget)
 
     async def after(self, request: Request, response: Response) -> None:

@@ -100,12 +100,15 @@ class ObjectOptions:
 
     @property
     def fetches_whole(self) -> bool:
-        """Whether only whole answers are of use, and not those to conditions and ranges."""
+        """
+        :return: whether only whole answers are of use, so that the origin is sent no client's
+            conditions and ranges: where the route says for how long answers are fresh.
+        """
         return self.route.ttl is not None
 
     @property
     def takes_body(self) -> bool:
-        """Whether the body of a POST is part of the key."""
+        """:return: whether the body of a POST is part of the key; if not, a POST is passed."""
         return self.route.form or bool(self.key_form_fields)
 
 

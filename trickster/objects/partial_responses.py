@@ -42,7 +42,10 @@ class RangeRules:
 
     @property
     def limit(self) -> int:
-        """How many ranges one request may have; a request for more gets everything."""
+        """
+        :return: how many ranges one request may have; a request for more gets everything, as RFC
+            9110 section 14.2 allows.
+        """
         return _MOST_RANGES if self.multipart else 1
 
 

@@ -51,17 +51,17 @@ class StoredResponse:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every octet of the body is here."""
+        """:return: whether every octet of the body is here; not where its length is unknown."""
         return self.held == self.length
 
     @property
     def held(self) -> int:
-        """Octets of the body that are here."""
+        """:return: octets of the body that are here, in all parts."""
         return sum(part.length for part in self.parts)
 
     @property
     def nbytes(self) -> int:
-        """What it counts for in a store of limited size."""
+        """:return: about how many octets of memory it takes: what it counts for in a store."""
         fields = sum(len(name) + len(value) + 130 for name, value in self.headers)
         return self.held + fields + _OVERHEAD
 
@@ -72,7 +72,7 @@ class StoredResponse:
 
     @property
     def content(self) -> PartialContent:
-        """What is here of the representation."""
+        """:return: the parts, for the 206 that has some of them (RFC 9110 section 15.3.7)."""
         return PartialContent(self.parts, self.length, self.headers.get(b"content-type"))
 
     def body(self) -> IBody:

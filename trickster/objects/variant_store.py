@@ -59,6 +59,8 @@ class VariantStore:
     async def find(self, key: str, request: Headers) -> Found:
         """
         :param key: as from L{trickster.keys.cache_key.key_of}.
+        :param request: the fields that select among the variants (RFC 9111 section 4.1).
+        :return: the newest response that matches, if any.
         """
         entries = self._entries
         entry = entries.peek(key) if entries.is_by_reference else await entries.get(key)
@@ -127,7 +129,12 @@ class VariantStore:
         return Variants(generation, tuple(dict.fromkeys((names, _names(entry.selecting)))))
 
     async def drop(self, key: str) -> None:
-        """Forget every variant of a key, also what is just being kept."""
+        """
+        Forget every variant of a key, also what is just being kept.
+
+        :param key: as in L{find}.  The variants themselves go with time: without what stands
+            under this key, none of them is found any more.
+        """
         await self._entries.delete((key,))
 
     async def purge(self, prefix: str) -> int:
@@ -139,7 +146,12 @@ class VariantStore:
         return await self._entries.purge(prefix)
 
     async def drop_one(self, key: str, stored: StoredResponse) -> None:
-        """Forget one variant of a key."""
+        """
+        Forget one variant of a key.
+
+        :param stored: what is stored now with the selecting fields and values of this one is
+            forgotten, be it this one or newer.
+        """
         variant = ""
 
         def without(entry: Entry | None) -> Unchanged | None:
