@@ -21,7 +21,7 @@ class Circuit:
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing, or only a try now and then, gets through."""
+        """:return: whether nothing gets through but one try after each pause (L{allows})."""
         return self.failures >= self.most
 
     def allows(self, now: float) -> bool:

@@ -93,16 +93,24 @@ class Guarded:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the last thing asked of the store failed: a miss may be the store's fault."""
+        """
+        :return: whether the store failed in the last operation that it was asked for: a miss may
+            then be its fault.
+        """
         return self._circuit.failures > 0
 
     @property
     def is_shut_off(self) -> bool:
-        """Whether the store is being left alone."""
+        """:return: whether it has failed so often that it is left alone."""
         return self._circuit.is_open
 
     async def get(self, key: str) -> bytes | None:
-        """See L{ICacheStore.get}; a failure is None."""
+        """
+        See L{ICacheStore.get}.
+
+        :return: None also where the store failed or is left alone, and for a key that is still
+            to be deleted.
+        """
         if key in self._doomed:
             await self._delete([key])
             return None
@@ -114,7 +122,12 @@ class Guarded:
         return found
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """See L{ICacheStore.put}; a failure keeps nothing."""
+        """
+        See L{ICacheStore.put}.
+
+        :param value: not put where more octets than allowed would be on their way to the store.
+            Whether it was put is not said.
+        """
         await self._set(key, len(value), self._put, value, ttl)
 
     async def _set(self, key: str, size: int, method: Callable[..., Awaitable[bool]],
@@ -133,11 +146,21 @@ class Guarded:
         return done
 
     async def delete(self, keys: Iterable[str]) -> int:
-        """See L{ICacheStore.delete}; after a failure, the keys are misses all the same."""
+        """
+        See L{ICacheStore.delete}.
+
+        :param keys: misses from now on, also where the store fails, until they are put again.
+        :return: 0 also where the store failed or is left alone.
+        """
         return await self._delete(list(keys)) or 0
 
     async def keys(self, prefix: str) -> Sequence[str]:
-        """See L{ICacheStore.keys}; a failure finds none."""
+        """
+        See L{ICacheStore.keys}.
+
+        :return: none where the store failed or is left alone; else without those that are still
+            to be deleted, and without what a store names that does not begin so.
+        """
         found: Sequence[str] = await self._asked("keys", self.inner.keys, (), prefix)
         # What a purge deletes is what was asked for, and nothing else that a store names.
         return [key for key in found if key.startswith(prefix) and key not in self._doomed]
@@ -206,7 +229,12 @@ class GuardedCompareAndSet(Guarded):
     """The same before a store that several processes may share."""
 
     async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
-        """See L{ICompareAndSetStore.replace}; a failure puts nothing."""
+        """
+        See L{ICompareAndSetStore.replace}.
+
+        :return: False also where the store failed, or gave no answer in time; then the value may
+            have been put all the same.
+        """
         return await self._set(key, len(value), self.inner.replace, value, ttl, expected)
 
 
@@ -216,7 +244,11 @@ class GuardedReferences(Guarded):
     """The same before a store in this process, which answers at once and keeps objects."""
 
     def get_object(self, key: str) -> object | None:
-        """See L{IReferenceStore.get_object}; a failure is None."""
+        """
+        See L{IReferenceStore.get_object}.
+
+        :return: None also where the store failed, and for a key that is still to be deleted.
+        """
         try:
             found: object | None = self.inner.get_object(key)
         except Exception as error:  # noqa: BLE001 - a store must not cost a client its answer
@@ -230,7 +262,11 @@ class GuardedReferences(Guarded):
         return found
 
     def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
-        """See L{IReferenceStore.put_object}; a failure keeps nothing."""
+        """
+        See L{IReferenceStore.put_object}.
+
+        :return: False also where the store failed.
+        """
         try:
             kept: bool = self.inner.put_object(key, value, nbytes, ttl)
         except Exception as error:  # noqa: BLE001 - a store must not cost a client its answer
@@ -276,7 +312,11 @@ class _TimedCall:
         return call.outer
 
     def ended(self, result: Any) -> None:
-        """What was waited for is over."""
+        """
+        Pass on how it ended, unless time was over before.
+
+        :param result: what came of it, or the failure; one that comes too late is dropped.
+        """
         if self.timer is not None and self.timer.active():
             self.timer.cancel()
         if self.outer.called:
@@ -291,7 +331,11 @@ class _TimedCall:
         self.inner.cancel()
 
     def cancel(self, _: Deferred[Any]) -> None:
-        """The operation's caller waits no more."""
+        """
+        Cancel the operation: its caller waits no more.
+
+        :param _: C{outer}, which ends now even if the operation does not.
+        """
         self.is_cancelled = True
         if self.timer is not None and self.timer.active():
             self.timer.cancel()

@@ -61,30 +61,51 @@ class MemoryStore(Service):
 
     @property
     def objects(self) -> int:
-        """Entries held now, those that have expired unnoticed among them."""
+        """:return: entries held now, those that have expired unnoticed among them."""
         return len(self._entries)
 
     def usage(self) -> StoreUsage:
-        """See L{IMeteredStore.usage}."""
+        """
+        See L{IMeteredStore.usage}.
+
+        :return: with what has expired unnoticed.
+        """
         return StoreUsage(objects=self.objects, octets=self.octets, max_objects=self.max_objects,
                           max_octets=self.max_octets)
 
     def tell(self, heard: Callable[[str, str], None]) -> None:
-        """See L{IMeteredStore.tell}."""
+        """
+        See L{IMeteredStore.tell}.
+
+        :param heard: takes the place of the one before.
+        """
         self._heard = heard
 
     async def get(self, key: str) -> bytes | None:
-        """See L{trickster.interfaces.ICacheStore.get}; an object is none of its octets."""
+        """
+        See L{trickster.interfaces.ICacheStore.get}.
+
+        :return: None also where an object is kept under the key.
+        """
         value = self.get_object(key)
         return value if type(value) is bytes else None
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """See L{trickster.interfaces.ICacheStore.put}."""
+        """
+        See L{trickster.interfaces.ICacheStore.put}.
+
+        :param value: kept as in L{put_object}, or not; copied where it is another buffer than
+            C{bytes}.
+        """
         octets = bytes(value)
         self.put_object(key, octets, len(octets), ttl)
 
     async def delete(self, keys: Iterable[str]) -> int:
-        """See L{trickster.interfaces.ICacheStore.delete}."""
+        """
+        See L{trickster.interfaces.ICacheStore.delete}.
+
+        :return: without those that had expired.
+        """
         now = self.clock.seconds()
         count = 0
         for key in keys:
@@ -93,7 +114,12 @@ class MemoryStore(Service):
         return count
 
     async def keys(self, prefix: str) -> Sequence[str]:
-        """See L{trickster.interfaces.ICacheStore.keys}."""
+        """
+        See L{trickster.interfaces.ICacheStore.keys}.
+
+        :return: of the keys that there were at the beginning: looking through many takes several
+            turns of the reactor, and what is put meanwhile is not found.
+        """
         found: list[str] = []
         all_keys = list(self._entries)
         for start in range(0, len(all_keys), _KEYS_A_TURN):
@@ -105,7 +131,11 @@ class MemoryStore(Service):
         return found
 
     def get_object(self, key: str) -> object | None:
-        """See L{trickster.interfaces.IReferenceStore.get_object}."""
+        """
+        See L{trickster.interfaces.IReferenceStore.get_object}.
+
+        :return: the very object, which is the last to go from now on.
+        """
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -118,7 +148,12 @@ class MemoryStore(Service):
         return value
 
     def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
-        """See L{trickster.interfaces.IReferenceStore.put_object}."""
+        """
+        See L{trickster.interfaces.IReferenceStore.put_object}.
+
+        :param nbytes: the key's and L{OVERHEAD} are added.
+        :return: whether it is kept.  What was there under the key is gone in any case.
+        """
         # What was there under this key is out of date, whether the new value fits or not.
         self._removed(key)
         if not ttl > 0:
@@ -203,8 +238,11 @@ class MemoryType:
     def store(self, name: str, options: Any, limits: StoreLimits,
               runtime: IRuntime) -> MemoryStore:
         """
-        See L{IStoreType.store}.  Of the two limits on octets, the smaller one that is set
-        counts.
+        See L{IStoreType.store}.
+
+        :param options: L{MemoryOptions}.
+        :param limits: of the two limits on octets, theirs and that of the options, the smaller
+            one that is set counts.  What has expired is looked for every 0.1 s at most.
         """
         most = [limit for limit in (options.max_size_bytes, limits.max_octets) if limit > 0]
         return MemoryStore(runtime.clock, min(most, default=0), limits.max_objects,

@@ -59,18 +59,28 @@ class NearTier:
         return found
 
     def chunks(self, owner: object, key: str) -> tuple[Chunk, ...] | None:
-        """:return: the chunks of what was there last; None where that is not known."""
+        """
+        :param owner: as in L{get}.
+        :return: the chunks of what was there last; None where that is not known.
+        """
         found = self.kept.get((owner, key))
         return None if found is None else found.chunks
 
     def put(self, owner: object, key: str, octets: bytes, entry: object,
             chunks: tuple[Chunk, ...], size: int) -> None:
         """
+        :param owner: as in L{get}.
         :param octets: what the store has under the key.
+        :param chunks: those of the entry, to be deleted from the store with it.
         :param size: octets of memory that the entry takes.
         """
         self.kept.put((owner, key), NearEntry(stamp_of(octets), entry, chunks), size)
 
     def drop(self, owner: object, key: str) -> None:
-        """Nothing is there any more."""
+        """
+        Forget an entry: the store has nothing under its key any more.
+
+        :param owner: as in L{get}.
+        :param key: of an entry that need not be here.
+        """
         self.kept.pop((owner, key))

@@ -90,12 +90,18 @@ class TypedStore(Generic[E]):
 
     @property
     def busy(self) -> int:
-        """How many keys are being read or changed."""
+        """
+        :return: how many keys are being read, or are changed by any of those that share the
+            locks; always 0 where the store keeps objects.
+        """
         return len(self.locks) + len(self._reads)
 
     @property
     def is_failing(self) -> bool:
-        """Whether the store does not work at present, so that a miss may be its fault."""
+        """
+        :return: whether the store does not work at present, so that a miss may be its fault;
+            False where it cannot tell.
+        """
         return bool(getattr(self.store, "is_failing", False))
 
     def peek(self, key: str) -> E | None:
@@ -153,7 +159,12 @@ class TypedStore(Generic[E]):
         return self._put_object(key, made.entry, made.ttl)
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Forget what is kept under some keys, also what is about to be."""
+        """
+        Forget what is kept under some keys, also what is about to be.
+
+        :param keys: are forgotten one after the other, each after the changes of it that were
+            asked for earlier; there need not be anything under them.
+        """
         for key in keys:
             if self.is_by_reference:
                 await self._octets.removed(key)
