@@ -76,7 +76,12 @@ class DeltaCache:
         return await self._fetched(plan, entry, entry)
 
     async def purge(self, path: bytes | None) -> int:
-        """See L{trickster.interfaces.IPurgeable.purge}."""
+        """
+        See L{trickster.interfaces.IPurgeable.purge}.
+
+        :return: how many entries there were; what is being fetched is not among them, and is
+            not stored.
+        """
         prefix = purge_prefix(self._policy.prefix, path, kind="dpc")
         self._fetcher.outdate_all(prefix)
         return await self._entries.purge(prefix)
@@ -176,14 +181,25 @@ class DeltaCache:
         raise fetched.failures[0][1]
 
     async def _mark(self, plan: Plan, failure: NotADataset) -> None:
-        """Have the next requests of a key passed, where no answer to them could be kept."""
+        """
+        Have the next requests of a key passed, where no answer to them could be kept.
+
+        :param failure: says why an answer may not be stored.  Where that is not for all who send
+            the same request, what is stored is forgotten, too.
+        """
         if failure.reason not in _PASSING:
             self._hit_for_pass.mark(plan.key, failure.reason)
         if failure.reason in _NO_LONGER_SHARED:
             await self._entries.remove(plan.key)
 
     def _refuse(self, fetched: Fetched, refusal: NotADataset) -> NoReturn:
-        """Pass a refusal on, unless it may be about another request, or only for its sender."""
+        """
+        Pass a refusal on, unless it may be about another request, or only for its sender.
+
+        :param refusal: with the origin's response, of another status than 200.
+        :raises NotADataset: always; without a response where the client's own request has to be
+            sent.
+        """
         response = refusal.response
         if not fetched.is_own(refusal) and (response.status < 500 or not_for_others(
                 response.headers, self._policy.vary_fields, self._policy.rules)):
@@ -202,6 +218,10 @@ def _relay(plan: Plan, failure: NotADataset, fetched: Fetched) -> NoReturn:
     """
     Pass an answer on that must not be stored: itself where it is to the whole query, and for
     this client too.
+
+    :param failure: with the origin's response, if there was room for it.
+    :raises NotADataset: always; without a response where the client's own request has to be
+        sent.
     """
     is_all = [extent for extent, _ in fetched.failures] == [plan.wanted]
     is_for_all = failure.reason not in NOT_FOR_OTHERS

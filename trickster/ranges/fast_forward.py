@@ -35,8 +35,11 @@ _PATIENCE = 5.0  # seconds, at least, that an origin has for its answer
 @frozen
 class _Newest:
     """
-    Samples of one instant: asked for at C{at_ns}, the oldest of them at C{first_ns}.
+    The newest sample of each series of a query, as of one instant.
 
+    :ivar at_ns: that instant; no sample is later.
+    :ivar first_ns: of the oldest sample; the same where there is none.
+    :ivar until: seconds of the clock from which on they are asked for anew.
     :ivar is_for_all: whether they are for others too than the one for whom they were fetched.
     """
 
@@ -127,7 +130,12 @@ class NewestSamples:
         return fetched.dataset, FastForward.MISS
 
     async def purge(self, path: bytes | None) -> int:
-        """See L{trickster.interfaces.IPurgeable.purge}."""
+        """
+        See L{trickster.interfaces.IPurgeable.purge}.
+
+        :return: for how many queries samples were remembered; those being fetched are not among
+            them, and will not be remembered.
+        """
         self._purges += 1
         prefix = purge_prefix(self._policy.prefix, path, kind="dpc")
         for key in [key for key in self._under_way if key.startswith(prefix)]:
@@ -218,7 +226,13 @@ class FastForwarding:
     _offloading: Offloading
 
     async def answer(self, query: TimeRangeQuery) -> DatasetAnswer:
-        """See L{trickster.interfaces.IDatasetSource.answer}."""
+        """
+        See L{trickster.interfaces.IDatasetSource.answer}.
+
+        :return: the other source's answer, with newer samples at the end of its rows, where
+            there are any: later than what its extents cover, and on no grid.  Where they could
+            not be had, its outcome alone says so.
+        """
         at_ns = instant_wanted(query, self._policy.fast_forward_ttl)
         if at_ns is None or self._wants_stored(query):
             answer = await self._inner.answer(query)
@@ -255,4 +269,8 @@ class FastForwarding:
 
 
 def _forget(_: Any) -> None:
-    """The newest sample is not waited for any more."""
+    """
+    Drop what has come of newest samples: they are not waited for any more.
+
+    :param _: the samples, or a failure, which concerns no answer now.
+    """

@@ -44,7 +44,11 @@ class _Fetch:
     superseded: list[Extent] = field(factory=list)
 
     def supersede(self, all_under_way: Sequence[_Fetch]) -> None:
-        """What fetches that began earlier get is older than what this one has got."""
+        """
+        Keep fetches that began earlier from storing what is older than what this one has got.
+
+        :param all_under_way: of the same key, this one included, in the order they began.
+        """
         for other in all_under_way:
             if other is self:
                 return
@@ -75,7 +79,7 @@ class Fetched:
 
     @property
     def not_datasets(self) -> list[NotADataset]:
-        """Those of the failures that are something else than no answer at all."""
+        """:return: those of the failures where the source had an answer, or had no room for one."""
         return [e for _, e in self.failures if isinstance(e, NotADataset)]
 
     def is_own(self, failure: Exception) -> bool:
@@ -98,7 +102,7 @@ class GapFetcher:
 
     @property
     def flights(self) -> int:
-        """How many fetches are under way."""
+        """:return: how many fetches are under way, but for those of keys that were outdated."""
         return sum(map(len, self._under_way.values()))
 
     async def fetch(self, plan: Plan, missing: Extents) -> Fetched:
@@ -122,11 +126,19 @@ class GapFetcher:
         return _both(fetched, again, plan.wanted)
 
     def outdate(self, key: str) -> None:
-        """Let no request join what is being fetched for a key, and do not store it."""
+        """
+        Let no request join what is being fetched for a key, and do not store it.
+
+        :param key: of an entry; those who wait for what is being fetched still get it.
+        """
         self._under_way.pop(key, None)
 
     def outdate_all(self, prefix: str) -> None:
-        """The same for all keys that begin so."""
+        """
+        Outdate all that is being fetched, as L{outdate}, for some keys.
+
+        :param prefix: what these begin with.
+        """
         for key in [key for key in self._under_way if key.startswith(prefix)]:
             self.outdate(key)
 

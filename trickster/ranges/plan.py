@@ -95,7 +95,7 @@ class Plan:
 
     @property
     def wanted(self) -> Extent:
-        """What is to be answered."""
+        """:return: what is to be answered, on the grid of the step."""
         return self.query.extent
 
     def with_uses(self, uses: planning.Uses) -> Plan:

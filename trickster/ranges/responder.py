@@ -49,7 +49,14 @@ class RangeResponder:
     _hits: CacheHits | None = None
 
     async def respond(self, request: Request) -> Response:
-        """See L{trickster.interfaces.IResponder.respond}."""
+        """
+        See L{trickster.interfaces.IResponder.respond}.
+
+        :raises trickster.errors.BadRequest: it asks for a longer range than the path allows.
+        :raises trickster.errors.RequestTooLarge: its body has more octets than are read of one.
+        :raises trickster.errors.NotCached: it wants nothing of the origin's, and something of it
+            is not stored.
+        """
         now_ns = int(self._wall() * SECOND_NS)
         memo_key = self._memo_key(request)
         if memo_key is not None and self._hits is not None and request.noted is None:

@@ -85,13 +85,16 @@ class Dataset:
 
     @property
     def nbytes(self) -> int:
-        """Octets that it takes in memory, for the store's accounts."""
+        """
+        :return: about how many octets of memory it holds on to, for the accounts of a store; a
+            buffer that several runs are cut from counts for each.
+        """
         return sum(_SERIES_OVERHEAD + len(identity) + sum(120 + run.nbytes for run in runs)
                    for identity, runs in self.series.items())
 
     @property
     def encoded_bytes(self) -> int:
-        """Octets of identities and rows, as an answer would have them."""
+        """:return: about how many octets its identities and rows take in an answer."""
         return sum(len(identity) + sum(len(run.encoded()) + 1 for run in runs)
                    for identity, runs in self.series.items())
 
@@ -187,7 +190,7 @@ class _Windowed(Mapping[bytes, Runs]):
         return (identity for identity, _ in self.items())
 
     def __len__(self) -> int:
-        """How many there are at most: counting them would be to cut them all."""
+        """:return: how many there are at most: to count them would be to cut them all."""
         return len(self._whole)
 
     def items(self) -> Iterator[tuple[bytes, Runs]]:  # type: ignore[override]

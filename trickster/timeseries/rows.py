@@ -26,19 +26,22 @@ class Rows(Protocol):
 
     @property
     def first_ns(self) -> int:
-        """The instant of the first row."""
+        """:return: the instant of the first row: a run has at least one."""
 
     @property
     def last_ns(self) -> int:
-        """The instant of the last row."""
+        """:return: the instant of the last row, which is never before that of the first."""
 
     @property
     def nbytes(self) -> int:
-        """Octets of memory that it holds on to."""
+        """
+        :return: octets of memory that it holds on to: of the whole buffer that its rows are cut
+            from, which may be far more than theirs (L{compacted}).
+        """
 
     @property
     def separator(self) -> bytes:
-        """What stands between two rows, and between a run and the next."""
+        """:return: what stands between two rows, and in an answer between a run and the next."""
 
     def encoded(self) -> memoryview | bytes:
         """:return: the rows' octets, without what stands around them all."""
@@ -96,12 +99,12 @@ class TextRows:
 
     @property
     def nbytes(self) -> int:
-        """Octets of memory that it holds on to."""
+        """:return: octets of the whole buffer that the rows are cut from."""
         return len(self.octets)
 
     @property
     def separator(self) -> bytes:
-        """What stands between two rows."""
+        """:return: that of its format."""
         return self.format.separator
 
     def encoded(self) -> memoryview | bytes:
@@ -260,17 +263,17 @@ class IndexedRows:
 
     @property
     def first_ns(self) -> int:
-        """The instant of the first row."""
+        """:return: the instant of the first row that is meant, not of the first in the index."""
         return self.times[self.low]
 
     @property
     def last_ns(self) -> int:
-        """The instant of the last row."""
+        """:return: the instant of the last row that is meant, not of the last in the index."""
         return self.times[self.high - 1]
 
     @property
     def nbytes(self) -> int:
-        """Octets of memory that it holds on to."""
+        """:return: octets of the whole buffer and of the whole index that the rows are cut from."""
         return len(self.octets) + 16 * len(self.times)
 
     def encoded(self) -> memoryview | bytes:
