@@ -149,6 +149,16 @@ class MissAndHitTests(SynchronousTestCase):
             self.assertEqual(client.octets, b"abcdefghi")
         self.assertEqual(world.asked, 2)
 
+    def test_too_old(self) -> None:
+        """An answer that is of no use any more when it arrives is not stored, nor said to be."""
+        world = World.of()
+        for age, asked in (("1000", 1), ("1000", 2), ("100", 3), ("100", 4)):
+            world.given(world.answer(Cache_Control="max-age=60", Age=age, ETag='"a"'))
+            client = world.ask()
+            self.assertEqual((client.octets, world.asked), (b"hello", asked))
+            self.assertIs(client.outcome.stored, asked > 2)
+        self.assertEqual(len(world.store.entries), 1)
+
     def test_no_content(self) -> None:
         """A 204 is stored, though there is no body to be read."""
         world = World.of()

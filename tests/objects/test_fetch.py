@@ -103,15 +103,28 @@ class EndTests(FetchCase):
         fetch = self.fetch()
         fetch.fill.may_be_stored = False
         at_once(fetch.complete(self.stored(), self.outcome(), True))
-        self.assertIsInstance(self.successResultOf(fetch.fill.wait()), Filled)
+        result = self.successResultOf(fetch.fill.wait())
+        self.assertIsInstance(result, Filled)
+        self.assertFalse(result.outcome.stored)
         self.assertIsNone(self.kept(fetch))
+
+    def test_of_no_use(self) -> None:
+        """What is too old on arrival to be of any use is not stored, and not said to be."""
+        for initial_age, is_kept in ((0.0, True), (1e6, False)):
+            fetch = self.fetch()
+            fresh = evolve(self.stored(ETag='"1"'), initial_age=initial_age)
+            at_once(fetch.complete(fresh, self.outcome(), False))
+            self.assertIs(self.successResultOf(fetch.fill.wait()).outcome.stored, is_kept)
+            self.assertIs(self.kept(fetch), fresh if is_kept else None)
+            at_once(self.storage.drop(fetch.lookup, fresh))
 
     def test_freshen(self) -> None:
         """A response that is still good takes its own place; if it may not, none does."""
         for said, is_kept in (("max-age=90", True), ("no-store", False)):
             fetch, fresh = self.fetch(self.stored("max-age=0", ETag='"1"')), self.stored(said)
             at_once(fetch.freshen(fresh, self.outcome()))
-            self.assertIs(self.successResultOf(fetch.fill.wait()).stored, fresh)
+            result = self.successResultOf(fetch.fill.wait())
+            self.assertEqual((result.stored, result.outcome.stored), (fresh, is_kept))
             self.assertIs(self.kept(fetch), fresh if is_kept else None)
 
     def test_serve_stale(self) -> None:

@@ -228,8 +228,10 @@ class Fetch:
         :param outcome: is told here whether the response is stored.
         :param is_first_hand: as in L{Filled}.
         """
-        fits = self._storage.policy.fits(stored.held)
-        outcome = evolve(outcome, stored=fits)
+        policy = self._storage.policy
+        fits = policy.fits(stored.held)
+        is_stored = fits and policy.is_of_use(stored) and self.fill.may_be_stored
+        outcome = evolve(outcome, stored=is_stored)
         if not fits:
             outcome = evolve(outcome, reason=Reason.TOO_LARGE)
         self.share(stored, outcome, is_first_hand)
@@ -244,9 +246,11 @@ class Fetch:
         :param fresh: the plan's stored response, with its fields brought up to date.
         :param outcome: as in L{complete}.
         """
-        stored = self.plan.stored
+        stored, policy = self.plan.stored, self._storage.policy
         assert stored is not None
-        self.share(fresh, evolve(outcome, stored=True))
+        is_stored = (policy.stays_storable(self.lookup, fresh) and policy.is_of_use(fresh)
+                     and self.fill.may_be_stored)
+        self.share(fresh, evolve(outcome, stored=is_stored))
         if self.fill.begin_storing():
             await self._storage.keep_freshened(self.lookup, fresh, stored)
             self._storage.table.stored(self.lookup.key)

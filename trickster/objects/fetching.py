@@ -150,8 +150,8 @@ class Fetcher:
         options, response = self._policy.options, exchange.response
         fits = self._policy.fits(response.body.length or 0)
         reason = None if fits else Reason.TOO_LARGE
-        outcome = evolve(fetch.outcome(Status.KEY_MISS, response, reason), stored=fits,
-                         missed=fetch.plan.reason)
+        outcome = evolve(fetch.outcome(Status.KEY_MISS, response, reason), missed=fetch.plan.reason,
+                         stored=fits and self._policy.is_of_use(head))
         body = BroadcastBody(
             response.body, self._buffering, overflowed=lambda: fetch.outgrow(stream),
             left=fetch.fill.left, is_end_awaited=fetch.fill.is_awaited)

@@ -136,6 +136,10 @@ class StoragePolicy:
         """:return: whether a body of that size may be stored."""
         return octets <= self.options.max_object_size_bytes
 
+    def is_of_use(self, stored: StoredResponse) -> bool:
+        """:return: whether it is worth storing: not where it was too old when it arrived."""
+        return self.ttl(stored) > 0
+
     def ttl(self, stored: StoredResponse) -> float:
         """
         :return: for how long a stored response is of any use, in seconds from its arrival:
