@@ -93,7 +93,9 @@ class ByteBudget:
         Read a body to its end.  What it takes counts until then.
 
         :param limit: octets that this one body may have.
-        :raises BodyTooLarge: there is no room for it; the body is closed.
+        :return: as L{trickster.bodies.read_all}; the body is closed in any case.
+        :raises BodyTooLarge: it has more, or there is no room for it beside others.
+        :raises trickster.errors.UpstreamBroke: it was cut short.
         """
         with self.reservation() as reservation:
             return await reservation.read_all(body, limit)
@@ -104,6 +106,7 @@ class ByteBudget:
         returned exists.
 
         :param limit: octets that it may have.
+        :return: all of it, which can be sent more than once (L{Octets.octets}).
         :raises RequestTooLarge: it has more.
         :raises Overloaded: too much is in flight already.
         """
@@ -122,7 +125,9 @@ class ByteBudget:
         counts, that of the new one as long as it exists.
 
         :param limit: octets that the body may have.
-        :raises UpstreamError: it has more.
+        :param change: awaited once; what it raises is raised.
+        :return: the new body, all of which is here.
+        :raises UpstreamError: the body has more, or was cut short.
         :raises Overloaded: too much is in flight already.
         """
         try:
@@ -208,6 +213,8 @@ class Reservation:
         Read a body to its end.  What it takes counts until this is released.
 
         :param limit: octets that this one body may have.
-        :raises BodyTooLarge: there is no room for it; the body is closed.
+        :return: as L{trickster.bodies.read_all}; the body is closed in any case.
+        :raises BodyTooLarge: it has more, or there is no room for it beside others.
+        :raises trickster.errors.UpstreamBroke: it was cut short.
         """
         return await read_all(body, limit, self.take)

@@ -21,11 +21,14 @@ class ISpool(Interface):
     def write(offset: int, octets: bytes) -> Deferred[None]:
         """
         :param offset: where all that was written before ends.
+        :return: fires when they have been written, with L{OSError} where they could not be: then
+            as many as before can be read.
         """
 
     def read(offset: int, size: int) -> Deferred[bytes]:
         """
-        :return: that many octets, all of which have been written.
+        :param size: of octets that have all been written.
+        :return: fires with them, or with L{OSError} where they could not be read.
         """
 
     def close() -> None:
@@ -54,12 +57,15 @@ class FileSpool:
     def write(self, offset: int, octets: bytes) -> Deferred[None]:
         """
         :param offset: where all that was written before ends.
+        :return: fires when they have been written, with L{OSError} where they could not be: then
+            as many as before can be read.
         """
         return self._in_thread(self._write, offset, octets)
 
     def read(self, offset: int, size: int) -> Deferred[bytes]:
         """
-        :return: that many octets, all of which have been written.
+        :param size: of octets that have all been written.
+        :return: fires with them, or with L{OSError} where they could not be read.
         """
         return self._in_thread(self._read, offset, size)
 

@@ -67,6 +67,8 @@ class Exchanges:
 
     async def made(self, request: Request) -> Exchange:
         """
+        :param request: sent as it is.
+        :return: the exchange, once its response begins to arrive.
         :raises trickster.errors.RequestError: the origin gives no answer.
         """
         sent_at = self._clock.seconds()

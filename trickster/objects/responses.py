@@ -70,6 +70,7 @@ class Responses:
                 is_reused: bool = True) -> Response:
         """
         :param outcome: as in L{Reply}, like C{is_reused}.
+        :return: an answer whose octets are here; they count as in flight while its body exists.
         :raises trickster.bodies.BodyTooLarge: there is no room for it in flight.
         """
         response = response_of(self._reply(stored, request, outcome, is_reused))

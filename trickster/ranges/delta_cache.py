@@ -91,6 +91,8 @@ class DeltaCache:
         """
         :param used: what of the answer need not be fetched.
         :param held: what there is, used or not.
+        :raises NotADataset: there is none that may be the answer.
+        :raises trickster.errors.RequestError: nothing could be fetched, or nothing may be.
         """
         self._check_wanted(plan)
         missing = Extents(plan.query.step_ns, (plan.wanted,))

@@ -113,6 +113,8 @@ class GapFetcher:
         of it: that is then fetched by itself.
 
         :param missing: not empty.
+        :return: what was got, and why the rest was not.
+        :raises Exception: a fetch failed by a mistake, with no L{TricksterError}.
         """
         if plan.query.no_cache:
             # What others fetch was requested before this client came.

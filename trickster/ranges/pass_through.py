@@ -41,7 +41,11 @@ class PassThrough:
 
         :param request: its body is an C{Octets}.
         :param reason: why it is not answered from samples.
+        :return: the origin's answer, transformed where the policy says so; its body is the
+            caller's to read or close.
         :raises NotCached: the client wants nothing of the origin's.
+        :raises trickster.errors.RequestError: the origin gave no answer, or one that is too
+            large to be transformed.
         """
         if self._policy.honours and b"only-if-cached" in request_directives(request.headers):
             raise NotCached("not cached, and only-if-cached was asked for")
