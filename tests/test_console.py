@@ -13,9 +13,9 @@ from twisted.logger import ILogObserver, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import ONE, loaded
+from trickster.commandline import Options
 from trickster.console import application_of, main
 from trickster.observability.logging.logs import Logs
-from trickster.tap import Options
 
 
 class MainTests(SynchronousTestCase):

@@ -14,10 +14,10 @@ from twisted.python.usage import UsageError
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from zope.interface import provider
 
+from trickster.commandline import Options
 from trickster.config.options.model import Configuration
 from trickster.errors import TricksterError
 from trickster.observability.logging.logs import stream_logs
-from trickster.tap import Options, makeService
 
 Run = Callable[[Options], None]
 
@@ -61,10 +61,13 @@ class _Foreground(UnixApplicationRunner):
 
     def createOrGetApplication(self) -> Any:
         """:return: an application of Trickster and its log."""
+        # Both only now, as for twistd: --help and --version can do without.
         from twisted.internet import reactor
 
-        service = makeService(self._options)
-        return application_of(self._options.configuration, service, reactor, time)
+        from trickster.service import service
+
+        configuration = self._options.configuration
+        return application_of(configuration, service(configuration, reactor, time), reactor, time)
 
 
 def run_in_foreground(options: Options) -> None:

@@ -6,10 +6,10 @@ from prometheus_client.core import Metric
 from tables import table
 from twisted.internet.testing import MemoryReactorClock
 
+from trickster.commandline import plugin_options
 from trickster.compose.program import metrics_of
 from trickster.config.load import Sources, load
 from trickster.plugins import Plugins
-from trickster.tap import plugin_options
 
 _ONE = b"backends: {one: {provider: prometheus, origin_url: 'http://127.0.0.1:9090'}}\n"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
+from trickster.commandline import plugin_options
 from trickster.config.load import Sources, load
 from trickster.config.options.backends import BackendOptions
 from trickster.config.options.model import Configuration
 from trickster.plugins import Plugins
-from trickster.tap import plugin_options
 
 
 def loaded(text: bytes) -> Configuration:

@@ -15,6 +15,7 @@ from twisted.logger import Logger, LogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.compose.fingerprint import fingerprint
+from trickster.commandline import plugin_options
 from trickster.compose import build
 from trickster.config.document.settings import Key, keys_of
 from trickster.config.load import Sources, load
@@ -23,7 +24,6 @@ from trickster.config.reference import blocks_within
 from trickster.errors import ConfigurationError
 from trickster.interfaces import IMiddlewareType, IOriginType, IStoreType
 from trickster.plugins import GROUPS, MIDDLEWARES, ORIGINS, STORES, Plugins, installed
-from trickster.tap import plugin_options
 
 _HERE = str(Path(__file__))
 

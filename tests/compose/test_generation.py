@@ -15,6 +15,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from trickster.commandline import plugin_options
 from trickster.compose.generation import Generation, Generations
 from trickster.compose.runtime import Runtime
 from trickster.config.load import Sources, load
@@ -24,7 +25,6 @@ from trickster.frontend.site import ProxySite
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Request, Response, octets_of, text_response
 from trickster.plugins import MIDDLEWARES, Plugins, installed
-from trickster.tap import plugin_options
 from trickster.testing.doubles import at_once
 
 

@@ -14,6 +14,7 @@ from twisted.application.service import IService
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from trickster.commandline import plugin_options
 from trickster.compose import build
 from trickster.config.document.masking import MASK
 from trickster.config.document.settings import Key, keys_of
@@ -35,7 +36,6 @@ from trickster.config.render import rendered
 from trickster.errors import ConfigurationError
 from trickster.origins.prometheus import PrometheusOptions
 from trickster.plugins import Plugins
-from trickster.tap import plugin_options
 
 _NAMES = st.sampled_from(["default", "a", "b", "nowhere"])
 _TEXTS = st.sampled_from(["", "a", "b", "default", "none", "/a", "X-A", "GET", "127.0.0.1",
