@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "trickster"
 # What decides without waiting for anything.
-PURE = ("http", "http/h1", "keys", "origins", "promql", "timeseries")
+PURE = ("config", "config/checks", "config/document", "config/options", "http", "http/h1", "keys",
+        "origins", "promql", "timeseries")
 PURE_MODULES = ("errors", "identity", "messages", "routes", "units")
 
 

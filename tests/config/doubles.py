@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from attrs import Factory, field, frozen
 from twisted.trial.unittest import SynchronousTestCase
 
+from trickster.config.document.problems import Problems
 from trickster.config.load import PluginOptions, Sources, load
 from trickster.config.options.model import Configuration
 from trickster.errors import ConfigurationError, NotInstalled
@@ -109,6 +110,20 @@ def problems_of(text: str | bytes, environ: Mapping[str, str] | None = None,
         loaded(text, environ, flags, allowed)
     except ConfigurationError as error:
         return error.problems
+    return ()
+
+
+def told_by(check: Callable[..., object], *values: object) -> tuple[str, ...]:
+    """
+    :param check: takes these values and L{Problems}.
+    :return: the lines that it tells of values which come of no file, without their place.
+    """
+    problems = Problems()
+    check(*values, problems)
+    try:
+        problems.raise_any()
+    except ConfigurationError as error:
+        return tuple(line.removeprefix("configuration: ") for line in error.problems)
     return ()
 
 

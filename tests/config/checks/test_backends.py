@@ -1,8 +1,15 @@
-"""Tests of L{trickster.config.checks.backends}, through files."""
+"""Tests of L{trickster.config.checks.backends}."""
 
 from __future__ import annotations
 
-from tests.config.doubles import ONE, CheckCase, problems_of, with_backend
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import ONE, CheckCase, problems_of, told_by, with_backend
+from trickster.config.checks.backends import check_backend, check_backends
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.model import Configuration
 
 
 class BackendTests(CheckCase):
@@ -107,3 +114,38 @@ class BackendTests(CheckCase):
                         "request_headers: {X: y}}}"),
             "backends.pool.request_headers: has no effect here: it is the members that have "
             "origins; expected there")
+
+
+class OptionsTests(SynchronousTestCase):
+    """Options that come of no file."""
+
+    def check(self, **said: object) -> tuple[str, ...]:
+        """:return: what is told of a backend."""
+        keys: dict[str, object] = {"provider": "reverseproxy", "origin_url": "http://h", **said}
+        backend = BackendOptions(**keys)  # type: ignore[arg-type]
+        return told_by(check_backend, "b", backend)
+
+    def test_defaults(self) -> None:
+        """What is not said is not wrong."""
+        self.assertEqual(self.check(), ())
+
+    @given(st.integers(1, 50), st.integers(1, 500))
+    def test_shards(self, step: int, whole: int) -> None:
+        """The longest piece is a whole number of steps, whatever floating point makes of them."""
+        told = self.check(shard_step=step / 10, shard_max_size_time=whole / 10)
+        self.assertEqual(bool(told), whole % step != 0)
+
+    def test_virtual(self) -> None:
+        """A backend without an origin needs no URL, and has nothing to say to one."""
+        for provider in ("alb", "rule"):
+            self.assertEqual(self.check(provider=provider, origin_url=""), ())
+            [told] = self.check(provider=provider, request_headers={"A": "b"})
+            self.assertTrue(told.startswith("b.request_headers: has no effect here: "))
+
+    def test_one_host(self) -> None:
+        """A host is served once on each listener."""
+        for name, count in (("a", 1), ("b", 0)):
+            configuration = Configuration(backends={
+                "x": BackendOptions(hosts=("h",), listener_name="a"),
+                "y": BackendOptions(hosts=("H",), listener_name=name)})
+            self.assertEqual(len(told_by(check_backends, configuration)), count)

@@ -1,10 +1,12 @@
-"""Tests of what is checked across the keys of a configuration, through files."""
+"""Tests of what is checked across the keys of a configuration."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.doubles import ONE, CheckCase, loaded, problems_of
+from tests.config.doubles import ONE, CheckCase, loaded, problems_of, told_by
+from trickster.config.checks.configuration import check
+from trickster.config.options.model import Configuration, MainOptions
 
 
 class MainTests(CheckCase):
@@ -68,3 +70,15 @@ backends:
         """A file full of mistakes does not fill the terminal."""
         problems = problems_of(ONE + "\n".join(f"key{n}: 1" for n in range(500)))
         self.assertEqual((len(problems), problems[-1]), (101, "... and 400 more"))
+
+
+class OptionsTests(SynchronousTestCase):
+    """Options that come of no file."""
+
+    def test_every_part(self) -> None:
+        """All parts of a configuration are looked at, though one is wrong."""
+        configuration = Configuration(
+            main=MainOptions(server_name="a" * 256), negative_caches={"n": {"99": 1.0}})
+        told = told_by(check, configuration, lambda name, options: ())
+        self.assertEqual([line.split(": ")[0] for line in told],
+                         ["backends", "main.server_name", "negative_caches.n.99"])

@@ -1,8 +1,12 @@
-"""Tests of L{trickster.config.checks.endpoints}, through files."""
+"""Tests of L{trickster.config.checks.endpoints}."""
 
 from __future__ import annotations
 
-from tests.config.doubles import ONE, CheckCase
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import ONE, CheckCase, told_by
+from trickster.config.checks.endpoints import check_endpoints
+from trickster.config.options.model import MgmtOptions
 
 
 class EndpointTests(CheckCase):
@@ -31,3 +35,13 @@ class EndpointTests(CheckCase):
     def test_where(self) -> None:
         """YAML's switch "off" is a place here."""
         self.assertTold(ONE + "mgmt: {config_handler_listener: off}")
+
+
+class OptionsTests(SynchronousTestCase):
+    """Options that come of no file."""
+
+    def test_defaults(self) -> None:
+        """What is built in has no path twice; a slash at the end makes no other path."""
+        self.assertEqual(told_by(check_endpoints, MgmtOptions()), ())
+        [told] = told_by(check_endpoints, MgmtOptions(ping_handler_path="/trickster/health/"))
+        self.assertTrue(told.startswith("mgmt.health_handler_path: /trickster/health is that of "))

@@ -1,4 +1,4 @@
-"""Tests of L{trickster.config.checks.fields}, through files."""
+"""Tests of L{trickster.config.checks.fields}."""
 
 from __future__ import annotations
 

@@ -1,11 +1,14 @@
-"""Tests of L{trickster.config.checks.files}, through the loader."""
+"""Tests of L{trickster.config.checks.files}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.doubles import PLUGINS, with_backend
+from tests.config.doubles import PLUGINS, told_by, with_backend
+from trickster.config.checks.files import check_files
 from trickster.config.load import Sources, load
+from trickster.config.options.backends import BackendOptions, TlsOptions
+from trickster.config.options.model import Configuration
 from trickster.errors import ConfigurationError
 
 
@@ -27,3 +30,20 @@ class FileTests(SynchronousTestCase):
         self.assertEqual([line.split(": ", 1)[1] for line in error.problems], [
             f"backends.one.tls.certificate_authority_paths[1]: {told}",
             f"backends.one.tls.client_key_path: {told}"])
+
+
+class ReadTests(SynchronousTestCase):
+    """Which files are read."""
+
+    def test_named(self) -> None:
+        """Those that are named, each once; an empty name is that of none."""
+        seen: list[str] = []
+
+        def read(path: str) -> bytes:
+            seen.append(path)
+            return b""
+
+        tls = TlsOptions(certificate_authority_paths=("/a", ""), client_key_path="/k")
+        configuration = Configuration(backends={"x": BackendOptions(tls=tls)})
+        self.assertEqual(told_by(check_files, configuration, read), ())
+        self.assertEqual(seen, ["/a", "/k"])

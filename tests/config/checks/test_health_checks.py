@@ -1,8 +1,12 @@
-"""Tests of L{trickster.config.checks.health_checks}, through files."""
+"""Tests of L{trickster.config.checks.health_checks}."""
 
 from __future__ import annotations
 
-from tests.config.doubles import CheckCase, loaded, problems_of, with_backend
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import CheckCase, loaded, problems_of, told_by, with_backend
+from trickster.config.checks.health_checks import check_health_check
+from trickster.config.options.backends import HealthCheckOptions
 
 
 class ProbeTests(CheckCase):
@@ -63,3 +67,31 @@ class ProbeTests(CheckCase):
             "prometheus:9090",
             "backends.one.healthcheck.expected_codes[1]: 99 is no status code; "
             "expected one from 100 to 599")
+
+
+class OptionsTests(SynchronousTestCase):
+    """Options that come of no file."""
+
+    def check(self, **said: object) -> tuple[str, ...]:
+        """:return: what is told of options."""
+        options = HealthCheckOptions(**said)  # type: ignore[arg-type]
+        return told_by(check_health_check, "p", options)
+
+    def test_defaults(self) -> None:
+        """What is not said is not wrong."""
+        self.assertEqual(self.check(), ())
+
+    def test_codes(self) -> None:
+        """A status has three digits, the first of which is 1 to 5 (RFC 9110 section 15)."""
+        for code in (100, 200, 599):
+            self.assertEqual(self.check(expected_codes=(code,)), ())
+        for code in (0, 99, 600):
+            self.assertEqual(self.check(expected_codes=(200, code)), (
+                f"p.expected_codes[1]: {code} is no status code; expected one from 100 to 599",))
+
+    def test_hosts(self) -> None:
+        """A host may have a port, and neither a path nor credentials."""
+        for host in ("h", "h:1", "[::1]:1"):
+            self.assertEqual(self.check(host=host), ())
+        for host in ("h/", "joe@h", "h:99999", ""):
+            self.assertEqual(len(self.check(host=host)), 1, host)

@@ -1,8 +1,13 @@
-"""Tests of L{trickster.config.checks.hereafter}, through files."""
+"""Tests of L{trickster.config.checks.hereafter}."""
 
 from __future__ import annotations
 
-from tests.config.doubles import CheckCase, with_backend
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import CheckCase, told_by, with_backend
+from trickster.config.checks.hereafter import check_hereafter
+from trickster.config.options.hereafter import RewriterOptions, RuleOptions
+from trickster.config.options.model import Configuration
 
 CORS = "cors: {mode: merge, headers: {'a b': c}}"
 
@@ -24,3 +29,18 @@ class HereafterTests(CheckCase):
                 (with_backend("") + "request_rewriters: {r: {instructions: "
                  "[[header, set, 'a b', c]]}}", "request_rewriters.r.instructions[0]")):
             self.assertTold(text, f"{path}: {told}")
+
+
+class OptionsTests(SynchronousTestCase):
+    """Options that come of no file."""
+
+    def test_what_is_a_header(self) -> None:
+        """A rule's key, and the third word of an instruction, are names only where a header is."""
+        for source, count in (("header", 1), ("param", 0)):
+            configuration = Configuration(
+                rules={"r": RuleOptions(input_source=source, input_key="a b")},
+                request_rewriters={"w": RewriterOptions(
+                    instructions=((source, "set", "a b"), (source, "set")))})
+            self.assertEqual(told_by(check_hereafter, configuration), (
+                "request_rewriters.w.instructions[0]: 'a b' is not a header name",
+                "rules.r.input_key: 'a b' is not a header name")[:2 * count])

@@ -1,10 +1,14 @@
-"""Tests of L{trickster.config.checks.idle}, through files."""
+"""Tests of L{trickster.config.checks.idle}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.doubles import CheckCase, loaded, problems_of, with_backend
+from trickster.config.checks.idle import idle_backend_keys, idle_keys
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.paths import PathOptions
+from trickster.routes import Route, Serve
 
 RANGE = "/api/v1/query_range"
 NO_EFFECT = "cannot have an effect here: no answer of this backend is given to more than one client"
@@ -191,3 +195,26 @@ class CookieTests(CheckCase):
                 "identity_headers: [], alb: {mechanism: rr, pool: [a]}}}")
         self.assertTold(text, "backends.b.identity_headers: has no effect here: it is the members "
                         "that have caches; expected there")
+
+
+class OptionsTests(SynchronousTestCase):
+    """Options that come of no file."""
+
+    def test_unsaid(self) -> None:
+        """What says nothing has nothing that is idle, however it is served."""
+        for serve in Serve:
+            route = Route("/a", serve)
+            self.assertEqual([*idle_keys(PathOptions(path="/a"), route)], [])
+            self.assertEqual([*idle_backend_keys(BackendOptions(), [(route, None)])], [])
+
+    def test_shared(self) -> None:
+        """Who asks matters where answers are shared: cached, or forwarded while they arrive."""
+        backend = BackendOptions(identity_headers=())
+        for serve in Serve:
+            for forwarding in (None, "progressive"):
+                entry = PathOptions(collapsed_forwarding=forwarding)
+                idle = [*idle_backend_keys(backend, [(Route("/a", serve), entry)])]
+                shared = serve in (Serve.DELTA, Serve.OBJECT) or (
+                    serve is Serve.PROXY and forwarding is not None)
+                self.assertEqual([each.key for each in idle if each.is_refused],
+                                 [] if shared else ["identity_headers"])

@@ -1,8 +1,16 @@
-"""Tests of L{trickster.config.checks.listeners}, through files."""
+"""Tests of L{trickster.config.checks.listeners}."""
 
 from __future__ import annotations
 
-from tests.config.doubles import ONE, CheckCase, loaded, problems_of, with_backend
+from itertools import product
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import ONE, CheckCase, loaded, problems_of, told_by, with_backend
+from trickster.config.checks.listeners import check_listeners
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.listeners import ListenerOptions
+from trickster.config.options.model import Configuration
 
 
 class ListenerTests(CheckCase):
@@ -59,3 +67,19 @@ class ListenerTests(CheckCase):
                 ONE + f"listeners: {{default: {{trusted_proxies: ['::1', '{network}']}}}}")
             self.assertIn("listeners.default.trusted_proxies[1]: ", problem)
             self.assertIn("is not a network; expected one such as 10.0.0.0/8", problem)
+
+
+class ClashTests(SynchronousTestCase):
+    """Two listeners on one port."""
+
+    def test_addresses(self) -> None:
+        """They clash where their addresses are equal, or one of them is all addresses."""
+        told = ("listeners.b.port: port 1 is that of listener 'a' too; expected another port or "
+                "address")
+        for one, other in product(("", "0.0.0.0", "::", "127.0.0.1", "::1"), repeat=2):
+            configuration = Configuration(
+                listeners={"a": ListenerOptions(port=1, address=one),
+                           "b": ListenerOptions(port=1, address=other)},
+                backends={name: BackendOptions(listener_name=name) for name in "ab"})
+            clash = one == other or not {"", "0.0.0.0", "::"}.isdisjoint((one, other))
+            self.assertEqual(told_by(check_listeners, configuration), (told,) if clash else ())

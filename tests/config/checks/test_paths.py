@@ -6,12 +6,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.doubles import CheckCase, PrometheusLike, routes, with_backend
+from tests.config.doubles import CheckCase, PrometheusLike, routes, told_by, with_backend
 from trickster.config.checks.paths import check_paths, check_routes
-from trickster.config.document.problems import Problems
 from trickster.config.options.backends import BackendOptions
 from trickster.config.options.paths import PathOptions
-from trickster.errors import ConfigurationError
 
 
 class PathCheckTests(SynchronousTestCase):
@@ -22,14 +20,8 @@ class PathCheckTests(SynchronousTestCase):
         backend = BackendOptions(
             provider="prometheus", origin_type="prometheus", origin_url="http://a",
             paths=tuple(PathOptions(**entry) for entry in entries))
-        problems = Problems()
-        check_paths("b", backend, problems)
-        check_routes("b", backend, routes("prometheus", PrometheusLike()), problems)
-        try:
-            problems.raise_any()
-        except ConfigurationError as error:
-            return [line.removeprefix("configuration: ") for line in error.problems]
-        return []
+        known = routes("prometheus", PrometheusLike())
+        return [*told_by(check_paths, "b", backend), *told_by(check_routes, "b", backend, known)]
 
     def test_good(self) -> None:
         """An entry for a path of the origin type is fine."""

@@ -1,8 +1,17 @@
-"""Tests of L{trickster.config.checks.references}, through files."""
+"""Tests of L{trickster.config.checks.references}."""
 
 from __future__ import annotations
 
-from tests.config.doubles import ONE, CheckCase, with_backend
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import ONE, CheckCase, told_by, with_backend
+from trickster.config.checks.references import check_references
+from trickster.config.options.backends import BackendOptions
+from trickster.config.options.caches import CacheOptions
+from trickster.config.options.hereafter import CaseOptions, RuleOptions
+from trickster.config.options.listeners import ListenerOptions
+from trickster.config.options.model import Configuration
+from trickster.config.options.paths import PathOptions
 
 
 class ReferenceTests(CheckCase):
@@ -74,3 +83,29 @@ class ReferenceTests(CheckCase):
             "of a",
             "backends.a.alb.user_router.users.joe.to_backend: there is no backend 'y'; expected "
             "one of a")
+
+
+class OptionsTests(SynchronousTestCase):
+    """Options that come of no file."""
+
+    def test_all_there(self) -> None:
+        """Where everything is there, nothing is told; an empty name is that of nothing."""
+        configuration = Configuration(
+            listeners={"default": ListenerOptions()}, caches={"default": CacheOptions()},
+            negative_caches={"default": {}}, backends={"b": BackendOptions(tracing_name="")})
+        self.assertEqual(told_by(check_references, configuration), ())
+
+    def test_places(self) -> None:
+        """What has a name is told by it, and by its number otherwise."""
+        def configuration(name: str) -> Configuration:
+            return Configuration(
+                listeners={"default": ListenerOptions()},
+                rules={"r": RuleOptions(cases=(CaseOptions(next_route="x", name=name),))},
+                backends={"b": BackendOptions(
+                    cache_name="", negative_cache_name="", tracing_name="",
+                    paths=(PathOptions(authenticator_name="x", name=name),))})
+
+        for name, end in (("n", ".n"), ("", "[0]")):
+            told = told_by(check_references, configuration(name))
+            self.assertEqual([line.split(": ")[0] for line in told], [
+                f"backends.b.paths{end}.authenticator_name", f"rules.r.cases{end}.next_route"])
