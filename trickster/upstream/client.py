@@ -63,14 +63,19 @@ class UpstreamClient:
 
     @property
     def stats(self) -> PoolStats:
-        """How things stand with the connections."""
+        """
+        :return: how the connections to the origin are used now; a value, which stays as it is.
+        """
         return self._pool.stats
 
     async def respond(self, request: Request) -> Response:
         """
         Ask the origin.  Redirects and errors of the origin are answers like any other.
 
+        :param request: its body is read at most once, and goes to the origin as it comes.
+        :return: the answer, once its head is here; its body may still be on its way.
         :raises BadRequest: the request cannot be passed on as it is.
+        :raises RequestError: it is a CONNECT, which is not for a reverse proxy (501).
         :raises UpstreamError: there is no answer, or none that is clear.
         :raises Overloaded: too many requests wait for this origin.
         """

@@ -83,7 +83,7 @@ class SideClient:
         :raises UpstreamTimeout: there is no connection in time.
         :raises UpstreamBroke: the connection ended before the answer.
         :raises UpstreamMalformed: the answer is not valid HTTP, or its head is too large.
-        :raises Overloaded: the client has been stopped.
+        :raises Overloaded: the client has been stopped, or the process has no descriptor left.
         """
         if self._is_stopped:
             raise Overloaded("the proxy is being stopped")
@@ -180,11 +180,22 @@ class _Way:
     _connection: _Connection | None = field(default=None, init=False)
 
     def endpointForURI(self, uri: URI) -> _Way:
-        """See L{IAgentEndpointFactory.endpointForURI}."""
+        """
+        :param uri: of the request; not looked at, since there is but one service.
+        :return: this, which connects to it.
+        """
         return self
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """See L{IStreamClientEndpoint.connect}."""
+        """
+        Connect, within C{connect_timeout} seconds.
+
+        :param protocolFactory: of Twisted's client.  What its protocol gets is bounded until the
+            head of the answer is there.
+        :return: fires with the protocol of that factory; fails with L{UpstreamUnreachable},
+            L{UpstreamTimeout} or, where the process has no descriptor left, L{Overloaded}.
+            Cancelling it gives up at once; a connection that comes all the same is closed.
+        """
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
@@ -209,7 +220,10 @@ class _Way:
 
     @property
     def fault(self) -> str:
-        """Why the connection was given up from this side, or an empty string."""
+        """
+        :return: why the connection was given up from this side, in words; empty where it was not,
+            or where there is none.
+        """
         return "" if self._connection is None else self._connection.fault
 
     def abort(self) -> None:
@@ -269,7 +283,12 @@ class _Connection(ProtocolWrapper):
             transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
+        """
+        The connection is gone, and is no longer among those to be closed.
+
+        :param reason: why; for Twisted's client, which ends the answer on its way, or has it
+            fail.
+        """
         self.factory.connections.discard(self)
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
@@ -309,7 +328,17 @@ class _Verbatim:
 
     def request(self, method: bytes, uri: bytes, headers: WebHeaders | None = None,
                 bodyProducer: IBodyProducer | None = None) -> Deferred[IResponse]:
-        """See L{IAgent.request}."""
+        """
+        Send what was given at the start, in the place of what C{treq} has made of it.
+
+        :param method: as it goes over the wire.
+        :param uri: as C{treq} spells it; not used.
+        :param headers: what C{treq} would send; not used.
+        :param bodyProducer: gives the body; None where there is none.
+        :return: fires with the answer when its head is here, less C{Content-Encoding}, so that
+            nothing is decoded; C{headers} then has all of its fields.  It fails as Twisted's
+            client does.
+        """
         asking = self._agent.request(method, self._url, self._fields, bodyProducer)
         return asking.addCallback(self._answered)
 
@@ -333,7 +362,12 @@ class _Whole:
         self.length = len(self.octets)
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """See L{IBodyProducer.startProducing}."""
+        """
+        Write the whole body at once.
+
+        :param consumer: takes it.
+        :return: has fired: no more is to be waited for.
+        """
         consumer.write(self.octets)
         return succeed(None)
 
@@ -363,7 +397,12 @@ class _Collector(Protocol):
         self._left = largest
 
     def dataReceived(self, octets: bytes) -> None:
-        """See L{IProtocol.dataReceived}."""
+        """
+        Keep octets.  With those that make the body longer than it may be, C{done} fires; later
+        ones are dropped.
+
+        :param octets: the next of the body.
+        """
         if self.done.called:
             return
         self.pieces.append(octets)
@@ -372,7 +411,13 @@ class _Collector(Protocol):
             self.done.callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """See L{IProtocol.connectionLost}."""
+        """
+        The body is over; after this C{done} has fired.
+
+        :param reason: C{ResponseDone} for a whole body, and C{PotentialDataLoss} for one that is
+            as long as the connection lasts (RFC 9112 section 6.3); with anything else C{done}
+            fails.
+        """
         if self.done.called:
             return
         if reason.check(ResponseDone, PotentialDataLoss):

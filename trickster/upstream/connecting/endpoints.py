@@ -42,7 +42,11 @@ class NamedEndpoint:
     host: str
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """See L{IStreamClientEndpoint.connect}."""
+        """
+        :param protocolFactory: makes the protocol of the connection.
+        :return: fires with that protocol once there is a connection; fails with a
+            C{DNSLookupError} that says why there is no address, else as the inner endpoint does.
+        """
         connecting: Deferred[IProtocol] = self.endpoint.connect(protocolFactory)
         return connecting.addErrback(self._explained)
 

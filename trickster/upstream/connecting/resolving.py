@@ -113,7 +113,18 @@ class SharedResolver:
     def resolveHostName(self, resolutionReceiver: IResolutionReceiver, hostName: str,
                         portNumber: int = 0, addressTypes: Sequence[type] | None = None,
                         transportSemantics: str = "TCP") -> IHostResolution:
-        """See L{IHostnameResolver.resolveHostName}."""
+        """
+        Look a name up, or wait for an equal lookup that is under way.
+
+        :param resolutionReceiver: told at once that the lookup has begun.  When it is over, it is
+            told of each address and then, also where there is none, that this was all.
+        :param hostName: as the configuration has it.
+        :param portNumber: that the addresses are to have.
+        :param addressTypes: L{IPv4Address} or L{IPv6Address} alone; None, or both, for addresses
+            of either kind.
+        :param transportSemantics: C{TCP} or C{UDP}.
+        :return: the lookup, the same for all that wait for it.  It cannot be cancelled.
+        """
         family = _FAMILIES.get(tuple(addressTypes or ()), socket.AF_UNSPEC)
         question = (hostName, portNumber, family, _KINDS[transportSemantics])
         lookup = self._under_way.get(question)

@@ -75,13 +75,16 @@ class AnswerReader:
 
     @property
     def ending(self) -> Ending:
-        """How the body ends; only once the head is here."""
+        """:return: how the end of the body is known; to be asked only once the head is here."""
         assert self.framing is not None
         return self.framing.ending
 
     @property
     def length(self) -> int | None:
-        """Octets in the body, where that is known."""
+        """
+        :return: octets in the body, as C{Content-Length} frames it; None where its end is known
+            in another way, where there is no body, and until the head is here.
+        """
         return None if self.framing is None else self.framing.length
 
     def take_interims(self) -> list[ResponseHead]:

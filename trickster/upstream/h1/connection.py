@@ -91,7 +91,10 @@ class Connection(Protocol):
 
     @property
     def is_reused(self) -> bool:
-        """Whether it is kept, after an exchange that has gone over it."""
+        """
+        :return: whether it is kept after an exchange that has gone over it.  The origin may be
+            closing it just now, so that a request sent over it is lost (RFC 9112 section 9.3.1).
+        """
         return self._state.now is _IDLE
 
     def exchange(self, outgoing: OutgoingRequest) -> Deferred[Response]:
@@ -132,7 +135,13 @@ class Connection(Protocol):
         return self._owner.set_apart(self)
 
     def over(self, is_reusable: bool) -> None:
-        """The exchange is over."""
+        """
+        The exchange is over.  The connection is kept for another one, or closed, and its owner
+        told which.
+
+        :param is_reusable: whether request and response were whole, and a next exchange can
+            follow (RFC 9112 section 9.3).
+        """
         self._exchange = None
         if is_reusable and self._link is not None and self._state.now is _BUSY:
             self._deadline.lift()
@@ -167,7 +176,14 @@ class Connection(Protocol):
             self._establish()
 
     def dataReceived(self, data: bytes) -> None:
-        """Octets from the origin; where nothing was asked they are no answer."""
+        """
+        Pass octets to the exchange that is under way, which may be over when this returns.
+
+        Where none is, they are no answer to anything: a connection that is kept is then closed
+        (RFC 9112 section 9.2), and on one that ends already they are ignored.
+
+        :param data: the next octets from the origin, in portions of any size.
+        """
         exchange = self._exchange
         if exchange is not None and self._link is not None:
             if len(data) == PORTION:
@@ -187,7 +203,14 @@ class Connection(Protocol):
         """We will send no more; the origin may."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
+        """
+        The connection is gone.  Afterwards the exchange that was under way has its whole response
+        or an error, C{established} has failed if the connection was never of use, and the owner
+        was told that it is closed.
+
+        :param reason: C{ConnectionDone} where the origin has closed it in an orderly way.  Only
+            then can the end of the connection be the end of a body (RFC 9112 section 8).
+        """
         self._deadline.stop()
         state = self._state
         if state.now is State.CONNECTING:

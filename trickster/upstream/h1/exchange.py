@@ -42,10 +42,19 @@ class Line(Protocol):
     kept_for: float
 
     def set_apart(self) -> bool:
-        """The response lasts; :return: whether there is room for one more of that kind."""
+        """
+        Count the connection among those that last, since the response is a tunnel or a stream.
+
+        :return: whether there was room for it; where not, the exchange is to fail.
+        """
 
     def over(self, is_reusable: bool) -> None:
-        """The exchange needs it no more."""
+        """
+        The exchange needs the connection no more.
+
+        :param is_reusable: whether request and response were whole, so that another exchange can
+            follow; if not, the connection is to be closed.
+        """
 
     def hang_up(self) -> None:
         """The exchange needs it no more, except to send what has been written."""
@@ -91,7 +100,10 @@ class Exchange:
 
     def feed(self, octets: bytes) -> None:
         """
-        :param octets: from the origin.
+        Take what the origin sends.  The answer fires, or fails, as soon as this can be told; what
+        is malformed ends the exchange.
+
+        :param octets: the next, in portions of any size.
         """
         reader = self._reader
         try:
@@ -215,7 +227,12 @@ class Exchange:
             check_upgrade(head, self._outgoing.upgrade)
 
     def _begin(self, head: ResponseHead) -> None:
-        """Give the response out, while its body is still on its way."""
+        """
+        Give the response out, while its body is still on its way.  Where it lasts, and as many as
+        may do already, the exchange fails instead.
+
+        :param head: of the final response, be it a 101.
+        """
         link, reader = self._link, self._reader
         link.flow.begin()
         is_tunnel = head.status == 101
@@ -277,7 +294,12 @@ class Exchange:
             self._link.flow.end()
 
     def _enter(self, phase: Phase) -> None:
-        """The one place where the phase changes."""
+        """
+        The one place where the phase changes.
+
+        :param phase: the one from now on.
+        :raises WrongTransition: it cannot follow the present one.
+        """
         if phase not in self._phase.following:
             raise WrongTransition(f"{self._phase.name} is not followed by {phase.name}")
         self._phase = phase

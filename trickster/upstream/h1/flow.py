@@ -41,5 +41,8 @@ class Flow:
         self._since = self._held_since = _NEVER
 
     def lasts(self, now: float) -> bool:
-        """:return: whether a body is on its way that takes long."""
+        """
+        :param now: the clock's seconds.
+        :return: whether a body is on its way that takes long.
+        """
         return now - self._since > _LASTING_AFTER or now - self._held_since >= _HELD_FOR

@@ -81,9 +81,12 @@ class Outflow:
         """
         Send the beginning of a request, or all of it.
 
-        The kernel nearly always takes it at once: trying that first saves a turn of the
-        reactor and two of its system calls.  Once anything has gone through the transport,
-        something may still be waiting there, and nothing must overtake it.
+        The kernel nearly always takes it at once: trying that first saves a turn of the reactor
+        and two of its system calls.  Once anything has gone through the transport, something may
+        still be waiting there, and nothing must overtake it.
+
+        :param octets: the head, with the body where that is small; what the kernel does not take
+            now is sent later, and is not waited for.
         """
         if self._socket is not None:
             octets = octets[_send_now(self._socket, octets):]

@@ -36,12 +36,15 @@ class Upload:
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing was sent or read yet, as the origin is to ask first."""
+        """
+        :return: whether nothing was sent or read yet, since the origin is to ask first (RFC 9110
+            section 10.1.1).
+        """
         return self._state.now is Sending.HELD
 
     @property
     def is_sent(self) -> bool:
-        """Whether the origin was sent all of it."""
+        """:return: whether all of it, its end included, has gone to the transport."""
         return self._state.now is Sending.SENT
 
     def await_asking(self) -> None:
@@ -99,8 +102,10 @@ async def upload(body: IBody, outlet: Outlet) -> None:
     """
     Send a body as it comes: counted where its length is known, else chunked.
 
-    :raises BadRequest: it is not as long as it was said to be.  What the origin has got by
-        then is not a request, and the connection is of no use any more.
+    :param body: read to its end, and closed by the caller.
+    :param outlet: an open one; it stays open.
+    :raises BadRequest: it is not as long as it was said to be.  What the origin has got by then
+        is not a request, and the connection is of no use any more.
     :raises UpstreamBroke: the connection is gone.
     """
     if body.length is None:

@@ -43,7 +43,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """Whether the answer was what was expected."""
+        """:return: whether the origin has answered, and in the way that is expected of it."""
         return not self.fault
 
 
@@ -70,6 +70,8 @@ class Health:
         nothing that it would have to recover from.
 
         :param now: seconds since the epoch.
+        :return: what is thought of the origin from then on; C{since} is C{now} where the state is
+            another one.
         """
         if verdict.is_good:
             settled, needed = State.PASSING, thresholds.recovery

@@ -45,12 +45,18 @@ class Occupancy:
 
     @property
     def mean(self) -> float:
-        """The seconds for which one is held, as they were of late; 0 where none has come back."""
+        """
+        :return: seconds for which one is held on average, as it was of late; 0 where none has
+            come back yet.
+        """
         return self._seconds / self._returned if self._returned else 0.0
 
     @property
     def returned(self) -> float:
-        """How many have been given back of late: those of long ago count for less and less."""
+        """
+        :return: how many have been given back of late: one of half a minute ago counts for a
+            third, and older ones for less and less.
+        """
         self._note()
         return self._returned
 

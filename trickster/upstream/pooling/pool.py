@@ -85,7 +85,7 @@ class Pool:
 
     @property
     def stats(self) -> PoolStats:
-        """How things stand now."""
+        """:return: how the connections are used now; a value, which stays as it is."""
         return PoolStats(self._slots.taken, len(self._lasting), len(self._idle),
                          self._slots.waiting, self._dialer.opened, self._dialer.failed)
 

@@ -46,20 +46,20 @@ class Slots:
 
     @property
     def taken(self) -> int:
-        """How many are in use now."""
+        """:return: how many are in use now, at most L{limit} where that is not 0."""
         return self._occupancy.held
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """:return: how many requests wait for one now, at most L{queue_limit}."""
         return len(self._queue.waiters)
 
     @property
     def expected_wait(self) -> float:
         """
-        Seconds until a request that came now would have a slot: what those before it and it
-        itself will usually take, and for how much longer than an answer takes none has come
-        free, which an origin that hangs makes long.
+        :return: seconds until a request that came now would have a slot; 0 where one is free.
+            They are what those before it and it itself will usually take, and for how much
+            longer than an answer takes none has come free, which an origin that hangs makes long.
         """
         if not self.limit or self.taken < self.limit:
             return 0.0

@@ -30,7 +30,10 @@ class LongWait:
 
     @property
     def is_fed(self) -> bool:
-        """Whether the queue stays as it is, or grows; a burst is served, and gone."""
+        """
+        :return: whether the queue stays as it is, or grows: about as many requests come as are
+            served.  Of a burst, which is soon gone, fewer come.
+        """
         return self.came >= _FED * self.went
 
 
