@@ -136,7 +136,12 @@ class Prometheus:
     options: type[PrometheusOptions] = PrometheusOptions
 
     def routes(self, options: PrometheusOptions) -> Sequence[Route]:
-        """See L{trickster.interfaces.IOriginType.routes}."""
+        """
+        :param options: which labels all series have, and how far instants are rounded.
+        :return: the paths of the API: C{query_range} by range, most that is looked up as objects
+            of some seconds, what is written or must be new past the cache, the admin API refused.
+            Where there are labels, routes that show or understand them have a C{translate}.
+        """
         found = (
             Route("/api/v1/query_range", Serve.DELTA, methods=("GET", "POST"),
                   handler="query_range", ignored_params=_NO_COUNT, key_headers=IDENTITY,
@@ -157,16 +162,21 @@ class Prometheus:
 
     def probe(self, options: PrometheusOptions) -> Probe | None:
         """
-        See L{trickster.interfaces.IOriginType.probe}.  An expression that reads no series
-        costs large installations nothing.
+        :param options: change nothing about it.
+        :return: an instant query, to be answered with 200.  Its expression reads no series, and
+            so costs large installations nothing.
         """
         return Probe(b"/api/v1/query?query=vector(1)")
 
     def spelled_refusal(self, path: bytes, status: int, reason: Reason,
                         text: str) -> LocalAnswer | None:
         """
-        See L{trickster.interfaces.IRefusalFormat.spelled_refusal}.  Clients of the API read
-        errors as JSON, of the types that Prometheus knows.
+        :param path: as the origin knows it, without the backend's prefix.
+        :param status: 400 to 599.
+        :param reason: of which the API has no word, and which is not told.
+        :param text: a sentence for people.
+        :return: an error as JSON, of a type that Prometheus knows, for the paths of the API; None
+            for others, such as C{/federate}, whose clients read text.
         """
         is_api = path.lstrip(b"/").startswith(b"api/v1/")
         return error_answer(status, text) if is_api else None
@@ -196,7 +206,11 @@ def _query_route(options: PrometheusOptions) -> Route:
 
 
 def _lookup_routes(options: PrometheusOptions) -> list[Route]:
-    """Series, label names and label values, so that dashboards share them."""
+    """
+    :return: the routes of series, label names and label values, so that dashboards share answers:
+        instants are spelled alike, and ranges widened to multiples of C{metadata_round}, unless
+        that is 0.
+    """
     to_ns = int(options.metadata_round * SECOND_NS)
     found = (_object("/api/v1/series", Match.EXACT, _FORM_METHODS, "series"),
              _object("/api/v1/labels", Match.EXACT, _FORM_METHODS, "labels"),

@@ -76,8 +76,11 @@ Relabel = Callable[[bytes], bytes]
 
 def label_order(identity: bytes) -> tuple[tuple[tuple[bytes, bytes], ...], bool]:
     """
-    What Prometheus orders the series of a range answer by: names and values of the labels,
-    one after the other, octet for octet.  Histograms come behind the floats of their labels.
+    :param identity: of a series, as L{decode_matrix} and L{decode_vector} make it: the octets of
+        the answer from its labels up to its rows.
+    :return: what Prometheus orders the series of a range answer by: names and values of the
+        labels, one after the other, octet for octet; and whether they are histograms, which come
+        behind the floats of their labels.
     """
     column = _HISTOGRAMS if identity.endswith(_HISTOGRAMS) else _VALUES
     metric = identity[len(_METRIC):-len(column)]

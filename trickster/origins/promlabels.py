@@ -179,6 +179,12 @@ def _labelled(octets: bytes, every: Relabel, lacking: Relabel) -> bytes:
     """
     Put our labels on all series of an answer, also on those that were made of several and have
     lost them, so that whose they are is seen; unless two became the same by that.
+
+    :param octets: a whole answer to an instant or a range query.
+    :param every: puts all of our labels on a label set.
+    :param lacking: puts on only those that each series of the answer lacks, and would have if the
+        origin knew them: by that no two series become the same.
+    :return: the answer with labels; octets that are no such answer, as they are.
     """
     made: dict[bytes, bytes] = {}
 

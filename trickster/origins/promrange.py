@@ -60,8 +60,17 @@ class PrometheusRange:
         """
         See L{trickster.interfaces.IQueryDialect.decode_request}.
 
-        What Prometheus itself would refuse is refused here, so that the client gets
-        its very answer.
+        What Prometheus itself would refuse is refused here, so that the client gets its very
+        answer.
+
+        :param request: a GET, or a POST whose form and query together are the parameters.
+        :param now_ns: not needed, since the API takes no relative times.
+        :return: the query over the extent as it was asked for, which may be off the step's grid.
+            Its C{statement} is the L{Params} of the request.
+        :raises NotATimeRange: parameters are missing, malformed or ambiguous; the range is
+            inverted, or has more than L{MOST_POINTS} steps; a step is no multiple of a
+            millisecond; statistics are wanted, or no JSON; or samples of the expression depend on
+            the range.
         """
         if request.method not in (b"GET", b"POST"):
             raise NotATimeRange(Reason.METHOD, request.method.decode("ascii", "replace"))
@@ -76,14 +85,26 @@ class PrometheusRange:
             statement=params.params)
 
     def encode_request(self, query: TimeRangeQuery) -> Request:
-        """See L{trickster.interfaces.IQueryDialect.encode_request}."""
+        """
+        :param query: made by L{decode_request}; of another extent, maybe.
+        :return: the client's request with C{start}, C{end} and C{step} for that extent, in whole
+            milliseconds; in its form where it had one, else in the query string.  It relays no
+            interim responses.
+        """
         params: Params = query.statement
         start, end = query.extent
         return _with_params(query.request, params.replaced(
             start=seconds_text(start), end=seconds_text(end), step=_step_text(query.step_ns)))
 
     def decode_response(self, query: TimeRangeQuery, response: Response) -> Dataset:
-        """See L{trickster.interfaces.IQueryDialect.decode_response}."""
+        """
+        :param query: whose extent the dataset covers; samples outside it are left out.
+        :param response: a whole one with status 200; its body is an L{Octets}.
+        :return: rows as the origin spelled them, numbers and histograms of a label set as two
+            series.
+        :raises Undecodable: it is no complete matrix, has warnings, statistics or samples off the
+            step's grid, or says the same series twice.
+        """
         body = response.body
         assert isinstance(body, Octets)
         extents = Extents(query.step_ns, (query.extent,))
@@ -91,14 +112,27 @@ class PrometheusRange:
 
     def encode_response(self, query: TimeRangeQuery, dataset: Dataset,
                         warnings: Sequence[str] = ()) -> Response:
-        """See L{trickster.interfaces.IQueryDialect.encode_response}."""
+        """
+        :param query: not needed: the JSON says nothing of what was asked.
+        :param dataset: of this dialect, its series in the order of L{label_order}.
+        :param warnings: sentences for the member C{warnings}, which is left out where there are
+            none.
+        :return: a matrix.  A small body is there at once; a large one is put together as it is
+            read, and its length is not known before.
+        """
         pieces = encode_matrix(dataset, warnings)
         if len(dataset.series) <= _FEW_SERIES and dataset.encoded_bytes <= _FEW_OCTETS:
             return Response(200, _JSON, Octets(b"".join(pieces)), _NO_OUTCOME)
         return Response(200, _JSON, Pieces(pieces, None), _NO_OUTCOME)
 
     def encode_newest(self, query: TimeRangeQuery, at_ns: int) -> Request:
-        """See L{trickster.interfaces.INewestDialect.encode_newest}."""
+        """
+        :param query: one that wants the newest sample, which tells that its path ends in
+            C{query_range}.
+        :param at_ns: nanoseconds since the epoch, on a whole millisecond.
+        :return: an instant query for the same series, at the path beside that of the range query,
+            with all other parameters.
+        """
         params: Params = query.statement
         params = params.without("start", "end", "step").replaced(time=seconds_text(at_ns))
         target = query.request.target
@@ -107,7 +141,12 @@ class PrometheusRange:
         return _with_params(query.request.with_target(instant), params)
 
     def decode_newest(self, query: TimeRangeQuery, response: Response) -> Dataset:
-        """See L{trickster.interfaces.INewestDialect.decode_newest}."""
+        """
+        :param query: which was encoded; not needed, since the answer says what it has.
+        :param response: a whole one with status 200; its body is an L{Octets}.
+        :return: a row a series, at an instant on no grid; its extents are empty.
+        :raises Undecodable: it is no complete vector or scalar, or has warnings or statistics.
+        """
         body = response.body
         assert isinstance(body, Octets)
         return decode_vector(body.octets)

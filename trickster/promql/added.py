@@ -184,7 +184,11 @@ class _Translator:
         return _Part(self._around(node, node.arguments, parts), missing)
 
     def _names_one_of_ours(self, node: Aggregation) -> bool:
-        """Whether the values that are counted go into a label of ours, or one unknown."""
+        """
+        :param node: has an argument.
+        :return: whether the counted values (C{count_values}) go into one of our labels, or into
+            one whose name cannot be told.
+        """
         if node.name != "count_values":
             return False
         name = _string(node.arguments[0])
@@ -206,7 +210,11 @@ class _Translator:
         return _Part(self._around(node, node.arguments, parts), missing, node.name in _SCALAR)
 
     def _names_ours(self, node: Call) -> bool:
-        """Whether a function reads or writes a label of ours, or one that is not known."""
+        """
+        :param node: a call of C{label_replace} or C{label_join}.
+        :return: whether the function reads or writes one of our labels, or one whose name cannot
+            be told.
+        """
         first, second = _LABELLING[node.name]
         named = [node.arguments[first:first + 1]]
         named.append(node.arguments[3:] if second is None else node.arguments[second:second + 1])
@@ -215,8 +223,13 @@ class _Translator:
 
     def _absent(self, node: Call) -> _Part:
         """
-        What is absent has the labels that its selector demands: those of matchers for
-        equality, if no other matcher is about the same label.
+        What is absent has the labels that its selector demands: those of matchers for equality,
+        if no other matcher is about the same label.
+
+        :param node: a call of C{absent} or C{absent_over_time} with one argument.
+        :return: the call, with those of our labels put on that its selector demands; it lacks
+            none.
+        :raises Inexpressible: versions of Prometheus differ in which labels the result has.
         """
         (inner,) = node.arguments
         part = _Part(self._around(node, node.arguments, [self._part(inner)]))
@@ -296,12 +309,20 @@ def _string(node: Node) -> str | None:
 
 
 def _is_refused(selector: Selector) -> bool:
-    """Whether Prometheus refuses it, since it could be of any series."""
+    """
+    :return: whether Prometheus refuses the selector, since it could be of any series: it names no
+        metric, and each of its matchers takes a label that is not there.
+    :raises Unreadable: a pattern is none that the databases know.
+    """
     return not selector.name and all(_accepts(m, "") for m in selector.matchers)
 
 
 def _accepts(matcher: Matcher, value: str) -> bool:
-    """:raises Unreadable: it has no such pattern as the databases know."""
+    """
+    :param value: of the matcher's label; empty where a series does not have it.
+    :return: whether the matcher takes it.
+    :raises Unreadable: it has no such pattern as the databases know.
+    """
     if matcher.operator in ("=", "!="):
         return (matcher.value == value) is (matcher.operator == "=")
     return _matches(matcher.value, value) is (matcher.operator == "=~")

@@ -56,7 +56,10 @@ class Literal(Node):
 
     @property
     def is_string(self) -> bool:
-        """Whether it is a string, not a number."""
+        """
+        :return: whether it is a string, in any of the three kinds of quotes; otherwise it is a
+            number.
+        """
         return self.text[0] in "\"'`"
 
 

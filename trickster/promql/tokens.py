@@ -45,7 +45,7 @@ class Token(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where it ends."""
+        """:return: where it ends, in characters: the place of the first one after it."""
         return self.start + len(self.text)
 
 
