@@ -69,7 +69,14 @@ class Observed:
         init=False, default=Factory(lambda self: self.clock.seconds, takes_self=True))
 
     async def respond(self, request: Request) -> Response:
-        """Answer as the inner responder does; see L{IResponder.respond}."""
+        """
+        Answer as the inner responder does, and also where that raises an error, unless it is
+        cancelled.
+
+        :param request: gets a span here where it has none yet.
+        :return: the answer, with the fields that say how it came about.  One whose body is whole
+            is counted and logged now, another when its body is at its end or closed.
+        """
         started = self._seconds()
         span = request.span
         if span is None:
@@ -92,7 +99,13 @@ class Observed:
         return self._observed(request, span, response, started)
 
     async def refused(self, request: Request, error: RequestError) -> Response:
-        """See L{IRefuser.refused}."""
+        """
+        See L{IRefuser.refused}; only where there is a C{refuser}.
+
+        :param request: its body is closed, and not read.
+        :param error: why; the answer has its status.
+        :return: the answer that tells it, counted and logged like any other.
+        """
         assert self.refuser is not None
         started, span = self._seconds(), request.span or Span()
         try:
@@ -194,12 +207,17 @@ class _CountedBody:
 
     @property
     def length(self) -> int | None:
-        """Octets in all, where known."""
+        """:return: octets in all; None when not known."""
         length: int | None = self._inner.length
         return length
 
     async def read(self) -> bytes:
-        """See L{IBody.read}."""
+        """
+        :return: as L{IBody.read}; with the end, the answer is counted and logged.
+        :raises SpelledRefusal: the body broke before its first octet: the client can still be
+            told, and it is known how.
+        :raises RequestError: the body broke later; counted and logged as that.
+        """
         try:
             octets = await self._inner.read()
         except CancelledError:
@@ -258,7 +276,7 @@ class _CountedDuplex(_CountedBody):
     """The same for octets both ways; those of the answer's direction are counted."""
 
     async def write(self, octets: bytes) -> None:
-        """See L{IDuplex.write}."""
+        """:param octets: from the client; not counted."""
         await cast(IDuplex, self._inner).write(octets)
 
     def end(self) -> None:

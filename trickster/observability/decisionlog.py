@@ -28,7 +28,13 @@ class Notes:
     values: dict[str, list[object]] = Factory(dict)
 
     def __call__(self, name: str, value: object) -> None:
-        """Note something down; see C{trickster.messages.Request.noted}."""
+        """
+        Note something down; see C{trickster.messages.Request.noted}.
+
+        :param name: of the field in the line.
+        :param value: a scalar, or extents as pairs of nanoseconds.  The line has the last one of
+            a name, of C{originMS} all.
+        """
         values = self.values.setdefault(name, [])
         if len(values) < _MOST_NOTES:
             values.append(value)
@@ -50,7 +56,7 @@ class DecisionLog:
     wall: Callable[[], float]
 
     def write(self, entry: AccessEntry) -> None:
-        """See L{EntryLog.write}."""
+        """:param entry: of a request that is over; what was noted of it is in the request."""
         self.sink.write(self.spell(decision_fields(entry, self.wall())))
 
 
@@ -62,7 +68,7 @@ class Several:
     logs: Sequence[EntryLog]
 
     def write(self, entry: AccessEntry) -> None:
-        """See L{EntryLog.write}."""
+        """:param entry: of a request that is over; each log gets it, in order."""
         for log in self.logs:
             log.write(entry)
 

@@ -29,12 +29,15 @@ class ReadForm:
 
     @property
     def length(self) -> int | None:
-        """Octets in all, where known."""
+        """:return: octets in all; None when not known."""
         length: int | None = self._inner.length
         return length
 
     async def read(self) -> bytes:
-        """See L{IBody.read}."""
+        """
+        :return: as L{IBody.read}; a little more of its beginning than a log shows is kept as
+            well.
+        """
         octets = await self._inner.read()
         if len(self.beginning) < _SHOWN:
             self.beginning += bytes(octets[:_SHOWN - len(self.beginning)])
@@ -60,7 +63,13 @@ class FormsKept:
     inner: IResponder
 
     def respond(self, request: Request) -> Awaitable[Response]:
-        """See L{IResponder.respond}."""
+        """
+        Pass the request on.
+
+        :param request: where it is an observed POST, its span knows the body from now on, and so
+            what was read of a form, also if another body takes its place further inside.
+        :return: what the inner responder gives.
+        """
         span = request.span
         if request.method == b"POST" and span is not None:
             request = with_form_kept(request)

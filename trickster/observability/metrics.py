@@ -154,7 +154,11 @@ class Metrics(Collector):
 
 
 def add_process_metrics(registry: CollectorRegistry) -> None:
-    """Expose C{process_*} and C{python_*} as well."""
+    """
+    Expose C{process_*} and C{python_*} as well.
+
+    :param registry: which has none of these yet.
+    """
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

@@ -26,7 +26,14 @@ class CountedOrigin:
     outages: OutageLog
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        Pass the request on, and count it.
+
+        :param request: its body counts as sent with the length that it is said to have, if any.
+        :return: the answer, of whose body octets count as they are read; those of a tunnel do
+            not.
+        :raises UpstreamError: there is no usable answer, which is counted and, in time, logged.
+        """
         counters = self.counters
         counters.requests += 1
         counters.sent_octets += request.body.length or 0
@@ -75,12 +82,15 @@ class _Counted:
 
     @property
     def length(self) -> int | None:
-        """Octets in all, where known."""
+        """:return: octets in all; None when not known."""
         length: int | None = self._inner.length
         return length
 
     async def read(self) -> bytes:
-        """See L{IBody.read}."""
+        """
+        :return: as L{IBody.read}; at the end, the origin counts as one that answers.
+        :raises UpstreamError: the origin went away in the middle, which is counted as a failure.
+        """
         try:
             octets = await self._inner.read()
         except UpstreamError as error:

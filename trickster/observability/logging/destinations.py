@@ -31,8 +31,9 @@ class IDestination(Interface):
 
     def write(octets: bytes) -> bytes:
         """
-        :return: what could not be written without waiting.
-        :raises OSError: it cannot be written to, maybe only now.
+        :param octets: whole lines, after what was left the last time.
+        :return: what could not be written without waiting; to be given again.
+        :raises OSError: it cannot be written to, maybe only now; how much has been is not known.
         """
 
     def close() -> None:
@@ -68,7 +69,15 @@ class RotatedFile:
                 raise
 
     def write(self, octets: bytes) -> bytes:
-        """See L{IDestination.write}."""
+        """
+        Append lines, to a new file where this one has become large or is no longer in its place.
+
+        :param octets: see L{IDestination.write}.
+        :return: what a named pipe has no room for, which is all of it while the pipe has no
+            reader; nothing of what goes to a file.
+        :raises OSError: the file cannot be opened, or the disk is full.  A line that was cut off
+            by that is ended before the next one.
+        """
         if not self._is_in_place():
             self.close()
             self.open()
@@ -138,7 +147,11 @@ class Stream:
         self._is_file = stat.S_ISREG(os.fstat(self._fd).st_mode)
 
     def write(self, octets: bytes) -> bytes:
-        """See L{IDestination.write}."""
+        """
+        :param octets: see L{IDestination.write}.
+        :return: what there is no room for now.
+        :raises OSError: its reader is gone, or the disk is full.
+        """
         rest = memoryview(octets)
         # A pipe that counts as writable takes at least PIPE_BUF octets without waiting.
         size = len(octets) if self._is_file else select.PIPE_BUF

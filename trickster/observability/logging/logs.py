@@ -54,19 +54,25 @@ class LogSettings(Protocol):
 
     @property
     def log_file(self) -> str:
-        """Path, or empty for standard output."""
+        """
+        :return: path; empty to leave the log to what runs the program, and else to standard
+            output.
+        """
 
     @property
     def log_level(self) -> str:
-        """The least severe level that is logged."""
+        """
+        :return: the least severe level that is logged: C{trace}, C{debug}, C{info}, C{warn},
+            C{error}, or C{none} for no events.
+        """
 
     @property
     def format(self) -> str:
-        """C{logfmt} or C{json}."""
+        """:return: how lines are spelled: C{logfmt} or C{json}."""
 
     @property
     def access_log(self) -> bool:
-        """Whether every request makes a line."""
+        """:return: whether every request makes a line, also at level C{none}."""
 
 
 @implementer(ILogObserver)
@@ -87,7 +93,13 @@ class ProgramLog:
         self._threshold = _THRESHOLDS[self.level.lower()]
 
     def __call__(self, event: LogEvent) -> None:
-        """Take an event; a line of the access log is one already, at every level."""
+        """
+        Make a line of an event that is severe enough.  An error is written at once, since it may
+        be the last thing that the process says.
+
+        :param event: what C{twisted.logger} gives.  One of the access log has a line already,
+            which is taken at every level.
+        """
         if event.get("log_namespace") == ACCESS_NAMESPACE:
             self.sink.write(event["line"])
             return
@@ -177,7 +189,12 @@ class Logs(MultiService):
             self.publisher.addObserver(self.observer)
 
     def stopService(self) -> Any:
-        """Stop, with everything written."""
+        """
+        Take no more events, and write what there is.
+
+        :return: fires when everything is written, as far as that is possible without waiting, and
+            the log file is closed.
+        """
         if self.observer is not None:
             self.publisher.removeObserver(self.observer)
         return super().stopService()

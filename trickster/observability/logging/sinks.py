@@ -60,7 +60,10 @@ class BufferedSink(Service):
         self.destination.close()
 
     def write(self, line: str) -> None:
-        """See L{ILineSink.write}."""
+        """
+        :param line: see L{ILineSink.write}.  It is written within about a second, or when there
+            are many; it is dropped where four MiB wait already.
+        """
         if self._size + len(self._unsent) >= _MOST_BUFFERED:
             self.dropped += 1
             return
@@ -125,5 +128,8 @@ class PublisherSink:
     log: Logger = field(factory=lambda: Logger(ACCESS_NAMESPACE))
 
     def write(self, line: str) -> None:
-        """See L{ILineSink.write}."""
+        """
+        :param line: see L{ILineSink.write}.  It is the text of an event of level C{info} in
+            L{ACCESS_NAMESPACE}.
+        """
         self.log.info("{line}", line=line)
