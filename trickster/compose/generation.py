@@ -162,7 +162,11 @@ class _Unused:
         self._tell_if_over()
 
     def gone(self, _: ref[Observed]) -> None:
-        """One of them is."""
+        """
+        One of them is, which may happen in the middle of anything: nothing else is done now.
+
+        :param _: the reference to it, which is dead.
+        """
         self._left -= 1
         self._tell_if_over()
 

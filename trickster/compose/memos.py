@@ -52,7 +52,11 @@ class Memos:
         self.newest.clear()
 
     def watch(self, metrics: Metrics) -> None:
-        """Expose how full they are, and of how much use."""
+        """
+        Expose how full they are, and of how much use, for as long as the process lasts.
+
+        :param metrics: of the process; reads them at each scrape, maybe from another thread.
+        """
         metrics.watch_memo("hits", partial(_looked_up, self.hits))
         metrics.watch_memo("compressed", partial(_looked_up, self.coded))
         metrics.watch_memo("newest", partial(_usage, self.newest))

@@ -39,7 +39,11 @@ class Cache:
     _unwatch: list[Callable[[], None]] = field(factory=list, init=False)
 
     def watch(self, metrics: Metrics) -> None:
-        """Expose whether it works, and how full it is."""
+        """
+        Expose whether it works, and how full it is, until L{unwatch}.  Idempotent.
+
+        :param metrics: of the process; reads both at each scrape, maybe from another thread.
+        """
         if self._unwatch:
             return
         name, provider = self.name, self.options.store
@@ -80,7 +84,11 @@ class Stores(MultiService):
                 for name, one in options.items()}
 
     def use(self, caches: Iterable[Cache]) -> None:
-        """Open those that are not open yet, and expose all of them."""
+        """
+        Open those that are not open yet, and expose all of them.
+
+        :param caches: made by L{of}; closed by the L{keep} that does not name them.
+        """
         for cache in caches:
             if cache not in self._caches:
                 self._caches.append(cache)
@@ -92,7 +100,8 @@ class Stores(MultiService):
         """
         Close all but these.
 
-        :return: fires when they are closed.
+        :param caches: of all the configurations that still answer requests.
+        :return: fires when the others are closed.
         """
         kept = list(caches)
         dropped = [cache for cache in self._caches if cache not in kept]

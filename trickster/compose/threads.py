@@ -50,6 +50,7 @@ class Threads:
         """
         Call a function in a thread, and wait for it.
 
+        :param function: must not use the reactor.  It begins when a thread comes free.
         :return: what the function returns.
         :raises Exception: what the function raises; a foreseen error without its frames.
         """
@@ -66,5 +67,11 @@ class Threads:
             del error
 
     def deferred(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        """The same, for callers that do not await."""
+        """
+        The same, for callers that do not await.
+
+        :param function: called in a thread; it must not use the reactor.
+        :return: fires with what the function returns, or fails with what it raises.  Cancelling
+            it does not end the function, whose result is then dropped.
+        """
         return Deferred.fromCoroutine(self.call(function, *arguments))

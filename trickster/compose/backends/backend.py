@@ -61,22 +61,35 @@ class Backend:
         self._chains = PathChains(self.origin, self._caches, options, self.origin_type, around)
 
     def respond(self, request: Request) -> Awaitable[Response]:
-        """See L{IResponder.respond}."""
+        """
+        :param request: without what addresses the backend.
+        :return: an awaitable of the answer; see L{IResponder.respond}.
+        """
         return self.outermost.respond(request)
 
     @property
     def caches(self) -> Sequence[IPurgeable]:
-        """The caches of its paths, each of which can be purged."""
+        """
+        :return: the caches of its paths, each of which can be purged; none before L{paths} are
+            put together.  Not to be changed.
+        """
         return self._caches.purgeable
 
     @property
     def paths(self) -> BackendPaths:
-        """What answers each path."""
+        """
+        :return: what answers each path; put together when it is first asked for.
+        :raises PluginError: as L{PathChains.paths}.
+        """
         return self._chains.paths
 
     @property
     def outermost(self) -> IResponder:
-        """The paths, with the backend's middlewares around them."""
+        """
+        :return: the paths, with the backend's middlewares around them; put together when it is
+            first asked for.
+        :raises PluginError: as L{paths}; or a middleware of the backend cannot be used.
+        """
         if self._outermost is None:
             self._outermost = self.around.middlewares(self.paths, self.options.middlewares)
         return self._outermost

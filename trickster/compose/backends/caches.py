@@ -57,7 +57,10 @@ class BackendCaches:
 
     @property
     def purgeable(self) -> Sequence[IPurgeable]:
-        """Those that have been made, each of which can be purged."""
+        """
+        :return: those that have been made by now, each of which can be purged; those made later
+            come into it, too.  Not to be changed.
+        """
         return self._made
 
     def objects(self, plan: PathPlan, inner: IResponder) -> ObjectCache:

@@ -46,7 +46,12 @@ class PathChains:
 
     @property
     def paths(self) -> BackendPaths:
-        """What answers each path."""
+        """
+        :return: what answers each path; put together, and its caches made, when it is first asked
+            for.
+        :raises BrokenPlugin: the origin type serves a path by range, and names no dialect for it.
+        :raises PluginError: a middleware of a path cannot be used.
+        """
         if self._paths is None:
             self._paths = self._put_together()
         return self._paths
