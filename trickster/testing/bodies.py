@@ -20,6 +20,9 @@ class PausedBody:
     """
     A body whose octets come when the test says so, which can look at the world in between.
 
+    Closing it ends nothing: what was fed can still be read, and a reader that waits goes on
+    waiting, so that a test finds both out.
+
     :ivar length: octets that it claims to have, or None for an unknown number.
     :ivar reads: how often its reader has asked for octets.
     :ivar cancels: how often its reader has given up waiting for them.
@@ -36,7 +39,8 @@ class PausedBody:
 
     def feed(self, *items: Item) -> None:
         """
-        Let octets, an error, or the end arrive: each is the result of one L{read}.
+        Let octets, an error, or the end arrive: each is the result of one L{read}.  A reader that
+        waits goes on at once, before this returns.
 
         :param items: octets, an error to raise, or C{b""} for the end, which stays.
         """
@@ -47,17 +51,19 @@ class PausedBody:
 
     @property
     def has_more(self) -> bool:
-        """Whether something was fed that has not been read yet, the end included."""
+        """:return: whether something was fed that has not been read yet, the end included."""
         return bool(self._ready)
 
     @property
     def is_awaited(self) -> bool:
-        """Whether a reader waits for more."""
+        """
+        :return: whether a reader waits for more: False again once it was fed, or has given up.
+        """
         return self._reader is not None
 
     @property
     def is_closed(self) -> bool:
-        """Whether its reader has closed it."""
+        """:return: whether its reader has closed it, be it more than once."""
         return self.closes > 0
 
     async def read(self) -> Any:
@@ -96,7 +102,8 @@ class PausedDuplex(PausedBody):
 
     :ivar written: what was sent to it, write by write.
     :ivar has_ended: whether the near end will send no more.
-    :ivar full: what each write waits for, if anything.
+    :ivar full: what each write waits for, if anything: the test puts a Deferred here to have the
+        far end take no more, and fires it to have it go on.
     """
 
     written: list[bytes] = field(factory=list, init=False)
@@ -104,7 +111,12 @@ class PausedDuplex(PausedBody):
     full: Deferred[None] | None = field(default=None, init=False)
 
     async def write(self, octets: bytes) -> None:
-        """See L{IDuplex.write}."""
+        """
+        See L{IDuplex.write}.
+
+        :param octets: noted at once, also after L{end}; only then is C{full} waited for.
+        :raises Exception: that with which C{full} has failed.
+        """
         self.written.append(octets)
         if self.full is not None:
             await self.full
@@ -120,8 +132,8 @@ class ScriptedBody:
     """
     A body that has all its octets from the start, and then the end.
 
-    :ivar script: results of the reads to come, in order: octets of any kind of buffer, an
-        error to raise, or a Deferred to wait for.
+    :ivar script: results of the reads to come, in order: octets of any kind of buffer, an error
+        to raise, or a Deferred to wait for.  What follows C{b""} is read all the same.
     :ivar length: octets that it claims to have, or None for an unknown number.
     :ivar closes: how often its reader has closed it; once is right.
     """
@@ -140,7 +152,7 @@ class ScriptedBody:
 
     @property
     def is_closed(self) -> bool:
-        """Whether its reader has closed it."""
+        """:return: whether its reader has closed it, be it more than once."""
         return self.closes > 0
 
     async def read(self) -> Any:
@@ -148,7 +160,7 @@ class ScriptedBody:
         See L{IBody.read}.
 
         :return: the next of the script, or C{b""} when it is over.
-        :raises Exception: one that the script has.
+        :raises Exception: one that the script has, or with which a Deferred of it has failed.
         """
         entry = self.script.pop(0) if self.script else b""
         if isinstance(entry, Exception):

@@ -286,6 +286,7 @@ class _AnswerCases(_ExampleCases):
 
 def origin_contract(origin_type: Any, options: Any = None) -> type:
     """
+    :param origin_type: provides L{IOriginType}; asked for its routes and its probe.
     :param options: an instance of its options, or None for the defaults.
     :return: a mixin for a C{TestCase}, for origin types with or without a dialect.
     """
@@ -296,6 +297,9 @@ def origin_contract(origin_type: Any, options: Any = None) -> type:
 
 def dialect_contract(origin_type: Any, example: Example, options: Any = None) -> type:
     """
+    :param origin_type: as in L{origin_contract}, whose tests are among these.
+    :param example: of an exact path of the origin type that is served by range (C{Serve.DELTA});
+        the dialect of that route is tested.
     :param options: an instance of its options, or None for the defaults.
     :return: a mixin for a C{TestCase}, for origin types with a dialect.
     """

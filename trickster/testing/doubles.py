@@ -20,6 +20,7 @@ Answer = Response | Exception | Callable[[Request], Response] | Deferred[Respons
 
 def at_once(awaitable: Awaitable[Any]) -> Any:
     """
+    :param awaitable: a coroutine or a Deferred; it is cancelled where it waits.
     :return: the result of what has no need to wait.
     :raises AssertionError: it waits.
     :raises Exception: what the awaitable raises.
@@ -52,9 +53,11 @@ class RecordingResponder:
     """
     Notes requests and answers at once.
 
-    :ivar answers: taken one after the other, the last one again and again: a response, an
-        error to raise, a function of the request, or a Deferred to wait for.
-    :ivar requests: what was asked.
+    :ivar answers: taken one after the other, the last one again and again: a response, an error
+        to raise, a function of the request, or a Deferred to wait for, which serves one request.
+        The body of a response is read but once, too: for several requests, give a function that
+        makes one.
+    :ivar requests: what was asked, in order; noted also where an error is raised.
     """
 
     answers: list[Answer] = field(factory=lambda: [text_response(200, "ok")])
@@ -62,11 +65,18 @@ class RecordingResponder:
 
     @classmethod
     def of(cls, *answers: Answer) -> RecordingResponder:
-        """:return: one with these answers."""
+        """
+        :param answers: one at least.
+        :return: one with these answers.
+        """
         return cls(list(answers))
 
     async def respond(self, request: Request) -> Response:
-        """See L{IResponder.respond}."""
+        """
+        :param request: noted; its body is neither read nor closed.
+        :return: the answer whose turn it is.
+        :raises Exception: where that is an error, or a function or Deferred that fails.
+        """
         self.requests.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -81,7 +91,9 @@ class PausedRequest:
     """
     A request that waits for the test.
 
+    :ivar request: what was asked; its body is neither read nor closed.
     :ivar is_cancelled: whether the caller has given up.
+    :ivar deferred: what the caller awaits.
     """
 
     request: Request
@@ -98,7 +110,8 @@ class PausedRequest:
         """
         Let the request be answered.
 
-        :param response: what its caller gets, who does not wait any more; once only.
+        :param response: what its caller gets, who goes on at once, before this returns.
+        :raises AlreadyCalledError: it was answered, has failed, or was cancelled before.
         """
         self.deferred.callback(response)
 
@@ -106,7 +119,8 @@ class PausedRequest:
         """
         Let the request fail.
 
-        :param error: what its caller sees raised; once only.
+        :param error: what its caller sees raised, at once.
+        :raises AlreadyCalledError: as L{answer}.
         """
         self.deferred.errback(error)
 
@@ -123,14 +137,21 @@ class PausedOrigin:
     asked: list[PausedRequest] = field(factory=list, init=False)
 
     def respond(self, request: Request) -> Awaitable[Response]:
-        """See L{IResponder.respond}."""
+        """
+        :param request: put at the end of C{asked}.
+        :return: fires, or fails, when the test says so, by the methods of that L{PausedRequest};
+            cancelling it is noted there.
+        """
         paused = PausedRequest(request)
         self.asked.append(paused)
         return paused.deferred
 
     @property
     def waiting(self) -> list[PausedRequest]:
-        """Requests that are neither answered nor cancelled."""
+        """
+        :return: requests that are neither answered nor cancelled, in the order in which they
+            came.
+        """
         return [paused for paused in self.asked if not paused.deferred.called]
 
 
@@ -138,31 +159,42 @@ class PausedOrigin:
 @define(eq=False)
 class DictStore:
     """
-    A store without bounds, over a dict that the test can look into.
+    A store without bounds, over a dict that the test can look into.  It never waits.
 
-    :ivar entries: octets, and deadlines in seconds of the clock, by key.
+    :ivar clock: by which entries expire; one that stands still where none is given.
+    :ivar entries: octets, and deadlines in seconds of the clock, by key.  An expired one stays
+        here until it is deleted or replaced; no method gives it.
     """
 
     clock: IReactorTime = field(factory=Clock)
     entries: dict[str, tuple[bytes, float]] = field(factory=dict)
 
     async def get(self, key: str) -> bytes | None:
-        """See L{ICacheStore.get}."""
+        """:return: the octets that were put, or None where there are none, or they have expired."""
         value, deadline = self.entries.get(key, (None, 0.0))
         return value if deadline > self.clock.seconds() else None
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """See L{ICacheStore.put}."""
+        """
+        :param value: in any kind of buffer, which its holder may change afterwards.
+        :param ttl: seconds of the clock until it expires; with 0 or less it has already.
+        """
         self.entries[key] = (bytes(value), self.clock.seconds() + ttl)
 
     async def delete(self, keys: Iterable[str]) -> int:
-        """See L{ICacheStore.delete}."""
+        """
+        :param keys: also such as are not there, and any iterable.
+        :return: how many of them were there, and had not expired.
+        """
         now = self.clock.seconds()
         gone = [self.entries.pop(key, (b"", now)) for key in keys]
         return sum(deadline > now for _, deadline in gone)
 
     async def keys(self, prefix: str) -> Sequence[str]:
-        """See L{ICacheStore.keys}."""
+        """
+        :param prefix: taken letter by letter; no character is special.
+        :return: the keys that begin so and have not expired.
+        """
         now = self.clock.seconds()
         return [key for key, (_, deadline) in self.entries.items()
                 if key.startswith(prefix) and deadline > now]
@@ -174,7 +206,13 @@ class SharedStore(DictStore):
     """A L{DictStore} that two or more processes might share."""
 
     async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
-        """See L{ICompareAndSetStore.replace}."""
+        """
+        See L{ICompareAndSetStore.replace}; nothing comes between the comparison and the change.
+
+        :param ttl: seconds of the clock until C{value} expires.
+        :param expected: an expired entry counts as None.
+        :return: whether C{value} is there now.
+        """
         if await self.get(key) != expected:
             return False
         await self.put(key, value, ttl)
@@ -187,19 +225,25 @@ class ReferenceStore:
     """
     A store without bounds that keeps objects as they are, and no octets.
 
-    :ivar entries: objects, and deadlines in seconds of the clock, by key.
+    :ivar clock: by which entries expire; one that stands still where none is given.
+    :ivar entries: objects, and deadlines in seconds of the clock, by key.  An expired one stays
+        here until it is deleted or replaced; no method gives it.
     """
 
     clock: IReactorTime = field(factory=Clock)
     entries: dict[str, tuple[Any, float]] = field(factory=dict)
 
     def get_object(self, key: str) -> object | None:
-        """See L{IReferenceStore.get_object}."""
+        """:return: the very object that was put, or None where there is none, or it has expired."""
         value, deadline = self.entries.get(key, (None, 0.0))
         return value if deadline > self.clock.seconds() else None
 
     def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
-        """See L{IReferenceStore.put_object}."""
+        """
+        :param nbytes: not looked at, since there are no bounds.
+        :param ttl: seconds of the clock until it expires.
+        :return: True: it is kept in any case.
+        """
         self.entries[key] = (value, self.clock.seconds() + ttl)
         return True
 
@@ -212,16 +256,27 @@ class ReferenceStore:
         return None
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """See L{ICacheStore.put}: nothing is kept."""
+        """
+        See L{ICacheStore.put}.
+
+        :param value: is not kept, and takes the place of no object.
+        :param ttl: not looked at.
+        """
 
     async def delete(self, keys: Iterable[str]) -> int:
-        """See L{ICacheStore.delete}."""
+        """
+        :param keys: of objects; also such as are not there.
+        :return: how many of them were there, and had not expired.
+        """
         now = self.clock.seconds()
         gone = [self.entries.pop(key, (None, now)) for key in keys]
         return sum(deadline > now for _, deadline in gone)
 
     async def keys(self, prefix: str) -> Sequence[str]:
-        """See L{ICacheStore.keys}."""
+        """
+        :param prefix: taken letter by letter; no character is special.
+        :return: the keys of objects that begin so and have not expired.
+        """
         now = self.clock.seconds()
         return [key for key, (_, deadline) in self.entries.items()
                 if key.startswith(prefix) and deadline > now]
@@ -231,10 +286,10 @@ class ReferenceStore:
 @define(eq=False)
 class BrokenStore:
     """
-    Fails at every call.
+    Fails at every call: where an awaitable is given, when that is awaited.
 
-    :ivar error: what it raises.
-    :ivar calls: the names of the methods that were called.
+    :ivar error: what it raises: the one object, each time.
+    :ivar calls: the names of the methods that have failed, in order.
     """
 
     error: Exception = field(factory=lambda: StoreError("broken"))
@@ -245,27 +300,27 @@ class BrokenStore:
         raise self.error
 
     async def get(self, key: str) -> bytes | None:
-        """See L{ICacheStore.get}."""
+        """:raises Exception: C{error}, when awaited."""
         return self._fail("get")
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """See L{ICacheStore.put}."""
+        """:raises Exception: C{error}, when awaited."""
         self._fail("put")
 
     async def delete(self, keys: Iterable[str]) -> int:
-        """See L{ICacheStore.delete}."""
+        """:raises Exception: C{error}, when awaited; the keys are not looked at."""
         return self._fail("delete")
 
     async def keys(self, prefix: str) -> Sequence[str]:
-        """See L{ICacheStore.keys}."""
+        """:raises Exception: C{error}, when awaited."""
         return self._fail("keys")
 
     def get_object(self, key: str) -> object | None:
-        """See L{IReferenceStore.get_object}."""
+        """:raises Exception: C{error}, at once."""
         return self._fail("get_object")
 
     def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
-        """See L{IReferenceStore.put_object}."""
+        """:raises Exception: C{error}, at once."""
         return self._fail("put_object")
 
 
@@ -275,7 +330,9 @@ class PausedStore:
     """
     Answers nothing until the test says so.
 
-    :ivar asked: a Deferred for each call, in order; the test fires it with the result.
+    :ivar asked: a Deferred for each call of any method, in order.  The test fires it with the
+        result, or has it fail with a L{StoreError}; one whose caller has given up stays here, and
+        need not be fired.
     """
 
     asked: list[Deferred[Any]] = field(factory=list, init=False)
@@ -286,17 +343,17 @@ class PausedStore:
         return deferred
 
     def get(self, key: str) -> Awaitable[bytes | None]:
-        """See L{ICacheStore.get}."""
+        """:return: the new last one of C{asked}: to be fired with octets, or None for a miss."""
         return self._wait()
 
     def put(self, key: str, value: bytes, ttl: float) -> Awaitable[None]:
-        """See L{ICacheStore.put}."""
+        """:return: the new last one of C{asked}: to be fired with None.  Nothing is kept."""
         return self._wait()
 
     def delete(self, keys: Iterable[str]) -> Awaitable[int]:
-        """See L{ICacheStore.delete}."""
+        """:return: the new last one of C{asked}: to be fired with how many there were."""
         return self._wait()
 
     def keys(self, prefix: str) -> Awaitable[Sequence[str]]:
-        """See L{ICacheStore.keys}."""
+        """:return: the new last one of C{asked}: to be fired with a sequence of keys."""
         return self._wait()

@@ -46,13 +46,20 @@ class MiddlewareContract(_Base):
         self.runtime, self.inner = FakeRuntime(), RecordingResponder()
 
     def wrapped(self, *answers: Any) -> Any:
-        """:return: the middleware around what gives these answers."""
+        """
+        :param answers: as in L{RecordingResponder}; one plain answer where there are none.
+        :return: the middleware around what gives these answers; that is C{inner}, with what has
+            come through.
+        """
         if answers:
             self.inner = RecordingResponder.of(*answers)
         return self.kind.wrap(self.inner, self.configured, self.runtime)
 
     def request(self, **said: Any) -> Request:
-        """:return: a request, which has a principal, and is observed."""
+        """
+        :param said: more fields of a L{Request}, such as C{body}.
+        :return: a GET, which has a principal, and is observed.
+        """
         return Request(b"GET", b"/a/path?with=query", Headers(((b"Accept", b"*/*"),)),
                        authority=b"a.example", identity=Principal("ann"), span=Span(), **said)
 

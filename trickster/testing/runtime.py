@@ -16,11 +16,12 @@ from trickster.interfaces import IRuntime
 @define(eq=False)
 class FakeRuntime:
     """
-    A process whose time passes when the test says so, in which nothing is random, and what is
-    to be done in a thread is done at once.
+    A process whose time passes when the test says so, in which nothing is random, and what is to
+    be done in a thread is done in this one.
 
-    :ivar clock: the time.
-    :ivar drawn: what C{random} gives, one after the other, the last again and again.
+    :ivar clock: the time, 0 at first; the test advances it.
+    :ivar drawn: what C{random} gives, one after the other, the last again and again: from 0,
+        inclusive, to 1, exclusive.
     :ivar states: what is shared, by name.
     """
 
@@ -29,7 +30,9 @@ class FakeRuntime:
     states: dict[str, Any] = field(factory=dict)
 
     def wall(self) -> float:
-        """:return: seconds since the epoch."""
+        """
+        :return: seconds since the epoch: the clock's, counted from an instant in November 2023.
+        """
         return 1_700_000_000.0 + self.clock.seconds()
 
     def random(self) -> float:
@@ -37,11 +40,22 @@ class FakeRuntime:
         return self.drawn.pop(0) if len(self.drawn) > 1 else self.drawn[0]
 
     async def in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call the function at once; see L{IRuntime.in_thread}."""
+        """
+        See L{IRuntime.in_thread}.
+
+        :param function: called in this thread, once what this method gives is awaited.
+        :return: what the function returns.
+        :raises Exception: what the function raises.
+        """
         return function(*arguments)
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
-        """See L{IRuntime.shared}."""
+        """
+        See L{IRuntime.shared}: state of one test, since each test makes a process of its own.
+
+        :param make: called the first time a name is asked for.
+        :return: the same object for the same name; the test finds it in C{states}.
+        """
         if name not in self.states:
             self.states[name] = make()
         return self.states[name]

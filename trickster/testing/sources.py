@@ -39,8 +39,8 @@ class RecordingSource:
 
     :ivar headers: that go with every answer.
     :ivar identities: of the series.
-    :ivar instead: what becomes of the next answers, one each: an error is raised, and extents
-        are all that an answer covers; None for nothing.
+    :ivar instead: what becomes of the next answers, one each: an error is raised, extents are all
+        that an answer covers, and None leaves it whole, as are those after the last of these.
     :ivar queries: all that it has answered or failed to answer.
     """
 
@@ -50,7 +50,12 @@ class RecordingSource:
     queries: list[TimeRangeQuery] = field(factory=list, init=False)
 
     async def answer(self, query: TimeRangeQuery) -> DatasetAnswer:
-        """See L{IDatasetSource.answer}."""
+        """
+        :param query: noted; its extent is on the grid of its step.
+        :return: the whole answer, which the outcome says was fetched; or what C{instead} has in
+            its place: what an answer does not cover then is among C{failed}.
+        :raises Exception: an error that is next in C{instead}.
+        """
         self.queries.append(query)
         instead = self.instead.pop(0) if self.instead else None
         if isinstance(instead, Exception):
@@ -131,10 +136,10 @@ class _SourceCases(_Base):
 
 def dataset_source_contract(make: Callable[[], IDatasetSource], query: TimeRangeQuery) -> type:
     """
-    :param make: makes a new source, whose answers are there at once.
-    :param query: one that has a dataset of at least four instants and one series, whose
-        samples do not change.
-    :return: a mixin for a C{TestCase}.
+    :param make: makes a new source, before each test, whose answers are there at once.
+    :param query: one that has a dataset of at least four instants and one series, whose samples
+        do not change; its extent is on the grid of its step.
+    :return: a mixin for a C{TestCase}, to be named before it.
     """
     return type("DatasetSourceContract", (_SourceCases,),
                 {"make": staticmethod(make), "query": query})

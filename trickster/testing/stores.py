@@ -48,7 +48,11 @@ class CacheStoreContract(_Base):
     pass_time: Any
 
     async def ready(self) -> Any:
-        """:return: a store, started if it wants to be; stopped after the test."""
+        """
+        Make a store for the test; its clock, which C{make} is given, begins in November 2023.
+
+        :return: a store, started if it provides C{IService}; stopped after the test.
+        """
         self.clock = Clock()
         self.clock.advance(1_700_000_000.25)
         store = self.make(self.clock)
@@ -58,7 +62,11 @@ class CacheStoreContract(_Base):
         return store
 
     async def passed(self, seconds: float) -> None:
-        """Let time pass."""
+        """
+        Let time pass; returns when it has.
+
+        :param seconds: by which the store's time is later then.
+        """
         await maybeDeferred(self.pass_time, self.clock, seconds)
 
     async def test_provides(self) -> None:
@@ -153,10 +161,11 @@ class CacheStoreContract(_Base):
 def cache_store_contract(make: MakeStore,
                          pass_time: Callable[[Clock, float], Any] = Clock.advance) -> type:
     """
-    :param make: makes an empty store, not started yet.
-    :param pass_time: lets the store's time pass by some seconds; for a store whose
-        expiry is not up to the clock, it may return a Deferred.
-    :return: a mixin for a C{TestCase}.
+    :param make: called with a clock, in each test; makes an empty store, not started yet, that
+        never sees what another test has kept.
+    :param pass_time: lets the store's time pass by some seconds; for a store whose expiry is not
+        up to the clock, it may return a Deferred.
+    :return: a mixin for a C{TestCase}, to be named before it.
     """
     return type("CacheStoreContract", (CacheStoreContract,), {
         "make": staticmethod(make), "pass_time": staticmethod(pass_time)})
@@ -164,7 +173,8 @@ def cache_store_contract(make: MakeStore,
 
 def reference_store_contract(make: MakeStore) -> type:
     """
-    :param make: makes an empty store.
+    :param make: as in L{cache_store_contract}, whose tests are among these; the store goes by the
+        clock.
     :return: a mixin for a C{TestCase}, for what only a store in this process can do.
     """
 
@@ -217,7 +227,8 @@ def reference_store_contract(make: MakeStore) -> type:
 
 def compare_and_set_contract(make: MakeStore) -> type:
     """
-    :param make: makes an empty store.
+    :param make: as in L{cache_store_contract}, whose tests are among these.  Where expiry is not
+        up to the clock, the test case has a C{pass_time} of its own, a static method as there.
     :return: a mixin for a C{TestCase}, for what a store of several processes can do.
     """
 
@@ -295,7 +306,8 @@ def compare_and_set_contract(make: MakeStore) -> type:
 
 def metered_store_contract(make: MakeStore) -> type:
     """
-    :param make: makes an empty store that evicts what has expired.
+    :param make: as in L{cache_store_contract}, whose tests are among these; makes a store that
+        evicts what has expired, at the latest when it is asked for it.
     :return: a mixin for a C{TestCase}, for a store that tells how full it is.
     """
 
@@ -329,6 +341,9 @@ def metered_store_contract(make: MakeStore) -> type:
 
 def verify_store_type(store_type: Any) -> None:
     """
+    Look at what an entry point names; no store is made.
+
+    :param store_type: is to provide L{IStoreType}.
     :raises zope.interface.Invalid: a member of the interface is missing.
     :raises TypeError: an option has no default.
     """
