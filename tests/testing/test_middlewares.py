@@ -11,6 +11,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from trickster.bodies import read_all
+from trickster.errors import RequestError
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Octets, Request, Response
 from trickster.testing.doubles import at_once
@@ -86,6 +87,32 @@ class LeavesOpen(Around):
         return Response(200)
 
 
+class Refuses(Around):
+    """Refuses every request, and closes its body."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        request.body.close()
+        raise RequestError("not you", status=403)
+
+
+class RefusesAtOnce(Around):
+    """Refuses before there is anything to await."""
+
+    def respond(self, request: Request) -> Any:
+        """See L{IResponder.respond}."""
+        request.body.close()
+        raise RequestError("not you", status=403)
+
+
+class RefusesOpen(Around):
+    """Refuses every request, and leaves its body open."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        raise RequestError("not you", status=403)
+
+
 @implementer(IMiddlewareType)
 @frozen
 class Kind:
@@ -100,12 +127,16 @@ class Kind:
         return self.around(inner)
 
 
+def case(around: Any, passes: bool = True) -> Any:
+    """:return: the contract as a test case, for a middleware that puts this around others."""
+    return type("Case", (middleware_contract(Kind(around), passes=passes), SynchronousTestCase),
+                {})
+
+
 def broken(around: Any, passes: bool = True) -> set[str]:
     """:return: the tests of the contract that a middleware does not pass."""
-    case = type("Case", (middleware_contract(Kind(around), passes=passes), SynchronousTestCase),
-                {})
     result = unittest.TestResult()
-    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    unittest.defaultTestLoader.loadTestsFromTestCase(case(around, passes)).run(result)
     return {test.id().rpartition(".")[2] for test, _ in (*result.failures, *result.errors)}
 
 
@@ -120,6 +151,21 @@ class ContractTests(middleware_contract(Kind(Around)),  # type: ignore[misc]
                              (AsksAtOnce, "test_wraps")):
             self.assertIn(test, broken(around), around)
         self.assertIn("test_request_body", broken(LeavesOpen, passes=False))
+
+    def test_refusal(self) -> None:
+        """What does not pass requests on may refuse them by raising an error."""
+        for around in (Refuses, RefusesAtOnce):
+            self.assertEqual(broken(around, passes=False), set())
+
+    def test_broken_refusal(self) -> None:
+        """A refusal closes the body of the request."""
+        self.assertEqual(broken(RefusesOpen, passes=False), {"test_request_body"})
+
+    def test_refusal_instead(self) -> None:
+        """What is said to pass requests on does not refuse them."""
+        result = unittest.TestResult()
+        case(Refuses)("test_every_place").run(result)
+        self.assertEqual(len(result.errors), 1)
 
     def test_runtime(self) -> None:
         """The double of the process has all of its interface."""
