@@ -58,6 +58,9 @@ class Exposition:
     async def page(self, accept: str) -> Page:
         """
         :param accept: the C{Accept} field of the request: it may ask for OpenMetrics.
+        :return: all metrics as they are now, or were within the last second.
+        :raises Exception: the text cannot be made; all that have waited for it see the same
+            error.
         """
         content_type, encode = _encoding(accept)
         page = self._pages.get(content_type)

@@ -93,6 +93,8 @@ def decode_matrix(octets: bytes, extents: Extents) -> Dataset:
     """
     :param octets: the whole answer to C{query_range}.
     :param extents: what was asked for; samples outside it are left out.
+    :return: the series of the answer, rows spelled as they are in it; numbers and histograms of
+        equal labels are two of them.
     :raises Undecodable: it is not a complete and clean matrix.
     """
     try:
@@ -220,7 +222,10 @@ def _relabelled(octets: bytes, relabel: Relabel) -> Iterator[bytes | memoryview]
     """
     Find the labels of each series of a matrix as L{_scanned} does, and leave its samples alone.
 
-    :raises ValueError: it has another form.
+    :param octets: the whole answer.
+    :param relabel: what becomes of the octets of a label set.
+    :return: the pieces of the changed answer, made as they are asked for.
+    :raises ValueError: it has another form, which may be found out only after some pieces.
     """
     if not octets.startswith(_HEAD + _METRIC) or not octets.endswith(_TAIL):
         raise ValueError("another form")

@@ -88,7 +88,9 @@ class _Part:
 
 def translated(expression: str, labels: Mapping[str, str]) -> Translated:
     """
+    :param expression: about series that have the labels.
     :param labels: names and values of the labels that are added to every series.
+    :return: what to ask of a database that has none of them, and what its answer lacks.
     :raises Unreadable: it is not PromQL as it is known here.
     :raises Inexpressible: it cannot be answered.
     """
@@ -99,6 +101,9 @@ def translated(expression: str, labels: Mapping[str, str]) -> Translated:
 def translated_selector(text: str, labels: Mapping[str, str]) -> str:
     """
     :param text: of a C{match[]}: a selector with nothing around it.
+    :param labels: names and values of the labels that are added to every series.
+    :return: a selector of the same series in a database that has none of these labels; one that
+        selects nothing where they do not match.
     :raises Unreadable: it is none.
     :raises Inexpressible: it cannot be answered.
     """

@@ -76,6 +76,7 @@ class _Refused(Exception):
 def facts(expression: str) -> Facts:
     """
     :param expression: PromQL, possibly with Trickster's directives in comments.
+    :return: what is known of it.  One that cannot be read has a reason, and no error is raised.
     """
     try:
         words, comments = _words(expression)

@@ -160,6 +160,8 @@ class Call(Node):
 
 def parsed(expression: str) -> Node:
     """
+    :param expression: PromQL, with comments, maybe.
+    :return: the tree of it, whose nodes know where in the text they stand.
     :raises Unreadable: it is not PromQL as it is known here, or too long, or nested too deeply.
     """
     words = Words(tokens(expression, MOST_WORDS)[0])
@@ -171,6 +173,7 @@ def parsed(expression: str) -> Node:
 def unquoted(text: str) -> str:
     """
     :param text: a string with its quotes.
+    :return: what it stands for; between backquotes nothing is an escape.
     :raises Unreadable: an escape in it is none of a character, but of an octet.
     """
     inner = text[1:-1]
@@ -194,6 +197,8 @@ class _Reader:
     def expression(self, least: int = 1) -> Node:
         """
         :param least: precedence of the operators that still belong to it.
+        :return: the expression that begins with the next word; its words are taken.
+        :raises Unreadable: there is none, or it is nested too deeply.
         """
         self._depth += 1
         if self._depth > _DEEPEST:

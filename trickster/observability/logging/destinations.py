@@ -174,7 +174,9 @@ class Stream:
 
 def destination(path: str) -> IDestination:
     """
-    :param path: of a file, or C{""} or C{"-"} for standard output.
+    :param path: of a file; C{""}, C{"-"} or C{"/dev/stdout"} for standard output, and
+        C{"/dev/stderr"} for standard error.
+    :return: what is written to, not opened yet.
     """
     if path in ("", "-", "/dev/stdout"):
         return Stream(1)

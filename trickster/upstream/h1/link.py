@@ -125,6 +125,10 @@ class OriginLink:
     def over(cls, transport: Any, patience: Patience, flow: Flow) -> OriginLink:
         """
         :param transport: a connected one.
+        :param patience: of the connection: told who is to go on.
+        :param flow: of the connection: told when the reader of a body is slow.
+        :return: the two streams; where the transport is not that of a bare TCP connection, they
+            go without what only such a one can do.
         """
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)

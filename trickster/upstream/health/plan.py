@@ -61,6 +61,8 @@ def probe_plan(probe: Probe, options: Any) -> ProbePlan:
     :param options: what the configuration says instead
         (C{trickster.config.options.backends.HealthCheckOptions}).  Its C{scheme} and C{host} are
         for what makes the connection.
+    :return: the probe with what the options change, piece by piece: a path of theirs comes with
+        their query, and not with that of the probe.
     """
     return ProbePlan(
         _request(probe, options), _expectation(probe, options), options.interval,
