@@ -169,6 +169,12 @@ class AnswerTests(SideClientCase):
         response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", b"x" * 900)
         self.assertEqual(response.body.length, 900)
 
+    def test_large_portion(self) -> None:
+        """Nor is it where head and body come together."""
+        self.client = self.made(largest=1000, max_response_header_bytes=60)
+        response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + b"x" * 900)
+        self.assertEqual(response.body.length, 900)
+
 
 class FailureTests(SideClientCase):
     """What may go wrong."""

@@ -262,12 +262,17 @@ class _Connection(ProtocolWrapper):
 
         :param octets: from the service.
         """
-        if self.left is not None:
-            self.left -= len(octets)
-            if self.left < 0:
+        left = self.left
+        if left is not None and len(octets) > left:
+            # The head may end within what is left, and the body follow.
+            super().dataReceived(octets[:left])
+            if self.left is not None:
                 self.fault = "a response head larger than can be taken"
                 self.abort()
                 return
+            octets = octets[left:]
+        elif left is not None:
+            self.left = left - len(octets)
         super().dataReceived(octets)
 
     def close(self) -> None:
