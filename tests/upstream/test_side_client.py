@@ -208,6 +208,23 @@ class FailureTests(SideClientCase):
                          (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na",)):
             self.assertIn("closed the connection", self.failed(UpstreamBroke, *portions))
 
+    def test_broken_at_the_end(self) -> None:
+        """The end of a connection that breaks is not the end of a body (RFC 9112 section 8)."""
+        asked = self.asked()
+        self.origin.wire.sends(b"HTTP/1.1 200 OK\r\n\r\n", b"ab")
+        self.origin.wire.resets()
+        failure = self.failureResultOf(asked, UpstreamBroke)
+        self.assertIn("closed the connection", str(failure.value))
+
+    def test_broken_after_the_end(self) -> None:
+        """A connection that breaks once the answer is whole takes nothing from it."""
+        for portions in ((OK,), (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                                 b"2\r\nok\r\n0\r\n\r\n")):
+            asked = self.asked()
+            self.origin.wire.sends(*portions)
+            self.origin.wire.resets()
+            self.assertEqual(octets_of(self.successResultOf(asked).body), b"ok")
+
     def test_no_http(self) -> None:
         """What is no HTTP is told of."""
         self.assertNotEqual(self.failed(UpstreamMalformed, b"SSH-2.0-OpenSSH\r\n\r\n"), "")

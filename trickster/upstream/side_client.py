@@ -9,7 +9,7 @@ from OpenSSL import SSL
 from service_identity import VerificationError
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.error import ConnectionClosed
+from twisted.internet.error import ConnectionClosed, ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -124,7 +124,7 @@ class SideClient:
                 # Else the global one is imported, even where nothing is timed with it.
                 reactor=cast(Any, self.clock)))
             way.has_answered()
-            body = await _collected(answer, self.largest)
+            body = await _collected(answer, self.largest, way)
         except Exception as error:  # of any kind: no connection stays open
             way.abort()
             explained = self._explained(error, way.fault)
@@ -226,6 +226,11 @@ class _Way:
         """
         return "" if self._connection is None else self._connection.fault
 
+    @property
+    def is_broken(self) -> bool:
+        """:return: whether the connection has ended, and not in an orderly way."""
+        return self._connection is not None and self._connection.is_broken
+
     def abort(self) -> None:
         """Close the connection at once, if there is one."""
         if self._connection is not None:
@@ -243,11 +248,13 @@ class _Connection(ProtocolWrapper):
 
     :ivar left: octets that may still come; None for any number.
     :ivar fault: why it was given up, or an empty string.
+    :ivar is_broken: whether it has ended, and not in an orderly way.
     """
 
     factory: _Wrapping
     left: int | None
     fault = ""
+    is_broken = False
     _closing: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -294,6 +301,7 @@ class _Connection(ProtocolWrapper):
         :param reason: why; for Twisted's client, which ends the answer on its way, or has it
             fail.
         """
+        self.is_broken = reason.check(ConnectionDone) is None
         self.factory.connections.discard(self)
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
@@ -386,17 +394,25 @@ class _Whole:
         """See L{IBodyProducer.stopProducing}: all has been written."""
 
 
-async def _collected(answer: IResponse, largest: int) -> bytes:
+async def _collected(answer: IResponse, largest: int, way: _Way) -> bytes:
     collector = _Collector(largest)
     answer.deliverBody(collector)
     await collector.done
+    # RFC 9112 section 8: which Twisted's client does not look at.
+    if collector.ends_with_connection and way.is_broken:
+        raise UpstreamBroke("the origin closed the connection without answering whole")
     return b"".join(collector.pieces)
 
 
 class _Collector(Protocol):
-    """Reads a body to its end, or to where there is too much of it."""
+    """
+    Reads a body to its end, or to where there is too much of it.
+
+    :ivar ends_with_connection: whether the end of the connection has been that of the body.
+    """
 
     def __init__(self, largest: int) -> None:
+        self.ends_with_connection = False
         self.pieces: list[bytes] = []
         self.done: Deferred[None] = Deferred()
         self._left = largest
@@ -426,6 +442,7 @@ class _Collector(Protocol):
         if self.done.called:
             return
         if reason.check(ResponseDone, PotentialDataLoss):
+            self.ends_with_connection = reason.check(PotentialDataLoss) is not None
             self.done.callback(None)
         else:
             self.done.errback(reason)
