@@ -118,6 +118,17 @@ class BufferedSinkTests(SynchronousTestCase):
         self.clock.advance(1)
         self.assertIn(b"count=1", self.paper.written[0])
 
+    def test_broken_pipe(self) -> None:
+        """Lines that waited for room are counted as well when it turns out that none will come."""
+        self.paper.room = 3
+        self.sink.write("abcd")
+        self.sink.write("efgh")
+        self.clock.advance(1)
+        self.paper.error = BrokenPipeError(32, "Broken pipe")
+        self.sink.write("i")
+        self.clock.advance(1)
+        self.assertEqual(self.sink.dropped, 3)
+
     def test_full_disk_for_long(self) -> None:
         """The number stays right, however long that lasts; nothing waits once it is told."""
         self.paper.error = OSError(28, "No space left on device")

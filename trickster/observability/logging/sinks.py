@@ -30,6 +30,7 @@ class BufferedSink(Service):
 
     :ivar spell: makes that line.
     :ivar wall: seconds since the epoch, when it is made; the clock's where not given.
+    :ivar dropped: how many were, of which no line has said so yet.
     """
 
     destination: IDestination
@@ -103,8 +104,8 @@ class BufferedSink(Service):
             self._unsent = self.destination.write(octets)
         except OSError:
             # A full disk, say.  There is nowhere to complain but here, later.
+            self.dropped += self._unsent.count(b"\n") + len(lines) + told
             self._unsent = b""
-            self.dropped += len(lines) + told
 
     def _of_dropped(self, count: int) -> str:
         return self.spell([
