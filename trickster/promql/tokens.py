@@ -61,17 +61,24 @@ class Words:
 
     @property
     def next(self) -> Token:
-        """The word that is taken next; one of kind C{end} where there is none."""
+        """
+        :return: the word that is taken next, which stays; one of kind C{end} where there is none.
+        """
         return self._words[self._at] if self._at < len(self._words) else _END
 
     @property
     def second(self) -> Token:
-        """The word after that."""
+        """
+        :return: the word after the next one, which stays; one of kind C{end} where there is none.
+        """
         return self._words[self._at + 1] if self._at + 1 < len(self._words) else _END
 
     @property
     def last_end(self) -> int:
-        """Where the word ends that was taken last."""
+        """
+        :return: where the word ends that was taken last, in characters; to be asked only once one
+            was.
+        """
         return self._words[self._at - 1].end
 
     def take(self) -> Token:
@@ -98,7 +105,8 @@ class Words:
         """
         Take a word.
 
-        :raises Unreadable: another one comes next.
+        :param text: of the word, in lower case.
+        :raises Unreadable: another one comes next, or none.
         """
         if not self.eats(text):
             raise Unreadable(f"{text} expected at character {self.next.start + 1}")
