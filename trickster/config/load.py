@@ -78,7 +78,7 @@ def _no_check(interface: InterfaceClass, name: str, options: Any) -> None:
 @frozen
 class PluginOptions:
     """
-    What the loader asks of plugins, of whichever kind: an interface tells the kind.
+    What the loader asks of plugins of all kinds: an interface tells the kind.
 
     :ivar options: from what a plugin provides, and its name, to the attrs class of its
         options; raises L{PluginError}.

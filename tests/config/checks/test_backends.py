@@ -131,7 +131,7 @@ class OptionsTests(SynchronousTestCase):
 
     @given(st.integers(1, 50), st.integers(1, 500))
     def test_shards(self, step: int, whole: int) -> None:
-        """The longest piece is a whole number of steps, whatever floating point makes of them."""
+        """The longest piece is a whole number of steps, to the nanosecond."""
         told = self.check(shard_step=step / 10, shard_max_size_time=whole / 10)
         self.assertEqual(bool(told), whole % step != 0)
 

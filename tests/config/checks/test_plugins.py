@@ -1,4 +1,4 @@
-"""Tests of L{trickster.config.checks.plugins}; those through files are in C{test_plugins}, above."""
+"""Tests of L{trickster.config.checks.plugins}."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of L{trickster.config.document.scalars}; more of them, through files, in C{test_reading}."""
+"""Tests of L{trickster.config.document.scalars}."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ScalarTests(SynchronousTestCase):
     """Values of one type each."""
 
     def test_text(self) -> None:
-        """A text is what is written, whatever YAML takes it for; a choice is as it is declared."""
+        """A text is what is written, not what YAML takes it for; a choice is as it is declared."""
         for text, kind in (("8.0", "float"), ("off", "bool"), ("x", "str")):
             self.assertEqual(text_of(scalar(text, kind), Facts()), text)
         self.assertEqual(text_of(scalar("FAST", "str"), Facts(choices=("slow", "fast"))), "fast")

@@ -28,7 +28,7 @@ class LaidOverTests(SynchronousTestCase):
             self.assertEqual((route.serve, route.path), (Serve.PROXY, path))
 
     def test_key_headers(self) -> None:
-        """Those of the origin type stay, whatever an entry adds."""
+        """Those of the origin type stay where an entry adds others."""
         route = laid_over(self.ROUTES, PathOptions(
             path="/kept", cache_key_headers=("X-B", "x-a")))
         self.assertEqual(route.key_headers, (b"x-a", b"x-b"))
