@@ -16,7 +16,7 @@ from trickster.messages import Headers
 from trickster.origins.prometheus import PrometheusOptions, prometheus
 from trickster.origins.promrange import PrometheusRange
 from trickster.origins.web import WebOptions, reverse_proxy, reverse_proxy_cache
-from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
+from trickster.routes import Match, Probe, Route, Serve, StaticResponse
 from trickster.stores.limits import StoreLimits
 from trickster.stores.memory import MemoryOptions, MemoryStore, memory
 from trickster.testing.runtime import FakeRuntime
@@ -73,9 +73,9 @@ class RoutesTests(SynchronousTestCase):
         for web in (reverse_proxy, reverse_proxy_cache):
             self.assertTrue(checked_routes(web, WebOptions()))
         spoken = evolve(DELTA, dialect=DIALECT)
-        local = Route("/a", Serve.LOCAL, local=LocalAnswer(403))
-        origin = Origin([spoken, local, PROXY], Probe())
-        self.assertEqual(checked_routes(origin, None), (spoken, local, PROXY))
+        static = Route("/a", Serve.STATIC, static=StaticResponse(403))
+        origin = Origin([spoken, static, PROXY], Probe())
+        self.assertEqual(checked_routes(origin, None), (spoken, static, PROXY))
         self.assertEqual(checked_routes(Origin(iter([PROXY])), None), (PROXY,))
 
     def test_no_dialect(self) -> None:
@@ -121,10 +121,10 @@ class RoutesTests(SynchronousTestCase):
 
     def test_local(self) -> None:
         """A route that is answered here has an answer that can be given."""
-        some: Any = LocalAnswer
-        self.assertBroken(Origin([Route("/a", Serve.LOCAL)]), "no LocalAnswer")
+        some: Any = StaticResponse
+        self.assertBroken(Origin([Route("/a", Serve.STATIC)]), "no StaticResponse")
         for answer in (some(99), some("200"), some(200, "text"), some(200, b"", {"a": "b"})):
-            self.assertBroken(Origin([Route("/a", Serve.LOCAL, local=answer)]), "answers with")
+            self.assertBroken(Origin([Route("/a", Serve.STATIC, static=answer)]), "answers with")
 
     def test_twice(self) -> None:
         """No path is given twice for one method."""

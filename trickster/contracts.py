@@ -21,7 +21,7 @@ from trickster.interfaces import (
 )
 from trickster.messages import Headers
 from trickster.plugins import one_line, verify
-from trickster.routes import LocalAnswer, Match, Probe, Route, Serve
+from trickster.routes import Match, Probe, Route, Serve, StaticResponse
 
 _PATH = re.compile(r"/[^\x00-\x20\x7f?#]*")
 _DIALECTS = (IQueryDialect, INewestDialect)
@@ -127,7 +127,7 @@ def _route_fault(route: Any) -> str:
         return f"{type(route).__name__} is among its routes, where only Route may be"
     if not (_is(route.path, str) and _PATH.fullmatch(route.path)):
         return f"the path {route.path!r} of a route is none that begins with / and has no query"
-    fault = _fields_fault(route) or _calls_fault(route) or _local_fault(route)
+    fault = _fields_fault(route) or _calls_fault(route) or _static_fault(route)
     return f"route {route.path!r} {fault}" if fault else ""
 
 
@@ -164,15 +164,15 @@ def _calls_fault(route: Any) -> str:
     return ""
 
 
-def _local_fault(route: Any) -> str:
-    if route.serve is not Serve.LOCAL:
+def _static_fault(route: Any) -> str:
+    if route.serve is not Serve.STATIC:
         return ""
-    if not _is(route.local, LocalAnswer):
-        return "is LOCAL, and has no LocalAnswer to give"
-    local = route.local
-    if not _is(local.status, int) or not 200 <= local.status <= 599:
-        return f"answers with {local.status!r}, which is no status code"
-    if not _is(local.body, bytes) or not _is(local.headers, Headers):
+    if not _is(route.static, StaticResponse):
+        return "is STATIC, and has no StaticResponse to give"
+    static = route.static
+    if not _is(static.status, int) or not 200 <= static.status <= 599:
+        return f"answers with {static.status!r}, which is no status code"
+    if not _is(static.body, bytes) or not _is(static.headers, Headers):
         return "answers with a body that is no octets, or headers that are no Headers"
     return ""
 

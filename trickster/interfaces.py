@@ -16,7 +16,7 @@ from zope.interface import Attribute, Interface
 if TYPE_CHECKING:
     from trickster.errors import Reason, RequestError
     from trickster.messages import Request, Response
-    from trickster.routes import LocalAnswer, Probe, Route
+    from trickster.routes import Probe, Route, StaticResponse
     from trickster.stores.limits import StoreLimits, StoreUsage
     from trickster.timeseries.dataset import Dataset
     from trickster.timeseries.query import DatasetAnswer, TimeRangeQuery
@@ -183,7 +183,7 @@ class IRefusalFormat(Interface):
     """
 
     def spelled_refusal(path: bytes, status: int, reason: Reason,
-                        text: str) -> LocalAnswer | None:
+                        text: str) -> StaticResponse | None:
         """
         :param path: that was asked for, as the origin knows it.
         :param status: of the refusal, 400 to 599; the answer's is the same.

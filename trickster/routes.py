@@ -21,7 +21,7 @@ class Serve(Enum):
     DELTA = "delta"
     OBJECT = "proxycache"
     PROXY = "proxy"
-    LOCAL = "localresponse"
+    STATIC = "localresponse"
 
 
 class Match(Enum):
@@ -32,8 +32,8 @@ class Match(Enum):
 
 
 @frozen
-class LocalAnswer:
-    """An answer that needs no origin."""
+class StaticResponse:
+    """A response that needs no origin, but is given as it is."""
 
     status: int
     body: bytes = b""
@@ -104,7 +104,7 @@ class Route:
     :ivar translate: puts every request that is sent to the origin, be it for a cache or past
         it, into other words; its second argument are the parameters of query and form.  The
         key is made of the client's.  It may raise a L{trickster.errors.RequestError}.
-    :ivar local: the answer of a C{Serve.LOCAL} route.
+    :ivar static: the answer of a C{Serve.STATIC} route.
     """
 
     path: str
@@ -121,7 +121,7 @@ class Route:
     transform: Callable[[bytes], bytes] | None = None
     unkept: Callable[[bytes], Reason | None] | None = None
     translate: Translate | None = None
-    local: LocalAnswer | None = None
+    static: StaticResponse | None = None
     dialect: IQueryDialect | None = field(default=None, repr=False)
 
 

@@ -38,7 +38,7 @@ _HOW = {
     Serve.DELTA: "by range",
     Serve.OBJECT: "whole",
     Serve.PROXY: "not kept",
-    Serve.LOCAL: "refused (400)",
+    Serve.STATIC: "refused (400)",
 }
 
 

@@ -17,7 +17,7 @@ from trickster.middleware.rewriting import (
     changed_params,
     changed_query,
     changes,
-    local_answer,
+    static_response,
 )
 from trickster.testing.doubles import RecordingResponder, at_once
 from trickster.testing.middlewares import middleware_contract
@@ -116,13 +116,13 @@ class LocalAnswerTests(SynchronousTestCase):
 
     def test_configured(self) -> None:
         """Code, body and fields are as configured."""
-        answer = local_answer(418, "t\xe9", {"X-A": "1", "Content-Type": "text/x"})
+        answer = static_response(418, "t\xe9", {"X-A": "1", "Content-Type": "text/x"})
         self.assertEqual((answer.status, answer.body), (418, "t\xe9".encode()))
         self.assertEqual(answer.headers.get_all(b"content-type"), [b"text/x"])
 
     def test_defaults(self) -> None:
         """Without anything it is an empty success."""
-        answer = local_answer(None, None, {})
+        answer = static_response(None, None, {})
         self.assertEqual((answer.status, answer.body, answer.headers.pairs), (200, b"", ()))
 
 

@@ -10,7 +10,7 @@ from trickster.errors import Reason
 from trickster.interfaces import IResponder
 from trickster.messages import Request
 from trickster.middleware.static_response import StaticOptions, StaticResponder, StaticType
-from trickster.routes import LocalAnswer
+from trickster.routes import StaticResponse
 from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import RecordingResponder, at_once
 from trickster.testing.middlewares import middleware_contract
@@ -22,7 +22,7 @@ class StaticResponderTests(SynchronousTestCase):
 
     def test_response(self) -> None:
         """Status, fields and body are those configured, each time anew."""
-        responder = StaticResponder(LocalAnswer(200, b"up", fields(Content_Type="text/plain")))
+        responder = StaticResponder(StaticResponse(200, b"up", fields(Content_Type="text/plain")))
         self.assertTrue(IResponder.providedBy(responder))
         for _ in range(2):
             response = at_once(responder.respond(Request(b"GET", b"/")))
@@ -33,14 +33,14 @@ class StaticResponderTests(SynchronousTestCase):
 
     def test_error(self) -> None:
         """One that is an error says that the request was blocked."""
-        responder = StaticResponder(LocalAnswer(403, b""))
+        responder = StaticResponder(StaticResponse(403, b""))
         response = at_once(responder.respond(Request(b"GET", b"/")))
         self.assertIs(response.outcome.reason, Reason.BLOCKED)
 
     def test_request_body(self) -> None:
         """The body of a request that is not read is left."""
         body = PausedBody()
-        at_once(StaticResponder(LocalAnswer(200, b"")).respond(Request(b"POST", b"/", body=body)))
+        at_once(StaticResponder(StaticResponse(200, b"")).respond(Request(b"POST", b"/", body=body)))
         self.assertTrue(body.is_closed)
 
 

@@ -31,7 +31,7 @@ from trickster.observability.forms import FormsKept
 from trickster.observability.logging.lines import logfmt
 from trickster.observability.metrics import Metrics
 from trickster.observability.refusals import SpelledRefusal
-from trickster.routes import LocalAnswer
+from trickster.routes import StaticResponse
 from trickster.spans import Place, Span
 from trickster.testing.bodies import PausedDuplex, ScriptedBody
 from trickster.testing.doubles import RecordingResponder
@@ -87,10 +87,10 @@ class Spelling:
     """Spells path and status."""
 
     def spelled_refusal(self, path: bytes, status: int, reason: Reason,
-                        text: str) -> LocalAnswer | None:
+                        text: str) -> StaticResponse | None:
         """See L{IRefusalFormat.spelled_refusal}."""
         headers = Headers(((b"Content-Type", b"a/b"),))
-        return LocalAnswer(status, path + b" %d" % status, headers)
+        return StaticResponse(status, path + b" %d" % status, headers)
 
 
 class ObservedTestCase(SynchronousTestCase):

@@ -101,9 +101,9 @@ class RoutesTests(SynchronousTestCase):
         """The origin is not administered through us, by any method."""
         for method in ("GET", "POST", "PUT", "DELETE"):
             route = route_of("/api/v1/admin/tsdb/delete_series", method)
-            self.assertIs(route.serve, Serve.LOCAL)
-            assert route.local is not None
-            self.assertEqual(route.local.status, 400)
+            self.assertIs(route.serve, Serve.STATIC)
+            assert route.static is not None
+            self.assertEqual(route.static.status, 400)
 
     def test_identity(self) -> None:
         """Who asks is part of the key of everything that is kept."""

@@ -238,7 +238,7 @@ class OriginContractTests(SynchronousTestCase):
     def test_odd_routes(self) -> None:
         """Routes have to be of a form that can be routed, and there has to be one."""
         for odd in (Route("", Serve.PROXY), Route("x", Serve.PROXY),
-                    Route("/", Serve.PROXY, methods=()), Route("/", Serve.LOCAL),
+                    Route("/", Serve.PROXY, methods=()), Route("/", Serve.STATIC),
                     Route("/", Serve.PROXY, methods=("get",)), Route("/", Serve.OBJECT, ttl=-1.0),
                     Route("/", Serve.OBJECT, key_headers=(b"Authorization",))):
             with self.subTest(route=odd):

@@ -13,7 +13,7 @@ from trickster.http.fields import MADE_BY_PROXY
 from trickster.http.grammar import is_token
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Headers, Params, Request, Response
-from trickster.routes import LocalAnswer
+from trickster.routes import StaticResponse
 
 _UNSAFE = re.compile(rb"[\r\n\0]")
 # RFC 9110 section 5.5: no other controls than tabs are in a value.
@@ -192,7 +192,7 @@ def _is_there(change: Change, headers: Headers) -> bool:
     return change.sign == "+" and change.value.encode("utf-8") in headers.get_all(name)
 
 
-def local_answer(code: int | None, body: str | None, headers: Mapping[str, str]) -> LocalAnswer:
+def static_response(code: int | None, body: str | None, headers: Mapping[str, str]) -> StaticResponse:
     """
     :param code: C{response_code}; 200 if there is none.
     :param body: C{response_body}.
@@ -201,7 +201,7 @@ def local_answer(code: int | None, body: str | None, headers: Mapping[str, str])
     """
     octets = (body or "").encode("utf-8")
     kind = Headers(((b"Content-Type", b"text/plain; charset=utf-8"),)) if octets else Headers()
-    return LocalAnswer(code or 200, octets, changed_headers(kind, changes(headers)))
+    return StaticResponse(code or 200, octets, changed_headers(kind, changes(headers)))
 
 
 def rewritten(inner: IResponder, rewriting: Rewriting) -> IResponder:

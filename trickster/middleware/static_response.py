@@ -10,8 +10,8 @@ from zope.interface import implementer
 from trickster.errors import Reason
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Octets, Outcome, Request, Response
-from trickster.middleware.rewriting import are_headers, local_answer
-from trickster.routes import LocalAnswer
+from trickster.middleware.rewriting import are_headers, static_response
+from trickster.routes import StaticResponse
 
 
 @implementer(IResponder)
@@ -19,7 +19,7 @@ from trickster.routes import LocalAnswer
 class StaticResponder:
     """Answers every request with the same response, without an origin."""
 
-    answer: LocalAnswer
+    answer: StaticResponse
 
     async def respond(self, request: Request) -> Response:
         """
@@ -66,7 +66,7 @@ class StaticType:
         :param inner: is never asked.
         :param options: the answer to every request.
         """
-        return StaticResponder(local_answer(options.status, options.body, options.headers))
+        return StaticResponder(static_response(options.status, options.body, options.headers))
 
 
 static = StaticType()

@@ -19,7 +19,7 @@ from trickster.messages import (
     Status,
     text_response,
 )
-from trickster.routes import LocalAnswer
+from trickster.routes import StaticResponse
 
 # What clients are told of an origin that fails.  More is in the log: addresses, and what
 # libraries say, are not for clients.
@@ -85,7 +85,7 @@ def phrase_of(status: int) -> str:
 
 
 def _spelled(spelling: IRefusalFormat, path: bytes, error: RequestError,
-             text: str) -> LocalAnswer | None:
+             text: str) -> StaticResponse | None:
     try:
         return spelling.spelled_refusal(path, error.status, error.reason, text)
     except Exception:  # noqa: BLE001 - a stranger's spelling must not cost the client the answer

@@ -21,7 +21,7 @@ from trickster.origins.promlabels import Labelling
 from trickster.origins.promrange import PrometheusRange
 from trickster.origins.promtime import instant_ns, instant_text, rounded_ns, seconds_text
 from trickster.promql.facts import SECOND_NS
-from trickster.routes import Aligned, LocalAnswer, Match, Probe, Route, Serve
+from trickster.routes import Aligned, Match, Probe, Route, Serve, StaticResponse
 
 OBJECT_TTL = 30.0
 # Beside what tells users and tenants of any origin apart: credentials, even where an answer is
@@ -41,7 +41,7 @@ _ERROR_TYPES = {
 }
 
 
-def error_answer(status: int, text: str) -> LocalAnswer:
+def error_answer(status: int, text: str) -> StaticResponse:
     """
     :param status: 400 to 599.
     :param text: a sentence for people.
@@ -50,7 +50,7 @@ def error_answer(status: int, text: str) -> LocalAnswer:
     kind = _ERROR_TYPES.get(status) or ("bad_data" if status < 500 else "internal")
     body = json.dumps({"status": "error", "errorType": kind, "error": text},
                       separators=(",", ":"))
-    return LocalAnswer(status, body.encode(), _JSON)
+    return StaticResponse(status, body.encode(), _JSON)
 
 
 _RANGE = PrometheusRange()
@@ -152,8 +152,8 @@ class Prometheus:
               for path, match, methods, handler in _OBJECTS),
             # Prometheus has a word of its own for it.
             Route("/api/v1/series", Serve.PROXY, methods=("DELETE",), handler="drop_series"),
-            Route("/api/v1/admin", Serve.LOCAL, Match.PREFIX, ("*",), "admin",
-                  local=_ADMIN_REFUSED),
+            Route("/api/v1/admin", Serve.STATIC, Match.PREFIX, ("*",), "admin",
+                  static=_ADMIN_REFUSED),
             *(Route(path, Serve.PROXY, match, ("*",), handler)
               for path, match, handler in _PROXIED),
         )
@@ -169,7 +169,7 @@ class Prometheus:
         return Probe(b"/api/v1/query?query=vector(1)")
 
     def spelled_refusal(self, path: bytes, status: int, reason: Reason,
-                        text: str) -> LocalAnswer | None:
+                        text: str) -> StaticResponse | None:
         """
         :param path: as the origin knows it, without the backend's prefix.
         :param status: 400 to 599.

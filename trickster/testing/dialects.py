@@ -94,7 +94,7 @@ class _OriginCases(_Base):
         self.assertTrue(route.methods and all(m == m.upper() for m in route.methods), route)
         self.assertTrue(route.ttl is None or route.ttl >= 0, route)
         self.assertTrue(all(h == h.lower() for h in route.key_headers), route)
-        self.assertEqual(route.local is not None, route.serve is Serve.LOCAL, route)
+        self.assertEqual(route.static is not None, route.serve is Serve.STATIC, route)
 
     def test_delta_needs_a_dialect(self) -> None:
         """A path that is served by range names its dialect."""

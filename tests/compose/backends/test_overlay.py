@@ -7,12 +7,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from trickster.compose.backends.overlay import overlaid
 from trickster.config.options.paths import PathOptions
 from trickster.origins.prometheus import PrometheusOptions, prometheus
-from trickster.routes import LocalAnswer, Match, Route, Serve
+from trickster.routes import Match, Route, Serve, StaticResponse
 
 ROUTES = (
     Route("/a", Serve.DELTA, handler="ranges", ttl=5.0, key_headers=(b"x-tenant",)),
-    Route("/secret", Serve.LOCAL, methods=("*",), handler="admin",
-          local=LocalAnswer(400, b"no")),
+    Route("/secret", Serve.STATIC, methods=("*",), handler="admin",
+          static=StaticResponse(400, b"no")),
     Route("/", Serve.PROXY, Match.PREFIX, ("*",), "proxy"),
 )
 
@@ -60,15 +60,15 @@ class OverlayTests(SynchronousTestCase):
         """A localresponse says what the entry says."""
         route = self.laid(path="/hello", handler="localresponse", response_code=418,
                           response_body="hi", response_headers={"X-A": "b"})
-        assert route.local is not None
-        self.assertEqual((route.local.status, route.local.body), (418, b"hi"))
-        self.assertEqual(route.local.headers.get(b"x-a"), b"b")
+        assert route.static is not None
+        self.assertEqual((route.static.status, route.static.body), (418, b"hi"))
+        self.assertEqual(route.static.headers.get(b"x-a"), b"b")
 
     def test_local_answer_of_the_origin_type(self) -> None:
-        """Of an origin type's own local answer, only what is named changes."""
+        """Of an origin type's own static response, only what is named changes."""
         route = self.laid(path="/secret", response_code=403)
-        assert route.local is not None
-        self.assertEqual((route.local.status, route.local.body), (403, b"no"))
+        assert route.static is not None
+        self.assertEqual((route.static.status, route.static.body), (403, b"no"))
 
     def test_prometheus(self) -> None:
         """The real routes can be laid over, too: a longer time for the labels, say."""

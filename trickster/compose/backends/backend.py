@@ -16,13 +16,13 @@ from trickster.config.options.backends import BackendOptions
 from trickster.interfaces import ICacheStore, IOriginType, IPurgeable, IResponder
 from trickster.messages import Headers, Request, Response
 from trickster.middleware.static_response import StaticResponder
-from trickster.routes import ALL_METHODS, LocalAnswer, Match
+from trickster.routes import ALL_METHODS, Match, StaticResponse
 from trickster.routing.paths import BackendPaths, RoutedEntry
 from trickster.routing.router import BackendRoute
 from trickster.spans import Place
 from trickster.stores.key_locks import KeyLocks
 
-_UNSERVED = LocalAnswer(501, b"pools and rules are not served in this release\n",
+_UNSERVED = StaticResponse(501, b"pools and rules are not served in this release\n",
                         Headers(((b"Content-Type", b"text/plain; charset=utf-8"),)))
 
 

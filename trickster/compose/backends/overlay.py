@@ -8,8 +8,8 @@ from attrs import evolve, frozen
 
 from trickster.config.options.paths import PathOptions
 from trickster.config.options.routes import laid_over
-from trickster.middleware.rewriting import changed_headers, changes, local_answer
-from trickster.routes import LocalAnswer, Route, Serve
+from trickster.middleware.rewriting import changed_headers, changes, static_response
+from trickster.routes import Route, Serve, StaticResponse
 
 _NO_OPTIONS = PathOptions()
 
@@ -39,14 +39,14 @@ def overlaid(routes: Sequence[Route], paths: Sequence[PathOptions]) -> list[Path
 
 def _laid_over(options: PathOptions, routes: Sequence[Route]) -> PathPlan:
     route = laid_over(routes, options)
-    if route.serve is Serve.LOCAL:
-        route = evolve(route, local=_local(route, options))
+    if route.serve is Serve.STATIC:
+        route = evolve(route, static=_static(route, options))
     return PathPlan(route, options)
 
 
-def _local(base: Route, options: PathOptions) -> LocalAnswer:
+def _static(base: Route, options: PathOptions) -> StaticResponse:
     headers = options.response_headers or {}
-    if base.local is None or options.response_body is not None:
-        return local_answer(options.response_code, options.response_body, headers)
-    local = evolve(base.local, headers=changed_headers(base.local.headers, changes(headers)))
-    return evolve(local, status=options.response_code or local.status)
+    if base.static is None or options.response_body is not None:
+        return static_response(options.response_code, options.response_body, headers)
+    static = evolve(base.static, headers=changed_headers(base.static.headers, changes(headers)))
+    return evolve(static, status=options.response_code or static.status)

@@ -113,8 +113,8 @@ class PathChains:
 
     def _responder(self, plan: PathPlan) -> IResponder:
         route = plan.route
-        if route.serve is Serve.LOCAL and route.local is not None:
-            return StaticResponder(route.local)
+        if route.serve is Serve.STATIC and route.static is not None:
+            return StaticResponder(route.static)
         inner = self._translating(route, self.origin.responder(plan.options))
         if self._options.proxy_only:
             return WithReason(inner, Reason.PROXY_ONLY)

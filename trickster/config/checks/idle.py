@@ -42,7 +42,7 @@ def idle_keys(options: PathOptions, route: Route) -> Iterator[Idle]:
         yield from _idle_uncached(options, route.serve)
         if options.cache_set_cookie is not None:
             yield Idle("cache_set_cookie", "the path is not cached", is_refused=True)
-    if route.serve is Serve.LOCAL:
+    if route.serve is Serve.STATIC:
         for key in ("request_headers", "request_params"):
             if getattr(options, key):
                 yield Idle(key, "a localresponse asks no origin")
@@ -76,7 +76,7 @@ def _idle_uncached(options: PathOptions, serve: Serve) -> Iterator[Idle]:
     for key in keys:
         if getattr(options, key):
             yield Idle(key, f"nothing is cached with handler {serve.value}")
-    if serve is Serve.LOCAL and options.is_progressive:
+    if serve is Serve.STATIC and options.is_progressive:
         yield Idle(_progressive(options), "a localresponse asks no origin")
 
 

@@ -19,7 +19,7 @@ def laid_over(routes: Sequence[Route], options: PathOptions) -> Route:
 
     :param routes: of the origin type.
     :param options: the entry.
-    :return: the route that the entry is; but for the answer of one that is C{Serve.LOCAL}.
+    :return: the route that the entry is; but for the answer of one that is C{Serve.STATIC}.
     """
     base = (_under(routes, options)
             or Route(options.path, Serve.PROXY, methods=READ_METHODS))
