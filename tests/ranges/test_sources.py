@@ -20,6 +20,7 @@ from trickster.ranges.offloading import Offloading
 from trickster.ranges.plan import placed_query
 from trickster.ranges.policy import RangePolicy
 from trickster.stores.memory import MemoryStore
+from trickster.testing.dialects import rows_of
 from trickster.testing.doubles import DictStore, at_once
 from trickster.testing.sources import RecordingSource, dataset_source_contract
 from trickster.timeseries.extents import Extent, Extents
@@ -121,6 +122,35 @@ class OverAnySourceTests(SynchronousTestCase):
         source.extents()
         self.assertEqual(asked(cache, query(-600, -60)).outcome.failed, ())
         self.assertEqual(source.extents(), [extent(-240, -60)])
+
+    def test_unstorable(self) -> None:
+        """An answer that may not be stored is given, with its reason, and fetched again."""
+        source = RecordingSource()
+        cache = delta(delta(source, prefix="a"))
+        asked(cache, query(-600, -300))
+        source.extents()
+        source.unstorable = Reason.ORIGIN_PARTIAL
+        for _ in range(2):
+            answer = asked(cache, query(-600, -60))
+            self.assertEqual(rows_of(answer.dataset), rows_of(source.dataset(query(-600, -60))))
+            self.assertEqual((answer.outcome.reason, answer.outcome.stored, answer.unstorable,
+                              answer.entry_key),
+                             (Reason.ORIGIN_PARTIAL, False, Reason.ORIGIN_PARTIAL, None))
+            self.assertEqual(source.extents(), [extent(-240, -60)])
+        source.unstorable = None
+        self.assertTrue(asked(cache, query(-600, -60)).outcome.stored)
+        self.assertEqual(asked(cache, query(-600, -60)).outcome.status, Status.HIT)
+
+    def test_unstorable_refresh(self) -> None:
+        """Nor does it take the place of what is stored, where a client wants no stored answer."""
+        source = RecordingSource()
+        cache = delta(source)
+        asked(cache, query(-600, -60))
+        source.unstorable, source.identities = Reason.ORIGIN_PARTIAL, (b"a",)
+        fresh = query(-600, -60)
+        fresh = fresh.placed(fresh.extent, fresh.now_ns, no_cache=True)
+        self.assertEqual(set(asked(cache, fresh).dataset.series), {b"a"})
+        self.assertEqual(set(asked(cache, query(-600, -60)).dataset.series), {b"a", b"b"})
 
     def test_not_a_dataset(self) -> None:
         """Where there is no dataset, that is said, and for a while the key is passed."""

@@ -101,14 +101,16 @@ class DeltaCache:
         fetched = await self._fetcher.fetch(plan, missing)
         if fetched.failures:
             await self._check_failures(plan, fetched)
-        entry = None if plan.query.no_cache else self._entries.peek(plan.key)
+        # What may not be stored is in the answer all the same.
+        is_in_entry = not (plan.query.no_cache or fetched.unstorable)
+        entry = self._entries.peek(plan.key) if is_in_entry else None
         if entry is not None and entry.dataset.extents.covers(plan.wanted):
             dataset, headers = entry.dataset.window(plan.wanted), entry.headers
         else:
             entry, headers = None, fetched.headers
             dataset = await self._assembled(plan, used, fetched)
         return DatasetAnswer(dataset, headers, self._outcome(plan, held, fetched, dataset),
-                             entry=entry)
+                             entry=entry, unstorable=fetched.unstorable)
 
     def _check_wanted(self, plan: Plan) -> None:
         """
@@ -147,7 +149,7 @@ class DeltaCache:
         step, series = plan.query.step_ns, len(dataset.series)
         failed = Extents(step, (plan.wanted,)) - dataset.extents
         new = (Extents.of(step, fetched.own) - failed).count()
-        reason = plan.reason(status, fetched.missing)
+        reason = fetched.unstorable or plan.reason(status, fetched.missing)
         if reason is Reason.KEY_MISS and self._entries.is_failing:
             reason = Reason.STORE_ERROR
         return Outcome(

@@ -8,7 +8,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import DeferredSemaphore
 from twisted.python.failure import Failure
 
-from trickster.errors import NotADataset, TricksterError
+from trickster.errors import NotADataset, Reason, TricksterError
 from trickster.interfaces import IDatasetSource
 from trickster.messages import NO_HEADERS, Headers
 from trickster.net.waiters import SharedWork, settled
@@ -24,11 +24,17 @@ from trickster.timeseries.extents import Extent, Extents
 
 @frozen(slots=True)
 class FetchResult:
-    """The result of one fetch, and whether the store keeps any of it."""
+    """
+    The result of one fetch.
+
+    :ivar stored: whether the store keeps any of it.
+    :ivar unstorable: why it may not; None where it may.
+    """
 
     dataset: Dataset
     headers: Headers
     stored: bool
+    unstorable: Reason | None = None
 
 
 @define(eq=False)
@@ -67,6 +73,7 @@ class Fetched:
     :ivar headers: of one of the answers.
     :ivar stored: whether the store keeps any of it.
     :ivar theirs: those of the failures that were answers to others.
+    :ivar unstorable: why nothing may be stored of one of the answers, if that is so.
     """
 
     missing: Extents
@@ -76,6 +83,7 @@ class Fetched:
     headers: Headers = NO_HEADERS
     stored: bool = False
     theirs: tuple[Exception, ...] = ()
+    unstorable: Reason | None = None
 
     @property
     def not_datasets(self) -> list[NotADataset]:
@@ -184,7 +192,8 @@ class GapFetcher:
         # Until it is stored, the answer holds on to what it counts as in flight.
         answer = await self._source.answer(plan.query.over(fetch.extent))
         dataset, headers = answer.dataset, answer.headers.without(b"date")
-        final = storable(plan, dataset, answer.headers.get(b"date"))
+        final = None if answer.unstorable else storable(
+            plan, dataset, answer.headers.get(b"date"))
         if self._under_way.get(plan.key) is not others:
             final = None  # it was asked for before the key was purged
         if final is not None and plan.query.no_cache:
@@ -196,7 +205,7 @@ class GapFetcher:
             plan.key, lambda entry: with_more(entry, final, headers, plan, self._policy),
             (lambda: self._under_way.get(plan.key) is others) if (
                 len(final.series) > MANY_SERIES) else None)
-        return FetchResult(dataset, headers, stored)
+        return FetchResult(dataset, headers, stored, answer.unstorable)
 
 
 def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Extent],
@@ -213,7 +222,8 @@ def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Ext
             done.append(result)
     return Fetched(missing, own, tuple(one.dataset for one in done), tuple(failures),
                    done[-1].headers if done else NO_HEADERS,
-                   any(one.stored for one in done), tuple(theirs))
+                   any(one.stored for one in done), tuple(theirs),
+                   next((one.unstorable for one in done if one.unstorable), None))
 
 
 def _both(first: Fetched, again: Fetched, wanted: Extent) -> Fetched:
@@ -221,7 +231,8 @@ def _both(first: Fetched, again: Fetched, wanted: Extent) -> Fetched:
     kept = tuple(failure for failure in first.failures if _within(failure[0], wanted))
     return Fetched(first.missing, first.own + again.own, first.datasets + again.datasets,
                    kept + again.failures, again.headers if again.datasets else first.headers,
-                   first.stored or again.stored, first.theirs + again.theirs)
+                   first.stored or again.stored, first.theirs + again.theirs,
+                   first.unstorable or again.unstorable)
 
 
 def _within(extent: Extent, wanted: Extent) -> bool:

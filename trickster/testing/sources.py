@@ -17,6 +17,7 @@ from attrs import define, field
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from trickster.errors import Reason
 from trickster.interfaces import IDatasetSource
 from trickster.messages import NO_HEADERS, Headers, Outcome
 from trickster.testing.dialects import rows_of
@@ -41,12 +42,14 @@ class RecordingSource:
     :ivar identities: of the series.
     :ivar instead: what becomes of the next answers, one each: an error is raised, extents are all
         that an answer covers, and None leaves it whole, as are those after the last of these.
+    :ivar unstorable: why nothing of an answer may be stored; None where it may.
     :ivar queries: all that it has answered or failed to answer.
     """
 
     headers: Headers = NO_HEADERS
     identities: tuple[bytes, ...] = (b"a", b"b")
     instead: list[Exception | Extents | None] = field(factory=list)
+    unstorable: Reason | None = None
     queries: list[TimeRangeQuery] = field(factory=list, init=False)
 
     async def answer(self, query: TimeRangeQuery) -> DatasetAnswer:
@@ -64,7 +67,8 @@ class RecordingSource:
         covered = whole if instead is None else instead & whole
         failed = (whole - covered).spans
         return DatasetAnswer(dataset.restricted(covered), self.headers,
-                             Outcome(fetched=(query.extent,), failed=failed))
+                             Outcome(fetched=(query.extent,), failed=failed),
+                             unstorable=self.unstorable)
 
     def dataset(self, query: TimeRangeQuery) -> Dataset:
         """:return: the whole answer to a query."""

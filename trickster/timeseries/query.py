@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from trickster.errors import Reason
 from trickster.messages import NO_HEADERS, PROXIED, Headers, Outcome, Request
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent
@@ -83,6 +84,8 @@ class DatasetAnswer:
         query has the same answer.  None otherwise.
     :ivar entry: what the dataset was cut from, with C{nbytes}, so that it is counted once for
         all that are cut from it; None where the dataset stands for itself.
+    :ivar unstorable: why a cache may keep nothing of the dataset, such as that a part of the
+        source did not answer; None where it may keep all that will not change any more.
     """
 
     dataset: Dataset
@@ -90,3 +93,4 @@ class DatasetAnswer:
     outcome: Outcome = PROXIED
     entry_key: str | None = None
     entry: Any = None
+    unstorable: Reason | None = None
