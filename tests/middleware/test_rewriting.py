@@ -111,7 +111,7 @@ class ResponderTests(SynchronousTestCase):
         self.assertEqual(rewriting.request(Request(b"GET", b"/p?a=1")).target, b"/p")
 
 
-class LocalAnswerTests(SynchronousTestCase):
+class StaticResponseTests(SynchronousTestCase):
     """Answers that need no origin."""
 
     def test_configured(self) -> None:
