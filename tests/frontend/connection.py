@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from attrs import define, field
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from zope.interface import implementer
@@ -21,50 +17,11 @@ from trickster.frontend.tree import ResponderResource
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Octets, Request, Response
 from trickster.testing.bodies import PausedBody
+from trickster.testing.transports import MemoryTransport
 
 # 2026-01-02 03:04:05 UTC
 NOW = 1767323045
 DATE = b"Fri, 02 Jan 2026 03:04:05 GMT"
-
-
-class FakeTransport(StringTransport):
-    """A transport in memory that can be half-closed, and notes what it was given."""
-
-    is_half_closed = False
-    protocol: ClientConnection | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.writes: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self.writes.append(data)
-        super().write(data)
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        for piece in data:
-            self.write(piece)
-
-    def loseWriteConnection(self) -> None:
-        self.is_half_closed = True
-        if self.protocol is not None:
-            self.protocol.writeConnectionLost()
-
-    def unregisterProducer(self) -> None:
-        self.producer = None
-
-    @property
-    def is_aborted(self) -> bool:
-        return bool(self.disconnected)
-
-    @property
-    def ending(self) -> str:
-        """How we have ended the connection."""
-        if self.is_aborted:
-            return "aborted"
-        if self.disconnecting:
-            return "closed"
-        return "half-closed" if self.is_half_closed else "open"
 
 
 @define
@@ -94,7 +51,7 @@ class Connection:
             self.clock.advance(NOW)
         resource = ResponderResource(served) if IResponder.providedBy(served) else served
         self.site = site or ProxySite(resource, self.clock, limits)
-        self.transport = FakeTransport(peerAddress=peer)
+        self.transport = MemoryTransport(peerAddress=peer)
         channel = self.site.buildProtocol(None)
         assert isinstance(channel, ClientConnection)
         self.channel = self.transport.protocol = channel
@@ -107,9 +64,7 @@ class Connection:
 
     def received(self) -> bytes:
         """What the client has got since it last looked."""
-        octets = self.transport.value()
-        self.transport.clear()
-        return octets
+        return self.transport.written()
 
     def exchange(self, *pieces: bytes) -> bytes:
         """Send, and see what comes back."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.objects.objectworld import fields, stored_response, variants_in
-from trickster.errors import StoreError
 from trickster.http.freshness import FreshnessRules
 from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
-from trickster.testing.doubles import BrokenStore, DictStore, ReferenceStore, at_once
+from trickster.testing.doubles import (
+    BrokenOctetStore,
+    BrokenStore,
+    DictStore,
+    ReferenceStore,
+    SlowStore,
+    at_once,
+)
 
 RULES = FreshnessRules()
 
@@ -182,7 +187,7 @@ class VariantStoreTests(SynchronousTestCase):
 
     def test_store_fails(self) -> None:
         """A store that fails looks empty."""
-        for store in (BrokenStore(), BrokenOctetStore(Clock())):
+        for store in (BrokenStore(), BrokenOctetStore()):
             variants = variants_in(store, Clock())
             self.keep(variants, b"1")
             self.assertIsNone(self.body(variants))
@@ -205,14 +210,14 @@ class SlowStoreTests(SynchronousTestCase):
     def found(self, foo: str) -> bytes | None:
         """:return: the body of a variant, once all else has been done."""
         finding = Deferred.fromCoroutine(self.variants.find("k", fields(Foo=foo)))
-        self.store.go_on()
+        self.store.catch_up()
         stored = self.successResultOf(finding).stored
         return None if stored is None else b"".join(stored.parts[0].buffers)
 
     def test_two_writers(self) -> None:
         """Of variants that are kept at the same time, none loses another."""
         keeping = [self.keep(foo) for foo in "abc"]
-        self.store.go_on()
+        self.store.catch_up()
         for one in keeping:
             self.successResultOf(one)
         self.assertEqual([self.found(foo) for foo in "abc"], [b"a", b"b", b"c"])
@@ -222,7 +227,7 @@ class SlowStoreTests(SynchronousTestCase):
         """What is being kept when its key is forgotten is forgotten too."""
         keeping = self.keep("a")
         dropping = Deferred.fromCoroutine(self.variants.drop("k"))
-        self.store.go_on()
+        self.store.catch_up()
         self.successResultOf(keeping)
         self.successResultOf(dropping)
         self.assertIsNone(self.found("a"))
@@ -230,11 +235,11 @@ class SlowStoreTests(SynchronousTestCase):
     def test_one_dropped_while_another_is_kept(self) -> None:
         """The others stay."""
         self.keep("a")
-        self.store.go_on()
+        self.store.catch_up()
         one = stored_response(b"a", fields(Foo="a"), names=(b"foo",))
         keeping = self.keep("b")
         dropping = Deferred.fromCoroutine(self.variants.drop_one("k", one))
-        self.store.go_on()
+        self.store.catch_up()
         self.successResultOf(keeping)
         self.successResultOf(dropping)
         self.assertEqual([self.found(foo) for foo in "ab"], [None, b"b"])
@@ -242,69 +247,17 @@ class SlowStoreTests(SynchronousTestCase):
     def test_readers(self) -> None:
         """A reader does not wait for a change that is being made."""
         self.keep("a")
-        self.store.go_on()
+        self.store.catch_up()
         self.keep("b")
         finding = Deferred.fromCoroutine(self.variants.find("k", fields(Foo="a")))
-        self.store.waiting.pop().callback(None)
+        self.store.go_on(-1)
         self.assertIsNotNone(self.successResultOf(finding).stored)
 
     def test_cancelled(self) -> None:
         """A change that is cancelled leaves no lock, and holds up no other."""
         first, second = self.keep("a"), self.keep("b")
         first.addErrback(lambda _: None).cancel()
-        self.store.go_on()
+        self.store.catch_up()
         self.successResultOf(second)
         self.assertEqual(self.found("b"), b"b")
         self.assertEqual(len(self.variants._entries.locks), 0)
-
-
-@define
-class SlowStore(DictStore):
-    """Waits before each operation until the test goes on."""
-
-    waiting: list[Deferred[None]] = field(factory=list)
-
-    def go_on(self) -> None:
-        """Carry out all that waits, in order, and what follows from it."""
-        while self.waiting:
-            self.waiting.pop(0).callback(None)
-
-    async def _turn(self) -> None:
-        turn: Deferred[None] = Deferred(self._leave)
-        self.waiting.append(turn)
-        await turn
-
-    def _leave(self, turn: Deferred[None]) -> None:
-        self.waiting.remove(turn)
-
-    async def get(self, key: str) -> bytes | None:
-        """As an octet store, later."""
-        await self._turn()
-        return await DictStore.get(self, key)
-
-    async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """As an octet store, later."""
-        await self._turn()
-        await DictStore.put(self, key, value, ttl)
-
-    async def delete(self, keys: Any) -> int:
-        """As an octet store, later."""
-        await self._turn()
-        return await DictStore.delete(self, keys)
-
-
-@define
-class BrokenOctetStore(DictStore):
-    """Fails at everything, and keeps no objects."""
-
-    async def get(self, key: str) -> bytes | None:
-        """Fail."""
-        raise StoreError("down")
-
-    async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """Fail."""
-        raise StoreError("down")
-
-    async def delete(self, keys: Any) -> int:
-        """Fail."""
-        raise StoreError("down")

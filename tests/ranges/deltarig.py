@@ -30,7 +30,7 @@ from trickster.ranges.pass_through import PassThrough
 from trickster.ranges.policy import RangePolicy
 from trickster.ranges.responder import RangeResponder
 from trickster.stores.memory import MemoryStore
-from trickster.testing.doubles import DictStore, RecordingResponder, at_once
+from trickster.testing.doubles import RecordingResponder, at_once
 from trickster.timeseries.wire import Codec
 
 NOW = 1_700_000_040  # seconds; a whole minute
@@ -173,47 +173,3 @@ class Answer:
         """Instants of the series that is never absent, in seconds relative to L{NOW}."""
         first = self.json["data"]["result"][0]
         return [round(row[0] - NOW, 3) for row in first["values"]]
-
-
-class SlowStore(DictStore):
-    """
-    A store that looks at once, but tells, and writes, only when the test says so.
-
-    :ivar steps: what it still has to do.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.steps: list[Deferred[None]] = []
-        self.is_slow = True
-
-    async def get(self, key: str) -> bytes | None:
-        """See L{ICacheStore.get}."""
-        found = await super().get(key)
-        await self._turn()
-        return found
-
-    async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """See L{ICacheStore.put}."""
-        await self._turn()
-        await super().put(key, value, ttl)
-
-    async def _turn(self) -> None:
-        if self.is_slow:
-            step: Deferred[None] = Deferred()
-            self.steps.append(step)
-            try:
-                await step
-            finally:
-                if step in self.steps:
-                    self.steps.remove(step)
-
-    def go_on(self, which: int = 0) -> None:
-        """Let one step be done."""
-        self.steps.pop(which).callback(None)
-
-    def go_on_always(self) -> None:
-        """Let all be done, from now on."""
-        self.is_slow = False
-        while self.steps:
-            self.go_on()

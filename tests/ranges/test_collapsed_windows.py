@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.objects.objectworld import World
-from tests.ranges.deltarig import SlowStore
 from trickster.objects.options import Collapse
 from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import SlowStore
 
 
 class SlowStoreTests(SynchronousTestCase):

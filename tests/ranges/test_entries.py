@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,7 +14,7 @@ from trickster.ranges.entries import Entries, RangeFormat
 from trickster.ranges.entry import Entry
 from trickster.stores.memory import MemoryStore
 from trickster.stores.sealed import seal
-from trickster.testing.doubles import DictStore, PausedStore, SharedStore, at_once
+from trickster.testing.doubles import DictStore, PausedStore, RecordingStore, at_once
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.wire import Codec
@@ -112,17 +111,6 @@ class KeptTests(SynchronousTestCase):
         self.assertGreater(entry.nbytes, entry.dataset.nbytes + 12)
 
 
-@define(eq=False)
-class NotingStore(SharedStore):
-    """Notes how many octets are put."""
-
-    octets: list[int] = field(factory=list)
-
-    async def put(self, key: str, value: bytes, ttl: float) -> None:
-        self.octets.append(len(value))
-        await super().put(key, value, ttl)
-
-
 class RefreshTests(SynchronousTestCase):
     """Entries in a store of octets that are refreshed again and again."""
 
@@ -134,15 +122,15 @@ class RefreshTests(SynchronousTestCase):
 
     def test_what_is_new(self) -> None:
         """A refresh by one timestamp writes about what is new, and not the entry."""
-        store = NotingStore(Clock())
+        store = RecordingStore(Clock())
         entries = entries_in(store, Codec(), 60.0)
         at_once(entries.change("a", lambda _: self.entry(1, 3000)))
-        whole = sum(store.octets)
+        whole = sum(octets for _, octets in store.puts)
         for last in range(3001, 3065):
             newer = self.entry(last, last)
             at_once(entries.change("a", lambda entry, newer=newer: Entry(
                 entry.dataset.merged(newer.dataset), HEADERS)))
-        refreshes = sum(store.octets) - whole
+        refreshes = sum(octets for _, octets in store.puts) - whole
         self.assertLess(refreshes, 64 * whole // 50)
         self.assertEqual(at_once(entries_in(store, Codec(), 60.0).get("a")).dataset.extents.count(),
                          3064)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.ranges.deltarig import NOW, SECOND_NS, Rig, SlowStore
+from tests.ranges.deltarig import NOW, SECOND_NS, Rig
 from tests.ranges.fakeprometheus import (
     having,
     in_pieces,
@@ -15,7 +15,7 @@ from trickster.errors import Reason, UpstreamBroke, UpstreamError
 from trickster.messages import Headers, Octets, Response, Status
 from trickster.stores.guard import guarded
 from trickster.stores.memory import MemoryStore
-from trickster.testing.doubles import DictStore
+from trickster.testing.doubles import DictStore, SlowStore
 from trickster.timeseries.planning import Sharding
 
 STORES = (MemoryStore, DictStore, lambda clock: guarded(DictStore(clock), "c", clock))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.ranges.deltarig import NOW, Rig, SlowStore
+from tests.ranges.deltarig import NOW, Rig
 from tests.ranges.fakeprometheus import (
     breaking,
     having,
@@ -20,7 +20,7 @@ from tests.ranges.fakeprometheus import (
 from trickster.errors import UpstreamBroke, UpstreamError, UpstreamTimeout
 from trickster.messages import Status
 from trickster.stores.memory import MemoryStore
-from trickster.testing.doubles import DictStore
+from trickster.testing.doubles import DictStore, SlowStore
 from trickster.timeseries.planning import Sharding
 
 CLIENTS = st.lists(st.tuples(st.integers(-20, 1), st.integers(0, 12)), min_size=1, max_size=8)

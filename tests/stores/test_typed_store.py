@@ -19,9 +19,11 @@ from trickster.stores.near_tier import NearTier
 from trickster.stores.sealed import CHUNK
 from trickster.stores.typed_store import UNCHANGED, Kept, TypedStore
 from trickster.testing.doubles import (
+    BrokenOctetStore,
     BrokenStore,
     DictStore,
     PausedStore,
+    RecordingStore,
     SharedStore,
     at_once,
 )
@@ -54,17 +56,6 @@ class WordsFormat:
 
     def size(self, entry: Words) -> int:
         return len(entry.text)
-
-
-@define(eq=False)
-class CountingStore(SharedStore):
-    """Notes how many octets are put, and under which keys."""
-
-    puts: list[tuple[str, int]] = field(factory=list)
-
-    async def put(self, key: str, value: bytes, ttl: float) -> None:
-        self.puts.append((key, len(value)))
-        await super().put(key, value, ttl)
 
 
 def added(word: bytes) -> Any:
@@ -157,7 +148,7 @@ class EveryStoreTests(Stores):
     def test_failing(self) -> None:
         """A store that fails looks empty, and keeps nothing."""
         broken = guarded(BrokenStore(), "c", self.clock)
-        for typed in (self.typed(broken), self.typed(FailingStore(self.clock))):
+        for typed in (self.typed(broken), self.typed(BrokenOctetStore())):
             self.assertIsNone(at_once(typed.get("a")))
             self.assertFalse(at_once(typed.put("a", Words(b"one"), TTL)))
             self.assertFalse(at_once(typed.change("a", added(b"one"))))
@@ -165,23 +156,6 @@ class EveryStoreTests(Stores):
             self.assertIsNone(at_once(typed.get("a")))
             self.assertEqual(at_once(typed.purge("")), 0)
         self.flushLoggedErrors()
-
-
-@define(eq=False)
-class FailingStore(DictStore):
-    """Fails at every call."""
-
-    async def get(self, key: str) -> bytes | None:
-        return await BrokenStore().get(key)
-
-    async def put(self, key: str, value: bytes, ttl: float) -> None:
-        await BrokenStore().put(key, value, ttl)
-
-    async def delete(self, keys: Iterable[str]) -> int:
-        return await BrokenStore().delete(keys)
-
-    async def keys(self, prefix: str) -> Sequence[str]:
-        return await BrokenStore().keys(prefix)
 
 
 class ReferenceTests(Stores):
@@ -282,14 +256,14 @@ class ChunkTests(Stores):
 
     def test_no_large_value(self) -> None:
         """No value is larger than a chunk and what tells of it."""
-        store = CountingStore(self.clock)
+        store = RecordingStore(self.clock)
         at_once(self.typed(store).put("a", Words(self.text(5)), TTL))
         self.assertLess(max(size for _, size in store.puts), CHUNK + 1000)
         self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(5)))
 
     def test_only_what_is_new(self) -> None:
         """A change writes the chunks that are new, and deletes those that are not needed."""
-        store = CountingStore(self.clock)
+        store = RecordingStore(self.clock)
         typed = self.typed(store)
         at_once(typed.put("a", Words(self.text(4)), TTL))
         store.puts.clear()
@@ -300,7 +274,7 @@ class ChunkTests(Stores):
 
     def test_kept_as_long(self) -> None:
         """An entry that is changed again and again keeps its chunks until its own end."""
-        store = CountingStore(self.clock)
+        store = RecordingStore(self.clock)
         typed = self.typed(store)
         at_once(typed.put("a", Words(self.text(2)), TTL))
         for _ in range(9):
@@ -314,7 +288,7 @@ class ChunkTests(Stores):
         """An entry of which a chunk is missing or damaged is none, and is put anew whole."""
         for damage in (lambda store, key: store.entries.pop(key),
                        lambda store, key: store.entries.update({key: (b"x", 1e12)})):
-            store = CountingStore(self.clock)
+            store = RecordingStore(self.clock)
             at_once(self.typed(store).put("a", Words(self.text(3)), TTL))
             damage(store, next(key for key in store.entries if "~" in key))
             typed = self.typed(store)
@@ -324,14 +298,14 @@ class ChunkTests(Stores):
 
     def test_deleted(self) -> None:
         """Nothing of a deleted entry is left, also where another process has put it."""
-        store = CountingStore(self.clock)
+        store = RecordingStore(self.clock)
         at_once(self.typed(store).put("a", Words(self.text(3)), TTL))
         at_once(self.typed(store).delete(["a"]))
         self.assertEqual(store.entries, {})
 
     def test_found_by_prefix(self) -> None:
         """A purge by how keys begin finds the chunks too."""
-        store = CountingStore(self.clock)
+        store = RecordingStore(self.clock)
         at_once(self.typed(store).put("backend.a", Words(self.text(3)), TTL))
         self.assertEqual(len(at_once(store.keys("backend."))), len(store.entries))
 

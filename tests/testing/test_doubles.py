@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from trickster.errors import StoreError, UpstreamBroke
-from trickster.interfaces import ICacheStore, IReferenceStore, IResponder
+from trickster.interfaces import ICacheStore, ICompareAndSetStore, IReferenceStore, IResponder
 from trickster.messages import Request, text_response
 from trickster.testing.doubles import (
+    BrokenOctetStore,
     BrokenStore,
     DictStore,
     PausedOrigin,
     PausedStore,
     RecordingResponder,
+    RecordingStore,
+    SlowStore,
     at_once,
 )
 from trickster.testing.stores import cache_store_contract
@@ -100,7 +103,10 @@ class StoreTests(SynchronousTestCase):
     def test_provide(self) -> None:
         """They are stores."""
         verifyObject(IReferenceStore, BrokenStore())
-        verifyObject(ICacheStore, PausedStore())
+        for store in (PausedStore(), SlowStore(), BrokenOctetStore()):
+            verifyObject(ICacheStore, store)
+        verifyObject(ICompareAndSetStore, RecordingStore())
+        self.assertFalse(IReferenceStore.providedBy(BrokenOctetStore()))
 
     def test_broken(self) -> None:
         """Every call fails, and is noted."""
@@ -119,6 +125,35 @@ class StoreTests(SynchronousTestCase):
         for number, waiting in enumerate(store.asked):
             waiting.callback(number)
         self.assertEqual([self.successResultOf(call) for call in calls], [0, 1, 2, 3])
+
+    def test_slow(self) -> None:
+        """What it looked at it tells later, and what it is to change it changes later."""
+        store = SlowStore()
+        writing, reading = _begun(store.put("a", b"1", 1)), _begun(store.get("a"))
+        store.go_on(1)
+        self.assertEqual(self.successResultOf(reading), None)
+        self.assertEqual((self.assertNoResult(writing), store.entries), (None, {}))
+        reading, listing = _begun(store.get("a")), _begun(store.keys(""))
+        store.catch_up()
+        self.assertEqual([self.successResultOf(one) for one in (writing, reading, listing)],
+                         [None, None, []])
+        store.go_on_always()
+        self.assertEqual((at_once(store.get("a")), at_once(store.delete(["a"]))), (b"1", 1))
+
+    def test_slow_and_cancelled(self) -> None:
+        """What is given up while it waits is not done."""
+        store = SlowStore()
+        writing = _begun(store.put("a", b"1", 1))
+        writing.cancel()
+        self.failureResultOf(writing, CancelledError)
+        self.assertEqual((store.steps, store.entries), ([], {}))
+
+    def test_recorded(self) -> None:
+        """What is put is noted, and kept."""
+        store = RecordingStore()
+        at_once(store.put("a", b"123", 1))
+        self.assertTrue(at_once(store.replace("a", b"4", 1, b"123")))
+        self.assertEqual((store.puts, at_once(store.get("a"))), ([("a", 3), ("a", 1)], b"4"))
 
     def test_clock(self) -> None:
         """What the test looks at are octets and deadlines."""

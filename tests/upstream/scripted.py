@@ -11,13 +11,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectingCancelledError, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from trickster.http.origin_url import OriginURL
 from trickster.messages import NO_HEADERS, Headers, Octets, Pair, Peer, Request, Response
+from trickster.testing.transports import MemoryTransport
 from trickster.upstream.client import UpstreamClient
 from trickster.upstream.h1.connection import Connection
 from trickster.upstream.options import UpstreamOptions
@@ -25,28 +25,17 @@ from trickster.upstream.options import UpstreamOptions
 PLACE = IPv4Address("TCP", "127.0.0.1", 9090)
 
 
-class Wire(StringTransport):
+class Wire(MemoryTransport):
     """The client's end of a connection, and what the origin does at the other end."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.protocol: Any = None
         self.is_open = True
-        self.aborted = False
-        self.half_closed = False
 
     def abortConnection(self) -> None:
         """The client gave up."""
-        self.aborted = True
+        self.disconnected = True
         self._lose(ConnectionLost())
-
-    def loseConnection(self) -> None:
-        """The client closes, once everything is sent."""
-        self.disconnecting = True
-
-    def loseWriteConnection(self) -> None:
-        """The client sends no more."""
-        self.half_closed = True
 
     def _lose(self, reason: Exception) -> None:
         if self.is_open:
@@ -71,14 +60,7 @@ class Wire(StringTransport):
 
     def asked(self) -> bytes:
         """:return: what was written since the last time."""
-        octets = self.value()
-        self.clear()
-        return octets
-
-    @property
-    def is_read(self) -> bool:
-        """Whether the client takes more octets now."""
-        return self.producerState == "producing"
+        return self.written()
 
 
 @implementer(IStreamClientEndpoint)

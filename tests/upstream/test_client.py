@@ -114,7 +114,7 @@ class AnswerTests(ClientCase):
         """A connection that the origin wants to close is not used again."""
         self.answered(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         self.at_rest()
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
 
     def test_keeps_none(self) -> None:
         """Where no connection is kept, the origin is told."""

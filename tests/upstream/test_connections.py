@@ -100,7 +100,7 @@ class CancelTests(ClientCase):
         asked = self.asked()
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
         self.at_rest()
 
     def test_while_uploading(self) -> None:
@@ -181,7 +181,7 @@ class StopTests(ClientCase):
         """Unused connections are closed."""
         self.answered(OK)
         self.successResultOf(self.client.stop())
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
         self.at_rest()
 
     def test_never_used(self) -> None:

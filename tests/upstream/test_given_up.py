@@ -39,7 +39,7 @@ class GivenUpTests(ClientCase):
         for status in (b"408", b"503", b"200"):
             self.answered(b"HTTP/1.1 " + status + b" X\r\nConnection: close\r\n"
                           b"Content-Length: 0\r\n\r\n", request=a_request(b"POST"))
-            self.assertTrue(self.origin.wire.aborted)
+            self.assertTrue(self.origin.wire.is_aborted)
             self.at_rest()
 
     def test_all_dead(self) -> None:

@@ -54,7 +54,7 @@ class ApartTests(ClientCase):
             asked = self.asked(request)
             self.origin.wire.sends(head)
             self.failureResultOf(asked, Overloaded)
-            self.assertTrue(self.origin.wire.aborted)
+            self.assertTrue(self.origin.wire.is_aborted)
         self.assertEqual((self.client.stats.active, self.client.stats.lasting), (0, 2))
 
     def test_end_of_a_stream(self) -> None:

@@ -243,7 +243,7 @@ class EndTests(SideClientCase):
         """After an answer the connection is closed in an orderly way."""
         self.answered(OK)
         wire = self.origin.wire
-        self.assertEqual((wire.disconnecting, wire.aborted), (True, False))
+        self.assertEqual((wire.disconnecting, wire.is_aborted), (True, False))
         wire.closes()
         self.at_rest()
 
@@ -251,7 +251,7 @@ class EndTests(SideClientCase):
         """Where the service does not let go, the connection is closed all the same, soon."""
         self.answered(OK)
         self.clock.advance(1.0)
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
         self.at_rest()
 
     def test_cancelled(self) -> None:
@@ -265,7 +265,7 @@ class EndTests(SideClientCase):
             asked.cancel()
             self.failureResultOf(asked, CancelledError)
             if portions is not None:
-                self.assertTrue(self.origin.wire.aborted)
+                self.assertTrue(self.origin.wire.is_aborted)
             self.at_rest()
         self.assertEqual(self.origin.cancelled, 1)
 
@@ -276,5 +276,5 @@ class EndTests(SideClientCase):
         self.successResultOf(self.client.stop())
         self.failureResultOf(asked, Overloaded)
         self.failureResultOf(self.asked(), Overloaded)
-        self.assertEqual([wire.aborted for wire in self.origin.wires], [True, True])
+        self.assertEqual([wire.is_aborted for wire in self.origin.wires], [True, True])
         self.at_rest()

@@ -282,11 +282,91 @@ class ReferenceStore:
                 if key.startswith(prefix) and deadline > now]
 
 
-@implementer(IReferenceStore)
 @define(eq=False)
-class BrokenStore:
+class RecordingStore(SharedStore):
     """
-    Fails at every call: where an awaitable is given, when that is awaited.
+    A L{SharedStore} that notes what is put.
+
+    :ivar puts: keys, and how many octets each time.
+    """
+
+    puts: list[tuple[str, int]] = field(factory=list, init=False)
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """See L{ICacheStore.put}."""
+        self.puts.append((key, len(value)))
+        await SharedStore.put(self, key, value, ttl)
+
+
+@define(eq=False)
+class SlowStore(DictStore):
+    """
+    A L{DictStore} that looks at once, but tells, and changes, only when the test says so.
+
+    :ivar is_slow: whether it does so now.
+    :ivar steps: what it still has to tell or to do, in the order in which it was asked.
+    """
+
+    is_slow: bool = True
+    steps: list[Deferred[None]] = field(factory=list, init=False)
+
+    async def get(self, key: str) -> bytes | None:
+        """See L{ICacheStore.get}."""
+        found = await DictStore.get(self, key)
+        await self._turn()
+        return found
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """See L{ICacheStore.put}."""
+        await self._turn()
+        await DictStore.put(self, key, value, ttl)
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """See L{ICacheStore.delete}."""
+        await self._turn()
+        return await DictStore.delete(self, keys)
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """See L{ICacheStore.keys}."""
+        found = await DictStore.keys(self, prefix)
+        await self._turn()
+        return found
+
+    def go_on(self, which: int = 0) -> None:
+        """
+        Let one step be done.
+
+        :param which: its place among L{steps}.
+        """
+        self.steps.pop(which).callback(None)
+
+    def catch_up(self) -> None:
+        """Let all be done, in order, and all that is asked meanwhile."""
+        while self.steps:
+            self.go_on()
+
+    def go_on_always(self) -> None:
+        """Let all be done, and be slow no more."""
+        self.is_slow = False
+        self.catch_up()
+
+    async def _turn(self) -> None:
+        if not self.is_slow:
+            return
+        step: Deferred[None] = Deferred()
+        self.steps.append(step)
+        try:
+            await step
+        finally:
+            if step in self.steps:
+                self.steps.remove(step)
+
+
+@implementer(ICacheStore)
+@define(eq=False)
+class BrokenOctetStore:
+    """
+    Fails at every call, when what it gives is awaited; and keeps no objects.
 
     :ivar error: what it raises: the one object, each time.
     :ivar calls: the names of the methods that have failed, in order.
@@ -314,6 +394,12 @@ class BrokenStore:
     async def keys(self, prefix: str) -> Sequence[str]:
         """:raises Exception: C{error}, when awaited."""
         return self._fail("keys")
+
+
+@implementer(IReferenceStore)
+@define(eq=False)
+class BrokenStore(BrokenOctetStore):
+    """Fails at every call: where an awaitable is given, when that is awaited."""
 
     def get_object(self, key: str) -> object | None:
         """:raises Exception: C{error}, at once."""

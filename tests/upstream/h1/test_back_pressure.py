@@ -26,7 +26,7 @@ class TimeTests(ClientCase):
         self.clock.advance(0.1)
         error = self.failureResultOf(asked, UpstreamTimeout).value
         self.assertEqual((error.status, error.reason), (504, Reason.ORIGIN_TIMEOUT))
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
         self.at_rest()
 
     def test_endless_head(self) -> None:
@@ -77,7 +77,7 @@ class TimeTests(ClientCase):
         self.at_rest(idle=1)
         self.clock.advance(1)
         self.at_rest()
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
 
     def test_origin_keeps_it_shorter(self) -> None:
         """A connection is given up a little before the origin said it would."""
@@ -125,14 +125,14 @@ class FlowTests(ClientCase):
         response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
         response.body.close()
         response.body.close()
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
         self.at_rest()
 
     def test_close_late(self) -> None:
         """A body that has come whole may be closed unread."""
         response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"abc")
         response.body.close()
-        self.assertFalse(self.origin.wire.aborted)
+        self.assertFalse(self.origin.wire.is_aborted)
         self.at_rest(idle=1)
 
     def test_cancelled_reader(self) -> None:

@@ -168,7 +168,7 @@ class LifeTests(ConnectionCase):
         secure.makeConnection(wire)
         secure.established.cancel()
         self.failureResultOf(secure.established, CancelledError)
-        self.assertTrue(wire.aborted)
+        self.assertTrue(wire.is_aborted)
 
     def test_released(self) -> None:
         """Its owner hears of it before the caller that gets the answer."""
@@ -203,7 +203,7 @@ class LifeTests(ConnectionCase):
         self.wire.sends(b"HTTP/1.1 200 OK\r\n\r\nabc")
         self.connection.readConnectionLost()
         self.successResultOf(asked)
-        self.assertTrue(self.wire.aborted)
+        self.assertTrue(self.wire.is_aborted)
         self.assertEqual(self.keeper.said, ["dropped", "closed"])
 
     def test_aborted(self) -> None:

@@ -101,10 +101,10 @@ class UpgradeTests(ClientCase):
         self.successResultOf(Deferred.fromCoroutine(body.write(b"bye")))
         body.close()
         self.assertTrue(self.origin.wire.disconnecting)
-        self.assertFalse(self.origin.wire.aborted)
+        self.assertFalse(self.origin.wire.is_aborted)
         self.at_rest()
         self.clock.advance(60)
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
 
     def test_broken(self) -> None:
         """A connection that breaks is an error to both directions."""

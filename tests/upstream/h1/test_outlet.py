@@ -107,7 +107,7 @@ class OutletTests(OutletCase):
         outlet.open()
         outlet.end()
         outlet.end()
-        self.assertEqual((wire.half_closed, wire.disconnecting), (True, False))
+        self.assertEqual((wire.is_half_closed, wire.disconnecting), (True, False))
 
 
 class UploadTests(OutletCase):

@@ -75,7 +75,7 @@ class StrictTests(ClientCase):
             self.origin.wire.sends(octets)
             error = self.failureResultOf(asked, UpstreamMalformed).value
             self.assertEqual((error.status, error.reason), (502, Reason.ORIGIN_MALFORMED))
-            self.assertTrue(self.origin.wire.aborted, octets)
+            self.assertTrue(self.origin.wire.is_aborted, octets)
             self.at_rest()
 
     def test_malformed_octet_by_octet(self) -> None:
@@ -144,14 +144,14 @@ class StrictTests(ClientCase):
                          b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"):
                 response = self.answered(head + extra)
                 self.assertEqual(octets_of(response.body), b"ok")
-                self.assertTrue(self.origin.wire.aborted)
+                self.assertTrue(self.origin.wire.is_aborted)
                 self.at_rest()
 
     def test_late_extra_octets(self) -> None:
         """Octets on an unused connection cost that connection."""
         self.answered(OK)
         self.origin.wire.sends(b"HTTP/1.1 200 OK\r\n\r\n")
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
         self.at_rest()
 
     def test_body_where_none_may_be(self) -> None:
@@ -161,14 +161,14 @@ class StrictTests(ClientCase):
                              (b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")):
             response = self.answered(head + b"body", request=a_request(method))
             self.assertEqual(octets_of(response.body), b"")
-            self.assertTrue(self.origin.wire.aborted)
+            self.assertTrue(self.origin.wire.is_aborted)
             self.at_rest()
 
     def test_no_content_with_length(self) -> None:
         """A 204 that announces a body is not waited for, and its connection not trusted."""
         response = self.answered(b"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n")
         self.assertNotIn(b"content-length", response.headers)
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
 
     def test_huge_head(self) -> None:
         """A head may not be larger than the limit, whether or not it ends."""
@@ -197,7 +197,7 @@ class StrictTests(ClientCase):
         """White space before the colon is removed, as it must be of a response."""
         response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\nA\t:\tb \r\n\r\nok")
         self.assertEqual(response.headers.pairs, ((b"A", b"b"),))
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
 
 
 HELLO = b"Content-Length: 5\r\n\r\nhello"
@@ -264,7 +264,7 @@ class LenientTests(ClientCase):
                 response = self.answered(*portions)
                 self.assertEqual(self.whole(response.body), b"hello", octets)
                 self.assertEqual(self.counted, [kind], octets)
-                self.assertTrue(self.origin.wire.aborted)
+                self.assertTrue(self.origin.wire.is_aborted)
                 self.at_rest()
                 self.assertEqual(response.is_doubtful, kind in self.NOT_KEPT, octets)
                 self.assertNotIn(b"content-length", response.headers)
@@ -294,13 +294,13 @@ class LenientTests(ClientCase):
         """An interim answer that is not quite HTTP costs the connection too."""
         self.answered(b"HTTP/1.1 103 Hints\n\n" + OK)
         self.assertEqual(self.counted, ["line-feed"])
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
 
     def test_no_second_answer(self) -> None:
         """What follows such an answer belongs to no request."""
         for octets, _ in self.TAKEN:
             self.answered(octets + OK_LINE + b"Content-Length: 4\r\n\r\nevil")
-            self.assertTrue(self.origin.wire.aborted)
+            self.assertTrue(self.origin.wire.is_aborted)
             self.at_rest()
 
     def test_told_once_a_minute(self) -> None:

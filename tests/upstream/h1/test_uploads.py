@@ -96,7 +96,7 @@ class UploadTests(ClientCase):
             for octets in pieces:
                 body.feed(octets)
             self.failureResultOf(asked, BadRequest)
-            self.assertTrue(self.origin.wire.aborted)
+            self.assertTrue(self.origin.wire.is_aborted)
             self.assertNotIn(b"e", self.origin.wire.asked()[-5:])
             self.at_rest()
 
@@ -106,7 +106,7 @@ class UploadTests(ClientCase):
         asked = self.asked(a_request(b"POST", b"/", body=body))
         body.feed(RequestError("too large", Reason.REQUEST_TOO_LARGE, 413))
         self.assertEqual(self.failureResultOf(asked, RequestError).value.status, 413)
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
         self.at_rest()
 
     def test_answer_before_end(self) -> None:
@@ -117,7 +117,7 @@ class UploadTests(ClientCase):
         self.origin.wire.sends(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno")
         self.assertEqual(self.successResultOf(asked).status, 413)
         self.assertEqual((body.cancels, body.closes), (1, 1))
-        self.assertTrue(self.origin.wire.aborted)
+        self.assertTrue(self.origin.wire.is_aborted)
         self.at_rest()
 
     def test_answer_beside_body(self) -> None:
@@ -197,7 +197,7 @@ class ExpectationTests(ClientCase):
             self.successResultOf(asked)
             self.assertFalse(body.is_awaited)
             self.assertEqual(body.closes, 1)
-            self.assertTrue(self.origin.wire.aborted)
+            self.assertTrue(self.origin.wire.is_aborted)
             self.at_rest()
 
     def test_refused_bit_by_bit(self) -> None:
