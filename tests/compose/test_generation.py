@@ -137,9 +137,8 @@ class GenerationTests(SynchronousTestCase):
         return generate_latest(self.runtime.registry).decode()
 
     def counted(self) -> list[str]:
-        """:return: the metrics of the program that are not nothing."""
-        return [line for line in self.exposed().splitlines()
-                if line.startswith("trickster_") and not line.endswith(" 0.0")]
+        """:return: the metrics of the program, those that are 0 included."""
+        return [line for line in self.exposed().splitlines() if line.startswith("trickster_")]
 
     def follow(self, configuration: Configuration, patience: float = 30.0) -> Deferred[None]:
         """Put another configuration into effect, and forget the first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import pairwise
 from typing import Any
 
@@ -227,6 +228,7 @@ class OtherTests(MetricsTestCase):
     def test_origins(self) -> None:
         """The traffic with origins is counted."""
         origin = self.metrics.origin("prom", "prometheus")
+        self.metrics.expose_origin("prom", "prometheus")
         origin.requests, origin.failures = 3, 1
         origin.sent_octets, origin.received_octets = 100, 2000
         names = ("requests_total", "failures_total", "sent_bytes_total", "received_bytes_total")
@@ -237,6 +239,7 @@ class OtherTests(MetricsTestCase):
     def test_store(self) -> None:
         """Operations, events and usage of stores."""
         store = self.metrics.store("default", "memory")
+        self.metrics.expose_store("default", "memory")
         store.operation("get", "hit", 10)
         store.operation("get", "hit", 5)
         store.event("eviction", "ttl")
@@ -252,6 +255,30 @@ class OtherTests(MetricsTestCase):
             self.value("cache_max_usage_objects", **cache),
             self.value("cache_max_usage_bytes", **cache)], [2, 15, 1, 1, 2, 3, 4])
 
+    def test_not_in_use(self) -> None:
+        """Counters are shared by equal labels, and not seen before they are exposed."""
+        store = self.metrics.store("default", "memory")
+        store.event("eviction", "ttl")
+        labels = {"event": "eviction", "reason": "ttl", "cache_name": "default",
+                  "provider": "memory"}
+        self.assertIsNone(self.value("cache_events_total", **labels))
+        self.assertIs(self.metrics.store("default", "memory"), store)
+        self.metrics.expose_store("default", "memory")
+        self.assertIs(self.metrics.store("default", "memory"), store)
+        self.assertEqual(self.value("cache_events_total", **labels), 1)
+
+    def test_never_in_use(self) -> None:
+        """Counters that are never exposed are forgotten with those who count; others go on."""
+        for is_exposed in (False, True):
+            store = self.metrics.store(f"{is_exposed}", "memory")
+            store.event("eviction", "ttl")
+            if is_exposed:
+                self.metrics.expose_store("True", "memory")
+            del store
+            gc.collect()
+            self.assertEqual(len(self.metrics.store(f"{is_exposed}", "memory").events),
+                             int(is_exposed))
+
     def test_memos(self) -> None:
         """Memos are counted; where look-ups are not, there is no sample of them."""
         self.metrics.watch_memo("hits", lambda: MemoUsage(1, 2, 3, 4, 5))
@@ -265,7 +292,9 @@ class OtherTests(MetricsTestCase):
 
     def test_probes_and_lag(self) -> None:
         """Probes and the reactor's lag have histograms of their own bounds."""
-        self.metrics.probe("prom").observe(0.02)
+        probe = self.metrics.probe("prom")
+        self.metrics.expose_origin("prom", "prometheus")
+        probe.observe(0.02)
         self.metrics.reactor_lag.observe(0.003)
         self.assertEqual(self.value("healthcheck_probe_latency_seconds_bucket",
                                     backend_name="prom", le="0.025"), 1)

@@ -55,7 +55,7 @@ class MemoryTransportTests(SynchronousTestCase):
             self.assertEqual(getattr(protocol, "told", 1), 1)
 
     def test_back_pressure(self) -> None:
-        """Whether the protocol takes more octets can be seen; a producer is forgotten at any time."""
+        """Whether the protocol reads on can be seen; that nothing is written is no error."""
         transport = MemoryTransport()
         transport.pauseProducing()
         self.assertFalse(transport.is_read)

@@ -47,6 +47,7 @@ class Cache:
         if self._unwatch:
             return
         name, provider = self.name, self.options.store
+        metrics.expose_store(name, provider)
         if self._usage is not None:
             self._unwatch.append(metrics.watch_usage(name, provider, self._usage))
         self._unwatch.append(metrics.watch(

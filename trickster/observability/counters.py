@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable, Hashable
 from http import HTTPStatus
+from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from attrs import Factory, define, field, frozen
 
@@ -110,6 +113,39 @@ class Cell:
     to_headers: Histogram = Factory(Histogram)
     to_end: Histogram = Factory(Histogram)
     octets: int = 0
+
+
+K = TypeVar("K", bound=Hashable)
+C = TypeVar("C")
+
+
+@define(eq=False)
+class Children(Generic[K, C]):
+    """
+    The counters of one kind, by their labels.
+
+    Equal labels have the same counters for as long as these are used.  Those that have been
+    exposed once go on for as long as the process; the others leave nothing.
+    """
+
+    _make: Callable[[], C]
+    _used: WeakValueDictionary[K, C] = field(factory=WeakValueDictionary, init=False)
+    _exposed: dict[K, C] = field(factory=dict, init=False)
+
+    def of(self, labels: K) -> C:
+        """:return: the counters with these labels, which are exposed or not, as before."""
+        counters = self._used.get(labels)
+        if counters is None:
+            counters = self._used[labels] = self._make()
+        return counters
+
+    def expose(self, labels: K) -> None:
+        """Show the counters with these labels from now on, also while they are 0."""
+        self._exposed[labels] = self.of(labels)
+
+    def exposed(self) -> list[tuple[K, C]]:
+        """:return: what is shown, safe to walk while more is."""
+        return list(self._exposed.items())
 
 
 # method, HTTP status, cache status, reason

@@ -16,6 +16,7 @@ from trickster.observability import families
 from trickster.observability.counters import (
     LAG_BUCKETS,
     PROBE_BUCKETS,
+    Children,
     ConnectionCounters,
     Histogram,
     MemoUsage,
@@ -36,7 +37,8 @@ class Metrics(Collector):
 
     The counters are plain numbers; nothing but a scrape makes Prometheus samples of them.
     Asking twice for the same labels gives the same counters, so that they go on through a
-    reload.
+    reload.  Those of a store or an origin are exposed once it is in use: a configuration that
+    is never started leaves nothing here.
 
     :ivar registry: this registers itself there.
     :ivar version: of this program.
@@ -50,11 +52,14 @@ class Metrics(Collector):
     reloads: ReloadCounters = field(factory=ReloadCounters, init=False)
     reactor_lag: Histogram = field(factory=lambda: Histogram(LAG_BUCKETS), init=False)
     _routes: dict[RouteLabels, RouteCounters] = field(factory=dict, init=False)
-    _stores: dict[tuple[str, str], StoreCounters] = field(factory=dict, init=False)
+    _stores: Children[tuple[str, str], StoreCounters] = field(
+        factory=lambda: Children(StoreCounters), init=False)
     _usages: dict[tuple[str, str], Callable[[], StoreUsage]] = field(factory=dict, init=False)
     _memos: dict[str, Callable[[], MemoUsage]] = field(factory=dict, init=False)
-    _origins: dict[tuple[str, str], OriginCounters] = field(factory=dict, init=False)
-    _probes: dict[str, Histogram] = field(factory=dict, init=False)
+    _origins: Children[tuple[str, str], OriginCounters] = field(
+        factory=lambda: Children(OriginCounters), init=False)
+    _probes: Children[str, Histogram] = field(
+        factory=lambda: Children(lambda: Histogram(PROBE_BUCKETS)), init=False)
     _gauges: dict[GaugeKey, Gauge] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -69,7 +74,11 @@ class Metrics(Collector):
         :param name: the cache's, in the configuration.
         :return: the counters for one cache store.
         """
-        return self._stores.setdefault((name, provider), StoreCounters())
+        return self._stores.of((name, provider))
+
+    def expose_store(self, name: str, provider: str) -> None:
+        """Show the counters for a cache store, which is in use from now on."""
+        self._stores.expose((name, provider))
 
     def watch_usage(self, name: str, provider: str, read: Callable[[], StoreUsage]
                     ) -> Callable[[], None]:
@@ -97,11 +106,16 @@ class Metrics(Collector):
 
     def origin(self, backend: str, provider: str) -> OriginCounters:
         """:return: the counters for the traffic with one backend's origin."""
-        return self._origins.setdefault((backend, provider), OriginCounters())
+        return self._origins.of((backend, provider))
 
     def probe(self, backend: str) -> Histogram:
         """:return: where to observe how many seconds a backend's health probes take."""
-        return self._probes.setdefault(backend, Histogram(PROBE_BUCKETS))
+        return self._probes.of(backend)
+
+    def expose_origin(self, backend: str, provider: str) -> None:
+        """Show the counters for a backend's origin and for its probes, in use from now on."""
+        self._origins.expose((backend, provider))
+        self._probes.expose(backend)
 
     def watch(self, name: str, documentation: str, read: Callable[[], float],
               **labels: str) -> Callable[[], None]:
@@ -144,13 +158,13 @@ class Metrics(Collector):
         yield from families.of_connections(self.connections)
         yield from families.of_frontend(routes)
         yield from families.of_proxy(routes)
-        yield from families.of_origins(list(self._origins.items()))
-        yield from families.of_stores(list(self._stores.items()))
+        yield from families.of_origins(self._origins.exposed())
+        yield from families.of_stores(self._stores.exposed())
         yield from families.of_usages(list(self._usages.items()))
         yield from families.of_memos(list(self._memos.items()))
         yield from families.of_gauges(list(self._gauges.items()))
         yield families.of_lag(self.reactor_lag)
-        yield families.of_probes(list(self._probes.items()))
+        yield families.of_probes(self._probes.exposed())
 
 
 def add_process_metrics(registry: CollectorRegistry) -> None:

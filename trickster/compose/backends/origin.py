@@ -61,7 +61,8 @@ class BackendOrigin:
             changes(path.request_params or {}), changes(path.response_headers or {})))
 
     def watch(self) -> None:
-        """Expose how the connections are used, until it is stopped."""
+        """Expose what is counted, and until it is stopped how the connections are used."""
+        self._around.metrics.expose_origin(self.name, self._options.provider)
         options, upstream = self._options, self.upstream
         self._watch("origin_active_connections", "Connections to the origin in use.",
                     lambda: upstream.stats.active)
