@@ -176,7 +176,7 @@ class FillTableTests(SynchronousTestCase):
         other, _ = self.begun(table, "other")
         table.outdate("key")
         self.assertIsNone(table.find("key.variant"))
-        self.assertEqual((fill.may_be_stored, other.may_be_stored), (False, True))
+        self.assertEqual((fill.turn.is_open, other.turn.is_open), (False, True))
         successor, _ = self.begun(table, "key.variant")
         gate.callback(None)
         self.assertIs(table.find("key.variant"), successor)
@@ -188,8 +188,8 @@ class FillTableTests(SynchronousTestCase):
             older, _ = self.begun(table, "a", shared=False)
             other, _ = self.begun(table, "b", shared=False)
             newer, _ = self.begun(table, "a", shared=shared)
-            self.assertTrue(newer.begin_storing())
-            self.assertEqual((older.begin_storing(), other.begin_storing()), (False, True))
+            self.assertTrue(newer.turn.take())
+            self.assertEqual((older.turn.take(), other.turn.take()), (False, True))
 
     def test_ended_ones_are_let_go(self) -> None:
         """An exchange that has ended is not held on to by those that began meanwhile."""

@@ -16,8 +16,8 @@ from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.readers import BodyReader
 from trickster.errors import RequestError
 from trickster.messages import Outcome, Response
-from trickster.net.waiters import Waiters
 from trickster.tracebacks import without_frames
+from trickster.net.waiters import Waiters
 
 # What a cache stores of a response.
 R = TypeVar("R")
@@ -73,6 +73,42 @@ FillResult = Filled[R] | Streaming[R] | Unshared
 
 
 @define(eq=False)
+class StoringTurn:
+    """
+    The place of an exchange among those for the same: of what they bring, the newest is stored.
+
+    :ivar is_open: whether what the exchange brings may still be stored.
+    :ivar _older: the turns of those that have begun earlier, and may end later.
+    """
+
+    is_open: bool = True
+    _older: Sequence[StoringTurn] = ()
+
+    def follow(self, older: Sequence[StoringTurn]) -> None:
+        """
+        :param older: turns of the exchanges that are under way when this one begins.
+        """
+        self._older = older
+
+    def take(self) -> bool:
+        """
+        Ask once, just before storing.
+
+        :return: whether what it brought may be stored; then what older exchanges bring from
+            now on may not.
+        """
+        if self.is_open:
+            for older in self._older:
+                older.is_open = False
+        self.end()
+        return self.is_open
+
+    def end(self) -> None:
+        """Let go of the others: where there is always one on its way, each would hold all."""
+        self._older = ()
+
+
+@define(eq=False)
 class Fill(Generic[R]):
     """
     One exchange, and the waiters for it.
@@ -81,16 +117,15 @@ class Fill(Generic[R]):
 
     :ivar is_progressive: whether all waiters read the body as it comes, and not only the first.
     :ivar is_background: it goes on without waiters.
-    :ivar may_be_stored: whether what it brings may still be stored.
+    :ivar turn: tells whether what it brings may still be stored.
     """
 
     _log = Logger()
 
     is_progressive: bool = False
     is_background: bool = False
-    may_be_stored: bool = True
+    turn: StoringTurn = field(factory=StoringTurn)
     _is_abandoned: bool = field(default=False, init=False)
-    _older: Sequence[Fill[R]] = field(default=(), init=False)
     _waiters: Waiters[FillResult[R]] = field(factory=Waiters, init=False)
     _work: Deferred[None] | None = field(default=None, init=False)
     _head: tuple[R, Outcome, bool] | None = field(default=None, init=False)
@@ -108,28 +143,8 @@ class Fill(Generic[R]):
         self._work.addBoth(lambda _: self._over(ended))
 
     def _over(self, ended: Callable[[], None]) -> None:
-        # Each holds on to those before it: where there is always one on its way, to all.
-        self._older = ()
+        self.turn.end()
         ended()
-
-    def follows(self, older: Sequence[Fill[R]]) -> None:
-        """
-        :param older: exchanges for the same that have begun earlier, and may end later.
-        """
-        self._older = older
-
-    def begin_storing(self) -> bool:
-        """
-        Ask once, just before storing.
-
-        :return: whether what it brought may be stored; then what older exchanges bring from
-            now on may not.
-        """
-        if self.may_be_stored:
-            for older in self._older:
-                older.may_be_stored = False
-        self._older = ()
-        return self.may_be_stored
 
     @property
     def is_open(self) -> bool:
@@ -315,7 +330,7 @@ class FillTable(Generic[R]):
 
     def _start(self, slot: str, fill: Fill[R], work: Coroutine[Any, Any, None]) -> None:
         under_way = self._under_way.setdefault(slot, [])
-        fill.follows(tuple(under_way))
+        fill.turn.follow(tuple(other.turn for other in under_way))
         under_way.append(fill)
         fill.start(work, lambda: self._forget(slot, fill))
 
@@ -336,7 +351,7 @@ class FillTable(Generic[R]):
         for slot in [slot for slot in self._under_way if slot.startswith(key)]:
             self._shared.pop(slot, None)
             for fill in self._under_way[slot]:
-                fill.may_be_stored = False
+                fill.turn.is_open = False
 
     def begin_read(self, key: str) -> StoreRead:
         """:return: a read that begins; it ends with L{end_read}."""

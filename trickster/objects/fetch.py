@@ -232,12 +232,12 @@ class Fetch:
         """
         policy = self._storage.policy
         fits = policy.fits(stored.held)
-        is_stored = fits and policy.is_of_use(stored) and self.fill.may_be_stored
+        is_stored = fits and policy.is_of_use(stored) and self.fill.turn.is_open
         outcome = evolve(outcome, stored=is_stored)
         if not fits:
             outcome = evolve(outcome, reason=Reason.TOO_LARGE)
         self.share(stored, outcome, is_first_hand)
-        if fits and self.fill.begin_storing():
+        if fits and self.fill.turn.take():
             await self._storage.keep(self.lookup, stored)
             self._storage.table.stored(self.lookup.key)
 
@@ -251,9 +251,9 @@ class Fetch:
         stored, policy = self.plan.stored, self._storage.policy
         assert stored is not None
         is_stored = (policy.stays_storable(self.lookup, fresh) and policy.is_of_use(fresh)
-                     and self.fill.may_be_stored)
+                     and self.fill.turn.is_open)
         self.share(fresh, evolve(outcome, stored=is_stored))
-        if self.fill.begin_storing():
+        if self.fill.turn.take():
             await self._storage.keep_freshened(self.lookup, fresh, stored)
             self._storage.table.stored(self.lookup.key)
 
