@@ -17,9 +17,9 @@ from trickster.config.options.listeners import ListenerOptions
 from trickster.config.options.model import Configuration
 from trickster.errors import ConfigurationError, PluginError
 from trickster.frontend.listening.addresses import interface_of, take_both
+from trickster.net.steady_clock import elapsed, keep_steady
 from trickster.observability.logging.logs import numbered
 from trickster.observability.logging.unblocked import unblocked
-from trickster.steadyclock import elapsed, keep_steady
 
 Probe = Callable[[str, int], None]
 Build = Callable[[Configuration, Any], IService]

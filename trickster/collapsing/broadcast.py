@@ -14,8 +14,8 @@ from trickster.collapsing.spool import ISpool
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
 from trickster.net.callbacks import ignore
+from trickster.net.tracebacks import without_frames
 from trickster.net.waiters import Waiters
-from trickster.tracebacks import without_frames
 
 
 def as_deferred(awaited: Awaitable[bytes]) -> Deferred[bytes]:

@@ -16,7 +16,7 @@ from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.readers import BodyReader
 from trickster.errors import RequestError
 from trickster.messages import Outcome, Response
-from trickster.tracebacks import without_frames
+from trickster.net.tracebacks import without_frames
 from trickster.net.waiters import Waiters
 
 # What a cache stores of a response.

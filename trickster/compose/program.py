@@ -22,7 +22,7 @@ def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = 
           wall: Callable[[], float] | None = None) -> IService:
     """
     :param configuration: complete and consistent.
-    :param reactor: its seconds never jump: see L{trickster.steadyclock}.
+    :param reactor: its seconds never jump: see L{trickster.net.steady_clock}.
     :param wall: seconds since the epoch, for dates; the reactor's where None.
     :return: everything; nothing is opened before it is started.
     :raises ConfigurationError: a file that the configuration names cannot be used.

@@ -54,7 +54,7 @@ class Runtime:
     What a configuration says of them (the blocks C{main} and C{logging}) is read once, at the
     start.
 
-    :ivar reactor: its seconds never jump: see L{trickster.steadyclock}.
+    :ivar reactor: its seconds never jump: see L{trickster.net.steady_clock}.
     :ivar wall: seconds since the epoch, for dates.
     :ivar for_plugins: what these may use of it.
     :ivar stores: of all configurations that are in effect.

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
 from trickster.errors import TricksterError
-from trickster.tracebacks import forget_traceback
+from trickster.net.tracebacks import forget_traceback
 
 
 @define

@@ -29,9 +29,9 @@ from trickster.http.hop_by_hop import without_nominated
 from trickster.interfaces import IBody, IDuplex, IResponder
 from trickster.messages import Headers, Octets, Peer, Request, Response
 from trickster.net.first_step import Suspended, first_step
+from trickster.net.tracebacks import forget_traceback
 from trickster.observability.refusals import refusal
 from trickster.spans import Span
-from trickster.tracebacks import forget_traceback
 
 # Up to here copying the body behind its head is cheaper than a second buffer.
 _JOINED = 32 * 1024

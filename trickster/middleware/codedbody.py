@@ -12,7 +12,7 @@ from zope.interface import implementer
 from trickster.errors import UpstreamBroke
 from trickster.interfaces import IBody
 from trickster.middleware.coders import Encoder
-from trickster.tracebacks import without_frames
+from trickster.net.tracebacks import without_frames
 
 # Octets coded in one turn of the reactor: well under a millisecond's work.
 PIECE = 64 * 1024

@@ -10,7 +10,7 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.python.failure import Failure
 
-from trickster.tracebacks import without_frames
+from trickster.net.tracebacks import without_frames
 
 T = TypeVar("T")
 

@@ -35,7 +35,7 @@ class StoredResponse:
     :ivar policy: what may be done with it.
     :ivar initial_age: seconds, when it arrived (RFC 9111 section 4.2.3).
     :ivar received: when it arrived or was last validated, in seconds of the clock that ages
-        are counted by; of those of other processes see L{trickster.steadyclock}.
+        are counted by; of those of other processes see L{trickster.net.steady_clock}.
     :ivar selecting: the request fields that must be equal for it to match.
     """
 

@@ -23,7 +23,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from trickster.tracebacks import forget_traceback
+from trickster.net.tracebacks import forget_traceback
 
 # What C{getaddrinfo} gives: family, kind, protocol, canonical name, address.
 Entries = Sequence[tuple[Any, Any, Any, Any, Any]]

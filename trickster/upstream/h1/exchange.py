@@ -19,7 +19,7 @@ from trickster.http.h1.responses import ResponseHead
 from trickster.http.hop_by_hop import response_headers
 from trickster.messages import Octets, Response
 from trickster.net.states import WrongTransition
-from trickster.tracebacks import forget_traceback
+from trickster.net.tracebacks import forget_traceback
 from trickster.upstream.h1.answers import AnswerReader, NothingCame
 from trickster.upstream.h1.arriving import ArrivingBody, UpgradedBody
 from trickster.upstream.h1.link import OriginLink

@@ -12,7 +12,7 @@ from trickster.errors import BadRequest, UpstreamBroke
 from trickster.http.h1.encoding import LAST_CHUNK, chunk_head
 from trickster.interfaces import IBody
 from trickster.net.states import StateMachine
-from trickster.tracebacks import without_frames
+from trickster.net.tracebacks import without_frames
 from trickster.upstream.h1.link import OriginLink
 from trickster.upstream.h1.outlet import Outlet
 from trickster.upstream.h1.states import Sending

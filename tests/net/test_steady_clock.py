@@ -1,4 +1,4 @@
-"""Tests of L{trickster.steadyclock}."""
+"""Tests of L{trickster.net.steady_clock}."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.internet.base import DelayedCall, ReactorBase
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.steadyclock import SteadyClock, elapsed, keep_steady
+from trickster.net.steady_clock import SteadyClock, elapsed, keep_steady
 
 STEPS = st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e9, 1e9)), max_size=20)
 

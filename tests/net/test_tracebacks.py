@@ -1,4 +1,4 @@
-"""Tests of L{trickster.tracebacks}."""
+"""Tests of L{trickster.net.tracebacks}."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import UpstreamBroke
-from trickster.tracebacks import forget_traceback, without_frames
+from trickster.net.tracebacks import forget_traceback, without_frames
 
 
 def _raised(error: Exception) -> Failure:
