@@ -86,10 +86,12 @@ class Thing(Service):
 
     def startService(self) -> None:
         """Say so."""
+        super().startService()
         self.events.append(f"{self.name} starts")
 
     def stopService(self) -> Deferred[None]:
         """Say so, and wait."""
+        super().stopService()
         self.events.append(f"{self.name} stops")
         return self.stopping
 
@@ -150,6 +152,60 @@ class ProgramTests(SynchronousTestCase):
         self.assertNotIn("front aborts", self.events)
         self.program.stopService()
         self.assertIn("front aborts", self.events)
+
+
+@define(eq=False)
+class Failing(Thing):
+    """Fails to start."""
+
+    def startService(self) -> None:
+        """Fail, as where a file cannot be opened."""
+        super().startService()
+        raise OSError("cannot be opened")
+
+
+@define(eq=False)
+class Taken(Thing):
+    """Has no socket to listen on."""
+
+    def privilegedStartService(self) -> None:
+        """Fail, as where an address is taken."""
+        self.events.append(f"{self.name} binds")
+        raise OSError("the address is taken")
+
+
+class FailedStartTests(SynchronousTestCase):
+    """A program of which a part cannot be started."""
+
+    def setUp(self) -> None:
+        """Note what happens."""
+        self.events: list[str] = []
+
+    def failed(self, kinds: dict[str, type[Thing]]) -> list[str]:
+        """:return: what happens where parts of some kinds are started and the last one fails."""
+        things = {name: kind(name, self.events) for name, kind in kinds.items()}
+        for thing in things.values():
+            thing.stopping.callback(None)
+        own, front = things.pop("own"), things.pop("front")
+        program = Program(
+            Parts([*things.values()], [front], [own]), Phase(),  # type: ignore[list-item]
+            lambda: self.events.append("announced"), lambda: None)
+        self.assertRaises(OSError, program.startService)
+        self.assertFalse(program.running)
+        return self.events
+
+    def test_needed(self) -> None:
+        """What was started before is stopped again, the last first; the rest never began."""
+        self.assertEqual(
+            self.failed({"a": Thing, "b": Thing, "c": Failing, "d": Thing, "own": Thing,
+                         "front": Thing}),
+            ["a starts", "b starts", "c starts", "front stops", "own stops", "c stops", "b stops",
+             "a stops"])
+
+    def test_listeners(self) -> None:
+        """Sockets that were bound are closed, and nothing else was touched."""
+        self.assertEqual(self.failed({"a": Thing, "own": Thing, "front": Taken}),
+                         ["front binds", "front stops", "own stops"])
 
 
 @define

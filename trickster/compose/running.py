@@ -74,16 +74,21 @@ class Program(MultiService):
             service.setServiceParent(self)
 
     def startService(self) -> None:
-        """Start everything, and say so."""
+        """
+        Start everything, and say so.
+
+        :raises Exception: what a part raises that cannot be started; those that had been started
+            are stopped again.
+        """
         # Caches hold many small objects for long, which a full collection would walk through
         # again and again while nothing is answered.
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
-        # What the reactor says when ports are bound is not to come before the announcement
-        # in a log file of our own, which is opened next.
-        for listener in (*self._parts.own, *self._parts.frontends):
-            listener.privilegedStartService()
-        super().startService()
+        try:
+            self._start()
+        except BaseException:
+            self._undo()
+            raise
         self._announce()
 
     def stopService(self) -> Deferred[Any]:
@@ -99,6 +104,20 @@ class Program(MultiService):
             for listener in (*self._parts.frontends, *self._parts.own):
                 listener.abort()
             self._abort()
+
+    def _start(self) -> None:
+        # What the reactor says when ports are bound is not to come before the announcement
+        # in a log file of our own, which is opened next.
+        for listener in (*self._parts.own, *self._parts.frontends):
+            listener.privilegedStartService()
+        super().startService()
+
+    def _undo(self) -> None:
+        parts = self._parts
+        Service.stopService(self)
+        # A listener that has not been started may have its socket already.
+        _stopped((*parts.frontends, *parts.own,
+                  *(each for each in parts.needed[::-1] if each.running)))
 
     async def _stop(self) -> None:
         parts = self._parts
