@@ -32,6 +32,26 @@ class MemosTests(SynchronousTestCase):
         self.assertEqual(metrics.registry.get_sample_value(
             "trickster_memo_lookups_total", {"memo": "compressed", "status": "hit"}), 1)
 
+    def test_forgotten(self) -> None:
+        """
+        What was made of what caches hold is forgotten with them; forms that were compressed and
+        entries that were decoded are found by what they were made of.
+        """
+        memos = Memos()
+        memos.newest.put((self, "key"), "value", 1)
+        memos.hits.kept.put((self, "key"), "value", 1)  # type: ignore[arg-type]
+        memos.coded.keep(b"gzip", b"x" * 500, b"y")
+        memos.decoded.kept.put((self, "key"), "value", 1)  # type: ignore[arg-type]
+        memos.forget()
+        self.assertEqual([len(memo) for memo in (
+            memos.newest, memos.hits.kept, memos.coded.kept, memos.decoded.kept)], [0, 0, 1, 1])
+
+    def test_apart(self) -> None:
+        """Two processes, or two tests, share nothing."""
+        one, other = Memos(), Memos()
+        one.newest.put((self, "key"), "value", 1)
+        self.assertEqual(len(other.newest), 0)
+
     def test_none(self) -> None:
         """0 is none."""
         memos = Memos.of(MainOptions(hit_memo_bytes=0, compressed_memo_bytes=0))

@@ -10,7 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.compose.configurations import loaded
 from trickster.compose import build
+from trickster.compose.generation import Generations
+from trickster.compose.stores import Stores
 from trickster.errors import ConfigurationError
+from trickster.frontend.listening.listener import Listener
+from trickster.observability.counters import ConnectionCounters
+from trickster.observability.logging.logs import Logs
 
 GOOD = b"""
 backends:
@@ -37,6 +42,27 @@ class BuildTests(SynchronousTestCase):
         self.assertTrue(IService.providedBy(program))
         self.assertEqual((self.reactor.tcpServers, self.reactor.tcpClients,
                           self.reactor.getDelayedCalls()), ([], [], []))
+
+    def test_listeners(self) -> None:
+        """
+        Each listener that is open is made once; there is too much to do for those of backends
+        only, so that health and metrics can be asked then.
+        """
+        program = self.built(GOOD + b"main: {overload_target: 100ms}\n"
+                             b"listeners: {mgmt: {port: 0}}\n")
+        made = [one for one in program if isinstance(one, Listener)]
+        self.assertEqual(sorted((one.name, one.site.overload is not None) for one in made),
+                         [("default", True), ("metrics", False)])
+        connections = [one.site.events for one in made if one.name == "default"]
+        self.assertIsInstance(connections[0], ConnectionCounters)
+
+    def test_order(self) -> None:
+        """The log is there before all else, stores before what uses them, and listeners last."""
+        kinds = [type(one) for one in self.built()]
+        places = [kinds.index(kind) for kind in (Logs, Stores, Generations, Listener)]
+        self.assertEqual(places[0], 0)
+        self.assertEqual(places, sorted(places))
+        self.assertEqual(set(kinds[places[-1]:]), {Listener})
 
     def test_missing_certificate(self) -> None:
         """A file that the configuration names and that is not there is a problem of it."""

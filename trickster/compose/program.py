@@ -37,7 +37,8 @@ def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = 
     signals = StopSignals(reactor, lambda: program.hurry())
     needed = [runtime.logs, HangUps(reactor), signals, *runtime.services(), generations]
     runtime.metrics.reloads.succeeded(runtime.wall(), 0.0)
-    program = Program(Parts(needed, frontends, own), runtime.phase, Announcement(configuration, listeners).make,
+    announcement = Announcement(configuration, listeners)
+    program = Program(Parts(needed, frontends, own), runtime.phase, announcement.make,
                       generations.abort)
     return program
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose.backends.overlay import PathPlan
 from trickster.compose.backends.settings import (
     identity,
+    key_prefix,
     object_options,
     overrides,
+    place_of,
+    probe_origin,
     range_policy,
     upstream_options,
 )
-from trickster.config.options.backends import BackendOptions
+from trickster.config.options.backends import BackendOptions, HealthCheckOptions
 from trickster.config.options.paths import PathOptions
 from trickster.messages import Headers, Params
+from trickster.ranges.policy import RangePolicy
 from trickster.routes import Route, Serve
+from trickster.timeseries.planning import Sharding
 
 
 class UpstreamTests(SynchronousTestCase):
@@ -71,6 +78,77 @@ class BoundTests(SynchronousTestCase):
         ranges = range_policy("p", backend, plan)
         self.assertEqual((whole.max_request_body_bytes, whole.max_capture_bytes), (5, 6))
         self.assertEqual((ranges.max_request_bytes, ranges.max_answer_bytes), (5, 6))
+
+
+class PlaceTests(SynchronousTestCase):
+    """Where a backend's origin is."""
+
+    def test_origin(self) -> None:
+        """It is as its URL says, whatever leads to it."""
+        place = place_of(BackendOptions(origin_url="http://h:81/p"))
+        self.assertEqual((place.authority, place.prefix), (b"h:81", b"/p"))
+
+    def test_probe(self) -> None:
+        """Health checks go there, unless their own keys name another host or scheme."""
+        for said, url in (({}, "http://h:81/p"), ({"host": "i"}, "http://i/p"),
+                          ({"scheme": "https"}, "https://h:81/p"),
+                          ({"host": "i:9", "scheme": "https"}, "https://i:9/p")):
+            backend = BackendOptions(origin_url="http://h:81/p",
+                                     healthcheck=HealthCheckOptions(**said))
+            self.assertEqual(str(probe_origin(backend)), url)
+
+    def test_keys(self) -> None:
+        """Keys begin with the backend and its origin, or what is said instead of that."""
+        for said, prefix in (({}, "b.h:81"), ({"cache_key_prefix": "q"}, "b.q")):
+            backend = BackendOptions(origin_url="http://h:81/p", **said)
+            self.assertEqual(key_prefix("b", backend), prefix)
+
+
+class RangeTests(SynchronousTestCase):
+    """How a backend's options reach its range queries."""
+
+    def policy(self, **said: Any) -> RangePolicy:
+        """:return: that of a path without options of its own."""
+        return range_policy("p", BackendOptions(origin_url="http://h/", **said),
+                            PathPlan(Route("/q", Serve.DELTA)))
+
+    def test_times(self) -> None:
+        """Seconds of shards are nanoseconds; points and times are told apart."""
+        policy = self.policy(shard_max_size_time=2.5, shard_step=3.0, shard_max_size_points=4,
+                             backfill_tolerance=5.0, backfill_tolerance_points=6)
+        self.assertEqual(policy.sharding, Sharding(4, 2_500_000_000, 3_000_000_000))
+        self.assertEqual((policy.tolerance, policy.tolerance_points), (5.0, 6))
+
+    def test_bounds(self) -> None:
+        """Each bound is one of its own."""
+        policy = self.policy(
+            timeseries_retention_factor=1, timeseries_max_age=2.0, timeseries_max_bytes=3,
+            timeseries_ttl=4.0, fastforward_ttl=5.0, fetch_concurrency_limit=6,
+            max_query_range=7.0)
+        self.assertEqual(
+            (policy.retention, policy.max_age, policy.max_bytes, policy.ttl,
+             policy.fast_forward_ttl, policy.concurrency, policy.max_query_range),
+            (1, 2.0, 3, 4.0, 5.0, 6, 7.0))
+
+    def test_modes(self) -> None:
+        """Where no answer may be changed, none is changed by fast forward either."""
+        for said, expected in (
+                ({}, (False, True, False)),
+                ({"fast_forward_disable": True}, (False, False, False)),
+                ({"timeseries_step_mode": "phase"}, (True, False, False)),
+                ({"timeseries_eviction_method": "lru"}, (False, True, True))):
+            policy = self.policy(**said)
+            self.assertEqual((policy.phase, policy.fast_forward, policy.lru), expected, said)
+
+    def test_directives(self) -> None:
+        """Whether clients' directives are obeyed, a path says before its backend."""
+        for wide, narrow, expected in ((True, None, True), (False, None, False),
+                                       (True, False, False), (False, True, True)):
+            backend = BackendOptions(origin_url="http://h/", honour_request_directives=wide)
+            plan = PathPlan(Route("/q", Serve.DELTA), PathOptions(
+                path="/q", honour_request_directives=narrow))
+            self.assertEqual([range_policy("p", backend, plan).honours, object_options(
+                "p", backend, plan, {}).honour_request_directives], [expected] * 2)
 
 
 class KeyTests(SynchronousTestCase):
