@@ -10,6 +10,7 @@ from weakref import ref
 
 from attrs import frozen
 from prometheus_client import generate_latest
+from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,10 +23,10 @@ from trickster.config.load import Sources, load
 from trickster.config.options.model import Configuration
 from trickster.errors import BrokenPlugin
 from trickster.frontend.site import ProxySite
-from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
+from trickster.interfaces import IMiddlewareType, IResponder, IRuntime, IStoreType
 from trickster.messages import Request, Response, octets_of, text_response
-from trickster.plugins import MIDDLEWARES, Plugins, installed
-from trickster.testing.doubles import at_once
+from trickster.plugins import MIDDLEWARES, STORES, Plugins, installed
+from trickster.testing.doubles import DictStore, at_once
 
 
 @frozen
@@ -71,9 +72,42 @@ class GateType:
 gate = GateType()
 
 
+@implementer(IService)
+class ShutStore(Service, DictStore):  # type: ignore[misc]
+    """A store that cannot be opened."""
+
+    def __init__(self) -> None:
+        DictStore.__init__(self)
+
+    __hash__ = object.__hash__
+
+    def startService(self) -> None:
+        """Fail."""
+        super().startService()
+        raise OSError("no space left on device")
+
+
+@implementer(IStoreType)
+@frozen
+class ShutType:
+    """Such stores as a kind of store."""
+
+    name: str = "shut"
+    options: type = GateOptions
+
+    def store(self, name: str, options: GateOptions, limits: object, runtime: IRuntime) -> Any:
+        """See L{IStoreType.store}."""
+        return ShutStore()
+
+
+shut = ShutType()
+
+
 def _found(group: str) -> Sequence[EntryPoint]:
     if group == MIDDLEWARES:
         return [EntryPoint("gate", f"{__name__}:gate", group)]
+    if group == STORES:
+        return [*installed(group), EntryPoint("shut", f"{__name__}:shut", group)]
     return installed(group)
 
 
@@ -81,11 +115,11 @@ PLUGINS = Plugins(_found)
 
 
 def conf(says: str, backends: Sequence[str] = ("web",), size: int = 1000,
-         breaks: bool = False) -> Configuration:
+         breaks: bool = False, store: str = "memory") -> Configuration:
     """:return: a configuration whose backends all say so."""
     text = "\n".join([
         f"middlewares: {{g: {{kind: gate, gate: {{says: {says}}}}}}}",
-        f"caches: {{default: {{index: {{max_size_objects: {size}}}}}}}", "backends:",
+        f"caches: {{default: {{provider: {store}, index: {{max_size_objects: {size}}}}}}}", "backends:",
         *(f"  {name}: {{provider: reverseproxycache, origin_url: 'http://127.0.0.1:9', "
           "middlewares: [g]}" for name in backends)])
     made = load(Sources("t.yaml"), plugin_options(PLUGINS), lambda _: text.encode(),
@@ -231,6 +265,23 @@ class GenerationTests(SynchronousTestCase):
         self.assertEqual(len(list(self.generations)), 1)
         self.assertEqual(self.counted(), exposed)
         self.assertEqual(self.said(), b"first")
+
+    def test_cannot_start(self) -> None:
+        """A configuration that cannot be started changes nothing, and leaves nothing behind."""
+        for _ in range(2):
+            exposed, calls = self.counted(), self.reactor.getDelayedCalls()
+            with self.assertRaises(OSError):
+                self.generations.follow(conf("shut", ("web", "more"), store="shut"), 30.0)
+            self.assertIs(self.generations.current, self.first)
+            self.assertEqual(list(self.generations), [self.first])
+            self.assertEqual(len(list(self.runtime.stores)), 1)
+            self.assertEqual(self.counted(), exposed)
+            self.assertEqual(self.reactor.getDelayedCalls(), calls)
+            self.assertEqual(self.said(), b"first")
+        over = self.follow(conf("second"))
+        self.reactor.advance(0)
+        self.successResultOf(over)
+        self.assertEqual(self.said(), b"second")
 
     def test_patience(self) -> None:
         """What does not end in time is given up."""

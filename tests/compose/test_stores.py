@@ -34,8 +34,9 @@ class Options:
 class ServiceStore(Service, DictStore):
     """A store that is opened and closed, that tells how full it is, and what it does by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_shut: bool = False) -> None:
         DictStore.__init__(self)
+        self.is_shut = is_shut
         self.events: list[str] = []
         self.closing: Deferred[None] = Deferred()
 
@@ -44,6 +45,8 @@ class ServiceStore(Service, DictStore):
     def startService(self) -> None:
         """Open."""
         super().startService()
+        if self.is_shut:
+            raise OSError("no space left on device")
         self.events.append("opened")
 
     def stopService(self) -> Deferred[None]:
@@ -78,10 +81,10 @@ class Kind:
         return self.made[-1]
 
     def next(self, name: str) -> Any:
-        """:return: a store; the cache of this name has one that does not work."""
+        """:return: a store; caches of some names have none, or one that does not work."""
         if name == "none":
             return None
-        return BrokenOctetStore() if name == "broken" else ServiceStore()
+        return BrokenOctetStore() if name == "broken" else ServiceStore(name == "shut")
 
 
 kind = Kind()
@@ -191,6 +194,17 @@ class StoresTests(SynchronousTestCase):
             self.assertNoResult(stopped)
             store.closing.callback(None)
         self.successResultOf(stopped)
+
+    def test_cannot_be_opened(self) -> None:
+        """Where one cannot be opened, none is exposed, and all are closed by what is kept then."""
+        with self.assertRaises(OSError):
+            self.made(a=options_of(), shut=options_of())
+        self.assertEqual([self.value("cache_up"), self.value("cache_up", "shut")], [None, None])
+        for store in kind.made:
+            store.closing.callback(None)
+        self.successResultOf(self.stores.keep(()))
+        self.assertEqual(kind.made[0].events, ["opened", "closes"])
+        self.assertEqual(list(self.stores), [])
 
     def test_unusable(self) -> None:
         """Where one cannot be made, none is opened, and nothing is exposed."""

@@ -210,10 +210,15 @@ class Generations(MultiService):
         :return: fires when the one before is over, and its connections are closed.
         :raises ConfigurationError: as L{Generation}; nothing has changed.
         :raises PluginError: the same.
+        :raises Exception: what a store raises that cannot be opened; the same.
         """
         before, after = self.current, Generation(configuration, self._runtime)
+        try:
+            after.setServiceParent(self)
+        except BaseException:
+            Deferred.fromCoroutine(self._undone(after))
+            raise
         self.current = after
-        after.setServiceParent(self)
         for name, site in self._sites.items():
             site.serve(after.root(name))
         return Deferred.fromCoroutine(self._retired(before, patience))
@@ -233,5 +238,12 @@ class Generations(MultiService):
             before.abort()
         await maybeDeferred(before.disownServiceParent)
         self._runtime.memos.forget()
-        await self._runtime.stores.keep(
+        await self._close_unused_stores()
+
+    async def _undone(self, generation: Generation) -> None:
+        await maybeDeferred(generation.disownServiceParent)
+        await self._close_unused_stores()
+
+    def _close_unused_stores(self) -> Deferred[Any]:
+        return self._runtime.stores.keep(
             [cache for generation in self for cache in generation.caches.values()])

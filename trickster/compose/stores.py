@@ -86,15 +86,18 @@ class Stores(MultiService):
 
     def use(self, caches: Iterable[Cache]) -> None:
         """
-        Open those that are not open yet, and expose all of them.
+        Open those that are not open yet, and then expose all of them.
 
         :param caches: made by L{of}; closed by the L{keep} that does not name them.
+        :raises Exception: what a store raises that cannot be opened; those before it are open.
         """
-        for cache in caches:
+        used = list(caches)
+        for cache in used:
             if cache not in self._caches:
                 self._caches.append(cache)
                 if cache.service is not None:
                     cache.service.setServiceParent(self)
+        for cache in used:
             cache.watch(self._metrics)
 
     def keep(self, caches: Iterable[Cache]) -> Deferred[Any]:
