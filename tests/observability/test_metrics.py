@@ -302,13 +302,13 @@ class OtherTests(MetricsTestCase):
 
     def test_gauges(self) -> None:
         """Anything can be watched, replaced, and watched no more."""
-        first = self.metrics.watch("flights", "Under way.", lambda: 1, backend_name="a")
-        self.metrics.watch("flights", "Under way.", lambda: 2, backend_name="b")
-        unwatch = self.metrics.watch("flights", "Under way.", lambda: 3, backend_name="a")
+        first = self.metrics.watch("fetches", "Under way.", lambda: 1, backend_name="a")
+        self.metrics.watch("fetches", "Under way.", lambda: 2, backend_name="b")
+        unwatch = self.metrics.watch("fetches", "Under way.", lambda: 3, backend_name="a")
         first()
-        self.assertEqual([self.value("flights", backend_name=b) for b in "ab"], [3, 2])
+        self.assertEqual([self.value("fetches", backend_name=b) for b in "ab"], [3, 2])
         unwatch()
-        self.assertIsNone(self.value("flights", backend_name="a"))
+        self.assertIsNone(self.value("fetches", backend_name="a"))
 
     def test_total(self) -> None:
         """What only grows is a counter, wherever it is counted."""

@@ -134,7 +134,7 @@ class Rig:
 
     def left_over(self) -> tuple[int, int, int]:
         """:return: flights, octets and locks that are left: nothing, when all is done."""
-        return self.fetcher.flights, self.in_flight.held, self.entries.busy
+        return self.fetcher.fetches, self.in_flight.held, self.entries.busy
 
 
 class Answer:

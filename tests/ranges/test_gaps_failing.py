@@ -165,7 +165,7 @@ class FailureTests(SynchronousTestCase):
             self.assertEqual((answer.octets, answer.outcome.failed), (rig.direct(-300, 0), ()))
             self.assertEqual(answer.outcome.fetched,
                              (((NOW - 300) * SECOND_NS, NOW * SECOND_NS),))
-            self.assertEqual((rig.held(), rig.fetcher.flights), ([(-300, 0)], 0))
+            self.assertEqual((rig.held(), rig.fetcher.fetches), ([(-300, 0)], 0))
             self.assertTrue(answer.outcome.stored)
             self.assertEqual(answer.response.headers.get(b"x-origin"), b"fake")
 

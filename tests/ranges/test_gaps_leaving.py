@@ -59,7 +59,7 @@ class LeavingTests(SynchronousTestCase):
         lingering: Deferred[None] = Deferred()
         rig.fetcher._source._upstream = Lingering(rig.origin, lingering)
         self.failureResultOf(_cancelled(rig.start(-600, 0)), CancelledError)
-        self.assertEqual(rig.fetcher.flights, 1)
+        self.assertEqual(rig.fetcher.fetches, 1)
         answer = rig.start(-600, 0)
         lingering.callback(None)
         rig.origin.release()

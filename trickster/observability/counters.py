@@ -173,7 +173,7 @@ class RouteCounters:
         """
         reason = outcome.reason
         # _value_ is the plain attribute behind value: this runs for every answer.
-        key = (_METHODS.get(method, "other"), status, outcome.status._value_,
+        key = (method_label(method), status, outcome.status._value_,
                None if reason is None else reason._value_)
         cell = self._cells.get(key)
         if cell is None:

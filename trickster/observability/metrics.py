@@ -120,7 +120,7 @@ class Metrics(Collector):
     def watch(self, name: str, documentation: str, read: Callable[[], float],
               **labels: str) -> Callable[[], None]:
         """
-        Expose a gauge, such as how many flights there are; a later one of equal name and
+        Expose a gauge, such as how many fetches are under way; a later one of equal name and
         labels takes its place.
 
         :param name: without the C{trickster_} before it.

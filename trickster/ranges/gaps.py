@@ -109,7 +109,7 @@ class GapFetcher:
     _under_way: dict[str, list[_Fetch]] = field(factory=dict, init=False)
 
     @property
-    def flights(self) -> int:
+    def fetches(self) -> int:
         """:return: how many fetches are under way, but for those of keys that were outdated."""
         return sum(map(len, self._under_way.values()))
 

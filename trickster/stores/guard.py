@@ -99,11 +99,6 @@ class Guarded:
         """
         return self._circuit.failures > 0
 
-    @property
-    def is_shut_off(self) -> bool:
-        """:return: whether it has failed so often that it is left alone."""
-        return self._circuit.is_open
-
     async def get(self, key: str) -> bytes | None:
         """
         See L{ICacheStore.get}.
