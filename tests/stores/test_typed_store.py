@@ -29,6 +29,8 @@ from trickster.testing.doubles import (
 )
 
 TTL = 60.0
+# More than a value holds, and less than a chunk: with any more it is another chunk.
+LONG = b"x" * (CHUNK // 2)
 
 
 @frozen
@@ -322,6 +324,18 @@ class Interrupted(SharedStore):
         return await super().replace(key, value, ttl, expected)
 
 
+@define(eq=False)
+class ReplacedWhileRead(SharedStore):
+    """Lets another process act just before a chunk is read."""
+
+    others: list[Any] = field(factory=list)
+
+    async def get(self, key: str) -> bytes | None:
+        if "~" in key and self.others:
+            await self.others.pop()()
+        return await super().get(key)
+
+
 class TwoProcessesTests(Stores):
     """Writers of which none knows the other."""
 
@@ -333,6 +347,23 @@ class TwoProcessesTests(Stores):
             store.others.append(lambda: others.change("a", added(b"other")))
             self.assertTrue(at_once(ours.change("a", added(b"own"))), number)
         self.assertEqual(at_once(ours.get("a")), Words(b"otherown" * 3))
+
+    def test_replaced_while_read(self) -> None:
+        """A reader whose chunks another process replaces meanwhile gets the newer version."""
+        store = ReplacedWhileRead(self.clock)
+        others, ours = self.typed(store), self.typed(store)
+        at_once(others.put("a", Words(LONG), TTL))
+        store.others.append(lambda: others.change("a", added(b"y")))
+        self.assertEqual(at_once(ours.get("a")), Words(LONG + b"y"))
+
+    def test_always_replaced(self) -> None:
+        """A reader of an entry that is replaced each time it is read ends, with nothing."""
+        store = ReplacedWhileRead(self.clock)
+        others, ours = self.typed(store), self.typed(store)
+        at_once(others.put("a", Words(LONG), TTL))
+        store.others += [lambda: others.change("a", added(b"y"))] * 50
+        self.assertIsNone(at_once(ours.get("a")))
+        self.assertGreater(len(store.others), 40)
 
     def test_never_ending(self) -> None:
         """Where another one always comes first, nothing is kept in the end."""

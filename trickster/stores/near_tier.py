@@ -17,13 +17,16 @@ class NearEntry:
     """
     An entry as it was read or written last.
 
-    :ivar stamp: of the value that the store had then.
-    :ivar chunks: those that belong to it.
+    :ivar octets: what the store had under its key then; only what tells them from all others
+        is kept of them.
+    :ivar chunks: those of the entry, to be deleted from the store with it.
+    :ivar size: octets of memory that the entry takes.
     """
 
-    stamp: bytes
+    stamp: bytes = field(alias="octets", converter=stamp_of)
     entry: Any
     chunks: tuple[Chunk, ...]
+    size: int
 
 
 def _empty() -> SizedLRU[tuple[object, str], NearEntry]:
@@ -66,15 +69,12 @@ class NearTier:
         found = self.kept.get((owner, key))
         return None if found is None else found.chunks
 
-    def put(self, owner: object, key: str, octets: bytes, entry: object,
-            chunks: tuple[Chunk, ...], size: int) -> None:
+    def put(self, owner: object, key: str, near: NearEntry) -> None:
         """
         :param owner: as in L{get}.
-        :param octets: what the store has under the key.
-        :param chunks: those of the entry, to be deleted from the store with it.
-        :param size: octets of memory that the entry takes.
+        :param near: what was read or written under the key.
         """
-        self.kept.put((owner, key), NearEntry(stamp_of(octets), entry, chunks), size)
+        self.kept.put((owner, key), near, near.size)
 
     def drop(self, owner: object, key: str) -> None:
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from trickster.errors import StoreError
 from trickster.interfaces import ICompareAndSetStore
-from trickster.stores.near_tier import NearTier
+from trickster.stores.near_tier import NearEntry, NearTier
 from trickster.stores.sealed import (
     LONGER,
     MOST_CHUNKS,
@@ -32,6 +32,8 @@ Offload = Callable[..., Awaitable[Any]]
 _LARGE = 1 << 20
 # Chunks that are read at a time.
 _AT_ONCE = 8
+# Versions of an entry that are tried, where each is replaced while it is read.
+_MOST_READS = 3
 
 
 class EntryFormat(Protocol[E]):
@@ -84,14 +86,16 @@ class Read(Generic[E]):
 @frozen
 class _Placed:
     """
-    A sealed entry, and where its chunks are.
+    An entry that takes the place of another: sealed, and where its chunks are.
 
-    :ivar held: those of them that are in the store already.
+    :ivar before: chunks of the other one.
+    :ivar held: those of them that are known to be in the store.
     :ivar octets: what is put under the key of the entry.
     """
 
     sealed: Sealed
     value: Value
+    before: tuple[Chunk, ...] = ()
     held: tuple[Chunk, ...] = ()
     octets: bytes = field(init=False, default=Factory(
         lambda self: self.value.encoded(), takes_self=True))
@@ -102,6 +106,11 @@ class _Placed:
         for chunk, octets in zip(self.value.chunks, self.sealed.pieces(), strict=True):
             if chunk not in held:
                 yield chunk, bytes(octets)
+
+    def gone(self) -> Iterator[Chunk]:
+        """:return: the chunks that only the other entry needs."""
+        digests = {chunk.digest for chunk in self.value.chunks}
+        return (chunk for chunk in self.before if chunk.digest not in digests)
 
 
 @define(eq=False)
@@ -132,10 +141,29 @@ class OctetEntries(Generic[E]):
 
     async def read(self, key: str) -> Read[E]:
         """:return: what is under a key."""
+        octets = await self._got(key)
+        for _ in range(_MOST_READS - 1):
+            found = await self._read_of(key, octets)
+            if octets is None or found.entry is not None:
+                return found
+            latest = await self._got(key)
+            if latest == octets:
+                return found
+            # Another process has put a newer version meanwhile, which needs other chunks.
+            octets = latest
+        return await self._read_of(key, octets)
+
+    async def _got(self, key: str) -> bytes | None:
         try:
             octets: bytes | None = await self.store.get(key)
         except StoreError:
-            octets = None
+            return None
+        return octets
+
+    async def _read_of(self, key: str, octets: bytes | None) -> Read[E]:
+        """
+        :param octets: of the value under the key.
+        """
         if octets is None:
             self._near.drop(self, key)
             return Read()
@@ -150,8 +178,7 @@ class OctetEntries(Generic[E]):
             return Read(octets)
         entry = await self._decoded(key, value)
         if entry is not None:
-            self._near.put(self, key, octets, entry, value.chunks,
-                           self._format.size(entry))
+            self._note(key, octets, entry, value.chunks)
         return Read(octets, value.chunks if entry is not None else (), entry)
 
     async def put(self, key: str, entry: E, ttl: float) -> bool:
@@ -160,13 +187,12 @@ class OctetEntries(Generic[E]):
 
         :return: whether it is kept.
         """
-        held = self._near.chunks(self, key) or ()
+        before = self._near.chunks(self, key) or ()
         sealed = await self._sealed(entry)
-        # Whether what was held still is, was not looked at.
-        placed = _Placed(sealed, sealed.placed((), self._clock.seconds(), ttl))
+        # Whether the chunks before are in the store still was not looked at.
+        placed = _Placed(sealed, sealed.placed((), self._clock.seconds(), ttl), before)
         put = partial(self.store.put, key, placed.octets, ttl)
-        kept = await self._written(key, placed, ttl, put)
-        return await self._known(key, entry, placed, held, kept)
+        return await self._written(key, Kept(entry, ttl), placed, put)
 
     async def replace(self, key: str, made: Kept[E], before: Read[E]) -> bool:
         """
@@ -176,12 +202,11 @@ class OctetEntries(Generic[E]):
         """
         sealed, ttl = await self._sealed(made.entry), made.ttl
         value = sealed.placed(before.chunks, self._clock.seconds(), ttl)
-        placed = _Placed(sealed, value, before.chunks)
+        placed = _Placed(sealed, value, before.chunks, before.chunks)
         put = partial(self.store.put, key, placed.octets, ttl)
         if self.compares:
             put = partial(self.store.replace, key, placed.octets, ttl, before.octets)
-        kept = await self._written(key, placed, ttl, put)
-        return await self._known(key, made.entry, placed, before.chunks, kept)
+        return await self._written(key, made, placed, put)
 
     async def forget(self, key: str) -> None:
         """Delete an entry, and the chunks that it is known to have."""
@@ -208,32 +233,28 @@ class OctetEntries(Generic[E]):
             self._format.size(entry), lambda: seal(self._format.parts(entry)))
         return sealed
 
-    async def _written(self, key: str, placed: _Placed, ttl: float,
+    async def _written(self, key: str, made: Kept[E], placed: _Placed,
                        put: Callable[[], Awaitable[object]]) -> bool:
         """:return: whether it is put: a store that compares nothing gives None for that."""
-        if len(placed.value.chunks) > MOST_CHUNKS:
+        chunks = placed.value.chunks
+        if len(chunks) > MOST_CHUNKS:
             return False
         try:
             for chunk, octets in placed.new():
-                await self.store.put(chunk_key(key, chunk), octets, LONGER * ttl)
-            return await put() is not False
+                await self.store.put(chunk_key(key, chunk), octets, LONGER * made.ttl)
+            if await put() is False:
+                return False
         except StoreError:
             return False
-
-    async def _known(self, key: str, entry: E, placed: _Placed, held: Iterable[Chunk],
-                     kept: bool) -> bool:
-        if kept:
-            chunks = placed.value.chunks
-            self._near.put(self, key, placed.octets, entry, chunks, self._format.size(entry))
-            await self._drop_chunks(key, held, chunks)
-        return kept
-
-    async def _drop_chunks(self, key: str, held: Iterable[Chunk],
-                           chunks: Iterable[Chunk]) -> None:
-        kept = {chunk.digest for chunk in chunks}
-        gone = [chunk_key(key, chunk) for chunk in held if chunk.digest not in kept]
+        self._note(key, placed.octets, made.entry, chunks)
+        gone = [chunk_key(key, chunk) for chunk in placed.gone()]
         if gone:
             await self.removed(*gone)
+        return True
+
+    def _note(self, key: str, octets: bytes, entry: E, chunks: tuple[Chunk, ...]) -> None:
+        near = NearEntry(octets, entry, chunks, self._format.size(entry))
+        self._near.put(self, key, near)
 
     async def _decoded(self, key: str, value: Value) -> E | None:
         pieces: list[bytes | None] = []
