@@ -1,5 +1,5 @@
 """
-Say which functions and modules are over the house's budgets.
+Say which functions, classes, modules and packages are over the house's budgets.
 
 A mirror, not a gate: when something is listed, ask which concept is missing.  With
 C{--strict} the exit status says whether anything is.
@@ -16,6 +16,8 @@ MODULE_LINES = 350
 FUNCTION_LINES = 60
 NESTING = 3
 ARGUMENTS = 4
+METHODS = 20
+MODULES = 15
 
 _ROOT = Path(__file__).parent.parent
 _PACKAGES = ("trickster", "demo")
@@ -63,6 +65,11 @@ def of_function(node: _Function) -> Iterator[str]:
             yield f"{node.name}: {found} {what}, of {budget}"
 
 
+def methods(node: ast.ClassDef) -> int:
+    """:return: how many methods and properties the class itself has."""
+    return sum(isinstance(statement, _Function) for statement in node.body)
+
+
 def of_module(path: Path) -> Iterator[str]:
     """:return: a line for each budget that the module, or something in it, is over."""
     text = path.read_text(encoding="utf-8")
@@ -72,12 +79,23 @@ def of_module(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, _Function):
             yield from (f"{where}:{node.lineno}: {phrase}" for phrase in of_function(node))
+        if isinstance(node, ast.ClassDef) and (found := methods(node)) > METHODS:
+            yield f"{where}:{node.lineno}: {node.name}: {found} methods, of {METHODS}"
+
+
+def of_package(path: Path) -> Iterator[str]:
+    """:return: a line if the package has too many modules, those of packages in it apart."""
+    found = sum(module.name != "__init__.py" for module in path.glob("*.py"))
+    if found > MODULES:
+        yield f"{path.relative_to(_ROOT)}: {found} modules, of {MODULES}"
 
 
 def main() -> int:
     """:return: the exit status."""
-    over = [line for package in _PACKAGES for path in sorted((_ROOT / package).rglob("*.py"))
-            for line in of_module(path)]
+    paths = [path for package in _PACKAGES for path in sorted((_ROOT / package).rglob("*.py"))]
+    over = [line for path in paths for line in of_module(path)]
+    over += [line for package in sorted({path.parent for path in paths})
+             for line in of_package(package)]
     for line in over:
         print(line)
     print(f"{len(over)} over budget")
