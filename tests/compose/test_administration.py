@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.defer import maybeDeferred
 
 from tests.compose.backendcase import BackendCase
 from tests.compose.configurations import loaded
 from trickster.admin.health import ProcessState
+from trickster.admin.metricspage import MetricsPage
 from trickster.bodies import read_all
 from trickster.compose.administration import administration, health_check
 from trickster.interfaces import IResponder
 from trickster.messages import Request, Response
+from trickster.observability.exposition import Exposition
 from trickster.testing.doubles import at_once
 
 TEXT = b"""
@@ -30,10 +32,10 @@ class AdministrationTests(BackendCase):
         super().setUp()
         backend = self.backend("reverseproxycache")
         self.check = health_check(backend, lambda: 0.0)
-        self.registry = CollectorRegistry()
         self.made = administration(
             loaded(TEXT), {"x": (backend, self.check)},
-            ProcessState(lambda: 0.0, lambda: ["cold"]), self.registry, MemoryReactorClock())
+            ProcessState(lambda: 0.0, lambda: ["cold"]),
+            MetricsPage(Exposition(CollectorRegistry(), self.clock, maybeDeferred)))
 
     def answer(self, responder: IResponder, path: bytes) -> tuple[int, bytes]:
         """:return: status and body."""
@@ -58,6 +60,10 @@ class AdministrationTests(BackendCase):
         self.assertEqual(list(self.made.on_frontend()), ["/alive"])
         self.assertEqual(self.answer(self.made.on_metrics(), b"/alive")[0], 200)
         self.assertEqual(self.answer(self.made.on_metrics(), b"/ping")[0], 404)
+
+    def test_metrics(self) -> None:
+        """The metrics are shown where Prometheus looks for them."""
+        self.assertEqual(self.answer(self.made.on_metrics(), b"/metrics")[0], 200)
 
     def test_one(self) -> None:
         """A backend that there is not cannot be probed."""

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
 
 from attrs import evolve
-from prometheus_client import CollectorRegistry
-from twisted.internet.interfaces import IReactorTime
 
 from trickster.admin.health import HealthOfAll, HealthOfOne, ProcessState
 from trickster.admin.healthreport import BackendHealth
 from trickster.admin.metricspage import MetricsPage
 from trickster.admin.trees import Administration
 from trickster.compose.backends.backend import Backend
-from trickster.compose.threads import Threads
 from trickster.config.options.model import Configuration
 from trickster.config.render import rendered
 from trickster.middleware.rewriting import changed_headers, changes, names_of
-from trickster.observability.exposition import Exposition
 from trickster.routes import Probe
 from trickster.upstream.health.plan import probe_plan
 from trickster.upstream.health.probing import HealthCheck
@@ -41,13 +36,12 @@ def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:
 
 def administration(configuration: Configuration,
                    checked: Mapping[str, tuple[Backend, HealthCheck]], state: ProcessState,
-                   registry: CollectorRegistry, reactor: Any) -> Administration:
+                   page: MetricsPage) -> Administration:
     """
     :param checked: backends, and what probes their origins, by name.
+    :param page: shows the metrics of the process.
     :return: all there is to ask about the process.
     """
-    clock: IReactorTime = reactor
-
     def board() -> Sequence[BackendHealth]:
         return [BackendHealth(check.backend, check.provider, check.health,
                               connections=backend.origin.upstream.stats)
@@ -56,7 +50,5 @@ def administration(configuration: Configuration,
     def probes() -> Mapping[str, Callable[[], Awaitable[Verdict]]]:
         return {name: check.probe for name, (_, check) in checked.items()}
 
-    page = MetricsPage(Exposition(registry, clock, Threads(reactor).deferred))
     return Administration(configuration.mgmt, lambda: rendered(configuration),
-                          HealthOfAll(board, state), HealthOfOne(probes),
-                          page)
+                          HealthOfAll(board, state), HealthOfOne(probes), page)

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from trickster.admin.health import ProcessState
+from trickster.admin.metricspage import MetricsPage
 from trickster.admin.trees import Administration
 from trickster.compose.administration import administration, health_check
 from trickster.compose.backends.backend import Backend, unserved
@@ -27,6 +28,7 @@ from trickster.frontend.tree import ListenerRoot, ResponderResource
 from trickster.interfaces import IOriginType, IResponder
 from trickster.middleware.compression import CompressionOptions, compression
 from trickster.observability.access import Observed
+from trickster.observability.exposition import Exposition
 from trickster.plugins import ORIGINS
 from trickster.routing.router import Router
 
@@ -142,8 +144,9 @@ class Generation(MultiService):
         state = ProcessState(runtime.wall, self._failing_caches,
                              lambda: runtime.phase.is_draining)
         checked = {name: (self.backends[name], check) for name, check in self._checks.items()}
-        return administration(self.configuration, checked, state, runtime.registry,
-                              runtime.reactor)
+        page = MetricsPage(Exposition(runtime.registry, runtime.reactor,
+                                      runtime.threads.deferred))
+        return administration(self.configuration, checked, state, page)
 
     def _failing_caches(self) -> Sequence[str]:
         return [name for name, cache in self.caches.items() if cache.store.is_failing]
