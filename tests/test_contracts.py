@@ -162,7 +162,7 @@ class Store:
 
     def store(self, name: str, options: Any, limits: Any, runtime: Any) -> Any:
         """:return: as told; or raises that."""
-        if isinstance(self.given, Exception):
+        if isinstance(self.given, BaseException):
             raise self.given
         return self.given
 
@@ -190,7 +190,8 @@ class StoreTests(SynchronousTestCase):
         """What is no store, or cannot be made, is told with its name and the cache's."""
         for given, word in ((None, "of cache 'a' is no ICacheStore"), (object(), "delete"),
                             (Unready(), "RuntimeError: not connected yet"),
-                            (OSError("x"), "fails with OSError: x")):
+                            (OSError("x"), "fails with OSError: x"),
+                            (SystemExit(3), "fails with SystemExit: 3")):
             error = self.assertRaises(
                 BrokenPlugin, checked_store, Store(given), "a", None, None, Clock())
             self.assertIn("store 'shelf' is broken: store()", str(error))

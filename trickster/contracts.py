@@ -94,7 +94,7 @@ def checked_middleware(kind: Any, inner: Any, options: Any, runtime: Any) -> Any
 def _asked(what: str, ask: Callable[[], Any]) -> Any:
     try:
         return ask()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # A stranger's code, called with options that it may not have thought of.
         explained = f"{type(error).__name__}: {one_line(error)}"
         raise BrokenPlugin(f"{what} fails with {explained}") from error

@@ -9,6 +9,7 @@ from attrs import define, field
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
+from trickster.compose.store_service import StoreService
 from trickster.config.options.caches import CacheOptions
 from trickster.contracts import checked_store
 from trickster.interfaces import IMeteredStore, IRuntime, IStoreType
@@ -89,7 +90,7 @@ class Stores(MultiService):
         Open those that are not open yet, and then expose all of them.
 
         :param caches: made by L{of}; closed by the L{keep} that does not name them.
-        :raises Exception: what a store raises that cannot be opened; those before it are open.
+        :raises BrokenPlugin: a store cannot be opened; those before it are open.
         """
         used = list(caches)
         for cache in used:
@@ -128,6 +129,8 @@ class Stores(MultiService):
         if IMeteredStore.providedBy(store):
             store.tell(counters.event)
             usage = store.usage
-        service = store if IService.providedBy(store) else None
+        service = None
+        if IService.providedBy(store):
+            service = StoreService(store, name, self._runtime.clock)
         safe = guarded(store, name, self._runtime.clock, counters.operation)
         return Cache(name, options, safe, service, usage)
