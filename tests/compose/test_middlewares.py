@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -20,6 +21,7 @@ from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Headers, Octets, Request, Response
 from trickster.plugins import MIDDLEWARES, Plugins
 from trickster.routing.router import Router
+from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import RecordingResponder, at_once
 from trickster.testing.runtime import FakeRuntime
 
@@ -72,12 +74,37 @@ class BrokenType:
         """Give nothing."""
 
 
-mark, broken = MarkType(), BrokenType()
+@implementer(IResponder)
+@frozen
+class Giving:
+    """Gives what it is told to."""
+
+    given: Any
+
+    async def respond(self, request: Request) -> Any:
+        """See L{IResponder.respond}."""
+        return self.given
+
+
+@implementer(IMiddlewareType)
+@frozen
+class GivingType:
+    """Middlewares that give what is shared."""
+
+    name: str = "giving"
+    options: type = MarkOptions
+
+    def wrap(self, inner: IResponder, options: MarkOptions, runtime: IRuntime) -> Any:
+        """See L{IMiddlewareType.wrap}."""
+        return Giving(runtime.shared("given", object))
+
+
+mark, broken, giving = MarkType(), BrokenType(), GivingType()
 
 
 def _found(group: str) -> Sequence[EntryPoint]:
     assert group == MIDDLEWARES
-    return [EntryPoint(name, f"{__name__}:{name}", group) for name in ("mark", "broken")]
+    return [EntryPoint(name, f"{__name__}:{name}", group) for name in ("mark", "broken", "giving")]
 
 
 def marked(runtime: FakeRuntime) -> Middlewares:
@@ -85,6 +112,7 @@ def marked(runtime: FakeRuntime) -> Middlewares:
     configured = {name: MiddlewareOptions(kind="mark", plugin=MarkOptions(name))
                   for name in ("a", "b", "c")}
     configured["broken"] = MiddlewareOptions(kind="broken", plugin=MarkOptions())
+    configured["odd"] = MiddlewareOptions(kind="giving", plugin=MarkOptions())
     configured["unknown"] = MiddlewareOptions(kind="unknown", plugin=MarkOptions())
     return Middlewares(configured, Plugins(_found), runtime)
 
@@ -111,6 +139,33 @@ class MiddlewaresTests(SynchronousTestCase):
             with self.assertRaises(error) as caught:
                 marked(FakeRuntime()).around(RecordingResponder(), [name])
             self.assertIn(name, str(caught.exception))
+
+
+    def test_answers(self) -> None:
+        """What is no answer is a failure that names the middleware, whatever stands around it."""
+        bodies = [PausedBody() for _ in range(3)]
+        headers: Any = ()
+        status: Any = "200"
+        body: Any = b"ok"
+        for given, told in (
+                (None, "NoneType, which is no Response"), ("x", "str, which is no Response"),
+                (Response(200, body=body), "a body that is bytes, and no Octets or other IBody"),
+                (Response(status, body=bodies[0]), "a status that is no status code"),
+                (Response(1000, body=bodies[1]), "a status that is no status code"),
+                (Response(200, headers, bodies[2]), "headers that are no Headers")):
+            runtime = FakeRuntime(states={"given": given})
+            around = marked(runtime).around(RecordingResponder(), ["a", "odd"])
+            error = self.assertRaises(
+                BrokenPlugin, at_once, around.respond(Request(b"GET", b"/")))
+            self.assertIn("middleware 'odd' is broken: it answers with ", str(error))
+            self.assertIn(told, str(error))
+        self.assertEqual([body.is_closed for body in bodies], [True] * 3)
+
+    def test_status(self) -> None:
+        """A status may be any kind of whole number."""
+        runtime = FakeRuntime(states={"given": Response(HTTPStatus.OK)})
+        around = marked(runtime).around(RecordingResponder(), ["odd"])
+        self.assertEqual(at_once(around.respond(Request(b"GET", b"/"))).status, 200)
 
 
 class PlacesTests(BackendCase):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -12,6 +15,7 @@ from trickster.frontend.limits import ListenerLimits
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Octets, Request, Response
 from trickster.observability.refusals import SpelledRefusal
+from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import PausedOrigin, RecordingResponder
 
 _BROKE = b"the origin went away before its answer was whole\n"
@@ -64,6 +68,19 @@ class WholeTests(SynchronousTestCase):
         connection.send(get())
         self.assertEqual(len(connection.transport.writes), 2)
         self.assertIs(connection.transport.writes[1], body.octets)
+
+    def test_unsendable(self) -> None:
+        """An answer whose fields cannot be sent is replaced, and the log says which it was."""
+        events: list[LogEvent] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        odd: Any = ("X-A", "1")
+        for pair in ((b"X-A", b"1\r\nX-B: 1"), odd):
+            for body in (Octets(b"x"), PausedBody()):
+                answer = received(Response(200, Headers((pair,)), body))
+                self.assertEqual(head_of(answer)[0], b"HTTP/1.1 502 Bad Gateway")
+        told = "The answer to b'GET' b'/' has header fields that cannot be sent"
+        self.assertEqual([formatEvent(event) for event in events].count(told), 4)
 
     def test_head(self) -> None:
         """HEAD gets the head alone."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from attrs import frozen
+from zope.interface import implementer
 
 from trickster.config.options.middlewares import MiddlewareOptions
 from trickster.contracts import checked_middleware
+from trickster.errors import BrokenPlugin
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
+from trickster.messages import Headers, Request, Response
 from trickster.plugins import MIDDLEWARES, Plugins
 
 
@@ -33,5 +36,41 @@ class Middlewares:
         for name in reversed(names):
             options = self.configured[name]
             kind = self.plugins.load(MIDDLEWARES, options.kind, IMiddlewareType)
-            inner = checked_middleware(kind, inner, options.plugin, self.runtime)
+            around = checked_middleware(kind, inner, options.plugin, self.runtime)
+            inner = _Verified(around, name)
         return inner
+
+
+@implementer(IResponder)
+@frozen
+class _Verified:
+    """
+    A middleware, where what it answers with is looked at: a fault is told with its name, and
+    not as one of what stands around it.
+    """
+
+    around: IResponder
+    name: str
+
+    async def respond(self, request: Request) -> Response:
+        response = await self.around.respond(request)
+        fault = _fault(response)
+        if fault:
+            raise BrokenPlugin(f"middleware {self.name!r} is broken: it answers with {fault}")
+        return response
+
+
+def _fault(response: Response) -> str:
+    if not _is(response, Response):
+        return f"{type(response).__name__}, which is no Response"
+    if not hasattr(response.body, "read"):
+        return f"a body that is {type(response.body).__name__}, and no Octets or other IBody"
+    if _is(response.status, int) and 100 <= response.status <= 599 and _is(
+            response.headers, Headers):
+        return ""
+    response.body.close()
+    return "a status that is no status code, or headers that are no Headers"
+
+
+def _is(given: object, kind: type) -> bool:
+    return isinstance(given, kind)

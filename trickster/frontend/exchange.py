@@ -267,6 +267,8 @@ class Exchange:
             self._send_whole(response, octets)
 
     def _send_instead(self) -> None:
+        self._log.error("The answer to {method} {target} has header fields that cannot be sent",
+                        method=self._head.method, target=self._head.target)
         broken = refusal(UpstreamMalformed("the answer has malformed header fields"))
         assert isinstance(broken.body, Octets)
         self._send_whole(broken, broken.body.octets)

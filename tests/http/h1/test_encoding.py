@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -140,6 +142,12 @@ class FieldTests(SynchronousTestCase):
         """Its protocol is a value like others."""
         response = Response(101, Headers(((b"upgrade", b"a\r\nb: c"),)))
         self.assertRaises(UnsendableHead, upgrade_head, response, DATE)
+
+    def test_text(self) -> None:
+        """Fields that are text, or no pairs, are no fields."""
+        fields: list[Any] = [("X-A", "1"), (b"X-A", "1"), ("X-A", b"1"), (b"X-A", 1), (1, b"1")]
+        for pair in fields:
+            self.assertRaises(UnsendableHead, head, Response(200, Headers((pair,))))
 
     @settings(max_examples=200, deadline=None)
     @given(st.lists(st.tuples(st.sampled_from([b"a", b"Date", b"b"]),

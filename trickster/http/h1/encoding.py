@@ -46,7 +46,7 @@ _HIT = Status.HIT
 
 
 class UnsendableHead(Exception):
-    """A header field or a phrase would break the message's framing."""
+    """A header field or a phrase would break the message's framing, or is no octets."""
 
 
 @frozen
@@ -100,17 +100,21 @@ def _field_lines(headers: Headers, _: None = None) -> tuple[bytes, bool]:
     """
     :return: the fields that are sent as they are, each with its line end; and whether
         C{Date} is among them.
-    :raises UnsendableHead: there are line ends where there must be none.
+    :raises UnsendableHead: there are line ends where there must be none, or no octets.
     """
     lines = []
     has_date = False
-    for pair in headers.pairs:
-        lowered = pair[0].lower()
-        if lowered in _SPECIAL:
-            if lowered != b"date":
-                continue
-            has_date = True
-        lines.append(b": ".join(pair))
+    try:
+        for pair in headers.pairs:
+            lowered = pair[0].lower()
+            if lowered in _SPECIAL:
+                if lowered != b"date":
+                    continue
+                has_date = True
+            lines.append(b": ".join(pair))
+    except (TypeError, AttributeError) as error:
+        # Text where octets must be, from a plugin.
+        raise UnsendableHead from error
     lines.append(b"")
     block = b"\r\n".join(lines)
     if not block.count(b"\n") == block.count(b"\r") == len(lines) - 1:
