@@ -6,6 +6,7 @@ import unittest
 from typing import Any
 
 from attrs import define, evolve, frozen
+from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -13,7 +14,7 @@ from zope.interface.verify import verifyObject
 from trickster.bodies import read_all
 from trickster.errors import RequestError
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
-from trickster.messages import Octets, Request, Response
+from trickster.messages import Headers, Octets, Request, Response
 from trickster.testing.doubles import at_once
 from trickster.testing.middlewares import middleware_contract
 from trickster.testing.runtime import FakeRuntime
@@ -113,6 +114,54 @@ class RefusesOpen(Around):
         raise RequestError("not you", status=403)
 
 
+class RefusesAsDefect(Around):
+    """Refuses without a status."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        request.body.close()
+        raise RequestError("not you")
+
+
+class ForgetsOutcome(Around):
+    """Copies an answer field by field."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        response = await super().respond(request)
+        return Response(response.status, response.headers, response.body)
+
+
+class WritesText(Around):
+    """Takes header fields of answers for text."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        response = await super().respond(request)
+        fields: Any = (*response.headers.pairs, ("X-A", "1"))
+        return response.with_headers(Headers(fields))
+
+
+class AsksWithText(Around):
+    """Takes header fields of requests for text."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        fields: Any = ((b"X-A", "1"),)
+        return await super().respond(request.with_headers(Headers(fields)))
+
+
+class Swallows(Around):
+    """Answers although there is no client any more."""
+
+    async def respond(self, request: Request) -> Response:
+        """See L{IResponder.respond}."""
+        try:
+            return await super().respond(request)
+        except CancelledError:
+            return Response(200)
+
+
 @implementer(IMiddlewareType)
 @frozen
 class Kind:
@@ -148,7 +197,9 @@ class ContractTests(middleware_contract(Kind(Around)),  # type: ignore[misc]
         """Each fault is found by the test that is about it."""
         for around, test in ((ReadsRequests, "test_request_body"), (ForgetsWho, "test_who_asks"),
                              (ReadsAnswers, "test_response_body"), (LosesBodies, "test_response_body"),
-                             (AsksAtOnce, "test_wraps")):
+                             (AsksAtOnce, "test_wraps"), (ForgetsOutcome, "test_outcome"),
+                             (WritesText, "test_types"), (AsksWithText, "test_types"),
+                             (Swallows, "test_cancelled")):
             self.assertIn(test, broken(around), around)
         self.assertIn("test_request_body", broken(LeavesOpen, passes=False))
 
@@ -158,8 +209,9 @@ class ContractTests(middleware_contract(Kind(Around)),  # type: ignore[misc]
             self.assertEqual(broken(around, passes=False), set())
 
     def test_broken_refusal(self) -> None:
-        """A refusal closes the body of the request."""
+        """A refusal closes the body of the request, and has a status of its own."""
         self.assertEqual(broken(RefusesOpen, passes=False), {"test_request_body"})
+        self.assertIn("test_every_place", broken(RefusesAsDefect, passes=False))
 
     def test_refusal_instead(self) -> None:
         """What is said to pass requests on does not refuse them."""

@@ -15,8 +15,17 @@ from twisted.internet.defer import CancelledError, Deferred
 from zope.interface.verify import verifyObject
 
 from trickster.errors import RequestError, UpstreamTimeout
-from trickster.interfaces import IMiddlewareType, IResponder
-from trickster.messages import Headers, Principal, Request, Response, text_response
+from trickster.interfaces import IBody, IMiddlewareType, IResponder
+from trickster.messages import (
+    Engine,
+    Headers,
+    Outcome,
+    Principal,
+    Request,
+    Response,
+    Status,
+    text_response,
+)
 from trickster.spans import Span
 from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import RecordingResponder, at_once
@@ -66,9 +75,11 @@ class MiddlewareContract(_Base):
     async def _response(self, responder: Any, request: Request) -> Response | None:
         try:
             response: Response = await responder.respond(request)
-        except RequestError:
+        except RequestError as error:
             if self.passes:
                 raise
+            self.assertNotEqual(error.status, 500, "a refusal has a status, such as 403 or 429; "
+                                "without one it counts as a defect")
             return None
         self.assertIsInstance(response, Response)
         return response
@@ -117,6 +128,37 @@ class MiddlewareContract(_Base):
         for passed in self.inner.requests:
             self.assertIs(passed.identity, request.identity)
             self.assertIs(passed.span, request.span)
+            self.assertEqual(passed.peer, request.peer)
+
+    def test_outcome(self) -> None:
+        """How an answer came about stays with it."""
+        outcome = Outcome(Engine.OBJECT, Status.HIT)
+        response = self.answered(self.wrapped(Response(200, outcome=outcome)), self.request())
+        if self.passes and response is not None:
+            self.assertEqual(response.outcome.status, Status.HIT)
+
+    def test_types(self) -> None:
+        """What is passed on and answered is octets, and a status code."""
+        fields = Headers(((b"Content-Type", b"text/plain"),))
+        response = self.answered(self.wrapped(Response(200, fields)), self.request())
+        for request in self.inner.requests:
+            self.assertEqual({type(each) for each in (request.method, request.target)}, {bytes})
+            self.assertOctets(request.headers)
+        if response is not None:
+            self.assertIsInstance(response.status, int)
+            verifyObject(IBody, response.body)
+            self.assertOctets(response.headers)
+
+    def assertOctets(self, headers: Headers) -> None:
+        """
+        All fields are pairs of octets.
+
+        :param headers: of a request or an answer.
+        """
+        self.assertIsInstance(headers, Headers)
+        for name, value in headers.pairs:
+            self.assertIsInstance(name, bytes, f"the name of {name!r}: {value!r}")
+            self.assertIsInstance(value, bytes, f"the value of {name!r}: {value!r}")
 
     def test_response_body(self) -> None:
         """The body of an answer is passed on unread, and closing it closes the first one."""
@@ -176,7 +218,8 @@ def middleware_contract(kind: Any, options: Any = None, passes: bool = True) -> 
     :param kind: provides L{IMiddlewareType}.
     :param options: an instance of its C{options}; all defaults where None.
     :param passes: whether it passes on a GET from an authenticated client, as it is or
-        changed; False for one that answers or refuses it.
+        changed; False for one that answers it, or refuses it by raising a
+        L{trickster.errors.RequestError}.
     :return: a mixin for a C{SynchronousTestCase}.
     """
     configured = kind.options() if options is None else options
