@@ -338,14 +338,14 @@ class IMeteredStore(Interface):
 
     def usage() -> StoreUsage:
         """
-        :return: how full it is now.  It is asked at each scrape of the metrics, maybe from
-            another thread.
+        :return: how full it is now, at once: it is asked at each scrape of the metrics, maybe
+            from another thread, and does not wait for a disk.
         """
 
     def tell(heard: Callable[[str, str], None]) -> None:
         """
-        :param heard: to be called from now on with C{"eviction"} and why (C{"ttl"},
-            C{"size_bytes"}, C{"size_objects"}) whenever an entry is removed, and with
+        :param heard: to be called from now on, from any thread, with C{"eviction"} and why
+            (C{"ttl"}, C{"size_bytes"}, C{"size_objects"}) whenever an entry is removed, and with
             C{"refusal"} and C{"size_bytes"} where one is too large to be kept.
         """
 

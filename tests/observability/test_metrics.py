@@ -279,6 +279,23 @@ class OtherTests(MetricsTestCase):
             self.assertEqual(len(self.metrics.store(f"{is_exposed}", "memory").events),
                              int(is_exposed))
 
+    def test_odd_store(self) -> None:
+        """A store that cannot say how full it is costs no other sample, nor do odd events."""
+        odd: Any = None
+        store = self.metrics.store("a", "odd")
+        self.metrics.expose_store("a", "odd")
+        for event, reason in (("eviction", "key 1"), ("eviction", "key 2"), (odd, odd)):
+            store.event(event, reason)
+        self.metrics.watch_usage("a", "odd", lambda: 1 / 0)
+        self.metrics.watch_usage("b", "odd", lambda: StoreUsage(objects=odd, octets=2))
+        self.metrics.watch_usage("c", "odd", lambda: StoreUsage(objects=1, octets=2))
+        usages = [self.value("cache_usage_objects", cache_name=name, provider="odd")
+                  for name in "abc"]
+        self.assertEqual([str(usage) for usage in usages], ["nan", "nan", "1.0"])
+        events = [self.value("cache_events_total", event=event, reason="other",
+                             cache_name="a", provider="odd") for event in ("eviction", "other")]
+        self.assertEqual(events, [2, 1])
+
     def test_memos(self) -> None:
         """Memos are counted; where look-ups are not, there is no sample of them."""
         self.metrics.watch_memo("hits", lambda: MemoUsage(1, 2, 3, 4, 5))

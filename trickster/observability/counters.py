@@ -1,7 +1,7 @@
 """
 Counts kept as plain Python numbers, so that counting costs next to nothing.
 
-The reactor's thread adds; a scrape reads, maybe from another thread, and sees each number
+The reactor's thread adds, save where it is said otherwise; a scrape reads, maybe from another thread, and sees each number
 as it was at some instant of the scrape.
 """
 
@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable
 from http import HTTPStatus
+from threading import Lock
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -259,12 +260,18 @@ class MemoUsage:
     misses: int | None = None
 
 
+_EVENTS = ("eviction", "refusal")
+_REASONS = ("ttl", "size_bytes", "size_objects")
+_OTHER = "other"
+
+
 @define(slots=True, eq=False)
 class StoreCounters:
     """What happened at one cache store."""
 
     operations: dict[tuple[str, str], list[int]] = Factory(dict)
     events: dict[tuple[str, str], int] = Factory(dict)
+    _lock: Lock = Factory(Lock)
 
     def operation(self, operation: str, status: str, octets: int = 0) -> None:
         """
@@ -279,10 +286,15 @@ class StoreCounters:
 
     def event(self, event: str, reason: str) -> None:
         """
-        :param event: C{eviction}, C{refusal}, ...
-        :param reason: C{ttl}, C{size_bytes}, C{size_objects}, ...
+        Count what a store did by itself; called from any thread.
+
+        :param event: C{eviction} or C{refusal}.
+        :param reason: C{ttl}, C{size_bytes} or C{size_objects}; what else a store may say is
+            C{other}, since each is a series of its own.
         """
-        self.events[event, reason] = self.events.get((event, reason), 0) + 1
+        what = (event if event in _EVENTS else _OTHER, reason if reason in _REASONS else _OTHER)
+        with self._lock:
+            self.events[what] = self.events.get(what, 0) + 1
 
 
 @define(slots=True, eq=False)

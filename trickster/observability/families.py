@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from math import nan
 from platform import python_version
@@ -35,6 +35,10 @@ from trickster.stores.limits import StoreUsage
 _ROUTE = ("backend_name", "provider")
 _FRONTEND = (*_ROUTE, "method", "path", "http_status")
 _STORE = ("cache_name", "provider")
+_USAGE = (("cache_usage_objects", "Objects in caches."),
+          ("cache_usage_bytes", "Octets in caches, overhead included."),
+          ("cache_max_usage_objects", "Most objects in caches; 0: no limit."),
+          ("cache_max_usage_bytes", "Most octets in caches; 0: no limit."))
 
 GaugeKey = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -210,17 +214,12 @@ def of_usages(
         usages: list[tuple[tuple[str, str], Callable[[], StoreUsage]]]) -> Iterator[Metric]:
     """
     :param usages: with names of cache and provider; read at each scrape.
-    :return: of how full cache stores are, in objects and octets, and how full they may be.
+    :return: of how full cache stores are, in objects and octets, and how full they may be.  A
+        usage that cannot be read is NaN, and costs no other.
     """
-    now = [(key, read()) for key, read in usages]
-    yield _gauge("cache_usage_objects", "Objects in caches.", _STORE,
-                 [(key, usage.objects) for key, usage in now])
-    yield _gauge("cache_usage_bytes", "Octets in caches, overhead included.", _STORE,
-                 [(key, usage.octets) for key, usage in now])
-    yield _gauge("cache_max_usage_objects", "Most objects in caches; 0: no limit.", _STORE,
-                 [(key, usage.max_objects) for key, usage in now])
-    yield _gauge("cache_max_usage_bytes", "Most octets in caches; 0: no limit.", _STORE,
-                 [(key, usage.max_octets) for key, usage in now])
+    now = [(key, _usage(read)) for key, read in usages]
+    for place, (name, documentation) in enumerate(_USAGE):
+        yield _gauge(name, documentation, _STORE, [(key, usage[place]) for key, usage in now])
 
 
 def of_memos(memos: list[tuple[str, Callable[[], MemoUsage]]]) -> Iterator[Metric]:
@@ -274,6 +273,15 @@ def of_probes(probes: list[tuple[str, Histogram]]) -> Metric:
     """
     return _histogram("healthcheck_probe_latency_seconds", "Duration of health probes.",
                       ("backend_name",), [((backend,), h) for backend, h in probes])
+
+
+def _usage(read: Callable[[], StoreUsage]) -> Sequence[float]:
+    try:
+        usage = read()
+        return [float(number) for number in (usage.objects, usage.octets, usage.max_objects,
+                                             usage.max_octets)]
+    except Exception:  # noqa: BLE001 - a stranger's store must not cost the other samples
+        return [nan] * len(_USAGE)
 
 
 def _reading(gauge: Gauge) -> float:
