@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from trickster.errors import BrokenPlugin
+from trickster.plugins import one_line
 from trickster.stores.timed_call import TimedCall
 
 _PATIENCE = 5.0  # seconds in which a store has to be closed
@@ -77,7 +78,7 @@ class StoreService(Service):
 
 
 def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 def _forget(given: Any) -> None:
