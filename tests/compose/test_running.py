@@ -9,9 +9,9 @@ from typing import Any
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.compose.logged import LoggedTestCase
 from trickster.compose.running import HangUps, Parts, Phase, Program, StopSignals
 
 
@@ -37,19 +37,6 @@ class Calls:
     def callFromThread(self, function: Any, *arguments: Any) -> None:
         """Remember a call."""
         self.waiting.append(lambda: function(*arguments))
-
-
-class LoggedTestCase(SynchronousTestCase):
-    """Reads what is logged."""
-
-    def setUp(self) -> None:
-        self.events: list[LogEvent] = []
-        globalLogPublisher.addObserver(self.events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
-
-    def logged(self) -> list[str | None]:
-        """:return: the texts of all events."""
-        return [formatEvent(event) for event in self.events]
 
 
 class HangUpTests(LoggedTestCase):

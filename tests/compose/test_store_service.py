@@ -9,7 +9,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from tests.compose.test_running import LoggedTestCase
+from tests.compose.logged import LoggedTestCase
 from trickster.compose.store_service import StoreService
 from trickster.errors import BrokenPlugin
 

@@ -207,6 +207,7 @@ class MiddlewareContract(_Base):
         answer: Deferred[Response] = Deferred()
         old = self.wrapped(answer)
         waiting = Deferred.fromCoroutine(self._response(old, self.request()))
+        self.addCleanup(waiting.addErrback, lambda _: None)
         new = self.kind.wrap(RecordingResponder(), self.configured, self.runtime)
         self.answered(new, self.request())
         answer.callback(text_response(200, "late"))
