@@ -54,11 +54,12 @@ class StoreServiceTests(LoggedTestCase):
         """Time passes when the test says so."""
         super().setUp()
         self.clock = Clock()
+        self.let_go: list[None] = []
 
     def service(self, **scripts: Callable[[], Any]) -> tuple[StoreService, Scripted]:
         """:return: what stands before a store, and the store."""
         store = Scripted(**scripts)
-        return StoreService(store, "disk", self.clock), store
+        return StoreService(store, "disk", self.clock, lambda: self.let_go.append(None)), store
 
     def test_started(self) -> None:
         """The store is started and stopped with it."""
@@ -68,6 +69,7 @@ class StoreServiceTests(LoggedTestCase):
         self.assertTrue(store.running)
         self.assertIsNone(self.successResultOf(service.stopService()))
         self.assertFalse(store.running)
+        self.assertEqual(len(self.let_go), 1)
         self.assertEqual((self.logged(), self.clock.getDelayedCalls()), ([], []))
 
     def test_not_started(self) -> None:
@@ -133,7 +135,9 @@ class StoreServiceTests(LoggedTestCase):
             waiting = service.stopService()
             self.clock.advance(4)
             self.assertNoResult(waiting)
+            self.assertEqual(self.let_go, [])
             self.clock.advance(1)
+            self.assertEqual(self.let_go.pop(), None)
             self.successResultOf(waiting)
         self.assertEqual(
             self.logged(),

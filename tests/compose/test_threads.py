@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from functools import partial
+from queue import Queue
+from threading import Event, current_thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 from weakref import ref
 
@@ -12,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.compose.threads import Threads
+from trickster.compose.threads import OwnThreads, Threads
 from trickster.errors import NotATimeRange, Reason, UpstreamBroke
 
 
@@ -125,3 +129,58 @@ def _chained(last: Exception) -> None:
         _foreseen(Large())
     except NotATimeRange as error:
         raise last from error
+
+
+@define
+class Reactor:
+    """Calls what threads ask for when the test waits for it."""
+
+    asked: Queue[Callable[[], None]] = field(factory=Queue)
+
+    def callFromThread(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.asked.put(partial(function, *arguments))
+
+    def result(self, deferred: Deferred[Any]) -> Any:
+        """:return: what a call in a thread gives."""
+        results: list[Any] = []
+        deferred.addBoth(results.append)
+        while not results:
+            self.asked.get(timeout=30)()
+        return results[0]
+
+
+class OwnThreadsTests(SynchronousTestCase):
+    """The threads of one store."""
+
+    def setUp(self) -> None:
+        self.reactor = Reactor()
+        self.threads = OwnThreads(self.reactor, "disk")
+
+    def ask(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        return Deferred.fromCoroutine(self.threads.call(function, *arguments))
+
+    def test_result(self) -> None:
+        """A call is made in a thread that is named after the cache and ends with the process."""
+        self.addCleanup(self.threads.stop)
+        thread = self.reactor.result(self.ask(current_thread))
+        self.assertIn("store-disk", thread.name)
+        self.assertTrue(thread.daemon)
+        failure = self.reactor.result(self.ask(divmod, 1, 0))
+        self.assertIsInstance(failure.value, ZeroDivisionError)
+
+    def test_stop(self) -> None:
+        """To stop them waits for no call; they end when theirs have."""
+        begun, going_on = Event(), Event()
+        self.addCleanup(going_on.set)
+        self.ask(lambda: (begun.set(), going_on.wait(30), current_thread()))
+        self.assertTrue(begun.wait(30))
+        thread = self.reactor.result(self.ask(current_thread))
+        self.threads.stop()
+        self.assertFalse(going_on.is_set())
+        thread.join(30)
+        self.assertFalse(thread.is_alive())
+
+    def test_never_asked(self) -> None:
+        """A store that calls nothing in threads has none."""
+        OwnThreads(self.reactor, "unasked").stop()
+        self.assertEqual([each for each in enumerate_threads() if "unasked" in each.name], [])

@@ -26,13 +26,16 @@ class StoreService(Service):
 
     _log = Logger()
 
-    def __init__(self, store: IService, cache: str, clock: IReactorTime) -> None:
+    def __init__(self, store: IService, cache: str, clock: IReactorTime,
+                 let_go: Callable[[], None]) -> None:
         """
         :param cache: the name of the cache in the configuration.
+        :param let_go: called once the store is stopped, or has had its time for that.
         """
         self._store = store
         self._cache = cache
         self._clock = clock
+        self._let_go = let_go
 
     def privilegedStartService(self) -> None:
         """
@@ -75,6 +78,8 @@ class StoreService(Service):
         except Exception as error:  # noqa: BLE001 - a store must not keep others from stopping
             self._log.error("The store of cache {cache} did not stop: {error}",
                             cache=self._cache, error=_told(error))
+        finally:
+            self._let_go()
 
 
 def _told(error: BaseException) -> str:

@@ -10,9 +10,11 @@ from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from trickster.compose.store_service import StoreService
+from trickster.compose.threads import OwnThreads
 from trickster.config.options.caches import CacheOptions
 from trickster.contracts import checked_store
-from trickster.interfaces import IMeteredStore, IRuntime, IStoreType
+from trickster.interfaces import IMeteredStore, IStoreType
+from trickster.net.runtime import PluginRuntime
 from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
 from trickster.stores.guard import Guarded, guarded
@@ -70,7 +72,10 @@ class Stores(MultiService):
     what it holds is still there.
     """
 
-    def __init__(self, plugins: Plugins, metrics: Metrics, runtime: IRuntime) -> None:
+    def __init__(self, plugins: Plugins, metrics: Metrics, runtime: PluginRuntime) -> None:
+        """
+        :param runtime: whose clock is the reactor; each store has threads of its own.
+        """
         super().__init__()
         self._plugins = plugins
         self._metrics = metrics
@@ -122,8 +127,9 @@ class Stores(MultiService):
 
     def _new(self, name: str, options: CacheOptions) -> Cache:
         kind = self._plugins.load(STORES, options.store, IStoreType)
+        threads = OwnThreads(self._runtime.clock, name)
         store = checked_store(kind, name, options.plugin, StoreLimits.of(options.index),
-                              self._runtime)
+                              self._runtime.with_threads(threads.call))
         counters = self._metrics.store(name, options.store)
         usage = None
         if IMeteredStore.providedBy(store):
@@ -131,6 +137,6 @@ class Stores(MultiService):
             usage = store.usage
         service = None
         if IService.providedBy(store):
-            service = StoreService(store, name, self._runtime.clock)
+            service = StoreService(store, name, self._runtime.clock, threads.stop)
         safe = guarded(store, name, self._runtime.clock, counters.operation)
         return Cache(name, options, safe, service, usage)

@@ -1,16 +1,21 @@
-"""Calls of functions in the threads of the reactor's pool."""
+"""Calls of functions in threads: those of the reactor's pool, and those of one store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from threading import Thread
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
 
 from trickster.errors import TricksterError
 from trickster.net.tracebacks import forget_traceback
+
+_MOST_THREADS = 10  # of one store; as many as the reactor has for all else
 
 
 @define
@@ -39,12 +44,14 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 @frozen
 class Threads:
     """
-    Calls functions in the threads of a reactor's pool.
+    Calls functions in the threads of a pool.
 
-    :ivar reactor: whose pool it is.
+    :ivar reactor: whose pool it is, and in whose thread results are given.
+    :ivar pool: another pool, where it is not the reactor's.
     """
 
     reactor: Any
+    pool: ThreadPool | None = None
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """
@@ -54,8 +61,8 @@ class Threads:
         :return: what the function returns.
         :raises Exception: what the function raises; a foreseen error without its frames.
         """
-        outcome = await deferToThreadPool(self.reactor, self.reactor.getThreadPool(), _outcome,
-                                          function, arguments)
+        pool = self.pool or self.reactor.getThreadPool()
+        outcome = await deferToThreadPool(self.reactor, pool, _outcome, function, arguments)
         if type(outcome) is not _Raised:
             return outcome
         # Frames that the error will have in its traceback still have what it came in.
@@ -75,3 +82,40 @@ class Threads:
             it does not end the function, whose result is then dropped.
         """
         return Deferred.fromCoroutine(self.call(function, *arguments))
+
+
+class _DaemonPool(ThreadPool):
+    """Threads that end with the process, whatever they are doing."""
+
+    threadFactory = staticmethod(partial(Thread, daemon=True))  # type: ignore[assignment]
+
+
+@define(eq=False)
+class OwnThreads:
+    """
+    Threads for the store of one cache: calls that never end take none from what others do, such
+    as looking up names, and do not keep the process from ending.
+
+    :ivar name: of the cache.
+    """
+
+    reactor: Any
+    name: str
+    _pool: ThreadPool | None = field(default=None, init=False)
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """
+        Call a function in a thread, and wait for it; see L{Threads.call}.
+
+        :param function: must not use the reactor.  It begins when a thread comes free.
+        :return: what the function returns.
+        """
+        if self._pool is None:
+            self._pool = _DaemonPool(0, _MOST_THREADS, f"store-{self.name}")
+            self._pool.start()
+        return await Threads(self.reactor, self._pool).call(function, *arguments)
+
+    def stop(self) -> None:
+        """Let the threads end, and wait for none of them: what is called after it never begins."""
+        if self._pool is not None:
+            Thread(target=self._pool.stop, daemon=True).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -27,7 +27,7 @@ class PluginRuntime:
     _offload: Callable[..., Awaitable[Any]] = field(repr=False)
     wall: Callable[[], float]
     random: Callable[[], float]
-    _shared: dict[str, Any] = field(factory=dict, init=False, repr=False)
+    _shared: dict[str, Any] = field(factory=dict, repr=False)
 
     def in_thread(self, function: Callable[..., Any], *args: Any) -> Awaitable[Any]:
         """
@@ -37,6 +37,13 @@ class PluginRuntime:
             that runs; its result is dropped then.
         """
         return self._offload(function, *args)
+
+    def with_threads(self, offload: Callable[..., Awaitable[Any]]) -> PluginRuntime:
+        """
+        :param offload: calls a function in a thread, and is awaited for what it returns.
+        :return: the same process, with other threads.
+        """
+        return evolve(self, offload=offload)
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
         """
