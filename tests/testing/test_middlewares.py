@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from threading import get_ident
 from typing import Any
 
 from attrs import define, evolve, frozen
@@ -222,3 +223,10 @@ class ContractTests(middleware_contract(Kind(Around)),  # type: ignore[misc]
     def test_runtime(self) -> None:
         """The double of the process has all of its interface."""
         verifyObject(IRuntime, FakeRuntime())
+
+    def test_thread(self) -> None:
+        """What is to be done in a thread is done in another one, and waited for."""
+        runtime = FakeRuntime()
+        self.assertNotEqual(at_once(runtime.in_thread(get_ident)), get_ident())
+        self.assertEqual(at_once(runtime.in_thread(divmod, 7, 2)), (3, 1))
+        self.assertRaises(ZeroDivisionError, at_once, runtime.in_thread(divmod, 7, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from attrs import define, field
@@ -17,9 +18,10 @@ from trickster.interfaces import IRuntime
 class FakeRuntime:
     """
     A process whose time passes when the test says so, in which nothing is random, and what is to
-    be done in a thread is done in this one.
+    be done in a thread is done at once, in another thread each time, and waited for.
 
     :ivar clock: the time, 0 at first; the test advances it.
+    :ivar epoch: what C{wall} says when the clock is at 0, in seconds.
     :ivar drawn: what C{random} gives, one after the other, the last again and again: from 0,
         inclusive, to 1, exclusive.
     :ivar states: what is shared, by name.
@@ -28,12 +30,13 @@ class FakeRuntime:
     clock: Clock = field(factory=Clock)
     drawn: list[float] = field(factory=lambda: [0.5])
     states: dict[str, Any] = field(factory=dict)
+    epoch: float = 1_700_000_000.0
 
     def wall(self) -> float:
         """
-        :return: seconds since the epoch: the clock's, counted from an instant in November 2023.
+        :return: seconds since the epoch: the clock's, counted from C{epoch}, in November 2023.
         """
-        return 1_700_000_000.0 + self.clock.seconds()
+        return self.epoch + self.clock.seconds()
 
     def random(self) -> float:
         """:return: what was said to be drawn."""
@@ -43,11 +46,12 @@ class FakeRuntime:
         """
         See L{IRuntime.in_thread}.
 
-        :param function: called in this thread, once what this method gives is awaited.
+        :param function: called in another thread, once what this method gives is awaited.
         :return: what the function returns.
         :raises Exception: what the function raises.
         """
-        return function(*arguments)
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(function, *arguments).result()
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
         """

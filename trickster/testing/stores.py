@@ -1,15 +1,22 @@
 """
 What every cache store must do, as test cases to inherit from::
 
-    class MyStoreTests(cache_store_contract(MyStore), TestCase):
+    class MyStoreTests(cache_store_contract(make), TestCase):
         ...
 
-where C{TestCase} is C{twisted.trial.unittest}'s.
+where C{TestCase} is C{twisted.trial.unittest}'s, and C{make} gets the clock of the test::
+
+    def make(clock):
+        return my_type.store("default", Options(), StoreLimits(), FakeRuntime(clock))
+
+Suites for what a store may do beyond that can stand beside each other among the bases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
@@ -17,6 +24,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
+from trickster.errors import StoreError
 from trickster.interfaces import (
     ICacheStore,
     ICompareAndSetStore,
@@ -24,6 +32,8 @@ from trickster.interfaces import (
     IReferenceStore,
     IStoreType,
 )
+from trickster.stores.limits import StoreLimits
+from trickster.testing.runtime import FakeRuntime
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import TestCase as _Base
@@ -31,6 +41,9 @@ else:
     _Base = object
 
 MakeStore = Callable[[Clock], Any]
+MakeLimited = Callable[[Clock, StoreLimits], Any]
+PassTime = Callable[[Clock, float], Any]
+Reopen = Callable[[Any, FakeRuntime], Any]
 
 _ODD_KEYS = ("", "/", "../x", "a b", "a\x00b", "ä€😀", "x" * 1000, "key\r\nDEL key", "*", "[a-z]",
              "A", "a")
@@ -55,11 +68,33 @@ class CacheStoreContract(_Base):
         """
         self.clock = Clock()
         self.clock.advance(1_700_000_000.25)
-        store = self.make(self.clock)
+        return self.started(self.make(self.clock))
+
+    def started(self, store: Any) -> Any:
+        """
+        Start a store as the program does, which waits for nothing.
+
+        :param store: not started yet.
+        :return: the store, started if it provides C{IService}; stopped after the test.
+        """
         if IService.providedBy(store):
-            await maybeDeferred(store.startService)
-            self.addCleanup(store.stopService)
+            for start in (store.privilegedStartService, store.startService):
+                given = start()
+                if isawaitable(given):
+                    Deferred.fromCoroutine(_left(given))
+                    self.fail(f"{start.__name__} gives {type(given).__name__}: services are not "
+                              "waited for; have the first operation wait")
+            self.addCleanup(self.stopped, store)
         return store
+
+    async def stopped(self, store: Any) -> None:
+        """
+        Stop a store, and wait for it.
+
+        :param store: stopped already, maybe; nothing is done in that case.
+        """
+        if IService.providedBy(store) and store.running:
+            await maybeDeferred(store.stopService)
 
     async def passed(self, seconds: float) -> None:
         """
@@ -72,6 +107,18 @@ class CacheStoreContract(_Base):
     async def test_provides(self) -> None:
         """The store has every member of its interface, with the right arguments."""
         verifyObject(ICacheStore, await self.ready())
+
+    async def test_stopped(self) -> None:
+        """Once it is stopped, a store answers, or fails with a StoreError, and nothing else."""
+        store = await self.ready()
+        await store.put("a", b"1", 60.0)
+        await self.stopped(store)
+        for ask in (lambda: store.get("a"), lambda: store.put("a", b"2", 60.0),
+                    lambda: store.delete(["a"]), lambda: store.keys("")):
+            try:
+                await ask()
+            except StoreError:
+                continue
 
     async def test_get_nothing(self) -> None:
         """What was never put is None."""
@@ -158,27 +205,49 @@ class CacheStoreContract(_Base):
         self.assertEqual(list(await store.keys("[a-z]")), ["[a-z]"])
 
 
-def cache_store_contract(make: MakeStore,
-                         pass_time: Callable[[Clock, float], Any] = Clock.advance) -> type:
+def cache_store_contract(make: MakeStore, pass_time: PassTime = Clock.advance,
+                         make_broken: MakeStore | None = None) -> type:
     """
     :param make: called with a clock, in each test; makes an empty store, not started yet, that
         never sees what another test has kept.
     :param pass_time: lets the store's time pass by some seconds; for a store whose expiry is not
         up to the clock, it may return a Deferred.
+    :param make_broken: makes a store that cannot work, since its file is in no directory for
+        example: its failures have to be L{StoreError}s.
     :return: a mixin for a C{TestCase}, to be named before it.
     """
-    return type("CacheStoreContract", (CacheStoreContract,), {
-        "make": staticmethod(make), "pass_time": staticmethod(pass_time)})
+    bases = (CacheStoreContract, *([BrokenStoreContract] if make_broken else []))
+    return type("CacheStoreContract", bases, {
+        "make": staticmethod(make), "pass_time": staticmethod(pass_time),
+        "make_broken": staticmethod(make_broken) if make_broken else None})
 
 
-def reference_store_contract(make: MakeStore) -> type:
+class BrokenStoreContract(_Base):
     """
-    :param make: as in L{cache_store_contract}, whose tests are among these; the store goes by the
-        clock.
+    How a store fails.
+
+    :ivar make_broken: makes one that cannot work.
+    """
+
+    make_broken: Any
+
+    async def test_broken(self) -> None:
+        """All failures of operations are StoreErrors: what the storage raises is translated."""
+        store = self.started(self.make_broken(Clock()))  # type: ignore[attr-defined]
+        for ask in (lambda: store.get("a"), lambda: store.put("a", b"1", 60.0),
+                    lambda: store.delete(["a"]), lambda: store.keys("")):
+            with self.assertRaises(StoreError):
+                await ask()
+
+
+def reference_store_contract(make: MakeStore, pass_time: PassTime = Clock.advance) -> type:
+    """
+    :param make: as in L{cache_store_contract}, whose tests are among these.
+    :param pass_time: as in L{cache_store_contract}.
     :return: a mixin for a C{TestCase}, for what only a store in this process can do.
     """
 
-    class ReferenceStoreContract(cache_store_contract(make)):  # type: ignore[misc]
+    class ReferenceStoreContract(cache_store_contract(make, pass_time)):  # type: ignore[misc]
         async def test_provides_reference(self) -> None:
             """The store has every member of its interface, with the right arguments."""
             verifyObject(IReferenceStore, await self.ready())
@@ -225,14 +294,14 @@ def reference_store_contract(make: MakeStore) -> type:
     return ReferenceStoreContract
 
 
-def compare_and_set_contract(make: MakeStore) -> type:
+def compare_and_set_contract(make: MakeStore, pass_time: PassTime = Clock.advance) -> type:
     """
-    :param make: as in L{cache_store_contract}, whose tests are among these.  Where expiry is not
-        up to the clock, the test case has a C{pass_time} of its own, a static method as there.
+    :param make: as in L{cache_store_contract}, whose tests are among these.
+    :param pass_time: as in L{cache_store_contract}.
     :return: a mixin for a C{TestCase}, for what a store of several processes can do.
     """
 
-    class CompareAndSetContract(cache_store_contract(make)):  # type: ignore[misc]
+    class CompareAndSetContract(cache_store_contract(make, pass_time)):  # type: ignore[misc]
         async def test_provides_compare_and_set(self) -> None:
             """The store has every member of its interface, with the right arguments."""
             verifyObject(ICompareAndSetStore, await self.ready())
@@ -304,14 +373,17 @@ def compare_and_set_contract(make: MakeStore) -> type:
     return CompareAndSetContract
 
 
-def metered_store_contract(make: MakeStore) -> type:
+def metered_store_contract(make: MakeStore, pass_time: PassTime = Clock.advance,
+                           make_limited: MakeLimited | None = None) -> type:
     """
     :param make: as in L{cache_store_contract}, whose tests are among these; makes a store that
-        evicts what has expired, at the latest when it is asked for it.
+        evicts what has expired, at the latest with the next write.
+    :param pass_time: as in L{cache_store_contract}.
+    :param make_limited: called with a clock and limits; makes an empty store that heeds them.
     :return: a mixin for a C{TestCase}, for a store that tells how full it is.
     """
 
-    class MeteredStoreContract(cache_store_contract(make)):  # type: ignore[misc]
+    class MeteredStoreContract(cache_store_contract(make, pass_time)):  # type: ignore[misc]
         async def test_provides_metered(self) -> None:
             """The store has every member of its interface, with the right arguments."""
             verifyObject(IMeteredStore, await self.ready())
@@ -327,16 +399,160 @@ def metered_store_contract(make: MakeStore) -> type:
             await store.delete(["a"])
             self.assertEqual(store.usage(), empty)
 
+        async def test_usage_replaced(self) -> None:
+            """A value that takes the place of another counts alone."""
+            store = await self.ready()
+            await store.put("a", b"x" * 1000, 60.0)
+            once = store.usage()
+            for size in (1, 5000, 1000):
+                await store.put("a", b"y" * size, 60.0)
+            self.assertEqual(store.usage(), once)
+
         async def test_told(self) -> None:
-            """That an entry is removed since it has expired is told, and why."""
+            """That an entry is removed since it has expired is told, and why, soon after."""
             store, told = await self.ready(), []
             store.tell(lambda event, reason: told.append((event, reason)))
             await store.put("a", b"1", 2.0)
             await self.passed(10.0)
             await store.get("a")
+            await store.put("b", b"1", 2.0)
             self.assertIn(("eviction", "ttl"), told)
 
-    return MeteredStoreContract
+    if make_limited is None:
+        return MeteredStoreContract
+    return type("MeteredStoreContract", (LimitedStoreContract, MeteredStoreContract),
+                {"make_limited": staticmethod(make_limited)})
+
+
+class LimitedStoreContract(_Base):
+    """
+    What a store does that heeds its limits.
+
+    :ivar make_limited: makes one with some.
+    """
+
+    make_limited: Any
+
+    async def limited(self, **limits: Any) -> tuple[Any, list[tuple[str, str]]]:
+        """
+        :param limits: as in L{StoreLimits}.
+        :return: a store that heeds them, and what it tells: events and reasons, as they come.
+        """
+        await self.ready()  # type: ignore[attr-defined]
+        made = self.make_limited(self.clock, StoreLimits(**limits))  # type: ignore[attr-defined]
+        store, told = self.started(made), []  # type: ignore[attr-defined]
+        store.tell(lambda event, reason: told.append((event, reason)))
+        return store, told
+
+    async def kept(self, store: Any, size: int) -> list[int]:
+        """
+        :param store: empty; gets twenty entries, one a second.
+        :param size: of each value, in octets.
+        :return: the numbers of those that are still there.
+        """
+        for number in range(20):
+            await store.put(f"{number}", bytes([number]) * size, 60.0)
+            await self.passed(1.0)  # type: ignore[attr-defined]
+        values = [await store.get(f"{number}") for number in range(20)]
+        self.assertEqual([value for number, value in enumerate(values)
+                          if value not in (None, bytes([number]) * size)], [])
+        return [number for number, value in enumerate(values) if value is not None]
+
+    async def test_most_octets(self) -> None:
+        """It keeps no more octets than it may, the last one among them, and tells of others."""
+        store, told = await self.limited(max_octets=10_000)
+        kept = await self.kept(store, 2000)
+        self.assertIn(19, kept)
+        self.assertLessEqual(len(kept), 4)
+        self.assertLessEqual(store.usage().octets, 10_000)
+        self.assertEqual(told, [("eviction", "size_bytes")] * (20 - len(kept)))
+
+    async def test_most_objects(self) -> None:
+        """It keeps no more entries than it may, the last one among them, and tells of others."""
+        store, told = await self.limited(max_objects=5)
+        kept = await self.kept(store, 10)
+        self.assertIn(19, kept)
+        self.assertLessEqual(len(kept), 5)
+        self.assertLessEqual(store.usage().objects, 5)
+        self.assertEqual(told, [("eviction", "size_objects")] * (20 - len(kept)))
+
+    async def test_too_large(self) -> None:
+        """What is larger than all that it may keep costs no other entry its place."""
+        store, told = await self.limited(max_octets=10_000)
+        await store.put("a", b"1", 60.0)
+        await store.put("b", b"1", 60.0)
+        await store.put("b", b"x" * 20_000, 60.0)
+        self.assertEqual([await store.get("a"), await store.get("b")], [b"1", None])
+        self.assertEqual(told, [("refusal", "size_bytes")])
+
+    async def test_unlimited(self) -> None:
+        """A limit of 0 is none."""
+        store, told = await self.limited(max_octets=0, max_objects=0)
+        self.assertEqual((len(await self.kept(store, 1000)), told), (20, []))
+
+
+def durable_store_contract(make: MakeStore, reopen: Reopen,
+                           pass_time: PassTime = Clock.advance) -> type:
+    """
+    :param make: as in L{cache_store_contract}, whose tests are among these; its runtime is a
+        L{FakeRuntime} of the clock.
+    :param reopen: gets a store that is stopped, and the L{FakeRuntime} of another process;
+        makes the store that this process would have, over what the first one has left.
+    :param pass_time: as in L{cache_store_contract}.
+    :return: a mixin for a C{TestCase}, for a store whose entries outlive the process.
+    """
+
+    class DurableStoreContract(cache_store_contract(make, pass_time)):  # type: ignore[misc]
+        clock: Clock
+
+        async def restarted(self, store: Any, seconds: float) -> Any:
+            """
+            :param store: of the process that ends.
+            :param seconds: until the next process is there, whose clock begins anew.
+            :return: its store, over the same entries.
+            """
+            await self.stopped(store)
+            now = FakeRuntime(self.clock).wall()
+            self.clock = Clock()
+            return self.started(reopen(store, FakeRuntime(self.clock, epoch=now + seconds)))
+
+        async def test_kept(self) -> None:
+            """What was put before a restart is there after it, octet for octet."""
+            store = await self.ready()
+            for key in ("a", "b", "c"):
+                await store.put(key, bytes(range(256)), 60.0)
+            await store.delete(["b"])
+            store = await self.restarted(store, 5.0)
+            self.assertEqual([await store.get(key) for key in ("a", "b")],
+                             [bytes(range(256)), None])
+            self.assertEqual(sorted(await store.keys("")), ["a", "c"])
+
+        async def test_expires_meanwhile(self) -> None:
+            """Time to live goes on while no process runs: deadlines are dates."""
+            store = await self.ready()
+            await store.put("a", b"1", 10.0)
+            await store.put("b", b"1", 60.0)
+            store = await self.restarted(store, 20.0)
+            self.assertEqual([await store.get("a"), await store.get("b")], [None, b"1"])
+            await self.passed(50.0)
+            self.assertIsNone(await store.get("b"))
+
+        async def test_changed_after(self) -> None:
+            """What was left can be replaced and deleted as if it had just been put."""
+            store = await self.ready()
+            for key in ("a", "b"):
+                await store.put(key, b"1", 60.0)
+            store = await self.restarted(store, 5.0)
+            await store.put("a", b"2", 60.0)
+            self.assertEqual((await store.get("a"), await store.delete(["a", "b"])), (b"2", 2))
+
+    return DurableStoreContract
+
+
+async def _left(awaitable: Any) -> None:
+    """Let what is not waited for end in its own time, and without a sound."""
+    with suppress(Exception):
+        await awaitable
 
 
 def verify_store_type(store_type: Any) -> None:
