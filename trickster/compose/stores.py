@@ -13,8 +13,8 @@ from trickster.compose.store_service import StoreService
 from trickster.compose.threads import OwnThreads
 from trickster.config.options.caches import CacheOptions
 from trickster.contracts import checked_store
-from trickster.interfaces import IMeteredStore, IStoreType
-from trickster.net.runtime import PluginRuntime
+from trickster.interfaces import IMeteredStore, IRuntime, IStoreType
+from trickster.net.runtime import RuntimeWithThreads
 from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
 from trickster.stores.guard import Guarded, guarded
@@ -72,7 +72,7 @@ class Stores(MultiService):
     what it holds is still there.
     """
 
-    def __init__(self, plugins: Plugins, metrics: Metrics, runtime: PluginRuntime) -> None:
+    def __init__(self, plugins: Plugins, metrics: Metrics, runtime: IRuntime) -> None:
         """
         :param runtime: whose clock is the reactor; each store has threads of its own.
         """
@@ -129,7 +129,7 @@ class Stores(MultiService):
         kind = self._plugins.load(STORES, options.store, IStoreType)
         threads = OwnThreads(self._runtime.clock, name)
         store = checked_store(kind, name, options.plugin, StoreLimits.of(options.index),
-                              self._runtime.with_threads(threads.call))
+                              RuntimeWithThreads(self._runtime, threads.call))
         counters = self._metrics.store(name, options.store)
         usage = None
         if IMeteredStore.providedBy(store):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -27,7 +27,7 @@ class PluginRuntime:
     _offload: Callable[..., Awaitable[Any]] = field(repr=False)
     wall: Callable[[], float]
     random: Callable[[], float]
-    _shared: dict[str, Any] = field(factory=dict, repr=False)
+    _shared: dict[str, Any] = field(factory=dict, init=False, repr=False)
 
     def in_thread(self, function: Callable[..., Any], *args: Any) -> Awaitable[Any]:
         """
@@ -37,13 +37,6 @@ class PluginRuntime:
             that runs; its result is dropped then.
         """
         return self._offload(function, *args)
-
-    def with_threads(self, offload: Callable[..., Awaitable[Any]]) -> PluginRuntime:
-        """
-        :param offload: calls a function in a thread, and is awaited for what it returns.
-        :return: the same process, with other threads.
-        """
-        return evolve(self, offload=offload)
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
         """
@@ -55,3 +48,40 @@ class PluginRuntime:
         if name not in self._shared:
             self._shared[name] = make()
         return self._shared[name]
+
+
+@implementer(IRuntime)
+@frozen
+class RuntimeWithThreads:
+    """
+    The same process as another runtime's, but for threads.
+
+    :ivar inner: has all else.
+    """
+
+    inner: IRuntime
+    _offload: Callable[..., Awaitable[Any]] = field(repr=False)
+
+    @property
+    def clock(self) -> IReactorTime:
+        """:return: for delays, deadlines and ages."""
+        clock: IReactorTime = self.inner.clock
+        return clock
+
+    def wall(self) -> float:
+        """:return: seconds since the epoch, for dates."""
+        seconds: float = self.inner.wall()
+        return seconds
+
+    def random(self) -> float:
+        """:return: a number from 0, inclusive, to 1, exclusive."""
+        number: float = self.inner.random()
+        return number
+
+    def in_thread(self, function: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        """See L{PluginRuntime.in_thread}."""
+        return self._offload(function, *args)
+
+    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+        """See L{PluginRuntime.shared}."""
+        return self.inner.shared(name, make)

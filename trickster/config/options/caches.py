@@ -88,8 +88,8 @@ class RedisOptions:
 @frozen(kw_only=True)
 class CacheOptions:
     """
-    A cache, which backends name by C{cache_name}; the options of a plugin's store stand in the
-    block named like it.
+    A cache, which backends name by C{cache_name}.  The options of a plugin's store stand in
+    the block named like it.
 
     :ivar store: the name of the store that is really used: C{provider}, or C{memory} where
         that provider is known but not yet there.
