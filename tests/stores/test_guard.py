@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,10 @@ class LyingStore(DictStore):
         """See L{ICacheStore.keys}."""
         return self.given
 
+    async def delete(self, keys: Iterable[str]) -> Any:
+        """See L{ICacheStore.delete}."""
+        return self.given
+
 
 class LyingTests(SynchronousTestCase):
     """A store that does not keep to its interface."""
@@ -93,6 +98,104 @@ class LyingTests(SynchronousTestCase):
         inner = LyingStore(Clock())
         inner.given = ["a.1", "b.1", "a"]
         self.assertEqual(at_once(guarded(inner, "c", Clock()).keys("a.")), ["a.1"])
+
+
+    def test_no_keys(self) -> None:
+        """What are no keys, and what is no count of them, are failures of the store."""
+        for given in (None, 7, [b"a"], [None], ["a", 3]):
+            inner = LyingStore(Clock())
+            inner.given = given
+            store = guarded(inner, "c", Clock())
+            self.assertEqual(at_once(store.keys("")), [], given)
+            self.assertTrue(store.is_failing)
+        for given in (None, "1", [1]):
+            inner = LyingStore(Clock())
+            inner.given = given
+            store = guarded(inner, "c", Clock())
+            self.assertEqual(at_once(store.delete(["a"])), 0)
+            self.assertTrue(store.is_failing)
+        self.flushLoggedErrors()
+
+    def test_exits(self) -> None:
+        """A store does not end what asks it."""
+        store = guarded(BrokenStore(SystemExit(3)), "c", Clock())  # type: ignore[arg-type]
+        self.assertIsNone(at_once(store.get("a")))
+        self.assertTrue(store.is_failing)
+        self.flushLoggedErrors()
+
+
+class HalfStore(DictStore):
+    """Fails at some of its operations."""
+
+    failing: frozenset[str] = frozenset()
+    calls: Counter[str]
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.calls = Counter()
+
+    def _note(self, name: str) -> None:
+        self.calls[name] += 1
+        if name in self.failing:
+            raise StoreError("broken")
+
+    async def get(self, key: str) -> bytes | None:
+        """See L{ICacheStore.get}."""
+        self._note("get")
+        return await DictStore.get(self, key)
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        """See L{ICacheStore.put}."""
+        self._note("put")
+        await DictStore.put(self, key, value, ttl)
+
+
+class HalfTests(SynchronousTestCase):
+    """A store that can be read and not written, such as a disk that is full; or the reverse."""
+
+    def setUp(self) -> None:
+        """Have one."""
+        self.clock = Clock()
+        self.store = HalfStore(self.clock)
+        self.guard = guarded(self.store, "c", self.clock, limits=LIMITS)
+        at_once(self.guard.put("a", b"1", 600.0))
+        self.addCleanup(self.flushLoggedErrors)
+
+    def use(self, times: int) -> list[bytes | None]:
+        """:return: what is read, with something written each time."""
+        found: list[bytes | None] = []
+        for _ in range(times):
+            found.append(at_once(self.guard.get("a")))
+            at_once(self.guard.put("b", b"2", 600.0))
+        return found
+
+    def test_not_written(self) -> None:
+        """What is there is read; writing is left alone, and it is told to be failing."""
+        self.store.failing = frozenset({"put"})
+        self.assertEqual(self.use(9), [b"1"] * 9)
+        self.assertEqual(self.store.calls, {"get": 9, "put": 1 + LIMITS.failures})
+        self.assertTrue(self.guard.is_failing)
+
+    def test_not_read(self) -> None:
+        """Each reading may take its time to fail: it is left alone, though writing works."""
+        self.store.failing = frozenset({"get"})
+        self.assertEqual(self.use(9), [None] * 9)
+        self.assertEqual(self.store.calls, {"get": LIMITS.failures, "put": 10})
+        self.assertTrue(self.guard.is_failing)
+
+    def test_works_again(self) -> None:
+        """Once both have worked again, it is failing no more, and that is told once."""
+        self.store.failing = frozenset({"get", "put"})
+        self.use(9)
+        self.store.failing = frozenset()
+        self.clock.advance(LIMITS.pause)
+        with capturedLogs() as events:
+            at_once(self.guard.get("a"))
+            self.assertTrue(self.guard.is_failing)
+            at_once(self.guard.put("a", b"1", 600.0))
+        self.assertFalse(self.guard.is_failing)
+        self.assertEqual([event["log_format"] for event in events],
+                         ["Cache {cache} works again"])
 
 
 class FailingReplaceTests(SynchronousTestCase):

@@ -21,6 +21,7 @@ from trickster.stores.timed_call import TimedCall
 _T = TypeVar("_T")
 
 _LOG_PAUSE = 60.0
+_READING = ("get", "keys")
 
 OnOperation = Callable[[str, str, int], None]
 
@@ -81,23 +82,26 @@ class Guarded:
     on_operation: OnOperation = ignore
     limits: GuardLimits = field(factory=GuardLimits)
     log: Logger = field(factory=Logger)
-    _circuit: Circuit = field(init=False)
+    _reading: Circuit = field(init=False)
+    _writing: Circuit = field(init=False)
     _doomed: FIFOCache[str, None] = field(init=False)
     _pending: int = field(default=0, init=False)
     _logged: float | None = field(default=None, init=False)
     _unlogged: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._circuit = Circuit(self.limits.failures, self.limits.pause)
+        # A disk that is full can be read, and is to be: neither tells of the other.
+        self._reading, self._writing = (
+            Circuit(self.limits.failures, self.limits.pause) for _ in range(2))
         self._doomed = FIFOCache(self.limits.doomed_keys)
 
     @property
     def is_failing(self) -> bool:
         """
-        :return: whether the store failed in the last operation that it was asked for: a miss may
-            then be its fault.
+        :return: whether the store failed when it was last read, or when it was last written: a
+            miss may then be its fault.
         """
-        return self._circuit.failures > 0
+        return self._reading.failures > 0 or self._writing.failures > 0
 
     async def get(self, key: str) -> bytes | None:
         """
@@ -112,7 +116,7 @@ class Guarded:
         found: bytes | None = await self._asked("get", self._got, None, key)
         if found is not None:
             self.on_operation("get", "hit", len(found))
-        elif not self.is_failing:
+        elif not self._reading.failures:
             self.on_operation("get", "miss", 0)
         return found
 
@@ -156,9 +160,16 @@ class Guarded:
         :return: none where the store failed or is left alone; else without those that are still
             to be deleted, and without what a store names that does not begin so.
         """
-        found: Sequence[str] = await self._asked("keys", self.inner.keys, (), prefix)
-        # What a purge deletes is what was asked for, and nothing else that a store names.
-        return [key for key in found if key.startswith(prefix) and key not in self._doomed]
+        found: Sequence[str] = await self._asked("keys", self._named, (), prefix)
+        return [key for key in found if key not in self._doomed]
+
+    async def _named(self, prefix: str) -> Sequence[str]:
+        found: Any = await self.inner.keys(prefix)
+        try:
+            # What a purge deletes is what was asked for, and nothing else that a store names.
+            return [key for key in found if key.startswith(prefix)]
+        except (TypeError, AttributeError) as error:
+            raise StoreError("the store named keys that are no texts") from error
 
     async def _got(self, key: str) -> bytes | None:
         found: Any = await self.inner.get(key)
@@ -172,10 +183,16 @@ class Guarded:
         await self.inner.put(key, value, ttl)
         return True
 
+    async def _counted(self, keys: list[str]) -> int:
+        count: Any = await self.inner.delete(keys)
+        if not isinstance(count, int):
+            raise StoreError(f"the store counted no keys, but gave {type(count).__name__}")
+        return count
+
     async def _delete(self, keys: list[str]) -> int | None:
         # Until the store says otherwise, and also if it never does.
         self._doomed.update(dict.fromkeys(keys))
-        count: int | None = await self._asked("del", self.inner.delete, None, keys)
+        count: int | None = await self._asked("del", self._counted, None, keys)
         if count is not None:
             for key in keys:
                 self._doomed.pop(key, None)
@@ -184,30 +201,34 @@ class Guarded:
 
     async def _asked(self, operation: str, method: Callable[..., Awaitable[_T]], otherwise: _T,
                      *args: Any) -> _T:
-        if not self._circuit.allows(self.clock.seconds()):
+        if not self._circuit(operation).allows(self.clock.seconds()):
             self.on_operation(operation, "skipped", 0)
             return otherwise
         try:
             result = await self._in_time(method, args)
         except CancelledError:
             raise
-        except Exception as error:  # noqa: BLE001 - a store must not cost a client its answer
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - costs no client its answer
             self._failed(operation, error)
             return otherwise
-        self._succeeded()
+        self._succeeded(operation)
         return result
+
+    def _circuit(self, operation: str) -> Circuit:
+        return self._reading if operation in _READING else self._writing
 
     def _in_time(self, method: Callable[..., Awaitable[_T]],
                  args: tuple[Any, ...]) -> Awaitable[_T]:
         return TimedCall.of(method(*args), self.clock, self.limits.timeout)
 
-    def _succeeded(self) -> None:
-        if self._circuit.succeeded():
+    def _succeeded(self, operation: str) -> None:
+        is_news = self._circuit(operation).succeeded()
+        if is_news and not self._reading.is_open and not self._writing.is_open:
             self.log.info("Cache {cache} works again", cache=self.name)
 
-    def _failed(self, operation: str, error: Exception) -> None:
+    def _failed(self, operation: str, error: BaseException) -> None:
         now = self.clock.seconds()
-        self._circuit.failed(now)
+        self._circuit(operation).failed(now)
         self.on_operation(operation, "error", 0)
         if self._logged is not None and 0 <= now - self._logged < _LOG_PAUSE:
             self._unlogged += 1
@@ -249,8 +270,8 @@ class GuardedReferences(Guarded):
         except Exception as error:  # noqa: BLE001 - a store must not cost a client its answer
             self._failed("get", error)
             return None
-        if self._circuit.failures:
-            self._succeeded()
+        if self._reading.failures:
+            self._succeeded("get")
         if key in self._doomed:
             found = None
         self.on_operation("get", "miss" if found is None else "hit", 0)
@@ -267,6 +288,8 @@ class GuardedReferences(Guarded):
         except Exception as error:  # noqa: BLE001 - a store must not cost a client its answer
             self._failed("set", error)
             return False
+        if self._writing.failures:
+            self._succeeded("set")
         if kept:
             self._doomed.pop(key, None)
         self.on_operation("set", "none" if kept else "skipped", nbytes if kept else 0)
@@ -277,5 +300,5 @@ class GuardedReferences(Guarded):
         return method(*args)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
