@@ -270,7 +270,7 @@ class GenerationTests(SynchronousTestCase):
         """A configuration that cannot be started changes nothing, and leaves nothing behind."""
         for _ in range(2):
             exposed, calls = self.counted(), self.reactor.getDelayedCalls()
-            with self.assertRaises(OSError):
+            with self.assertRaises(BrokenPlugin):
                 self.generations.follow(conf("shut", ("web", "more"), store="shut"), 30.0)
             self.assertIs(self.generations.current, self.first)
             self.assertEqual(list(self.generations), [self.first])

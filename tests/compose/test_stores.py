@@ -197,7 +197,7 @@ class StoresTests(SynchronousTestCase):
 
     def test_cannot_be_opened(self) -> None:
         """Where one cannot be opened, none is exposed, and all are closed by what is kept then."""
-        with self.assertRaises(OSError):
+        with self.assertRaises(BrokenPlugin):
             self.made(a=options_of(), shut=options_of())
         self.assertEqual([self.value("cache_up"), self.value("cache_up", "shut")], [None, None])
         for store in kind.made:

@@ -213,7 +213,6 @@ class Generations(MultiService):
         :return: fires when the one before is over, and its connections are closed.
         :raises ConfigurationError: as L{Generation}; nothing has changed.
         :raises PluginError: the same.
-        :raises Exception: what a store raises that cannot be opened; the same.
         """
         before, after = self.current, Generation(configuration, self._runtime)
         try:
