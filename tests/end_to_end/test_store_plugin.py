@@ -46,9 +46,9 @@ class StorePluginTests(PluginCase):
         self.addCleanup(trickster.stop)
         return trickster
 
-    def asked_of(self, trickster: Trickster) -> Answer:
+    def asked_of(self, trickster: Trickster, path: str = "/a") -> Answer:
         """:return: an answer for one host, whichever port it is asked on."""
-        return fetch(f"{trickster.url}/a", headers={"Host": "a.example"})
+        return fetch(trickster.url + path, headers={"Host": "a.example"})
 
     def keep(self, trickster: Trickster) -> None:
         """Have an answer kept: it is written after it has been sent."""
@@ -85,8 +85,8 @@ class StorePluginTests(PluginCase):
         """While the file cannot be opened, requests are misses, and that is told."""
         self.file = self.file.parent / "nowhere" / "cache.sqlite"
         trickster = self.started()
-        for _ in range(2):
-            answer = self.asked_of(trickster)
+        for path in ("/a", "/b"):
+            answer = self.asked_of(trickster, path)
             self.assertEqual((answer.body, answer.lookup), (b"ok", "kmiss"))
             self.assertIn("reason=store-error", answer.headers["X-Trickster-Result"])
         self.assertEqual(self.metric(trickster, "trickster_cache_up"), ["0.0"])
