@@ -94,6 +94,15 @@ class PluginBlockTests(SynchronousTestCase):
         self.assertIn("backends.one.influxdb is ignored",
                       loaded(with_backend("influxdb: {}")).notices[0])
 
+    def test_misspelt_block(self) -> None:
+        """The name of a plugin's block is among those that a key is taken for."""
+        for text, name in (
+                (with_backend("promethus: {}"), "prometheus"),
+                (with_backend("") + "middlewares: {m: {kind: rewriting, rewritting: {}}}",
+                 "rewriting")):
+            (problem,) = problems_of(text)
+            self.assertIn(f"unknown key; did you mean '{name}'?", problem)
+
     def test_unknown_provider(self) -> None:
         """A provider that is not installed is told where it is named; its block is not."""
         self.assertEqual(

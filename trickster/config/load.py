@@ -235,14 +235,14 @@ class _Loading:
     def _cache(self, table: Table, path: str) -> CacheOptions:
         provider = _text_of(table, "provider") or "memory"
         store, plugin, rest = self._plugged(_STORES, provider, table, path)
-        cache: CacheOptions = self._reader.block(CacheOptions, rest, path)
+        cache: CacheOptions = self._reader.block(CacheOptions, rest, path, store)
         return evolve(cache, store=store, plugin=plugin)
 
     def _middleware(self, table: Table, path: str) -> MiddlewareOptions:
         kind, plugin, rest = _text_of(table, "kind"), None, table
         if kind:
             _, plugin, rest = self._plugged(_MIDDLEWARES, kind, table, path)
-        middleware: MiddlewareOptions = self._reader.block(MiddlewareOptions, rest, path)
+        middleware: MiddlewareOptions = self._reader.block(MiddlewareOptions, rest, path, kind if plugin else "")
         return evolve(middleware, plugin=plugin)
 
     def _backend(self, table: Table, path: str) -> BackendOptions:
@@ -250,7 +250,8 @@ class _Loading:
         plugin, rest, origin_type = None, table, provider
         if provider and provider not in VIRTUAL_PROVIDERS:
             origin_type, plugin, rest = self._plugged(_ORIGINS, provider, table, path)
-        backend: BackendOptions = self._reader.block(BackendOptions, rest, path)
+        backend: BackendOptions = self._reader.block(BackendOptions, rest, path,
+                                                     origin_type if plugin else "")
         return evolve(backend, origin_type=origin_type, plugin=plugin)
 
     def _plugged(self, group: _Group, name: str, table: Table, path: str

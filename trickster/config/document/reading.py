@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -67,11 +67,13 @@ class Reader:
     environ: Mapping[str, str] = Factory(dict)
     leftovers: Mapping[type, Mapping[str, Leftover]] = Factory(dict)
 
-    def block(self, options: type, tree: Tree, path: str) -> Any:
+    def block(self, options: type, tree: Tree, path: str, beside: str = "") -> Any:
         """
         :param options: an attrs class in which every field has a default.
         :param tree: what is given; anything but a mapping is told as a problem.
         :param path: of the block, dotted; empty for the whole file.
+        :param beside: a key of the block that is read apart from it, such as a plugin's; to be
+            told where keys are unknown.
         :return: an instance; where a value is wrong, with the default in its place.
         """
         table = self.table(tree, path)
@@ -85,7 +87,7 @@ class Reader:
                 continue
             leftover = self.leftovers.get(options, {}).get(name)
             if leftover is None:
-                self._refuse_key(name, within, keys)
+                self._refuse_key(name, within, {*keys, beside} - {""})
             elif self._is_meant(leftover, within, table, path):
                 self._read_key(given, keys[leftover.meant], entry.value,
                                joined(path, leftover.meant))
@@ -130,14 +132,14 @@ class Reader:
             self.problems.unread(tree.place, path, f"{kind_given(tree)}; expected {expected}")
         return Table({}, tree.place)
 
-    def _refuse_key(self, name: str, path: str, keys: Mapping[str, Key]) -> None:
+    def _refuse_key(self, name: str, path: str, keys: Collection[str]) -> None:
         older = _NUMBERED.fullmatch(name)
         if older and older[1] in keys:
             text = f"; write {older[1]}, with the unit in the value, such as {_UNITS[older[2]]}"
             self.problems.at(path, f"unknown key{text}")
         else:
             self.problems.at(path, lambda: "unknown key" + (
-                meant(name, keys) or f"; expected one of {one_of(sorted(keys))}"))
+                meant(name, sorted(keys)) or f"; expected one of {one_of(sorted(keys))}"))
 
     def _note_without_effect(self, key: Key, value: Any, path: str) -> None:
         if key.facts.effective:
