@@ -54,7 +54,7 @@ class RequestTests(SynchronousTestCase):
         return request
 
     def test_values(self) -> None:
-        """It sees what the client sent, and who it is."""
+        """A request has the method, target, version and fields that were sent, and the peer."""
         request = self.asked(get(b"/a?b=%20c", b"X-Y: 1"))
         self.assertEqual((request.method, request.target, request.authority, request.version),
                          (b"GET", b"/a?b=%20c", b"h", b"HTTP/1.1"))
@@ -73,7 +73,7 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(octets_of(self.asked(post(b"a=b")).body), b"a=b")
 
     def test_whole_chunked_body(self) -> None:
-        """A chunked one, too."""
+        """A chunked body that came with its head is there at once."""
         self.assertEqual(octets_of(self.asked(CHUNKED + b"2\r\nab\r\n0\r\n\r\n").body), b"ab")
 
     def test_interim(self) -> None:
@@ -116,7 +116,7 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual([paused.request.target for paused in origin.waiting], [b"/2"])
 
     def test_read_ahead_is_bounded(self) -> None:
-        """While one is answered, only so much of the following ones is taken in."""
+        """While a request is answered, a bounded amount of the following ones is read ahead."""
         origin = PausedOrigin()
         connection = Connection(origin)
         connection.send(get(), get() * 300)
@@ -127,7 +127,7 @@ class OrderTests(SynchronousTestCase):
         self.assertTrue(connection.is_reading)
 
     def test_many_pipelined_take_turns(self) -> None:
-        """Others get their turn before very many requests of one client are answered."""
+        """A client's very many pipelined requests are answered in several turns of the reactor."""
         connection = Connection(Echo())
         self.assertEqual(len(answers(connection.exchange(get() * 100))), 16)
         for _ in range(10):
@@ -154,7 +154,7 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "aborted")
 
     def test_fetched_slowly(self) -> None:
-        """One that takes a little in that time has as much time again."""
+        """A client that fetches a little within the write timeout has as much time again."""
         connection = Connection(Echo(), ListenerLimits(write_timeout=20))
         connection.transport.unsent = 1000
         connection.channel.pauseProducing()
@@ -171,14 +171,14 @@ class EndTests(SynchronousTestCase):
     """When a connection ends."""
 
     def test_asked_to_close(self) -> None:
-        """The client wanted no more than this."""
+        """A connection closes after the answer to a request with C{Connection: close}."""
         connection = Connection(Echo())
         self.assertIn(b"\r\nConnection: close\r\n",
                       connection.exchange(get(b"/", b"Connection: close")))
         self.assertEqual(connection.ending, "closed")
 
     def test_nothing_after_close(self) -> None:
-        """What comes after such a request is not looked at; the answer is not lost by that."""
+        """Octets after a request with C{Connection: close} are not read; its answer is sent."""
         echo = Echo()
         connection = Connection(echo)
         connection.send(get(b"/", b"Connection: close") + get(b"/2"), get(b"/3"))
@@ -193,7 +193,7 @@ class EndTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "closed")
 
     def test_unread_body(self) -> None:
-        """An answer before the request's end is the last one."""
+        """An answer sent before the end of its request closes the connection."""
         connection = Connection(RecordingResponder.of(ok(b"no")))
         received = connection.exchange(CHUNKED + b"5\r\nab")
         self.assertIn(b"Connection: close", received)
@@ -210,14 +210,14 @@ class EndTests(SynchronousTestCase):
             self.assertEqual(connection.ending, "aborted")
 
     def test_client_closes_idle(self) -> None:
-        """When an idle client closes its side, so do we."""
+        """A connection whose idle client closes its side is closed."""
         connection = Connection(Echo())
         connection.send(get())
         connection.channel.readConnectionLost()
         self.assertEqual(connection.ending, "closed")
 
     def test_client_closes_after_us(self) -> None:
-        """When it closes its side after we have closed ours, the connection is over."""
+        """A connection that the listener has closed is over once the client closes its side."""
         connection = Connection(RecordingResponder.of(ok(b"no")))
         connection.send(CHUNKED)
         self.assertEqual(connection.ending, "half-closed")
@@ -241,7 +241,7 @@ class EndTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "aborted")
 
     def test_client_gone(self) -> None:
-        """The responder is cancelled."""
+        """A client that leaves cancels the responder."""
         origin = PausedOrigin()
         connection = Connection(origin)
         connection.send(get())
@@ -250,7 +250,7 @@ class EndTests(SynchronousTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_client_gone_while_sending(self) -> None:
-        """The body of the answer is closed."""
+        """A client that leaves while an answer is sent closes the body of the answer."""
         streaming = Streaming()
         connection = Connection(streaming)
         connection.send(get())
@@ -279,7 +279,7 @@ class DrainTests(SynchronousTestCase):
         self.successResultOf(gone)
 
     def test_busy(self) -> None:
-        """A running request is answered, and told that it was the last."""
+        """A request that runs when the listener drains is answered with C{Connection: close}."""
         origin = PausedOrigin()
         connection = Connection(origin)
         connection.send(get())
@@ -298,7 +298,7 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "closed")
 
     def test_half_a_head_for_ever(self) -> None:
-        """One that does not go on is not waited for."""
+        """A request head that is not completed while the listener drains gets a 408."""
         connection = Connection(Echo())
         connection.send(get()[:10])
         connection.site.drain()
@@ -307,13 +307,13 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "half-closed")
 
     def test_nobody_there(self) -> None:
-        """Without connections, it is done at once."""
+        """Draining a listener without connections is done at once."""
         connection = Connection(Echo())
         connection.leave()
         self.successResultOf(connection.site.drain())
 
     def test_abort(self) -> None:
-        """When time is up, everything is cut off."""
+        """A listener that aborts resets its connections."""
         connection = Connection(PausedOrigin())
         connection.send(get())
         connection.site.abort()
@@ -333,14 +333,14 @@ class RefusalTests(SynchronousTestCase):
         return status
 
     def test_malformed(self) -> None:
-        """It is answered by its status, and the connection is closed."""
+        """A malformed request is answered by its status, and the connection is closed."""
         self.assertEqual(self.refused(b"GET / HTTP/1.1\r\n\r\n"), 400)
         self.assertEqual(self.refused(b"GET / HTTP/2.0\r\n"), 505)
         self.assertEqual(self.refused(b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n"), 501)
         self.assertEqual(self.refused(get(b"/", b"Expect: x")), 417)
 
     def test_too_long(self) -> None:
-        """Limits are the listener's."""
+        """A request head longer than the listener's limits is refused."""
         limits = ListenerLimits(HeadLimits(line=100, block=100, fields=5))
         self.assertEqual(self.refused(get(b"/" * 100), limits), 414)
         self.assertEqual(self.refused(get(b"/", b"a:" + b"b" * 100), limits), 431)
@@ -350,11 +350,11 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(self.refused(CHUNKED + b"x\r\n"), 400)
 
     def test_nothing_smuggled(self) -> None:
-        """Nothing after what is malformed is served."""
+        """Octets after a malformed request are never served as another one."""
         self.assertEqual(self.refused(CHUNKED + b"0\r\n\n" + get()), 400)
 
     def test_after_good_ones(self) -> None:
-        """Requests before it are answered."""
+        """Pipelined requests before a malformed one are answered."""
         connection = Connection(Echo())
         received = connection.exchange(get(b"/1") + b"GET\r\n\r\n" + get(b"/2"))
         self.assertEqual([status for status, _ in answers(received)], [200, 400])
@@ -369,22 +369,22 @@ class BodyLimitTests(SynchronousTestCase):
         return answer
 
     def test_exactly(self) -> None:
-        """What fits is taken."""
+        """A request body of exactly the allowed size is taken."""
         self.assertEqual(self.status(post(b"abc"), 3), (200, b"POST / abc"))
         self.assertEqual(self.status(CHUNKED + b"3\r\nabc\r\n0\r\n\r\n", 3), (200, b"POST / abc"))
 
     def test_one_more(self) -> None:
-        """One octet more is a 413."""
+        """A request body one octet longer than allowed is a 413."""
         self.assertEqual(self.status(post(b"abcd"), 3)[0], 413)
         self.assertEqual(self.status(CHUNKED + b"4\r\nabcd\r\n", 3)[0], 413)
 
     def test_before_it_is_sent(self) -> None:
-        """A length is enough to know, and a client that asks first is told."""
+        """A C{Content-Length} above the limit is refused before the body, or 100 Continue."""
         octets = post(b"", b"Expect: 100-continue").replace(b"th: 0", b"th: 4")
         self.assertEqual(self.status(octets, 3)[0], 413)
 
     def test_none(self) -> None:
-        """0 is none at all, below 0 is no limit."""
+        """A limit of 0 allows no request body, and one below 0 is no limit."""
         self.assertEqual(self.status(post(b"a"), 0)[0], 413)
         self.assertEqual(self.status(get(), 0)[0], 200)
         self.assertEqual(self.status(CHUNKED + b"0\r\n\r\n", 0)[0], 200)
@@ -399,7 +399,7 @@ class BodyLimitTests(SynchronousTestCase):
         self.assertEqual((status, connection.ending), (413, "half-closed"))
 
     def test_nothing_smuggled(self) -> None:
-        """What follows is never read as a request, also where the body is whole by then."""
+        """Octets after a body that is too large are never read as a request."""
         for responder in (Teapot(), Echo()):
             connection = Connection(responder, ListenerLimits(body=3))
             connection.send(CHUNKED + b"400\r\n")
@@ -427,13 +427,13 @@ class BodyLimitTests(SynchronousTestCase):
             self.assertEqual(answers(connection.exchange(CHUNKED + octets)), [(418, answer)])
 
     def test_truncated(self) -> None:
-        """Or it is cut."""
+        """A request body that is too large is cut off where the listener truncates."""
         self.assertEqual(self.status(post(b"abcd"), 3, True), (200, b"POST / abc"))
         self.assertEqual(self.status(CHUNKED + b"4\r\nabcd\r\n0\r\n\r\n", 3, True),
                          (200, b"POST / abc"))
 
     def test_truncated_while_it_streams(self) -> None:
-        """Then the rest is not waited for."""
+        """A streamed request body is cut off at the limit, and the rest of it is not waited for."""
         echo = Echo()
         connection = Connection(echo, ListenerLimits(body=3, truncate=True))
         connection.send(post(b"abcdef")[:-4])
@@ -496,14 +496,14 @@ class StreamedBodyTests(SynchronousTestCase):
         self.assertTrue(connection.is_reading)
 
     def test_continue(self) -> None:
-        """A client that waits for it is told to go on, when the body is read."""
+        """A client that waits for C{100 Continue} is sent one when the body is read."""
         connection = Connection(Echo())
         octets = post(b"ab", b"Expect: 100-continue")
         self.assertEqual(connection.exchange(octets[:-2]), b"HTTP/1.1 100 Continue\r\n\r\n")
         self.assertEqual(answers(connection.exchange(b"ab")), [(200, b"POST / ab")])
 
     def test_no_continue(self) -> None:
-        """Not where the body is not read."""
+        """No C{100 Continue} is sent where the body is not read."""
         connection = Connection(RecordingResponder.of(ok(b"no")))
         received = connection.exchange(post(b"ab", b"Expect: 100-continue")[:-2])
         self.assertEqual(answers(received), [(200, b"no")])
@@ -531,7 +531,7 @@ class StreamedBodyTests(SynchronousTestCase):
         self.assertEqual((status, connection.ending), (400, "half-closed"))
 
     def test_breaks_after_the_answer_began(self) -> None:
-        """Then only the end of the connection can tell."""
+        """Framing that breaks after the answer began ends the connection."""
         connection = Connection(Streaming())
         connection.send(CHUNKED, b"x\r\n")
         self.assertEqual(connection.ending, "aborted")
@@ -578,7 +578,7 @@ class TimingTests(SynchronousTestCase):
         self.assertIn(b" 408 ", connection.received())
 
     def test_idle(self) -> None:
-        """Between requests there is another time, which each request renews."""
+        """A connection has an idle timeout between requests, which each request renews."""
         connection = Connection(Echo(), ListenerLimits(idle_timeout=30))
         for _ in range(3):
             connection.send(get())
@@ -588,7 +588,7 @@ class TimingTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "closed")
 
     def test_no_timeouts(self) -> None:
-        """0 is for ever."""
+        """A timeout of 0 is none."""
         limits = ListenerLimits(header_timeout=0, idle_timeout=0, body_timeout=0)
         connection = Connection(Echo(), limits)
         for piece in (b"G", get()[1:], CHUNKED):
@@ -673,7 +673,7 @@ class TimingTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "aborted")
 
     def test_closing_takes_its_time(self) -> None:
-        """One that still flushes is not."""
+        """A connection that is closing and still flushes is not cut off."""
         connection = Connection(Echo(), ListenerLimits(write_timeout=30))
         connection.transport.unsent = 2
         connection.send(get(b"/", b"Connection: close"))
@@ -684,7 +684,7 @@ class TimingTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "aborted")
 
     def test_time_now(self) -> None:
-        """C{Date} is the clock's."""
+        """The C{Date} of an answer is the clock's time."""
         connection = Connection(Echo())
         self.assertIn(b"Date: Fri, 02 Jan 2026 03:04:05 GMT", connection.exchange(get()))
         connection.clock.advance(1)

@@ -16,7 +16,7 @@ POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
 
 
 class CycleTests(SynchronousTestCase):
-    """However a connection ends."""
+    """A connection that has ended, however that came about, is in no cycle of references."""
 
     def after(self, responder: IResponder, *pieces: bytes) -> Counter[str]:
         """:return: what is left of a connection over which these came before it was lost."""
@@ -28,25 +28,25 @@ class CycleTests(SynchronousTestCase):
         return left_in_cycles(act)
 
     def test_answered(self) -> None:
-        """After answers, to requests with and without a body."""
+        """A connection that has answered requests with and without a body is in no cycle."""
         for pieces in ((GET,), (GET * 3,), (POST, b"body"), (POST + b"bo", b"dy", GET)):
             self.assertEqual(self.after(Echo(), *pieces), Counter(), pieces)
 
     def test_unfinished_heads(self) -> None:
-        """In the middle of a head, or after one that is none."""
+        """A connection that ends in an unfinished or malformed head is in no cycle."""
         for pieces in ((), (b"GET / HT",), (b"nonsense\r\n\r\n",), (GET + b"GE",)):
             self.assertEqual(self.after(Echo(), *pieces), Counter(), pieces)
 
     def test_unfinished_bodies(self) -> None:
-        """In the middle of a request's body."""
+        """A connection that ends in the middle of a request's body is in no cycle."""
         self.assertEqual(self.after(Echo(), POST, b"bo"), Counter())
 
     def test_left(self) -> None:
-        """While the answer is awaited."""
+        """A connection that ends while the answer is awaited is in no cycle."""
         self.assertEqual(self.after(PausedOrigin(), GET), Counter())
 
     def test_left_in_the_answer(self) -> None:
-        """While its body is."""
+        """A connection that ends while the answer's body is sent is in no cycle."""
         def act() -> None:
             streaming = Streaming(9)
             connection = Connection(streaming)

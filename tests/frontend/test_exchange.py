@@ -33,10 +33,7 @@ class NominatedTests(SynchronousTestCase):
     """Fields that the client's C{Connection} names."""
 
     def test_never_seen(self) -> None:
-        """
-        They are gone before any cache sees them: a tenant that the origin is not told of is
-        no part of the question.
-        """
+        """Fields that C{Connection} names are removed before a cache makes the request's key."""
         responder = RecordingResponder.of(Response(200))
         Connection(responder).exchange(
             b"GET / HTTP/1.1\r\nHost: x\r\nX-Scope-OrgID: other\r\nA: b\r\n"
@@ -50,7 +47,7 @@ class WholeTests(SynchronousTestCase):
     """Answers that are here at once."""
 
     def test_octets(self) -> None:
-        """Head and body, framed by length."""
+        """An answer whose body is whole is sent as head and body, framed by length."""
         response = Response(200, Headers(((b"X-A", b"1"), (b"x-a", b"2"))), Octets(b"body"))
         self.assertEqual(received(response), b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nDate: " + DATE
                          + b"\r\nContent-Length: 4\r\n\r\nbody")
@@ -83,7 +80,7 @@ class WholeTests(SynchronousTestCase):
         self.assertEqual([formatEvent(event) for event in events].count(told), 4)
 
     def test_head(self) -> None:
-        """HEAD gets the head alone."""
+        """The answer to HEAD is the head alone."""
         octets = b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
         answer = received(Response(200, body=Octets(b"body")), octets)
         self.assertIn(b"Content-Length: 4", head_of(answer))
@@ -129,7 +126,7 @@ class StreamTests(SynchronousTestCase):
         self.assertTrue(streaming.body.is_closed)
 
     def test_length(self) -> None:
-        """One of known length is not."""
+        """A streamed body of known length is not chunked."""
         streaming = Streaming(3)
         connection = Connection(streaming)
         self.assertIn(b"Content-Length: 3", head_of(connection.exchange(get())))
@@ -147,7 +144,7 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual((connection.received(), connection.ending), (b"abc", "closed"))
 
     def test_no_body(self) -> None:
-        """Where there must be none, none is read, and it is closed."""
+        """A body of an answer that must not have one is closed unread."""
         for status in (204, 304):
             streaming = Streaming(5, status)
             connection = Connection(streaming)
@@ -158,7 +155,7 @@ class StreamTests(SynchronousTestCase):
             self.assertEqual(answers(connection.exchange(get()))[0][0], status)
 
     def test_head_and_first_piece(self) -> None:
-        """What is here at once leaves together."""
+        """The head and the pieces of a body that are there at once leave in one write."""
         streaming = Streaming()
         streaming.body.feed(b"abc", b"")
         writes = []
@@ -168,7 +165,7 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual([len(parts) for parts in writes], [4])
 
     def test_takes_turns(self) -> None:
-        """A body that comes and goes as fast as it can leaves others a turn now and then."""
+        """A body that comes and goes as fast as it can leaves other work a turn now and then."""
         streaming = Streaming()
         connection = Connection(streaming)
         connection.send(get())
@@ -179,7 +176,7 @@ class StreamTests(SynchronousTestCase):
         self.assertIn(b"0\r\n\r\n", connection.received()[-5:])
 
     def test_back_pressure(self) -> None:
-        """Nothing is read while the transport is full."""
+        """A body is not read while the transport is full."""
         streaming = Streaming()
         connection = Connection(streaming)
         connection.send(get())
@@ -237,16 +234,16 @@ class BreakTests(SynchronousTestCase):
         return connection.received(), connection.ending
 
     def test_chunked(self) -> None:
-        """What is missing is told by the missing last chunk."""
+        """A chunked body that breaks off ends without its last chunk."""
         self.assertEqual(self.broken(Streaming(), b"a", UpstreamBroke("x")),
                          (b"1\r\na\r\n", "closed"))
 
     def test_length(self) -> None:
-        """Or by the length."""
+        """A body framed by length that breaks off closes the connection short of the length."""
         self.assertEqual(self.broken(Streaming(5), b"a", UpstreamBroke("x")), (b"a", "closed"))
 
     def test_unframed(self) -> None:
-        """Where nothing else tells it, the connection is reset."""
+        """A body delimited by the connection's end that breaks off resets the connection."""
         _, ending = self.broken(Streaming(), b"a", UpstreamBroke("x"),
                                 request=b"GET / HTTP/1.0\r\n\r\n")
         self.assertEqual(ending, "aborted")
@@ -256,11 +253,11 @@ class BreakTests(SynchronousTestCase):
         self.assertEqual(self.broken(Streaming(5), b"a", b""), (b"a", "closed"))
 
     def test_too_long(self) -> None:
-        """One that goes beyond it is, too; nothing more is sent."""
+        """A body longer than its length is cut at it, and the connection is closed."""
         self.assertEqual(self.broken(Streaming(2), b"a", b"bcd"), (b"a", "closed"))
 
     def test_unexpected(self) -> None:
-        """An error of ours is logged."""
+        """An unforeseen error of a body is logged."""
         self.broken(Streaming(), ZeroDivisionError())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
@@ -273,7 +270,7 @@ class BreakTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "open")
 
     def test_spelled(self) -> None:
-        """Where a refusal is spelled already, that is what the client gets."""
+        """A body that breaks with a spelled refusal gives the client that refusal."""
         streaming = Streaming()
         instead = Response(502, body=Octets(b"{}"))
         streaming.body.feed(SpelledRefusal(UpstreamBroke("it broke"), instead))
@@ -284,21 +281,21 @@ class ErrorTests(SynchronousTestCase):
     """Responders that fail."""
 
     def test_request_error(self) -> None:
-        """Its status and detail are told."""
+        """A request error is answered by its status and its detail."""
         self.assertEqual(answers(received(Overloaded("too much"))), [(503, b"too much\n")])
 
     def test_without_detail(self) -> None:
-        """Or its phrase."""
+        """A request error without detail is answered by the phrase of its status."""
         self.assertEqual(answers(received(Overloaded())), [(503, b"Service Unavailable\n")])
 
     def test_unexpected(self) -> None:
-        """Nothing of our insides is told, but logged."""
+        """An unforeseen error of a responder is logged, and its text is not sent to the client."""
         self.assertEqual(answers(received(ZeroDivisionError("secret"))),
                          [(500, b"Internal Server Error\n")])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_later(self) -> None:
-        """It makes no difference when it fails."""
+        """A responder that fails after a wait is answered as one that fails at once."""
         origin = PausedOrigin()
         connection = Connection(origin)
         connection.send(get())
@@ -336,7 +333,7 @@ class ErrorTests(SynchronousTestCase):
         self.assertEqual(connection.received(), b"")
 
     def test_interim_as_final(self) -> None:
-        """An interim status is no answer."""
+        """A final answer with an interim status is an error of the responder."""
         self.assertEqual(answers(received(Response(103)))[0][0], 502)
         self.assertEqual(answers(received(Response(101, body=Octets(b"x"))))[0][0], 502)
 
@@ -357,7 +354,7 @@ class InterimTests(SynchronousTestCase):
         return self.connection.received()
 
     def test_relayed(self) -> None:
-        """They go before the answer."""
+        """An interim answer is sent before the final one."""
         self.assertEqual(self.interim(103, (b"Link", b"</a>")),
                          b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
         self.paused.answer(Response(200))
@@ -368,7 +365,7 @@ class InterimTests(SynchronousTestCase):
         self.assertEqual([self.interim(status) for status in (100, 101, 200)], [b""] * 3)
 
     def test_too_late(self) -> None:
-        """After the answer has begun, there are none."""
+        """An interim answer that comes after the final one has begun is dropped."""
         self.paused.answer(Response(200))
         self.connection.received()
         self.assertEqual(self.interim(103), b"")
@@ -379,7 +376,7 @@ class InterimTests(SynchronousTestCase):
         self.assertEqual(sum(map(bool, sent)), 64)
 
     def test_unsendable(self) -> None:
-        """One with line ends in its fields is dropped."""
+        """An interim answer with line ends in its fields is dropped."""
         self.assertEqual(self.interim(103, (b"A", b"b\r\nc")), b"")
 
 

@@ -15,17 +15,19 @@ TARGET = 0.25
 
 
 class LatenessTests(TestCase):
+    """How late the turns of the reactor are decides whether requests are refused."""
+
     def setUp(self) -> None:
         self.lateness = Lateness(TARGET)
 
     def test_in_time(self) -> None:
-        """What is in time is never refused."""
+        """A request that waits no longer than the target is never refused."""
         for now in range(100):
             self.lateness.ended(5.0, float(now))
         self.assertFalse(self.lateness.refuses(TARGET, 100.0))
 
     def test_one_pause(self) -> None:
-        """One turn that takes long is no overload."""
+        """A single turn that takes long is no overload."""
         self.assertFalse(self.lateness.refuses(0.4, 1000.4))
         self.lateness.ended(0.4, 1000.4)
         for n in range(100):
@@ -33,31 +35,31 @@ class LatenessTests(TestCase):
         self.assertFalse(self.lateness.refuses(0.3, 1011.0))
 
     def test_pause_of_a_strict_process(self) -> None:
-        """However little requests should wait, half a second may pass once."""
+        """A single pause of half a second is no overload, however low the target is."""
         strict = Lateness(0.01)
         self.assertFalse(strict.refuses(0.5, 1000.0))
         self.assertTrue(strict.refuses(0.51, 1000.0))
 
     def test_overload(self) -> None:
-        """Turns that stay long are."""
+        """Turns of the reactor that stay long are an overload."""
         self.lateness.ended(0.4, 1000.4)
         self.lateness.ended(0.4, 1000.8)
         self.assertTrue(self.lateness.refuses(0.3, 1001.1))
         self.assertFalse(self.lateness.refuses(0.2, 1001.1))
 
     def test_far_too_late(self) -> None:
-        """Far too late is too late even once."""
+        """A request that waits for far too long is refused, even in a single turn."""
         self.assertTrue(self.lateness.refuses(0.8, 1000.8))
 
     def test_on_the_edge(self) -> None:
-        """One turn in time, which refusals have made so, does not end it."""
+        """A single turn in time, due to the refusals themselves, does not end an overload."""
         self.lateness.ended(0.4, 1000.4)
         self.lateness.ended(0.4, 1000.8)
         self.lateness.ended(0.2, 1001.0)
         self.assertTrue(self.lateness.refuses(0.3, 1001.3))
 
     def test_over(self) -> None:
-        """A second of turns in time does."""
+        """A second of turns in time ends an overload."""
         self.lateness.ended(0.4, 1000.4)
         self.lateness.ended(0.4, 1000.8)
         self.lateness.ended(0.1, 1001.9)
@@ -65,17 +67,19 @@ class LatenessTests(TestCase):
 
 
 class PauseTests(TestCase):
+    """How long a refusal is put off depends on how long the turns are."""
+
     def setUp(self) -> None:
         self.pause = Pause()
 
     def test_calm(self) -> None:
-        """Where there is time, refusals are told at once."""
+        """A refusal in a process that has time is sent at once."""
         self.assertEqual(self.pause.length(0.0), 0.0)
         self.pause.ended(0.02, 1.0)
         self.assertEqual(self.pause.length(1.0), 0.0)
 
     def test_busy(self) -> None:
-        """The longer turns take, the longer they are put off, to half a second at most."""
+        """The longer turns take, the longer refusals are put off, up to half a second."""
         lengths = []
         for took in (0.025, 0.03, 0.04, 0.05, 0.1, 2.0):
             self.pause.ended(took, 1.0)
@@ -84,7 +88,7 @@ class PauseTests(TestCase):
         self.assertEqual((lengths[0], lengths[-1]), (0.25, 0.5))
 
     def test_over(self) -> None:
-        """Short turns end that soon, and so does time in which there were none."""
+        """Short turns, and time without any, soon end the putting off of refusals."""
         self.pause.ended(0.5, 1.0)
         self.assertEqual(self.pause.length(2.5), 0.0)
         for _ in range(10):
@@ -121,20 +125,22 @@ class World:
 
 
 class OverloadTests(SynchronousTestCase):
+    """A process that is asked more than it can answer refuses the rest."""
+
     def setUp(self) -> None:
         self.world = World(Clock(), Overload(Clock(), Lateness(TARGET)))
         self.world.overload = Overload(self.world.clock, Lateness(TARGET))
         self.told: list[int] = []
 
     def test_three_times_too_much(self) -> None:
-        """However many ask, what is answered has waited for less than a second."""
+        """Answered requests have waited for less than a second, however many requests come."""
         turns = [self.world.turn(3000) for _ in range(20)]
         self.assertLess(max(took for took, _ in turns[2:]), 0.6)
         self.assertGreater(min(answered for _, answered in turns), 200)
         self.assertLess(turns[0][0], 1.1)
 
     def test_recovery(self) -> None:
-        """When fewer ask, the next turn but one refuses none."""
+        """Once fewer requests come, a process that was overloaded refuses none."""
         for _ in range(5):
             self.world.turn(3000)
         refused = self.world.overload.refused_total
@@ -164,13 +170,13 @@ class OverloadTests(SynchronousTestCase):
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
     def test_put_off_bounded(self) -> None:
-        """No more are put off than may be."""
+        """The number of refusals that are put off is bounded."""
         self.world.overload = Overload(self.world.clock, Lateness(TARGET), most_put_off=2)
         self.world.turn(3000)
         self.assertEqual(self.put_off(3), [True, True, False])
 
     def test_calm(self) -> None:
-        """A calm process is looked at seldom."""
+        """A process that is not overloaded rarely evaluates its lateness."""
         looks = 0
         for _ in range(6400):
             self.world.overload.refuses()
@@ -179,12 +185,12 @@ class OverloadTests(SynchronousTestCase):
         self.assertEqual(looks, 100)
 
     def test_idle_between(self) -> None:
-        """Time in which nothing was asked is no wait."""
+        """Time without requests does not count as a wait."""
         for _ in range(1000):
             self.assertFalse(self.world.overload.refuses())
             self.world.clock.advance(10)
 
     def test_as_much_as_can_be_done(self) -> None:
-        """At full load, turns that end in time refuse none."""
+        """A fully loaded process whose turns end in time refuses none."""
         for _ in range(100):
             self.assertEqual(self.world.turn(240)[1], 240)

@@ -13,6 +13,8 @@ from trickster.frontend.postponing import Postponed, Postponements
 
 
 class PostponementsTests(SynchronousTestCase):
+    """Calls that are put off share one timer."""
+
     def setUp(self) -> None:
         self.clock = Clock()
         self.waiting = Postponements(self.clock, 100)
@@ -30,7 +32,7 @@ class PostponementsTests(SynchronousTestCase):
         return len(self.clock.getDelayedCalls())
 
     def test_order(self) -> None:
-        """They are told in the order in which they came, none before its time, by one timer."""
+        """Postponed calls are made in the order of their adding, none early, by one timer."""
         for number, delay in enumerate((1.0, 3.0, 2.0)):
             self.add(number, delay)
             self.assertEqual(self.timers, 1)
@@ -67,7 +69,7 @@ class PostponementsTests(SynchronousTestCase):
             self.assertEqual(self.timers, 1)
 
     def test_bounded(self) -> None:
-        """No more wait than may; those that are told or dropped make room for others."""
+        """The number of postponed calls is bounded; calls that are made or dropped make room."""
         self.waiting.most = 2
         first, _ = self.add(0), self.add(1)
         self.assertIsNone(self.waiting.add(1.0, list))
@@ -79,7 +81,7 @@ class PostponementsTests(SynchronousTestCase):
         self.add(3)
 
     def test_failing(self) -> None:
-        """One that fails does not keep the others from being told."""
+        """A postponed call that fails does not keep the others from being made."""
         self.waiting.add(1.0, partial(divmod, 1, 0))
         self.add(1)
         self.assertRaises(ZeroDivisionError, self.clock.advance, 1.0)
@@ -88,7 +90,7 @@ class PostponementsTests(SynchronousTestCase):
         self.assertEqual((self.told, self.timers), ([1], 0))
 
     def test_dropped(self) -> None:
-        """One that is dropped is not told, and no timer is left for it alone."""
+        """A postponed call that is dropped is not made, and leaves no timer for itself alone."""
         first, second = self.add(0), self.add(1, 2.0)
         first.drop()
         self.assertEqual(self.timers, 1)
@@ -108,7 +110,7 @@ class PostponementsTests(SynchronousTestCase):
         self.assertEqual((self.told, self.timers), ([0, 1], 0))
 
     def test_dropped_while_told(self) -> None:
-        """One that another drops while that is told is not told, and the rest is in time."""
+        """A postponed call that another one drops is not made, and later calls are in time."""
         self.waiting.add(1.0, lambda: second.drop())
         second = self.add(2)
         self.clock.advance(1.0)
@@ -122,7 +124,7 @@ class PostponementsTests(SynchronousTestCase):
         st.tuples(st.just("drop"), st.integers(0, 50), st.just(0)),
         st.tuples(st.just("advance"), st.floats(0.0, 2.0), st.just(0)))))
     def test_any(self, steps: list[tuple[str, float, int]]) -> None:
-        """Whatever happens, there is one timer while some wait, and else none."""
+        """Under any operations there is one timer while calls are postponed, and else none."""
         self.setUp()
         added: list[Postponed] = []
         gone: set[int] = set()

@@ -105,7 +105,7 @@ class Waiting(SynchronousTestCase):
 
 
 class BrokenBodyTests(Waiting):
-    """Bodies that turn out not to be any."""
+    """The framing of a request's body breaks while its refusal is put off."""
 
     def test_malformed(self) -> None:
         """The refusal that waits is sent, and the connection closes in good order."""
@@ -119,7 +119,7 @@ class BrokenBodyTests(Waiting):
                 self.assertEqual(connection.received(), b"")
 
     def test_too_large(self) -> None:
-        """The refusal that waits is sent where there is more than the listener takes."""
+        """A refusal that is put off is sent when the body exceeds the listener's limit."""
         for sheds in (False, True):
             connection = self.put_off(sheds, CHUNKED.replace(b"/", b"/full", 1),
                                       ListenerLimits(body=3))
@@ -127,7 +127,7 @@ class BrokenBodyTests(Waiting):
             self.assertEqual(connection.ending, "half-closed")
 
     def test_nothing_smuggled(self) -> None:
-        """What follows is never read as a request."""
+        """Octets after a broken body of a refused request are never read as a request."""
         for sheds in (False, True):
             for broken in (b"400\r\n", b"400\r\nab"):
                 connection = self.put_off(sheds, CHUNKED.replace(b"/", b"/full", 1) + broken,
@@ -139,17 +139,17 @@ class BrokenBodyTests(Waiting):
                 self.assertEqual(connection.ending, "half-closed")
 
     def test_while_it_is_read(self) -> None:
-        """Without a refusal that waits, it is as always."""
+        """A body that breaks while it is read, with no refusal put off, is answered with a 400."""
         connection = self.connect(False)
         self.assertEqual(connection.exchange(CHUNKED), b"")
         self.assertEqual([status for status, _ in answers(connection.exchange(b"x\r\n"))], [400])
 
 
 class BodyTests(Waiting):
-    """Bodies of which more comes meanwhile."""
+    """More of a request's body comes while its refusal is put off."""
 
     def test_rest(self) -> None:
-        """The rest of a body that has begun is the rest of it, and what follows is served."""
+        """The rest of a refused request's body is read as such, and what follows is served."""
         for sheds in (False, True):
             whole = [post(b"abcdef", target=b"/full"),
                      CHUNKED.replace(b"/", b"/full", 1) + b"6\r\nabcdef\r\n0\r\n\r\n"]
@@ -164,7 +164,7 @@ class BodyTests(Waiting):
                     self.assertEqual(connection.ending, "open")
 
     def test_missing(self) -> None:
-        """Where the rest is missing, the connection closes with the refusal."""
+        """A body whose rest is missing closes the connection with the refusal that was put off."""
         for sheds in (False, True):
             connection = self.put_off(sheds, post(b"abcdef", target=b"/full")[:-1])
             connection.clock.advance(PAUSE)
@@ -174,7 +174,7 @@ class BodyTests(Waiting):
             self.assertEqual(connection.ending, "half-closed")
 
     def test_bounded(self) -> None:
-        """No more of it is taken in than of others that are not read."""
+        """No more of the body of a refused request is read ahead than of any unread one."""
         for sheds in (False, True):
             connection = self.put_off(sheds, post(b"x" * (1 << 20), target=b"/full")[:-1 << 19])
             self.assertFalse(connection.is_reading)
@@ -182,7 +182,7 @@ class BodyTests(Waiting):
             self.assertTrue(connection.is_reading)
 
     def test_late(self) -> None:
-        """The time that a body may take does not end what waits already."""
+        """The body timeout does not end a request whose refusal is put off."""
         for sheds in (False, True):
             connection = self.put_off(sheds, post(b"abcdef", target=b"/full")[:-1],
                                       ListenerLimits(body_timeout=0.1, header_timeout=0.1,
@@ -203,10 +203,10 @@ class BodyTests(Waiting):
 
 
 class MeanwhileTests(Waiting):
-    """What else a client may do."""
+    """The client sends more, or leaves, while its refusal is put off."""
 
     def test_pipelined(self) -> None:
-        """Further requests are served after it."""
+        """Pipelined requests behind a refusal that is put off are served after it."""
         for sheds in (False, True):
             connection = self.put_off(sheds, get(b"/full"))
             self.assertEqual(connection.exchange(get(b"/1")[:5], get(b"/1")[5:] + get(b"/2")), b"")
@@ -216,7 +216,7 @@ class MeanwhileTests(Waiting):
             self.assertEqual(self.served.targets[-2:], [b"/1", b"/2"])
 
     def test_pipelined_too(self) -> None:
-        """Each of them may be put off in its turn, with one timer for all."""
+        """Several pipelined requests may have their refusals put off, by one timer for all."""
         for sheds in (False, True):
             connection = self.put_off(sheds, get(b"/full") * 3)
             for _ in range(2):
@@ -227,7 +227,7 @@ class MeanwhileTests(Waiting):
             self.assert_refused(connection.received())
 
     def test_pipelined_malformed(self) -> None:
-        """What is no request is refused after it."""
+        """A malformed request behind a refusal that is put off is refused after it."""
         for sheds in (False, True):
             connection = self.put_off(sheds, get(b"/full") + b"x\r\n\r\n")
             connection.clock.advance(PAUSE)
@@ -235,7 +235,7 @@ class MeanwhileTests(Waiting):
             self.assertEqual(connection.ending, "half-closed")
 
     def test_half_closed(self) -> None:
-        """A client that will send no more is told at once, and the connection closes."""
+        """A refusal is sent at once to a client that half-closes, and the connection closes."""
         for sheds in (False, True):
             for octets in (get(b"/full"), get(b"/full") + get(b"/1"),
                            post(b"abc", target=b"/full")[:-1],
@@ -249,7 +249,7 @@ class MeanwhileTests(Waiting):
                 self.assertNotIn(b"/1", self.served.targets)
 
     def test_gone(self) -> None:
-        """Of a client that goes away nothing is left, neither a timer nor its connection."""
+        """A client that leaves while its refusal is put off leaves no timer and no connection."""
         for sheds in (False, True):
             for octets in (get(b"/full"), get(b"/full") + get(b"/1"),
                            post(b"abc", target=b"/full")[:-1]):
@@ -259,7 +259,7 @@ class MeanwhileTests(Waiting):
                 self.assertEqual(connection.received(), b"")
 
     def test_gone_in_no_cycle(self) -> None:
-        """Counting references suffices to forget it."""
+        """A connection that has gone while its refusal was put off is in no cycle of references."""
         site = self.connect(False).site
 
         def act() -> None:
@@ -273,7 +273,7 @@ class MeanwhileTests(Waiting):
         self.assertEqual(left_in_cycles(act), Counter())
 
     def test_gone_makes_room(self) -> None:
-        """A client that has gone takes no place of another's refusal."""
+        """A client that has left takes no place among the refusals that may be put off."""
         connection = self.put_off(True, get())
         self.busy.waiting.most = 1
         connection.leave()
@@ -282,7 +282,7 @@ class MeanwhileTests(Waiting):
         other.leave()
 
     def test_aborted(self) -> None:
-        """When all connections are given up, no refusal is left."""
+        """No postponed refusal is left when all connections are aborted."""
         for sheds in (False, True):
             connection = self.put_off(sheds, get(b"/full"))
             connection.site.abort()
@@ -290,7 +290,7 @@ class MeanwhileTests(Waiting):
             self.assertEqual(connection.clock.getDelayedCalls(), [])
 
     def test_drained(self) -> None:
-        """A listener that stops tells what waits first, and closes the connection with it."""
+        """A listener that drains sends postponed refusals at once, with C{Connection: close}."""
         for sheds in (False, True):
             connection = self.put_off(sheds, get(b"/full") + get(b"/1"))
             connection.site.drain()
@@ -302,7 +302,7 @@ class MeanwhileTests(Waiting):
             self.assertEqual(connection.ending, "half-closed")
 
     def test_draining(self) -> None:
-        """A refusal that is not put off says it as well."""
+        """A refusal sent at once while the listener drains has C{Connection: close}."""
         connection = self.connect(True)
         self.busy.waiting.most = 0
         connection.send(get()[:1])
@@ -317,7 +317,7 @@ class RefusedAfterwardsTests(Waiting):
     """Refusals of requests whose responders had to wait."""
 
     def test_malformed(self) -> None:
-        """They are sent like others when the body breaks, or the client sends no more."""
+        """A postponed refusal is sent when the body breaks, or when the client half-closes."""
         for broken in (True, False):
             self.connect(False)
             origin = PausedOrigin()

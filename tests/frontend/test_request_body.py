@@ -42,7 +42,7 @@ class RequestBodyTests(SynchronousTestCase):
         return rest
 
     def test_interface(self) -> None:
-        """It is a body."""
+        """A request body provides C{IBody}."""
         verifyObject(IBody, self.body)
 
     def test_read_waits(self) -> None:
@@ -65,13 +65,13 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(reading), b"ab")
 
     def test_here_already(self) -> None:
-        """What is here is read without asking for more."""
+        """Octets that are there are read without resuming the connection."""
         self.arrive(b"ab")
         self.assertEqual(self.successResultOf(self.read()), b"ab")
         self.assertEqual(self.source.calls, [])
 
     def test_too_much_ahead(self) -> None:
-        """An unread body is not taken in without end."""
+        """An unread body stops the connection from being read from."""
         self.body = RequestBody(None, request_body_reader(1 << 20), self.source)
         self.arrive(bytes(65536))
         self.assertEqual(self.source.calls, [])
@@ -79,7 +79,7 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual(self.source.calls, ["unwanted"])
 
     def test_cancelled(self) -> None:
-        """A reader may give up."""
+        """A reader of a request body may be cancelled."""
         reading = self.read()
         reading.cancel()
         self.failureResultOf(reading, CancelledError)
@@ -95,13 +95,13 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.read()), b"")
 
     def test_limit(self) -> None:
-        """More octets than allowed are an error."""
+        """A body of more octets than allowed raises an error at its reader."""
         body = RequestBody(None, request_body_reader(9), self.source, 3)
         body.arrived(b"abc")
         self.assertRaises(RequestTooLarge, body.arrived, b"d")
 
     def test_truncated(self) -> None:
-        """Or they are cut off, and the reader does not wait for them."""
+        """A body that is truncated ends at the limit, and its reader does not wait for the rest."""
         body = RequestBody(3, request_body_reader(9), self.source, 3, True)
         body.arrived(b"abcd")
         self.assertEqual([self.successResultOf(self.read(body)) for _ in range(2)], [b"abc", b""])
@@ -115,7 +115,7 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(reading), b"")
 
     def test_taken(self) -> None:
-        """All that is here can be had at once."""
+        """All octets of a body that are there can be taken at once."""
         self.arrive(b"ab")
         self.arrive(b"cd")
         self.assertEqual((self.body.taken(), self.body.is_complete), (b"abcd", True))

@@ -129,7 +129,7 @@ class StreamingTests(Served):
         self.assertEqual(answers(connection.received()), [(200, b"onetwo")])
 
     def test_lies(self) -> None:
-        """One that writes more or less than it said ends the connection."""
+        """A resource that writes more or less than its C{Content-Length} ends the connection."""
         for octets in (b"four!", b"on"):
             page = Page()
             connection = self.serve(page)
@@ -167,7 +167,7 @@ class StreamingTests(Served):
         self.assertEqual(connection.ending, "open")
 
     def test_pulled_no_faster(self) -> None:
-        """It is not asked while the client does not."""
+        """A pull producer is not asked while the client does not take what is there."""
         page = Page()
         connection = self.serve(page)
         connection.send(get(b"/own/"))
@@ -202,7 +202,7 @@ class StreamingTests(Served):
         self.failureResultOf(finished)
 
     def test_gives_up_before(self) -> None:
-        """One that does so before it has begun gives no answer: that is a 502."""
+        """A resource that closes the connection before its answer began is a 502."""
         page = Page()
         connection = self.serve(page)
         connection.send(get(b"/own/"))

@@ -42,7 +42,7 @@ class Page(Resource):
 
 
 class ListenerRootTests(SynchronousTestCase):
-    """Own paths, and the rest."""
+    """A listener's root has the endpoints of its own, and a responder for all other paths."""
 
     def setUp(self) -> None:
         self.page, below = Page(), Page()
@@ -54,7 +54,7 @@ class ListenerRootTests(SynchronousTestCase):
         return answer
 
     def test_interfaces(self) -> None:
-        """Everything is a resource."""
+        """The root and a responder's resource provide C{IResource}."""
         verifyObject(IResource, ResponderResource(Echo()))
         verifyObject(IResource, ListenerRoot(notFound(), {}))
 
@@ -68,35 +68,35 @@ class ListenerRootTests(SynchronousTestCase):
         self.assertIn(b"X-Path: a/b\r\n", self.connection.received())
 
     def test_rest(self) -> None:
-        """All others go to the responder."""
+        """Paths without a resource of their own go to the responder."""
         self.assertEqual(self.answer(get(b"/trickster/pin?x")), (200, b"GET /trickster/pin?x "))
 
     def test_body(self) -> None:
-        """A body is read before the resource is asked."""
+        """A request's body is read to its end before a resource is rendered."""
         octets = post(b"abc", target=b"/trickster/ping")
         self.connection.send(octets[:-2])
         self.assertEqual(self.answer(octets[-2:]), (200, b"posted abc"))
 
     def test_too_large(self) -> None:
-        """It may not be large; one that is read to its end leaves the connection as it is."""
+        """A body too large for a resource, but read to its end, is a 413 on a kept connection."""
         octets = post(bytes(2 << 20), target=b"/trickster/ping")
         self.assertEqual(self.answer(octets)[0], 413)
         self.assertEqual(self.answer(get(b"/trickster/ping")), (200, b"page "))
 
     def test_too_large_unread(self) -> None:
-        """One that is still on its way is not read to its end."""
+        """A body too large for a resource is not read to its end where it is still on its way."""
         octets = post(bytes(2 << 20), target=b"/trickster/ping")
         self.assertEqual(self.answer(octets[:-1])[0], 413)
         self.assertEqual(self.connection.ending, "half-closed")
 
     def test_head(self) -> None:
-        """HEAD is GET without the body."""
+        """HEAD of a resource is GET without the body."""
         octets = self.connection.exchange(get(b"/trickster/ping").replace(b"GET", b"HEAD"))
         self.assertTrue(octets.endswith(b"\r\n\r\n"))
         self.assertIn(b"Content-Length: 5", octets)
 
     def test_many(self) -> None:
-        """The connection stays, and does not say who we are."""
+        """A resource keeps the connection, and sends no C{Server}."""
         for _ in range(2):
             octets = self.connection.exchange(get(b"/trickster/ping"))
             self.assertNotIn(b"Server:", octets)
@@ -104,19 +104,19 @@ class ListenerRootTests(SynchronousTestCase):
         self.assertEqual(self.connection.ending, "open")
 
     def test_pipelined(self) -> None:
-        """Order is kept among both kinds."""
+        """Pipelined requests to resources and to responders are answered in order."""
         received = self.connection.exchange(get(b"/trickster/ping") + get(b"/1") + get(b"/debug/"))
         self.assertEqual([body for _, body in answers(received)],
                          [b"page ", b"GET /1 ", b"page "])
 
     def test_close(self) -> None:
-        """The last answer says so."""
+        """A resource's answer to C{Connection: close} closes the connection."""
         octets = self.connection.exchange(get(b"/trickster/ping", b"Connection: close"))
         self.assertIn(b"Connection: close", octets)
         self.assertEqual(self.connection.ending, "closed")
 
     def test_later(self) -> None:
-        """A resource may answer later."""
+        """A resource may answer later, and the next pipelined request waits for its answer."""
         self.connection.send(get(b"/trickster/ping").replace(b"GET", b"PUT") + get(b"/2"))
         self.assertEqual(self.connection.received(), b"")
         self.page.request.write(b"done")
@@ -126,14 +126,14 @@ class ListenerRootTests(SynchronousTestCase):
         self.assertTrue(received.endswith(b"GET /2 "))
 
     def test_client_gone(self) -> None:
-        """It is told when the client goes."""
+        """A resource's C{notifyFinish} fires when the client leaves."""
         self.connection.send(get(b"/trickster/ping").replace(b"GET", b"PUT"))
         finished = self.page.request.notifyFinish()
         self.connection.leave()
         self.failureResultOf(finished)
 
     def test_client_gone_early(self) -> None:
-        """A client that goes before its body is whole never asks."""
+        """A resource is not rendered for a client that leaves before its body is whole."""
         self.connection.send(post(b"abc", target=b"/trickster/ping")[:-1])
         self.connection.leave()
         self.assertEqual(self.connection.received(), b"")
@@ -145,11 +145,11 @@ class ListenerRootTests(SynchronousTestCase):
         self.assertEqual(self.answer(b"x\r\n")[0], 400)
 
     def test_wrong_method(self) -> None:
-        """405 is the resource's own."""
+        """A method that a resource does not have is a 405 by the resource."""
         self.assertEqual(self.answer(get(b"/trickster/ping").replace(b"GET", b"DELETE"))[0], 405)
 
     def test_resource_fails(self) -> None:
-        """Nothing of our insides is told."""
+        """The error of a resource that fails is not sent to the client."""
         status, body = self.answer(get(b"/trickster/ping").replace(b"GET", b"PATCH"))
         self.assertEqual(status, 500)
         self.assertNotIn(b"secret", body)
@@ -194,16 +194,16 @@ class IdleTests(SynchronousTestCase):
         return [connection.ending for connection in self.connections]
 
     def test_longest(self) -> None:
-        """Those go first that have been idle for longest."""
+        """Connections that have been idle for longest are closed first."""
         self.assertEqual(self.site.close_idle(2), 2)
         self.assertEqual(self.endings(), ["closed", "closed", "open"])
 
     def test_all(self) -> None:
-        """There may be fewer than are wanted, and none is closed twice."""
+        """Fewer idle connections than are wanted may be closed, and none is closed twice."""
         self.assertEqual((self.site.close_idle(9), self.site.close_idle(9)), (3, 0))
 
     def test_not_idle(self) -> None:
-        """A request on its way, or its beginning, or the first still to come, is not idle."""
+        """A connection with a request on its way, or yet to send its first one, is not idle."""
         first, second, third = self.connections
         first.send(b"GET")
         second.send(post(b"x")[:-1])
@@ -275,23 +275,23 @@ class OverloadedTests(SynchronousTestCase):
         self.assertTrue(received.endswith(b"\r\n\r\n"))
 
     def test_last(self) -> None:
-        """A client that wants to close after it may."""
+        """A refused request with C{Connection: close} closes the connection."""
         received = self.connection.exchange(get(b"/", b"Connection: close"))
         self.assertIn(b"Connection: close", received)
         self.assertEqual(self.connection.ending, "closed")
 
     def test_unread_body(self) -> None:
-        """A body that is still on its way is not waited for."""
+        """The body of a refused request is not waited for where it is still on its way."""
         received = self.connection.exchange(post(b"body")[:-1])
         self.assertTrue(received.startswith(b"HTTP/1.1 503 "))
         self.assertEqual(self.connection.ending, "half-closed")
 
     def test_at_once(self) -> None:
-        """After a single pause refusals are told at once, and what is next is read."""
+        """A refusal after a single pause is sent at once, and the next request is read."""
         self.assertEqual(self.statuses(get(), get(), get()), [503, 503, 503])
 
     def test_put_off(self) -> None:
-        """Where turns stay long they are told after a moment, and what is next waits."""
+        """A refusal is put off where turns stay long, and the next request waits."""
         self.busy()
         self.assertEqual(self.statuses(get(), get(), get()), [])
         self.clock.advance(0.5)
@@ -299,7 +299,7 @@ class OverloadedTests(SynchronousTestCase):
                          [503, 200, 200])
 
     def test_put_off_body(self) -> None:
-        """A request whose body is still on its way is told after a moment where turns stay long."""
+        """The refusal of a request whose body is on its way is put off where turns stay long."""
         self.busy()
         self.assertEqual(self.connection.exchange(post(b"body")[:-1]), b"")
         self.clock.advance(0.5)
@@ -307,7 +307,7 @@ class OverloadedTests(SynchronousTestCase):
         self.assertEqual(self.connection.ending, "half-closed")
 
     def test_put_off_last(self) -> None:
-        """A client that wants to close after it may."""
+        """A refusal of a request with C{Connection: close} may be put off as well."""
         self.busy()
         self.statuses(get(b"/", b"Connection: close"))
         self.assertEqual(self.connection.ending, "open")
@@ -316,7 +316,7 @@ class OverloadedTests(SynchronousTestCase):
         self.assertEqual(self.connection.ending, "closed")
 
     def test_gone_while_put_off(self) -> None:
-        """A client that goes meanwhile leaves nothing behind."""
+        """A client that leaves while its refusal is put off leaves no timer behind."""
         for asked in (get(), post(b"body")[:-1]):
             self.busy()
             self.statuses(asked)
@@ -326,7 +326,7 @@ class OverloadedTests(SynchronousTestCase):
             self.connect()
 
     def test_drained_while_put_off(self) -> None:
-        """Stopping waits until it is told, and no longer."""
+        """Stopping waits until refusals that are put off have been sent, and no longer."""
         self.busy()
         self.statuses(get())
         self.connection.channel.drain()
@@ -336,7 +336,7 @@ class OverloadedTests(SynchronousTestCase):
         self.assertEqual(self.connection.ending, "closed")
 
     def test_not_idle_while_put_off(self) -> None:
-        """A client that is yet to be told does not make room for others."""
+        """A connection whose refusal is put off is not idle."""
         self.busy()
         self.statuses(get())
         self.assertEqual(self.connection.site.close_idle(10), 0)
@@ -344,7 +344,7 @@ class OverloadedTests(SynchronousTestCase):
         self.assertEqual(self.connection.site.close_idle(10), 1)
 
     def test_crowded_origin(self) -> None:
-        """A refusal by what is behind is put off as well, and answered once."""
+        """A refusal by the responder itself is put off as well, and sent once."""
         self.busy()
         self.clock.advance(0)
         self.assertEqual(self.statuses(get(b"/crowded"), get(b"/next")), [])
@@ -353,7 +353,7 @@ class OverloadedTests(SynchronousTestCase):
                          [(503, b"crowded\n"), (200, b"GET /next ")])
 
     def test_remembered(self) -> None:
-        """Refusals are made once a second for each path, and as many are remembered as fit."""
+        """Refusals are made once a second for each path, and a bounded number is remembered."""
         first = self.connection.exchange(get(b"/a"))
         self.clock.rightNow += 5.0
         second = self.connection.exchange(get(b"/a"))
@@ -369,20 +369,20 @@ class OverloadedTests(SynchronousTestCase):
         self.assertEqual(self.statuses(asked[:-1], asked[-1:]), [200])
 
     def test_over(self) -> None:
-        """Everything is answered once the overload is over."""
+        """All requests are answered once the overload is over."""
         self.clock.advance(0)
         self.assertEqual(self.statuses(get()), [200])
 
 
 class SiteTests(SynchronousTestCase):
-    """What a site shares."""
+    """What all connections of a listener share is its site's."""
 
     def test_protocols(self) -> None:
         """Over TLS, only HTTP/1.1 is offered."""
         self.assertEqual(ProxySite(notFound(), Clock()).acceptableProtocols(), [b"http/1.1"])
 
     def test_no_timer(self) -> None:
-        """Starting needs no timer and no log."""
+        """Starting a site needs no timer and no log."""
         clock = Clock()
         site = ProxySite(notFound(), clock)
         site.doStart()

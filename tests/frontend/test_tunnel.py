@@ -35,7 +35,7 @@ class TunnelTests(SynchronousTestCase):
             self.assertEqual(head.count(line + b"\r\n"), 1)
 
     def test_both_ways(self) -> None:
-        """Octets pass as they are."""
+        """Octets pass through a tunnel in both directions unchanged."""
         self.open()
         self.connection.send(b"\x00up", b"more")
         self.far.feed(b"down\x00")
@@ -98,7 +98,7 @@ class TunnelTests(SynchronousTestCase):
         self.assertEqual(self.connection.received(), b"b")
 
     def test_far_end_closes(self) -> None:
-        """Then so do we, after what it sent."""
+        """A far end that closes has the connection closed after what it sent."""
         self.open()
         self.far.feed(b"bye", b"")
         self.assertEqual(self.connection.received(), b"bye")
@@ -106,7 +106,7 @@ class TunnelTests(SynchronousTestCase):
         self.assertTrue(self.far.is_closed)
 
     def test_far_end_breaks(self) -> None:
-        """The client sees a reset: nothing else would tell it."""
+        """A far end that breaks has the client's connection reset."""
         self.open()
         self.far.feed(UpstreamBroke("x"))
         self.assertEqual(self.connection.ending, "aborted")
@@ -121,14 +121,14 @@ class TunnelTests(SynchronousTestCase):
         self.assertEqual(self.connection.ending, "open")
 
     def test_client_gone(self) -> None:
-        """The far end is closed."""
+        """A client that leaves closes the far end."""
         self.open()
         self.connection.leave()
         self.assertTrue(self.far.is_closed)
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_far_end_refuses(self) -> None:
-        """Writing that fails ends the tunnel."""
+        """A write to the far end that fails ends the tunnel."""
         self.open()
         self.far.full = Deferred()
         self.connection.send(b"a")
@@ -137,13 +137,13 @@ class TunnelTests(SynchronousTestCase):
         self.assertTrue(self.far.is_closed)
 
     def test_no_timeouts(self) -> None:
-        """A tunnel may be silent."""
+        """A tunnel has no idle timeout."""
         self.open()
         self.connection.clock.advance(99999)
         self.assertEqual(self.connection.ending, "open")
 
     def test_old_version(self) -> None:
-        """HTTP/1.0 has no such thing."""
+        """HTTP/1.0 has no upgrades."""
         answer = self.connection.exchange(b"GET / HTTP/1.0\r\n\r\n")
         self.assertTrue(answer.startswith(b"HTTP/1.1 502 "))
         self.assertTrue(self.far.is_closed)

@@ -68,17 +68,19 @@ class AcceptanceCase(SynchronousTestCase):
 
 
 class LimitTests(AcceptanceCase):
+    """A listener has no more connections than its limit."""
+
     limit = 3
 
     def test_limit(self) -> None:
-        """No more than the limit are accepted; the rest waits."""
+        """A port accepts connections up to its limit; further clients wait in the backlog."""
         self.assertEqual(self.acceptance.room(100), 3)
         self.assertEqual(self.come(10), 3)
         self.assertFalse(self.port.is_reading)
         self.assertEqual(self.acceptance.room(100), 0)
 
     def test_room(self) -> None:
-        """When one goes, another may come, and then they wait again."""
+        """A port at its limit accepts one more client whenever a connection ends."""
         self.come(3)
         self.go()
         self.assertTrue(self.port.is_reading)
@@ -86,7 +88,7 @@ class LimitTests(AcceptanceCase):
         self.assertFalse(self.port.is_reading)
 
     def test_idle(self) -> None:
-        """Where all are in use and clients wait, idle connections make room."""
+        """A port at its limit, for which clients wait, has idle connections closed to make room."""
         self.come(3)
         self.clock.advance(0.05)
         self.assertEqual(self.site.closed, [])
@@ -95,7 +97,7 @@ class LimitTests(AcceptanceCase):
         self.assertEqual(self.site.closed, [16])
 
     def test_below(self) -> None:
-        """Below the limit, nothing is looked for, and nothing left with the clock."""
+        """A port below its limit looks for no idle connection and schedules no call."""
         self.port.is_waited = True
         self.come(3)
         self.go()
@@ -111,7 +113,7 @@ class LimitTests(AcceptanceCase):
         self.assertFalse(self.port.is_reading)
 
     def test_told(self) -> None:
-        """It is logged, once a minute."""
+        """A port at its limit logs that clients wait in the backlog, at most once a minute."""
         events: list[str] = []
 
         def observe(event: dict[str, object]) -> None:
@@ -132,17 +134,21 @@ class LimitTests(AcceptanceCase):
 
 
 class UnlimitedTests(AcceptanceCase):
+    """A listener may be without a limit."""
+
     def test_any(self) -> None:
-        """Zero is no limit."""
+        """A limit of zero lets a port accept any number of connections."""
         self.assertEqual(self.come(10_000, 9_999), 10_000)
         self.assertTrue(self.port.is_reading)
 
 
 class DescriptorTests(AcceptanceCase):
+    """File descriptors bound the connections of all listeners together."""
+
     ceiling = 50
 
     def test_reserve(self) -> None:
-        """The last descriptors are not for clients."""
+        """The last file descriptors of the process are not used for clients."""
         self.assertEqual(self.come(10, 49), 10)
         self.assertEqual(self.come(10, 50), 1)
         self.assertFalse(self.port.is_reading)
@@ -178,7 +184,7 @@ class DescriptorTests(AcceptanceCase):
         self.assertTrue(self.port.is_reading)
 
     def test_idle(self) -> None:
-        """Idle connections make room then as well."""
+        """A port without descriptors has idle connections closed to make room."""
         self.site.connections = 800
         self.port.is_waited = True
         self.acceptance.exhausted()
@@ -186,7 +192,7 @@ class DescriptorTests(AcceptanceCase):
         self.assertEqual(self.site.closed, [100])
 
     def test_ceiling(self) -> None:
-        """What is left to others is a part of what the process may open, and never nothing."""
+        """A part of the descriptors that the process may open, at least one, is not for clients."""
         for limit, clients, own in ((64, 32, 48), (1024, 896, 960), (4096, 3584, 3840)):
             self.assertEqual((ceiling(limit, 8), ceiling(limit, 16)), (clients, own))
         self.assertEqual(ceiling(None, 8), 0)

@@ -26,6 +26,8 @@ class Backlog(HeldPort):
 
 
 class AcceptingTests(SynchronousTestCase):
+    """A port accepts in batches that leave other work its turn."""
+
     def setUp(self) -> None:
         self.port = Backlog(0, Factory(), reactor=MemoryReactorClock())
         self.port.numberAccepts = 100  # as when it begins to listen
@@ -39,11 +41,11 @@ class AcceptingTests(SynchronousTestCase):
         return turns
 
     def test_crowd(self) -> None:
-        """A crowd is accepted within a few turns, not a few clients in each."""
+        """A crowd of clients is accepted within a few turns of the reactor, not a few in each."""
         self.assertLess(self.turns(4096), 12)
 
     def test_flood(self) -> None:
-        """However many come, all others have a turn after some hundred of them."""
+        """A port accepts some hundred clients a turn at most, so that other work has its turn."""
         before = self.port.waiting = 100_000
         for _ in range(20):
             self.port.doRead()
@@ -51,7 +53,7 @@ class AcceptingTests(SynchronousTestCase):
             before = self.port.waiting
 
     def test_few(self) -> None:
-        """Where few come, one attempt more than they are is not made again and again."""
+        """A port to which few clients come makes few attempts in vain to accept more."""
         self.turns(4096)
         self.port.waiting = 1
         self.port.doRead()
