@@ -41,7 +41,7 @@ class ParseTests(SynchronousTestCase):
     """Reading fields."""
 
     def test_range(self) -> None:
-        """First, last and suffix."""
+        """A range has a first and a last octet, the first alone, or a suffix length."""
         self.assertEqual(ranged(b"bytes=1-2, 3- ,,-4"),
                          (Wanted(1, 2), Wanted(3, None), Wanted(None, 4)))
 
@@ -53,14 +53,14 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(satisfiable(ranged(b"bytes=0-%d" % most), 10), [Span(0, 10)])
 
     def test_not_a_range(self) -> None:
-        """All or nothing."""
+        """A C{Range} with one malformed member is none."""
         for value in (b"bytes=1-2,x", b"bytes=2-1", b"bytes=-", b"bytes=1", b"items=1-2",
                       b"bytes=" + b"9" * 101 + b"-", b"bytes=1 -2", b"bytes:1-2"):
             self.assertEqual(ranged(value), (), value)
         self.assertEqual(ranged(b"bytes=1-2,3-4", most=1), ())
 
     def test_content_range(self) -> None:
-        """All its forms."""
+        """C{Content-Range} is read in all its forms."""
         self.assertEqual(said(b"bytes 1-2/9"), ContentRange(Span(1, 3), 9))
         self.assertEqual(said(b"bytes 1-2/*"), ContentRange(Span(1, 3), None))
         self.assertEqual(said(b"bytes */9"), ContentRange(None, 9))
@@ -69,14 +69,14 @@ class ParseTests(SynchronousTestCase):
             self.assertIsNone(said(value), value)
 
     def test_round_trips(self) -> None:
-        """What is written is read."""
+        """A C{Content-Range} that is written is read as the same."""
         self.assertEqual(said(content_range(Span(3, 5), 9)), ContentRange(Span(3, 5), 9))
         self.assertEqual(said(content_range(Span(3, 5), None)), ContentRange(Span(3, 5), None))
         self.assertEqual(ranged(range_field([Span(0, 1), Span(5, 9)])),
                          (Wanted(0, 0), Wanted(5, 8)))
 
     def test_boundary(self) -> None:
-        """Only of the one type, quoted or not."""
+        """The boundary of C{multipart/byteranges} is read quoted or not, and of no other type."""
         self.assertEqual(boundary_of(b"multipart/byteranges; boundary=x"), b"x")
         self.assertEqual(boundary_of(b'Multipart/ByteRanges;charset=a;Boundary="x y"'), b"x y")
         self.assertIsNone(boundary_of(b"multipart/mixed; boundary=x"))
@@ -84,7 +84,7 @@ class ParseTests(SynchronousTestCase):
 
 
 class SatisfiableTests(SynchronousTestCase):
-    """What exists of what is asked for."""
+    """Which octets of a representation satisfy a C{Range}."""
 
     WANTED = st.lists(st.one_of(
         st.tuples(st.integers(0, 40), st.integers(0, 40)).map(
@@ -95,7 +95,7 @@ class SatisfiableTests(SynchronousTestCase):
     @settings(max_examples=300, deadline=None)
     @given(WANTED, st.integers(0, 30))
     def test_against_a_model(self, wanted: list[Wanted], length: int) -> None:
-        """Exactly the octets that exist, each once."""
+        """The satisfiable ranges are exactly the octets that exist, each once."""
         expected = set()
         for one in wanted:
             if one.first is None:
@@ -115,7 +115,7 @@ class WithoutTests(SynchronousTestCase):
     @settings(max_examples=200, deadline=None)
     @given(st.tuples(st.integers(0, 20), st.integers(1, 10)), SPANS)
     def test_without(self, pair: tuple[int, int], taken: list[Span]) -> None:
-        """What is left is what is not stored."""
+        """A range without others is the octets of it that are in none of them."""
         span = Span(pair[0], pair[0] + pair[1])
         left = [n for s in without(span, taken) for n in range(s.start, s.stop)]
         covered = {n for s in taken for n in range(s.start, s.stop)}

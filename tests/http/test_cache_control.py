@@ -34,7 +34,7 @@ class CacheControlTests(SynchronousTestCase):
         return parse_cache_control(lines).seconds(b"max-age")
 
     def test_values(self) -> None:
-        """Decimal, saturated, 0 where invalid, None where absent."""
+        """A number is decimal, saturated, 0 where it is invalid, and None where it is absent."""
         for line, expected in ((b"max-age=7", 7), (b"MAX-AGE=007", 7), (b"max-age", 0),
                                (b"max-age=-7", 0), (b"max-age=7.0", 0), (b'max-age="7"', 7),
                                (b"max-age=" + b"9" * 5000, SATURATED), (b"x", None),
@@ -43,7 +43,7 @@ class CacheControlTests(SynchronousTestCase):
             self.assertEqual(self.seconds(line), expected, line[:20])
 
     def test_duplicates(self) -> None:
-        """Equal ones are one; others make the answer stale (RFC 9111 section 4.2.1)."""
+        """Equal duplicates are one; others make the response stale (RFC 9111 section 4.2.1)."""
         self.assertEqual(self.seconds(b"max-age=7, max-age=7"), 7)
         self.assertEqual(self.seconds(b"max-age=7", b"max-age=8"), 0)
 
@@ -60,7 +60,7 @@ class CacheControlTests(SynchronousTestCase):
     @settings(max_examples=300, deadline=None)
     @given(st.binary(max_size=40))
     def test_never_raises(self, line: bytes) -> None:
-        """Rubbish is read somehow."""
+        """No malformed C{Cache-Control} raises."""
         found = parse_cache_control([line])
         for name in found.values:
             self.assertLessEqual(found.seconds(name) or 0, SATURATED)
@@ -90,7 +90,7 @@ class TargetedTests(SynchronousTestCase):
         self.assertEqual(found.seconds(b"max-age"), 2)
 
     def test_invalid(self) -> None:
-        """Anything wrong makes it as if it were absent."""
+        """An invalid C{CDN-Cache-Control} is ignored as a whole."""
         for line in (b"", b"max-age=?1", b"max-age", b"no-store=1", b"private=1", b"a,,b",
                      b"max-age=1000000000000000"):
             self.assertIsNone(parse_targeted([line]), line)
@@ -115,7 +115,7 @@ class TargetedTests(SynchronousTestCase):
         self.assertEqual((found.seconds(b"max-age"), found.seconds(b"s-maxage")), (3, 2))
 
     def test_malformed(self) -> None:
-        """One mistake spoils all of it."""
+        """One malformed member makes the whole dictionary invalid."""
         for line in (b"a=", b"a=1,", b",a", b"a b", b"A=1", b"1=1", b'a="', b'a="\\x"', b"a='x'",
                      b"a=.5", b"a=1.2345", b"a=1234567890123456", b"a=1x1=", b"a=?2",
                      b"a=:?:", b"a=:AQ", b"a=(1", b"a=(1,2)", b"a=(1(2))", b"a=@1.5", b"a=@",
@@ -123,7 +123,7 @@ class TargetedTests(SynchronousTestCase):
             self.assertIsNone(parse_targeted([b"max-age=1, " + line]), line)
 
     def test_long(self) -> None:
-        """What one that is absurdly long may forbid is forbidden."""
+        """An absurdly long field forbids what it may forbid."""
         long, longer = (parse_targeted([b"max-age=1, " * n + b"a"]) for n in (180, 200))
         assert long is not None and longer is not None
         self.assertNotIn(b"no-store", long)
@@ -132,7 +132,7 @@ class TargetedTests(SynchronousTestCase):
     @settings(max_examples=300, deadline=None)
     @given(st.text('ab=,;"()?:@1. -\\*', max_size=20))
     def test_never_raises(self, line: str) -> None:
-        """Rubbish is None, or directives."""
+        """Any octets are None, or directives."""
         self.assertIsInstance(parse_targeted([line.encode()]), Directives | None)
 
 
@@ -140,13 +140,13 @@ class RequestDirectivesTests(SynchronousTestCase):
     """Directives of requests."""
 
     def test_pragma(self) -> None:
-        """It counts only where there is no Cache-Control (RFC 9111 section 5.4)."""
+        """C{Pragma} counts only where there is no C{Cache-Control} (RFC 9111 section 5.4)."""
         self.assertIn(b"no-cache", request_directives(fields(Pragma="No-Cache")))
         self.assertNotIn(b"no-cache", request_directives(fields(Pragma="no-cache", Cache_Control="x")))
         self.assertNotIn(b"no-cache", request_directives(fields(Pragma="foo")))
 
     def test_honoured(self) -> None:
-        """By default only no-cache is obeyed, which no-store implies."""
+        """By default C{no-cache} alone is honoured, which C{no-store} implies."""
         for said, expected in (
                 ("no-cache", {b"no-cache"}), ("NO-STORE", {b"no-cache", b"no-store"}),
                 ("max-age=0, no-cache", {b"no-cache"}), ('x="a, b"\nno-cache', {b"no-cache"}),
@@ -156,6 +156,6 @@ class RequestDirectivesTests(SynchronousTestCase):
         self.assertEqual(honoured_directives(fields(), True).values, {})
 
     def test_in_full(self) -> None:
-        """In full all are, as they are said."""
+        """Where request directives are honoured in full, each counts as it is given."""
         self.assertEqual(honoured_directives(fields(Cache_Control="no-store, max-age=3"), True).values,
                          {b"no-store": (None,), b"max-age": (b"3",)})

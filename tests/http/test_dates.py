@@ -14,16 +14,16 @@ NOW = 1_700_000_000.0  # in November 2023
 
 
 class ParseDateTests(SynchronousTestCase):
-    """The three forms, and nothing else."""
+    """HTTP dates have three forms, and no others."""
 
     def test_forms(self) -> None:
-        """All three mean the same instant, in any case."""
+        """All three forms of a date mean the same instant, in any case."""
         for text in (b"Sun, 06 Nov 1994 08:49:37 GMT", b"Sunday, 06-Nov-94 08:49:37 GMT",
                      b"Sun Nov  6 08:49:37 1994", b"SUN, 06 nov 1994 08:49:37 gmt"):
             self.assertEqual(parse_date(text, NOW), 784111777)
 
     def test_two_digit_years(self) -> None:
-        """They are at most 50 years ahead (RFC 9110 section 5.6.7)."""
+        """Years of two digits are at most 50 years ahead (RFC 9110 section 5.6.7)."""
         self.assertEqual(parse_date(b"Sunday, 01-Jan-73 00:00:00 GMT", NOW), 3250454400)
         self.assertEqual(parse_date(b"Sunday, 01-Jan-74 00:00:00 GMT", NOW), 126230400)
         self.assertEqual(parse_date(b"Sunday, 01-Jan-05 00:00:00 GMT", 4070908800.0), 4260211200)
@@ -40,7 +40,7 @@ class ParseDateTests(SynchronousTestCase):
         self.assertIsNotNone(parse_date(b"Tue, 29 Feb 2000 23:59:60 GMT", NOW))
 
     def test_other_forms(self) -> None:
-        """Anything else is invalid."""
+        """Dates in any other form are invalid."""
         for text in (b"", b"0", b"-1", b"784111777", b"1994-11-06T08:49:37Z",
                      b"Sun, 06 Nov 1994 08:49:37 +0000", b"Sun, 06 Nov 1994 08:49:37 GMT ",
                      "Sun, 0\u0666 Nov 1994 08:49:37 GMT".encode(),
@@ -50,12 +50,12 @@ class ParseDateTests(SynchronousTestCase):
     @settings(max_examples=200, deadline=None)
     @given(st.integers(0, 253402300799))
     def test_round_trip(self, seconds: int) -> None:
-        """What is formatted is parsed, and is what other servers write."""
+        """A date that is formatted is parsed as the same, and is what other servers write."""
         self.assertEqual(format_date(seconds), formatdate(seconds, usegmt=True).encode())
         self.assertEqual(parse_date(format_date(seconds), NOW), seconds)
 
     @settings(max_examples=200, deadline=None)
     @given(st.binary(max_size=40))
     def test_never_raises(self, text: bytes) -> None:
-        """Rubbish is None."""
+        """Any octets are None, or a date."""
         self.assertIsNone(parse_date(text, NOW))

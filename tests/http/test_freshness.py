@@ -35,13 +35,13 @@ def asked(text: str) -> Directives:
 
 
 class AgeTests(SynchronousTestCase):
-    """Section 4.2.3."""
+    """The age of a response (RFC 9111 section 4.2.3)."""
 
     @settings(max_examples=200, deadline=None)
     @given(st.one_of(st.none(), SECONDS), st.integers(-1000, 1000), SECONDS, SECONDS)
     def test_against_the_formula(self, age: int | None, skew: int, delay: int, later: int
                                  ) -> None:
-        """corrected_initial_age and current_age, term by term."""
+        """corrected_initial_age and current_age are those of the formula, term by term."""
         received = NOW + delay
         headers = {"Date": date(NOW + skew)} | ({} if age is None else {"Age": str(age)})
         apparent_age = max(0, received - (NOW + skew))
@@ -53,18 +53,18 @@ class AgeTests(SynchronousTestCase):
         self.assertEqual(stored.age(received + later), expected + later)
 
     def test_forced_responses(self) -> None:
-        """What an operator's rule makes fresh is as old as it has been here."""
+        """The age of a response that an operator's rule makes fresh is its resident time."""
         stored = StoredResponse(200, NO_HEADERS, (), 0, Policy(forced=True), 500.0, NOW)
         self.assertEqual(stored.age(NOW + 7), 7.0)
 
     def test_clocks_that_go_back(self) -> None:
-        """No time here is negative."""
+        """An age is not negative, though clocks go back."""
         self.assertEqual(initial_age(fields(Date=date(NOW + 5)), NOW, 0.0), 0.0)
         stored = StoredResponse(200, NO_HEADERS, (), 0, Policy(), 3.0, NOW)
         self.assertEqual(stored.age(NOW - 100), 3.0)
 
     def test_age_values(self) -> None:
-        """Numbers, saturated; the first of a list; 0 for anything else."""
+        """C{Age} is a saturated number; the first of a list; 0 for anything else."""
         for text, expected in (("7", 7), ("007", 7), ("7, 8", 7), ("7\n8", 7), ("", 0), ("-7", 0),
                                ("7.5", 0), ("x", 0), (" 7 ", 7), ("9" * 5000, 2**31 - 1),
                                ("\xb2", 0)):
@@ -73,14 +73,14 @@ class AgeTests(SynchronousTestCase):
 
 
 class LifetimeTests(SynchronousTestCase):
-    """Section 4.2.1."""
+    """The freshness lifetime of a response (RFC 9111 section 4.2.1)."""
 
     @settings(max_examples=200, deadline=None)
     @given(*[st.one_of(st.none(), SECONDS)] * 4, st.sampled_from([200, 302, 404, 599]),
            st.booleans())
     def test_precedence(self, shared: int | None, private: int | None, expires: int | None,
                         modified: int | None, status: int, public: bool) -> None:
-        """s-maxage, then max-age, then Expires, then a guess where one is allowed."""
+        """A lifetime is of s-maxage, else max-age, else Expires, else an allowed heuristic."""
         headers = {"Date": date(NOW)}
         said = ["public"] if public else []
         said += [] if shared is None else [f"s-maxage={shared}"]
@@ -95,7 +95,7 @@ class LifetimeTests(SynchronousTestCase):
         self.assertEqual(policy.explicit, bool(explicit))
 
     def test_rules(self) -> None:
-        """An operator's rules come first, and none is exceeded."""
+        """An operator's rules come before the response's lifetime, and bound it."""
         headers = fields(Cache_Control="max-age=60")
         for status, rules, lifetime in (
                 (404, FreshnessRules(negative={404: 3.0}), 3.0),
@@ -113,7 +113,7 @@ class UseTests(SynchronousTestCase):
     @given(SECONDS, SECONDS, st.booleans(), st.booleans(), st.one_of(st.none(), SECONDS), SECONDS)
     def test_without_wishes(self, lifetime: int, age: int, no_cache: bool, strict: bool,
                             window: int | None, default: int) -> None:
-        """Fresh while younger than its lifetime, then in its window, unless it forbids."""
+        """A response is fresh within its lifetime, then stale in its window, unless forbidden."""
         policy = Policy(float(lifetime), no_cache=no_cache, must_revalidate=strict,
                         stale_while_revalidate=window)
         allowed = default if window is None else window
@@ -128,7 +128,7 @@ class UseTests(SynchronousTestCase):
     @given(SECONDS, SECONDS, *[st.one_of(st.none(), SECONDS)] * 3)
     def test_wishes(self, lifetime: int, age: int, oldest: int | None, left: int | None,
                     stale: int | None) -> None:
-        """A client may want it younger, fresh for longer, or take it stale (5.2.1)."""
+        """A client may ask for lower age, longer freshness or stale (RFC 9111 section 5.2.1)."""
         said = ", ".join(f"{name}={value}" for name, value in (
             ("max-age", oldest), ("min-fresh", left), ("max-stale", stale)) if value is not None)
         young = (oldest is None or 0 < oldest >= age) and (
@@ -138,14 +138,14 @@ class UseTests(SynchronousTestCase):
                       Use.FRESH if young and fresh else Use.VALIDATE)
 
     def test_max_stale_without_a_value(self) -> None:
-        """Then any staleness will do."""
+        """C{max-stale} without a value allows any staleness."""
         self.assertIs(use_of(Policy(1.0), 10**9, asked("max-stale")), Use.FRESH)
 
     @settings(max_examples=200, deadline=None)
     @given(SECONDS, SECONDS, st.booleans(), st.booleans(), st.one_of(st.none(), SECONDS), SECONDS)
     def test_errors(self, lifetime: int, age: int, no_cache: bool, strict: bool,
                     window: int | None, default: int) -> None:
-        """In its window, unless it forbids."""
+        """A stale response replaces an error within C{stale-if-error}, unless forbidden."""
         policy = Policy(float(lifetime), no_cache=no_cache, must_revalidate=strict,
                         stale_if_error=window)
         allowed = default if window is None else window
@@ -154,7 +154,7 @@ class UseTests(SynchronousTestCase):
 
 
 class StorableTests(SynchronousTestCase):
-    """The reason is the one that is true."""
+    """Why a response is not storable is named by the reason that applies."""
 
     def reason(self, status: int = 200, request: Headers = NO_HEADERS, **headers: str
                ) -> Reason | None:
@@ -163,7 +163,7 @@ class StorableTests(SynchronousTestCase):
         return not_storable(request, status, said, policy_of(status, said, NOW, FreshnessRules()))
 
     def test_reasons(self) -> None:
-        """One for each way not to be storable."""
+        """Each way not to be storable has its reason."""
         fresh = {"Cache_Control": "max-age=9"}
         credentials = fields(Authorization="x")
         for expected, found in (
@@ -188,7 +188,7 @@ class StorableTests(SynchronousTestCase):
             self.assertIs(found, expected)
 
     def test_told_apart(self) -> None:
-        """What varies by fields that all count is for others; what does by one more is not."""
+        """A response is shared if it varies by counted fields alone, and not if by more."""
         counted = frozenset((b"x-a", b"x-b", b"forwarded"))
         for vary, reason in (("X-A", None), ("x-b, x-a", None), ("X-A, X-C", Reason.VARY),
                              ("Forwarded", Reason.VARY), ("*, X-A", Reason.VARY_STAR)):
@@ -198,6 +198,6 @@ class StorableTests(SynchronousTestCase):
             not_for_others(fields(Vary="X-A"), frozenset((b"x-a",)), FreshnessRules()))
 
     def test_vary_names(self) -> None:
-        """In lower case, over all lines, without what is empty."""
+        """Names in Vary are in lower case, over all lines, without empty members."""
         self.assertEqual(vary_names(fields(Vary="A, ,b\nC")), {b"a", b"b", b"c"})
         self.assertEqual(vary_names(NO_HEADERS), frozenset())

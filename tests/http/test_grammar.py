@@ -35,25 +35,25 @@ class TokenTests(SynchronousTestCase):
 
     @given(st.binary(max_size=5))
     def test_token(self, octets: bytes) -> None:
-        """The octets of tokens and their pattern say the same."""
+        """The octets of tokens are those that the pattern of tokens matches."""
         self.assertEqual(is_token(octets), re.fullmatch(TOKEN, octets) is not None)
 
     def test_field_name(self) -> None:
-        """A text is one where it is a token in ASCII."""
+        """A text is a field name where it is a token in ASCII."""
         self.assertTrue(is_field_name("X-Team"))
         for text in ("", "a b", "a:", "\u00e9", "a\n", "\u0661"):
             self.assertFalse(is_field_name(text), text)
 
     @given(QUOTED)
     def test_unquoted(self, text: str) -> None:
-        """What was quoted is said again; what was not stays as it is."""
+        """A quoted string is unquoted; any other text stays as it is."""
         octets = quoted(text).encode()
         self.assertIsNotNone(re.fullmatch(QUOTED_STRING, octets))
         self.assertEqual(unquoted(octets), text.encode())
         self.assertEqual(unquoted(b"a" + octets), b"a" + octets)
 
     def test_parameters(self) -> None:
-        """With values or without, quoted or not, with white space around all."""
+        """Parameters are with or without values, quoted or not, with white space around all."""
         for octets in (b"", b";a", b"; a=b", b' ; a = "b;c" ;d'):
             self.assertIsNotNone(re.fullmatch(PARAMETERS, octets), octets)
         for octets in (b";", b";a=", b"a", b';a="b', b";a;"):
@@ -64,7 +64,7 @@ class TokenListTests(SynchronousTestCase):
     """Lists of tokens, such as C{Connection}."""
 
     def test_members(self) -> None:
-        """Those of all lines, in lower case, without empty ones."""
+        """The members of a token list are those of all lines, in lower case, without empty ones."""
         headers = Headers(((b"Connection", b"Close, ,\tA"), (b"connection", b"b,")))
         self.assertEqual(tokens(headers, b"connection"), [b"close", b"a", b"b"])
         self.assertEqual(tokens(headers, b"upgrade"), [])
@@ -79,14 +79,14 @@ class WeightedTests(SynchronousTestCase):
     """Members with weights (RFC 9110 section 12.4.2)."""
 
     def test_weights(self) -> None:
-        """In thousandths, one where none is said."""
+        """Weights are in thousandths, and 1000 where none is given."""
         for member, weight in ((b"a", 1000), (b"a;q=1", 1000), (b"a;q=1.000", 1000),
                                (b"A \t; Q=0.5", 500), (b"a;q=0.001", 1), (b"a;q=0", 0),
                                (b"a;q=0.", 0)):
             self.assertEqual(weighted(member), (b"a", weight), member)
 
     def test_malformed(self) -> None:
-        """Nothing is guessed of what is no weight."""
+        """A member whose weight is malformed has none."""
         for member in (b"", b"a;q=2", b"a;q=1.001", b"a;q=0.1234", b"a;q", b"a;q=-1", b"a b",
                        b"a;level=1", b"a;q=.5"):
             self.assertIsNone(weighted(member), member)
@@ -101,7 +101,7 @@ class SplitListTests(SynchronousTestCase):
                          [b"a", b'"b,c"', b'"d\\",e"', b"f"])
 
     def test_unterminated(self) -> None:
-        """A quote that does not end reaches to the end."""
+        """A quoted string that does not end reaches to the end of the list."""
         self.assertEqual(list(split_list(b'a, "b, c')), [b"a", b'"b, c'])
         self.assertEqual(list(split_list(b'a, "b\\')), [b"a", b'"b\\'])
 
@@ -109,7 +109,7 @@ class SplitListTests(SynchronousTestCase):
     @given(st.lists(st.one_of(TOKENS, QUOTED.map(quoted)), max_size=5), st.sampled_from(
         [",", ", ", " ,\t", ",,"]))
     def test_joined(self, members: list[str], comma: str) -> None:
-        """What was joined comes apart again."""
+        """Members that were joined are split into the same members."""
         self.assertEqual(list(split_list(comma.join(members).encode())),
                          [member.encode() for member in members])
 

@@ -28,7 +28,7 @@ class PassingTests(SynchronousTestCase):
 
     @given(PAIRS)
     def test_all(self, pairs: list[Pair]) -> None:
-        """All but those of one connection, and those that Connection names, in order."""
+        """All fields pass but hop-by-hop ones, and those that Connection names, in order."""
         headers = Headers(tuple(pairs))
         named = connection_options(headers)
         passing = [pair for pair in pairs
@@ -37,14 +37,14 @@ class PassingTests(SynchronousTestCase):
 
     @given(PAIRS)
     def test_nominated(self, pairs: list[Pair]) -> None:
-        """Of a request, what is named goes at once, and hop-by-hop fields later."""
+        """Fields that a request's Connection names go at once, and hop-by-hop fields later."""
         headers = Headers(tuple(pairs))
         named = connection_options(headers) - HOP_BY_HOP
         self.assertEqual(list(without_nominated(headers).pairs),
                          [pair for pair in pairs if pair[0].lower() not in named])
 
     def test_framing(self) -> None:
-        """The length of a body is made anew; where there is none, it says something else."""
+        """Content-Length is removed where the body is framed anew, and kept without a body."""
         headers = Headers(((b"Content-Length", b"5"),))
         self.assertEqual(response_headers(headers, True).pairs, ())
         self.assertEqual(response_headers(headers, False).pairs, headers.pairs)
@@ -54,7 +54,7 @@ class UpgradeTests(SynchronousTestCase):
     """The wish to change the protocol (RFC 9110 section 7.8)."""
 
     def test_wanted(self) -> None:
-        """Only a wish that Connection names is one, and never in HTTP/1.0."""
+        """An Upgrade counts where Connection names it, and never in HTTP/1.0."""
         upgrade, connection = (b"Upgrade", b"a, b"), (b"Connection", b"keep-alive, UPGRADE")
         self.assertIsNone(upgrade_of(_asking(upgrade)))
         self.assertIsNone(upgrade_of(_asking(connection)))
@@ -62,7 +62,7 @@ class UpgradeTests(SynchronousTestCase):
         self.assertEqual(upgrade_of(_asking(upgrade, connection)), b"a, b")
 
     def test_http2(self) -> None:
-        """HTTP/2 in clear is taken off the offer."""
+        """C{h2c} is removed from Upgrade."""
         connection = (b"Connection", b"upgrade")
         self.assertEqual(upgrade_of(_asking((b"Upgrade", b"H2C, a"), connection)), b"a")
         self.assertIsNone(upgrade_of(_asking((b"Upgrade", b"h2c"), connection)))

@@ -8,13 +8,13 @@ from trickster.http.methods import IDEMPOTENT, SAFE, WITH_BODY
 
 
 class MethodTests(SynchronousTestCase):
-    """What methods mean."""
+    """Which methods are safe, and which are idempotent (RFC 9110 section 9.2)."""
 
     def test_idempotent(self) -> None:
-        """The methods are those of RFC 9110 section 9.2.2; methods are case-sensitive."""
+        """The idempotent methods are those of RFC 9110 section 9.2.2, in their case."""
         self.assertEqual(IDEMPOTENT, {b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 
     def test_safe(self) -> None:
-        """What only reads changes nothing, and what changes something is not safe."""
+        """A safe method only reads."""
         self.assertTrue(SAFE.isdisjoint(WITH_BODY | {b"DELETE", b"get", b""}))
         self.assertTrue({b"GET", b"HEAD", b"OPTIONS", b"TRACE"} <= SAFE)

@@ -38,40 +38,40 @@ class ChosenTests(SynchronousTestCase):
             self.assertEqual(chosen(value, OFFERED), coding, value)
 
     def test_nothing_asked(self) -> None:
-        """Who does not ask for a coding gets none."""
+        """A request without Accept-Encoding gets no coding."""
         self.assertIsNone(chosen(None, OFFERED))
         self.expect({b"": None, b" ": None, b",": None, b"identity": None})
 
     def test_our_order(self) -> None:
-        """Among equals zstd comes before br, gzip and deflate, in any order."""
+        """Among equal weights zstd comes before br, gzip and deflate, in any order of members."""
         self.expect({b"gzip, deflate, br, zstd": b"zstd", b"deflate,gzip,br": b"br",
                      b"deflate, gzip": b"gzip", b"deflate": b"deflate", b"*": b"zstd",
                      b"gzip;q=0.3, br;q=0.3": b"br"})
 
     def test_their_order(self) -> None:
-        """The greater weight wins."""
+        """A coding of greater weight comes before one that we prefer."""
         self.expect({b"zstd;q=0.5, br;q=0.8, gzip": b"gzip", b"gzip;q=0.2, *;q=0.1": b"gzip",
                      b"zstd;q=0.001, deflate;q=0.002": b"deflate"})
 
     def test_refused(self) -> None:
-        """Weight nought means never, and an asterisk is for those that are not named."""
+        """A weight of 0 refuses a coding, and an asterisk stands for those that are not named."""
         self.expect({b"gzip;q=0": None, b"*;q=0": None, b"zstd;q=0, br;q=0, *": b"gzip",
                      b"gzip, *;q=0": b"gzip", b"*, gzip;q=0.000": b"zstd"})
 
     def test_identity(self) -> None:
-        """An answer that is liked better as it is stays so; among equals it is coded."""
+        """An answer is not coded where identity has the greatest weight; among equals it is."""
         self.expect({b"identity, gzip;q=0.5": None, b"identity;q=0.5, gzip;q=0.5": b"gzip",
                      b"identity;q=0.5, gzip": b"gzip", b"*;q=0.5, zstd;q=0.4": b"br",
                      b"identity;q=0": None, b"identity;q=0, gzip;q=0": None,
                      b"identity;q=0, compress": None, b"identity;q=0, *;q=0.1": b"zstd"})
 
     def test_spelling(self) -> None:
-        """Names are in any case, C{x-gzip} is gzip, and white space and empty members are fine."""
+        """Names of codings are in any case, C{x-gzip} is gzip, and empty members are ignored."""
         self.expect({b"GZip": b"gzip", b"x-gzip": b"gzip", b"X-GZIP;q=0": None,
                      b" , gzip\t;\tq=1 ,,": b"gzip", b"compress": None})
 
     def test_malformed(self) -> None:
-        """What is malformed is no consent, and hurts no other member."""
+        """A malformed member of Accept-Encoding asks for nothing, and leaves the others alone."""
         self.expect({
             b"gzip;q=2": None, b"gzip;q=-1": None, b"gzip;q=0.1234": None, b"gzip;q=": None,
             b"gzip;q": None, b"gzip;": None, b"gzip;level=1": None, b"gzip;q=1;q=0": None,
@@ -87,7 +87,7 @@ class ChosenTests(SynchronousTestCase):
                      b"," * 100_000: None})
 
     def test_nothing_offered(self) -> None:
-        """Where there are no codings, there is nothing to choose."""
+        """Where no codings are offered, none is chosen."""
         self.assertIsNone(chosen(b"gzip", ()))
 
     @settings(max_examples=300, deadline=None)
@@ -95,13 +95,13 @@ class ChosenTests(SynchronousTestCase):
                     max_size=6))
     @example([(b"*", b";q=0.50"), (b"identity", b""), (b"gzip", b"")])
     def test_any_list(self, members: list[tuple[bytes, bytes]]) -> None:
-        """Any list means what the rules say."""
+        """The coding chosen for any list is the one that the rules say."""
         value = b", ".join(name + weight for name, weight in members)
         self.assertEqual(chosen(value, OFFERED), naive([(n, WEIGHTS[w]) for n, w in members]))
 
     @settings(max_examples=300, deadline=None)
     @given(st.binary(max_size=40) | st.text(b"gzip;q=.01,* \tidenty".decode()).map(str.encode))
     def test_any_octets(self, value: bytes) -> None:
-        """No value is an error, and weights are between 0 and 1000."""
+        """Any octets make a list of codings, with weights between 0 and 1000."""
         self.assertIn(chosen(value, OFFERED), (None, *OFFERED))
         self.assertTrue(all(0 <= w <= 1000 for w in weights(value).values()))

@@ -25,6 +25,8 @@ BAD = {
 
 
 class ParseTests(SynchronousTestCase):
+    """URLs of origins are parsed."""
+
     def test_whole(self) -> None:
         """An origin is a scheme, a host, a port and a path."""
         origin = OriginURL.parse("https://Prometheus.Example:9090/a/b%20c/")
@@ -32,7 +34,7 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(str(origin), "https://prometheus.example:9090/a/b%20c")
 
     def test_ports(self) -> None:
-        """Each scheme has its own port, which Host does not mention."""
+        """Each scheme has a default port, which Host leaves out."""
         for text, port, authority in (("http://a", 80, b"a"), ("https://a/", 443, b"a"),
                                       ("http://a:443", 443, b"a:443"), ("http://a:80", 80, b"a")):
             origin = OriginURL.parse(text)
@@ -52,21 +54,21 @@ class ParseTests(SynchronousTestCase):
                          "xn--bcher-kva.example")
 
     def test_underscores(self) -> None:
-        """Names of services may have underscores."""
+        """A host name may have underscores."""
         self.assertEqual(OriginURL.parse("http://my_service:1").host, "my_service")
 
     def test_no_path(self) -> None:
-        """A slash alone is no path."""
+        """An origin URL whose path is a slash has no path."""
         self.assertEqual(OriginURL.parse("http://a/").prefix, b"")
 
     def test_good(self) -> None:
-        """Hosts, addresses, ports and encoded paths are taken."""
+        """Host names, addresses, ports and encoded paths are taken."""
         for text in GOOD:
             self.assertEqual(origin_fault(text), "", text)
             OriginURL.parse(text)
 
     def test_refused(self) -> None:
-        """What is not an origin is refused, with the reason."""
+        """A malformed origin URL is refused, with the reason."""
         for word, texts in BAD.items():
             for text in texts:
                 self.assertIn(word, origin_fault(text), text)
@@ -81,7 +83,7 @@ class ParseTests(SynchronousTestCase):
     @settings(max_examples=200, deadline=None)
     @given(st.text("ahtps:/[].%@?#1 0\xe9-_\x00", max_size=25).map("http://".__add__))
     def test_anything(self, text: str) -> None:
-        """Any text is an origin that prints as one, or is refused properly."""
+        """Any text is an origin that prints as the same, or is refused."""
         try:
             origin = OriginURL.parse(text)
         except ConfigurationError:
@@ -93,7 +95,7 @@ class HostNameTests(SynchronousTestCase):
     """Names of hosts."""
 
     def test_names(self) -> None:
-        """Letters, digits, hyphens and underscores; what ends in a number is no name."""
+        """A host name has letters, digits, hyphens and underscores, and ends in no number."""
         for text in ("a", "A.example", "a.b.", "my_service", "1a", "1.a"):
             self.assertTrue(is_host_name(text), text)
         for text in ("", ".", "a..b", "-a", "a-", "1.2.3", "1", "a b", "a,b", "\u00e4", "a\n"):

@@ -30,7 +30,7 @@ class PartTests(SynchronousTestCase):
     @settings(max_examples=200, deadline=None)
     @given(st.lists(st.binary(min_size=1, max_size=5), min_size=1, max_size=5), st.data())
     def test_cut(self, buffers: list[bytes], data: st.DataObject) -> None:
-        """A cut is a slice, wherever the borders of buffers are."""
+        """A part of a body is a slice of it, wherever the borders of buffers are."""
         part = Part(7, tuple(buffers))
         start = data.draw(st.integers(7, part.span.stop))
         stop = data.draw(st.integers(start, part.span.stop))
@@ -40,7 +40,7 @@ class PartTests(SynchronousTestCase):
     @settings(max_examples=300, deadline=None)
     @given(SPANS, SPANS)
     def test_merged(self, old: list[Span], new: list[Span]) -> None:
-        """Each octet once, the fresh one where there are two; neighbours are one part."""
+        """Merged parts have each octet once, fresh ones before old; neighbours are one part."""
         apart = [span for n, span in enumerate(old) if all(
             span.stop <= o.start or o.stop <= span.start for o in old[:n])]
         fresh = [span for n, span in enumerate(new) if all(
@@ -61,7 +61,7 @@ class MultipartTests(SynchronousTestCase):
     @settings(max_examples=100, deadline=None)
     @given(SPANS.filter(bool), st.sampled_from([b"", b"--B", b"\r\n--B--\r\n"]))
     def test_round_trip(self, spans: list[Span], noise: bytes) -> None:
-        """What is written is read, for any octets."""
+        """A multipart body that is written is read as the same parts, for any octets."""
         body = (noise * 10 + BODY)[:30]
         content = PartialContent((Part(0, (body,)),), 30, b"x/y")
         found = read_multipart(b"".join(multipart(content, spans, b"B")), b"B")
@@ -70,7 +70,7 @@ class MultipartTests(SynchronousTestCase):
         self.assertEqual((found.length, found.kind), (30, b"x/y"))
 
     def test_malformed(self) -> None:
-        """Anything unclear is refused."""
+        """A malformed multipart body is refused."""
         part = b"--B\r\nContent-Range: bytes 0-1/9\r\n\r\nab"
         for body in (b"", b"--B--", part, part + b"\r\n--B", part + b"--B--",
                      part[:-1] + b"\r\n--B--", part + b"c\r\n--B--", b"x" + part + b"\r\n--B--",
@@ -83,6 +83,6 @@ class MultipartTests(SynchronousTestCase):
     @settings(max_examples=200, deadline=None)
     @given(st.binary(max_size=80))
     def test_rubbish(self, body: bytes) -> None:
-        """It is refused, and nothing else happens."""
+        """Any octets that are no multipart body raise C{ValueError}, and nothing else."""
         with self.assertRaises(ValueError):
             read_multipart(body, b"B")

@@ -19,11 +19,11 @@ def _asking(*values: bytes, name: bytes = b"Accept-Language") -> Headers:
 
 
 class NormalisedTests(SynchronousTestCase):
-    """Values that mean the same are equal."""
+    """Values of a header field that mean the same are normalised to the same."""
 
     @given(MEMBERS, st.randoms())
     def test_order(self, members: dict[bytes, bytes], random: object) -> None:
-        """Beside weights neither order, case nor lines mean anything."""
+        """Neither order, case nor lines of members with weights matter."""
         listed = [name + weight for name, weight in members.items()]
         random.shuffle(listed)  # type: ignore[attr-defined]
         for name in (b"Accept-Language", b"Accept-Encoding", b"Accept-Charset"):
@@ -34,13 +34,13 @@ class NormalisedTests(SynchronousTestCase):
             self.assertEqual(one or b"", other or b"")
 
     def test_weights(self) -> None:
-        """Weights do, and so does what is malformed."""
+        """Weights matter, and so do malformed members."""
         values = (b"en, de", b"en, de;q=0.5", b"en;q=0.5, de", b"en, de;q=x", b"en, de;q=1000")
         said = {normalised(b"accept-language", _asking(value)) for value in values}
         self.assertEqual(len(said), len(values))
 
     def test_others(self) -> None:
-        """Of other fields only white space around members means nothing; case does."""
+        """Of other fields, white space around members does not matter, and case does."""
         for one, other, is_equal in ((b"a, b", b"a ,b", True), (b"a,b", b"b,a", False),
                                      (b"a", b"A", False), (b'"a, b"', b'"a,b"', False)):
             self.assertIs(normalised(b"x", _asking(one, name=b"X"))
@@ -52,7 +52,7 @@ class LanguageTests(SynchronousTestCase):
     """The language that a request likes best."""
 
     def test_liked(self) -> None:
-        """Where one is liked best, and it is a language."""
+        """A request has a best language where one alone has the greatest weight, save C{*}."""
         for value, liked in ((b"en", True), (b"de;q=0.5, EN", True), (b"en, de", False),
                              (b"*", False), (b"*, en;q=0.5", False), (b"", False)):
             found = liked_language(_asking(value))
@@ -62,6 +62,6 @@ class LanguageTests(SynchronousTestCase):
         self.assertIsNone(language_of(NO_HEADERS))
 
     def test_preferences(self) -> None:
-        """The best first, those of equal weight by name."""
+        """Preferred languages are sorted by weight, and by name where weights are equal."""
         self.assertEqual(preferences(b"fr;q=0.5, de, en;q=0.5, *;q=0.001"),
                          [(b"de", 1000), (b"en", 500), (b"fr", 500), (b"*", 1)])

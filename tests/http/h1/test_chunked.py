@@ -97,7 +97,7 @@ class ClientTests(SynchronousTestCase):
     @settings(max_examples=200, deadline=None)
     @given(st.lists(st.binary(min_size=1, max_size=40), max_size=8), st.data())
     def test_any_cut(self, chunks: list[bytes], data: st.DataObject) -> None:
-        """However chunks are cut into portions, the body is theirs, and llhttp's."""
+        """A body is the one that llhttp reads, however its chunks are cut into portions."""
         octets = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in chunks) + b"0\r\n\r\n"
         places = sorted(data.draw(st.lists(st.integers(0, len(octets)), max_size=6)))
         ends = [0, *places, len(octets)]
@@ -157,7 +157,7 @@ class ClientTests(SynchronousTestCase):
         self.assertRaises(MalformedBody, self.read, b"0\r\n", *[b"X-Y: z\r\n"] * 200)
 
     def test_small_chunks(self) -> None:
-        """A body in the smallest chunks is clumsy, and right."""
+        """A body in chunks of one octet is read as any other."""
         body, reader = self.read(*[b"1\r\na\r\n"] * 2000, b"0\r\n\r\n", limit=100)
         self.assertEqual((len(body), reader.is_done), (2000, True))
 
@@ -171,17 +171,17 @@ class ServerTests(SynchronousTestCase):
                          (b"abc0123456789", True, b"rest"))
 
     def test_incomplete(self) -> None:
-        """Without the end it is not done."""
+        """A chunked body is not done before the line end after its last chunk."""
         self.assertEqual(fed([b"3\r\nabc\r\n0\r\n"]), (b"abc", False, b""))
 
     def test_extensions(self) -> None:
-        """They are checked and ignored."""
+        """Chunk extensions are checked and ignored."""
         for extension in (b";a", b";a=b", b"; a = b ;c", b';a="x;\\"y"', b" ;a", b';a=""'):
             octets = b"1" + extension + b"\r\nx\r\n0" + extension + b"\r\n\r\n"
             self.assertEqual(fed([octets]), (b"x", True, b""), extension)
 
     def test_trailers(self) -> None:
-        """They are checked and dropped."""
+        """Trailer fields are checked and dropped."""
         self.assertEqual(fed([b"0\r\na: b\r\nContent-Length: 5\r\n\r\n"]), (b"", True, b""))
 
     def test_malformed(self) -> None:
@@ -217,7 +217,7 @@ class ServerTests(SynchronousTestCase):
     @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.binary(max_size=4),
            st.lists(st.integers(0, 300), max_size=6))
     def test_any_cut(self, chunks: list[bytes], rest: bytes, places: list[int]) -> None:
-        """What was chunked comes out again, however it is cut."""
+        """A body that was chunked is read as it was, however its chunks are cut."""
         octets = b"".join(b"%X\r\n%b\r\n" % (len(c), c) for c in chunks) + b"0\r\n\r\n" + rest
         edges = sorted({0, len(octets), *(place % (len(octets) + 1) for place in places)})
         pieces = [octets[a:b] for a, b in pairwise(edges)]
@@ -228,7 +228,7 @@ class ServerTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from([b"0", b"1", b"a", b";", b"=", b"\r\n", b"\r", b"\n", b"x",
                                      b"1\r\n", b"0\r\n", b":", b" "]), max_size=14).map(b"".join))
     def test_same_verdict(self, octets: bytes) -> None:
-        """Broken or not, the cut does not matter."""
+        """Whether a chunked body is malformed does not depend on how it is cut."""
         self.assertEqual(fed(cut(octets)), fed([octets]))
 
     @settings(max_examples=300, deadline=None)
@@ -236,7 +236,7 @@ class ServerTests(SynchronousTestCase):
         [b"1", b"5", b"0", b"a", b"hello", b"\r\n", b"\r\n", b";a", b"=", b'"', b" ", b"X: y"]
     ), max_size=12).map(b"".join))
     def test_as_strict_as_the_reference(self, octets: bytes) -> None:
-        """What is taken, llhttp takes for the same."""
+        """A chunked body that is taken is taken by llhttp as the same body."""
         found = fed([octets])
         if isinstance(found, int) or not found[1]:
             return

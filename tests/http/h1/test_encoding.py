@@ -40,26 +40,26 @@ def streamed(status: int = 200, length: int | None = None, *pairs: Pair) -> Resp
 
 
 class FramingTests(SynchronousTestCase):
-    """RFC 9112 section 6: how the end is told."""
+    """The end of an answer is framed as RFC 9112 section 6 says."""
 
     def test_length(self) -> None:
-        """By the body's own length, which no header field may contradict."""
+        """A body of known length is framed by it, which no header field may contradict."""
         lines, framing = head(Response(200, Headers(((b"Content-Length", b"9"),)), Octets(b"ab")))
         self.assertEqual(framing, BodyFraming.LENGTH)
         self.assertEqual([line for line in lines if b"Length" in line], [b"Content-Length: 2"])
 
     def test_empty(self) -> None:
-        """No octets are a length, too."""
+        """An empty body has a length of 0."""
         self.assertIn(b"Content-Length: 0", head(Response(200))[0])
 
     def test_unknown(self) -> None:
-        """In chunks, but for HTTP/1.0."""
+        """A body of unknown length is chunked, but for HTTP/1.0."""
         self.assertEqual(head(streamed())[1], BodyFraming.CHUNKED)
         lines, framing = head(streamed(), version=b"HTTP/1.0")
         self.assertEqual((framing, lines[-1]), (BodyFraming.CLOSE, b"Connection: close"))
 
     def test_none(self) -> None:
-        """Some answers end with their head."""
+        """An answer whose status or method allows no body ends with its head."""
         for status in (204, 304):
             lines, framing = head(streamed(status))
             self.assertEqual(framing, BodyFraming.NONE)
@@ -68,19 +68,19 @@ class FramingTests(SynchronousTestCase):
         self.assertFalse(has_no_body(b"GET", 205))
 
     def test_stated_length(self) -> None:
-        """For HEAD and 304 the length is a statement, and kept (RFC 9110 section 8.6)."""
+        """The Content-Length of an answer to HEAD, and of a 304, is kept (RFC 9110 section 8.6)."""
         stated = ((b"content-length", b"9"),)
         self.assertIn(b"Content-Length: 9", head(streamed(304, 0, *stated))[0])
         self.assertIn(b"Content-Length: 9", head(streamed(200, 0, *stated), b"HEAD")[0])
         self.assertNotIn(b"Content-Length: 9", head(streamed(204, 0, *stated))[0])
 
     def test_nonsense_length(self) -> None:
-        """Unless it is none."""
+        """A C{Content-Length} that is malformed is left out of the answer to HEAD and of a 304."""
         lines, _ = head(streamed(304, 0, (b"content-length", b"9\r\nx: y")))
         self.assertFalse([line for line in lines if b"x" in line])
 
     def test_head_of_ours(self) -> None:
-        """HEAD of a body that is here tells its length."""
+        """The answer to HEAD of a body that is there gives the body's length."""
         self.assertIn(b"Content-Length: 2", head(Response(200, body=Octets(b"ab")), b"HEAD")[0])
         self.assertNotIn(b"Content-Length: 0", head(Response(200), b"HEAD")[0])
 
@@ -89,7 +89,7 @@ class FieldTests(SynchronousTestCase):
     """Fields of the head."""
 
     def test_date(self) -> None:
-        """It is added where there is none (RFC 9110 section 6.6.1)."""
+        """C{Date} is added to an answer that has none (RFC 9110 section 6.6.1)."""
         self.assertIn(b"Date: " + DATE, head(Response(200))[0])
         lines, _ = head(Response(200, Headers(((b"date", b"yesterday"),))))
         self.assertEqual([line for line in lines if line[:4].lower() == b"date"],
@@ -105,22 +105,22 @@ class FieldTests(SynchronousTestCase):
                              b"Content-Length: 3\r\n\r\n" % date)
 
     def test_no_server(self) -> None:
-        """The origin's own name stays, and we add none."""
+        """The origin's C{Server} stays, and none is added."""
         self.assertFalse([line for line in head(Response(200))[0] if line.startswith(b"Server")])
         self.assertIn(b"Server: x", head(Response(200, Headers(((b"Server", b"x"),))))[0])
 
     def test_hop_by_hop(self) -> None:
-        """What is about the origin's connection is not about ours."""
+        """Hop-by-hop fields of the origin's connection are removed."""
         pairs = tuple((name, b"x") for name in (b"Connection", b"Keep-Alive", b"TE", b"Trailer",
                                                 b"Transfer-Encoding", b"Upgrade"))
         self.assertEqual(len(head(Response(200, Headers(pairs)))[0]), 3)
 
     def test_closing(self) -> None:
-        """The last answer says that it is."""
+        """The last answer on a connection has C{Connection: close}."""
         self.assertEqual(head(Response(200), closing=True)[0][-1], b"Connection: close")
 
     def test_status_line(self) -> None:
-        """The phrase is the origin's, else the registered one, else none."""
+        """The phrase of a status line is the origin's, else the registered one, else empty."""
         for response, expected in [(Response(404), b"HTTP/1.1 404 Not Found"),
                                    (Response(200, phrase=b"Fine"), b"HTTP/1.1 200 Fine"),
                                    (Response(599), b"HTTP/1.1 599 ")]:
@@ -139,7 +139,7 @@ class FieldTests(SynchronousTestCase):
                          + b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
 
     def test_upgrade_unsendable(self) -> None:
-        """Its protocol is a value like others."""
+        """An upgrade to a protocol whose name has line ends cannot be sent."""
         response = Response(101, Headers(((b"upgrade", b"a\r\nb: c"),)))
         self.assertRaises(UnsendableHead, upgrade_head, response, DATE)
 
@@ -154,7 +154,7 @@ class FieldTests(SynchronousTestCase):
                               st.lists(st.sampled_from([b"x", b"\r", b"\n", b"\r\n", b": "]),
                                        max_size=3).map(b"".join)), max_size=4))
     def test_never_more_lines(self, pairs: list[Pair]) -> None:
-        """No field makes two: either there is a line for each, or there is no head."""
+        """A field with line ends is not sent: each field is one line, or there is no head."""
         response = Response(200, Headers(tuple(pairs)))
         is_bad = any(b"\r" in value or b"\n" in value for _, value in pairs)
         if is_bad:
@@ -168,7 +168,7 @@ class RequestTests(SynchronousTestCase):
     """Heads of requests."""
 
     def test_long(self) -> None:
-        """What cannot be sent is found in time that grows no faster than it."""
+        """The time to find out that a head cannot be sent grows no faster than its length."""
         target = b"/" * (1 << 20)
         self.assertRaises(BadRequest, encode_head, b"GET", target + b" ", b"")
         self.assertRaises(BadRequest, encode_fields, [(b"a ", target)])
@@ -198,8 +198,8 @@ class RequestTests(SynchronousTestCase):
 
 
 class ChunkTests(SynchronousTestCase):
-    """Chunks."""
+    """Sizes of chunks that are sent."""
 
     def test_head(self) -> None:
-        """The size is hexadecimal."""
+        """The size of a chunk is hexadecimal."""
         self.assertEqual(chunk_head(255), b"ff\r\n")

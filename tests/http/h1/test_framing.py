@@ -27,8 +27,10 @@ def framed(*fields: Pair, status: int = 200, method: bytes = b"GET", minor: int 
 
 
 class EndingTests(SynchronousTestCase):
+    """What ends the body of a response (RFC 9112 section 6.3)."""
+
     def test_order_of_the_rules(self) -> None:
-        """RFC 9112 section 6.3: what decides about the end, and in which order."""
+        """A response is framed by the rules of RFC 9112 section 6.3, in their order."""
         for fields, options, ending in (
                 ((LENGTH,), {}, Ending.LENGTH),
                 ((CHUNKED,), {}, Ending.CHUNKED),
@@ -69,6 +71,8 @@ class EndingTests(SynchronousTestCase):
 
 
 class PersistenceTests(SynchronousTestCase):
+    """Whether a connection persists after a response (RFC 9112 section 9.3)."""
+
     def kept(self, *options: bytes, minor: int = 1, status: int = 200) -> bool:
         fields = [(b"Connection", option) for option in options]
         return framed(LENGTH, *fields, minor=minor, status=status).is_persistent
@@ -79,7 +83,7 @@ class PersistenceTests(SynchronousTestCase):
         self.assertFalse(self.kept(minor=0))
 
     def test_said(self) -> None:
-        """Either may say otherwise; to close is the stronger word."""
+        """C{Connection} decides in either version, and C{close} outweighs C{keep-alive}."""
         self.assertTrue(self.kept(b"Keep-Alive", minor=0))
         for options in ((b"close",), (b"x, CLOSE",), (b"keep-alive", b"close"),
                         (b"close,keep-alive",)):
@@ -87,7 +91,7 @@ class PersistenceTests(SynchronousTestCase):
             self.assertFalse(self.kept(*options, minor=0))
 
     def test_closing_is_the_end(self) -> None:
-        """What ends with the connection does not keep it."""
+        """A response that ends with its connection does not keep the connection."""
         self.assertFalse(framed((b"Connection", b"keep-alive")).is_persistent)
 
     def test_no_content(self) -> None:
@@ -98,14 +102,16 @@ class PersistenceTests(SynchronousTestCase):
 
 
 class KeepAliveTests(SynchronousTestCase):
+    """How long an origin keeps an idle connection, by its C{Keep-Alive}."""
+
     def test_said(self) -> None:
-        """What the origin says about its patience is believed, less a second."""
+        """A connection is kept idle as long as the origin's C{Keep-Alive} says, less a second."""
         for value, seconds in ((b"timeout=5", 4), (b"timeout=5, max=100", 4), (b"Timeout = 7", 6),
                                (b"max=1; timeout=9", 8), (b"timeout=0", -1)):
             self.assertEqual(kept_for(Headers(((b"Keep-Alive", value),))), seconds)
 
     def test_unsaid(self) -> None:
-        """What is not said, or not understood, is no bound."""
+        """A C{Keep-Alive} that is absent or malformed bounds no idle time."""
         for value in (b"", b"x", b"max=5", b"timeout", b"timeout=x", b"xtimeout=5"):
             self.assertEqual(kept_for(Headers(((b"Keep-Alive", value),))), float("inf"))
         self.assertEqual(kept_for(Headers()), float("inf"))
@@ -115,13 +121,13 @@ class CountedTests(SynchronousTestCase):
     """A body of a known length."""
 
     def test_exact(self) -> None:
-        """It is done with its last octet."""
+        """A body of known length is done with its last octet."""
         reader = CountedReader(3)
         self.assertEqual((reader.feed(b"ab"), reader.is_done), ([b"ab"], False))
         self.assertEqual((reader.feed(b"c"), reader.is_done), ([b"c"], True))
 
     def test_rest(self) -> None:
-        """What comes after is none of it."""
+        """Octets after the end of a counted body are left."""
         reader = CountedReader(2)
         self.assertEqual(reader.feed(b"abc"), [b"ab"])
         self.assertEqual(reader.rest, b"c")

@@ -56,7 +56,7 @@ class ReadingTests(SynchronousTestCase):
     """Finding heads."""
 
     def test_rest(self) -> None:
-        """What follows a head is left."""
+        """Octets after a head are left."""
         reader = HeadReader(SMALL)
         self.assertIsInstance(reader.feed(b"GET / HTTP/1.1\r\n" + HOST + b"\r\nbody"), RequestHead)
         self.assertEqual(reader.rest, b"body")
@@ -68,7 +68,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(found, [one(octets)])
 
     def test_has_begun(self) -> None:
-        """It is known whether a part of the next head is here."""
+        """A reader knows whether it holds a part of the next head."""
         reader = HeadReader(SMALL)
         self.assertFalse(reader.has_begun)
         reader.feed(b"GET / HTTP/1.1\r\n")
@@ -85,7 +85,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual((second.target, second.headers), (b"/b", first.headers))
 
     def test_old_version_with_remembered_fields(self) -> None:
-        """What depends on the version is looked at anew."""
+        """A remembered field block is judged by the version of each request line."""
         block = HOST + b"Transfer-Encoding: chunked\r\n\r\n"
         reader = HeadReader(SMALL)
         self.assertIsInstance(reader.feed(b"GET /a HTTP/1.1\r\n" + block), RequestHead)
@@ -96,11 +96,11 @@ class EmptyLineTests(SynchronousTestCase):
     """RFC 9112 section 2.2: an empty line before a request."""
 
     def test_one(self) -> None:
-        """One is ignored."""
+        """A single empty line before a request is ignored."""
         self.assertIsInstance(one(b"\r\nGET / HTTP/1.1\r\n" + HOST + b"\r\n"), RequestHead)
 
     def test_two(self) -> None:
-        """No more."""
+        """Two empty lines before a request are malformed."""
         self.assertEqual(status(b"\r\n\r\nGET / HTTP/1.1\r\n" + HOST + b"\r\n"), 400)
 
     def test_bare(self) -> None:
@@ -112,13 +112,13 @@ class EarlyTests(SynchronousTestCase):
     """What cannot become a request is refused before it is complete."""
 
     def test_bare_line_ends(self) -> None:
-        """CR and LF are nothing alone."""
+        """CR alone and LF alone end no line."""
         for octets in (b"GET / HTTP/1.1\n", b"GET / HTTP/1.1\rH", b"GET / HTTP/1.1\r\nHost: h\n",
                        b"GET / HTTP/1.1\r\nHost: h\rx", b"GET / HTTP/1.1\r\n\n"):
             self.assertEqual(status(octets), 400, octets)
 
     def test_no_text(self) -> None:
-        """What does not begin with a method is nothing for us, as a TLS greeting."""
+        """Octets that do not begin with a method, such as a TLS greeting, are malformed."""
         self.assertEqual(status(b"\x16\x03\x01"), 400)
 
     def test_http2(self) -> None:
@@ -139,23 +139,23 @@ class LimitTests(SynchronousTestCase):
         return b"GET " + target + b" HTTP/1.1\r\n" + HOST + filler + b"\r\n"
 
     def test_exactly(self) -> None:
-        """What fits is fine."""
+        """A head of exactly the allowed size is taken."""
         self.assertIsInstance(one(self.request(40, 60)), RequestHead)
 
     def test_line(self) -> None:
-        """One octet more in the line is a 414, also before it is complete."""
+        """A request line one octet too long is a 414, also before it is complete."""
         self.assertEqual(status(self.request(41, 60)), 414)
         self.assertEqual(status(b"GET /" + b"a" * 36), 414)
         self.assertIsNone(status(b"GET /" + b"a" * 35))
 
     def test_block(self) -> None:
-        """One octet more in the fields is a 431, also before they are complete."""
+        """A field block one octet too long is a 431, also before it is complete."""
         self.assertEqual(status(self.request(40, 61)), 431)
         self.assertEqual(status(b"GET / HTTP/1.1\r\n" + b"X:" + b"a" * 59), 431)
         self.assertIsNone(status(b"GET / HTTP/1.1\r\n" + b"X:" + b"a" * 58))
 
     def test_count(self) -> None:
-        """One field more is a 431."""
+        """A head with one field too many is a 431."""
         block = HOST + b"a:\r\n" * 3
         self.assertIsInstance(one(b"GET / HTTP/1.1\r\n" + block + b"\r\n"), RequestHead)
         self.assertEqual(status(b"GET / HTTP/1.1\r\n" + block + b"a:\r\n"), 431)

@@ -60,17 +60,17 @@ class RequestLineTests(SynchronousTestCase):
     """RFC 9112 section 3."""
 
     def test_origin_form(self) -> None:
-        """The usual form is kept as it is."""
+        """A target in origin form is kept as it is."""
         self.assertEqual(line(b"GET /a?b={c=\"d\"}|e HTTP/1.1"),
                          RequestLine(b"GET", b"/a?b={c=\"d\"}|e", b"", b"HTTP/1.1"))
 
     def test_absolute_form(self) -> None:
-        """Such a target is brought to origin form."""
+        """A target in absolute form is brought to origin form."""
         self.assertEqual(line(b"GET http://h:80/a?b HTTP/1.1"),
                          RequestLine(b"GET", b"/a?b", b"h:80", b"HTTP/1.1"))
 
     def test_absolute_form_without_path(self) -> None:
-        """An empty path is the root, but for OPTIONS, where it is the server."""
+        """An absolute target with an empty path is C{/}, but for OPTIONS, where it is C{*}."""
         self.assertEqual(line(b"GET HTTPS://h HTTP/1.1").target, b"/")
         self.assertEqual(line(b"GET http://h?q HTTP/1.1").target, b"/?q")
         self.assertEqual(line(b"OPTIONS http://h HTTP/1.1").target, b"*")
@@ -85,7 +85,7 @@ class RequestLineTests(SynchronousTestCase):
         self.assertEqual(line(b"M-SEARCH|x / HTTP/1.1").method, b"M-SEARCH|x")
 
     def test_refused(self) -> None:
-        """Everything else is refused, with a status of its own where there is one."""
+        """A malformed request line is refused, with a status of its own where there is one."""
         for octets, expected in [
             (b"GET /", 400), (b"GET", 400), (b"", 400), (b"GET  / HTTP/1.1", 400),
             (b"GET / HTTP/1.1 ", 400), (b" GET / HTTP/1.1", 400), (b"GET\t/\tHTTP/1.1", 400),
@@ -136,16 +136,16 @@ class HostTests(SynchronousTestCase):
     """RFC 9112 section 3.2."""
 
     def test_authority(self) -> None:
-        """It comes from C{Host}."""
+        """The authority of a request comes from C{Host}."""
         self.assertEqual(good(get()).authority, b"h")
 
     def test_missing(self) -> None:
-        """Only HTTP/1.0 may do without."""
+        """Only a request of HTTP/1.0 may have no C{Host}."""
         self.assertEqual(status(get(host=False)), 400)
         self.assertEqual(good(get(host=False, version=b"HTTP/1.0")).authority, b"")
 
     def test_twice(self) -> None:
-        """There is one at most, equal or not."""
+        """A request with more than one C{Host} is malformed, whether they are equal or not."""
         self.assertEqual(status(get(b"Host: h")), 400)
         self.assertEqual(status(get(b"Host: i", version=b"HTTP/1.0")), 400)
 
@@ -155,11 +155,11 @@ class HostTests(SynchronousTestCase):
         self.assertEqual((found.authority, found.headers.get_all(b"host")), (b"a", [b"a"]))
 
     def test_absolute_form_needs_host(self) -> None:
-        """It must be there all the same."""
+        """A request with an absolute target needs a C{Host} all the same."""
         self.assertEqual(status(b"GET http://a/x HTTP/1.1\r\n\r\n"), 400)
 
     def test_syntax(self) -> None:
-        """A host, with or without a port; nothing else."""
+        """C{Host} is a host with or without a port, and nothing else."""
         for value in (b"h", b"h:80", b"h:", b"1.2.3.4:1", b"[::1]", b"[::1]:80", b"a_b.c-d", b"a."):
             self.assertTrue(is_authority(value), value)
         for value in (b"", b":80", b"a b", b"a/b", b"http://a", b"u@h", b"h:x", b"h:65536", b"h:-1",
@@ -172,7 +172,7 @@ class FramingTests(SynchronousTestCase):
     """RFC 9112 section 6."""
 
     def test_lengths(self) -> None:
-        """Digits, and nothing else."""
+        """C{Content-Length} is digits, and nothing else."""
         for value, expected in [(b"0", 0), (b"5", 5), (b"007", 7), (b"0" * 400, 0)]:
             self.assertEqual(good(get(b"Content-Length: " + value)).length, expected)
         self.assertEqual(good(get()).length, 0)
@@ -184,15 +184,15 @@ class FramingTests(SynchronousTestCase):
             self.assertEqual(status(get(b"Content-Length: " + value)), 400, value)
 
     def test_several_lengths(self) -> None:
-        """Even equal ones."""
+        """A request with several C{Content-Length} fields is malformed, even with equal ones."""
         self.assertEqual(status(get(b"Content-Length: 5", b"content-length: 5")), 400)
 
     def test_huge_length(self) -> None:
-        """More digits than a number should have are too much, not an error of ours."""
+        """A C{Content-Length} of too many digits is refused as too large, and raises nothing."""
         self.assertEqual(status(get(b"Content-Length: " + b"9" * 5000)), 413)
 
     def test_chunked(self) -> None:
-        """The one coding that there is, in any case."""
+        """C{chunked} is the one transfer coding that is known, in any case."""
         for value in (b"chunked", b"Chunked", b" \tCHUNKED "):
             self.assertIsNone(good(get(b"Transfer-Encoding:" + value)).length, value)
 
@@ -205,7 +205,7 @@ class FramingTests(SynchronousTestCase):
             self.assertEqual(status(get(b"Transfer-Encoding: " + value)), 400, value)
 
     def test_several_coding_fields(self) -> None:
-        """They are one list."""
+        """Several C{Transfer-Encoding} fields are one list."""
         self.assertEqual(status(get(b"Transfer-Encoding: chunked", b"Transfer-Encoding: x")), 400)
         self.assertEqual(status(get(*[b"Transfer-Encoding: chunked"] * 2)), 400)
 
@@ -214,7 +214,7 @@ class FramingTests(SynchronousTestCase):
         self.assertEqual(status(get(b"Transfer-Encoding: gzip, chunked")), 501)
 
     def test_coding_in_old_version(self) -> None:
-        """HTTP/1.0 has none."""
+        """HTTP/1.0 has no transfer codings."""
         self.assertEqual(status(get(b"Transfer-Encoding: chunked", version=b"HTTP/1.0")), 400)
 
     def test_both(self) -> None:
@@ -237,19 +237,19 @@ class ConnectionTests(SynchronousTestCase):
             self.assertEqual(good(get(*fields)).persistent, expected, fields)
 
     def test_old_version(self) -> None:
-        """HTTP/1.0 does not."""
+        """HTTP/1.0 does not keep connections."""
         found = good(get(b"Connection: keep-alive", version=b"HTTP/1.0"))
         self.assertFalse(found.persistent)
 
     def test_expectation(self) -> None:
-        """There is one that we know; without a body, or in HTTP/1.0, it means nothing."""
+        """C{100-continue} is the one expectation; without a body, or in HTTP/1.0, it is void."""
         self.assertTrue(good(get(b"Expect: 100-Continue", b"Content-Length: 1")).expects_continue)
         self.assertFalse(good(get(b"Expect: 100-continue")).expects_continue)
         old = get(b"Expect: 100-continue", b"Content-Length: 1", version=b"HTTP/1.0")
         self.assertFalse(good(old).expects_continue)
 
     def test_unknown_expectation(self) -> None:
-        """RFC 9110 section 10.1.1."""
+        """An unknown expectation is a 417 (RFC 9110 section 10.1.1)."""
         self.assertEqual(status(get(b"Expect: 200-ok")), 417)
         self.assertEqual(status(get(b"Expect: 100-continue, x")), 417)
 
@@ -263,7 +263,7 @@ class NeverRaisesTests(SynchronousTestCase):
     @example(b"\r\n\r\n")
     @example(b"\r\nGET / HTTP/1.0\r\n\r\n")
     def test_any_octets(self, octets: bytes) -> None:
-        """Nothing raises."""
+        """No octets make the reader of requests raise."""
         self.assertIsInstance(head(octets), RequestHead | Malformed | None)
 
     @settings(max_examples=300, deadline=None)
@@ -272,7 +272,7 @@ class NeverRaisesTests(SynchronousTestCase):
          b"Content-Length", b"Transfer-Encoding", b"chunked", b"5", b",", b"\t", b"\x00"]
     ), max_size=24))
     def test_nearly_requests(self, pieces: list[bytes]) -> None:
-        """What passes has no control characters, and one host at most."""
+        """A request that is taken has no control characters, and one host at most."""
         found = head(b"".join(pieces))
         if isinstance(found, RequestHead):
             text = b"".join(name + value for name, value in found.headers)
@@ -299,7 +299,7 @@ class Reference:
 
 
 class ReferenceTests(SynchronousTestCase):
-    """Held against a reading of HTTP that is not ours."""
+    """Requests held against an independent reading of HTTP."""
 
     @settings(max_examples=500, deadline=None)
     @given(st.sampled_from([b"GET", b"POST", b"DELETE", b"M-SEARCH", b"G ET"]),
@@ -314,7 +314,7 @@ class ReferenceTests(SynchronousTestCase):
                max_size=5))
     def test_stricter_than_the_reference(self, method: bytes, target: bytes, version: bytes,
                                          fields: list[bytes]) -> None:
-        """What is taken, llhttp takes for the same."""
+        """A request that is taken is taken by llhttp as the same request."""
         octets = b"\r\n".join([b" ".join((method, target, version)), *fields, b"", b""])
         head = HeadReader(HeadLimits()).feed(octets)
         if not isinstance(head, RequestHead):

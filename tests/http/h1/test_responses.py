@@ -46,6 +46,8 @@ def parse_head(octets: bytes, max_fields: int) -> ResponseHead:
 
 
 class ParseTests(SynchronousTestCase):
+    """Heads of responses are parsed."""
+
     def test_parts(self) -> None:
         """A head is a version, a status, a phrase and fields, as they came."""
         head = parse_head(b"HTTP/1.0 404 Not  Found \r\nA:b\r\na:\t c d\t\r\nE:\r\n\r\n", 9)
