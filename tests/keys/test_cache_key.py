@@ -37,7 +37,7 @@ def key(target: bytes = b"/a", method: bytes = b"GET", body: bytes | None = None
 
 
 class FramingTests(SynchronousTestCase):
-    """No two sequences look alike."""
+    """Framing of the texts of a key is unambiguous."""
 
     @settings(max_examples=300, deadline=None)
     @given(PARTS, PARTS)
@@ -51,7 +51,7 @@ class PrincipalTests(SynchronousTestCase):
     """Requests of different principals have different keys."""
 
     def test_each(self) -> None:
-        """Name and claims count, whichever way they are cut; purging a path takes all."""
+        """A principal's name and claims count, however split; purging a path takes all keys."""
         principals = [None, Principal("a"), Principal("ab"), Principal("a", (("b", ""),)),
                       Principal("a", (("", "b"),)), Principal("")]
         for rules in (KeyRules("p"), KeyRules("p", form=True)):
@@ -61,7 +61,7 @@ class PrincipalTests(SynchronousTestCase):
                 self.assertTrue(each.startswith(path_prefix("p", b"/a")))
 
     def test_like_shared_keys(self) -> None:
-        """What is asked tells their keys apart as it does where there is no principal."""
+        """Keys of a principal differ where keys without one differ."""
         for rules in (KeyRules("p"), KeyRules("p", form=True), KeyRules("p", with_authority=True)):
             for target in (b"/a", b"/a?", b"/a?x", b"/a?x=1"):
                 shared, own = (key_of(rules, Request(b"GET", target, authority=b"h", identity=who))
@@ -69,7 +69,7 @@ class PrincipalTests(SynchronousTestCase):
                 self.assertTrue(own.startswith(shared + PRINCIPAL))
 
     def test_with_fields(self) -> None:
-        """They count beside the fields that tell who asks."""
+        """A principal counts beside the identity fields."""
         identity = Identity(frozenset((b"x-tenant",)))
         told = {identity.of_request(Request(b"GET", b"/", Headers(pairs), identity=who))
                 for pairs in ((), ((b"X-Tenant", b"1"),))
@@ -78,10 +78,10 @@ class PrincipalTests(SynchronousTestCase):
 
 
 class PlainKeyTests(SynchronousTestCase):
-    """Routes of plain web origins."""
+    """Keys of plain web origins."""
 
     def test_begins_with_its_path(self) -> None:
-        """All keys of a path begin alike, so that they can be purged together."""
+        """All keys of a path have the same prefix, so that they can be purged together."""
         for target in (b"/a", b"/a?x", b"/a?x=1"):
             self.assertTrue(key(target).startswith(path_prefix("p", b"/a")))
             self.assertTrue(key(target, with_authority=True).startswith(
@@ -90,12 +90,12 @@ class PlainKeyTests(SynchronousTestCase):
         self.assertFalse(key(b"/ab").startswith(purge_prefix("p", b"/a")))
 
     def test_get_and_head(self) -> None:
-        """They share; other methods do not."""
+        """GET and HEAD share a key; other methods have keys of their own."""
         self.assertEqual(key(), key(method=b"HEAD"))
         self.assertNotEqual(key(), key(method=b"POST", body=b""))
 
     def test_authority(self) -> None:
-        """The host counts where the rules say so, in any case."""
+        """The host counts where the rules say so, whatever its case."""
         self.assertEqual(key(authority=b"x"), key(authority=b"y"))
         self.assertNotEqual(key(authority=b"x", with_authority=True),
                             key(authority=b"y", with_authority=True))
@@ -103,7 +103,7 @@ class PlainKeyTests(SynchronousTestCase):
                          key(authority=b"x", with_authority=True))
 
     def test_query(self) -> None:
-        """It counts as it is spelled, all of it or the named parameters only."""
+        """A query counts as it is spelled, all of it or the named parameters only."""
         self.assertNotEqual(key(b"/a?b=1"), key(b"/a?b=%31"))
         self.assertEqual(counted_query(KeyRules("p", params=("b",)), b"a=1&b=2&c&b=%33"),
                          b"b=2&b=%33")
@@ -125,7 +125,7 @@ class PlainKeyTests(SynchronousTestCase):
 
 
 class FormKeyTests(SynchronousTestCase):
-    """Routes whose parameters are a set of named values."""
+    """Keys of routes whose parameters are a set of named values."""
 
     def test_order_and_spelling(self) -> None:
         """The order of parameters, the spelling of values and the method do not count."""
@@ -140,12 +140,12 @@ class FormKeyTests(SynchronousTestCase):
         self.assertNotEqual(key(b"/a?b=1&b=2", form=True), key(b"/a?b=2&b=1", form=True))
 
     def test_ignored(self) -> None:
-        """What cannot change an answer does not count."""
+        """Parameters that cannot change an answer do not count."""
         rules = {"form": True, "ignored_params": frozenset({"_"})}
         self.assertEqual(key(b"/a?b=1&_=1", **rules), key(b"/a?b=1&_=2", **rules))
 
     def test_normalised(self) -> None:
-        """What is made equal is equal."""
+        """Queries that are normalised to the same have the same key."""
 
         def lower(params: Params) -> Params:
             return Params(tuple((n, v.lower()) for n, v in params.pairs))
@@ -154,7 +154,7 @@ class FormKeyTests(SynchronousTestCase):
                          key(b"/a?b=x", form=True, normalise=lower))
 
     def test_aligned(self) -> None:
-        """What is rounded shares a key, and the extent that is answered is known."""
+        """Queries aligned to the same instant have the same key, and their extent is known."""
 
         def align(params: Params) -> Aligned | None:
             return Aligned(params.replaced(t="0"), (0, 0)) if params.get("t") != "0" else None
@@ -167,7 +167,7 @@ class FormKeyTests(SynchronousTestCase):
         self.assertIsNone(merged(rules, Request(b"GET", b"/a?t=0"), None).extent)
 
     def test_malformed(self) -> None:
-        """What may be read in several ways has no key."""
+        """A query that may be read in several ways has no key."""
         for target in (b"/a?b=%zz", b"/a?b;c"):
             with self.assertRaises(MalformedParams):
                 key(target, form=True)

@@ -55,15 +55,15 @@ class FieldCase(SynchronousTestCase):
 
 
 class UrlencodedTests(FieldCase):
-    """C{application/x-www-form-urlencoded}."""
+    """Fields of C{application/x-www-form-urlencoded}."""
 
     def test_values(self) -> None:
-        """All values of a name, unambiguously."""
+        """All values of a name are framed unambiguously."""
         for kind in (FORM, FORM + "; charset=utf-8", FORM.title() + ';charset="UTF-8"'):
             self.assertEqual(values(kind, b"a=1&b=2&a=3", "a", "c"), [b"1:11:3", None])
 
     def test_ambiguous(self) -> None:
-        """What origins read differently is refused."""
+        """A form that origins read differently is refused."""
         for body in (b"a=%zz", b"b=1;a=2", b"a=1&A=2", b"+a=1", b"a%00=1", b"a[]=1", b"a%5b0%5d=1",
                      b"_charset_=utf-16&a=1", b"&".join([b"b=1"] * 2001)):
             self.assertUnreadable(FORM, body)
@@ -82,10 +82,10 @@ class UrlencodedTests(FieldCase):
 
 
 class MultipartTests(FieldCase):
-    """C{multipart/form-data} (RFC 7578)."""
+    """Fields of C{multipart/form-data} (RFC 7578)."""
 
     def test_values(self) -> None:
-        """Parts by name, in order; files are parts too."""
+        """Parts are found by name, in order; files are parts too."""
         body = whole(part(), part("b", "x\r\n--C\r\n"), part("a", "2", "Content-Type: text/plain"),
                      part(disposition='form-data; name="c"; filename="d e.txt"'),
                      part(disposition="form-data; name=e; filename=f"))
@@ -94,7 +94,7 @@ class MultipartTests(FieldCase):
                 b"1:11:2", b"8:x\r\n--C\r\n", b"1:1", b"1:1", None])
 
     def test_other_fields(self) -> None:
-        """Only the disposition of a part has its name: other fields make it unreadable."""
+        """A part with other fields than its disposition's name is unreadable."""
         for line in ('X-Note: a; name="a"', 'Content-Disposition: form-data; name="a"',
                      "Content-Transfer-Encoding: base64", "Content-Length: 1",
                      'Content-Type: text/plain; name="a"', "Content-Type: text/plain; charset=x",
@@ -111,12 +111,12 @@ class MultipartTests(FieldCase):
             self.assertUnreadable(MULTIPART, whole(part(disposition=said)))
 
     def test_names(self) -> None:
-        """Names that some origin takes for one that counts are refused."""
+        """Names that some origin takes for a counted one are refused."""
         for name in ("A", "a[]", "a[0]", " a", "a ", "_charset_"):
             self.assertUnreadable(MULTIPART, whole(part("a"), part(name)))
 
     def test_framing(self) -> None:
-        """What is cut short, or has something beside its parts, is refused."""
+        """A multipart body that is cut short, or has octets beside its parts, is refused."""
         body = whole(part())
         for odd in (body[:-6], b"x\r\n" + body, body + b"x", body + whole(part()), b"--C--",
                     b"--B\r\n\r\n1\r\n--B--", body.replace(b"\r\n", b"\n"), b"\r\n" + body,
@@ -124,7 +124,7 @@ class MultipartTests(FieldCase):
             self.assertUnreadable(MULTIPART, odd)
 
     def test_boundary(self) -> None:
-        """One boundary, said once."""
+        """A multipart form has exactly one boundary, given once."""
         for kind in ("multipart/form-data", MULTIPART + "; boundary=C", MULTIPART + "; charset=x",
                      "multipart/form-data; boundary=", "multipart/mixed; boundary=B",
                      "multipart/form-data; boundary=B, x", "multipart/form-data; boundary*=B"):
@@ -132,15 +132,15 @@ class MultipartTests(FieldCase):
         self.assertUnreadable(MULTIPART, whole(part()), Content_Type=MULTIPART)
 
     def test_large(self) -> None:
-        """A very large one is not looked into."""
+        """A very large multipart body is not parsed."""
         self.assertUnreadable(MULTIPART, whole(part("b", "x" * (1 << 20))))
 
 
 class JsonTests(FieldCase):
-    """JSON (RFC 8259)."""
+    """Fields of JSON bodies (RFC 8259)."""
 
     def test_values(self) -> None:
-        """Deep paths; what is not there differs from null."""
+        """A field may be a deep path; an absent one differs from null."""
         body = b'{"a": {"b": [1, {"c": "x"}]}, "n": null, "t": true, "f": 1.5}'
         found = values("application/json", body, "a/b/1/c", "n", "t", "f", "x", "a/x", "a/b/9",
                        "a/b/-1", "t/x")
@@ -151,7 +151,7 @@ class JsonTests(FieldCase):
     @settings(max_examples=300, deadline=None)
     @given(DOCUMENTS, DOCUMENTS)
     def test_equal(self, one: Any, two: Any) -> None:
-        """Values are spelled alike exactly where they are equal."""
+        """Values of JSON are spelled alike exactly where they are equal."""
         first, second = (values("application/json", json.dumps({"a": d}).encode(), "a")
                          for d in (one, two))
         self.assertEqual(first == second, json.dumps(one, sort_keys=True)
@@ -164,7 +164,7 @@ class JsonTests(FieldCase):
         self.assertEqual(len(found), 7)
 
     def test_ambiguous(self) -> None:
-        """What origins read differently is refused."""
+        """A JSON body that origins read differently is refused."""
         for body in (b"{", b'{"a":1,"a":2}', b'{"a":1,"A":2}', b'{"A":1}', b'{"b":{"x":1,"x":2}}',
                      b'{"a":NaN}', b'{"a":Infinity}', b'\xef\xbb\xbf{"a":1}', b'{"a":"\xe4"}',
                      '{"a":1}'.encode("utf-16"), b"[" * 100_000, b'{"b":"' + b"x" * 131_072 + b'"}'):
@@ -176,14 +176,14 @@ class JsonTests(FieldCase):
     @given(st.binary(max_size=60), st.sampled_from([
         "application/json", "multipart/form-data; boundary=-", "multipart/form-data", FORM]))
     def test_rubbish(self, body: bytes, kind: str) -> None:
-        """Rubbish is refused in one way only."""
+        """Octets that are no JSON raise the one error."""
         try:
             field_values(headers(kind), body, ["a"])
         except UnreadableBody:
             return
 
     def test_kinds_apart(self) -> None:
-        """The same field in bodies of different kinds has not the same key."""
+        """A field of one value has different keys in bodies of different types."""
         found = [field_values(headers(kind), body, ["a"]) for kind, body in (
             (FORM, b"a=1"), (MULTIPART, whole(part())), ("application/json", b'{"a":"1"}'))]
         self.assertEqual(len({tuple(one) for one in found}), 3)
@@ -191,7 +191,7 @@ class JsonTests(FieldCase):
 
 
 class CacheTests(SynchronousTestCase):
-    """The cache, on a path with C{cache_key_form_fields}."""
+    """An object cache on a path with C{cache_key_form_fields}."""
 
     def _asked(self, *bodies: bytes, kind: str = MULTIPART) -> list[Any]:
         world = World.of(key_form_fields=("f1",))
@@ -199,7 +199,7 @@ class CacheTests(SynchronousTestCase):
         return [world.ask(b"/x", b"POST", body=body, Content_Type=kind) for body in bodies]
 
     def test_poisoning(self) -> None:
-        """What hides a field in another's header is passed on, and answers no other client."""
+        """A body that hides a counted field is passed through, and its answer is not shared."""
         good = whole(part("f1", "good"))
         evil = whole(part("f2", "x", 'X-Note: a; name="f1"'), part("f1", "good"))
         asked = self._asked(evil, good, evil, good)
@@ -207,7 +207,7 @@ class CacheTests(SynchronousTestCase):
         self.assertEqual(asked[0].outcome.reason, Reason.UNPARSABLE_BODY)
 
     def test_shared(self) -> None:
-        """Bodies that differ in other fields share an answer."""
+        """Bodies that differ in other fields share a stored response."""
         asked = self._asked(whole(part("f1", "x"), part("f2", "1")),
                             whole(part("f2", "2"), part("f1", "x")), whole(part("f1", "y")))
         self.assertEqual([one.octets for one in asked], [b"0", b"0", b"1"])

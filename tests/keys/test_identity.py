@@ -36,19 +36,19 @@ PAIRS = st.lists(st.tuples(st.sampled_from([b"x-a", b"X-B", b"x-c", b"forwarded"
 
 
 class IdentityTests(SynchronousTestCase):
-    """What is equal for requests of the same client."""
+    """The identity of a request, by the values of its identity fields."""
 
     @settings(max_examples=300, deadline=None)
     @given(PAIRS, PAIRS)
     def test_equal(self, one: list[tuple[bytes, bytes]], other: list[tuple[bytes, bytes]]) -> None:
-        """It is equal exactly where all values of all counted fields are."""
+        """Two identities are equal exactly where all values of all counted fields are."""
         identity = Identity(frozenset((b"x-a", b"x-b")))
         first, second = Headers(tuple(one)), Headers(tuple(other))
         are_equal = all(first.joined(n) == second.joined(n) for n in (b"x-a", b"x-b"))
         self.assertEqual(identity.of(first) == identity.of(second), are_equal)
 
     def test_nobody(self) -> None:
-        """A request without any of the fields has none."""
+        """A request without any of the identity fields has no identity."""
         identity = Identity(field_names(IDENTITY_HEADERS))
         self.assertIsNone(identity.of(fields(X_Other="1", Accept="a")))
         self.assertIsNone(identity.of(NO_HEADERS))
@@ -64,10 +64,10 @@ class IdentityTests(SynchronousTestCase):
 
 
 class OverridesTests(SynchronousTestCase):
-    """Requests that may ask for something else than they seem to."""
+    """Requests with header fields that override the method, target or host."""
 
     def test_found(self) -> None:
-        """By the names of fields, and where there is no address in a field for one."""
+        """A field is an override by its name, or where it should hold an address and does not."""
         overrides = Overrides(field_names(OVERRIDE_HEADERS))
         for name, value in (*((name, "a") for name in OVERRIDING), *NO_ADDRESSES):
             self.assertTrue(overrides.are_in(Headers(((name.encode(), value.encode()),))), name)
@@ -75,7 +75,7 @@ class OverridesTests(SynchronousTestCase):
             self.assertFalse(overrides.are_in(Headers(((name.encode(), value.encode()),))), name)
 
     def test_beginnings(self) -> None:
-        """One that is known, or in the key, is no matter of how its name begins."""
+        """A field that is known, or in the key, is no override, though its name begins as one."""
         names = field_names(OVERRIDE_HEADERS)
         known = {name.decode() for name in FORWARDING_FIELDS} | {
             name for name in IDENTITY_HEADERS if name.startswith("x-forwarded-")}
@@ -88,7 +88,7 @@ class OverridesTests(SynchronousTestCase):
         self.assertTrue(Overrides(frozenset((b"*",))).are_in(team))
 
     def test_second_line(self) -> None:
-        """All lines of a field count."""
+        """All lines of an override field count."""
         self.assertTrue(Overrides().are_in(fields(X_Forwarded_For="1.1.1.1\na.example")))
 
 
@@ -97,13 +97,13 @@ def _world(**options: object) -> World:
 
 
 class ObjectTests(SynchronousTestCase):
-    """The object cache, by the rules of HTTP and for a configured time."""
+    """Identities in the object cache, by the rules of HTTP and for a configured time."""
 
     WORLDS = ({}, {"route": Route("/x", Serve.OBJECT, ttl=30.0)},
               {"route": Route("/x", Serve.OBJECT, ttl=30.0, form=True)})
 
     def test_identities(self) -> None:
-        """Each has answers of its own, also where the origin calls them public."""
+        """Each identity has stored responses of its own, also where the origin says C{public}."""
         for name in WHO:
             for said in ("max-age=9", "public, max-age=9", "s-maxage=9"):
                 for options in self.WORLDS:
@@ -116,7 +116,7 @@ class ObjectTests(SynchronousTestCase):
                     self.assertEqual(got, [b"0", b"1", b"2"] * 2, (name, said))
 
     def test_cookies(self) -> None:
-        """Cookies tell answers apart unless the origin says that one is for all users."""
+        """Cookies separate stored responses unless the origin's response is for all users."""
         for said, asked in (("max-age=9", 3), ("public, max-age=9", 1), ("s-maxage=9", 1)):
             for options in self.WORLDS:
                 world = _world(**options)
@@ -126,7 +126,7 @@ class ObjectTests(SynchronousTestCase):
                 self.assertEqual(world.asked, asked, said)
 
     def test_switched_off(self) -> None:
-        """An operator may say that they tell nothing apart; credentials always do."""
+        """An operator may say that cookies separate nothing; credentials always do."""
         world = World.of(identity_headers=frozenset())
         world.given(world.answer(Cache_Control="max-age=9"), world.answer())
         for asked in ({"Cookie": "1"}, {"X_Tenant": "1"}, {"Authorization": "1"}):
@@ -134,7 +134,7 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(world.asked, 2)
 
     def test_waiters(self) -> None:
-        """Tenants do not wait for one another; cookies do until they are known to matter."""
+        """Tenants never wait for each other's fetch, cookies do until they are known to matter."""
         for options in ({}, {"progressive": True}):
             world = progressive() if options else World.of()
             world.ask(X_Tenant="a"), world.ask(X_Tenant="b"), world.ask()
@@ -145,7 +145,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual([one.response is None for one in clients], [False, True, True])
 
     def test_waiters_of_what_is_for_all(self) -> None:
-        """What is for all users is fetched once for all waiters, with any cookies."""
+        """A response for all users is fetched once for all waiters, with any cookies."""
         for world in (World.of(), progressive()):
             clients = [world.ask(Cookie=str(n)) for n in range(3)]
             world.origin.answer(world.answer(Cache_Control="public, max-age=9"))
@@ -153,7 +153,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(world.asked, 1)
 
     def test_overrides(self) -> None:
-        """Requests that bear them neither get what is stored, nor leave anything behind."""
+        """A request with an override neither gets a stored response, nor leaves one."""
         for options in self.WORLDS:
             for name, value in (*((name, "a") for name in OVERRIDING), *NO_ADDRESSES):
                 world = _world(**options)
@@ -166,7 +166,7 @@ class ObjectTests(SynchronousTestCase):
                                  [Reason.OVERRIDE_HEADER] * 2)
 
     def test_addresses(self) -> None:
-        """Where a client is changes nothing."""
+        """The client's address separates no stored responses."""
         for name, value in ADDRESSES:
             world = World.of()
             world.given(world.answer(Cache_Control="max-age=9"))
@@ -174,20 +174,20 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(world.ask().result, "hit", name)
 
     def test_vary_by_what_is_made_here(self) -> None:
-        """What varies by a field that is made here cannot be told apart, and is not stored."""
+        """A response that varies by a field that is made here is not stored."""
         for name in ("Forwarded", "X-Forwarded-For, Accept"):
             world = World.of()
             world.given(world.answer(Cache_Control="max-age=9", Vary=name))
             self.assertEqual(world.ask().outcome.reason, Reason.VARY)
 
     def test_every_header(self) -> None:
-        """The default is the whole list."""
+        """The default identity fields are the whole list."""
         options = ObjectOptions("b", Route("/", Serve.OBJECT))
         self.assertEqual(options.identity_headers, field_names(IDENTITY_HEADERS))
 
 
 class DeltaTests(SynchronousTestCase):
-    """The delta cache."""
+    """Identities in the delta cache."""
 
     def _rig(self) -> Rig:
         return Rig(identity=Identity(field_names((*IDENTITY_HEADERS, "X-Forwarded-Proto",
@@ -195,7 +195,7 @@ class DeltaTests(SynchronousTestCase):
                    overrides=Overrides(field_names(OVERRIDE_HEADERS)))
 
     def test_identities(self) -> None:
-        """Each has an entry of its own, also where hits are given again as they are."""
+        """Each identity has an entry of its own, also where hits are given again as they are."""
         for name in (*WHO, "Cookie", "Authorization"):
             rig = self._rig()
             asked = [((name.encode(), b"a"),), (), ((name.encode(), b"b"),)] * 3
@@ -210,7 +210,7 @@ class DeltaTests(SynchronousTestCase):
             self.assertEqual(len({one.octets for one in answers}), 3, name)
 
     def test_waiters(self) -> None:
-        """No client waits for what another one has asked for."""
+        """No client waits for the fetch of another identity."""
         rig = self._rig()
         rig.origin.is_paused = True
         for headers in (((b"X-Tenant", b"a"),), ((b"X-Tenant", b"b"),), ((b"Cookie", b"a"),), ()):
@@ -218,7 +218,7 @@ class DeltaTests(SynchronousTestCase):
         self.assertEqual(len(rig.origin.waiting), 4)
 
     def test_overrides(self) -> None:
-        """Requests that bear them neither get what is stored, nor leave anything behind."""
+        """A request with an override neither gets a stored response, nor leaves one."""
         for name, value in (*((name, "a") for name in OVERRIDING), *NO_ADDRESSES):
             rig = self._rig()
             odd = ((name.encode(), value.encode()),)
@@ -229,7 +229,7 @@ class DeltaTests(SynchronousTestCase):
             self.assertIs(answer.outcome.reason, Reason.OVERRIDE_HEADER)
 
     def test_addresses(self) -> None:
-        """Where a client is changes nothing."""
+        """The client's address separates no stored responses."""
         for name, value in ADDRESSES:
             rig = self._rig()
             rig.ask(-600, -60, headers=((name.encode(), value.encode()),))

@@ -58,7 +58,7 @@ class PlainTests(SynchronousTestCase):
                 self.assertNotEqual(key(query, params=("a",)), key(b"", params=("a",)), piece)
 
     def test_harmless(self) -> None:
-        """What cannot be read so does not count."""
+        """A parameter that no origin reads as a counted one does not count."""
         for piece in HARMLESS:
             self.assertEqual(key(b"a=good&" + piece, params=("a",)), key(b"a=good", params=("a",)))
 
@@ -90,7 +90,7 @@ class FormTests(SynchronousTestCase):
     """Queries that count as sets of named values."""
 
     def test_cloaked(self) -> None:
-        """What may be read as a parameter that counts makes all of them count, or is refused."""
+        """A form parameter that may be read as a counted one makes all count, or is refused."""
         for piece in CLOAKED:
             try:
                 found = key(b"a=good&" + piece, params=("a",), form=True)
@@ -99,7 +99,7 @@ class FormTests(SynchronousTestCase):
             self.assertNotEqual(found, key(b"a=good", params=("a",), form=True), piece)
 
     def test_harmless(self) -> None:
-        """What cannot be read so does not count."""
+        """A form parameter that no origin reads as a counted one does not count."""
         for piece in HARMLESS:
             self.assertEqual(key(b"a=good&" + piece, params=("a",), form=True),
                              key(b"a=good", params=("a",), form=True))
@@ -116,13 +116,13 @@ class CountedTests(SynchronousTestCase):
         return name != "b"
 
     def test_left_out(self) -> None:
-        """What does not count is left out; what counts stays as it is spelled, in its order."""
+        """Uncounted parameters are left out; counted ones stay as spelled, in their order."""
         self.assertEqual(counted_pieces(b"c=%2f&b=1&a=x", self.counts, ()), b"c=%2f&a=x")
         self.assertEqual(counted_pairs([("c", "/"), ("b", "1"), ("a", "x")], self.counts, ()),
                          [("c", "/"), ("a", "x")])
 
     def test_doubtful(self) -> None:
-        """Where some origin could read what is left out as what counts, nothing is."""
+        """Nothing is left out where an origin could read an uncounted parameter as counted."""
         for query in CLOAKED:
             whole = b"a=good&" + query
             self.assertEqual(counted_pieces(whole, lambda name: name == "a", ("a",)), whole)
@@ -134,17 +134,17 @@ class CountedTests(SynchronousTestCase):
             self.assertEqual(counted_pairs(pairs, self.counts, ()), pairs)
 
     def test_known(self) -> None:
-        """A name that is like one that the configuration has counts in any case."""
+        """A parameter whose name differs from a configured one in case alone counts."""
         self.assertEqual(counted_pieces(b"B=1&c=2", lambda name: name == "c", ("b",)),
                          b"B=1&c=2")
 
     def test_many(self) -> None:
-        """Of a query with very many pieces nothing is left out."""
+        """Nothing is left out of a query with very many pieces."""
         query = b"&".join([b"b=1"] * 1001)
         self.assertEqual(counted_pieces(query, self.counts, ()), query)
 
     def test_alike(self) -> None:
-        """Names are alike that differ in case and punctuation, or after a NUL or a bracket."""
+        """Two names are alike that differ in case and punctuation, or after a NUL or a bracket."""
         for name in ("http_method", "HTTP-Method", "httpMethod[x]", "http.method\0y"):
             self.assertEqual(alike(name), "httpmethod")
         self.assertEqual(alike("..."), "...")

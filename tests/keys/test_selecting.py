@@ -34,7 +34,7 @@ class SelectingTests(SynchronousTestCase):
         return selecting_values(NAMES, request(*pairs))
 
     def test_absent(self) -> None:
-        """A field that a request has not is known as that, and is not an empty one."""
+        """A field that a request lacks is known as absent, and differs from an empty one."""
         self.assertEqual(self.values((b"X-Team", b"a")),
                          ((b"accept", None), (b"accept-language", None), (b"x-team", b"a")))
         self.assertNotEqual(self.values(), self.values((b"X-Team", b"")))
@@ -45,7 +45,7 @@ class SelectingTests(SynchronousTestCase):
         self.assertEqual(selecting_values(NAMES, asked), selecting_values(NAMES[::-1], asked))
 
     def test_who(self) -> None:
-        """Who asks may be one of them, as the operator's identity fields say it."""
+        """The identity of a request may be one of the selecting fields."""
         identity = Identity(frozenset((b"authorization",)))
         one, other = ((selecting_values((WHO,), request((b"Authorization", value)),
                                         identity=identity)) for value in (b"x", b"y"))
@@ -53,26 +53,26 @@ class SelectingTests(SynchronousTestCase):
         self.assertNotIn(b"x", repr(one).encode())
 
     def test_all_fields(self) -> None:
-        """For an origin that differs by everything, every field counts."""
+        """For an origin whose responses vary by everything, every field counts."""
         one, other = (selecting_values((ALL_FIELDS,), request((b"X-Any", value)))
                       for value in (b"x", b"y"))
         self.assertNotEqual(one, other)
 
     @given(VALUES, VALUES)
     def test_matches(self, one: dict[bytes, bytes], other: dict[bytes, bytes]) -> None:
-        """A request matches what another one selects by just when it selects by the same."""
+        """A request matches a stored response just when both have the same selecting values."""
         first, second = Headers(tuple(one.items())), Headers(tuple(other.items()))
         self.assertEqual(matches(selecting_values(NAMES, first), second),
                          selecting_values(NAMES, first) == selecting_values(NAMES, second))
 
 
 class LanguageTests(SynchronousTestCase):
-    """Answers in the language that a request likes best."""
+    """Stored responses that vary by Accept-Language are selected by the best language."""
 
     german = Headers(((b"Content-Language", b"de"),))
 
     def test_best(self) -> None:
-        """An answer in the language liked best is for all who like that best."""
+        """A response in the preferred language answers all requests that prefer that language."""
         names = (b"accept-language",)
         stored = selecting_values(names, request((b"Accept-Language", b"de, en;q=0.5")),
                                   self.german)
@@ -82,7 +82,7 @@ class LanguageTests(SynchronousTestCase):
                                  self.german))
 
     def test_look_up(self) -> None:
-        """A request can be looked up by its best language alone, where it names more."""
+        """A request that names several languages can be looked up by its best one alone."""
         asked = request((b"Accept-Language", b"de, en;q=0.5"))
         selecting = selecting_values((b"accept-language",), asked)
         alone = request((b"Accept-Language", b"de"))
