@@ -29,10 +29,10 @@ GZIP = next(coding for coding in codings() if coding.name == b"gzip")
 
 
 class CycleTests(SynchronousTestCase):
-    """Memory is given back at once."""
+    """A coded body that is closed is in no cycle of references."""
 
     def test_left(self) -> None:
-        """After a client that leaves while it waits for more of a body."""
+        """A coded body whose client leaves in the middle is in no cycle of references."""
         def act() -> None:
             body = CodedBody(PausedBody(), GZIP.encoder(), Deferred, None)
             reading = Deferred.fromCoroutine(body.read())
@@ -44,7 +44,7 @@ class CycleTests(SynchronousTestCase):
 
 
 class CodedBodyTests(SynchronousTestCase):
-    """Piece by piece, no faster than it comes and no slower."""
+    """A coded body comes piece by piece, no faster than the body within and no slower."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -60,7 +60,7 @@ class CodedBodyTests(SynchronousTestCase):
         return Deferred.fromCoroutine(awaitable)
 
     def test_interface(self) -> None:
-        """It is a body, of unknown length."""
+        """A coded body provides C{IBody}, and its length is unknown."""
         body = self.coded(Octets(b"x"))
         verifyObject(IBody, body)
         self.assertIsNone(body.length)
@@ -89,7 +89,7 @@ class CodedBodyTests(SynchronousTestCase):
         self.assertEqual(len(decoded("gzip", bytes(self.successResultOf(reading)))), PIECE * 2)
 
     def test_kept_whole(self) -> None:
-        """At the end, and only then, the coded form is given to the memo that keeps it."""
+        """At the end, and only then, the coded form is kept in the memo."""
         coded = bytes(at_once(read_all(self.coded(Octets(b"x" * 1000)), 1 << 20)))
         self.assertEqual(self.kept, [coded])
         source = PausedBody()
@@ -106,7 +106,7 @@ class CodedBodyTests(SynchronousTestCase):
         self.assertEqual((at_once(body.read()), self.kept), (b"", []))
 
     def test_nothing_is_held_back(self) -> None:
-        """What has come is passed on before more is waited for."""
+        """Octets that have come are passed on before more is waited for."""
         source = PausedBody()
         body = self.coded(source)
         coded = b""
@@ -123,13 +123,13 @@ class CodedBodyTests(SynchronousTestCase):
         self.assertEqual(at_once(body.read()), b"")
 
     def test_no_more_than_one_ahead(self) -> None:
-        """Without a reader, nothing is read."""
+        """Without a reader, the body within is not read."""
         source = PausedBody()
         self.coded(source)
         self.assertFalse(source.is_awaited)
 
     def test_broken(self) -> None:
-        """Where the body breaks, its coded form breaks, and has no end."""
+        """Where the body within breaks, the coded form breaks off without its end."""
         source = PausedBody()
         body = self.coded(source)
         source.feed(b"begun")
@@ -149,7 +149,7 @@ class CodedBodyTests(SynchronousTestCase):
         self.assertEqual(self.kept, [])
 
     def test_closed_while_more_is_coming(self) -> None:
-        """Closing gives up the read that is under way, and closes the body."""
+        """Closing cancels the read that is under way, and closes the body within."""
         source = PausedBody()
         body = self.coded(source)
         source.feed(b"begun")
@@ -172,7 +172,7 @@ class CodedBodyTests(SynchronousTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_cancelled_while_waiting(self) -> None:
-        """A reader who goes away while the body is waited for takes the wait along."""
+        """A reader that is cancelled while the body within is awaited cancels that read."""
         source = PausedBody()
         reading = self.started(self.coded(source).read())
         reading.cancel()
@@ -180,7 +180,7 @@ class CodedBodyTests(SynchronousTestCase):
         self.assertFalse(source.is_awaited)
 
     def test_cancelled_between_turns(self) -> None:
-        """A reader who goes away between two pieces leaves no delayed call."""
+        """A reader that is cancelled between two pieces leaves no delayed call."""
         reading = self.started(read_all(self.coded(Octets(bytes(PIECE * 3))), 1 << 30))
         self.assertNoResult(reading)
         reading.cancel()
@@ -209,16 +209,16 @@ def zlib_ended(coded: bytes) -> bool:
 
 
 class ResumedTests(SynchronousTestCase):
-    """A body whose beginning has been read."""
+    """A body whose first pieces have been read already."""
 
     def test_all_in_order(self) -> None:
-        """The beginning, then the rest."""
+        """A resumed body is its first pieces, then the rest."""
         body = Resumed([b"a", b"b"], Octets(b"c"), 3)
         verifyObject(IBody, body)
         self.assertEqual((at_once(read_all(body, 9)), body.length), (b"abc", 3))
 
     def test_closed(self) -> None:
-        """Closing lets go of both."""
+        """Closing a resumed body drops its first pieces, and closes the rest."""
         rest = PausedBody()
         body = Resumed([b"a"], rest, None)
         body.close()

@@ -12,17 +12,17 @@ BODIES = st.sampled_from([bytes([n]) * size for n in (1, 2) for size in (0, 1, 6
 
 
 class CodedMemoTests(SynchronousTestCase):
-    """Found by the octets, bounded in octets."""
+    """Coded forms are found by the octets of their bodies, and bounded in octets."""
 
     def test_found_by_octets(self) -> None:
-        """An equal body finds the coded form, for its coding only."""
+        """An equal body finds the coded form, for the one coding only."""
         memo = CodedMemo()
         memo.keep(b"gzip", b"body" * 500, b"coded")
         self.assertEqual(memo.find(b"gzip", bytes(bytearray(b"body" * 500))), b"coded")
         self.assertIsNone(memo.find(b"br", b"body" * 500))
 
     def test_differs_in_one_octet(self) -> None:
-        """A body that looks the same but for one octet is another."""
+        """A body that differs in one octet finds no coded form."""
         body = bytes(100_000)
         memo = CodedMemo()
         memo.keep(b"gzip", body, b"coded")
@@ -33,13 +33,13 @@ class CodedMemoTests(SynchronousTestCase):
         self.assertEqual(memo.find(b"gzip", other), b"other")
 
     def test_too_large(self) -> None:
-        """One body does not push all others out."""
+        """A body too large for its share of the memo is not kept."""
         memo = CodedMemo(32_000)
         memo.keep(b"gzip", bytes(1001), b"coded")
         self.assertEqual((memo.largest, memo.kept.octets), (1000, 0))
 
     def test_least_recently_used_goes_first(self) -> None:
-        """What was not asked for longest makes room."""
+        """The least recently used coded form makes room."""
         memo = CodedMemo(32 * 1500)
         bodies = [bytes([n]) * 1000 for n in range(24)]
         for body in bodies:
@@ -53,7 +53,7 @@ class CodedMemoTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.sampled_from([b"gzip", b"br"]), BODIES, st.booleans())))
     def test_never_wrong_and_never_too_much(
             self, steps: list[tuple[bytes, bytes, bool]]) -> None:
-        """What is found is what was kept for just that body, and the limit holds."""
+        """The memo finds the coded form of just that body, and keeps to its limit."""
         memo = CodedMemo(100_000)
         for coding, body, keeps in steps:
             coded = coding + body[:1] + b"%d" % len(body)

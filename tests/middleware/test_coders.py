@@ -25,7 +25,7 @@ def without_isal(name: str) -> Any:
 
 
 class OfferedTests(SynchronousTestCase):
-    """What there is to choose from."""
+    """Which codings are offered."""
 
     def test_what_is_installed(self) -> None:
         """Codings whose library is missing are not offered; the order is ours."""
@@ -33,7 +33,7 @@ class OfferedTests(SynchronousTestCase):
                          [name for name in CODINGS if is_installed(name)])
 
     def test_nothing_installed(self) -> None:
-        """The standard library is enough for gzip and deflate."""
+        """Gzip and deflate are offered with the standard library alone."""
         offered = codings(nothing_installed)
         self.assertEqual([c.name for c in offered], [b"gzip", b"deflate"])
         for coding in offered:
@@ -41,12 +41,12 @@ class OfferedTests(SynchronousTestCase):
 
 
 class CodedTests(SynchronousTestCase):
-    """Decoding gives back what was coded."""
+    """Decoding a coded body gives the body back."""
 
     @settings(max_examples=30, deadline=None)
     @given(st.lists(st.binary(max_size=300).map(lambda b: b * 7) | st.just(b"flush")))
     def test_in_pieces(self, pieces: list[bytes]) -> None:
-        """For any pieces, and any flushes of the coded form."""
+        """A body coded in any pieces, with any flushes, is decoded to the same."""
         for coding in (*codings(), *codings(without_isal)):
             encoder, coded, body = coding.encoder(), b"", b""
             for piece in pieces:
@@ -76,7 +76,7 @@ class CodedTests(SynchronousTestCase):
         self.assertEqual(zlib.decompress(deflate.whole(b"octets")), b"octets")
 
     def test_smaller(self) -> None:
-        """A dashboard's answer becomes less than a third."""
+        """A dashboard's answer is coded to less than a third."""
         body = b",".join(b'[%d,"%d.5"]' % (1700000000 + 15 * i, i * i % 997) for i in range(9999))
         for coding in codings():
             self.assertLess(len(coding.whole(body)), len(body) // 3, coding.name)

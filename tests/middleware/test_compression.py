@@ -47,7 +47,7 @@ def headers(**fields: str) -> Headers:
 
 
 class CompressingTests(SynchronousTestCase):
-    """One request through it."""
+    """A response is coded by what it is, and by what the request accepts."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -74,20 +74,20 @@ class CompressingTests(SynchronousTestCase):
         self.assertEqual(self.octets(response.body), body)
 
     def test_every_coding(self) -> None:
-        """Each coding that is offered decodes to the body, and says which it is."""
+        """Each coding that is offered decodes to the body, and is named in Content-Encoding."""
         for coding in self.shared.codings:
             response = self.asked(Response(200, headers(), Octets(TEXT)), coding.name)
             self.assert_coded(response, coding.name.decode())
             self.assertEqual(response.headers.get_all(b"vary"), [b"Accept-Encoding"])
 
     def test_small_ones_have_a_length(self) -> None:
-        """What is coded in one go is framed by its length."""
+        """A body that is coded in one go is framed by its length."""
         response = self.asked(Response(200, headers(), Octets(TEXT)))
         assert isinstance(response.body, Octets)
         self.assertLess(response.body.length, len(TEXT))
 
     def test_not_asked_for(self) -> None:
-        """Without a coding that the client takes the answer is as it was, and says it varies."""
+        """Without a coding that the client accepts, the body stays as it is, and Vary is added."""
         for accept in (b"", b"compress", b"gzip;q=0", b"identity;q=0", b"gzip;q=7"):
             response = self.asked(Response(200, headers(etag='"x"'), Octets(TEXT)), accept)
             self.assert_not_coded(response)
@@ -95,7 +95,7 @@ class CompressingTests(SynchronousTestCase):
             self.assertEqual(response.headers.get(b"etag"), b'"x"')
 
     def test_types(self) -> None:
-        """Only configured types are coded, in either case and with any parameters; never events."""
+        """Only configured types are coded, in any case, with any parameters; never events."""
         for kind in ("APPLICATION/json", "text/plain; charset=utf-8", "text/plain ;a=b"):
             self.assert_coded(self.asked(Response(200, headers(content_type=kind), Octets(TEXT))))
         for kind in ("image/png", "text/event-stream", "application/jsonp", "", "json"):
@@ -104,7 +104,7 @@ class CompressingTests(SynchronousTestCase):
             self.assertNotIn(b"vary", response.headers)
 
     def test_no_types(self) -> None:
-        """Where no type is worth it, no answer is changed, and none that confirms one."""
+        """Without configured types, no response is changed, and no 304."""
         for types in ((), ("text/event-stream",)):
             for status in (200, 304):
                 response = Response(status, headers(etag='"x"'), Octets(TEXT))
@@ -116,7 +116,7 @@ class CompressingTests(SynchronousTestCase):
                 self.assertIs(at_once(compressing.respond(asked)), response)
 
     def test_types_of_place(self) -> None:
-        """Which types are worth it, the backend that has answered says, unless options do."""
+        """The coded types are those of the answering backend, unless options name some."""
         kind, runtime = CompressionType(), FakeRuntime()
         place = Place("a", compressible=compressible(["text/plain"]))
         asked = Request(b"GET", b"/", Headers(((b"Accept-Encoding", b"gzip"),)))
@@ -134,7 +134,7 @@ class CompressingTests(SynchronousTestCase):
         self.assertNotIn(b"content-encoding", at_once(unobserved.respond(asked)).headers)
 
     def test_never_twice(self) -> None:
-        """What is coded already, even by C{identity}, is left alone."""
+        """A response that has a coding, even C{identity}, is left as it is."""
         for coding in ("gzip", "identity", "x"):
             before = headers(content_encoding=coding, etag='"x"')
             response = self.asked(Response(200, before, Octets(TEXT)))
@@ -142,7 +142,7 @@ class CompressingTests(SynchronousTestCase):
             self.assertEqual(self.octets(response.body), TEXT)
 
     def test_no_transform(self) -> None:
-        """Who forbids to transform is obeyed: the origin for all, a client for itself."""
+        """C{no-transform} is obeyed: the origin's for all clients, a client's for itself."""
         response = self.asked(Response(
             200, headers(cache_control="max-age=9, No-Transform"), Octets(TEXT)))
         self.assert_not_coded(response)
@@ -153,13 +153,13 @@ class CompressingTests(SynchronousTestCase):
         self.assertIn(b"vary", response.headers)
 
     def test_too_small(self) -> None:
-        """Below 512 octets nothing is gained."""
+        """A body below 512 octets is not coded."""
         self.assert_not_coded(self.asked(Response(200, headers(), Octets(TEXT[:511]))), TEXT[:511])
         self.assert_coded(self.asked(Response(200, headers(), Octets(TEXT[:512]))),
                           body=TEXT[:512])
 
     def test_statuses(self) -> None:
-        """Whole bodies are coded; none, parts, and what is no final answer are not."""
+        """Whole bodies of final responses are coded; parts, redirects and bodiless ones are not."""
         for status in (200, 201, 203, 400, 404, 422, 503):
             self.assert_coded(self.asked(Response(status, headers(), Octets(TEXT))))
         for status in (101, 204, 205, 206, 226, 302, 304, 416):
@@ -174,14 +174,14 @@ class CompressingTests(SynchronousTestCase):
             self.assertEqual(response.headers.get_all(b"vary"), vary)
 
     def test_the_rest_stays(self) -> None:
-        """Phrase, outcome and other fields are as they were."""
+        """Phrase, outcome and other fields of a coded response are as they were."""
         before = Response(200, headers(x_a="b"), Octets(TEXT), HIT, b"Fine")
         after = self.asked(before)
         self.assertEqual((after.status, after.outcome, after.phrase, after.headers.get(b"x-a")),
                          (200, HIT, b"Fine", b"b"))
 
     def test_304(self) -> None:
-        """The entity tag is the one that the client has, unless nothing may be transformed."""
+        """A 304 has the entity tag that the client has, unless nothing may be transformed."""
         asked = (b"If-None-Match", b'W/"x"')
         response = self.asked(Response(304, headers(content_type="", etag='"x"')),
                               b"gzip", b"GET", asked)
@@ -209,7 +209,7 @@ class CompressingTests(SynchronousTestCase):
                     self.assertEqual(head.body.length, 0)
 
     def test_head_of_a_small_one(self) -> None:
-        """What GET leaves alone, HEAD does."""
+        """The answer to HEAD is left as it is where the one to GET would be."""
         small = headers(content_length="511", etag='"x"')
         self.assertEqual(self.asked(Response(200, small), b"gzip", b"HEAD").headers, small)
         for body in (Octets(b"small"), Pieces.streamed([b"sm", b"all"])):
@@ -217,7 +217,7 @@ class CompressingTests(SynchronousTestCase):
             self.assertNotIn(b"content-encoding", head.headers)
 
     def test_head_with_a_strange_length(self) -> None:
-        """A length that is none counts as not known."""
+        """A malformed Content-Length in the answer to HEAD counts as unknown."""
         for length in ("x", "-1", "9" * 5000, "1e9"):
             head = self.asked(Response(200, headers(content_length=length)), b"gzip", b"HEAD")
             self.assertIn(b"content-encoding", head.headers)
@@ -225,7 +225,7 @@ class CompressingTests(SynchronousTestCase):
     # Bodies
 
     def test_many_buffers(self) -> None:
-        """A body made of many buffers is coded whole where it is small enough."""
+        """A small body of many buffers is coded whole."""
         for body in (Pieces.of([TEXT[:9], TEXT[9:]]), Pieces.streamed([TEXT[:9], TEXT[9:]])):
             response = self.asked(Response(200, headers(), body))
             self.assertIs(type(response.body), Octets)
@@ -305,7 +305,7 @@ class CompressingTests(SynchronousTestCase):
                           "deflate")
 
     def test_large_hits_are_coded_once(self) -> None:
-        """One that is coded in several turns is remembered when it has been read."""
+        """A hit that is coded in several turns is remembered once it has been read."""
         body = TEXT * 500
         first = self.all_in_turns(self.asked(Response(200, headers(), Octets(body), HIT)).body)
         again = self.asked(Response(200, headers(), Octets(body), HIT))
@@ -325,7 +325,7 @@ class CompressingTests(SynchronousTestCase):
         self.assertEqual(self.shared.memo.kept.octets, 0)
 
     def test_others_are_not_remembered(self) -> None:
-        """Answers that will hardly come again so take no memory."""
+        """The coded form of a response that is no full hit is not remembered."""
         for status in (Status.PROXY_ONLY, Status.KEY_MISS, Status.PARTIAL_HIT):
             self.asked(Response(200, headers(), Octets(TEXT), evolve(HIT, status=status)))
         self.assertEqual(self.shared.memo.kept.octets, 0)
@@ -336,10 +336,10 @@ def _started(awaitable: Any) -> Deferred[Any]:
 
 
 class HeaderTests(SynchronousTestCase):
-    """Fields of coded answers, and of those beside them."""
+    """Header fields of coded responses, and of those that are coded for other clients."""
 
     def test_vary(self) -> None:
-        """One more name in Vary, unless it is there or everything is."""
+        """Accept-Encoding is added to Vary, unless it is there or Vary is an asterisk."""
         self.assertEqual(varied(headers(vary="Origin")).get_all(b"vary"),
                          [b"Origin, Accept-Encoding"])
         for there in ("*", "accept-ENCODING", "Origin ,Accept-Encoding,X", "a, *"):
@@ -348,20 +348,20 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual(varied(twice).joined(b"vary"), b"A, B, Accept-Encoding")
 
     def test_entity_tags(self) -> None:
-        """A strong one becomes weak, a weak one and what is none stay."""
+        """A strong entity tag becomes weak; a weak and a malformed one stay."""
         for before, after in (('"x"', b'W/"x"'), ('W/"x"', b'W/"x"'), ("x", b"x")):
             coded = coded_headers(headers(etag=before), b"gzip")
             self.assertEqual(coded.get_all(b"etag"), [after])
 
     def test_bound_to_octets(self) -> None:
-        """What speaks of the octets before, or of ranges, goes."""
+        """Fields that depend on the octets before coding, or on ranges, are removed."""
         before = headers(content_length="9", content_md5="x", digest="x", content_digest="x",
                          repr_digest="x", accept_ranges="bytes", last_modified="x")
         self.assertEqual([name for name, _ in coded_headers(before, b"br")],
                          [b"Content-Type", b"Last-Modified", b"Content-Encoding"])
 
     def test_unmodified(self) -> None:
-        """A 304 confirms the very entity tag that the client has: the weak one if it has that."""
+        """A 304 has the very entity tag that the client has: the weak one if it has that."""
         strong, weak = headers(content_type="", etag='"x"'), b'W/"x"'
         for asked, after in ((b'W/"x"', weak), (b'"y", W/"x"', weak), (b'"x"', b'"x"'),
                              (b'W/"x", "x"', b'"x"'), (b"*", b'"x"'), (b'W/"y"', b'"x"'),
@@ -372,7 +372,7 @@ class HeaderTests(SynchronousTestCase):
             self.assertEqual(b"vary" in said, after == weak)
 
     def test_unmodified_without_entity_tag(self) -> None:
-        """A 304 that says what the answer varies by says all of it; others say nothing."""
+        """A 304 with Vary gets Accept-Encoding added to it; one without gets no Vary."""
         self.assertEqual(unmodified_headers(Headers(), headers(vary="Origin")).get(b"vary"),
                          b"Origin, Accept-Encoding")
         self.assertEqual(unmodified_headers(Headers(), headers()), headers())

@@ -28,23 +28,23 @@ VALUES = st.text("xyz& =+", max_size=3)
 
 
 class HeaderTests(SynchronousTestCase):
-    """Fields are set, added and removed."""
+    """Header fields are set, added and removed."""
 
     def changed(self, configured: dict[str, str], *pairs: tuple[bytes, bytes]) -> Headers:
         """:return: fields after changes."""
         return changed_headers(Headers(pairs), changes(configured))
 
     def test_set(self) -> None:
-        """A plain name has this as its only value."""
+        """A plain name sets the field to this value alone."""
         self.assertEqual(self.changed({"X": "1"}, (b"x", b"0"), (b"X", b"9")).pairs,
                          ((b"X", b"1"),))
 
     def test_add(self) -> None:
-        """With a plus the value is one more."""
+        """A name with a plus adds one more value."""
         self.assertEqual(self.changed({"+x": "1"}, (b"X", b"0")).get_all(b"x"), [b"0", b"1"])
 
     def test_remove(self) -> None:
-        """With a minus all values go, however the name is spelled."""
+        """A name with a minus removes all values, however it is spelled."""
         self.assertEqual(self.changed({"-x": ""}, (b"X", b"0"), (b"x", b"1")).pairs, ())
 
     def test_framing_is_left_alone(self) -> None:
@@ -56,21 +56,21 @@ class HeaderTests(SynchronousTestCase):
 
 
 class ParamTests(SynchronousTestCase):
-    """Parameters likewise."""
+    """Parameters are set, added and removed."""
 
     def test_all_signs(self) -> None:
-        """Set, add and remove."""
+        """Parameters are set by plain names, added with a plus and removed with a minus."""
         params = changed_params(Params((("a", "1"), ("b", "2"), ("b", "3"))),
                                 changes({"b": "9", "+a": "4", "-c": ""}))
         self.assertEqual(params.pairs, (("a", "1"), ("b", "9"), ("a", "4")))
 
     def test_others_keep_their_spelling(self) -> None:
-        """What is not named goes to the origin as the client spelled it."""
+        """Parameters that no change names are sent as the client spelled them."""
         self.assertEqual(changed_query(b"q=%41b;c&%zz&x=1", changes({"x": "2"})),
                          b"q=%41b;c&%zz&x=2")
 
     def test_empty(self) -> None:
-        """Nothing may be left."""
+        """All parameters may be removed."""
         self.assertEqual(changed_query(b"a=1&a=2", changes({"-a": ""})), b"")
 
     @settings(max_examples=100, deadline=None)
@@ -79,14 +79,14 @@ class ParamTests(SynchronousTestCase):
                            VALUES, max_size=1))
     def test_query_means_the_same(self, pairs: list[tuple[str, str]],
                                   configured: dict[str, str]) -> None:
-        """Changing the spelling and changing the meaning come to the same."""
+        """A changed query means what changing its decoded parameters gives."""
         params, todo = Params(tuple(pairs)), changes(configured)
         spelled = Params.parse(changed_query(params.encode(), todo))
         self.assertEqual(sorted(spelled.pairs), sorted(changed_params(params, todo).pairs))
 
 
 class ResponderTests(SynchronousTestCase):
-    """Both ways, around a responder."""
+    """Requests and responses are changed around a responder."""
 
     def test_both_ways(self) -> None:
         """The origin sees the changed request, the client the changed response."""
@@ -102,32 +102,32 @@ class ResponderTests(SynchronousTestCase):
         self.assertEqual(response.headers.get_all(b"cache-control"), [b"max-age=9"])
 
     def test_nothing_to_do(self) -> None:
-        """Without changes the target is untouched."""
+        """Without changes the target stays as it is."""
         self.assertEqual(Rewriting().request(Request(b"GET", b"/p?")).target, b"/p?")
 
     def test_all_params_removed(self) -> None:
-        """A target without parameters has no question mark."""
+        """A target of which all parameters are removed has no question mark."""
         rewriting = Rewriting(request_params=changes({"-a": ""}))
         self.assertEqual(rewriting.request(Request(b"GET", b"/p?a=1")).target, b"/p")
 
 
 class StaticResponseTests(SynchronousTestCase):
-    """Answers that need no origin."""
+    """Static responses need no origin."""
 
     def test_configured(self) -> None:
-        """Code, body and fields are as configured."""
+        """A static response has the status, body and fields of its configuration."""
         answer = static_response(418, "t\xe9", {"X-A": "1", "Content-Type": "text/x"})
         self.assertEqual((answer.status, answer.body), (418, "t\xe9".encode()))
         self.assertEqual(answer.headers.get_all(b"content-type"), [b"text/x"])
 
     def test_defaults(self) -> None:
-        """Without anything it is an empty success."""
+        """A static response without configuration is an empty 200."""
         answer = static_response(None, None, {})
         self.assertEqual((answer.status, answer.body, answer.headers.pairs), (200, b"", ()))
 
 
 class AnswerHeadersTests(SynchronousTestCase):
-    """Answers that are made of what the origin said before."""
+    """Configured changes are made to the fields of every response."""
 
     def answered(self, *pairs: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
         """:return: the fields of an answer that had these."""
@@ -137,28 +137,28 @@ class AnswerHeadersTests(SynchronousTestCase):
         return sorted(response.headers.pairs)
 
     def test_made(self) -> None:
-        """Each change is made."""
+        """Each configured change is made to a response's fields."""
         self.assertEqual(self.answered((b"Server", b"s"), (b"X-More", b"1")),
                          [(b"X-More", b"1"), (b"X-More", b"2"), (b"X-Set", b"1")])
 
     def test_made_already(self) -> None:
-        """Where the origin's own answer comes, which has them already, nothing is there twice."""
+        """A response of the origin that has the changes already gets none twice."""
         changed = [(b"X-More", b"2"), (b"X-Set", b"1")]
         self.assertEqual(self.answered(*changed), changed)
 
 
 class KindTests(middleware_contract(RewritingType(), RewritingOptions(  # type: ignore[misc]
         {"X-A": "1"}, {"b": "2"}, {"X-C": "3"})), SynchronousTestCase):
-    """Rewriting as a kind of middleware does what every one does."""
+    """Rewriting keeps the contract of middlewares."""
 
     def test_configured(self) -> None:
-        """Requests and answers are changed as the options say."""
+        """Requests and responses are changed as the options say."""
         response = at_once(self.wrapped().respond(Request(b"GET", b"/p")))
         [asked] = self.inner.requests
         self.assertEqual((asked.target, asked.headers.get(b"x-a")), (b"/p?b=2", b"1"))
         self.assertEqual(response.headers.get(b"x-c"), b"3")
 
     def test_nothing(self) -> None:
-        """Where there is nothing to change, nothing is in the way."""
+        """Rewriting without changes is the inner responder itself."""
         inner = RecordingResponder()
         self.assertIs(RewritingType().wrap(inner, RewritingOptions(), FakeRuntime()), inner)

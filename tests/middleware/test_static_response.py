@@ -21,7 +21,7 @@ class StaticResponderTests(SynchronousTestCase):
     """Every request gets the same response."""
 
     def test_response(self) -> None:
-        """Status, fields and body are those configured, each time anew."""
+        """A static response has its configured status, fields and body, each time anew."""
         responder = StaticResponder(StaticResponse(200, b"up", fields(Content_Type="text/plain")))
         self.assertTrue(IResponder.providedBy(responder))
         for _ in range(2):
@@ -32,13 +32,13 @@ class StaticResponderTests(SynchronousTestCase):
             self.assertIsNone(response.outcome.reason)
 
     def test_error(self) -> None:
-        """One that is an error says that the request was blocked."""
+        """A static response with an error status has the reason C{BLOCKED}."""
         responder = StaticResponder(StaticResponse(403, b""))
         response = at_once(responder.respond(Request(b"GET", b"/")))
         self.assertIs(response.outcome.reason, Reason.BLOCKED)
 
     def test_request_body(self) -> None:
-        """The body of a request that is not read is left."""
+        """The body of a request is closed unread."""
         body = PausedBody()
         at_once(StaticResponder(StaticResponse(200, b"")).respond(Request(b"POST", b"/", body=body)))
         self.assertTrue(body.is_closed)
@@ -46,17 +46,17 @@ class StaticResponderTests(SynchronousTestCase):
 
 class KindTests(middleware_contract(StaticType(), passes=False),  # type: ignore[misc]
                 SynchronousTestCase):
-    """Static responses as a kind of middleware do what every one does."""
+    """Static responses keep the contract of middlewares."""
 
     def test_configured(self) -> None:
-        """The answer is the configured one."""
+        """The middleware's response is the one of its options."""
         options = StaticOptions(403, "no", {"X-A": "1"})
         wrapped = StaticType().wrap(RecordingResponder(), options, FakeRuntime())
         response = at_once(wrapped.respond(Request(b"GET", b"/")))
         self.assertEqual((response.status, response.headers.get(b"x-a")), (403, b"1"))
 
     def test_refused(self) -> None:
-        """What is no final status, or no header, is refused."""
+        """A configured status that is not final, or a malformed field, is refused."""
         for said in ({"status": 101}, {"status": 600}, {"headers": {"a b": "1"}},
                      {"headers": {"Connection": "close"}}, {"headers": {"a": "1\r\nb: 2"}}):
             with self.assertRaises(ValueError):

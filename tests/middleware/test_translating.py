@@ -43,7 +43,7 @@ def shouted(request: Request, params: Params) -> Translation:
 
 
 class TranslatingTests(SynchronousTestCase):
-    """Between a cache and its origin."""
+    """Requests and responses are translated between a cache and its origin."""
 
     def setUp(self) -> None:
         self.in_threads: list[Any] = []
@@ -61,7 +61,7 @@ class TranslatingTests(SynchronousTestCase):
         return origin.requests[0], answer
 
     def test_query(self) -> None:
-        """The request is put into other words, and its answer back."""
+        """A request is translated, and its response is translated back."""
         for method in (b"GET", b"POST"):
             sent, answer = self.asked(Request(method, b"/q?a=b&a=c%26"))
             self.assertEqual((sent.method, sent.target), (method, b"/q?a=B&a=C%26"))
@@ -74,13 +74,13 @@ class TranslatingTests(SynchronousTestCase):
             b"C=", b"c=").replace(b"A=", b"a="))))
 
     def test_other_bodies(self) -> None:
-        """A body that is no form stays as it is; origins read none of it."""
+        """A body that is no form is sent as it came, since origins read no parameters of it."""
         for fields in ((), ((b"Content-Type", b"text/plain"),), (FORM, (b"Content-Encoding", b"x"))):
             sent, _ = self.asked(Request(b"POST", b"/q?a=b", Headers(fields), Octets(b"c=d")))
             self.assertEqual((sent.target, sent.body), (b"/q?a=B", Octets(b"c=d")))
 
     def test_unchanged(self) -> None:
-        """What is the same in both languages is sent as the client spelled it."""
+        """A request whose path and parameters stay the same is sent as the client spelled it."""
         sent, _ = self.asked(Request(b"GET", b"/q?a=%42&b"), translate=lambda r, p: Translation(
             r.path, p))
         self.assertEqual(sent.target, b"/q?a=%42&b")
@@ -89,7 +89,7 @@ class TranslatingTests(SynchronousTestCase):
         self.assertEqual(sent.target, b"/other?a=B&b=")
 
     def test_whole(self) -> None:
-        """What is to be translated is asked for whole, and without a coding."""
+        """A response that is to be translated is asked for whole, and without a coding."""
         fields = ((b"Accept-Encoding", b"gzip"), (b"If-None-Match", b'"x"'), (b"Range", b"bytes=0-1"),
                   (b"X", b"y"))
         sent, _ = self.asked(Request(b"GET", b"/q?a=b", Headers(fields)))
@@ -99,13 +99,13 @@ class TranslatingTests(SynchronousTestCase):
         self.assertEqual(sent.headers.pairs, fields)
 
     def test_accept(self) -> None:
-        """The kinds of answers are those that can be translated."""
+        """Accept is reduced to the types that can be translated."""
         sent, _ = self.asked(Request(b"GET", b"/q"), translate=lambda r, p: Translation(
             r.path, p, b"text/plain"))
         self.assertEqual(sent.headers.get(b"accept"), b"text/plain")
 
     def test_what_is_said_of_octets(self) -> None:
-        """What the origin says of its octets is not true of ours."""
+        """Fields about the octets of the origin's body are removed from the translated one."""
         response = Response(200, Headers(((b"ETag", b'"x"'), (b"Content-Length", b"3"), (b"X", b"y"))),
                             Octets(b"YES"))
         for method in (b"GET", b"HEAD"):
@@ -113,7 +113,7 @@ class TranslatingTests(SynchronousTestCase):
             self.assertEqual(answer.headers.pairs, ((b"X", b"y"),))
 
     def test_refusals(self) -> None:
-        """What is no 200 is the origin's own word."""
+        """A response that is no 200 is passed on untranslated."""
         response = Response(400, Headers(((b"ETag", b'"x"'),)), Octets(b"NO"))
         self.assertEqual(self.asked(Request(b"GET", b"/q"), response)[1], response)
 
@@ -124,12 +124,12 @@ class TranslatingTests(SynchronousTestCase):
             self.asked(Request(b"GET", b"/q"), response)
 
     def test_other_methods(self) -> None:
-        """Methods that ask nothing are passed on."""
+        """Requests with methods that ask no query are passed on."""
         sent, answer = self.asked(Request(b"OPTIONS", b"/q?a=b"))
         self.assertEqual((sent.target, at_once(whole(answer.body))), (b"/q?a=b", b"YES"))
 
     def test_unreadable(self) -> None:
-        """What cannot be read is the origin's to refuse; its answers are none of ours."""
+        """A query that cannot be read is sent as it is for the origin to refuse."""
         for request in (Request(b"GET", b"/q?a=%zz"), Request(b"GET", b"/q?" + b"a&" * MOST_PARAMS)):
             sent, answer = self.asked(request, Response(400, body=Octets(b"NO")))
             self.assertEqual((sent, answer.status), (request, 400))
@@ -137,7 +137,7 @@ class TranslatingTests(SynchronousTestCase):
                 self.asked(request)
 
     def test_refused(self) -> None:
-        """A request that cannot be put into other words is not sent."""
+        """A request that cannot be translated is not sent."""
         def refuse(_: Request, __: Params) -> Translation:
             raise BadRequest("no such words")
 
@@ -153,7 +153,7 @@ class TranslatingTests(SynchronousTestCase):
         self.assertEqual(self.in_threads, [shouted, bytes.lower])
 
     def test_too_long(self) -> None:
-        """A form that is too long to be read is refused."""
+        """A form that is too long to be parsed is refused."""
         class Endless(Octets):
             async def read(self) -> bytes:
                 return b"a" * LONGEST_PARAMS

@@ -15,10 +15,10 @@ REQUEST = Request(b"GET", b"/")
 
 
 class WithReasonTests(SynchronousTestCase):
-    """Why a request is passed."""
+    """The reason why a request is passed through."""
 
     def test_path(self) -> None:
-        """The reason given stands in the place of the path's."""
+        """The given reason stands in the place of the path's."""
         plain = Response(200, outcome=Outcome(reason=Reason.PROXY_PATH))
         responder = WithReason(Origin([plain]), Reason.AMBIGUOUS_PATH)
         response = at_once(responder.respond(REQUEST))
@@ -26,7 +26,7 @@ class WithReasonTests(SynchronousTestCase):
             plain.outcome, reason=Reason.AMBIGUOUS_PATH)))
 
     def test_other_reasons(self) -> None:
-        """A reason that says more stays."""
+        """A reason other than the path's stays."""
         for reason in (Reason.ORIGIN_STATUS, None):
             failed = Response(500, outcome=Outcome(reason=reason))
             responder = WithReason(Origin([failed]), Reason.PROXY_ONLY)
