@@ -8,9 +8,9 @@ from trickster.net.callbacks import ignore
 
 
 class IgnoreTests(SynchronousTestCase):
-    """Of no interest."""
+    """A callback that ignores what it is called with."""
 
     def test_anything(self) -> None:
-        """Whatever is told is taken, and nothing is answered."""
+        """Any arguments are taken, and None is returned."""
         for told in ((), ("event",), ("get", "hit", 3)):
             self.assertIsNone(ignore(*told))  # type: ignore[func-returns-value]

@@ -17,7 +17,7 @@ ACTIONS = st.lists(st.one_of(
 
 
 class DeadlineTests(SynchronousTestCase):
-    """A timer that is moved often."""
+    """A deadline is a timer that is cheap to move."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -25,7 +25,7 @@ class DeadlineTests(SynchronousTestCase):
         self.deadline = Deadline(self.clock, lambda: self.expired.append(self.clock.seconds()))
 
     def test_expires_once(self) -> None:
-        """It calls back once, in time."""
+        """A deadline calls back once, in time."""
         self.deadline.set(5)
         self.clock.advance(4.9)
         self.assertEqual(self.expired, [])
@@ -34,7 +34,7 @@ class DeadlineTests(SynchronousTestCase):
         self.assertEqual(len(self.expired), 1)
 
     def test_moving_is_free(self) -> None:
-        """To move it on makes no timers."""
+        """Moving a deadline on makes no timers."""
         self.deadline.set(5)
         [call] = self.clock.getDelayedCalls()
         for _ in range(10):
@@ -50,14 +50,14 @@ class DeadlineTests(SynchronousTestCase):
         self.assertEqual((self.expired, self.clock.getDelayedCalls()), ([], []))
 
     def test_zero(self) -> None:
-        """0 is no deadline."""
+        """A deadline of 0 is none."""
         self.deadline.set(5)
         self.deadline.set(0)
         self.clock.advance(9)
         self.assertEqual(self.expired, [])
 
     def test_stopped(self) -> None:
-        """Nothing is left behind."""
+        """A stopped deadline leaves no timer."""
         self.deadline.set(5)
         self.deadline.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -65,7 +65,7 @@ class DeadlineTests(SynchronousTestCase):
     @settings(max_examples=100, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=8))
     def test_last_set_counts(self, steps: list[tuple[int, int]]) -> None:
-        """It expires when the last setting says, and never else."""
+        """A deadline expires when its last setting says, and at no other time."""
         self.setUp()
         expected, at = [], None
         for wait, delay in steps:
@@ -81,14 +81,14 @@ class DeadlineTests(SynchronousTestCase):
         self.assertEqual(self.expired, expected + ([] if at is None else [at]))
 
     def test_earlier(self) -> None:
-        """Moving it earlier works at once."""
+        """A deadline that is moved to an earlier time expires at that time."""
         self.deadline.move(50)
         self.deadline.move(5)
         self.clock.advance(5)
         self.assertEqual(self.expired, [5])
 
     def test_latest(self) -> None:
-        """A time that is not to be passed is not passed."""
+        """A deadline does not expire later than its latest time."""
         self.deadline.move(5, latest=3)
         self.clock.advance(3)
         self.deadline.move(float("inf"), latest=10)
@@ -100,7 +100,7 @@ class DeadlineTests(SynchronousTestCase):
     @settings(max_examples=100, deadline=None)
     @given(ACTIONS)
     def test_like_a_plain_one(self, actions: list[tuple[str, int]]) -> None:
-        """It expires exactly when one that is made anew each time would."""
+        """A deadline expires exactly when a timer made anew for each setting would."""
         self.setUp()
         due, plain = None, []
         for action, number in actions:

@@ -163,10 +163,10 @@ class World:
 
 
 class EagerTests(SynchronousTestCase):
-    """Sending at once."""
+    """Octets are sent without waiting for the reactor."""
 
     def test_at_once(self) -> None:
-        """What the kernel takes is sent without a turn of the reactor."""
+        """Octets that the kernel takes are sent without a turn of the reactor."""
         world = World()
         world.transport.write(b"abc")
         self.assertEqual((world.socket.taken, world.is_waiting), (b"abc", False))
@@ -179,7 +179,7 @@ class EagerTests(SynchronousTestCase):
         self.assertFalse(world.is_waiting)
 
     def test_rest_waits(self) -> None:
-        """What it does not take waits until it does."""
+        """Octets that the kernel does not take wait until it does."""
         world = World(room=2)
         world.transport.write(b"abc")
         self.assertEqual((world.socket.taken, world.is_waiting), (b"ab", True))
@@ -189,7 +189,7 @@ class EagerTests(SynchronousTestCase):
         self.assertEqual((world.socket.taken, world.is_waiting), (b"abc", False))
 
     def test_order(self) -> None:
-        """Nothing overtakes what waits."""
+        """Octets are not sent before those that wait."""
         world = World(room=0)
         world.transport.write(b"a")
         world.socket.room = 10
@@ -200,7 +200,7 @@ class EagerTests(SynchronousTestCase):
         self.assertEqual(world.socket.taken, b"abcd")
 
     def test_many_buffers(self) -> None:
-        """The kernel's limit of buffers a call is kept."""
+        """No call has more buffers than the kernel's limit."""
         world = World()
         world.transport.writeSequence([b"x"] * 3000)
         while world.is_waiting:
@@ -230,7 +230,7 @@ class EagerTests(SynchronousTestCase):
         self.assertTrue(world.socket.is_closed)
 
     def test_after_abort(self) -> None:
-        """Nothing is sent after an abort."""
+        """No octets are sent after an abort."""
         world = World(room=0)
         world.transport.write(b"a")
         world.transport.abortConnection()
@@ -243,7 +243,7 @@ class EagerTests(SynchronousTestCase):
         self.assertEqual(world.transport.unsent, 0)
 
     def test_after_the_end(self) -> None:
-        """Nothing is sent after the connection is lost."""
+        """No octets are sent after the connection is lost."""
         world = World()
         world.transport.loseConnection()
         world.reactor.turn()
@@ -257,7 +257,7 @@ class ClosingTests(SynchronousTestCase):
     """Closing and half-closing."""
 
     def test_close_flushes(self) -> None:
-        """What was written before is sent before."""
+        """Octets written before a close are sent before it."""
         world = World(room=1)
         world.transport.write(b"abc")
         world.transport.loseConnection()
@@ -268,7 +268,7 @@ class ClosingTests(SynchronousTestCase):
         self.assertEqual((world.socket.taken, world.socket.is_closed), (b"abc", True))
 
     def test_close_with_nothing_to_send(self) -> None:
-        """It takes a turn, as with the stock transport."""
+        """A close with nothing to send takes a turn of the reactor, as with the stock transport."""
         world = World()
         world.transport.write(b"a")
         world.transport.loseConnection()
@@ -277,7 +277,7 @@ class ClosingTests(SynchronousTestCase):
         self.assertTrue(world.socket.is_closed)
 
     def test_half_close_flushes(self) -> None:
-        """Half-closing, too, comes after what was written."""
+        """A half-close comes after the octets that were written before it."""
         world = World(room=1)
         world.transport.write(b"abc")
         world.transport.loseWriteConnection()
@@ -300,7 +300,7 @@ class ProducerTests(SynchronousTestCase):
         self.world.transport.registerProducer(self.producer, True)
 
     def test_pauses_above_high(self) -> None:
-        """So many octets may wait, and one more pauses the producer, once."""
+        """A queue up to the high mark is borne, and one octet more pauses the producer, once."""
         self.world.transport.write(bytes(EagerServer.high))
         self.assertEqual(self.producer.calls, [])
         self.world.transport.write(b"x")
@@ -308,7 +308,7 @@ class ProducerTests(SynchronousTestCase):
         self.assertEqual(self.producer.calls, ["pause"])
 
     def test_resumes_at_low(self) -> None:
-        """It is resumed before the queue is empty."""
+        """A paused producer is resumed at the low mark, before the queue is empty."""
         self.world.transport.write(bytes(EagerServer.high + 1))
         self.world.socket.room = EagerServer.high - EagerServer.low
         self.world.reactor.turn()
@@ -319,7 +319,7 @@ class ProducerTests(SynchronousTestCase):
         self.assertEqual(self.world.transport.unsent, EagerServer.low)
 
     def test_stops_when_lost(self) -> None:
-        """A producer is told of the end."""
+        """A producer is stopped when the connection is lost."""
         self.world.transport.abortConnection()
         self.world.reactor.turn()
         self.assertEqual(self.producer.calls, ["stop"])
@@ -349,10 +349,10 @@ class TLSTests(SynchronousTestCase):
 
 
 class PortTests(SynchronousTestCase):
-    """Which transports a port makes."""
+    """Which transports a listening port makes."""
 
     def test_transport(self) -> None:
-        """Eager ones."""
+        """An eager port makes eager transports."""
         self.assertIs(EagerPort.transport, EagerServer)
 
 
@@ -398,7 +398,7 @@ class SameAsStockTests(SynchronousTestCase):
     @settings(max_examples=150, deadline=None)
     @given(OPERATIONS)
     def test_random_operations(self, operations: list[tuple[str, Any]]) -> None:
-        """The same octets arrive, and the same ends are met; an abort may drop less."""
+        """Any calls have the stock transport's octets and ends; an abort may drop less."""
         eager, stock = self.result(EagerServer, operations), self.result(tcp.Server, operations)
         if any(name == "abort" for name, _ in operations):
             self.assertTrue(eager[0].startswith(stock[0]))
@@ -407,7 +407,7 @@ class SameAsStockTests(SynchronousTestCase):
             self.assertEqual(eager, stock)
 
     def test_no_delay(self) -> None:
-        """Socket options are the stock transport's business."""
+        """The socket options are set as by the stock transport."""
         world = World()
         world.transport.setTcpNoDelay(True)
         self.assertEqual(world.socket.options, [(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)])

@@ -33,14 +33,14 @@ class FirstStepTests(SynchronousTestCase):
         self.assertEqual(caught.exception.value, [1, 2])
 
     def test_raises_at_once(self) -> None:
-        """What it raises comes out."""
+        """An error that a coroutine raises in its first step is raised at once."""
         async def fails() -> None:
             raise ZeroDivisionError
 
         self.assertRaises(ZeroDivisionError, first_step, fails())
 
     def test_waits(self) -> None:
-        """What it waits for, however often, is waited for by the caller that awaits the rest."""
+        """A coroutine that waits, however often, is completed by awaiting the rest of it."""
         first, second = Deferred(), Deferred()
         result = self.later(_wait_for(first, second))
         first.callback("a")
@@ -64,7 +64,7 @@ class FirstStepTests(SynchronousTestCase):
         self.failureResultOf(result, CancelledError)
 
     def test_no_coroutine(self) -> None:
-        """Any awaitable will do."""
+        """Any awaitable may be given instead of a coroutine."""
         awaited: Deferred[int] = Deferred()
         result = self.later(awaited)
         awaited.callback(5)

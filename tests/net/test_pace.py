@@ -17,7 +17,7 @@ class PaceTests(SynchronousTestCase):
         self.assertEqual([pace.left(104), pace.left(109), pace.left(110)], [6, 1, 0])
 
     def test_something_comes(self) -> None:
-        """An octet buys another period."""
+        """An octet that comes allows another period of waiting."""
         pace = Pace(10, 0)
         pace.wanted(0)
         pace.brought(9, 1)
@@ -34,7 +34,7 @@ class PaceTests(SynchronousTestCase):
             self.assertEqual(pace.left(10), left)
 
     def test_only_waiting_counts(self) -> None:
-        """Time without a waiting reader is not the client's."""
+        """Time in which no reader waits does not count against the client."""
         pace = Pace(10, 100)
         pace.wanted(0)
         pace.brought(1, 1)

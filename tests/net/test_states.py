@@ -24,7 +24,7 @@ set_following(((Light.RED, (Light.GREEN, Light.OUT)), (Light.GREEN, (Light.RED, 
 
 
 class StateMachineTests(SynchronousTestCase):
-    """Nothing is done that cannot follow what is being done."""
+    """A state machine makes only the transitions of its table."""
 
     def test_follows(self) -> None:
         """A state is entered from one that it may follow."""
@@ -34,7 +34,7 @@ class StateMachineTests(SynchronousTestCase):
         self.assertIs(light.now, Light.OUT)
 
     def test_does_not_follow(self) -> None:
-        """Any other is refused, in words that name both, and changes nothing."""
+        """A transition that the table lacks is refused by both states' names; nothing changes."""
         light = StateMachine(Light.OUT)
         error = self.assertRaises(WrongTransition, light.enter, Light.RED)
         self.assertEqual(str(error), "OUT is not followed by RED")

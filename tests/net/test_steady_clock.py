@@ -56,7 +56,7 @@ class SteadyClockTests(SynchronousTestCase):
     @settings(max_examples=200, deadline=None)
     @given(STEPS)
     def test_any_steps(self, steps: list[tuple[float, float]]) -> None:
-        """However the wall clock is set, it goes on by what has elapsed."""
+        """However the wall clock is set, the steady clock goes on by the elapsed time."""
         machine = Machine()
         clock, begun, before = machine.clock(), machine.wall, machine.wall
         total = 0.0
@@ -69,7 +69,7 @@ class SteadyClockTests(SynchronousTestCase):
             before = clock.seconds()
 
     def test_elapsed(self) -> None:
-        """What is elapsed on this machine never goes back."""
+        """The elapsed time of this machine never goes back."""
         seconds = elapsed()
         times = [seconds() for _ in range(1000)]
         self.assertEqual(times, sorted(times))
@@ -100,7 +100,7 @@ class KeepSteadyTests(SynchronousTestCase):
         return self.called
 
     def test_set_back(self) -> None:
-        """A clock that is set back delays nothing."""
+        """A wall clock that is set back delays no call."""
         self.steady()
         self.later(2, "a")
         self.machine.wall -= 3600
@@ -109,7 +109,7 @@ class KeepSteadyTests(SynchronousTestCase):
         self.assertEqual(self.passed(0.2), ["a", "b"])
 
     def test_set_forward(self) -> None:
-        """One that is set forward brings nothing about early."""
+        """A wall clock that is set forward makes no call early."""
         self.steady()
         self.later(2, "a")
         self.machine.wall += 86400
@@ -120,7 +120,7 @@ class KeepSteadyTests(SynchronousTestCase):
         self.assertEqual(self.passed(0.2), ["a"])
 
     def test_pending_calls(self) -> None:
-        """What was scheduled before comes in time, and can be put off."""
+        """Calls scheduled before the clock was made steady come in time, and can be put off."""
         first, second = self.later(2, "a"), self.later(2, "b")
         self.machine.pass_by(1)
         self.steady()
@@ -130,7 +130,7 @@ class KeepSteadyTests(SynchronousTestCase):
         self.assertEqual(self.passed(2), ["a", "b"])
 
     def test_twice(self) -> None:
-        """A second call for it does not set the clock."""
+        """Keeping a reactor's clock steady twice does not set the clock."""
         self.steady()
         before = self.reactor.seconds()
         self.machine.wall -= 3600

@@ -18,10 +18,10 @@ def _raised(error: Exception) -> Failure:
 
 
 class TracebackTests(SynchronousTestCase):
-    """What an error still has of its way."""
+    """Tracebacks of errors that are foreseen are dropped."""
 
     def test_foreseen(self) -> None:
-        """Errors of our own, and cancelling, have nothing of it any more."""
+        """A foreseen error, and a cancellation, keep no traceback."""
         for error in (UpstreamBroke("gone"), CancelledError()):
             failure = _raised(error)
             self.assertIs(without_frames(failure), failure)
@@ -29,14 +29,14 @@ class TracebackTests(SynchronousTestCase):
             self.assertIs(failure.value, error)
 
     def test_others(self) -> None:
-        """A failure that was not foreseen keeps it for the log; a result is no failure."""
+        """An unforeseen failure keeps its traceback for the log; a result is left as it is."""
         failure = _raised(ZeroDivisionError())
         without_frames(failure)
         self.assertIn("in _raised", failure.getTraceback())
         self.assertEqual(without_frames(b"octets"), b"octets")
 
     def test_ended(self) -> None:
-        """An error that ends forgets its way in any case."""
+        """An error that ends keeps no traceback in any case."""
         error = _raised(ZeroDivisionError()).value
         forget_traceback(error)
         self.assertIsNone(error.__traceback__)

@@ -42,7 +42,7 @@ class Work:
 
 
 class WaitersTests(SynchronousTestCase):
-    """Those who wait, each with a Deferred of its own."""
+    """Waiters have a Deferred each."""
 
     def setUp(self) -> None:
         """Three wait."""
@@ -52,20 +52,20 @@ class WaitersTests(SynchronousTestCase):
                      for name in "abc"]
 
     def test_in_order(self) -> None:
-        """The one who came first is told first; with none left, none is told."""
+        """The waiter that came first is called back first; with none left, none is."""
         told = [self.waiters.tell_first(number) for number in range(4)]
         self.assertEqual(told, [True, True, True, False])
         self.assertEqual([self.successResultOf(waiter) for waiter in self.each], [0, 1, 2])
         self.assertEqual((len(self.waiters), self.left), (0, []))
 
     def test_failure(self) -> None:
-        """A failure is told as a failure."""
+        """A failure is given to a waiter as a failure."""
         self.waiters.tell_all(Failure(ValueError("x")))
         for waiter in self.each:
             self.failureResultOf(waiter, ValueError)
 
     def test_leaving(self) -> None:
-        """One that is cancelled has left when that is noted, and is not told."""
+        """A waiter that is cancelled has left when that is noted, and is not called back."""
         self.each[1].cancel()
         self.assertEqual((self.left, len(self.waiters)), (["b"], 2))
         self.failureResultOf(self.each[1], CancelledError)
@@ -75,7 +75,7 @@ class WaitersTests(SynchronousTestCase):
         self.assertEqual(self.left, ["b"])
 
     def test_dropped(self) -> None:
-        """One that is dropped is not told, and has not left."""
+        """A waiter that is dropped is not called back, and has not left."""
         for _ in range(2):
             self.waiters.drop(self.each[0])
         self.waiters.tell_all(1)
@@ -83,7 +83,7 @@ class WaitersTests(SynchronousTestCase):
         self.assertEqual(self.left, [])
 
     def test_waiting_again(self) -> None:
-        """One that waits again when it is told is told the next time, not this one."""
+        """A waiter that waits again when called back is called back the next time, not this."""
         again: list[Deferred[int]] = []
         self.each[0].addCallback(lambda _: again.append(self.waiters.wait(lambda: None)))
         self.waiters.tell_all(1)
@@ -92,7 +92,7 @@ class WaitersTests(SynchronousTestCase):
 
 
 class SharedWorkTests(SynchronousTestCase):
-    """One piece of work for all."""
+    """One piece of work is shared by several waiters."""
 
     def setUp(self) -> None:
         """Begin some work."""
@@ -100,19 +100,19 @@ class SharedWorkTests(SynchronousTestCase):
         self.work.start()
 
     def test_all_told(self) -> None:
-        """All waiters have the one result, after it has ended."""
+        """All waiters have the one result, after the work has ended."""
         self.work.wait(1)
         self.work.wait(2)
         self.work.done.callback("x")
         self.assertEqual(self.work.events, ["ended", (1, "x"), (2, "x")])
 
     def test_late(self) -> None:
-        """One that comes after the end has the result at once."""
+        """A waiter that comes after the end of the work has its result at once."""
         self.work.done.callback("x")
         self.assertEqual(self.successResultOf(self.work.shared.wait()), "x")
 
     def test_failure(self) -> None:
-        """A failure is for every waiter, the late one too."""
+        """A failure of the work is given to every waiter, the late one too."""
         waiters = [self.work.shared.wait(), self.work.shared.wait()]
         self.work.done.errback(ValueError("x"))
         for waiter in (*waiters, self.work.shared.wait()):
@@ -127,7 +127,7 @@ class SharedWorkTests(SynchronousTestCase):
         self.assertEqual(work.events, ["ended"])
 
     def test_leaving(self) -> None:
-        """The work goes on until the last has left."""
+        """The work goes on until the last waiter has left."""
         first, second = self.work.shared.wait(), self.work.shared.wait()
         first.cancel()
         self.failureResultOf(first, CancelledError)
@@ -138,7 +138,7 @@ class SharedWorkTests(SynchronousTestCase):
                          (["cancelled", "ended"], True))
 
     def test_leaving_twice(self) -> None:
-        """A waiter leaves once."""
+        """A waiter that is cancelled twice leaves once."""
         first, second = self.work.shared.wait(), self.work.shared.wait()
         for _ in range(2):
             first.cancel()
@@ -147,7 +147,7 @@ class SharedWorkTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(second), "x")
 
     def test_leaving_afterwards(self) -> None:
-        """Leaving after the end changes nothing."""
+        """A waiter that is cancelled after the end of the work changes nothing."""
         waiter = self.work.shared.wait()
         self.work.done.callback("x")
         waiter.cancel()
@@ -155,7 +155,7 @@ class SharedWorkTests(SynchronousTestCase):
         self.assertFalse(self.work.shared.is_abandoned)
 
     def test_leaving_because_of_another(self) -> None:
-        """One that leaves because another was told takes nothing from a third."""
+        """A waiter that leaves because another was called back takes nothing from a third."""
         first, second, third = (self.work.shared.wait() for _ in range(3))
         first.addCallback(lambda _: second.cancel())
         self.work.done.callback("x")
@@ -164,7 +164,7 @@ class SharedWorkTests(SynchronousTestCase):
 
 
 class SettledTests(SynchronousTestCase):
-    """Waiting for several."""
+    """Several Deferreds are waited for together."""
 
     def setUp(self) -> None:
         """Wait for three."""
@@ -174,14 +174,14 @@ class SettledTests(SynchronousTestCase):
         self.all = Deferred.fromCoroutine(settled(self.waits))
 
     def test_in_order(self) -> None:
-        """Results stand where the waits stood, whichever came first."""
+        """Results stand in the order of the Deferreds, whichever came first."""
         for i in (2, 0, 1):
             self.assertNoResult(self.all)
             self.waits[i].callback(i)
         self.assertEqual(self.successResultOf(self.all), [0, 1, 2])
 
     def test_failures(self) -> None:
-        """A failure is a result, and hurries no waiter."""
+        """A failure is a result, and ends no other wait."""
         self.waits[1].errback(ValueError("x"))
         self.waits[0].callback(0)
         self.assertNoResult(self.all)
@@ -191,12 +191,12 @@ class SettledTests(SynchronousTestCase):
         self.assertIsInstance(second, Failure)
 
     def test_cancelled(self) -> None:
-        """Being cancelled cancels all that have not ended, the last first."""
+        """A wait that is cancelled cancels all Deferreds that have not fired, the last first."""
         self.waits[1].callback(1)
         self.all.cancel()
         self.failureResultOf(self.all, CancelledError)
         self.assertEqual(self.cancelled, [2, 0])
 
     def test_nothing(self) -> None:
-        """There may be nothing to wait for."""
+        """A wait for no Deferreds ends at once."""
         self.assertEqual(self.successResultOf(Deferred.fromCoroutine(settled([]))), [])
