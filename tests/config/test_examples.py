@@ -20,10 +20,10 @@ FULL = SAMPLES / "example.full.yaml"
 
 
 class SampleTests(SynchronousTestCase):
-    """Files in C{examples/conf}."""
+    """Sample configurations in C{examples/conf} load."""
 
     def test_all_load(self) -> None:
-        """Each of them loads without a problem; the full one where what it shows may be idle."""
+        """Each sample loads without a problem, the full one where ineffective keys are allowed."""
         samples = sorted(SAMPLES.glob("*.yaml"))
         self.assertGreater(len(samples), 3)
         for path in samples:
@@ -33,7 +33,7 @@ class SampleTests(SynchronousTestCase):
             self.assertEqual(bool(configuration.unprotected), allowed)
 
     def test_full_is_refused(self) -> None:
-        """The full one has settings that protect nothing yet: each is told with its place."""
+        """The full sample is refused at each guarding key that has no effect yet."""
         error = self.assertRaises(ConfigurationError, load, Sources(str(FULL)), PLUGINS)
         keys = [re.sub(r"^.*:\d+:\d+: ", "", line).split(": ")[0] for line in error.problems]
         self.assertEqual(keys, [
@@ -41,13 +41,13 @@ class SampleTests(SynchronousTestCase):
             "backends.prometheus.sigv4", "backends.web.paths.files.req_rewriter_name"])
 
     def test_only_the_full_one_is_noisy(self) -> None:
-        """The small ones use effective keys only."""
+        """The small samples use effective keys only."""
         for path in SAMPLES.glob("*.yaml"):
             if path.name != "example.full.yaml":
                 self.assertEqual(load(Sources(str(path)), PLUGINS).notices, (), path)
 
     def test_full_is_full(self) -> None:
-        """The full one names every key of every block."""
+        """The full sample names every key of every block."""
         said = set(re.findall(r"^[ -]*(\w+):", (SAMPLES / "example.full.yaml").read_text(),
                               re.MULTILINE))
         blocks = [Configuration, *(block for _, block in blocks_within("", Configuration))]
@@ -56,7 +56,7 @@ class SampleTests(SynchronousTestCase):
         self.assertIn(RewriterOptions, blocks)
 
     def test_legacy_as_now(self) -> None:
-        """The older names give what the present ones give."""
+        """The sample of older names loads as the same configuration with the present names."""
         configuration = load(Sources(str(SAMPLES / "example.legacy.yaml")), PLUGINS)
         (path,) = configuration.backends["default"].paths
         self.assertTrue(path.is_progressive)

@@ -8,10 +8,10 @@ from trickster.config.flags import MisspeltFlag, normalised
 
 
 class NormalisedTests(SynchronousTestCase):
-    """The original's flags."""
+    """Flags are accepted as the original's are."""
 
     def test_dashes(self) -> None:
-        """One dash or two, the value beside or after an equals sign: all the same."""
+        """A flag has one dash or two, and its value follows, or stands after an equals sign."""
         for words in (["-config", "x"], ["--config", "x"], ["-config=x"], ["--config=x"]):
             self.assertEqual(normalised(words), ["--config=x"])
 
@@ -35,13 +35,13 @@ class NormalisedTests(SynchronousTestCase):
         self.assertEqual(str(error), "the flag -proxy-port needs a value")
 
     def test_others(self) -> None:
-        """Everything else is left to Twisted's parser."""
+        """All other arguments are left to Twisted's parser."""
         words = ["-c", "x", "-cx", "-cconf.yaml", "-c/etc/config", "-h", "--unknown", "word",
                  "-", "--", "---config", "x"]
         self.assertEqual(normalised(words), words)
 
     def test_misspelt(self) -> None:
-        """A flag that there is not is told whole, with a near one, and not by one letter."""
+        """An unknown flag is reported whole, with a near one, and not by its first letter."""
         for word, meant in (("-proxy-prot", "proxy-port"), ("-confg", "config")):
             error = self.assertRaises(MisspeltFlag, normalised, [word, "1"])
             self.assertEqual(str(error), f"there is no flag {word}; did you mean '{meant}'?")
@@ -49,6 +49,6 @@ class NormalisedTests(SynchronousTestCase):
         self.assertEqual(str(error), "there is no flag -xyz")
 
     def test_nothing_is_reparsed(self) -> None:
-        """Normalising what is normal changes nothing."""
+        """Normalised arguments are normalised to themselves."""
         once = normalised(["-config", "x", "-validate-config", "-c", "y"])
         self.assertEqual(normalised(once), once)

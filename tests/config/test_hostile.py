@@ -42,7 +42,7 @@ _BACKENDS = st.dictionaries(st.sampled_from(_NAMES), st.fixed_dictionaries(
 
 
 class HostileTests(SynchronousTestCase):
-    """Trees that no operator would write."""
+    """Trees and texts that no operator would write."""
 
     def check(self, text: str) -> None:
         """Load it; where that works, it can be shown and read again."""
@@ -58,25 +58,25 @@ class HostileTests(SynchronousTestCase):
     @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
     @given(st.dictionaries(st.sampled_from(_NAMES), _TREES, max_size=6))
     def test_any_tree(self, tree: dict[str, object]) -> None:
-        """Known names in impossible places, with impossible values."""
+        """A tree of known names in impossible places is a configuration, or a list of problems."""
         self.check(yaml.safe_dump(tree))
 
     @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
     @given(_BACKENDS)
     def test_nearly_right(self, backends: dict[str, object]) -> None:
-        """Backends that are nearly right."""
+        """A backend that is nearly right is a configuration, or a list of problems."""
         self.check(yaml.safe_dump({"backends": backends}))
 
     @settings(max_examples=100)
     @given(st.text(alphabet="ab:{}[]&*!|>-?'\"#%@ \n\t0", max_size=60))
     def test_any_text(self, text: str) -> None:
-        """Texts that are hardly YAML."""
+        """A text that is hardly YAML is a configuration, or a list of problems."""
         self.check(text)
 
     @settings(max_examples=50)
     @given(st.binary(max_size=40))
     def test_any_octets(self, octets: bytes) -> None:
-        """Octets that are hardly text."""
+        """Octets that are hardly text are a configuration, or a list of problems."""
         try:
             loaded(octets)
         except ConfigurationError as error:

@@ -13,7 +13,7 @@ class LeftoverTests(SynchronousTestCase):
     """Keys of the original's files that it does not know."""
 
     def test_meant(self) -> None:
-        """What is read as another key is read as one that there is, and is none itself."""
+        """A leftover key is no key of its block: it is read as one that is, or explained."""
         for block, leftovers in LEFTOVERS.items():
             known = {key.name for key in keys_of(block)}
             for name, leftover in leftovers.items():
@@ -21,7 +21,7 @@ class LeftoverTests(SynchronousTestCase):
                 self.assertTrue(leftover.meant in known if leftover.meant else leftover.text)
 
     def test_moved(self) -> None:
-        """What has moved has moved to a block of the configuration, and not to itself."""
+        """A block that has moved is read at another block of the configuration."""
         blocks = {key.name for key in keys_of(Configuration)}
         for old, new in MOVED.items():
             self.assertNotEqual(old, new)

@@ -21,7 +21,7 @@ from trickster.errors import ConfigurationError
 
 
 class DefaultTests(SynchronousTestCase):
-    """What a file need not say."""
+    """Defaults of a configuration."""
 
     def test_listeners(self) -> None:
         """Three listeners are built in, on the original's ports."""
@@ -67,10 +67,10 @@ class DefaultTests(SynchronousTestCase):
 
 
 class PluginBlockTests(SynchronousTestCase):
-    """The block named like the provider."""
+    """A backend has a block named like its provider."""
 
     def test_structured(self) -> None:
-        """It becomes an instance of the origin type's own options class."""
+        """The provider's block becomes an instance of the origin type's own options class."""
         one = loaded(with_backend("prometheus: {labels: {a: b}, instant_round: 1m}")).backends
         self.assertEqual(one["one"].plugin, PrometheusLike(labels={"a": "b"}, instant_round=60.0))
 
@@ -80,7 +80,7 @@ class PluginBlockTests(SynchronousTestCase):
         self.assertEqual(one.plugin.instant_round, 15.0)
 
     def test_problems(self) -> None:
-        """Its mistakes, and those that its own validators find, have places."""
+        """Problems of the provider's block, its own validators' too, have places."""
         self.assertEqual(
             problems_of("backends:\n one:\n  provider: prometheus\n  origin_url: http://a\n"
                         "  prometheus:\n   lables: {}\n   instant_round: 0\n"),
@@ -122,10 +122,10 @@ class PluginBlockTests(SynchronousTestCase):
 
 
 class NoticeTests(SynchronousTestCase):
-    """What is accepted without effect."""
+    """Keys that are accepted without effect."""
 
     def test_nothing_to_say(self) -> None:
-        """A file of effective keys makes no noise."""
+        """A file of effective keys has no notices."""
         self.assertEqual(loaded(ONE).notices, ())
 
     def test_one_line(self) -> None:
@@ -137,7 +137,7 @@ class NoticeTests(SynchronousTestCase):
             "backends.one.latency_min"),))
 
     def test_defaults(self) -> None:
-        """What is given and is the default anyway is not worth a word."""
+        """A key without effect whose value is the default has no notice."""
         text = (with_backend("cors: {mode: preserve}, latency_min: 0s, authenticator_name: '', "
                              "require_tls: false, tls: {private_key_path: ''}, alb: , "
                              "paths: [{path: /, authenticator_name: none}]")
@@ -211,7 +211,7 @@ class SourceTests(SynchronousTestCase):
         self.assertEqual(configuration.source, "")
 
     def test_nothing_at_all(self) -> None:
-        """No file and no flags is told with the ways out."""
+        """A start without a file and without flags is refused, with the ways to configure it."""
         error = self.assertRaises(ConfigurationError, load, Sources(), PLUGINS, self._absent)
         self.assertIn("there is no backend", error.problems[0])
         self.assertIn("-origin-url", error.problems[0])

@@ -25,13 +25,13 @@ class MiddlewareTests(CheckCase):
         self.assertEqual(configuration.notices, ())
 
     def test_shown(self) -> None:
-        """What is shown of a configuration says the same when it is read."""
+        """A rendered configuration is loaded as the same middlewares."""
         configuration = loaded(with_backend("middlewares: [marked]") + MARKED)
         again = loaded(rendered(configuration))
         self.assertEqual(again.middlewares, configuration.middlewares)
 
     def test_unknown_name(self) -> None:
-        """A name of no entry is told wherever it stands, with the nearest."""
+        """A reference to an unknown middleware is reported at its place, with the nearest name."""
         text = "there is no middleware 'marke'; expected one of marked; did you mean 'marked'?"
         self.assertTold(
             with_backend("middlewares: [marke, marked], paths: {p: {path: /p, "
@@ -42,13 +42,13 @@ class MiddlewareTests(CheckCase):
             f"listeners.default.middlewares[0]: {text}")
 
     def test_empty_name(self) -> None:
-        """An empty name in a list is none of any entry."""
+        """An empty name in a list of middlewares refers to no entry."""
         self.assertTold(
             with_backend("middlewares: ['', marked]") + MARKED,
             "backends.one.middlewares[0]: there is no middleware ''; expected one of marked")
 
     def test_unknown_kind(self) -> None:
-        """A kind that is not installed, and one that is not said, are told."""
+        """An entry whose kind is not installed, or not given, is refused."""
         [problem] = problems_of(with_backend("middlewares: [m]") + "middlewares: {m: {kind: x}}")
         self.assertIn("middlewares.m.kind: no kind of middleware 'x'", problem)
         [problem] = problems_of(with_backend("middlewares: [m]") + "middlewares: {m: {}}")
@@ -66,12 +66,12 @@ class MiddlewareTests(CheckCase):
             self.assertIn("middlewares.m.rewriting", problem)
 
     def test_unused(self) -> None:
-        """An entry that is named nowhere is worth a line."""
+        """An entry to which no list refers has a notice."""
         [notice] = loaded(with_backend("") + MARKED).notices
         self.assertIn("middlewares.marked", notice)
 
     def test_broken(self) -> None:
-        """One that cannot be put around anything is told before the start."""
+        """A middleware that cannot be put around a responder is refused before the start."""
         def check(interface: object, name: str, options: object) -> None:
             if interface is IMiddlewareType:
                 raise BrokenPlugin(f"no {name}")

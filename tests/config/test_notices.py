@@ -76,7 +76,7 @@ def _without_effect() -> Iterator[tuple[str, Any]]:
 
 
 class GuardingTests(SynchronousTestCase):
-    """Settings that ought to protect something, and do not yet."""
+    """Keys that ought to protect something, and have no effect yet."""
 
     def test_all_are_sorted(self) -> None:
         """Every key without effect is known to protect something, or to protect nothing."""
@@ -88,7 +88,7 @@ class GuardingTests(SynchronousTestCase):
                 self.assertIn(path, GUARDING)
 
     def test_refused(self) -> None:
-        """Each is refused at its place, with what is open and the way out."""
+        """Each guarding key without effect is refused at its place, with what is exposed."""
         for path, text in GUARDING.items():
             name = path.rpartition(".")[2]
             line = next(line for line in problems_of(text) if f".{name}: " in line)
@@ -97,7 +97,7 @@ class GuardingTests(SynchronousTestCase):
             self.assertIn("-allow-ineffective-security", line)
 
     def test_allowed(self) -> None:
-        """With the flag, or the variable, it is read; what is open is told with its place."""
+        """A flag or variable lets guarding keys pass; a notice says what is exposed, and where."""
         for path, text in GUARDING.items():
             name = path.rpartition(".")[2]
             for said in (loaded(text, allowed=True),
@@ -106,7 +106,7 @@ class GuardingTests(SynchronousTestCase):
                                     for line in said.unprotected), path)
 
     def test_variable(self) -> None:
-        """The variable is true or false, and false is as if it were not there."""
+        """The variable is true or false; false is like a variable that is not set."""
         text = GUARDING["backends.<name>.require_tls"]
         for value in ("true", "1", "t", "T", "yes", " on "):
             allowing = {"TRK_ALLOW_INEFFECTIVE_SECURITY": value}
@@ -118,11 +118,11 @@ class GuardingTests(SynchronousTestCase):
         self.assertIn("neither true nor false", problem)
 
     def test_unprotected_is_empty(self) -> None:
-        """Where nothing is asked to protect, nothing is told."""
+        """A configuration without guarding keys has nothing unprotected."""
         self.assertEqual(loaded(ONE + _STAFF + _REWRITER).unprotected, ())
 
     def test_nothing_asked(self) -> None:
-        """A value that asks for no protection, such as the original's default, is worth no word."""
+        """A value that asks for no protection, such as the original's default, has no notice."""
         for keys in ("authenticator_name: none", "authenticator_name: ''", "authenticator_name: null",
                      "req_rewriter_name: ''", "require_tls: false"):
             for text in (keys, f"paths: [{{path: /a, {keys}}}]"):
@@ -132,7 +132,7 @@ class GuardingTests(SynchronousTestCase):
                 self.assertEqual((said.unprotected, said.notices), ((), ()), text)
 
     def test_harmless_cors(self) -> None:
-        """Fields that stay as the origin has them expose nothing."""
+        """CORS fields that stay as the origin has them expose nothing."""
         for keys in ("{mode: preserve}", "{mode: merge}", "{mode: merge, headers: {}}",
                      "{mode: preserve, headers: {Access-Control-Allow-Origin: '*'}}"):
             for text in (f"cors: {keys}", f"paths: [{{path: /a, cors: {keys}}}]"):
@@ -140,7 +140,7 @@ class GuardingTests(SynchronousTestCase):
                 self.assertEqual((said.unprotected, said.notices), ((), ()), text)
 
     def test_merged_cors(self) -> None:
-        """Merged fields that say which pages may read are refused, others named."""
+        """CORS fields that say which pages may read are refused where they are merged."""
         allowing = "cors: {mode: merge, headers: {%s: x}}"
         for name in ("Access-Control-Allow-Origin", "+access-control-allow-headers",
                      "-Access-Control-Expose-Headers"):
@@ -149,7 +149,7 @@ class GuardingTests(SynchronousTestCase):
         self.assertIn("backends.one.cors", configuration.notices[0])
 
     def test_bounded(self) -> None:
-        """However much is without effect, so much is told as can be read."""
+        """The length of the notices on keys without effect is bounded."""
         many = ", ".join(f"{{path: /{n}, cors: {{}}}}" for n in range(300))
         configuration = loaded(with_backend(f"paths: [{many}]"), allowed=True)
         self.assertEqual(len(configuration.unprotected), 101)
@@ -159,7 +159,7 @@ class ExposedTests(SynchronousTestCase):
     """Keys that protect nothing yet, without a file."""
 
     def test_refused(self) -> None:
-        """Each is a problem, or a line where it is allowed to pass."""
+        """A guarding key without effect is a problem, or a notice where that is allowed."""
         problems = Problems(exposed={"a.b": "nothing is encrypted"})
         [line] = unprotected(problems)
         self.assertTrue(line.startswith("NOT PROTECTED: configuration: a.b is not yet effective"))
@@ -178,7 +178,7 @@ class ExposedTests(SynchronousTestCase):
         self.assertTrue(problems)
 
     def test_masked(self) -> None:
-        """A mask is no secret, save where nothing is done with it."""
+        """A mask is refused as a secret, save in a block that has no effect."""
         problems = Problems(masked=[(Place("t", 1, 1), "a.b")], unused=["a"])
         refuse_masked(problems)
         self.assertFalse(problems)

@@ -92,10 +92,10 @@ authenticators: {}
 
 
 class DumpTests(SynchronousTestCase):
-    """What C{/trickster/config} shows."""
+    """The configuration that C{/trickster/config} of the original shows."""
 
     def test_loads(self) -> None:
-        """It loads, means what it spells out, and makes no noise."""
+        """The original's configuration dump loads, means what it spells out, and has no notices."""
         configuration = loaded(DUMP)
         self.assertEqual(configuration.notices, ())
         prom = configuration.backends["prom"]
@@ -107,7 +107,7 @@ class DumpTests(SynchronousTestCase):
         self.assertIsNone(prom.paths[1].methods)
 
     def test_again(self) -> None:
-        """What we show of it means the same."""
+        """A dump of the original that is loaded and rendered loads as the same configuration."""
         configuration = loaded(DUMP)
         self.assertEqual(evolve(loaded(rendered(configuration)), notices=()), configuration)
 
@@ -124,7 +124,7 @@ class DumpTests(SynchronousTestCase):
 
 
 class LeftoverTests(SynchronousTestCase):
-    """Keys that its own published example has, and that it does not know."""
+    """Keys that the original's published example has, and that the original does not know."""
 
     def test_misspelt(self) -> None:
         """A misspelt key is read as what is meant, and a line says so."""
@@ -137,20 +137,20 @@ class LeftoverTests(SynchronousTestCase):
                       "\n".join(configuration.notices))
 
     def test_ignored(self) -> None:
-        """A key that never had an effect is named."""
+        """A key that never had an effect has a notice."""
         configuration = loaded(with_backend("healthcheck: {port: 9090}"))
         self.assertEqual(configuration.notices, ((
             "t.yaml:1:86: backends.one.healthcheck.port is ignored; write it after the host, "
             "as in prometheus:9090"),))
 
     def test_both(self) -> None:
-        """The right spelling wins."""
+        """The right spelling of a key wins over the misspelt one."""
         configuration = loaded(with_backend("compressable_types: [a/b], compressible_types: []"))
         self.assertEqual(configuration.backends["one"].compressible_types, ())
         self.assertIn("is ignored: compressible_types is given too", configuration.notices[0])
 
     def test_wrong(self) -> None:
-        """Its value is checked, and told by the name that is in the file."""
+        """The value of a misspelt key is checked, and reported by the name that is in the file."""
         (problem,) = problems_of(with_backend("compressable_types: 5"))
         self.assertIn("backends.one.compressable_types: a single value is given", problem)
 
@@ -163,12 +163,12 @@ class LeftoverTests(SynchronousTestCase):
 
 
 class VariableTests(SynchronousTestCase):
-    """C{${NAME}}."""
+    """Variables C{${NAME}} are substituted in values."""
 
     ENVIRON = {"TOKEN": "s3cret", "EMPTY": ""}  # noqa: RUF012
 
     def test_put_in(self) -> None:
-        """The variable's value stands in its place, in every key that the original documents."""
+        """A variable is substituted in every key that the original documents."""
         text = with_backend(
             "healthcheck: {headers: {A: '${TOKEN}'}}, request_headers: {B: 'x ${TOKEN} y'}, "
             "paths: [{path: /, request_headers: {C: '${TOKEN}'}, request_params: "
@@ -189,7 +189,7 @@ class VariableTests(SynchronousTestCase):
         self.assertEqual(configuration.authenticators["a"].users, {"joe": "s3cret"})
 
     def test_users_credentials(self) -> None:
-        """In what a user is sent on with, the variable's value stands in its place."""
+        """A variable is substituted in the credentials with which a user's requests are sent on."""
         text = ONE[:-2].rstrip("}") + (
             "}, u: {provider: alb, alb: {mechanism: ur, user_router: {users: {joe: "
             "{to_backend: one, to_credential: '${TOKEN}'}}}}}}")
@@ -205,20 +205,20 @@ class VariableTests(SynchronousTestCase):
                          "the environment variable NONE is not set$")
 
     def test_as_it_is(self) -> None:
-        """Without braces, or with other things in them, a text stays as it is."""
+        """A text without a name in braces is left as it is."""
         for text in ("$TOKEN", "$2b$12$abc", "${}", "${a b}", "${1}", "$${", "{TOKEN}"):
             one = loaded(with_backend(f"request_headers: {{A: '{text}'}}"), self.ENVIRON)
             self.assertEqual(one.backends["one"].request_headers, {"A": text})
 
     def test_elsewhere(self) -> None:
-        """Where it is not put in, a line says so."""
+        """A variable in a key where none is substituted has a notice."""
         configuration = loaded(with_backend("cache_key_prefix: '${TOKEN}'"), self.ENVIRON)
         self.assertEqual(configuration.backends["one"].cache_key_prefix, "${TOKEN}")
         self.assertIn("backends.one.cache_key_prefix has a ${NAME} that is taken as it is",
                       configuration.notices[0])
 
     def test_never_shown(self) -> None:
-        """What is shown has the variable's name, and so can be loaded again."""
+        """A rendered configuration has the variable's name, and so can be loaded again."""
         text = with_backend("paths: [{path: /, request_headers: {X-Tenant: 'a ${TOKEN}'}}]")
         shown = rendered(loaded(text, self.ENVIRON))
         self.assertNotIn("s3cret", shown)
@@ -246,10 +246,10 @@ CHOICES = (
 
 
 class ChoiceTests(SynchronousTestCase):
-    """Keys that have a few values only."""
+    """Keys that have one of a few values."""
 
     def test_known(self) -> None:
-        """Each value of the original is read, in any case, also where it has no effect yet."""
+        """Each value that the original has for a key is read, in any case of its letters."""
         for text, values in CHOICES:
             for value in (*values, *map(str.upper, values)):
                 if "provider" in text and value != value.lower():
@@ -257,7 +257,7 @@ class ChoiceTests(SynchronousTestCase):
                 self.assertEqual(problems_of(ONE + text % value), (), text % value)
 
     def test_mechanisms(self) -> None:
-        """Each way of the original to choose a member of a pool is read."""
+        """Each mechanism of the original to choose a member of a pool is read."""
         for value in ("rr", "round_robin", "fr", "first_response", "fgr", "first_good_response",
                       "nlm", "newest_last_modified", "tsm", "time_series_merge", "ur",
                       "user_router"):
@@ -267,7 +267,7 @@ class ChoiceTests(SynchronousTestCase):
 
 
 class MoreFilesTests(SynchronousTestCase):
-    """Other files that the original reads besides the one that is named."""
+    """Files that the original reads besides the one that is named."""
 
     def test_beside(self) -> None:
         """Configuration files in conf.d are not read: that is refused, and can be allowed."""
@@ -284,7 +284,7 @@ class MoreFilesTests(SynchronousTestCase):
         self.assertEqual(len(asked(True)), 1)
 
     def test_listed(self) -> None:
-        """Only files that the original would read count."""
+        """Only files that the original would read count as configuration files."""
         directory = Path(self.mktemp())
         path = str(directory / "t.yaml")
         self.assertEqual(files_beside(path), ())
@@ -294,7 +294,7 @@ class MoreFilesTests(SynchronousTestCase):
         self.assertEqual(list(files_beside(path)), ["a.conf", "b.yaml", "c.yml"])
 
     def test_no_file(self) -> None:
-        """Without a file there is nothing beside it."""
+        """A start without a file looks for no files in conf.d."""
         def read(path: str) -> bytes:
             raise FileNotFoundError
 

@@ -18,10 +18,10 @@ backends:
 
 
 class PrecedenceTests(SynchronousTestCase):
-    """Defaults, file, environment, flags: each over the one before."""
+    """Flags win over the environment, that over the file, and the file over defaults."""
 
     def test_ports(self) -> None:
-        """Each source overrides the ones before it."""
+        """A port is the flag's, else the variable's, else the file's, else the default."""
         text = ONE + "frontend: {listen_port: 1}"
         environ, flags = {"TRK_PROXY_PORT": "2"}, {"proxy-port": "3"}
         ports = [each.listeners["default"].port for each in (
@@ -41,17 +41,17 @@ class PrecedenceTests(SynchronousTestCase):
         self.assertEqual(configuration.logging.log_level, "debug")
 
     def test_instance(self) -> None:
-        """The number of the instance is a flag only."""
+        """The instance number is given by a flag only."""
         self.assertEqual(loaded(ONE, {}, {"instance-id": "4"}).main.instance_id, 4)
 
     def test_empty_variable(self) -> None:
-        """An empty variable says nothing; an empty flag does."""
+        """An empty variable counts as unset; an empty flag does not."""
         self.assertEqual(loaded(ONE, {"TRK_ORIGIN_URL": ""}).backends["one"].origin_url,
                          "http://prom:9090")
         self.assertIn("origin_url: is missing", problems_of(ONE, {}, {"origin-url": ""})[0])
 
     def test_which_backend(self) -> None:
-        """They go to the backend called default, else the marked one, else the only one."""
+        """Backend flags go to the one called default, else the marked one, else the only one."""
         flags = {"origin-url": "http://x"}
         self.assertEqual(loaded(ONE, {}, flags).backends["one"].origin_url, "http://x")
         marked = loaded(TWO, {}, flags).backends
@@ -59,7 +59,7 @@ class PrecedenceTests(SynchronousTestCase):
                          ["http://a", "http://x"])
 
     def test_place(self) -> None:
-        """What is wrong with a variable or a flag is said of that variable or flag."""
+        """A problem of a variable or a flag is reported with its name."""
         self.assertEqual(
             problems_of(ONE, {"TRK_PROXY_PORT": "a"}, {"metrics-port": "99999"}), (
                 ("environment variable TRK_PROXY_PORT: listeners.default.port: 'a' is not a "
@@ -69,7 +69,7 @@ class PrecedenceTests(SynchronousTestCase):
 
 
 class TreeTests(SynchronousTestCase):
-    """The tree itself."""
+    """The tree of a file with the values of variables and flags."""
 
     def overlaid(self, text: bytes, environ: dict[str, str], flags: dict[str, str]) -> Table:
         """:return: the tree of a file with these laid over it."""
@@ -87,7 +87,7 @@ class TreeTests(SynchronousTestCase):
         return value
 
     def test_places(self) -> None:
-        """What comes from elsewhere knows where from, and a number is one."""
+        """A value of a variable or a flag has it as its place; a number is read as one."""
         tree = self.overlaid(b"", {"TRK_METRICS_PORT": "2"}, {"proxy-port": "3"})
         self.assertEqual(self.value(tree, "listeners", "metrics", "port"), Scalar(
             "2", "int", Place("environment variable TRK_METRICS_PORT")))
@@ -95,14 +95,14 @@ class TreeTests(SynchronousTestCase):
             "3", "int", Place("flag -proxy-port")))
 
     def test_empty(self) -> None:
-        """A variable that is empty says nothing; a flag that is empty says so."""
+        """An empty variable leaves the tree as it is; an empty flag sets an empty value."""
         tree = self.overlaid(b"", {"TRK_LOG_LEVEL": ""}, {})
         self.assertEqual(tree.entries, {})
         tree = self.overlaid(b"", {"TRK_LOG_LEVEL": "warn"}, {"log-level": ""})
         self.assertEqual(self.value(tree, "logging", "log_level").text, "")
 
     def test_nothing(self) -> None:
-        """Where nothing is said elsewhere, the tree is the very tree."""
+        """Without variables and flags, the tree is the very tree of the file."""
         problems = Problems()
         tree = read_yaml(TWO.encode(), "t.yaml", problems)
         assert tree is not None

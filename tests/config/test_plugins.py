@@ -18,7 +18,7 @@ from trickster.routes import Route, Serve
 
 
 class PluginTests(SynchronousTestCase):
-    """Plugins that are broken, and such as are not there."""
+    """Plugins that are broken, and plugins that are not installed."""
 
     def problem(self, plugins: PluginOptions, text: str) -> str:
         """:return: the one problem of a file."""
@@ -28,7 +28,7 @@ class PluginTests(SynchronousTestCase):
         return error.problems[0]
 
     def test_broken_is_not_replaced(self) -> None:
-        """Something else stands in for what is not installed, never for what is broken."""
+        """A plugin that is not installed has a stand-in; a broken one has none."""
         for wrong in (BrokenPlugin("it is broken"), UnknownPlugin("it is there twice")):
             def options(interface: object, name: str, wrong: Exception = wrong) -> type:
                 if name in ("influxdb", "redis"):
@@ -41,7 +41,7 @@ class PluginTests(SynchronousTestCase):
                 self.assertIn(f"provider: {wrong}", self.problem(plugins, text))
 
     def test_not_installed(self) -> None:
-        """What Trickster 2.0 has and is not installed is stood in for, and named."""
+        """A plugin of Trickster 2.0 that is not installed has a stand-in, and a notice."""
         def options(interface: object, name: str) -> type:
             if name in ("influxdb", "redis"):
                 raise NotInstalled(name)
@@ -55,7 +55,7 @@ class PluginTests(SynchronousTestCase):
         self.assertEqual(len(configuration.notices), 1)
 
     def test_broken_routes(self) -> None:
-        """Routes are looked at whether the file has paths or not."""
+        """The routes of an origin type are checked whether the file has paths or not."""
         def routes(provider: str, options: object) -> tuple[Route, ...]:
             raise BrokenPlugin("no dialect")
 
@@ -64,7 +64,7 @@ class PluginTests(SynchronousTestCase):
                       self.problem(plugins, with_backend("")))
 
     def test_no_handlers(self) -> None:
-        """An origin type that cannot say its handlers is told once, also where one is named."""
+        """An origin type that cannot say its handlers is reported once, even if paths use one."""
         def routes(provider: str, options: object) -> tuple[Route, ...]:
             raise BrokenPlugin("origin type 'prometheus' has no routes")
 
@@ -73,7 +73,7 @@ class PluginTests(SynchronousTestCase):
             plugins, with_backend("paths: [{path: /, handler: x}]")))
 
     def test_broken_store(self) -> None:
-        """Stores are looked at whether the file has some or not."""
+        """Store plugins are checked whether the file names some or not."""
         def check(interface: object, name: str, options: object) -> None:
             raise BrokenPlugin(f"no store for {name}")
 
@@ -82,14 +82,14 @@ class PluginTests(SynchronousTestCase):
                       self.problem(plugins, with_backend("")))
 
     def test_no_dialect(self) -> None:
-        """A path can be served by range only where the origin type knows how."""
+        """A path can be served by range only where the origin type has a dialect."""
         text = with_backend("paths: [{path: /a, handler: delta}]").replace(
             "prometheus", "reverseproxycache")
         (problem,) = problems_of(text)
         self.assertIn("paths[0].handler: reverseproxycache has no range queries", problem)
 
     def test_several_dialects(self) -> None:
-        """Of several dialects, the general name says none on a path without range queries."""
+        """Where an origin type has several dialects, C{delta} on a path of none is refused."""
         flux = Route("/flux", Serve.DELTA, handler="flux", dialect=PrometheusRange())
         sql = Route("/sql", Serve.DELTA, handler="sql", dialect=PrometheusRange())
         plugins = PluginOptions(PLUGINS.options, lambda name, options: (flux, sql))

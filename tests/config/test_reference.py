@@ -59,7 +59,7 @@ class ReferenceTests(SynchronousTestCase):
         self.assertNotRegex(self.text, r"[CL]\{")
 
     def test_everything_is_explained(self) -> None:
-        """No key of ours goes without a sentence."""
+        """Every key has an explanation."""
         for row in re.findall(r"^\| `.*", render(), re.MULTILINE):
             self.assertRegex(row, r"\. (\*Not yet effective\.\* )?\|$|^\| `[\w.<>]+` \| `")
 

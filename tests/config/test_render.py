@@ -43,7 +43,7 @@ class RenderTests(SynchronousTestCase):
     """The effective configuration."""
 
     def test_round_trip(self) -> None:
-        """What is shown can be read, and means the same."""
+        """A rendered configuration can be loaded, and means the same."""
         configuration = loaded(FULL)
         again = loaded(rendered(configuration))
         self.assertEqual(evolve(again, notices=()), configuration)
@@ -69,7 +69,7 @@ class RenderTests(SynchronousTestCase):
 
 
 class MaskTests(SynchronousTestCase):
-    """What must not be shown."""
+    """Secrets are masked."""
 
     def assertHidden(self, configuration: Configuration) -> str:
         """No secret of these tests is in what is shown."""
@@ -100,7 +100,7 @@ class MaskTests(SynchronousTestCase):
         self.assertIn("+X-Plain: '*****'", text)
 
     def test_secret_keys(self) -> None:
-        """Keys that say so, and all users' passwords, are masked."""
+        """Keys with secret names, and all users' passwords, are masked."""
         text = self.assertHidden(loaded(
             with_backend("sigv4: {secret_key: hunter2, region: eu}")
             + "caches: {r: {provider: redis, redis: {password: hunter2}}}\n"
@@ -115,7 +115,7 @@ class MaskTests(SynchronousTestCase):
                                  "[[header, set, Authorization, Basic hunter2]]}}"))
 
     def test_strangers(self) -> None:
-        """Options of plugins are masked by their names, unless they are paths."""
+        """Plugins' options with secret names are masked, unless they are paths."""
         configuration = loaded(ONE)
         one = evolve(configuration.backends["one"], plugin=StrangersOptions())
         text = self.assertHidden(evolve(configuration, backends={"one": one}))

@@ -9,17 +9,17 @@ from trickster.config.shaping import OLDER_NAMES
 
 
 class OlderNameTests(SynchronousTestCase):
-    """Files of earlier generations."""
+    """Keys of earlier generations are read as the present ones."""
 
     def test_origins(self) -> None:
-        """Origins are backends, their type a provider; a cache's type too."""
+        """C{origins} is read as backends, and the type of an origin or a cache as its provider."""
         configuration = loaded("origins: {one: {origin_type: prometheus, "
                                "origin_url: 'http://a'}}\ncaches: {c: {cache_type: memory}}")
         self.assertEqual(configuration.backends["one"].provider, "prometheus")
         self.assertEqual(configuration.caches["c"].provider, "memory")
 
     def test_listeners(self) -> None:
-        """Frontend, metrics and mgmt say what listeners say now."""
+        """Ports of C{frontend}, C{metrics} and C{mgmt} are read as those of the listeners."""
         configuration = loaded(ONE + """\
 frontend: {listen_address: 127.0.0.2, listen_port: 1, connections_limit: 7}
 metrics: {listen_port: 2}
@@ -59,14 +59,14 @@ origins:
         self.assertIn("origins.one.latency_max", notices[0])
 
     def test_both_names(self) -> None:
-        """Saying one thing by both names is refused: it is not known which is meant."""
+        """A key given by both its names is refused: which one is meant is not known."""
         problems = problems_of(ONE + "origins: {}\n")
         self.assertEqual(problems, (
             ("t.yaml:2:1: origins: is an older name of backends, which is given too "
             "(t.yaml:1:1); keep one of them"),))
 
     def test_listeners_win(self) -> None:
-        """What a listener says stands, key by key, over the older block; a line says so."""
+        """A listener's key wins over the older block's, with a notice."""
         configuration = loaded(ONE + "frontend: {listen_port: 1, connections_limit: 7}\n"
                                "listeners: {default: {port: 2}}\nmgmt: {listen_port: 8484}\n")
         default = configuration.listeners["default"]
@@ -76,14 +76,14 @@ origins:
             "which is given too (t.yaml:3:23) and wins; leave it out"),))
 
     def test_equal(self) -> None:
-        """Where both say the same, as in what Trickster 2.0 shows, there is nothing to say."""
+        """A key given by both names with one value, as Trickster 2.0 shows it, has no notice."""
         configuration = loaded(ONE + "metrics: {listen_port: 8482, listen_address: ''}\n"
                                "listeners: {metrics: {port: 8482, address: ''}}\n")
         self.assertEqual((configuration.listeners["metrics"].port, configuration.notices),
                          (8482, ()))
 
     def test_moved(self) -> None:
-        """What stood in other blocks before is read where it stands now, and a line says so."""
+        """A key that has moved to another block is read there, with a notice."""
         configuration = loaded(ONE + "main: {ping_handler_path: /alive, instance_id: 3}\n"
                                "reloading: {listen_port: 9, rate_limit: 3s}\n")
         self.assertEqual((configuration.mgmt.ping_handler_path, configuration.main.instance_id,
@@ -96,7 +96,7 @@ origins:
         self.assertIn("reloading: unknown key", problem)
 
     def test_all_moved(self) -> None:
-        """Each of them arrives, and each is told of."""
+        """Each key that has moved is read in its new place, with a notice of its own."""
         configuration = loaded(ONE + """\
 main: {config_handler_path: /c, ping_handler_path: /p, health_handler_path: /h,
        pprof_server: metrics}
@@ -122,7 +122,7 @@ reloading: {handler_path: /r, drain_timeout: 7s, rate_limit: 9s, listen_address:
         self.assertIn("metrics: expected a mapping", problem)
 
     def test_nothing(self) -> None:
-        """An empty older block says nothing."""
+        """An empty older block sets no keys."""
         self.assertEqual(problems_of(ONE + "frontend:\nmetrics:\nmgmt:\n"), ())
 
     def test_wrong_shapes(self) -> None:

@@ -58,7 +58,7 @@ class BackendTests(CheckCase):
         self.assertTold(ONE.replace("http://prom:9090", "HTTPS://[::1]:1/prefix/"))
 
     def test_two_defaults(self) -> None:
-        """One backend at most is the default."""
+        """At most one backend has C{is_default}."""
         self.assertTold(
             "backends:\n"
             "  a: {provider: reverseproxy, origin_url: 'http://a', is_default: true}\n"
@@ -66,7 +66,7 @@ class BackendTests(CheckCase):
             "backends.b.is_default: backend 'a' is the default already; expected one at most")
 
     def test_hosts(self) -> None:
-        """A host is a name without port or wildcard, and one backend's alone."""
+        """A host is a name without port or wildcard, and belongs to one backend."""
         text = ("backends:\n"
                 "  a: {provider: reverseproxy, origin_url: 'http://a', hosts: [x.org, x.org]}\n"
                 "  b: {provider: reverseproxy, origin_url: 'http://b', hosts: [X.org, 'y:1']}\n")
@@ -92,7 +92,7 @@ class BackendTests(CheckCase):
             "backends.one.tls: full_chain_cert_path and private_key_path need each other")
 
     def test_latency(self) -> None:
-        """The least delay is not the longest."""
+        """A C{latency_min} above C{latency_max} is refused."""
         self.assertTold(with_backend("latency_min: 2s, latency_max: 1s"),
                         "backends.one.latency_min: is longer than latency_max")
 
@@ -108,7 +108,7 @@ class BackendTests(CheckCase):
               for sign, name in (("", "Host"), ("-", "Connection"), ("+", "te"))))
 
     def test_headers_of_a_pool(self) -> None:
-        """A pool has no origin of its own."""
+        """Request headers of a pool are refused: its members have the origins."""
         self.assertTold(
             ONE.replace("}}", "}, pool: {provider: alb, alb: {pool: [one]}, "
                         "request_headers: {X: y}}}"),
@@ -117,7 +117,7 @@ class BackendTests(CheckCase):
 
 
 class OptionsTests(SynchronousTestCase):
-    """Options that come of no file."""
+    """Options of backends that were not read from a file."""
 
     def check(self, **said: object) -> tuple[str, ...]:
         """:return: what is told of a backend."""
@@ -126,7 +126,7 @@ class OptionsTests(SynchronousTestCase):
         return told_by(check_backend, "b", backend)
 
     def test_defaults(self) -> None:
-        """What is not said is not wrong."""
+        """Options that are left at their defaults have no problems."""
         self.assertEqual(self.check(), ())
 
     @given(st.integers(1, 50), st.integers(1, 500))
@@ -136,7 +136,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(bool(told), whole % step != 0)
 
     def test_virtual(self) -> None:
-        """A backend without an origin needs no URL, and has nothing to say to one."""
+        """A backend without an origin needs no URL, and may have no request headers."""
         for provider in ("alb", "rule"):
             self.assertEqual(self.check(provider=provider, origin_url=""), ())
             [told] = self.check(provider=provider, request_headers={"A": "b"})

@@ -10,10 +10,10 @@ from trickster.config.options.model import Configuration, MainOptions
 
 
 class MainTests(CheckCase):
-    """The process."""
+    """Keys of C{main}."""
 
     def test_server_name(self) -> None:
-        """A name that Via cannot have is told with what is sent for it; others are not."""
+        """A server name that Via cannot have is a problem that names what is sent for it."""
         said = loaded(ONE + "main: {server_name: 'my proxy'}")
         self.assertEqual(said.notices, (
             ("t.yaml:2:8: main.server_name is sent as 'my-proxy', since 'my proxy' is no name for "
@@ -25,10 +25,10 @@ class MainTests(CheckCase):
 
 
 class NegativeCacheTests(CheckCase):
-    """How long failures are kept."""
+    """Keys of negative caches."""
 
     def test_codes(self) -> None:
-        """Only failures are kept so: 400 to 599, quoted or not."""
+        """A negative cache has status codes from 400 to 599 only, quoted or not."""
         told = "is not a status code of a failure; expected one from 400 to 599"
         self.assertTold(
             ONE + "negative_caches: {n: {404: 3s, '599': 3s, 200: 3s, 600: 3s, x: 3s}}",
@@ -42,7 +42,7 @@ class NegativeCacheTests(CheckCase):
 
 
 class TogetherTests(SynchronousTestCase):
-    """Many mistakes in one file."""
+    """A file may have many problems."""
 
     def test_all_at_once(self) -> None:
         """Mistakes of every kind are told in one go, in the order of the file."""
@@ -67,16 +67,16 @@ backends:
             ["t.yaml:11:28", "backends.one.paths[0].methods"]])
 
     def test_bounded(self) -> None:
-        """A file full of mistakes does not fill the terminal."""
+        """The number of problems that are listed is bounded."""
         problems = problems_of(ONE + "\n".join(f"key{n}: 1" for n in range(500)))
         self.assertEqual((len(problems), problems[-1]), (101, "... and 400 more"))
 
 
 class OptionsTests(SynchronousTestCase):
-    """Options that come of no file."""
+    """Options that were not read from a file."""
 
     def test_every_part(self) -> None:
-        """All parts of a configuration are looked at, though one is wrong."""
+        """All parts of a configuration are checked, though one has a problem."""
         configuration = Configuration(
             main=MainOptions(server_name="a" * 256), negative_caches={"n": {"99": 1.0}})
         told = told_by(check, configuration, lambda name, options: ())

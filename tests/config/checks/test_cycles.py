@@ -23,11 +23,11 @@ def _reached(graph: dict[str, list[str]], start: str) -> set[str]:
 
 
 class CycleTests(SynchronousTestCase):
-    """Circles in graphs."""
+    """Cycles in graphs."""
 
     @given(st.dictionaries(_NODES, st.lists(_NODES, max_size=3), max_size=5))
     def test_as_reachability(self, graph: dict[str, list[str]]) -> None:
-        """There is a circle exactly where some name can be reached from itself."""
+        """A graph has a cycle exactly where some name can be reached from itself."""
         found = cycles(graph)
         self.assertEqual(bool(found), any(name in _reached(graph, name) for name in graph))
         for cycle in found:
@@ -36,16 +36,16 @@ class CycleTests(SynchronousTestCase):
                 self.assertIn(step, graph[name])
 
     def test_long(self) -> None:
-        """A long way is no circle, and takes no recursion."""
+        """A long path is no cycle, and takes no recursion."""
         graph = {str(n): [str(n + 1)] for n in range(5000)}
         self.assertEqual(cycles(graph), [])
 
 
 class CheckTests(SynchronousTestCase):
-    """Circles in configurations."""
+    """Cycles in configurations."""
 
     def test_pools_and_rules(self) -> None:
-        """A pool must not hold itself, also through others."""
+        """A pool that contains itself, also through others, is refused."""
         problems = problems_of(
             "backends: {p: {provider: alb, alb: {pool: [r]}}, r: {provider: rule, rule_name: u}}"
             "\nrules: {u: {next_route: frontend, cases: [{next_route: p}]}}")
@@ -53,7 +53,7 @@ class CheckTests(SynchronousTestCase):
             "t.yaml:1:12: backends.p: leads back to itself (p -> r -> p); expected an end",))
 
     def test_rewriters(self) -> None:
-        """A rewriter must not run itself."""
+        """A rewriter that runs itself is refused."""
         (problem,) = problems_of(
             ONE + "request_rewriters: {a: {instructions: [[chain, exec, a], [chain, exec]]}}")
         self.assertIn("request_rewriters.a: leads back to itself (a -> a)", problem)

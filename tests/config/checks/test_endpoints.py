@@ -10,15 +10,15 @@ from trickster.config.options.model import MgmtOptions
 
 
 class EndpointTests(CheckCase):
-    """The built-in endpoints."""
+    """Paths of the built-in endpoints."""
 
     def test_none(self) -> None:
-        """An empty path is no path: that endpoint is nowhere."""
+        """An endpoint with an empty path is on no listener."""
         self.assertTold(ONE + "mgmt: {ping_handler_path: '', health_handler_path: '', "
                         "config_handler_path: ''}")
 
     def test_paths(self) -> None:
-        """Each has a path of its own."""
+        """Two endpoints with one path are refused, as is a path that begins with no slash."""
         self.assertTold(
             ONE + "mgmt: {ping_handler_path: ping, health_handler_path: /trickster/config}",
             "mgmt.ping_handler_path: 'ping' is not a path; expected one that begins with /",
@@ -33,15 +33,15 @@ class EndpointTests(CheckCase):
             "path of its own")
 
     def test_where(self) -> None:
-        """YAML's switch "off" is a place here."""
+        """YAML's switch C{off} is read as the name of no listener."""
         self.assertTold(ONE + "mgmt: {config_handler_listener: off}")
 
 
 class OptionsTests(SynchronousTestCase):
-    """Options that come of no file."""
+    """Options that were not read from a file."""
 
     def test_defaults(self) -> None:
-        """What is built in has no path twice; a slash at the end makes no other path."""
+        """The default paths differ from each other; a slash at the end makes no other path."""
         self.assertEqual(told_by(check_endpoints, MgmtOptions()), ())
         [told] = told_by(check_endpoints, MgmtOptions(ping_handler_path="/trickster/health/"))
         self.assertTrue(told.startswith("mgmt.health_handler_path: /trickster/health is that of "))

@@ -22,7 +22,7 @@ class NameTests(CheckCase):
     """Header names, by RFC 9110 section 5.1."""
 
     def test_names(self) -> None:
-        """Lists of names of header fields, of a backend and of a path."""
+        """Lists of names of header fields are checked, of a backend and of a path."""
         self.assertTold(with_backend("identity_headers: [X-Team, 'a b']"),
                         "backends.one.identity_headers[1]: 'a b' is not a header name")
         self.assertTold(with_backend("override_headers: ['']"),
@@ -31,7 +31,7 @@ class NameTests(CheckCase):
                         "backends.one.paths[0].cache_key_headers[0]: 'a:' is not a header name")
 
     def test_beginnings(self) -> None:
-        """An asterisk stands for all that begin so in C{override_headers} alone."""
+        """A trailing asterisk stands for any rest of a name in C{override_headers} alone."""
         self.assertTold(with_backend("override_headers: [X-Team-*, '*']"))
         told = ("'X-Team-*' would stand for one header of that very name; expected the "
                 "whole name of each")

@@ -13,7 +13,7 @@ from trickster.errors import ConfigurationError
 
 
 class FileTests(SynchronousTestCase):
-    """Files that a configuration names."""
+    """Files that a configuration names are read when it is checked."""
 
     def test_certificates(self) -> None:
         """Certificates and keys that cannot be read are told with the place of their names."""
@@ -33,10 +33,10 @@ class FileTests(SynchronousTestCase):
 
 
 class ReadTests(SynchronousTestCase):
-    """Which files are read."""
+    """Which files are read when a configuration is checked."""
 
     def test_named(self) -> None:
-        """Those that are named, each once; an empty name is that of none."""
+        """Each file that is named is read once; an empty name is that of no file."""
         seen: list[str] = []
 
         def read(path: str) -> bytes:

@@ -38,20 +38,20 @@ class ProbeTests(CheckCase):
             self.check_probe(f'{key}: {{A: "b\\tc €", "B": ""}}', "")
 
     def test_made_by_us(self) -> None:
-        """Fields of the connection are not sent, but may be expected."""
+        """Fields of the connection cannot be sent with a health check, but may be expected."""
         self.check_probe("headers: {Host: a}", "headers.Host: Host concerns one connection only, "
                          "and is made by Trickster itself; expected another header")
         self.check_probe("expected_headers: {Connection: close}", "")
 
     def test_query(self) -> None:
-        """A query is one: what is not visible ASCII is percent-encoded."""
+        """A query of a health check is visible ASCII, all else percent-encoded."""
         self.check_probe("query: 'a=b&c=%20?'", "")
         for odd in ("a b", "a#b", "é"):
             self.check_probe(f"query: '{odd}'", f"query: '{odd}' is not a query; expected visible "
                              "ASCII without #, all else percent-encoded")
 
     def test_timeout(self) -> None:
-        """A time that no answer keeps is made longer, and that is told."""
+        """A timeout too short for any answer is raised to 100 ms, which a notice says."""
         self.check_probe("timeout: 5m", "")
         for timeout in ("0", "0s", "50ms"):
             (notice,) = loaded(with_backend(f"healthcheck: {{timeout: {timeout}}}")).notices
@@ -70,7 +70,7 @@ class ProbeTests(CheckCase):
 
 
 class OptionsTests(SynchronousTestCase):
-    """Options that come of no file."""
+    """Options of health checks that were not read from a file."""
 
     def check(self, **said: object) -> tuple[str, ...]:
         """:return: what is told of options."""
@@ -78,7 +78,7 @@ class OptionsTests(SynchronousTestCase):
         return told_by(check_health_check, "p", options)
 
     def test_defaults(self) -> None:
-        """What is not said is not wrong."""
+        """Options that are left at their defaults have no problems."""
         self.assertEqual(self.check(), ())
 
     def test_codes(self) -> None:

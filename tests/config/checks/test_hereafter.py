@@ -16,7 +16,7 @@ class HereafterTests(CheckCase):
     """Header names in blocks that have no effect yet."""
 
     def test_without_effect_yet(self) -> None:
-        """Those of blocks that have no effect yet are checked too."""
+        """Header names in blocks that have no effect yet are checked too."""
         told = "'a b' is not a header name"
         for text, path in (
                 (with_backend(CORS), "backends.one.cors.headers.a b"),
@@ -32,10 +32,10 @@ class HereafterTests(CheckCase):
 
 
 class OptionsTests(SynchronousTestCase):
-    """Options that come of no file."""
+    """Options that were not read from a file."""
 
     def test_what_is_a_header(self) -> None:
-        """A rule's key, and the third word of an instruction, are names only where a header is."""
+        """A rule's key, or an instruction's third word, is checked only where it names a header."""
         for source, count in (("header", 1), ("param", 0)):
             configuration = Configuration(
                 rules={"r": RuleOptions(input_source=source, input_key="a b")},

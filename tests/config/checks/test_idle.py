@@ -31,7 +31,7 @@ class RangeTests(SynchronousTestCase):
     """Paths that are cached by range."""
 
     def test_refused(self) -> None:
-        """What cannot be chosen of a range query is refused at its place."""
+        """A key that cannot be chosen for range queries is refused at its place."""
         for key, value in (("cache_key_params", "[query]"), ("cache_key_params", "[dedup]"),
                            ("cache_key_form_fields", "[query]"), ("ttl", "5s"), ("ttl", "0s")):
             (problem,) = told(f"{key}: {value}")
@@ -42,29 +42,29 @@ class RangeTests(SynchronousTestCase):
         self.assertIn("timeseries_ttl", problem)
 
     def test_place(self) -> None:
-        """The place is that of the key."""
+        """A key without effect is refused at its own line and column."""
         (problem,) = problems_of(with_backend(f"paths: {{r: {{path: {RANGE},\n  ttl: 5s}}}}"))
         self.assertTrue(problem.startswith("t.yaml:2:3: backends.one.paths.r.ttl: "), problem)
 
     def test_accepted(self) -> None:
-        """What counts anyway may be said, also as Trickster 2.0 does."""
+        """A key that repeats what counts anyway is accepted, as Trickster 2.0 writes it."""
         for keys in ("cache_key_params: ['*']", "cache_key_params: []",
                      "cache_key_params: [step, query, stats]", "cache_key_form_fields: []",
                      "cache_key_headers: [X-Tenant], honour_request_directives: true"):
             self.assertEqual((told(keys), remarked(keys)), ((), ()))
 
     def test_progressive(self) -> None:
-        """Ranges do not come progressively."""
+        """Progressive forwarding of a range query has no effect, and is remarked on."""
         for key in ("collapsed_forwarding: progressive", "progressive_collapsed_forwarding: true"):
             (line,) = remarked(key)
             self.assertTrue(line.startswith(key.split(":")[0] + " has no effect here"), line)
 
 
 class UncachedTests(SynchronousTestCase):
-    """Paths that are proxied, or answered here."""
+    """Paths that are proxied, or answered by a static response."""
 
     def test_proxied(self) -> None:
-        """What is about caching is named, and changes nothing for those who ask."""
+        """A key about caching on a proxied path is remarked on, and refused nowhere."""
         for key, value in (("cache_key_params", "['*']"), ("cache_key_headers", "[X-A]"),
                            ("cache_key_form_fields", "[a]"), ("ttl", "5s"),
                            ("honour_request_directives", "true")):
@@ -73,26 +73,26 @@ class UncachedTests(SynchronousTestCase):
                 line, f"{key} has no effect here: nothing is cached with handler proxy")
 
     def test_unsaid(self) -> None:
-        """What amounts to nothing is not worth a word."""
+        """A key without effect whose value is empty or the default is not remarked on."""
         self.assertEqual(remarked(
             "cache_key_params: [], cache_key_headers: [], cache_key_form_fields: [], "
             "honour_request_directives: false, collapsed_forwarding: basic, request_headers: {}, "
             "response_code: 200, response_body: ''", "/a"), ())
 
     def test_progressive(self) -> None:
-        """Clients that share one answer as it arrives are those whose headers are equal."""
+        """Key headers have an effect where progressive forwarding shares one response."""
         self.assertEqual(remarked(
             "collapsed_forwarding: progressive, cache_key_headers: [X-A]", "/a"), ())
 
     def test_local(self) -> None:
-        """What is answered here asks no origin."""
+        """A key about the origin has no effect on a static response."""
         for keys in ("request_headers: {a: b}", "request_params: {a: b}", "ttl: 1s",
                      "collapsed_forwarding: progressive"):
             (line,) = remarked(f"handler: localresponse, {keys}", "/a")
             self.assertIn(" has no effect here: ", line)
 
     def test_answer_without_its_handler(self) -> None:
-        """A status code that would shut a path is refused where it does not."""
+        """A status or body of a static response is refused where the path does not give one."""
         for keys in ("response_code: 403", "response_body: no"):
             (problem,) = told(keys, "/admin")
             self.assertIn("expected handler: localresponse beside it", problem)
@@ -100,7 +100,7 @@ class UncachedTests(SynchronousTestCase):
 
 
 class BackendTests(SynchronousTestCase):
-    """Keys of backends that none of their paths can heed."""
+    """Keys of backends that have an effect on none of their paths."""
 
     def said(self, provider: str, keys: str) -> list[str]:
         """:return: the keys that are told to have no effect."""
@@ -108,14 +108,14 @@ class BackendTests(SynchronousTestCase):
         return [line.split("one.")[1].split(" ")[0] for line in loaded(text).notices]
 
     def test_ranges(self) -> None:
-        """Without range queries, what is about them is named."""
+        """A key about range queries is remarked on for a backend without any."""
         keys = "timeseries_retention_factor: 5, backfill_tolerance: 1m, timeseries_ttl: 6h"
         self.assertEqual(self.said("prometheus", keys), [])
         self.assertEqual(self.said("reverseproxycache", keys),
                          ["timeseries_retention_factor", "backfill_tolerance"])
 
     def test_caching(self) -> None:
-        """Without caching, what is about that."""
+        """A key about caching is remarked on for a backend that caches nothing."""
         keys = "max_ttl: 1h, stale_if_error: 1m"
         self.assertEqual(self.said("reverseproxycache", keys), [])
         self.assertEqual(self.said("reverseproxy", keys), ["max_ttl", "stale_if_error"])
@@ -123,7 +123,7 @@ class BackendTests(SynchronousTestCase):
         self.assertEqual(self.said("reverseproxy", cached), [])
 
     def test_switched_off(self) -> None:
-        """Where caching is switched off, that is what is meant."""
+        """A key about caching is not remarked on where C{proxy_only} switches caching off."""
         self.assertEqual(self.said("reverseproxycache", "proxy_only: true, max_ttl: 1h"), [])
 
 
@@ -131,7 +131,7 @@ class IdentityTests(CheckCase):
     """C{identity_headers} and C{override_headers}."""
 
     def test_effective(self) -> None:
-        """Any list does where answers are shared, none at all too."""
+        """Any list of identity headers, even an empty one, is effective at shared responses."""
         for keys in ("identity_headers: []", "override_headers: [X-Team]",
                      "identity_headers: [x-team]"):
             self.assertTold(with_backend(keys))
@@ -141,7 +141,7 @@ class IdentityTests(CheckCase):
                             f"identity_headers: [], paths: [{path}]}}}}")
 
     def test_not_effective(self) -> None:
-        """Where no answer is shared they are refused."""
+        """Identity and override headers are refused where no response is shared."""
         for key in ("identity_headers", "override_headers"):
             for backend in ("provider: reverseproxy, origin_url: 'http://a'",
                             "provider: prometheus, origin_url: 'http://a', proxy_only: true"):
@@ -153,13 +153,13 @@ class CookieTests(CheckCase):
     """C{cache_set_cookie}."""
 
     def test_effective(self) -> None:
-        """It is for paths that are cached."""
+        """C{cache_set_cookie} has an effect on paths that are cached."""
         self.assertTold(with_backend("paths: [{path: /a, handler: proxycache, "
                                      "cache_set_cookie: true}, {path: /api/v1/query, "
                                      "cache_set_cookie: true}]"))
 
     def test_not_effective(self) -> None:
-        """On others it is refused."""
+        """C{cache_set_cookie} is refused on paths that are not cached."""
         for handler in ("proxy", "localresponse"):
             self.assertTold(
                 with_backend(f"paths: [{{path: /a, handler: {handler}, cache_set_cookie: true}}]"),
@@ -169,7 +169,7 @@ class CookieTests(CheckCase):
                         f"backends.a.paths[0].cache_set_cookie: {NOT_CACHED}")
 
     def test_by_route(self) -> None:
-        """It is the path's route that decides, and not what its provider is called."""
+        """Whether a key has an effect depends on the path's route, not the provider's name."""
         told = f"cache_set_cookie: {NOT_CACHED}"
         for path in "{path: /graph}", "{path: /api/v1/rules, handler: proxy}":
             self.assertTold(with_backend(f"paths: [{path[:-1]}, cache_set_cookie: true}}]"),
@@ -190,7 +190,7 @@ class CookieTests(CheckCase):
                 () if shared else (f"backends.a.identity_headers: {NO_EFFECT}",)))
 
     def test_virtual(self) -> None:
-        """A pool shares nothing by itself: its members do."""
+        """Identity headers of a pool are refused: its members have the caches."""
         text = ("backends: {a: {provider: reverseproxycache, origin_url: 'http://a'}, b: {provider: alb, "
                 "identity_headers: [], alb: {mechanism: rr, pool: [a]}}}")
         self.assertTold(text, "backends.b.identity_headers: has no effect here: it is the members "
@@ -198,17 +198,17 @@ class CookieTests(CheckCase):
 
 
 class OptionsTests(SynchronousTestCase):
-    """Options that come of no file."""
+    """Options that were not read from a file."""
 
     def test_unsaid(self) -> None:
-        """What says nothing has nothing that is idle, however it is served."""
+        """A key that is left at its default is not remarked on, however the path is served."""
         for serve in Serve:
             route = Route("/a", serve)
             self.assertEqual([*idle_keys(PathOptions(path="/a"), route)], [])
             self.assertEqual([*idle_backend_keys(BackendOptions(), [(route, None)])], [])
 
     def test_shared(self) -> None:
-        """Who asks matters where answers are shared: cached, or forwarded while they arrive."""
+        """Identity headers have an effect where responses are cached, or shared in flight."""
         backend = BackendOptions(identity_headers=())
         for serve in Serve:
             for forwarding in (None, "progressive"):

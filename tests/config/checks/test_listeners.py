@@ -14,7 +14,7 @@ from trickster.config.options.model import Configuration
 
 
 class ListenerTests(CheckCase):
-    """What is listened on."""
+    """Addresses and ports of listeners."""
 
     def test_same_port(self) -> None:
         """Two listeners cannot have one port, unless their addresses differ."""
@@ -53,14 +53,14 @@ class ListenerTests(CheckCase):
                         "expected a port above 0")
 
     def test_address(self) -> None:
-        """An address is one: no port, no URL."""
+        """An address of a listener has no port and no scheme."""
         for address in ("127.0.0.1:80", "http://x", "a b", "[::1]", "1.2.3", "127.0.0.256"):
             (problem,) = problems_of(ONE + f"listeners: {{default: {{address: '{address}'}}}}")
             self.assertIn("is not an address", problem)
         self.assertTold(ONE + "listeners: {default: {address: '::1'}, mgmt: {address: localhost}}")
 
     def test_trusted_proxies(self) -> None:
-        """Addresses and networks; a network has no address in it."""
+        """Trusted proxies are addresses and networks; a network has no bits beyond its prefix."""
         self.assertTold(ONE + "listeners: {default: {trusted_proxies: [10.0.0.0/8, '::1']}}")
         for network in ("10.0.0.1/8", "proxy.example", "", "10.0.0.0/33", "0-255"):
             (problem,) = problems_of(
@@ -73,7 +73,7 @@ class ClashTests(SynchronousTestCase):
     """Two listeners on one port."""
 
     def test_addresses(self) -> None:
-        """They clash where their addresses are equal, or one of them is all addresses."""
+        """Two listeners on one port clash if their addresses are equal, or one is all of them."""
         told = ("listeners.b.port: port 1 is that of listener 'a' too; expected another port or "
                 "address")
         for one, other in product(("", "0.0.0.0", "::", "127.0.0.1", "::1"), repeat=2):

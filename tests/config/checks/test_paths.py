@@ -28,30 +28,30 @@ class PathCheckTests(SynchronousTestCase):
         self.assertEqual(self.problems({"path": "/api/v1/query", "handler": "query"}), [])
 
     def test_path(self) -> None:
-        """A path is there, begins with a slash and has no query."""
+        """An entry has a path, which begins with a slash and has no query."""
         for path in ("", "x", "/x?y", "/x y", "/x#y"):
             [told] = self.problems({"path": path})
             self.assertTrue(told.startswith("b.paths[0].path: "), told)
 
     def test_status(self) -> None:
-        """An interim status is none of an answer (RFC 9110 section 15.2)."""
+        """An interim status is refused for a static response (RFC 9110 section 15.2)."""
         [told] = self.problems({"path": "/x", "handler": "localresponse", "response_code": 101})
         self.assertIn("101 is not the status code of an answer", told)
 
     def test_handler(self) -> None:
-        """A handler that the origin type does not have is told, with the one that is meant."""
+        """A handler that the origin type does not have is refused, with a near name."""
         [told] = self.problems({"path": "/x", "handler": "query_rnage"})
         self.assertIn("query_rnage", told)
         self.assertIn("did you mean", told)
 
     def test_clash(self) -> None:
-        """One method of one path is said once."""
+        """An entry for a method and path that another entry has is refused."""
         [told] = self.problems({"path": "/x", "methods": ("GET", "POST")},
                                {"path": "/x", "methods": ("POST",)})
         self.assertEqual(told, "b.paths[1]: POST /x is said by b.paths[0] already")
 
     def test_contradiction(self) -> None:
-        """Progressive forwarding is asked for, or not."""
+        """An entry that both asks for progressive forwarding and declines it is refused."""
         [told] = self.problems({"path": "/x", "handler": "proxycache",
                                 "collapsed_forwarding": "basic",
                                 "progressive_collapsed_forwarding": True})
@@ -90,7 +90,7 @@ class FileTests(CheckCase):
             f"backends.one.paths[0].methods[3]: 'A B' {told}")
 
     def test_headers(self) -> None:
-        """No header can be made of these that would split a message in two."""
+        """Headers that would split a message in two are refused."""
         self.assertTold(
             with_backend('paths: [{path: /, response_headers: {+X-A: b, -X-B: "", "a b": c, '
                          '"": d}, request_headers: {X: "a\\r\\nY: b"}}]'),
@@ -99,14 +99,14 @@ class FileTests(CheckCase):
             "backends.one.paths[0].request_headers.X: a header value must be one line")
 
     def test_clash(self) -> None:
-        """One path, compared in one way, is said once for each method."""
+        """Two entries with the same path and match type may not share a method."""
         self.assertTold(
             with_backend("paths: [{path: /a}, {path: /a, methods: [POST]}, "
                          "{path: /a, match_type: prefix}, {path: /a, methods: [HEAD]}]"),
             "backends.one.paths[3]: HEAD /a is said by backends.one.paths[0] already")
 
     def test_progressive(self) -> None:
-        """The two ways to say it must not contradict each other."""
+        """The two keys for progressive forwarding may not contradict each other."""
         self.assertTold(
             with_backend("paths: [{path: /, collapsed_forwarding: basic, "
                          "progressive_collapsed_forwarding: true}]"),
@@ -114,7 +114,7 @@ class FileTests(CheckCase):
             "collapsed_forwarding: basic; keep one of them")
 
     def test_status_of_local_answers(self) -> None:
-        """A localresponse has the status of a final answer (RFC 9110 section 15)."""
+        """The status of a localresponse is that of a final response (RFC 9110 section 15)."""
         for code in (0, 200, 204, 599):
             self.assertTold(with_backend(
                 f"paths: [{{path: /, handler: localresponse, response_code: {code}}}]"))

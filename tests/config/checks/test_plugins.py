@@ -16,10 +16,10 @@ from trickster.routes import Route, Serve
 
 
 class PluginTests(SynchronousTestCase):
-    """Plugins that are asked about their options."""
+    """Plugins check their own options."""
 
     def test_check(self) -> None:
-        """Each cache and each middleware that has options is asked about, and told by itself."""
+        """The plugin of each cache and middleware with options is checked by itself."""
         def check(interface: object, name: str, options: object) -> None:
             raise BrokenPlugin(f"no {name}")
 

@@ -15,10 +15,10 @@ from trickster.config.options.paths import PathOptions
 
 
 class ReferenceTests(CheckCase):
-    """Names that have to lead somewhere."""
+    """A name that refers to an entry of another block has to be one of the block's."""
 
     def test_backend(self) -> None:
-        """Each dangling name is told, with what there is and what is near."""
+        """Each dangling name is reported, with the names that there are and a near one."""
         self.assertTold(
             with_backend("cache_name: defualt, negative_cache_name: n, tracing_name: t, "
                          "authenticator_name: a, req_rewriter_name: r, rule_name: u"),
@@ -33,7 +33,7 @@ class ReferenceTests(CheckCase):
             "backends.one.rule_name: there is no rule 'u'; expected one of (none)")
 
     def test_path(self) -> None:
-        """Paths name rewriters and authenticators; "none" is always there."""
+        """Paths refer to rewriters and authenticators; C{none} always exists."""
         self.assertTold(
             with_backend("paths: [{path: /, req_rewriter_name: r, authenticator_name: none}]"),
             "backends.one.paths[0].req_rewriter_name: there is no rewriter 'r'; "
@@ -86,17 +86,17 @@ class ReferenceTests(CheckCase):
 
 
 class OptionsTests(SynchronousTestCase):
-    """Options that come of no file."""
+    """Options that were not read from a file."""
 
     def test_all_there(self) -> None:
-        """Where everything is there, nothing is told; an empty name is that of nothing."""
+        """References that all exist are no problem; an empty name refers to nothing."""
         configuration = Configuration(
             listeners={"default": ListenerOptions()}, caches={"default": CacheOptions()},
             negative_caches={"default": {}}, backends={"b": BackendOptions(tracing_name="")})
         self.assertEqual(told_by(check_references, configuration), ())
 
     def test_places(self) -> None:
-        """What has a name is told by it, and by its number otherwise."""
+        """An entry with a name is reported by its name, and one without by its number."""
         def configuration(name: str) -> Configuration:
             return Configuration(
                 listeners={"default": ListenerOptions()},

@@ -56,13 +56,13 @@ class TextTests(SynchronousTestCase):
 
 
 class LongTests(SynchronousTestCase):
-    """Texts that look like the beginning of something, again and again."""
+    """Texts with very many beginnings of secrets."""
 
     def test_linear(self) -> None:
-        """Each is looked through once, and not from each of its characters."""
+        """The time to mask a text grows no faster than its length."""
         for piece in ("a", "a:", "//", "://", "a=", "&", '"a": "'):
             self.assertLessEqual(len(masked_text(piece * 100_000)), 2_000_000)
 
     def test_at_in_names(self) -> None:
-        """What stands before the last @ of a URL's authority is hidden from its first colon."""
+        """A URL's authority is masked from its first colon to its last C{@}."""
         self.assertEqual(masked_text("http://a@b:c@h/@x"), "http://a@b:*****@h/@x")

@@ -79,7 +79,7 @@ class ReadTests(SynchronousTestCase):
 
 
 class ProblemTests(SynchronousTestCase):
-    """Files that cannot."""
+    """Files that cannot be read."""
 
     def assertProblem(self, text: str | bytes, place: str, words: str) -> None:
         """One problem is told, at that place and with those words."""

@@ -17,10 +17,10 @@ from trickster.errors import ConfigurationError
 
 
 class ProblemsTests(SynchronousTestCase):
-    """Gathering."""
+    """Problems are collected."""
 
     def test_none(self) -> None:
-        """Without problems nothing is raised."""
+        """A collection without problems raises nothing."""
         problems = Problems()
         problems.raise_any()
         self.assertFalse(problems)
@@ -44,14 +44,14 @@ class ProblemsTests(SynchronousTestCase):
         self.assertEqual(problems.remarks, ["f:1:1: a\\nb is of no use\\u2028here"])
 
     def test_places(self) -> None:
-        """What was not said itself is at what contains it."""
+        """A problem of a key that is not in the file has the place of the block around the key."""
         problems = Problems({"a": Place("f", 1, 1), "a.b[2]": Place("f", 2, 1)})
         self.assertEqual(problems.place_of("a.b[2].c"), Place("f", 2, 1))
         self.assertEqual(problems.place_of("a.b[3].c"), Place("f", 1, 1))
         self.assertEqual(str(problems.place_of("z")), "configuration")
 
     def test_unread(self) -> None:
-        """Of a value that could not be read, nothing more is told; of its neighbours is."""
+        """A value that could not be read has one problem; its neighbours have theirs."""
         problems = Problems()
         problems.unread(Place("f", 1, 1), "a.b", "is no number")
         problems.at("a.b", "is odd")
@@ -61,7 +61,7 @@ class ProblemsTests(SynchronousTestCase):
         self.assertEqual(error.problems, ("configuration: a.bc: is odd", "f:1:1: a.b: is no number"))
 
     def test_spellings(self) -> None:
-        """A path is told as it was written."""
+        """A path is reported as it is spelled in the file."""
         problems = Problems(spellings={"backends": "origins", "backends.a.provider": "x.y"})
         self.assertEqual(problems.spelled("backends.a.b"), "origins.a.b")
         self.assertEqual(problems.spelled("backends.a.provider"), "x.y")
@@ -69,10 +69,10 @@ class ProblemsTests(SynchronousTestCase):
 
 
 class WordTests(SynchronousTestCase):
-    """Words for problems."""
+    """Phrases of which problems are made."""
 
     def test_containers(self) -> None:
-        """Every path that contains a path, the nearest first."""
+        """The paths that contain a path are given from the nearest on."""
         self.assertEqual(list(containers("a.b[0].c")), ["a.b[0].c", "a.b[0]", "a.b", "a", ""])
 
     def test_near_names(self) -> None:
@@ -94,7 +94,7 @@ class WordTests(SynchronousTestCase):
 
 
 class ManyTests(SynchronousTestCase):
-    """More problems than can be read."""
+    """The number of problems that are listed is bounded."""
 
     def test_bounded(self) -> None:
         """The first ones of the file are told, and how many more there are; no more is done."""
@@ -115,7 +115,7 @@ class ManyTests(SynchronousTestCase):
         self.assertLessEqual(len(asked), 200)
 
     def test_same(self) -> None:
-        """What is told twice counts once."""
+        """Equal problems count once."""
         problems = Problems()
         for number in range(150):
             problems.add(Place("f", number // 3 + 1, 1), "a", "wrong")

@@ -72,7 +72,7 @@ def read(text: str, options: type = Outer) -> tuple[Any, Problems]:
 
 
 class ReadTests(SynchronousTestCase):
-    """Values that fit."""
+    """Values that fit their keys."""
 
     def assertRead(self, yaml: str, **expected: object) -> None:
         """The text is read as options with these values, without a problem."""
@@ -86,7 +86,7 @@ class ReadTests(SynchronousTestCase):
         self.assertRead("{text: , count: ~, words: null, inner: , waits: }")
 
     def test_scalars(self) -> None:
-        """Each kind of value is read as what its key needs."""
+        """Each type of scalar is read from the values that YAML has for it."""
         self.assertRead("{text: 5, flag: on, count: 9, loose: -1_000, ratio: 1, wait: 1h30m}",
                         text="5", flag=True, count=9, loose=-1000, ratio=1.0, wait=5400.0)
         self.assertRead("{text: off, flag: No, wait: 0, maybe: 0}", text="off", wait=0.0, maybe=0)
@@ -123,7 +123,7 @@ class ReadTests(SynchronousTestCase):
 
 
 class ProblemTests(SynchronousTestCase):
-    """Values that do not."""
+    """Values that do not fit their keys."""
 
     def assertProblem(self, text: str, expected: str) -> None:
         """Exactly this problem is told, and the key keeps its default."""
@@ -224,7 +224,7 @@ class ProblemTests(SynchronousTestCase):
                            "unit in the value, such as 250ms")
 
     def test_all_at_once(self) -> None:
-        """One mistake hides no other, at any depth."""
+        """All problems of a file are reported at once, at any depth."""
         _, problems = read("{count: x, listed: [{size: -1}, {sise: 2}], waits: {a: {b: 5}}}")
         error = self.assertRaises(ConfigurationError, problems.raise_any)
         self.assertEqual([line.split(": ")[1] for line in error.problems],
@@ -239,7 +239,7 @@ class ProblemTests(SynchronousTestCase):
 
 
 class ItemsTests(SynchronousTestCase):
-    """The paths of what is in lists."""
+    """The paths of items in lists."""
 
     def test_paths(self) -> None:
         """An item has the path at which the reader has told its place, whether named or not."""

@@ -60,7 +60,7 @@ class ScalarTests(SynchronousTestCase):
         self.assertNotIn("hunter2", str(wrong.text))
 
     def test_guessed(self) -> None:
-        """Where any type will do, YAML's is taken; a text where Python has no such number."""
+        """A key of any type has YAML's type, or a text where Python has no such number."""
         for text, kind, value in (("yes", "bool", True), ("-5", "int", -5), ("1.5", "float", 1.5),
                                   ("0x5", "int", "0x5"), (".inf", "float", ".inf"),
                                   ("2024-01-01", "timestamp", "2024-01-01")):

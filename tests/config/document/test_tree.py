@@ -11,27 +11,27 @@ PLACE = Place("t.yaml", 1, 1)
 
 
 class NullTests(SynchronousTestCase):
-    """Keys with nothing after them."""
+    """Keys without a value."""
 
     def test_null(self) -> None:
-        """Only what YAML takes for null is; neither an empty text nor an empty list."""
+        """YAML's nulls alone are null; neither an empty text nor an empty list is."""
         for kind in ("null", "str", "int"):
             self.assertEqual(is_null(Scalar("", kind, PLACE)), kind == "null")
         self.assertFalse(is_null(Table({}, PLACE)) or is_null(Listing((), PLACE)))
 
 
 class WithValueTests(SynchronousTestCase):
-    """Trees with another value in them."""
+    """A tree is copied with one value replaced."""
 
     def test_made(self) -> None:
-        """Mappings that are not there are made, with the place of the value."""
+        """Missing mappings on the way to the value are made, with the value's place."""
         value = Scalar("x", "str", PLACE)
         tree = with_value(Table({}, PLACE), ("a", "b"), value)
         self.assertEqual(tree, Table({"a": Entry(PLACE, Table(
             {"b": Entry(PLACE, value)}, PLACE))}, PLACE))
 
     def test_beside(self) -> None:
-        """What stands beside the value stays, and the tree before is as it was."""
+        """Values beside the replaced one stay, and the tree before is unchanged."""
         one, other = Scalar("1", "int", PLACE), Scalar("2", "int", PLACE)
         before = Table({"a": Entry(PLACE, one), "b": Entry(PLACE, one)}, PLACE)
         after = with_value(before, ("a",), other)
@@ -39,7 +39,7 @@ class WithValueTests(SynchronousTestCase):
         self.assertEqual([entry.value for entry in before.entries.values()], [one, one])
 
     def test_no_mapping(self) -> None:
-        """What is no mapping gives way to one."""
+        """A value on the way that is no mapping is replaced by one."""
         value = Scalar("x", "str", PLACE)
         before = Table({"a": Entry(PLACE, value)}, PLACE)
         after = with_value(before, ("a", "b"), value)

@@ -12,36 +12,36 @@ from trickster.routes import Match, Route, Serve
 
 
 class LaidOverTests(SynchronousTestCase):
-    """What an entry makes of a route."""
+    """An entry of C{paths} is laid over a route."""
 
     ROUTES = (Route("/kept", Serve.OBJECT, ttl=30.0, handler="kept", key_headers=(b"x-a",)),)
 
     def test_ttl(self) -> None:
-        """A lifetime of its own, or none: then that of each answer counts."""
+        """An entry's ttl takes the place of the route's; 0 leaves the lifetime to each response."""
         for said, ttl in ((None, 30.0), (5.0, 5.0), (0.0, None)):
             self.assertEqual(laid_over(self.ROUTES, PathOptions(path="/kept", ttl=said)).ttl, ttl)
 
     def test_foreign_handler(self) -> None:
-        """A way of an origin type that another one stands in for is to pass on."""
+        """A handler of an origin type that another type stands in for passes requests through."""
         for path in ("/kept", "/other"):
             route = laid_over(self.ROUTES, PathOptions(path=path, handler="influx_query"))
             self.assertEqual((route.serve, route.path), (Serve.PROXY, path))
 
     def test_key_headers(self) -> None:
-        """Those of the origin type stay where an entry adds others."""
+        """Key headers of the origin type's route stay where an entry adds others."""
         route = laid_over(self.ROUTES, PathOptions(
             path="/kept", cache_key_headers=("X-B", "x-a")))
         self.assertEqual(route.key_headers, (b"x-a", b"x-b"))
 
     def test_delta(self) -> None:
-        """Where it does, the general name is that way."""
+        """The general handler C{delta} is the origin type's handler of range queries."""
         routes = PLUGINS.routes("prometheus", None)
         route = laid_over(routes, PathOptions(path="/a", handler="delta"))
         self.assertEqual((route.path, route.serve, route.handler),
                          ("/a", Serve.DELTA, "query_range"))
 
     def test_several_dialects(self) -> None:
-        """Where paths differ in dialect, the general name is that of a path that has one."""
+        """Where routes differ in dialect, C{delta} means the dialect of the entry's own path."""
         flux = Route("/flux", Serve.DELTA, handler="flux", dialect=PrometheusRange())
         sql = Route("/sql", Serve.DELTA, handler="sql", dialect=PrometheusRange())
         for path, handler in (("/sql", "delta"), ("/sql", "sql"), ("/a", "sql")):
@@ -51,7 +51,7 @@ class LaidOverTests(SynchronousTestCase):
 
 
 class InEffectTests(SynchronousTestCase):
-    """Which routes a backend has, with its entries."""
+    """The routes of a backend, with its entries of C{paths}."""
 
     OWN = (Route("/a", Serve.OBJECT, methods=("GET", "POST")),
            Route("/a", Serve.PROXY, Match.PREFIX))
