@@ -22,7 +22,7 @@ class Listening:
 
 
 class AnnouncementTests(SynchronousTestCase):
-    """What the log says at the start."""
+    """The lines that the log has at the start."""
 
     def events(self, listeners: dict[str, Any], text: str = ONE, **changes: Any) -> list[LogEvent]:
         """:return: what is logged."""
@@ -35,7 +35,7 @@ class AnnouncementTests(SynchronousTestCase):
         return events
 
     def test_first_line(self) -> None:
-        """Version, file, backends with their origins, and listeners where they really are."""
+        """The first line has version, file, backends with origins, and listeners with ports."""
         (event,) = self.events({
             "default": Listening(IPv4Address("TCP", "0.0.0.0", 18480)),
             "metrics": Listening(IPv6Address("TCP", "::", 18481)), "mgmt": Listening(None)},
@@ -48,13 +48,13 @@ class AnnouncementTests(SynchronousTestCase):
         self.assertEqual(event["version"], __version__)
 
     def test_no_file(self) -> None:
-        """Where there is no file, that is said."""
+        """A start without a file is announced as such."""
         (event,) = self.events({}, source="", backends={})
         self.assertIn("configuration: none; backends: none; listeners: none",
                       str(formatEvent(event)))
 
     def test_many(self) -> None:
-        """However many backends there are, the line is not long."""
+        """The length of the announcement is bounded, however many backends there are."""
         one = loaded(ONE).backends["one"]
         (event,) = self.events({}, backends={f"b{i}": one for i in range(1000)})
         self.assertIn(" and 980 more;", str(formatEvent(event)))

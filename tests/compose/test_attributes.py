@@ -40,14 +40,14 @@ def _given(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
 
 
 class AttributesTests(SynchronousTestCase):
-    """A value that only arrives has no effect: the test of every key goes as far as that."""
+    """The attributes of objects made from options are read elsewhere."""
 
     def test_all_are_read(self) -> None:
-        """Each attribute of what is made of a configuration is read by what is not."""
+        """Each attribute of an object that is made of a configuration is read by other code."""
         self.assertEqual(_unread(modules()), set())
 
     def test_unread(self) -> None:
-        """Those that are read nowhere are found out, though others have the same names."""
+        """An attribute that is read nowhere is found, though others of the same name are read."""
         read = {("upstream/pooling/pool.py", "options.queue_timeout"): "UpstreamOptions",
                 ("ranges/plan.py", "policy.max_query_range"): "RangePolicy",
                 ("ranges/retention.py", "policy.max_age"): "RangePolicy",

@@ -22,7 +22,7 @@ LEAST, MOST = 0.5, 1.3
 
 
 class CountedMemoryTests(SynchronousTestCase):
-    """Each is filled with what it is for, in several sizes."""
+    """A cache is filled, and its count compared with the memory that is taken."""
 
     def check(self, many: int, make: Callable[[int], object], counted: Callable[[], int],
               empty: Callable[[], object]) -> None:
@@ -53,7 +53,7 @@ class CountedMemoryTests(SynchronousTestCase):
         self.assertLess(octets, MOST * count)
 
     def test_octets_in_a_store(self) -> None:
-        """Octets under keys."""
+        """The count of stored octets agrees with the memory taken."""
         for size in (10, 1000, 30_000):
             store = MemoryStore(Clock())
             self.check(150, lambda n, size=size, store=store: at_once(
@@ -61,7 +61,7 @@ class CountedMemoryTests(SynchronousTestCase):
                 lambda store=store: store.octets, store.stopService)
 
     def test_objects_in_a_store(self) -> None:
-        """Whole answers, with their fields."""
+        """The count of whole responses with their fields agrees with the memory taken."""
         for size in (10, 1000, 30_000):
             world = World.of(MemoryStore, memo=HitMemo(0))
 
@@ -74,7 +74,7 @@ class CountedMemoryTests(SynchronousTestCase):
             self.check(150, ask, lambda world=world: world.store.octets, world.store.stopService)
 
     def test_ranges_in_a_store(self) -> None:
-        """Range queries, of few series and of many."""
+        """The count of range queries, of few series or many, agrees with the memory taken."""
         for many, series, seconds in ((60, 1, 600), (20, 1, 12_000), (20, 40, 600)):
             rig = Rig(memo=HitMemo(0))
             rig.origin.series = series
@@ -86,7 +86,7 @@ class CountedMemoryTests(SynchronousTestCase):
             self.check(many, ask, lambda rig=rig: rig.store.octets, rig.store.stopService)
 
     def test_newest_samples(self) -> None:
-        """Newest samples, of few series and of many."""
+        """The count of newest samples, of few series or many, agrees with the memory taken."""
         for many, series in ((80, 1), (20, 40)):
             rig = Rig(newest=True, memo=HitMemo(0))
             rig.now.advance(37)
@@ -101,7 +101,7 @@ class CountedMemoryTests(SynchronousTestCase):
                        newest._memo._entries.clear)
 
     def test_coded_forms(self) -> None:
-        """Bodies and their coded forms."""
+        """The count of bodies and their coded forms agrees with the memory taken."""
         for size in (600, 9000):
             memo = CodedMemo()
             self.check(150, lambda n, size=size, memo=memo: memo.keep(

@@ -41,7 +41,7 @@ def _unwanted() -> Any:
 
 
 class EffectTests(SynchronousTestCase):
-    """One backend, of an origin to which no connection comes about."""
+    """Keys in a file have an effect on responses."""
 
     def setUp(self) -> None:
         """Find plugins once."""
@@ -72,7 +72,7 @@ class EffectTests(SynchronousTestCase):
         return Observed(backend, backend.around.metrics, None, self.clock)
 
     def test_queue_timeout(self) -> None:
-        """A request waits for a connection for so long, and no longer."""
+        """A request waits for a connection for as long as C{queue_timeout}, and no longer."""
         for seconds in (3, 7):
             backend = self.backend("reverseproxy", max_concurrent_conns=1,
                                    queue_timeout=f"{seconds}s", connect_timeout="60s")
@@ -86,7 +86,7 @@ class EffectTests(SynchronousTestCase):
             self.assertNoResult(first)
 
     def test_honour_request_directives(self) -> None:
-        """A client that wants nothing of the origin is obeyed where a file says so."""
+        """C{only-if-cached} is honoured where the file has C{honour_request_directives}."""
         everything = {"path": "/", "match_type": "prefix", "handler": "proxycache"}
         for provider, path, target in (
                 ("reverseproxycache", everything, b"/x"),

@@ -194,16 +194,16 @@ class EveryKeyTests(SynchronousTestCase):
                                           CollectorRegistry, Logger, LogPublisher))
 
     def test_same(self) -> None:
-        """What is compared does not differ by itself."""
+        """Two programs of equal configurations compare as equal."""
         self.assertEqual(self.made("", None), self.made("", None))
 
     def test_without_reader(self) -> None:
-        """A key that is only kept in the configuration is found out."""
+        """A key that is kept in the configuration, and read nowhere else, is found."""
         for path, value in (("backends.x.latency_min", "7s"), ("mgmt.reload_rate_limit", "7s")):
             self.assertEqual(self.made(path, value), self.made("", None))
 
     def test_files(self) -> None:
-        """Each file that is named is read: where it cannot be used, it is named again."""
+        """Each file that a key names is read: the error of one that cannot be has its name."""
         for path in _FILES:
             tree = yaml.safe_load(_BASE)
             tree["backends"]["x"]["origin_url"] = "https://127.0.0.1:1"
@@ -216,7 +216,7 @@ class EveryKeyTests(SynchronousTestCase):
             self.assertTrue("/nowhere.pem" in str(error) or _HERE in str(error), path)
 
     def test_every_key(self) -> None:
-        """Each key that is effective has a reader, in which its value arrives."""
+        """The value of each effective key arrives in the program."""
         default = self.made("", None)
         idle = []
         for path, key in effective_keys():

@@ -132,7 +132,7 @@ def conf(says: str, backends: Sequence[str] = ("web",), size: int = 1000,
 
 
 class GenerationTests(SynchronousTestCase):
-    """Configurations that follow each other in one process."""
+    """Configurations follow each other in one process."""
 
     def setUp(self) -> None:
         """Put a configuration into effect."""
@@ -199,7 +199,7 @@ class GenerationTests(SynchronousTestCase):
         self.assertEqual(octets_of(self.successResultOf(late).body), b"second")
 
     def test_collected_meanwhile(self) -> None:
-        """That requests are over is noticed also where cycles were collected meanwhile."""
+        """The end of a generation's last request is noticed though cycles were collected."""
         early = self.asked(b"/web/wait")
         over = self.follow(conf("second"))
         gc.collect()
@@ -209,7 +209,7 @@ class GenerationTests(SynchronousTestCase):
         self.successResultOf(over)
 
     def test_nothing_leaks(self) -> None:
-        """Of many configurations, the last is left, and nothing of the others."""
+        """After many configurations, no objects of any but the last are left."""
         backends = [ref(self.first.backends["web"])]
         calls = len(self.reactor.getDelayedCalls())
         for number in range(20):
@@ -226,7 +226,7 @@ class GenerationTests(SynchronousTestCase):
         self.assertLessEqual(len(list(self.runtime.stores)), 1)
 
     def test_exposed_once(self) -> None:
-        """Metrics are those of the backends that there are; counters go on."""
+        """Metrics are those of the present backends; counters go on."""
         self.follow(conf("both", ("web", "more")))
         self.reactor.advance(0)
         for backend, target in (("web", b"/web/x"), ("more", b"/more/x")):
@@ -241,7 +241,7 @@ class GenerationTests(SynchronousTestCase):
         self.assertEqual(exposed.count("trickster_cache_up{"), 1)
 
     def test_counters_go_on(self) -> None:
-        """Requests are counted across configurations."""
+        """Counters of requests go on across configurations."""
         self.said()
         self.follow(conf("second"))
         self.said()
@@ -284,7 +284,7 @@ class GenerationTests(SynchronousTestCase):
         self.assertEqual(self.said(), b"second")
 
     def test_patience(self) -> None:
-        """What does not end in time is given up."""
+        """A former configuration is given up when its requests do not end in time."""
         early = self.asked(b"/web/wait")
         over = self.follow(conf("second"), patience=5.0)
         self.reactor.advance(4.9)
@@ -295,7 +295,7 @@ class GenerationTests(SynchronousTestCase):
         self.assertEqual(octets_of(self.successResultOf(early).body), b"first")
 
     def test_never_started(self) -> None:
-        """A configuration that is only put together opens and exposes nothing."""
+        """A configuration that is built and not started opens no port and exposes no metrics."""
         exposed, calls = self.counted(), len(self.reactor.getDelayedCalls())
         Generation(conf("other", ("web", "more"), size=9), self.runtime)
         self.assertEqual(self.counted(), exposed)

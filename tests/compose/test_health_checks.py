@@ -69,7 +69,7 @@ class HealthCheckTests(SynchronousTestCase):
         return str(self.backend.origin.probed.origin)
 
     def test_origin(self) -> None:
-        """Where nothing is said, the check connects to the origin, as the backend does."""
+        """By default a check connects to the origin, as the backend does."""
         self.assertEqual(self.probed(), "http://prom:9090/prefix")
         self.assertEqual(self.connected, [("http://prom:9090/prefix", True)] * 2)
         self.assertEqual(self.probed(host="prom:9090", scheme="http"), "http://prom:9090/prefix")
@@ -92,14 +92,14 @@ class HealthCheckTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_host(self) -> None:
-        """A host, with its port, is where the check connects, and what Host says."""
+        """The host of a check, with its port, is where it connects, and its C{Host}."""
         self.assertEqual(self.probed(host="side:81"), "http://side:81/prefix")
         self.assertEqual(self.backend.origin.probed.origin.authority, b"side:81")
         self.assertEqual(str(self.backend.origin.upstream.origin), "http://prom:9090/prefix")
         self.assertEqual(self.probed(host="side"), "http://side/prefix")
 
     def test_scheme(self) -> None:
-        """A scheme is how; the backend's settings for TLS hold there too."""
+        """The scheme of a check is its own; the backend's settings for TLS apply to it as well."""
         self.assertEqual(self.probed(scheme="https"), "https://prom:9090/prefix")
         self.assertEqual(self.connected[1], ("https://prom:9090/prefix", True))
         self.assertEqual(self.probed(origin="http://prom", scheme="https"), "https://prom")
@@ -118,7 +118,7 @@ class HealthCheckTests(SynchronousTestCase):
         self.assertEqual(request.configured, {b"authorization", b"x-scope-orgid", b"via"})
 
     def test_stop(self) -> None:
-        """When the backend stops, so do the connections of its checks."""
+        """The connections of a backend's checks are closed when the backend stops."""
         self.probed(host="side:81")
         self.successResultOf(self.backend.stop())
         self.failureResultOf(Deferred.fromCoroutine(

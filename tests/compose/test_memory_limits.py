@@ -38,7 +38,7 @@ class MemoryLimitTests(SynchronousTestCase):
                        one.value for one in samples}
 
     def test_limits(self) -> None:
-        """What has a gauge has a limit, which is that of its key."""
+        """Every gauge of octets has a limit, which is that of its key."""
         for used, limit, expected in LIMITS.values():
             limits = {labels: value for (name, labels), value in self.values.items()
                       if name == limit}
@@ -47,7 +47,7 @@ class MemoryLimitTests(SynchronousTestCase):
                              set(limits), used)
 
     def test_no_others(self) -> None:
-        """There is no gauge of octets held that has none."""
+        """There is no gauge of octets held without a limit."""
         known = {name for used, limit, _ in LIMITS.values() for name in (used, limit)}
         found = {name for name, _ in self.values
                  if name.endswith("_bytes") and not name.startswith("process_")}

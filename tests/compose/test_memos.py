@@ -15,7 +15,7 @@ class MemosTests(SynchronousTestCase):
     """What a process remembers beside its caches."""
 
     def test_limits(self) -> None:
-        """Each is as large as its key says, and its gauges say so."""
+        """Each memo is as large as its key says, and its gauges say so."""
         metrics = Metrics(CollectorRegistry())
         memos = Memos.of(MainOptions(hit_memo_bytes=1000, compressed_memo_bytes=64_000,
                                      fast_forward_memo_bytes=0, decoded_memo_bytes=5000))
@@ -53,7 +53,7 @@ class MemosTests(SynchronousTestCase):
         self.assertEqual(len(other.newest), 0)
 
     def test_none(self) -> None:
-        """0 is none."""
+        """A memo of 0 octets keeps nothing."""
         memos = Memos.of(MainOptions(hit_memo_bytes=0, compressed_memo_bytes=0))
         self.assertIsNone(memos.hits.of(ReferenceStore(None)))  # type: ignore[arg-type]
         self.assertEqual(memos.coded.largest, 0)

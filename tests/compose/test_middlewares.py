@@ -118,10 +118,10 @@ def marked(runtime: FakeRuntime) -> Middlewares:
 
 
 class MiddlewaresTests(SynchronousTestCase):
-    """Names become responders around a responder."""
+    """Middlewares are put around a responder by their names."""
 
     def test_order(self) -> None:
-        """The first is outermost: it sees a request first, and its answer last."""
+        """The first middleware is outermost: it sees a request first, and its response last."""
         inner = RecordingResponder()
         around = marked(FakeRuntime()).around(inner, ["a", "b", "c"])
         response = at_once(around.respond(Request(b"GET", b"/")))
@@ -129,12 +129,12 @@ class MiddlewaresTests(SynchronousTestCase):
         self.assertEqual(response.headers.get_all(b"x-marks"), [b"c", b"b", b"a"])
 
     def test_none(self) -> None:
-        """Without any, nothing is in the way."""
+        """Without middlewares, the responder is the very one."""
         inner = RecordingResponder()
         self.assertIs(marked(FakeRuntime()).around(inner, ()), inner)
 
     def test_broken(self) -> None:
-        """One that gives no responder, or is not installed, is an error with its name."""
+        """A middleware that gives no responder, or is not installed, is an error with its name."""
         for name, error in (("broken", BrokenPlugin), ("unknown", UnknownPlugin)):
             with self.assertRaises(error) as caught:
                 marked(FakeRuntime()).around(RecordingResponder(), [name])
@@ -169,7 +169,7 @@ class MiddlewaresTests(SynchronousTestCase):
 
 
 class PlacesTests(BackendCase):
-    """Where middlewares stand that a backend and its paths name."""
+    """Where the middlewares of a backend and of its paths are put."""
 
     def setUp(self) -> None:
         """Have an origin that always answers the same, and something to share."""
@@ -196,7 +196,7 @@ class PlacesTests(BackendCase):
         return response.headers.get_all(b"x-marks")[::-1]
 
     def test_backend_and_path(self) -> None:
-        """Those of a backend are around those of a path, and both around the cache."""
+        """A backend's middlewares are around those of a path, and both are around the cache."""
         backend = self.backend("reverseproxycache", middlewares=["a"], paths=[
             {"path": "/x", "handler": "proxycache", "middlewares": ["b", "c"]}])
         router = Router.of([backend.route()])
@@ -207,14 +207,14 @@ class PlacesTests(BackendCase):
         self.assertEqual([request.target for request in self.web.requests], [b"/x", b"/y"])
 
     def test_once(self) -> None:
-        """One is put around each place once, however many paths there are in it."""
+        """A middleware is put around each place once, however many paths there are in it."""
         backend = self.backend("reverseproxycache", middlewares=["a"], paths=[
             {"path": path, "handler": "proxycache", "middlewares": ["b"]} for path in ("/x", "/z")])
         Router.of([backend.route()])
         self.assertEqual(sorted(self.runtime.states["mark.wraps"]), ["a", "b", "b"])
 
     def test_unclear_path(self) -> None:
-        """A path's middlewares are around every spelling of it; an unclear one is passed."""
+        """A path's middlewares are around all its spellings; ambiguous ones are not cached."""
         backend = self.backend("reverseproxycache", paths=[
             {"path": "/x", "match_type": "prefix", "handler": "proxycache",
              "middlewares": ["b"]}])

@@ -30,14 +30,14 @@ tracing: {t: {provider: stdout}}
 
 
 class BuildTests(SynchronousTestCase):
-    """Nothing is opened before the program is started."""
+    """A program that is built has opened nothing."""
 
     def built(self, text: bytes = GOOD) -> Any:
         self.reactor = MemoryReactorClock()
         return build(loaded(text), self.reactor)
 
     def test_opens_nothing(self) -> None:
-        """Building listens to nothing, connects to nothing, and plans no calls."""
+        """Building a program listens to no port, opens no connection, and schedules no call."""
         program = self.built()
         self.assertTrue(IService.providedBy(program))
         self.assertEqual((self.reactor.tcpServers, self.reactor.tcpClients,
@@ -65,7 +65,7 @@ class BuildTests(SynchronousTestCase):
         self.assertEqual(set(kinds[places[-1]:]), {Listener})
 
     def test_missing_certificate(self) -> None:
-        """A file that the configuration names and that is not there is a problem of it."""
+        """A file that the configuration names, and that does not exist, is one of its problems."""
         bad = GOOD.replace(b"'http://127.0.0.1:9090'", b"'https://127.0.0.1:9090', tls: "
                            b"{certificate_authority_paths: [/nowhere.pem]}")
         with self.assertRaises(ConfigurationError) as caught:

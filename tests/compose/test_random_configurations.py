@@ -138,14 +138,14 @@ def _as_shown(configuration: Configuration) -> Configuration:
 
 
 class RandomTests(SynchronousTestCase):
-    """Any values of the keys that there are."""
+    """Any values of existing keys make a program, or problems."""
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(_TREES, st.booleans())
     @example({"backends": {"a": {"provider": "prometheus", "origin_url": "http://127.0.0.1:1"}},
               "caches": {"default": {"badger": {"directory": "/x"}}}}, True)
     def test_built_or_told(self, tree: dict[str, Any], allowed: bool) -> None:
-        """It becomes a program, or each problem is told with its place, in one line."""
+        """Any configuration becomes a program, or has problems of one line each with places."""
         self.check(tree, allowed)
 
     def check(self, tree: dict[str, Any], allowed: bool) -> None:
@@ -175,7 +175,7 @@ class RandomTests(SynchronousTestCase):
     @given(st.dictionaries(_NAMES, _blocks(PathOptions), max_size=3),
            _blocks(BackendOptions), st.sampled_from(["prometheus", "reverseproxycache"]))
     def test_backends(self, paths: dict[str, Any], keys: dict[str, Any], provider: str) -> None:
-        """The same for one backend alone, which is right more often."""
+        """Any options of a single backend become a program, or have problems with their places."""
         said = {**keys, "paths": {n: {**p, "path": f"/{n}"} for n, p in paths.items()},
                 "provider": provider, "origin_url": "http://127.0.0.1:1"}
         self.check({"backends": {"a": said}}, allowed=True)

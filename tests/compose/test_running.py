@@ -43,7 +43,7 @@ class HangUpTests(LoggedTestCase):
     """C{SIGHUP}."""
 
     def test_told(self) -> None:
-        """It ends nothing, and one line says so; not from within the signal's handler."""
+        """C{SIGHUP} ends nothing, and is logged in one line, outside of the signal's handler."""
         signals, calls = Signals(), Calls()
         HangUps(calls, signals.handle).startService()
         signals.handlers[signal.SIGHUP](signal.SIGHUP, None)
@@ -54,7 +54,7 @@ class HangUpTests(LoggedTestCase):
         self.assertIn("SIGHUP: reloading is not yet effective", str(line))
 
     def test_left_as_it_was(self) -> None:
-        """Afterwards the signal is handled as it was before."""
+        """The former handler of C{SIGHUP} is restored when the service stops."""
         for before in (signal.SIG_IGN, None):
             signals = Signals({signal.SIGHUP: before})
             service = HangUps(Calls(), signals.handle)
@@ -104,13 +104,13 @@ class ProgramTests(SynchronousTestCase):
         self.program.startService()
 
     def test_start(self) -> None:
-        """What is needed comes before the listeners, and all before it is announced."""
+        """The store starts before the listeners, and everything before the announcement."""
         self.assertEqual(self.events[0], "store starts")
         self.assertEqual(self.events[-1], "announced")
         self.assertFalse(self.phase.is_draining)
 
     def test_stop(self) -> None:
-        """Health and metrics are there until the last request has ended, the store longer."""
+        """The endpoints stop after the last request has ended, and the store after that."""
         self.events.clear()
         stopped = self.program.stopService()
         self.assertEqual((self.events, self.phase.is_draining), (["front stops"], True))
@@ -123,7 +123,7 @@ class ProgramTests(SynchronousTestCase):
         self.successResultOf(stopped)
 
     def test_hurry(self) -> None:
-        """Told to hurry, it waits for no request and no origin any more."""
+        """A program that is to hurry waits for no request and no origin any more."""
         stopped = self.program.stopService()
         self.events.clear()
         self.program.hurry()
@@ -134,7 +134,7 @@ class ProgramTests(SynchronousTestCase):
         self.successResultOf(stopped)
 
     def test_too_early(self) -> None:
-        """While it does not stop yet, there is nothing to hurry; when it does, it is at once."""
+        """A program that is to hurry before it stops does so once it stops."""
         self.program.hurry()
         self.assertNotIn("front aborts", self.events)
         self.program.stopService()
@@ -232,7 +232,7 @@ class SignalModule(Signals):
 
 
 class StopSignalTests(LoggedTestCase):
-    """The signals that end a process."""
+    """Signals that end the process."""
 
     def setUp(self) -> None:
         """Start, with the reactor's handlers in place."""
@@ -256,12 +256,12 @@ class StopSignalTests(LoggedTestCase):
         self.reactor.call_all()
 
     def test_once(self) -> None:
-        """The first signal is for the reactor."""
+        """The first signal is handled by the reactor."""
         self.send(signal.SIGTERM)
         self.assertEqual(self.events_heard, [f"reactor {signal.SIGTERM:d}"])
 
     def test_again(self) -> None:
-        """Any further one, of either kind, means at once, and is no more for the reactor."""
+        """A second signal, of either kind, stops the program at once, without the reactor."""
         self.send(signal.SIGINT)
         self.send(signal.SIGTERM)
         self.send(signal.SIGINT)
@@ -269,7 +269,7 @@ class StopSignalTests(LoggedTestCase):
         self.assertIn("Told to end once more", str(self.logged()[0]))
 
     def test_while_it_ends(self) -> None:
-        """Where the reactor ends for another cause, the first signal means at once."""
+        """The first signal stops the program at once while the reactor ends for another cause."""
         for trigger in self.reactor.triggers:
             trigger()
         self.service.stopService()
@@ -277,7 +277,7 @@ class StopSignalTests(LoggedTestCase):
         self.assertEqual(self.events_heard, ["hurry"])
 
     def test_given_back(self) -> None:
-        """Where the service ends and the reactor goes on, the signals are the reactor's again."""
+        """The reactor's signal handlers are restored when the service ends before the reactor."""
         self.service.stopService()
         self.assertEqual(self.signals.handlers[signal.SIGTERM], self.reactors)
 

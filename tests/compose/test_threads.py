@@ -65,21 +65,21 @@ def _defect(_: Large) -> None:
 
 
 class ThreadsTests(SynchronousTestCase):
-    """What comes of a call in a thread."""
+    """Results of calls in a thread are given to the reactor's thread."""
 
     def setUp(self) -> None:
         self.pool = Pool()
         self.threads = Threads(self.pool)
 
     def test_result(self) -> None:
-        """It is given to the caller, once it is there."""
+        """The result of a call in a thread is given to the caller once it is there."""
         asked = self.threads.deferred(divmod, 7, 2)
         self.assertNoResult(asked)
         self.pool.go_on()
         self.assertEqual(self.successResultOf(asked), (3, 1))
 
     def test_errors(self) -> None:
-        """What was raised there is raised here, a defect with the place of its raising."""
+        """An error of a thread is raised at its caller, an unforeseen one with its traceback."""
         asked = self.threads.deferred(_foreseen, Large())
         self.pool.go_on()
         error = self.failureResultOf(asked, NotATimeRange).value
@@ -112,10 +112,10 @@ class ThreadsTests(SynchronousTestCase):
 
 
 class ChainTests(SynchronousTestCase):
-    """Frames of the causes of an error."""
+    """Causes of an error keep no frames."""
 
     def test_causes(self) -> None:
-        """A foreseen error leaves the frames of what caused it behind as well."""
+        """A foreseen error drops the frames of its causes as well."""
         pool = Pool()
         asked = Threads(pool).deferred(_chained, UpstreamBroke("b"))
         pool.go_on()

@@ -52,48 +52,48 @@ class MemoryTrimTests(SynchronousTestCase):
         return self.trims
 
     def test_after_a_peak(self) -> None:
-        """Not while more and more is in use, but once it is no more."""
+        """Memory is given back once its use no longer grows, and not before."""
         self.assertEqual(self.seen(70, 200, 300), 0)
         self.assertEqual(self.seen(300), 1)
 
     def test_not_for_little(self) -> None:
-        """A few MiB are not worth it, nor what was in use after the last time."""
+        """Memory is not given back for a few MiB, nor for what was in use after the last trim."""
         self.assertEqual(self.seen(80, 80, 70, 80, 81), 0)
         self.assertEqual(self.seen(90, 90), 1)
         self.assertEqual(self.seen(91, 91, 90, 85), 1)
 
     def test_again(self) -> None:
-        """After each peak."""
+        """Memory is given back after each peak."""
         self.assertEqual(self.seen(200, 200, 60, 200, 150, 60), 2)
 
     def test_in_a_quiet_moment(self) -> None:
-        """Much of it, which takes long, not while there is much to do."""
+        """Much memory, which takes long to give back, is kept while the process is busy."""
         self.share = 0.9
         self.assertEqual(self.seen(300, 300, 300), 0)
         self.share = 0.0
         self.assertEqual(self.seen(300), 1)
 
     def test_little_at_any_time(self) -> None:
-        """Little of it also while there is."""
+        """Little memory is given back also while the process is busy."""
         self.share = 0.9
         self.assertEqual(self.seen(150, 150), 1)
 
     def test_in_the_end(self) -> None:
-        """Much of it too where there is no quiet moment for minutes, but no sooner."""
+        """Much memory is given back after minutes without a quiet moment, and no sooner."""
         self.share = 0.9
         self.assertEqual(self.seen(*[300] * 21), 0)
         self.assertEqual(self.seen(300), 1)
         self.assertEqual(self.seen(*[300] * 21), 1)
 
     def test_untold(self) -> None:
-        """A look that the system does not answer changes nothing."""
+        """A look at the memory that the system does not answer changes nothing."""
         self.assertEqual(self.seen(200), 0)
         self.now = 0
         self.clock.advance(self.service.interval)
         self.assertEqual((self.trims, self.seen(200)), (0, 1))
 
     def test_stopped(self) -> None:
-        """Nothing is left with the clock, also where a thread is still at it."""
+        """A service that is stopped leaves no delayed call, also where a thread still trims."""
         self.waiting = Deferred()
         self.seen(200, 200)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -102,7 +102,7 @@ class MemoryTrimTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_failure(self) -> None:
-        """One that fails is logged, and the next comes all the same."""
+        """A trim that fails is logged, and the next one is made all the same."""
         self.waiting = Deferred()
         self.seen(200, 200)
         self.waiting.errback(OSError("no"))
@@ -116,10 +116,10 @@ class MemoryTrimTests(SynchronousTestCase):
 
 
 class SystemTests(SynchronousTestCase):
-    """The system's own numbers."""
+    """The system's own numbers of the memory in use."""
 
     def test_resident(self) -> None:
-        """This process takes more than an interpreter does, and giving back does no harm."""
+        """This process resides in more memory than an interpreter, and trimming does no harm."""
         trim = trimmer()
         assert trim is not None  # Linux with glibc is what we run on
         self.assertGreater(resident(), 8 * MIB)

@@ -65,7 +65,7 @@ class TwoDialects(Prometheus):
 
 
 class RangeTests(BackendCase):
-    """The path of range queries."""
+    """A backend's path of range queries."""
 
     def ranged(self, **said: Any) -> list[Response]:
         """:return: two answers to the same query, whose end is no multiple of its step."""
@@ -83,7 +83,7 @@ class RangeTests(BackendCase):
                           FastForward.MISS if wanted else FastForward.OFF)
 
     def test_response_headers(self) -> None:
-        """What a path adds to answers is on those of the cache, too, and once."""
+        """Response headers of a path are on responses of the cache as well, once each."""
         added = {"X-Added": "1", "Cache-Control": "max-age=5"}  # the last is kept of no answer
         answers = self.ranged(paths=[{"path": RANGE, "response_headers": added}])
         self.assertEqual([one.outcome.status for one in answers], [Status.KEY_MISS, Status.HIT])
@@ -91,7 +91,7 @@ class RangeTests(BackendCase):
             self.assertEqual([one.headers.get_all(name) for one in answers], [[value]] * 2)
 
     def test_whole(self) -> None:
-        """What a dialect has answered whole is kept for a minute, though its path has no ttl."""
+        """A range query answered whole by its dialect is kept for a minute, without a ttl."""
         ranges = self.entry(self.backend("prometheus", WholePrometheus()), RANGE).responder
         request = range_request(NOW - 600, NOW)
         statuses = [self.ask(ranges, request).outcome.status for _ in range(2)]
@@ -102,7 +102,7 @@ class RangeTests(BackendCase):
         self.assertEqual(statuses, [Status.KEY_MISS, Status.HIT, Status.HIT, Status.KEY_MISS])
 
     def test_purged(self) -> None:
-        """A backend lists all its caches: what is purged in each is nowhere any more."""
+        """A backend lists all its caches, so that purging each of them leaves no response."""
         backend = self.backend("prometheus")
         asked = [(RANGE, range_request(NOW - 600, NOW)),
                  ("/api/v1/query", Request(b"GET", b"/api/v1/query?query=a&time=9"))]
@@ -118,7 +118,7 @@ class RangeTests(BackendCase):
         self.assertEqual((removed, statuses()), (2, [Status.KEY_MISS] * 2))
 
     def test_dialects(self) -> None:
-        """Each path is read in the dialect that its route names."""
+        """A request is read in the dialect that its path's route names."""
         backend = self.backend("prometheus", TwoDialects())
         request = range_request(NOW - 600, NOW)
         other = evolve(request, target=request.target.replace(b"query_range", b"other"))
@@ -127,7 +127,7 @@ class RangeTests(BackendCase):
         self.assertEqual(found, [Reason.KEY_MISS, Reason.INVERTED_RANGE])
 
     def test_proxy_only(self) -> None:
-        """Where nothing is cached, that is why, on every path."""
+        """C{proxy_only} is the reason of every response on every path of the backend."""
         backend = self.backend("prometheus", proxy_only=True)
         for path, request in ((RANGE, range_request(NOW - 600, NOW)),
                               ("/api/v1/query", Request(b"GET", b"/api/v1/query?query=a&time=9"))):
@@ -139,10 +139,10 @@ class RangeTests(BackendCase):
 
 
 class RoutedTests(BackendCase):
-    """What is said of routes to the router, and to the log."""
+    """What a backend's routes say to the router and to the log."""
 
     def test_local(self) -> None:
-        """What is answered here is marked as such, lest another spelling lead to the origin."""
+        """A route with a static response is local, lest another spelling lead to the origin."""
         local = {"path": "/secret", "handler": "localresponse", "response_code": 403}
         backend = self.backend("prometheus", paths=[local])
         found = [self.entry(backend, path).is_local
@@ -150,7 +150,7 @@ class RoutedTests(BackendCase):
         self.assertEqual(found, [True, True, False])
 
     def test_forms(self) -> None:
-        """Forms are logged where they are questions."""
+        """Forms are logged on routes whose forms are queries."""
         backend = self.backend("prometheus")
         observed = Observed(backend, backend.around.metrics, self.log, self.clock)
         whole, coming = b"query=a&time=9", Pieces.of([b"query=a&", b"time=9"])
@@ -178,7 +178,7 @@ class RoutedTests(BackendCase):
 
 
 class PrincipalTests(BackendCase):
-    """Whom an authenticator has found a request to come from is part of every key."""
+    """The principal that an authenticator has found is part of every key."""
 
     def asks(self, backend: IResponder, request: Request, origin: Any) -> list[int]:
         """:return: how often the origin was asked after each of several principals."""
@@ -190,23 +190,23 @@ class PrincipalTests(BackendCase):
         return asked
 
     def test_objects(self) -> None:
-        """No principal gets what another one was answered, nor what anyone is."""
+        """A principal's stored responses are given to no other, nor to requests without one."""
         self.web.script = [_fresh() for _ in range(9)]
         backend = self.backend("reverseproxycache")
         self.assertEqual(self.asks(backend, _request(b"GET"), self.web), [1, 1, 2, 2, 2, 3, 4, 4])
 
     def test_ranges(self) -> None:
-        """So it is with ranges."""
+        """Range queries of one principal share nothing with those of another, or of none."""
         backend = self.backend("prometheus", fast_forward_disable=True)
         request = range_request(NOW - 600, NOW)
         self.assertEqual(self.asks(backend, request, self.prometheus), [1, 1, 2, 2, 2, 3, 4, 4])
 
 
 class ObjectTests(BackendCase):
-    """Paths that are cached whole, and those beside them."""
+    """Paths that are cached whole, and paths beside them."""
 
     def test_invalidated(self) -> None:
-        """What changes something outdates what is cached of it, on a clear path or not."""
+        """An unsafe request invalidates its target's responses, on an ambiguous path too."""
         for is_clear in (True, False):
             backend = self.backend("reverseproxycache")
             reading, changing = self.entry(backend, "/x"), self.entry(backend, "/x", "PUT")
@@ -219,7 +219,7 @@ class ObjectTests(BackendCase):
             self.assertEqual([one.method for one in self.web.requests], [b"GET", b"PUT", b"GET"])
 
     def test_ranges_answered_whole(self) -> None:
-        """What changes something outdates what is kept whole of a path of range queries."""
+        """An unsafe request invalidates range queries of its target that are kept whole."""
         backend = self.backend("prometheus", WholePrometheus())
         backend.origin.counted = self.web
         entry = self.entry(backend, RANGE)
@@ -232,7 +232,7 @@ class ObjectTests(BackendCase):
                          [Status.KEY_MISS, Status.HIT, Status.KEY_MISS])
 
     def test_passing(self) -> None:
-        """A path that can be read in several ways is passed on with what is added, and says so."""
+        """An ambiguous path is passed through with the backend's headers, and its own reason."""
         backend = self.backend("reverseproxycache", request_headers={"X-Added": "1"})
         self.web.script = [Response(200, body=Octets(b"a"))]
         answer = self.ask(self.entry(backend, "/").passing, _request(b"GET"))

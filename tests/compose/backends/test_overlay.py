@@ -25,17 +25,17 @@ class OverlayTests(SynchronousTestCase):
         return overlaid(ROUTES, [PathOptions(**options)])[0].route  # type: ignore[arg-type]
 
     def test_nothing_said(self) -> None:
-        """Without entries, the origin type's routes stand."""
+        """Without entries, the origin type's routes stay as they are."""
         self.assertEqual([plan.route for plan in overlaid(ROUTES, ())], list(ROUTES))
 
     def test_field_by_field(self) -> None:
-        """An entry changes what it names, and leaves the rest as the origin type has it."""
+        """An entry replaces the fields that it names, and leaves the rest of the route."""
         route = self.laid(path="/a", cache_key_headers=("X-User",))
         self.assertEqual((route.serve, route.ttl), (Serve.DELTA, 5.0))
         self.assertEqual(route.key_headers, (b"x-tenant", b"x-user"))
 
     def test_entries_win(self) -> None:
-        """Entries come first; what they do not take is left to the origin type."""
+        """Entries come before the origin type's routes, which take other paths and methods."""
         plans = overlaid(ROUTES, [PathOptions(path="/a", methods=("get",), handler="proxy")])
         self.assertEqual([p.route.path for p in plans], ["/a", "/a", "/secret", "/"])
         self.assertEqual((plans[0].route.serve, plans[0].route.methods), (Serve.PROXY, ("GET",)))
@@ -57,7 +57,7 @@ class OverlayTests(SynchronousTestCase):
         self.assertEqual(self.laid(path="/query", handler="query").serve, Serve.PROXY)
 
     def test_local_answer(self) -> None:
-        """A localresponse says what the entry says."""
+        """A localresponse has the status, body and fields of its entry."""
         route = self.laid(path="/hello", handler="localresponse", response_code=418,
                           response_body="hi", response_headers={"X-A": "b"})
         assert route.static is not None
@@ -65,13 +65,13 @@ class OverlayTests(SynchronousTestCase):
         self.assertEqual(route.static.headers.get(b"x-a"), b"b")
 
     def test_local_answer_of_the_origin_type(self) -> None:
-        """Of an origin type's own static response, only what is named changes."""
+        """An entry changes only what it names of the origin type's own static response."""
         route = self.laid(path="/secret", response_code=403)
         assert route.static is not None
         self.assertEqual((route.static.status, route.static.body), (403, b"no"))
 
     def test_prometheus(self) -> None:
-        """The real routes can be laid over, too: a longer time for the labels, say."""
+        """An entry for a route of Prometheus may give it another ttl."""
         plans = overlaid(prometheus.routes(PrometheusOptions()),
                          [PathOptions(path="/api/v1/labels", ttl=300.0)])
         self.assertEqual((plans[0].route.ttl, plans[0].route.serve), (300.0, Serve.OBJECT))

@@ -29,7 +29,7 @@ class UpstreamTests(SynchronousTestCase):
     """How a backend's options reach the connections to its origin."""
 
     def test_timeouts(self) -> None:
-        """Each timeout is one of its own, and no total is no bound."""
+        """Each timeout of a backend reaches its connections, and no total timeout is no bound."""
         chosen = upstream_options(BackendOptions(
             timeout=1.0, connect_timeout=2.0, total_timeout=3.0, keep_alive_timeout=4.0), "us")
         self.assertEqual(
@@ -38,7 +38,7 @@ class UpstreamTests(SynchronousTestCase):
         self.assertIsNone(upstream_options(BackendOptions(), "us").total_timeout)
 
     def test_bounds(self) -> None:
-        """Each bound on connections and on waiting is one of its own, and 0 is none."""
+        """Each bound on connections and on waiting reaches the pool, and 0 is no bound."""
         chosen = upstream_options(BackendOptions(
             max_streaming_conns=1, max_queued_requests=2, queue_timeout=3.0, max_conn_age=4.0,
             stream_idle_timeout=5.0, max_response_header_bytes=6000), "us")
@@ -54,7 +54,7 @@ class ExactTests(SynchronousTestCase):
     """What a backend's mode says about answers that are kept whole."""
 
     def test_phase(self) -> None:
-        """In mode phase no instant is rounded; equal questions stay equal."""
+        """In mode C{phase} no instant is rounded, and queries are still normalised."""
         def same(params: Params) -> Params:
             return params
 

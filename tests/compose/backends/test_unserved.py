@@ -16,7 +16,7 @@ from trickster.routing.router import Router
 
 
 class UnservedTests(SynchronousTestCase):
-    """Pools and rules, which are read and checked only."""
+    """Pools and rules are read and checked only, and not served."""
 
     def asked(self, target: bytes, host: bytes, options: BackendOptions) -> Response:
         """:return: what a router of this backend alone says."""
@@ -26,7 +26,7 @@ class UnservedTests(SynchronousTestCase):
         return self.successResultOf(Deferred.fromCoroutine(observed.respond(request)))
 
     def test_refused(self) -> None:
-        """Every request that would reach it is refused, and never answered by another backend."""
+        """A request for an unserved backend is refused, and not answered by another one."""
         pool = BackendOptions(provider="alb", hosts=("x.org",))
         for target, host in ((b"/pool/a", b"h"), (b"/a/b", b"x.org")):
             self.assertEqual(self.asked(target, host, pool).status, 501)
@@ -34,5 +34,5 @@ class UnservedTests(SynchronousTestCase):
         self.assertEqual(self.asked(b"/", b"h", default).status, 501)
 
     def test_elsewhere(self) -> None:
-        """What would not reach it is none of its business."""
+        """A request for another backend is answered as if the unserved one were not there."""
         self.assertEqual(self.asked(b"/a", b"h", BackendOptions(provider="alb")).status, 404)
