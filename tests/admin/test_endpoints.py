@@ -18,7 +18,7 @@ def _got(responder: IResponder, target: bytes, method: bytes = b"GET") -> Respon
 
 
 class EndpointsTests(SynchronousTestCase):
-    """Finding the responder of a path."""
+    """The responder of a path is found."""
 
     def setUp(self) -> None:
         """Make endpoints that tell where they are."""
@@ -33,36 +33,36 @@ class EndpointsTests(SynchronousTestCase):
         return None if response.status == 404 else octets_of(response.body)
 
     def test_exact(self) -> None:
-        """A whole path comes first, with any query."""
+        """An endpoint of the whole path comes first, with any query."""
         self.assertEqual([self.found(t) for t in (b"/a", b"/a?x=/y", b"/a/b")],
                          [b"/a", b"/a", b"/a/b"])
 
     def test_below(self) -> None:
-        """Otherwise the longest path above it."""
+        """Without an endpoint of the whole path, the longest one above it answers."""
         self.assertEqual([self.found(t) for t in (b"/a/", b"/a/x/y", b"/a/b/c/d", b"/a/b/c")],
                          [b"below /a", b"below /a", b"below /a/b/c", b"below /a"])
 
     def test_nothing(self) -> None:
-        """Otherwise there is nothing, and that is not to be kept."""
+        """A path without an endpoint is a 404 that is not to be stored."""
         self.assertEqual([self.found(t) for t in (b"/", b"", b"*", b"/ab", b"/x/a")], [None] * 5)
         self.assertEqual(_got(self.endpoints, b"/x").headers.get(b"cache-control"), b"no-cache")
 
     def test_provides(self) -> None:
-        """All of them are responders."""
+        """All endpoints provide C{IResponder}."""
         for responder in (self.endpoints, ReadOnly(Ping()), Ping(), ConfigurationText(str)):
             verifyObject(IResponder, responder)
 
 
 class ReadOnlyTests(SynchronousTestCase):
-    """Endpoints that only tell."""
+    """Endpoints that can only be read."""
 
     def test_reading(self) -> None:
-        """GET and HEAD are let through."""
+        """GET and HEAD of a read-only endpoint are let through."""
         for method in (b"GET", b"HEAD"):
             self.assertEqual(_got(ReadOnly(Ping()), b"/", method).status, 200)
 
     def test_others(self) -> None:
-        """All other methods, known or not, are told which ones are fine."""
+        """All other methods, known or not, are a 405 with C{Allow}."""
         for method in (b"POST", b"DELETE", b"OPTIONS", b"get", b"BREW"):
             response = _got(ReadOnly(Ping()), b"/", method)
             self.assertEqual((response.status, response.headers.get(b"allow")),

@@ -54,7 +54,7 @@ class HealthOfAllTests(SynchronousTestCase):
                                  "unchecked": ["new", "web"]})
 
     def test_json_entry(self) -> None:
-        """One that is unavailable says since when, and why."""
+        """An unavailable backend has the time since when, and the cause."""
         [entry] = self.json(b"/trickster/health?json")["unavailable"]
         self.assertEqual(entry, {"name": "prom-02", "provider": "prometheus",
                                  "downSince": "2023-11-14 22:13:20 UTC",
@@ -112,7 +112,7 @@ class HealthOfAllTests(SynchronousTestCase):
         self.assertIn("Health Status", as_text(Situation([], 0.0)))
 
     def test_failing_caches(self) -> None:
-        """A cache that does not work is told in every form; one that does is no news."""
+        """A cache that does not work is in the report in every form; one that works is not."""
         for form in (b"?json", b"?yaml", b""):
             request = Request(b"GET", b"/h" + form)
             for failing in ((), ("cold",)):
@@ -122,7 +122,7 @@ class HealthOfAllTests(SynchronousTestCase):
                 self.assertEqual((b"cold" in body, b"ailing" in body), (bool(failing),) * 2)
 
     def test_draining(self) -> None:
-        """That the process is about to end is told in every form; else it is no news."""
+        """A process that drains says so in every form of the report, and no other does."""
         for is_draining in (False, True):
             responder = HealthOfAll(lambda: BOARD, ProcessState(
                 Clock().seconds, is_draining=lambda now=is_draining: now))
@@ -131,15 +131,15 @@ class HealthOfAllTests(SynchronousTestCase):
                 self.assertEqual(b"draining" in (body or b""), is_draining)
 
     def test_not_kept(self) -> None:
-        """No cache should keep it."""
+        """The report is not to be stored."""
         self.assertEqual(self.got().headers.get(b"cache-control"), b"no-cache")
 
 
 class ReadyTests(SynchronousTestCase):
-    """Whether requests are taken."""
+    """Whether the process takes requests."""
 
     def test_ready(self) -> None:
-        """200 as long as they are, and 503 when the process is about to end; ask again then."""
+        """Readiness is a 200, and a 503 with C{Retry-After} when the process is about to end."""
         for is_draining, expected in ((False, (200, b"ready\n", None)),
                                       (True, (503, b"draining\n", b"1"))):
             state = ProcessState(Clock().seconds, is_draining=lambda now=is_draining: now)
@@ -167,7 +167,7 @@ class HealthOfOneTests(SynchronousTestCase):
         self.assertNotIn(b"trk-hc-detail", response.headers)
 
     def test_bad(self) -> None:
-        """A bad one is a 503 that says why."""
+        """A failed probe is a 503 with the cause."""
         response = self.got(b"prom%2001", Verdict("status 500, not 200"))
         self.assertEqual((response.status, response.headers.get(b"trk-hc-status"),
                           response.headers.get(b"trk-hc-detail")),
@@ -175,7 +175,7 @@ class HealthOfOneTests(SynchronousTestCase):
         self.assertEqual(response.headers.get(b"retry-after"), b"1")
 
     def test_hostile_detail(self) -> None:
-        """Of any error, the header field is one short line."""
+        """The header field with an error of any text is one short line."""
         response = self.got(b"prom%2001", Verdict("a\r\nSet-Cookie: x\0ä" + "y" * 1000))
         detail = response.headers.get(b"trk-hc-detail") or b""
         self.assertTrue(detail.startswith(b"a??Set-Cookie: x??yy"))

@@ -41,14 +41,14 @@ def _administration(**paths: Any) -> Administration:
 
 
 class ListenerTests(SynchronousTestCase):
-    """What is where."""
+    """Which endpoints are on which listener."""
 
     def statuses(self, responder: Any, *targets: bytes, method: bytes = b"GET") -> list[int]:
         """:return: the status that each target is answered with."""
         return [at_once(responder.respond(Request(method, target))).status for target in targets]
 
     def test_metrics_listener(self) -> None:
-        """It has metrics, health and ping."""
+        """The metrics listener has metrics, health, readiness and ping."""
         tree = _administration().on_metrics()
         self.assertEqual(self.statuses(
             tree, b"/metrics", b"/trickster/health", b"/trickster/health/", b"/trickster/health/prom",
@@ -56,7 +56,7 @@ class ListenerTests(SynchronousTestCase):
             [200, 200, 200, 200, 404, 200, 200, 404, 404])
 
     def test_mgmt_listener(self) -> None:
-        """It has the configuration, and what else it is given."""
+        """The mgmt listener has the configuration, and the other endpoints that it is given."""
         tree = _administration().on_mgmt()
         self.assertEqual(self.statuses(
             tree, b"/trickster/config", b"/trickster/config/sanitized", b"/trickster/config/reload",
@@ -72,7 +72,7 @@ class ListenerTests(SynchronousTestCase):
             self.assertEqual(found, expected)
 
     def test_other_paths(self) -> None:
-        """All paths can be others."""
+        """All endpoints can have other paths."""
         administration = _administration(
             config_handler_path="/c/", health_handler_path="/h", ping_handler_path="/p")
         self.assertEqual(self.statuses(administration.on_metrics(), b"/h", b"/h/prom", b"/p"),
@@ -82,13 +82,13 @@ class ListenerTests(SynchronousTestCase):
         self.assertEqual(list(administration.on_frontend()), ["/p"])
 
     def test_reading_only(self) -> None:
-        """Nothing of it can be written to."""
+        """All endpoints are read-only."""
         tree = _administration().on_metrics()
         self.assertEqual(self.statuses(tree, b"/metrics", b"/trickster/health", b"/trickster/ping",
                                        b"/trickster/health/prom", method=b"POST"), [405] * 4)
 
     def test_metrics(self) -> None:
-        """The page is Prometheus's text, or OpenMetrics where that is asked for."""
+        """The metrics are in Prometheus's text format, or in OpenMetrics where asked for."""
         tree = _administration().on_metrics()
         plain = at_once(tree.respond(Request(b"GET", b"/metrics")))
         self.assertIn(b"trickster_build_info{", plain.body.octets)
