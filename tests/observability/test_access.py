@@ -137,10 +137,10 @@ class ObservedTestCase(SynchronousTestCase):
 
 
 class AnswerTests(ObservedTestCase):
-    """Answers that are there whole."""
+    """Responses whose bodies are whole are observed."""
 
     def test_provides(self) -> None:
-        """It is a responder."""
+        """An observed responder provides C{IResponder}."""
         verifyObject(IResponder, self.observed(None))
 
     def test_adds_both_fields(self) -> None:
@@ -153,7 +153,7 @@ class AnswerTests(ObservedTestCase):
             (b"Cache-Status", b"Trickster; hit")))
 
     def test_hit_again(self) -> None:
-        """The same fields with another outcome say something else."""
+        """Equal fields with another outcome have another result field."""
         mine = Headers(((b"ETag", b'"x"'),))
         stale = Outcome(Engine.OBJECT, Status.HIT, Reason.STALE)
         told = [self.answer(Response(200, mine, Octets(b"abc"), outcome)).headers
@@ -204,7 +204,7 @@ class AnswerTests(ObservedTestCase):
         self.assertEqual(self.requests("200", "hit", "other"), 2)
 
     def test_reason(self) -> None:
-        """Why it was no full hit is counted."""
+        """The reason of a response that was no full hit is counted."""
         self.answer(Response(200, outcome=Outcome(reason=Reason.PROXY_PATH)))
         self.assertEqual(self.reasons("proxy-only", "proxy-path"), 1)
 
@@ -227,7 +227,7 @@ class AnswerTests(ObservedTestCase):
 
 
 class FormTests(ObservedTestCase):
-    """What a POST asks."""
+    """Forms of POST requests in the log."""
 
     def line(self, asks_by_form: bool, body: IBody) -> str:
         """:return: the line about a form."""
@@ -238,7 +238,7 @@ class FormTests(ObservedTestCase):
         return self.sink.lines[-1]
 
     def test_shown(self) -> None:
-        """Where forms are questions, the log has them, secrets masked."""
+        """On routes whose forms are queries, the log has the form, with secrets masked."""
         for body in (Octets(b"query=up&token=s3cret"),
                      ScriptedBody.of(b"query=up&tok", b"en=s3cret")):
             line = self.line(True, body)
@@ -246,11 +246,11 @@ class FormTests(ObservedTestCase):
             self.assertNotIn("s3cret", line)
 
     def test_not_shown(self) -> None:
-        """Elsewhere they may be anything, and are not for the log."""
+        """On routes whose forms are no queries, the log has no form."""
         self.assertNotIn("query=", self.line(False, Octets(b"query=up")))
 
     def test_notes(self) -> None:
-        """Parts on the path are asked for notes only where a log shows them."""
+        """Responders are asked for notes only where a log shows such notes."""
         for wanted in (False, True):
             observed = self.observed(None)
             noting = Noting()
@@ -283,7 +283,7 @@ class PlaceTests(ObservedTestCase):
             "method": "GET", "http_status": "200", "cache_status": "hit"})
 
     def test_nowhere(self) -> None:
-        """What is answered before any backend was found is counted without one."""
+        """A request answered before any backend was found is counted without one."""
         observed = self.observed(None)
         observed.inner = RecordingResponder.of(BadRequest("no"))
         self.now(observed.respond(GET))
@@ -317,7 +317,7 @@ class Refuser:
 
 
 class ErrorTests(ObservedTestCase):
-    """When no answer can be given."""
+    """Errors of responders are answered and observed."""
 
     def test_request_error(self) -> None:
         """A request error becomes an answer of its status, in plain text."""
@@ -341,14 +341,14 @@ class ErrorTests(ObservedTestCase):
         self.assertEqual(self.requests("504", "proxy-error"), 1)
 
     def test_no_detail(self) -> None:
-        """An error without words is told in those of its status."""
+        """An error without a detail is answered with the phrase of its status."""
         self.assertEqual(self.now(self.answer(Overloaded()).body.read()),
                          b"Service Unavailable\n")
         odd = self.answer(RequestError(status=599))
         self.assertEqual(self.now(odd.body.read()), b"no answer can be given\n")
 
     def test_client_error_of_the_proxy(self) -> None:
-        """What an error brings along is in the answer."""
+        """The fields that an error has are in the response."""
         response = self.answer(MethodNotAllowed(("GET", "HEAD")))
         self.assertEqual((response.status, response.headers.get(b"allow")), (405, b"GET, HEAD"))
 
@@ -370,7 +370,7 @@ class ErrorTests(ObservedTestCase):
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_unforeseen(self) -> None:
-        """A fault of ours is a 500 that gives nothing away, and is logged whole."""
+        """An unforeseen error is a 500 without its text, and is logged whole."""
         response = self.answer(ZeroDivisionError("private"))
         self.assertEqual(response.status, 500)
         self.assertNotIn(b"private", self.now(response.body.read()))
@@ -390,7 +390,7 @@ class ErrorTests(ObservedTestCase):
 
 
 class BodyTests(ObservedTestCase):
-    """Answers whose bodies are still to come."""
+    """Responses whose bodies are still to come are observed."""
 
     def body(self, *pieces: Any, length: int | None = None) -> tuple[IBody, ScriptedBody]:
         """:return: the observed body of an answer, and the one within."""
@@ -398,7 +398,7 @@ class BodyTests(ObservedTestCase):
         return self.answer(Response(200, body=inner, outcome=HIT)).body, inner
 
     def test_provides(self) -> None:
-        """What is handed out is a body again, of the same length."""
+        """An observed body provides C{IBody}, and has the same length."""
         body, _ = self.body(length=7)
         verifyObject(IBody, body)
         self.assertEqual(body.length, 7)
@@ -447,7 +447,7 @@ class BodyTests(ObservedTestCase):
         self.assertEqual(self.requests("499", "hit"), 1)
 
     def test_origin_breaks_off(self) -> None:
-        """An origin that goes away in the middle is counted as what it is."""
+        """An origin that breaks off in the middle is counted by the reason of its failure."""
         body, _ = self.body(b"abc", UpstreamBroke("gone"))
         self.now(body.read())
         failing = Deferred.fromCoroutine(body.read())

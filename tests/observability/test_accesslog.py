@@ -45,14 +45,14 @@ class AccessLogTests(SynchronousTestCase):
             "cacheStatus": "hit", "client": "192.0.2.7", "userAgent": "Grafana/11"})
 
     def test_reason(self) -> None:
-        """Where it was no full hit, it says why."""
+        """The line of a response that was no full hit has the reason."""
         outcome = Outcome(reason=Reason.UNDECODABLE, detail="no data in it")
         fields = self.fields(outcome=outcome)
         self.assertEqual((fields["reason"], fields["detail"]), ("undecodable", "no data in it"))
         self.assertNotIn("cause", fields)
 
     def test_stale(self) -> None:
-        """Where a stale answer stands for one of the origin's, it says what the origin did."""
+        """The line of a stale response in place of the origin's has the origin's failure."""
         fields = self.fields(outcome=Outcome(
             Engine.OBJECT, Status.HIT, Reason.STALE, "stale-if-error", cause=Reason.ORIGIN_TIMEOUT))
         self.assertEqual((fields["reason"], fields["cause"], fields["detail"]),

@@ -35,10 +35,10 @@ def told(outcome: Outcome, **notes: Any) -> dict[str, object]:
 
 
 class DecisionTests(SynchronousTestCase):
-    """A line says how it was decided what to do with a request."""
+    """A line has the decisions that were made about a request."""
 
     def test_all(self) -> None:
-        """Key, what was asked, held, fetched and stored, why, and what the origin took."""
+        """A line has key, extents asked, held, fetched and stored, reason and the origin's time."""
         outcome = Outcome(
             Engine.DELTA, Status.PARTIAL_HIT, Reason.RANGE_MISS, "so",
             fetched=((60 * SECOND, 120 * SECOND),), failed=((60 * SECOND, 60 * SECOND),),
@@ -61,19 +61,19 @@ class DecisionTests(SynchronousTestCase):
             "ttl": 9.5, "age": 1.25, "headersMS": 250.0})
 
     def test_nothing_to_say(self) -> None:
-        """What there is nothing to say about is left out."""
+        """A field without a value is left out of the line."""
         fields = told(Outcome(Engine.OBJECT, Status.HIT))
         self.assertEqual([name for name in fields if name not in (
             "time", "app", "level", "event", "method", "uri", "status", "backendName",
             "provider", "path", "engine", "cacheStatus", "headersMS")], ["stored"])
 
     def test_collapsed(self) -> None:
-        """It is said that an answer came from another request's fetch."""
+        """A response that came from another request's fetch is marked as collapsed."""
         self.assertTrue(told(Outcome(status=Status.PROXY_HIT))["collapsed"])
         self.assertTrue(told(Outcome(reason=Reason.COLLAPSED))["collapsed"])
 
     def test_form(self) -> None:
-        """What a form asks is shown, with secrets masked."""
+        """A form's parameters are in the line, with secrets masked."""
         asked = evolve(entry(Outcome()), form=b"query=up&password=s3cret")
         self.assertEqual(dict(decision_fields(asked, 0))["query"], "query=up&password=*****")
 
@@ -83,13 +83,13 @@ class DecisionTests(SynchronousTestCase):
         self.assertLess(len(str(fields["originMS"])), 200)
 
     def test_no_notes(self) -> None:
-        """A request on whose path nothing was noted has a line as well."""
+        """A request without notes in its span has a line as well."""
         bare = evolve(entry(Outcome()), request=Request(b"GET", b"/"))
         self.assertNotIn("key", dict(decision_fields(bare, 0)))
 
 
 class LogTests(SynchronousTestCase):
-    """Where the lines go."""
+    """Which logs the lines are written to."""
 
     def test_line(self) -> None:
         """Each request makes one line."""

@@ -57,7 +57,7 @@ class ExpositionTests(SynchronousTestCase):
         self.assertEqual([page is pages[0] for page in pages], [True] * 3)
 
     def test_made_again(self) -> None:
-        """After a second it is made again."""
+        """The text of a scrape is made again after a second."""
         self.scrape()
         self.run_threads()
         self.clock.advance(1.0)
@@ -65,7 +65,7 @@ class ExpositionTests(SynchronousTestCase):
         self.assertEqual(len(self.threads), 1)
 
     def test_forms(self) -> None:
-        """OpenMetrics is for who asks for it; no other word of the client matters."""
+        """OpenMetrics is for clients that ask for it; no other header field matters."""
         openmetrics = "application/openmetrics-text;version=%d.0.0;q=0.5,text/plain;q=0.1"
         scrapes = [self.scrape(accept) for accept in (
             "", "text/plain;version=9", openmetrics % 1, openmetrics % 99)]
@@ -85,7 +85,7 @@ class ExpositionTests(SynchronousTestCase):
         self.assertTrue(self.successResultOf(second).octets)
 
     def test_failure(self) -> None:
-        """If the text cannot be made, all who wait are told, and the next one tries again."""
+        """A text that cannot be made fails all waiting scrapes, and the next one tries again."""
         waiting = [self.scrape(), self.scrape()]
         self.threads.pop()[1].errback(ZeroDivisionError())
         for one in waiting:

@@ -24,14 +24,14 @@ class FormTests(SynchronousTestCase):
     """A form is kept for the log as it is read by what needs it."""
 
     def test_here(self) -> None:
-        """Of a form that is here whole, nothing needs to be kept; it is read only once."""
+        """A form that is whole is not copied for the log, and read only once."""
         request = with_form_kept(post(Octets(b"query=up")))
         self.assertIs(type(request.body), Octets)
         self.assertEqual(at_once(request.body.read()), b"query=up")
         self.assertEqual(form_of(request, Span()), b"query=up")
 
     def test_on_its_way(self) -> None:
-        """Of one that is still coming, the log has what was read."""
+        """A form that is still coming is logged as far as it was read."""
         request = with_form_kept(post(Pieces.of([b"query", b"=up"])))
         verifyObject(IBody, request.body)
         self.assertEqual((request.body.length, form_of(request, Span())), (8, b""))
@@ -39,14 +39,14 @@ class FormTests(SynchronousTestCase):
         self.assertEqual(form_of(request, Span()), b"query=up")
 
     def test_bounded(self) -> None:
-        """Of a long one it is the beginning, however it comes."""
+        """A long form is logged up to a bound, however it comes."""
         for body in (Octets(b"x" * 9999), Pieces.of([b"x" * 2000, b"x" * 7999])):
             request = with_form_kept(post(body))
             self.assertEqual(len(bytes(at_once(read_all(request.body, 99999)))), 9999)
             self.assertEqual(form_of(request, Span()), b"x" * 2049)
 
     def test_no_form(self) -> None:
-        """What is no form, or coded, is not for the log."""
+        """A body that is no form, or is coded, is not logged."""
         for request in (post(Octets(b"a=b"), method=b"PUT"),
                         post(Octets(b"a=b"), (b"Content-Type", b"text/plain")),
                         post(Octets(b"a=b"), *FORM, (b"Content-Encoding", b"gzip")),
@@ -55,13 +55,13 @@ class FormTests(SynchronousTestCase):
             self.assertEqual(form_of(request, Span()), b"")
 
     def test_closed(self) -> None:
-        """Closing it closes what is within."""
+        """Closing a form that is kept for the log closes the body within."""
         inner = Pieces.of([b"a", b"b"])
         ReadForm(inner).close()
         self.assertEqual(at_once(inner.read()), b"")
 
     def test_in_the_span(self) -> None:
-        """What was read is found in the span, though a responder inside got another body."""
+        """A form is kept in the request's span, though a responder inside got another body."""
         span = Span()
         request = post(Pieces.of([b"query", b"=up"])).with_span(span)
         inner = RecordingResponder()

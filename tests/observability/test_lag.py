@@ -10,7 +10,7 @@ from trickster.observability.lag import ReactorLag
 
 
 class ReactorLagTests(SynchronousTestCase):
-    """Looking at how late the reactor is."""
+    """The lag of the reactor is measured."""
 
     def setUp(self) -> None:
         """Start to look."""
@@ -25,11 +25,11 @@ class ReactorLagTests(SynchronousTestCase):
         self.assertEqual((self.lags.counts[0], self.lags.total), (4, 0.0))
 
     def test_late(self) -> None:
-        """Otherwise the lag is how late it was."""
+        """The lag of a late reactor is how late it was."""
         self.clock.advance(0.75)
         self.assertEqual(self.lags.total, 0.5)
 
     def test_stopped(self) -> None:
-        """Stopped, it waits for nothing."""
+        """A measurement that is stopped leaves no delayed call."""
         self.service.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -34,15 +34,15 @@ HIT = Outcome(Engine.DELTA, Status.HIT)
 
 
 class LabelTests(SynchronousTestCase):
-    """Labels are of closed sets."""
+    """Labels have a bounded set of values."""
 
     def test_methods(self) -> None:
-        """Known methods are themselves, all others are one."""
+        """Known methods are labels themselves; all others share one."""
         self.assertEqual([method_label(m) for m in (b"GET", b"PURGE", b"get", b"X" * 999)],
                          ["GET", "PURGE", "other", "other"])
 
     def test_status(self) -> None:
-        """Registered codes are themselves, others only their class."""
+        """Registered status codes are labels themselves; others are the class alone."""
         self.assertEqual([status_label(c) for c in (200, 404, 499, 299, 571, 999, 0, -1)],
                          ["200", "404", "499", "2xx", "5xx", "other", "other", "other"])
         self.assertEqual([class_label(c) for c in (101, 499, 599, 600)],
@@ -59,11 +59,11 @@ class LabelTests(SynchronousTestCase):
 
 
 class HistogramTests(SynchronousTestCase):
-    """Observations by size."""
+    """Observations are counted in the buckets of a histogram."""
 
     @given(st.lists(st.floats(0, 30)))
     def test_naive(self, values: list[float]) -> None:
-        """Each bucket counts what is at most its bound and above the one before."""
+        """Each bucket counts the values that are at most its bound and above the one before."""
         histogram = Histogram()
         for value in values:
             histogram.observe(value)
@@ -74,7 +74,7 @@ class HistogramTests(SynchronousTestCase):
         self.assertAlmostEqual(histogram.total, sum(values))
 
     def test_add(self) -> None:
-        """One can take in another."""
+        """A histogram can be added to another."""
         one, other = Histogram(), Histogram()
         one.observe(0.03125)
         other.observe(0.03125)
@@ -106,7 +106,7 @@ class MetricsTestCase(SynchronousTestCase):
 
 
 class RouteTests(MetricsTestCase):
-    """Requests."""
+    """Metrics of requests."""
 
     def frontend(self, name: str, http_status: str = "2xx", **labels: str) -> float | None:
         """:return: a sample of the requests of our route."""
@@ -139,7 +139,7 @@ class RouteTests(MetricsTestCase):
         self.assertEqual(values, [0, 0, 1, 1, 1, 1, 1, 1])
 
     def test_proxy(self) -> None:
-        """What caches made of them is counted by status code and cache status."""
+        """Requests of caches are counted by status code and cache status."""
         self.count()
         self.count(Outcome(Engine.DELTA, Status.PARTIAL_HIT, Reason.RANGE_MISS))
         labels = {"backend_name": "prom", "provider": "prometheus", "method": "GET",
@@ -169,7 +169,7 @@ class RouteTests(MetricsTestCase):
                 path=RANGE.path, cache_status=word), points)
 
     def test_rejections(self) -> None:
-        """Refused ranges are counted a backend."""
+        """Refused ranges are counted for each backend."""
         self.count(Outcome(status=Status.ERROR, reason=Reason.RANGE_REFUSED), 422)
         self.count()
         self.assertEqual(self.value("proxy_query_range_rejections_total", backend_name="prom"), 1)
@@ -195,10 +195,10 @@ class RouteTests(MetricsTestCase):
 
 
 class OtherTests(MetricsTestCase):
-    """Everything else."""
+    """Metrics beside those of requests."""
 
     def test_build(self) -> None:
-        """What is running is told."""
+        """The version and the revision of the program are exposed."""
         self.assertIn('revision="abc",version="1.2.3"} 1.0', self.text())
 
     def test_reloads(self) -> None:
@@ -334,7 +334,7 @@ class OtherTests(MetricsTestCase):
         self.assertIsNone(self.value("refusals"))
 
     def test_failing_gauge(self) -> None:
-        """One that cannot be read does not spoil the others."""
+        """A gauge that cannot be read is NaN, and does not spoil the others."""
         self.metrics.watch("broken", "Cannot be read.", lambda: 1 / 0)
         self.metrics.watch("fine", "Can be.", lambda: 7)
         self.assertIn("trickster_broken NaN\n", self.text())

@@ -34,13 +34,13 @@ class CountedOriginTests(SynchronousTestCase):
         return counters
 
     def test_a_whole_body(self) -> None:
-        """A body that is here is counted at once."""
+        """A body that is whole is counted at once."""
         counters = self.ask(Response(200, body=Octets(b"12345")))
         self.assertEqual((counters.requests, counters.sent_octets, counters.received_octets),
                          (1, 3, 5))
 
     def test_a_body_on_its_way(self) -> None:
-        """One that comes in pieces is counted as it is read."""
+        """A body that comes in pieces is counted as it is read."""
         self.assertEqual(self.ask(Response(200, body=Pieces.of([b"12", b"345"])))
                          .received_octets, 5)
 
@@ -60,7 +60,7 @@ class CountedOriginTests(SynchronousTestCase):
         return counted
 
     def test_noted(self) -> None:
-        """Where it is logged, the origin and the milliseconds that it took are noted."""
+        """The origin and the milliseconds that it took are noted in the span of a request."""
         for answer in (Response(200), UpstreamTimeout()):
             clock, notes = Clock(), Notes()
             paused = PausedOrigin()
@@ -99,7 +99,7 @@ class CountedOriginTests(SynchronousTestCase):
         self.assertEqual((counted.counters.failures, counted.outages.is_failing), (1, True))
 
     def test_recovery(self) -> None:
-        """It works again once an answer is here to its end, and not with the head of one."""
+        """An origin has recovered once a response has come to its end, not with a head alone."""
         for body in (Octets(b"x"), Pieces.of([b"x"]), Octets()):
             counted = self.failing(UpstreamTimeout())
             counted.inner = RecordingResponder.of(Response(503, body=body))

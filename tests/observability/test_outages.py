@@ -38,13 +38,13 @@ class OutageLogTests(SynchronousTestCase):
                          ("prom", "a.test:9090", "origin-unreachable"))
 
     def test_no_words(self) -> None:
-        """A failure without words is told by its reason."""
+        """A failure without a detail is logged by its reason."""
         self.outages.failed(UpstreamMalformed())
         self.assertEqual(self.lines(),
                          ["Origin a.test:9090 of backend prom fails: origin-malformed"])
 
     def test_lasts(self) -> None:
-        """While it lasts, there is one line a minute, with the number of failures since."""
+        """While an outage lasts, there is one line a minute, with the number of failures since."""
         for _ in range(121):
             self.outages.failed(REFUSED)
             self.clock.advance(1)
@@ -52,7 +52,7 @@ class OutageLogTests(SynchronousTestCase):
         self.assertIn("(60 failed requests since the last such line)", str(self.lines()[-1]))
 
     def test_ends(self) -> None:
-        """The first whole answer ends it: one line, with how many failed and how long."""
+        """The first whole response ends the outage: one line, with how many failed and how long."""
         self.outages.failed(REFUSED)
         self.clock.advance(2.5)
         self.outages.failed(REFUSED)

@@ -45,10 +45,10 @@ class Silent:
 
 
 class RefusalTests(SynchronousTestCase):
-    """What a client is told."""
+    """Which text a client gets for an error."""
 
     def test_no_insides(self) -> None:
-        """Of an origin that fails, a client is told how, and not where it is."""
+        """The text for a failing origin says how it fails, and not where it is."""
         for kind in (UpstreamBroke, UpstreamError, UpstreamMalformed, UpstreamTimeout,
                      UpstreamUnreachable):
             for reason in (None, Reason.TOO_LARGE, Reason.INTERNAL):
@@ -60,7 +60,7 @@ class RefusalTests(SynchronousTestCase):
                 self.assertNotIn(INSIDES.encode(), b"".join(map(b"".join, response.headers)))
 
     def test_sentences(self) -> None:
-        """Each way to fail has a sentence of its own, which does not change from day to day."""
+        """Each way to fail has a sentence of its own, which depends on no detail of the error."""
         for error, text in (
                 (UpstreamUnreachable(INSIDES), b"the origin cannot be reached\n"),
                 (UpstreamTimeout(INSIDES), b"the origin did not answer in time\n"),
@@ -71,11 +71,11 @@ class RefusalTests(SynchronousTestCase):
             self.assertEqual(octets_of(refusal(error).body), text)
 
     def test_own_words(self) -> None:
-        """What we refuse ourselves is told in the words of the error."""
+        """A refusal by Trickster itself has the text of the error."""
         self.assertEqual(octets_of(refusal(Overloaded("too many")).body), b"too many\n")
 
     def test_outcome(self) -> None:
-        """An origin that failed, a lookup that had to do, and a refusal are three things."""
+        """An origin's failure, a miss of only-if-cached, and a refusal have three outcomes."""
         for error, engine, status in (
                 (UpstreamBroke(), Engine.PROXY, Status.PROXY_ERROR),
                 (NotCached(), Engine.OBJECT, Status.KEY_MISS),
@@ -98,19 +98,19 @@ class RefusalTests(SynchronousTestCase):
                     [seconds])
 
     def test_not_when_to_ask_again(self) -> None:
-        """Other refusals do not say it by themselves."""
+        """Refusals other than a 503 have no C{Retry-After} by themselves."""
         for error in (UpstreamBroke(), UpstreamTimeout(), BadRequest(), RequestError(),
                       Overloaded(status=500)):
             self.assertNotIn(b"retry-after", refusal(error).headers)
 
     def test_plain_where_nothing_else_is_right(self) -> None:
-        """Where an origin type has no form for a path, it is plain text."""
+        """Where an origin type has no form for a path, a refusal is plain text."""
         response = refusal(Overloaded("too many"), b"/x", Silent())
         self.assertEqual(octets_of(response.body), b"too many\n")
         self.assertEqual(response.headers.get(b"content-type"), b"text/plain; charset=utf-8")
 
     def test_stumbling(self) -> None:
-        """An origin type that fails at it costs no client the answer; the log has it."""
+        """An origin type that fails to spell a refusal has it sent as plain text, and is logged."""
         self.assertEqual(octets_of(refusal(Overloaded("too many"), b"/x", Stumbling()).body),
                          b"too many\n")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

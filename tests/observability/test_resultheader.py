@@ -45,7 +45,7 @@ class ResultValueTests(SynchronousTestCase):
         self.assertEqual(value, b"engine=DeltaProxyCache; status=hit; ffstatus=hit")
 
     def test_stale_hit(self) -> None:
-        """A stale answer says that it is, and what the origin did, if that is why."""
+        """A stale hit says that it is stale, and the origin's failure, if that is the reason."""
         value = result_value(Outcome(Engine.OBJECT, Status.HIT, Reason.STALE))
         self.assertEqual(value, b"engine=ObjectProxyCache; status=hit; reason=stale")
         value = result_value(Outcome(Engine.OBJECT, Status.HIT, Reason.STALE,
@@ -72,7 +72,7 @@ class ResultValueTests(SynchronousTestCase):
             self.assertIn(f"; aligned=[{text}]".encode(), result_value(Outcome(aligned=extent)))
 
     def test_proxied(self) -> None:
-        """What is proxied by design says so."""
+        """A request that is proxied by configuration says so."""
         self.assertEqual(result_value(Outcome(reason=Reason.PROXY_PATH)),
                          b"engine=HTTPProxy; status=proxy-only; reason=proxy-path")
 
@@ -129,7 +129,7 @@ class CacheStatusTests(SynchronousTestCase):
                    Engine.OBJECT, Status.KEY_MISS, Reason.VARY_MISS)
 
     def test_missed(self) -> None:
-        """Why it went forward is told also where the reason is why it was not stored."""
+        """A miss says why it went forward, also where the reason is why it was not stored."""
         outcome = Outcome(Engine.OBJECT, Status.KEY_MISS, Reason.NO_STORE, origin_status=200,
                           missed=Reason.STALE)
         self.assertEqual(cache_status_value(outcome),

@@ -44,7 +44,7 @@ class ProgramLogTests(SynchronousTestCase):
         return json.loads(self.sink.lines[-1])  # type: ignore[no-any-return]
 
     def test_provides(self) -> None:
-        """It is an observer."""
+        """The program's log provides C{ILogObserver}."""
         verifyObject(ILogObserver, self.observe())
 
     def test_fields(self) -> None:
@@ -58,7 +58,7 @@ class ProgramLogTests(SynchronousTestCase):
                                   "size": 3})
 
     def test_levels(self) -> None:
-        """What is less severe than the level is left out."""
+        """An event less severe than the level is left out."""
         for level, count in (("trace", 5), ("debug", 5), ("INFO", 4), ("warn", 3), ("error", 2),
                              ("none", 0)):
             self.setUp()

@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 
 class BufferedSinkTests(SynchronousTestCase):
-    """Lines wait for each other, but not for long."""
+    """Lines are buffered for up to a second."""
 
     def setUp(self) -> None:
         """Start a sink."""
@@ -25,7 +25,7 @@ class BufferedSinkTests(SynchronousTestCase):
         self.sink.startService()
 
     def test_provides(self) -> None:
-        """It is a sink over a destination."""
+        """A buffered sink provides C{ILineSink}, and files and streams provide C{IDestination}."""
         verifyObject(ILineSink, self.sink)
         for one in (self.paper, RotatedFile("x"), Stream(1)):
             verifyObject(IDestination, one)
@@ -46,12 +46,12 @@ class BufferedSinkTests(SynchronousTestCase):
         self.assertEqual([len(octets) for octets in self.paper.written], [300_003])
 
     def test_nothing(self) -> None:
-        """Where nothing is said, nothing is written, and no caller waits."""
+        """Without lines nothing is written, and no call is scheduled."""
         self.clock.advance(9)
         self.assertEqual((self.paper.written, self.clock.getDelayedCalls()), ([], []))
 
     def test_stop(self) -> None:
-        """At the end, everything is written."""
+        """All lines are written when the sink stops."""
         self.sink.write("a")
         self.sink.stopService()
         self.assertEqual((self.paper.written, self.paper.is_open), ([b"a\n"], False))
@@ -68,13 +68,13 @@ class BufferedSinkTests(SynchronousTestCase):
         self.assertEqual(paper.written, [b"a\n"])
 
     def test_surrogates(self) -> None:
-        """No text is impossible to write."""
+        """A text with lone surrogates can be written."""
         self.sink.write("\udcff")
         self.sink.flush()
         self.assertEqual(self.paper.written, [b"\\udcff\n"])
 
     def test_no_room(self) -> None:
-        """What could not be written goes first the next time."""
+        """Lines for which there was no room are written first the next time."""
         self.paper.room = 3
         self.sink.write("abcd")
         self.clock.advance(1)
@@ -84,7 +84,7 @@ class BufferedSinkTests(SynchronousTestCase):
         self.assertEqual(b"".join(self.paper.written), b"abcd\ne\n")
 
     def test_bounded(self) -> None:
-        """A reader that has stopped costs lines, not memory, and is told how many."""
+        """A reader that has stopped costs lines, not memory, and a line counts the lost ones."""
         self.paper.room = 0
         for _ in range(10):
             self.sink.write("x" * MIB)
@@ -98,7 +98,7 @@ class BufferedSinkTests(SynchronousTestCase):
                       self.paper.written[-1].replace(b"00.000Z", b"01.000Z"))
 
     def test_dropped_is_told(self) -> None:
-        """That lines were dropped is told as soon as there is room, whether others come or not."""
+        """Dropped lines are counted in a line as soon as there is room, without further lines."""
         self.paper.room = 0
         for _ in range(5):
             self.sink.write("x" * MIB)
@@ -130,7 +130,7 @@ class BufferedSinkTests(SynchronousTestCase):
         self.assertEqual(self.sink.dropped, 3)
 
     def test_full_disk_for_long(self) -> None:
-        """The number stays right, however long that lasts; nothing waits once it is told."""
+        """The count of lost lines stays right, however long a disk is full, and ends its timer."""
         self.paper.error = OSError(28, "No space left on device")
         for _ in range(3):
             self.sink.write("a")
@@ -143,10 +143,10 @@ class BufferedSinkTests(SynchronousTestCase):
 
 
 class OtherTests(SynchronousTestCase):
-    """Where else lines may go."""
+    """Lines may go to Twisted's log."""
 
     def test_publisher(self) -> None:
-        """Lines may be events of Twisted's log; braces in them mean nothing."""
+        """A line may be an event of Twisted's log, in which braces mean nothing."""
         with capturedLogs() as events:
             PublisherSink(Logger("trickster.access")).write("uri=/{x}")
         self.assertEqual((events[0]["log_level"], events[0]["line"]), (LogLevel.info, "uri=/{x}"))

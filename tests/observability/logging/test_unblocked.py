@@ -25,7 +25,7 @@ class UnblockedFileTests(SynchronousTestCase):
         self.file = UnblockedFile(self.paper, self.clock)
 
     def test_at_once(self) -> None:
-        """What there is room for is written at once, and in full."""
+        """Text for which there is room is written at once, and in full."""
         self.assertEqual(self.file.write("a\u20ac\udcff\n"), 4)
         self.file.flush()
         self.assertEqual(self.paper.written, ["a\u20ac\\udcff\n".encode()])
@@ -38,7 +38,7 @@ class UnblockedFileTests(SynchronousTestCase):
         self.assertIn(b"hello", b"".join(self.paper.written))
 
     def test_later(self) -> None:
-        """The rest is written when there is room, in order."""
+        """The rest of a text is written when there is room, in order."""
         self.paper.room = 2
         self.file.write("abc")
         self.paper.room = 0
@@ -49,7 +49,7 @@ class UnblockedFileTests(SynchronousTestCase):
         self.assertEqual(b"".join(self.paper.written), b"abcdef")
 
     def test_dropped(self) -> None:
-        """What would be too much is dropped, and that is told when there is room."""
+        """Text beyond the bound is dropped, which is noted when there is room."""
         self.paper.room = 0
         for _ in range(10):
             self.file.write("x" * MIB)
@@ -68,7 +68,7 @@ class UnblockedFileTests(SynchronousTestCase):
         self.assertEqual(self.file.dropped, 1)
 
     def test_within_itself(self) -> None:
-        """What is logged while it writes, from a signal's handler, comes after."""
+        """Text that a signal's handler writes during a write comes after the text being written."""
         file, written = self.file, []
 
         class Interrupted(Paper):
@@ -90,7 +90,7 @@ class UnblockedTests(SynchronousTestCase):
     """Any file of the system may be made so."""
 
     def test_pipe(self) -> None:
-        """One that is not read does not stop who writes."""
+        """A pipe that is not read does not block the writer."""
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         with os.fdopen(writer, "w") as pipe:
@@ -100,7 +100,7 @@ class UnblockedTests(SynchronousTestCase):
         self.assertEqual(set(os.read(reader, MIB)), {ord("x")})
 
     def test_what_was_written_before(self) -> None:
-        """It comes first."""
+        """Text that was written before the file was made unblocked comes first."""
         path = Path(self.mktemp())
         with path.open("w") as plain:
             plain.write("1")
@@ -110,6 +110,6 @@ class UnblockedTests(SynchronousTestCase):
         self.assertEqual(path.read_text(), "12")
 
     def test_no_file_of_the_system(self) -> None:
-        """One in memory stays as it is."""
+        """A file in memory stays as it is."""
         memory = io.StringIO()
         self.assertIs(unblocked(memory, Clock()), memory)
