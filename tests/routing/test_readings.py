@@ -10,7 +10,7 @@ from trickster.routing.readings import Readings, readings
 
 
 class ReadingsTests(SynchronousTestCase):
-    """All that a path may be taken for."""
+    """The readings of a path are all that servers may take it for."""
 
     def paths(self, path: bytes) -> set[bytes]:
         """:return: the readings of a path that has not too many."""
@@ -31,7 +31,7 @@ class ReadingsTests(SynchronousTestCase):
                          (b"/a%2FbA", {b"/a%2FbA", b"/a/bA"}))
 
     def test_twice(self) -> None:
-        """Some servers decode more than once."""
+        """A path decoded more than once is a reading, since some servers do so."""
         self.assertEqual(self.paths(b"/%2541"), {b"/%41", b"/A"})
 
     def test_slashes(self) -> None:
@@ -40,7 +40,7 @@ class ReadingsTests(SynchronousTestCase):
         self.assertEqual(self.paths(b"/a\\b"), {b"/a\\b", b"/a/b"})
 
     def test_parameters(self) -> None:
-        """Parameters of segments may be left out."""
+        """A path without the parameters of its segments is a reading."""
         self.assertEqual(self.paths(b"/a;x=1/b"), {b"/a;x=1/b", b"/a/b"})
 
     def test_dot_segments(self) -> None:
@@ -65,7 +65,7 @@ class ReadingsTests(SynchronousTestCase):
             self.assertTrue(found.climbs, path)
 
     def test_end_of_text(self) -> None:
-        """Some servers stop at a NUL."""
+        """A path cut at a NUL is a reading, since some servers stop there."""
         found = readings(b"/a%00b")
         assert found is not None
         self.assertTrue(b"/a" in found.paths and found.is_odd)

@@ -111,11 +111,11 @@ class BackendTests(SynchronousTestCase):
                          ("prom", "/api/v1/query", 0))
 
     def test_host_final_dot(self) -> None:
-        """A fully qualified name is the same host."""
+        """A host with a final dot is the same host."""
         self.assertEqual(find(b"/x", host=b"prom.example."), ("prom", "/", 0))
 
     def test_host_ipv6(self) -> None:
-        """An address in brackets is compared without them."""
+        """An IPv6 address is compared without its brackets."""
         self.assertEqual(find(b"/x", host=b"[::1]:80"), ("prom", "/", 0))
 
     def test_host_before_segment(self) -> None:
@@ -123,7 +123,7 @@ class BackendTests(SynchronousTestCase):
         self.assertEqual(find(b"/files/x", host=b"prom.example"), ("prom", "/", 0))
 
     def test_default(self) -> None:
-        """The default backend gets the rest, whole."""
+        """The default backend gets all other paths, whole."""
         self.assertEqual(find(b"/promises"), ("files", "/", 0))
 
     def test_fall_through(self) -> None:
@@ -131,7 +131,7 @@ class BackendTests(SynchronousTestCase):
         self.assertEqual(find(b"/prom/x", host=b"bare.example"), ("prom", "/", 5))
 
     def test_path_routing_disabled(self) -> None:
-        """Such a backend cannot be addressed by its name."""
+        """A backend with path routing disabled cannot be addressed by its name."""
         self.assertEqual(find(b"/bare/only"), ("files", "/", 0))
 
     def test_none(self) -> None:
@@ -168,13 +168,13 @@ class PathTests(SynchronousTestCase):
         self.assertEqual(table.find(b"PUT", b"", b"/xy"), WrongMethod(("OPTIONS", "POST"), "a"))
 
     def test_preflight(self) -> None:
-        """What scripts may do is the origin's to say."""
+        """A preflight request is for the origin to answer."""
         self.assertEqual(find(b"/prom/api/v1/query", b"OPTIONS")[1], "/")
         self.assertEqual(TABLE.find(b"OPTIONS", b"bare.example", b"/only"),
                          WrongMethod(("GET", "HEAD"), "bare"))
 
     def test_local(self) -> None:
-        """What is answered here is 405 for all other methods, preflights too, in any spelling."""
+        """A static response is a 405 for all other methods, preflights too, in any spelling."""
         blocked = RoutedEntry("/x", Match.PREFIX, ("GET",), Named("x"), is_local=True)
         table = RouteTable.of([backend("z", [blocked, prefix("/")], is_default=True)])
         for path in (b"/x", b"//x", b"/a/../x", b"/%78"):
@@ -192,7 +192,7 @@ class PathTests(SynchronousTestCase):
                          WrongMethod(("GET", "HEAD"), "bare"))
 
     def test_wrong_method_of_a_named_backend(self) -> None:
-        """It is known whose path it is, and where the backend's name in it ends."""
+        """A wrong method of a named backend is known with the backend, and where its name ends."""
         table = RouteTable.of([backend("web", [exact("/only")])])
         self.assertEqual(table.find(b"PUT", b"x", b"/web/only"),
                          WrongMethod(("GET", "HEAD"), "web", 4))
@@ -207,7 +207,7 @@ class PathTests(SynchronousTestCase):
         self.assertIsInstance(table.find(b"TRACE", b"x", b"/y"), Found)
 
     def test_methods_are_case_sensitive(self) -> None:
-        """RFC 9110 section 9.1: C{get} is not C{GET}."""
+        """Methods are case-sensitive: C{get} is not C{GET} (RFC 9110 section 9.1)."""
         self.assertEqual(TABLE.find(b"get", b"bare.example", b"/only"),
                          WrongMethod(("GET", "HEAD"), "bare"))
 
@@ -230,7 +230,7 @@ class ReadingTests(SynchronousTestCase):
         self.passed(b"/./x", strip=0)
 
     def test_dots_in_names(self) -> None:
-        """Other dots are nothing special."""
+        """Dots in names are no dot segments."""
         for path in (b"/prom/...", b"/prom/.well-known/x", b"/prom/..x"):
             routed = TABLE.find(b"GET", b"x", path)
             assert isinstance(routed, Found)
@@ -242,21 +242,21 @@ class ReadingTests(SynchronousTestCase):
         self.passed(b"/prom/x%00y")
 
     def test_double_slash(self) -> None:
-        """What is cached under one spelling is passed on under another."""
+        """A path that is cached under one spelling is passed through under another."""
         self.passed(b"/prom//api/v1/query")
         self.passed(b"/prom/api//v1/query", "/api/")
         self.passed(b"/prom/api%2fv1/query")
         self.passed(b"/prom/api/v1/%2571uery", "/api/")
 
     def test_first_segment(self) -> None:
-        """Whose first segment is empty, or no name as it stands, is for the default backend."""
+        """A path whose first segment is empty, or no plain name, is for the default backend."""
         for path in (b"//prom/x", b"/prom%2Fapi/v1/admin", b"/x/../prom/api/v1/admin"):
             routed = TABLE.find(b"GET", b"x", path)
             assert isinstance(routed, Found)
             self.assertEqual((routed.entry.place.backend, routed.strip), ("files", 0))
 
     def test_never_to_what_is_blocked(self) -> None:
-        """What is kept from the origin is so in every spelling that one may take for it."""
+        """A path that is kept from the origin is so in every spelling that one may take for it."""
         for path in (
                 b"/api%2Fv1%2fadmin/tsdb", b"//api/v1/admin/tsdb", b"/api/v1/./admin",
                 b"/api/v1/%61dmin", b"/x/../api/v1/admin/tsdb/delete_series", b"/%2e%2e/api/v1/admin",
@@ -281,7 +281,7 @@ class ReadingTests(SynchronousTestCase):
             self.assertIsInstance(table.find(b"GET", b"x", path), Found, path)
 
     def test_harmless_slashes(self) -> None:
-        """Where all readings lead to one entry, the path is as clear as any."""
+        """A path whose readings all lead to one entry is unambiguous."""
         self.assertEqual(find(b"/prom/wiki//x%2Fy"), ("prom", "/", 5))
 
     def test_escapes_are_equal(self) -> None:
@@ -289,7 +289,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(find(b"/pr%6fm/api/v1/%71uery"), ("prom", "/api/v1/query", 7))
 
     def test_broken_escape(self) -> None:
-        """A broken escape is what it is: the origin decides."""
+        """A broken escape is left as it is for the origin to judge."""
         self.assertEqual(find(b"/prom/%zz%2"), ("prom", "/", 5))
 
     def test_too_long(self) -> None:
@@ -311,7 +311,7 @@ class ReadingTests(SynchronousTestCase):
          "%5C", "%00"]
     ), max_size=9))
     def test_never_around_a_rule(self, pieces: list[str]) -> None:
-        """A path that reaches the origin leads nowhere else by any server's reading."""
+        """A path that reaches the origin leads to no other entry by any server's reading."""
         path = ("/" + "".join(pieces)).encode()
         routed = TABLE.find(b"GET", b"prom.example", path)
         if isinstance(routed, Found) and not routed.entry.is_local:
@@ -353,7 +353,7 @@ SERVERS = (go, nginx, victoria, windows, java, twice)
 
 
 class PieceTests(SynchronousTestCase):
-    """The small functions."""
+    """Functions on hosts and targets."""
 
     def test_host_of(self) -> None:
         """Port, case and brackets are no part of a host."""
@@ -361,7 +361,7 @@ class PieceTests(SynchronousTestCase):
                          ["a", "fe::1", "", "b"])
 
     def test_stripped(self) -> None:
-        """What is left is in origin form again."""
+        """A target whose backend's name is removed is in origin form."""
         self.assertEqual(stripped(b"/prom/x?y", 5), b"/x?y")
         self.assertEqual(stripped(b"/prom?y=/z", 5), b"/?y=/z")
         self.assertEqual(stripped(b"/prom", 5), b"/")
@@ -383,7 +383,7 @@ class RouterTests(SynchronousTestCase):
         return self.span.place.backend, self.span.place.path
 
     def test_interface(self) -> None:
-        """It is a responder itself, and so are the paths of a backend."""
+        """A router provides C{IResponder}, and so do the paths of a backend."""
         verifyObject(IResponder, self.router)
         verifyObject(IRefuser, self.router)
         verifyObject(IResponder, PROM.paths)
@@ -401,13 +401,13 @@ class RouterTests(SynchronousTestCase):
         self.assertEqual(body, b"^/ /?a=/../%2e%2e/")
 
     def test_no_route(self) -> None:
-        """404, with the reason."""
+        """A path without a route is a 404, with the reason."""
         response = self.answer(b"/other")
         self.assertEqual((response.status, response.outcome.reason), (404, Reason.NO_ROUTE))
         self.assertEqual(self.placed(), ("", ""))
 
     def test_wrong_method(self) -> None:
-        """405, with C{Allow}."""
+        """A method that no entry takes is a 405, with C{Allow}."""
         response = self.answer(b"/only", b"PUT", b"bare.example")
         self.assertEqual(response.status, 405)
         self.assertEqual(response.headers.get(b"allow"), b"GET, HEAD")
@@ -427,13 +427,13 @@ class RouterTests(SynchronousTestCase):
             self.assertEqual(self.span.target or target, target.removeprefix(b"/prom"))
 
     def test_unclear(self) -> None:
-        """400 where nothing sensible can be meant."""
+        """A path that can mean nothing sensible is a 400."""
         response = self.answer(b"/prom/" + b"%" + b"25" * 60 + b"2e")
         self.assertEqual(response.status, 400)
         self.assertEqual(response.outcome.reason, Reason.MALFORMED_REQUEST)
 
     def test_passing(self) -> None:
-        """What is not clear goes to the responder that stores nothing, as it is."""
+        """An ambiguous path goes unchanged to the responder that stores nothing."""
         entry = RoutedEntry("/", Match.PREFIX, ALL_METHODS, Named("caching"),
                             passing=Named("passing"))
         router = Router.of([backend("a", [entry, exact("/x")], is_default=True)])
