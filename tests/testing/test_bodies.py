@@ -28,16 +28,16 @@ class PausedBodyTests(SynchronousTestCase):
         self.body = PausedBody()
 
     def test_provides(self) -> None:
-        """It is a body."""
+        """A paused body provides C{IBody}."""
         verifyObject(IBody, self.body)
 
     def test_fed_before(self) -> None:
-        """What is there is read in pieces, up to the end, which stays."""
+        """Octets that were fed are read in pieces, up to the end, which stays."""
         self.body.feed(b"a", b"bc", b"")
         self.assertEqual([at_once(self.body.read()) for _ in range(4)], [b"a", b"bc", b"", b""])
 
     def test_fed_later(self) -> None:
-        """A reader waits for what is not there yet."""
+        """A reader waits for octets that are not fed yet."""
         reading = _begun(self.body.read())
         self.assertTrue(self.body.is_awaited)
         self.body.feed(b"a")
@@ -45,13 +45,13 @@ class PausedBodyTests(SynchronousTestCase):
         self.assertFalse(self.body.is_awaited)
 
     def test_error(self) -> None:
-        """It can break off."""
+        """A paused body can break off with an error."""
         self.body.feed(b"a", UpstreamBroke())
         at_once(self.body.read())
         self.assertRaises(UpstreamBroke, at_once, self.body.read())
 
     def test_cancelled(self) -> None:
-        """A reader may leave."""
+        """A reader of a paused body may be cancelled."""
         reading = _begun(self.body.read())
         reading.cancel()
         self.failureResultOf(reading, CancelledError)
@@ -71,18 +71,18 @@ class PausedBodyTests(SynchronousTestCase):
 
 
 class PausedDuplexTests(SynchronousTestCase):
-    """The far end of a tunnel."""
+    """A paused duplex is the far end of a tunnel."""
 
     def setUp(self) -> None:
         """Make one."""
         self.far = PausedDuplex()
 
     def test_provides(self) -> None:
-        """It has every member of its interface."""
+        """A paused duplex provides C{IDuplex}."""
         verifyObject(IDuplex, self.far)
 
     def test_both_ways(self) -> None:
-        """It notes what it is sent, and sends what the test feeds it."""
+        """A paused duplex notes what it is sent, and sends what the test feeds it."""
         at_once(self.far.write(b"up"))
         self.far.feed(b"down")
         self.assertEqual((self.far.written, at_once(self.far.read())), ([b"up"], b"down"))
@@ -102,7 +102,7 @@ class ScriptedBodyTests(SynchronousTestCase):
     """A body that has all its octets from the start."""
 
     def test_provides(self) -> None:
-        """It has every member of its interface."""
+        """A scripted body provides C{IBody}."""
         verifyObject(IBody, ScriptedBody.of())
 
     def test_script(self) -> None:

@@ -183,44 +183,44 @@ class DialectContractTests(SynchronousTestCase):
         return failed(dialect_contract(Like(of=dialect), EXAMPLE))
 
     def test_good(self) -> None:
-        """The one that they are made from does not."""
+        """The dialect from which the broken ones are made passes the contract."""
         self.assertEqual(self.failed(PrometheusRange()), set())
 
     def test_unnarrowed(self) -> None:
-        """An origin has to be asked for what is missing."""
+        """A dialect that does not ask the origin for the missing extents alone fails."""
         self.assertEqual(self.failed(Unnarrowed()),
                          {"test_requests_are_inverse", "test_encoded_twice"})
 
     def test_overspecific(self) -> None:
-        """The extent is no part of the key."""
+        """A dialect whose keys have the extent in them fails."""
         self.assertEqual(self.failed(Overspecific()), {"test_requests_are_inverse"})
 
     def test_credulous(self) -> None:
-        """What is no whole answer must not be stored."""
+        """A dialect that decodes an incomplete response fails."""
         self.assertEqual(self.failed(Credulous()), {"test_undecodable"})
 
     def test_greedy(self) -> None:
-        """What was not asked for is not covered."""
+        """A dialect that keeps samples outside of the extents asked for fails."""
         self.assertTrue({"test_covers", "test_outside"} <= self.failed(Greedy()))
 
     def test_lossy(self) -> None:
-        """Rows keep their octets."""
+        """A dialect whose rows lose octets fails."""
         self.assertTrue({"test_answers_are_inverse", "test_window"} <= self.failed(Lossy()))
 
     def test_forgetful(self) -> None:
-        """Dialects have no memory."""
+        """A dialect whose decoding depends on earlier requests fails."""
         self.assertIn("test_decoding_requests_is_pure", self.failed(Forgetful()))
 
     def test_half(self) -> None:
-        """What has no methods fails."""
+        """A dialect without methods fails."""
         self.assertIn("test_provides", self.failed(Half()))
 
     def test_none(self) -> None:
-        """No dialect at all fails, where paths are served by range."""
+        """An origin type without a dialect fails where paths are served by range."""
         self.assertIn("test_delta_needs_a_dialect", self.failed(None))
 
     def test_poor_example(self) -> None:
-        """An example of too few instants shows nothing, and says so."""
+        """An example of too few instants fails, and says so."""
         poor = evolve(EXAMPLE, request=get(end=str(START + 60)))
         self.assertIn("test_example", failed(dialect_contract(prometheus, poor)))
 
@@ -232,11 +232,11 @@ class OriginContractTests(SynchronousTestCase):
         return failed(origin_contract(OddRoutes(odd=routes)))
 
     def test_good(self) -> None:
-        """Prometheus does not."""
+        """Prometheus passes the contract of origin types."""
         self.assertEqual(failed(origin_contract(prometheus)), set())
 
     def test_odd_routes(self) -> None:
-        """Routes have to be of a form that can be routed, and there has to be one."""
+        """A route that cannot be routed fails, and so does an origin type without routes."""
         for odd in (Route("", Serve.PROXY), Route("x", Serve.PROXY),
                     Route("/", Serve.PROXY, methods=()), Route("/", Serve.STATIC),
                     Route("/", Serve.PROXY, methods=("get",)), Route("/", Serve.OBJECT, ttl=-1.0),
@@ -246,12 +246,12 @@ class OriginContractTests(SynchronousTestCase):
         self.assertEqual(self.failed(), {"test_routes"})
 
     def test_twice(self) -> None:
-        """The same path cannot be served in two ways."""
+        """Two routes for the same path and methods fail."""
         self.assertEqual(self.failed(Route("/", Serve.PROXY), Route("/", Serve.OBJECT)),
                          {"test_routes"})
 
     def test_no_origin_type(self) -> None:
-        """What is none fails, and says what is missing."""
+        """An object that is no origin type fails, and the error says what is missing."""
         class Nothing:
             options = PrometheusOptions
 

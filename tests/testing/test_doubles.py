@@ -42,19 +42,19 @@ def _begun(awaitable: Any) -> Deferred[Any]:
 
 
 class AtOnceTests(SynchronousTestCase):
-    """Results that are there."""
+    """Results of coroutines and Deferreds that have one."""
 
     def test_result(self) -> None:
-        """The result of a coroutine, or of a Deferred, that has one."""
+        """The result of a coroutine, or of a Deferred, that has one is returned."""
         self.assertEqual((at_once(RecordingResponder.of(ONE).respond(GET)), at_once(_fired(2))),
                          (ONE, 2))
 
     def test_error(self) -> None:
-        """An error is raised."""
+        """The error of a coroutine is raised."""
         self.assertRaises(StoreError, at_once, BrokenStore().get("a"))
 
     def test_waiting(self) -> None:
-        """Waiting is an error, and waits no longer."""
+        """A coroutine that waits is an error, and is cancelled."""
         origin = PausedOrigin()
         self.assertRaises(AssertionError, at_once, origin.respond(GET))
         self.assertTrue(origin.asked[0].is_cancelled)
@@ -64,18 +64,18 @@ class ResponderTests(SynchronousTestCase):
     """Stand-ins for origins."""
 
     def test_provide(self) -> None:
-        """They are responders."""
+        """Stand-ins for origins provide C{IResponder}."""
         for responder in (RecordingResponder(), PausedOrigin()):
             verifyObject(IResponder, responder)
 
     def test_recorded(self) -> None:
-        """Requests are noted, answers are given in turn, the last one again and again."""
+        """Requests are noted; responses are given in turn, the last one again and again."""
         responder = RecordingResponder.of(ONE, TWO)
         answers = [at_once(responder.respond(GET)) for _ in range(3)]
         self.assertEqual((answers, responder.requests), ([ONE, TWO, TWO], [GET] * 3))
 
     def test_made_up(self) -> None:
-        """An answer may be made of the request, or be an error."""
+        """A response may be made of the request, or be an error."""
         responder = RecordingResponder.of(lambda r: text_response(200, r.target.decode()),
                                           UpstreamBroke())
         self.assertEqual(at_once(responder.respond(GET)).body.octets, b"/")
@@ -101,7 +101,7 @@ class StoreTests(SynchronousTestCase):
     """Stand-ins for stores that do not work."""
 
     def test_provide(self) -> None:
-        """They are stores."""
+        """Stand-ins for stores provide the interfaces of stores."""
         verifyObject(IReferenceStore, BrokenStore())
         for store in (PausedStore(), SlowStore(), BrokenOctetStore()):
             verifyObject(ICacheStore, store)
@@ -109,7 +109,7 @@ class StoreTests(SynchronousTestCase):
         self.assertFalse(IReferenceStore.providedBy(BrokenOctetStore()))
 
     def test_broken(self) -> None:
-        """Every call fails, and is noted."""
+        """Every call of a broken store fails, and is noted."""
         store = BrokenStore()
         for call in (store.put("a", b"", 1), store.delete(["a"]), store.keys("")):
             self.assertRaises(StoreError, at_once, call)
@@ -118,7 +118,7 @@ class StoreTests(SynchronousTestCase):
         self.assertEqual(store.calls, ["put", "delete", "keys", "get_object", "put_object"])
 
     def test_paused(self) -> None:
-        """Each call waits for the test."""
+        """Each call of a paused store waits for the test."""
         store = PausedStore()
         calls = [_begun(call) for call in (
             store.get("a"), store.put("a", b"", 1), store.delete(["a"]), store.keys(""))]
@@ -127,7 +127,7 @@ class StoreTests(SynchronousTestCase):
         self.assertEqual([self.successResultOf(call) for call in calls], [0, 1, 2, 3])
 
     def test_slow(self) -> None:
-        """What it looked at it tells later, and what it is to change it changes later."""
+        """A slow store gives its results later, and makes its changes later."""
         store = SlowStore()
         writing, reading = _begun(store.put("a", b"1", 1)), _begun(store.get("a"))
         store.go_on(1)
@@ -141,7 +141,7 @@ class StoreTests(SynchronousTestCase):
         self.assertEqual((at_once(store.get("a")), at_once(store.delete(["a"]))), (b"1", 1))
 
     def test_slow_and_cancelled(self) -> None:
-        """What is given up while it waits is not done."""
+        """A call of a slow store that is cancelled while it waits changes nothing."""
         store = SlowStore()
         writing = _begun(store.put("a", b"1", 1))
         writing.cancel()
@@ -149,14 +149,14 @@ class StoreTests(SynchronousTestCase):
         self.assertEqual((store.steps, store.entries), ([], {}))
 
     def test_recorded(self) -> None:
-        """What is put is noted, and kept."""
+        """A put to a recording store is noted, and kept."""
         store = RecordingStore()
         at_once(store.put("a", b"123", 1))
         self.assertTrue(at_once(store.replace("a", b"4", 1, b"123")))
         self.assertEqual((store.puts, at_once(store.get("a"))), ([("a", 3), ("a", 1)], b"4"))
 
     def test_clock(self) -> None:
-        """What the test looks at are octets and deadlines."""
+        """Octets and deadlines of a store are there for the test to look at."""
         clock = Clock()
         clock.advance(5)
         store = DictStore(clock)

@@ -192,10 +192,10 @@ def broken(around: Any, passes: bool = True) -> set[str]:
 
 class ContractTests(middleware_contract(Kind(Around)),  # type: ignore[misc]
                     SynchronousTestCase):
-    """What passes requests on does what every middleware does."""
+    """Middlewares that break the contract fail."""
 
     def test_broken(self) -> None:
-        """Each fault is found by the test that is about it."""
+        """A middleware with a fault fails the test that is about that fault."""
         for around, test in ((ReadsRequests, "test_request_body"), (ForgetsWho, "test_who_asks"),
                              (ReadsAnswers, "test_response_body"), (LosesBodies, "test_response_body"),
                              (AsksAtOnce, "test_wraps"), (ForgetsOutcome, "test_outcome"),
@@ -205,7 +205,7 @@ class ContractTests(middleware_contract(Kind(Around)),  # type: ignore[misc]
         self.assertIn("test_request_body", broken(LeavesOpen, passes=False))
 
     def test_refusal(self) -> None:
-        """What does not pass requests on may refuse them by raising an error."""
+        """A middleware that does not pass requests on may refuse them by raising an error."""
         for around in (Refuses, RefusesAtOnce):
             self.assertEqual(broken(around, passes=False), set())
 
@@ -215,7 +215,7 @@ class ContractTests(middleware_contract(Kind(Around)),  # type: ignore[misc]
         self.assertIn("test_every_place", broken(RefusesAsDefect, passes=False))
 
     def test_refusal_instead(self) -> None:
-        """What is said to pass requests on does not refuse them."""
+        """A middleware that is declared to pass requests on fails where it refuses them."""
         result = unittest.TestResult()
         case(Refuses)("test_every_place").run(result)
         self.assertEqual(len(result.errors), 1)

@@ -114,30 +114,30 @@ def _failed(make: Any, contract_of: Callable[[Any], type] = cache_store_contract
 
 
 class ContractTests(SynchronousTestCase):
-    """The contract."""
+    """Stores that break the contract fail."""
 
     def test_passes(self) -> None:
         """A good store passes."""
         self.assertEqual(_failed(DictStore), set())
 
     def test_immortal(self) -> None:
-        """Values have to expire."""
+        """A store whose values do not expire fails."""
         self.assertEqual(_failed(Immortal), {"test_expires", "test_replaced_ttl"})
 
     def test_miscounting(self) -> None:
-        """Deletions have to be counted."""
+        """A store that miscounts deletions fails."""
         self.assertEqual(_failed(Miscounting), {"test_delete", "test_expires"})
 
     def test_globbing(self) -> None:
-        """A prefix is no pattern, and a dead key is none."""
+        """A store that takes prefixes for patterns, or lists expired keys, fails."""
         self.assertEqual(_failed(Globbing), {"test_keys", "test_expires"})
 
     def test_truncating(self) -> None:
-        """Nothing is something."""
+        """A store that takes an empty value for none fails."""
         self.assertIn("test_empty_value", _failed(Truncating))
 
     def test_incomplete(self) -> None:
-        """What has no methods fails in all of them."""
+        """A store without methods fails all tests."""
         self.assertIn("test_provides", _failed(lambda clock: Incomplete()))
 
     def test_service(self) -> None:
@@ -198,17 +198,17 @@ class CompareAndSetTests(SynchronousTestCase):
     """The contract of stores that several processes share."""
 
     def test_passes(self) -> None:
-        """A good store passes."""
+        """A good shared store passes."""
         self.assertEqual(_failed(SharedStore, compare_and_set_contract), set())
 
     def test_careless(self) -> None:
-        """One that does not compare does not."""
+        """A store that puts without comparing fails."""
         self.assertEqual(_failed(Careless, compare_and_set_contract), {
             "test_first", "test_still_there", "test_empty_is_something", "test_gone",
             "test_two_writers"})
 
     def test_confusing(self) -> None:
-        """No octets are something else than nothing."""
+        """A store that takes an empty value for an absent one when it compares fails."""
         self.assertIn("test_empty_is_something", _failed(Confusing, compare_and_set_contract))
 
 
@@ -227,7 +227,7 @@ class MeteredTests(SynchronousTestCase):
     """The contract of stores that tell how full they are."""
 
     def test_unmetered(self) -> None:
-        """One that counts nothing, or keeps its evictions to itself, does not pass."""
+        """A store that counts nothing, or does not report its evictions, fails."""
         self.assertEqual(_failed(Unmetered, metered_store_contract), {"test_usage", "test_told"})
 
 
@@ -360,12 +360,12 @@ class DurableTests(SynchronousTestCase):
 
 
 class StoreTypeTests(SynchronousTestCase):
-    """The plugin that makes stores."""
+    """Store types keep the contract of plugins."""
 
     def test_good(self) -> None:
-        """Ours is fine."""
+        """The store type of Trickster passes."""
         verify_store_type(memory)
 
     def test_options_without_defaults(self) -> None:
-        """Options have defaults, all of them."""
+        """A store type whose options lack a default fails."""
         self.assertRaises(TypeError, verify_store_type, evolve(memory, options=NoDefaults))

@@ -37,7 +37,7 @@ class MemoryTransportTests(SynchronousTestCase):
         self.assertEqual((transport.written(), transport.written()), (b"abcd", b""))
 
     def test_ending(self) -> None:
-        """How it was ended can be told."""
+        """How a connection was ended can be read."""
         for method, ending in (("loseConnection", "closed"), ("abortConnection", "aborted"),
                                ("loseWriteConnection", "half-closed")):
             transport = MemoryTransport()
@@ -55,7 +55,7 @@ class MemoryTransportTests(SynchronousTestCase):
             self.assertEqual(getattr(protocol, "told", 1), 1)
 
     def test_back_pressure(self) -> None:
-        """Whether the protocol reads on can be seen; that nothing is written is no error."""
+        """Whether the protocol reads on can be read; a write of nothing is no error."""
         transport = MemoryTransport()
         transport.pauseProducing()
         self.assertFalse(transport.is_read)
