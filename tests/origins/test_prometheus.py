@@ -31,14 +31,14 @@ def matches(route: Route, path: str, method: str) -> bool:
 
 
 class RefusalTests(SynchronousTestCase):
-    """How refusals are spelled for clients of the API."""
+    """Errors are spelled as Prometheus's API spells them."""
 
     def test_provides(self) -> None:
-        """The origin type has a form for them."""
+        """The origin type provides a form for refusals."""
         verifyObject(IRefusalFormat, prometheus)
 
     def test_as_prometheus(self) -> None:
-        """JSON as Prometheus has it, with its error types, and the status as it is."""
+        """A refusal is JSON with Prometheus's error types, and its status stays."""
         for status, kind in ((400, "bad_data"), (404, "not_found"), (405, "bad_data"),
                              (408, "timeout"), (413, "bad_data"), (414, "bad_data"),
                              (422, "execution"), (500, "internal"), (501, "internal"),
@@ -52,7 +52,7 @@ class RefusalTests(SynchronousTestCase):
                 "status": "error", "errorType": kind, "error": 'it "broke"'})
 
     def test_elsewhere(self) -> None:
-        """Pages for people are no part of the API."""
+        """A refusal of a page outside of the API is plain text."""
         for path in (b"/", b"/graph", b"/federate", b"/api", b"/api/v2/x"):
             self.assertIsNone(prometheus.spelled_refusal(path, 400, Reason.INTERNAL, "x"))
         self.assertIsNotNone(prometheus.spelled_refusal(
@@ -74,7 +74,7 @@ class RoutesTests(SynchronousTestCase):
         self.assertTrue(route_of("/api/v1/query_range").form)
 
     def test_objects(self) -> None:
-        """What changes seldom is kept whole, for half a minute."""
+        """Responses that change seldom are cached whole, for half a minute."""
         paths = ["/api/v1/" + name for name in (
             "query", "series", "labels", "label/job/values", "metadata", "targets",
             "targets/metadata", "query_exemplars", "format_query", "parse_query",
@@ -83,13 +83,13 @@ class RoutesTests(SynchronousTestCase):
         self.assertEqual({route_of(path).ttl for path in paths}, {30.0})
 
     def test_forms(self) -> None:
-        """Where Prometheus takes forms, so do we."""
+        """A path takes forms where Prometheus takes them."""
         for name in ("query", "series", "labels", "query_exemplars", "format_query"):
             route = route_of("/api/v1/" + name, "POST")
             self.assertEqual((route.serve, route.form), (Serve.OBJECT, True))
 
     def test_proxied(self) -> None:
-        """What changes all the time, streams, writes, or is not known, by any method."""
+        """Paths that change often, stream, write or are unknown are proxied, by any method."""
         for method in ("GET", "HEAD", "POST"):
             self.assert_served(
                 Serve.PROXY, "/api/v1/alerts", "/api/v1/rules", "/api/v1/notifications/live",
@@ -98,7 +98,7 @@ class RoutesTests(SynchronousTestCase):
         self.assert_served(Serve.PROXY, "/api/v1/metadata", method="POST")
 
     def test_admin(self) -> None:
-        """The origin is not administered through us, by any method."""
+        """Admin paths are refused, by any method."""
         for method in ("GET", "POST", "PUT", "DELETE"):
             route = route_of("/api/v1/admin/tsdb/delete_series", method)
             self.assertIs(route.serve, Serve.STATIC)
@@ -106,14 +106,14 @@ class RoutesTests(SynchronousTestCase):
             self.assertEqual(route.static.status, 400)
 
     def test_identity(self) -> None:
-        """Who asks is part of the key of everything that is kept."""
+        """The identity of a request is part of the key of everything that is stored."""
         for route in prometheus.routes(PLAIN):
             if route.serve in (Serve.DELTA, Serve.OBJECT):
                 self.assertEqual(route.key_headers, IDENTITY)
         self.assertEqual(IDENTITY, (b"authorization", b"origin"))
 
     def test_browsers_number(self) -> None:
-        """What browsers add to get past caches is no part of a key."""
+        """The parameter that browsers add to get past caches is no part of a key."""
         self.assertIn("_", route_of("/api/v1/query").ignored_params)
 
 
@@ -121,7 +121,7 @@ SECOND = 1_000_000_000
 
 
 class RoundingTests(SynchronousTestCase):
-    """Questions made equal."""
+    """Queries of near instants share a key."""
 
     def aligned(self, path: str, options: PrometheusOptions = PLAIN, **params: str
                 ) -> tuple[dict[str, str], tuple[int | None, int | None] | None]:
@@ -149,7 +149,7 @@ class RoundingTests(SynchronousTestCase):
             self.assertEqual(self.aligned("/api/v1/query", time=text), ({"time": text}, None))
 
     def test_spelled_alike(self) -> None:
-        """Equal instants are one question, rounded or not."""
+        """Equal instants share a key, rounded or not."""
         exact = PrometheusOptions(instant_round=0.0, metadata_round=0.0)
         for path, name in (("/api/v1/query", "time"), ("/api/v1/series", "start"),
                            ("/api/v1/labels", "end"), ("/api/v1/label/job/values", "end")):
@@ -158,7 +158,7 @@ class RoundingTests(SynchronousTestCase):
                                  ({name: "1700000014"}, None))
 
     def test_configured(self) -> None:
-        """Or to what is configured; or not at all."""
+        """Instants are rounded to the configured multiple, or not at all."""
         self.assertEqual(
             self.aligned("/api/v1/query", PrometheusOptions(instant_round=60.0),
                          time="1700000039"),
@@ -201,10 +201,10 @@ class RoundingTests(SynchronousTestCase):
 
 
 class LabelsTests(SynchronousTestCase):
-    """Labels that are added."""
+    """Labels that Trickster adds."""
 
     def test_translated(self) -> None:
-        """Wherever series are shown or selected, they are understood."""
+        """Added labels are understood wherever series are shown or selected."""
         translated = ("/api/v1/query_range", "/api/v1/query", "/api/v1/query_exemplars",
                       "/api/v1/series", "/api/v1/labels", "/api/v1/label/dc/values", "/federate")
         for path in translated:
@@ -214,21 +214,21 @@ class LabelsTests(SynchronousTestCase):
             self.assertIsNone(route_of(path, options=LABELLED).translate, path)
 
     def test_none(self) -> None:
-        """Without any, no question is touched."""
+        """Without added labels, no query is translated."""
         self.assertTrue(all(r.translate is None for r in prometheus.routes(PLAIN)))
 
     def test_checked(self) -> None:
-        """Names are names of labels, and values are not empty."""
+        """Added labels have names of labels, and values that are not empty."""
         for labels in ({"a-b": "c"}, {"": "c"}, {"1a": "c"}, {"__name__": "c"}, {"a": ""}):
             with self.assertRaises(ValueError):
                 PrometheusOptions(labels=labels)
 
 
 class TypeTests(SynchronousTestCase):
-    """The origin type as such."""
+    """Interfaces of the origin type."""
 
     def test_provides(self) -> None:
-        """It is one, and the dialect of its range queries knows of the newest sample."""
+        """The origin type provides C{IOriginType}, and its range dialect C{INewestDialect}."""
         verifyObject(IOriginType, prometheus)
         for options in (PLAIN, LABELLED):
             dialects = [r.dialect for r in prometheus.routes(options) if r.dialect is not None]
@@ -236,7 +236,7 @@ class TypeTests(SynchronousTestCase):
             verifyObject(INewestDialect, dialects[0])
 
     def test_probe(self) -> None:
-        """Health is to be able to evaluate an expression that reads nothing."""
+        """The health check evaluates an expression that reads no series."""
         probe = prometheus.probe(PLAIN)
         assert probe is not None
         self.assertEqual(probe.target, b"/api/v1/query?query=vector(1)")

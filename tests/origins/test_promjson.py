@@ -81,12 +81,12 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
 
 
 class MatrixTests(SynchronousTestCase):
-    """Range answers."""
+    """Responses of range queries."""
 
     @settings(max_examples=150)
     @given(answers())
     def test_to_the_octet(self, answer: dict[str, Any]) -> None:
-        """What Prometheus wrote is encoded as Prometheus wrote it."""
+        """A matrix in Prometheus's spelling is encoded to the same octets."""
         octets = compact(answer)
         self.assertEqual(encoded(decode_matrix(octets, ALL)), octets)
 
@@ -123,7 +123,7 @@ class MatrixTests(SynchronousTestCase):
         self.assertEqual(found, answer)
 
     def test_milliseconds(self) -> None:
-        """Fractional timestamps are what they say."""
+        """Fractional timestamps are exact to the millisecond."""
         octets = compact(matrix([])).replace(
             b"[]", b'[{"metric":{},"values":[[1700000000.001,"1"],[1700000000.500,"2"]]}]')
         second = Extents(1_000_000, (Extent(START * SECOND_NS, (START + 1) * SECOND_NS),))
@@ -134,14 +134,14 @@ class MatrixTests(SynchronousTestCase):
         self.assertEqual(encoded(dataset), octets)
 
     def test_empty(self) -> None:
-        """No series is an answer too."""
+        """A response without series is decoded."""
         octets = compact(matrix([]))
         dataset = decode_matrix(octets, ALL)
         self.assertEqual((dataset.series, dataset.extents), ({}, ALL))
         self.assertEqual(encoded(dataset), octets)
 
     def test_empty_series(self) -> None:
-        """A series without samples is none, however it says so."""
+        """A series without samples is none, however the series spells that."""
         for nothing in (b"[]", b"[ ]", b"[\n]"):
             octets = (b'{"status":"success","data":{"resultType":"matrix","result":'
                       b'[{"metric":{},"values":%b},{"metric":{"a":"b"},"histograms":%b}]}}'
@@ -150,7 +150,7 @@ class MatrixTests(SynchronousTestCase):
 
     @given(answers(), st.data())
     def test_any_octet(self, answer: dict[str, Any], data: st.DataObject) -> None:
-        """What one odd octet makes of an answer is refused, or still what the octets say."""
+        """A response with one odd octet is refused, or means what its octets say."""
         octets = bytearray(compact(answer))
         octets[data.draw(st.integers(0, len(octets) - 1))] = ord(data.draw(
             st.sampled_from('"[]{},:.1eN \\x')))
@@ -190,38 +190,38 @@ class MatrixTests(SynchronousTestCase):
             self.assertEqual(len(dataset.series), 1)
 
     def test_outside(self) -> None:
-        """Samples outside of what was asked for are left out."""
+        """Samples outside of the extents asked for are left out."""
         dataset = decode_matrix(compact(matrix([floats({}, -1, 0, 99, 100)])), ALL)
         [rows] = samples(dataset).values()
         self.assertEqual([t // SECOND_NS for t, _ in rows], [START, START + 15 * 99])
 
     def test_plain_is_not_taken_apart(self) -> None:
-        """Rows of numbers are kept as they came."""
+        """Rows of numbers are kept undecoded."""
         dataset = decode_matrix(compact(matrix([floats({}, 1, 2)])), ALL)
         self.assertIsInstance(next(iter(dataset.series.values()))[0], TextRows)
 
     def test_victoria(self) -> None:
-        """VictoriaMetrics says that its answer is whole, and how long it took."""
+        """A complete response of VictoriaMetrics is decoded with C{isPartial} and statistics."""
         octets = compact({"status": "success", "isPartial": False, "data": {
             "resultType": "matrix", "result": [floats({"a": "b"}, 1)]},
             "stats": {"seriesFetched": "1", "executionTimeMsec": 2}})
         self.assertEqual(len(decode_matrix(octets, ALL).series), 1)
 
     def test_thanos(self) -> None:
-        """Thanos has room for an analysis in every answer, also where none was asked for."""
+        """An empty analysis, which Thanos has in every response, is decoded."""
         answer = matrix([floats({"a": "b"}, 1)])
         answer["data"]["analysis"] = {}
         self.assertEqual(len(decode_matrix(compact(answer), ALL).series), 1)
 
     def test_warnings(self) -> None:
-        """What the client should know stands where Prometheus puts it."""
+        """Warnings for the client are put where Prometheus puts them."""
         dataset = decode_matrix(compact(matrix([floats({}, 1)])), ALL)
         self.assertEqual(json.loads(encoded(dataset, ('a "b"', "é"))),
                          matrix([floats({}, 1)], warnings=['a "b"', "é"]))
 
 
 class UndecodableTests(SynchronousTestCase):
-    """Answers whose parts must not be kept."""
+    """Responses whose parts must not be stored are undecodable."""
 
     def assert_refused(self, octets: bytes, reason: Reason = Reason.UNDECODABLE) -> None:
         with self.assertRaises(Undecodable) as caught:
@@ -229,18 +229,18 @@ class UndecodableTests(SynchronousTestCase):
         self.assertIs(caught.exception.reason, reason)
 
     def test_told(self) -> None:
-        """Warnings and remarks: the origin was not sure of it."""
+        """A response with warnings or infos is not stored."""
         for name in ("warnings", "infos"):
             self.assert_refused(compact(matrix([], **{name: ["hm"]})), Reason.ORIGIN_WARNINGS)
             for nothing in ([], None):
                 decode_matrix(compact(matrix([], **{name: nothing})), ALL)
 
     def test_partial(self) -> None:
-        """An answer that says itself that it is not whole."""
+        """A response with C{isPartial} is not stored."""
         self.assert_refused(compact(matrix([], isPartial=True)), Reason.ORIGIN_PARTIAL)
 
     def test_off_the_grid(self) -> None:
-        """Samples between the instants asked for: VictoriaMetrics moves ends of long ranges."""
+        """Samples off the grid asked for are refused: VictoriaMetrics moves long ranges."""
         grid = Extents(15 * SECOND_NS, (Extent((START + 7) * SECOND_NS,
                                                (START + 67) * SECOND_NS),))
         with self.assertRaises(Undecodable):
@@ -249,14 +249,14 @@ class UndecodableTests(SynchronousTestCase):
             decode_matrix(compact(matrix([floats({}, -3, 9)])), grid)
 
     def test_stats(self) -> None:
-        """Statistics are of the very request."""
+        """A response with statistics, which are of the one request, is not stored."""
         for told in ({"stats": {"timings": {}}}, {"analysis": {"name": "x"}}):
             answer = matrix([])
             answer["data"].update(told)
             self.assert_refused(compact(answer), Reason.STATS_ASKED)
 
     def test_other_results(self) -> None:
-        """Errors with status 200, and results of other types."""
+        """Errors with status 200, and results of other types, are refused."""
         self.assert_refused(compact({"status": "error", "errorType": "x", "error": "y"}))
         self.assert_refused(compact({**matrix([]), "status": "error"}))
         for kind, result in (("vector", []), ("scalar", [START, "1"]), ("string", [START, "a"])):
@@ -264,7 +264,7 @@ class UndecodableTests(SynchronousTestCase):
                 {"status": "success", "data": {"resultType": kind, "result": result}}))
 
     def test_unknown_parts(self) -> None:
-        """Unknown parts, anywhere."""
+        """A response with unknown parts, wherever they are, is refused."""
         self.assert_refused(compact(matrix([], trace={})))
         self.assert_refused(compact(matrix([{**floats({}, 1), "more": 1}])))
         answer = matrix([])
@@ -272,7 +272,7 @@ class UndecodableTests(SynchronousTestCase):
         self.assert_refused(compact(answer))
 
     def test_cut(self) -> None:
-        """Every beginning of an answer, and every answer with something behind it."""
+        """Every beginning of a response, and every one with octets after it, is refused."""
         octets = compact(matrix([floats({"a": "é"}, 1, 2), {
             "metric": {"b": ""}, "histograms": [[START, HISTOGRAM]]}]))
         for length in range(len(octets)):
@@ -281,16 +281,16 @@ class UndecodableTests(SynchronousTestCase):
         self.assert_refused(octets + octets)
 
     def test_twice(self) -> None:
-        """The same series twice."""
+        """A response that has the same series twice is refused."""
         self.assert_refused(compact(matrix([floats({"a": "b"}, 1), floats({"a": "b"}, 2)])))
 
     def test_order(self) -> None:
-        """Rows that begin after they end."""
+        """Rows whose timestamps do not ascend are refused."""
         self.assert_refused(compact(matrix([floats({}, 3, 1)])))
         self.assert_refused(compact(matrix([floats({}, 3, 3)])))
 
     def test_no_rows(self) -> None:
-        """Anything in the place of rows that is none."""
+        """A value in the place of rows that is no list of rows is refused."""
         for odd in ("null", "1", '"x"', "{}", '"[1,2]"', '"[1,\\"5\\"]"', "[1]", "[[]]", "[[1]]",
                     '[["1","2"]]', '[[1,"2",3]]', '[[null,"2"]]', '[[1e3,"2"]]', '[[1E3,"2"]]',
                     '[[1,"2"],[2e0,"2"]]', '[[1,"2"],["x","5"],[3,"2"]]', '[[1,"2"],[],[3,"2"]]',
@@ -302,14 +302,14 @@ class UndecodableTests(SynchronousTestCase):
                         b":0}", b":" + odd.encode() + b"}"))
 
     def test_labels(self) -> None:
-        """Anything in the place of labels that is none."""
+        """A value in the place of labels that is no mapping of texts is refused."""
         for odd in (b"null", b"[]", b'"a"', b'{"a":1}', b'{"a":null}', b'{"a":"\xff"}'):
             with self.subTest(metric=odd):
                 octets = compact(matrix([{"metric": 0, "values": [[START, "1"]]}]))
                 self.assert_refused(octets.replace(b'"metric":0', b'"metric":' + odd))
 
     def test_garbage(self) -> None:
-        """What is no JSON of theirs at all."""
+        """Octets that are no response of the API are refused."""
         for octets in (b"", b"null", b"[]", b"{}", b"<html>", b"\x00", b"[" * 100_000,
                        b'{"data":{"result":' + b"[" * 100_000, b'{"infos":' + b'{"a":' * 100_000,
                        compact(matrix([])).replace(b"[]", b"[" * 9999 + b"]" * 9999)):
@@ -330,7 +330,7 @@ class OrderTests(SynchronousTestCase):
 
     @given(st.lists(labels, unique_by=lambda one: tuple(sorted(one.items())), max_size=6))
     def test_as_prometheus(self, found: list[dict[str, str]]) -> None:
-        """Label by label in the order of names, octet for octet, the shorter first."""
+        """Series are ordered label by label, by name, octet for octet, the shorter first."""
         def model(one: dict[str, str]) -> list[bytes]:
             return [x.encode() for pair in sorted(one.items()) for x in pair]
 
@@ -341,7 +341,7 @@ class OrderTests(SynchronousTestCase):
                          [identity(one) for one in sorted(found, key=model)])
 
     def test_histograms(self) -> None:
-        """Histograms come behind the numbers of the same labels, before other labels."""
+        """A histogram comes behind the numbers of the same labels, before other labels."""
         a, b = b'{"metric":{"a":"1"},"', b'{"metric":{"a":"2"},"'
         expected = [a + b'values":[', a + b'histograms":[', b + b'values":[']
         self.assertEqual(sorted([expected[2], *expected[:2]], key=label_order), expected)
@@ -361,14 +361,14 @@ class OrderTests(SynchronousTestCase):
 
 
 class VectorTests(SynchronousTestCase):
-    """Instant answers, for fast forward."""
+    """Responses of instant queries, for fast forward."""
 
     def vector(self, kind: str, result: Any, **more: Any) -> bytes:
         return compact({"status": "success", "data": {"resultType": kind, "result": result},
                         **more})
 
     def test_values(self) -> None:
-        """One row a series, under the identity that it has in a matrix."""
+        """An instant response has one row a series, under the series' identity in a matrix."""
         found = decode_vector(self.vector("vector", [
             {"metric": {"a": "b"}, "value": [START + 0.5, "1"]},
             {"metric": {"a": "c"}, "histogram": [START, HISTOGRAM]}]))
@@ -378,12 +378,12 @@ class VectorTests(SynchronousTestCase):
         self.assertFalse(found.extents)
 
     def test_scalar(self) -> None:
-        """A scalar is the series without labels, which in a range it is too."""
+        """A scalar is the series without labels, as in the response of a range query."""
         octets = self.vector("scalar", [START, "1"])
         self.assertEqual(list(decode_vector(octets).series), [b'{"metric":{},"values":['])
 
     def test_refused(self) -> None:
-        """Anything that is not clean."""
+        """An instant response that is not a clean vector or scalar is refused."""
         for octets in (self.vector("matrix", []), self.vector("string", [START, "a"]),
                        self.vector("vector", [], warnings=["hm"]), self.vector("scalar", {}),
                        self.vector("scalar", [START]), self.vector("vector", [{"metric": {}}]),
@@ -404,7 +404,7 @@ class RelabelTests(SynchronousTestCase):
         return found
 
     def test_matrix(self) -> None:
-        """They are set on every series, and take the place of the origin's own."""
+        """Labels are set on every series, and take the place of the origin's own."""
         both = {**floats({"z": "1", "dc": "a"}, 1), "histograms": [[START, HISTOGRAM]]}
         only = {"metric": {"q": '},"values":[]},{"metric":'}, "histograms": [[START, HISTOGRAM]]}
         found = self.relabelled(matrix([both, floats({}, 2), only, floats({"é": "]},"}, 3)]), dc="é")
@@ -424,7 +424,7 @@ class RelabelTests(SynchronousTestCase):
         self.assertEqual(self.relabelled(matrix([]), a="b"), matrix([]))
 
     def test_samples(self) -> None:
-        """Instant answers get them too, and keep everything else."""
+        """Labels are set on the samples of instant responses, all else of which stays."""
         answer = {"status": "success", "data": {"resultType": "vector", "result": [
             {"metric": {"a": "b"}, "value": [START, "1"]}], "stats": {"x": 1.50}},
             "warnings": ["hm"]}
@@ -433,7 +433,7 @@ class RelabelTests(SynchronousTestCase):
         self.assertEqual(found, answer)
 
     def test_no_samples(self) -> None:
-        """Anything else stays as it is."""
+        """A response without samples stays as it is."""
         for octets in (b"", b"[]", b"{", b'{"data":1}', b'{"data":{"resultType":"scalar"}}',
                        b'{"data":{"resultType":"vector","result":[{}]}}',
                        b'{"data":{"resultType":"vector","result":[{"metric":[]}]}}',
@@ -445,35 +445,35 @@ class RelabelTests(SynchronousTestCase):
             self.assertEqual(value_if_any(octets, "a"), octets)
 
     def test_exemplars(self) -> None:
-        """Exemplars get them on the labels of their series, not on their own."""
+        """Labels are set on the series of exemplars, and not on the exemplars' own labels."""
         one = {"seriesLabels": {"a": "b"}, "exemplars": [{"labels": {"t": "1"}, "value": "1"}]}
         found = relabelled_exemplars(compact({"data": [one]}), relabeller({"dc": "x"}))
         self.assertEqual(json.loads(found), {"data": [
             {**one, "seriesLabels": {"a": "b", "dc": "x"}}]})
 
     def test_series(self) -> None:
-        """Series get them."""
+        """Labels are set on listed series."""
         found = relabelled_series(compact({"data": [{"a": "b"}, {}]}), relabeller({"dc": "x"}))
         self.assertEqual(json.loads(found), {"data": [{"a": "b", "dc": "x"}, {"dc": "x"}]})
 
     def test_names(self) -> None:
-        """Names are listed among the origin's, in order, and as many as are wanted."""
+        """Added names are listed among the origin's, in order, and as many as the limit allows."""
         for known, most, names in (["b", "z"], 0, ["b", "dc", "z"]), (["b", "z"], 2, ["b", "dc"]), (
                 ["dc"], 0, ["dc"]), ([], 0, []):
             found = with_names(compact({"data": known}), ["dc"], most)
             self.assertEqual(json.loads(found), {"data": names})
 
     def test_value(self) -> None:
-        """The value is there where any series is."""
+        """An added label has its value where there is any series."""
         for known, values in (["__name__"], ["x"]), ([], []):
             found = value_if_any(compact({"status": "success", "data": known}), "x")
             self.assertEqual(json.loads(found), {"status": "success", "data": values})
 
 class WhyUnkeptTests(SynchronousTestCase):
-    """Answers of the API that are 200, and yet not to be stored."""
+    """Responses of the API with status 200 that must not be stored."""
 
     def test_reasons(self) -> None:
-        """Broken, erroneous, partial and warned answers are told apart."""
+        """Broken, erroneous, partial and warned responses have different reasons."""
         for octets, reason in (
                 (b'{"status":"success","data":[]}', None),
                 (b'{"status":"success","isPartial":false,"warnings":[],"data":{}}', None),

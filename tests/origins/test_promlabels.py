@@ -37,17 +37,17 @@ def vector(*metrics: dict[str, str]) -> dict[str, Any]:
 
 
 class QuestionTests(SynchronousTestCase):
-    """What the origin is asked."""
+    """Queries are translated for the origin."""
 
     def test_expressions(self) -> None:
-        """Expressions are translated, and nothing else is."""
+        """The expression of a query is translated, and no other parameter is."""
         for name in ("samples", "exemplars"):
             self.assertEqual(
                 asked(name, ("query", 'a{dc="x"}'), ("time", 'a{dc="x"}')).params.pairs,
                 (("query", "a{}"), ("time", 'a{dc="x"}')))
 
     def test_selectors(self) -> None:
-        """Each selector is."""
+        """Each selector of a request is translated."""
         for name in ("series", "names", "values", "federated"):
             self.assertEqual(
                 asked(name, ("match[]", 'a{dc="x"}'), ("match[]", "b"), ("match", 'a{dc="x"}')
@@ -55,7 +55,7 @@ class QuestionTests(SynchronousTestCase):
                 (("match[]", "a{}"), ("match[]", "b"), ("match", 'a{dc="x"}')))
 
     def test_values_of_ours(self) -> None:
-        """Whether a label of ours has its value, the names of labels tell."""
+        """The values of an added label are asked of the origin as the names of labels."""
         for path in (b"/p/api/v1/label/dc/values", b"/p/api/v1/label/%64c/values",
                      b"/p/api/v1/label/U__dc/values"):
             found = asked("values", ("match[]", "a"), ("limit", "1"), path=path)
@@ -81,28 +81,28 @@ class QuestionTests(SynchronousTestCase):
 
 
 class AnswerTests(SynchronousTestCase):
-    """What the client is told."""
+    """Responses are translated for the client."""
 
     def test_samples(self) -> None:
-        """Every series has the labels, through all operations."""
+        """Every series has the added labels, after any operations."""
         ours = {"dc": "x", "zone_a": "y"}
         for query in ("a", "sum(a)", "vector(1)", "nosuch(a)", "a or vector(0)"):
             found = answered(asked("samples", ("query", query)), vector({"a": "b"}, {}))
             self.assertEqual(found, vector({"a": "b", **ours}, ours), query)
 
     def test_never_the_same(self) -> None:
-        """Unless two became the same by that: then those have them that should."""
+        """Series that would become equal by the added labels keep the labels they have."""
         query = ("query", "sum(a) or sum by (dc) (a)")
         found = answered(asked("samples", query), vector({}, {"dc": "x"}))
         self.assertEqual(found, vector({}, {"dc": "x"}))
 
     def test_exemplars(self) -> None:
-        """The series of exemplars have them."""
+        """The series of exemplars have the added labels."""
         found = answered(asked("exemplars", ("query", "a")), [{"seriesLabels": {}, "exemplars": []}])
         self.assertEqual(found[0]["seriesLabels"], {"dc": "x", "zone_a": "y"})
 
     def test_lookups(self) -> None:
-        """Series have our labels; and they are among names, where there is a series."""
+        """Series have the added labels, which are among the names where there is a series."""
         self.assertEqual(answered(asked("series"), [{"a": "b"}]),
                          [{"a": "b", "dc": "x", "zone_a": "y"}])
         self.assertEqual(answered(asked("names"), ["z"]), ["dc", "z", "zone_a"])
@@ -112,16 +112,16 @@ class AnswerTests(SynchronousTestCase):
 
 
 class RefusedTests(SynchronousTestCase):
-    """What cannot be answered rightly."""
+    """Queries that cannot be translated."""
 
     def test_inexpressible(self) -> None:
-        """Some is not asked at all."""
+        """A query that is inexpressible without the added labels is refused."""
         with self.assertRaises(BadRequest) as caught:
             asked("samples", ("query", 'absent((a{dc="x"}))'))
         self.assertEqual(caught.exception.status, 422)
 
     def test_not_understood(self) -> None:
-        """What is not understood is asked as it is; a success that is about ours is none."""
+        """A query that is not understood is sent as it is; success with our labels is refused."""
         for name, pair in (("samples", ("query", "nosuch(a, dc)")), ("series", ("match[]", "f(dc)")),
                            ("values", ("match[]", 'a{dc=~"("}'))):
             found = asked(name, pair)
@@ -132,10 +132,10 @@ class RefusedTests(SynchronousTestCase):
 
 
 class TextTests(SynchronousTestCase):
-    """Labels in the text format."""
+    """Added labels in the text format."""
 
     def test_samples(self) -> None:
-        """They stand on every sample, and on nothing else."""
+        """Added labels are set on every sample of the text, and on no other line."""
         given_, wanted = (text.encode() for text in (
             ('# TYPE a untyped\n# HELP a x{y} 1\na 1 5\na{} 2\na{b="c"} 3\na{b="}\\"{ ",} 4\n'
             '{"a.b",c="d"} 5\na:b{dc="old",e="f"} 6\na{e="dc=",dc="old"} 7\n\n# EOF\n'),
@@ -146,6 +146,6 @@ class TextTests(SynchronousTestCase):
 
     @given(st.text('a{}",\\= \n#1', max_size=30))
     def test_anything(self, text: str) -> None:
-        """Any text comes back, in bounded time, with as many lines as it had."""
+        """Any text is labelled in bounded time, to as many lines as it had."""
         found = labelled_text(text.encode(), {"dc": "x"})
         self.assertEqual(found.count(b"\n"), text.count("\n"))

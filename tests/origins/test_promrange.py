@@ -47,7 +47,7 @@ def key(request: Request) -> str:
 
 
 class DecodeRequestTests(SynchronousTestCase):
-    """What a range request asks for."""
+    """A range query is decoded from its request."""
 
     def test_extent(self) -> None:
         """Start and end are the extent, to the millisecond, and step is the step."""
@@ -68,7 +68,7 @@ class DecodeRequestTests(SynchronousTestCase):
                              (expected.key, expected.extent, expected.step_ns))
 
     def test_point(self) -> None:
-        """A range of a single instant is one."""
+        """A range of a single instant is decoded."""
         self.assertEqual(decoded(get({**PARAMS, "end": PARAMS["start"]})).extent,
                          Extent(1_700_000_000 * SECOND, 1_700_000_000 * SECOND))
 
@@ -85,7 +85,7 @@ class DecodeRequestTests(SynchronousTestCase):
         self.assertIsNone(decoded(get(PARAMS)).fixed_ns)
 
     def test_directives(self) -> None:
-        """Comments say what the client wants."""
+        """Directives in comments of the expression are decoded."""
         query = decoded(get({**PARAMS, "query": "up # trickster-fast-forward:off"
                                                " trickster-backfill-tolerance:30"}))
         self.assertEqual((query.wants_newest, query.tolerance_ns), (False, 30 * SECOND))
@@ -96,13 +96,13 @@ class DecodeRequestTests(SynchronousTestCase):
         self.assertFalse(decoded(request).wants_newest)
 
     def test_most_points(self) -> None:
-        """As many points as Prometheus takes."""
+        """A range of as many points as Prometheus takes is decoded."""
         end = str(1_700_000_000 + MOST_POINTS)
         self.assertEqual(decoded(get({**PARAMS, "step": "1", "end": end})).step_ns, SECOND)
 
 
 class KeyTests(SynchronousTestCase):
-    """Which questions are the same but for their extent."""
+    """Which range queries share a key."""
 
     def test_same(self) -> None:
         """Spelling, order, method and what cannot change an answer make no difference."""
@@ -147,7 +147,7 @@ class KeyTests(SynchronousTestCase):
 
 
 class RefusedTests(SynchronousTestCase):
-    """Requests that are none of the delta cache's business."""
+    """Requests that the delta cache passes through."""
 
     def assert_refused(self, reason: Reason, *requests: Request) -> None:
         for request in requests:
@@ -158,14 +158,14 @@ class RefusedTests(SynchronousTestCase):
                 self.assertEqual(caught.exception.fallback, "proxy")
 
     def test_missing(self) -> None:
-        """Each of the four parameters must be there, and not be empty."""
+        """A request that lacks one of the four parameters, or has an empty one, is refused."""
         for name in PARAMS:
             self.assert_refused(Reason.MISSING_PARAMETER, get({**PARAMS, name: ""}), get(
                 {k: v for k, v in PARAMS.items() if k != name}))
         self.assert_refused(Reason.MISSING_PARAMETER, Request(b"GET", PATH), post(b""))
 
     def test_unparsable(self) -> None:
-        """Times and steps that are none, and escapes that receivers read in different ways."""
+        """Malformed times, steps and escapes that servers read in different ways are refused."""
         self.assert_refused(
             Reason.UNPARSABLE_PARAMETER, get({**PARAMS, "start": "now"}), get({**PARAMS, "end": "-1"}),
             get({**PARAMS, "step": "x"}), get({**PARAMS, "step": "0"}), get({**PARAMS, "step": "-60"}),
@@ -176,31 +176,31 @@ class RefusedTests(SynchronousTestCase):
             get(urlencode(PARAMS) + ";x=1"), post(b"a;b", PARAMS), post(b"%", PARAMS))
 
     def test_several(self) -> None:
-        """Parameters that are there twice with different values."""
+        """A request that has a parameter twice with different values is refused."""
         for name in PARAMS:
             self.assert_refused(Reason.UNPARSABLE_PARAMETER, get([*PARAMS.items(), (name, "1")]))
         self.assert_refused(Reason.UNPARSABLE_PARAMETER, post(PARAMS, {"query": "down"}))
 
     def test_bodies(self) -> None:
-        """Bodies that are no plain form."""
+        """A body that is no plain form is refused."""
         self.assert_refused(
             Reason.UNPARSABLE_BODY, post(b"{}", PARAMS, ((b"Content-Type", b"application/json"),)),
             post(PARAMS, None, ()), post(PARAMS, None, (FORM, (b"Content-Encoding", b"gzip"))),
             post(PARAMS, None, ((b"Content-Type", b"multipart/form-data; boundary=x"),)))
 
     def test_ranges(self) -> None:
-        """Ranges that Prometheus refuses."""
+        """A range that Prometheus refuses is refused."""
         self.assert_refused(Reason.INVERTED_RANGE, get({**PARAMS, "end": "1699999999.999"}))
         self.assert_refused(Reason.TOO_MANY_POINTS, get(
             {**PARAMS, "step": "1", "end": str(1_700_000_001 + MOST_POINTS)}))
 
     def test_steps(self) -> None:
-        """Steps that are no whole milliseconds."""
+        """A step that is not a whole number of milliseconds is refused."""
         self.assert_refused(Reason.STEP_TOO_FINE, get({**PARAMS, "step": "0.0005"}),
                             get({**PARAMS, "step": "60.0001"}))
 
     def test_others(self) -> None:
-        """Statistics, other methods, other formats, other expressions."""
+        """Statistics, other methods, other formats and other expressions are refused."""
         self.assert_refused(Reason.STATS_ASKED, get({**PARAMS, "stats": "all"}))
         self.assert_refused(Reason.METHOD, evolve(get(PARAMS), method=b"HEAD"),
                             evolve(get(PARAMS), method=b"PUT"))
@@ -216,7 +216,7 @@ class RefusedTests(SynchronousTestCase):
             decoded(get(PARAMS, accept=accept))
 
     def test_limits(self) -> None:
-        """How many series the origin cuts an answer to, where it says so in plain digits."""
+        """The limit on series is known where the request has it in plain digits."""
         for limit, most in (("5", 5), ("0", 0), ("", 0), ("x", 0), ("-1", 0), ("9" * 50, 0)):
             self.assertEqual(decoded(get({**PARAMS, "limit": limit})).most_series, most)
         self.assertEqual(decoded(get(PARAMS)).most_series, 0)
@@ -230,12 +230,12 @@ class RefusedTests(SynchronousTestCase):
 
 
 class EncodeRequestTests(SynchronousTestCase):
-    """How an origin is asked for another extent."""
+    """A request for another extent is encoded."""
 
     @given(st.integers(0, 4 * 10**12), st.integers(0, 10**4), st.integers(1, 10**8),
            st.sampled_from([get, post]))
     def test_there_and_back(self, start_ms: int, points: int, step_ms: int, how: object) -> None:
-        """Any extent and step is asked for so that it is understood as such."""
+        """A request that is encoded for any extent and step is decoded to the same."""
         request = get(PARAMS) if how is get else post(PARAMS)
         start = start_ms * 1_000_000
         query = evolve(decoded(request), step_ns=step_ms * 1_000_000,
@@ -246,7 +246,7 @@ class EncodeRequestTests(SynchronousTestCase):
         self.assertEqual(encoded.method, request.method)
 
     def test_same_otherwise(self) -> None:
-        """Everything else is asked as the client asked it."""
+        """All other parameters and fields of an encoded request are the client's."""
         for request in (get({**PARAMS, "limit": "5", "_": "1", "x": "a b+c&d=é"}, Accept="*/*"),
                         post({**PARAMS, "limit": "5"}, {"x": "y"}),
                         post(b"", {**PARAMS, "x": "y"}, ())):
@@ -275,7 +275,7 @@ class NewestTests(SynchronousTestCase):
     """The newest sample."""
 
     def test_request(self) -> None:
-        """It is an instant query with all the parameters but those of the range."""
+        """The newest sample's query is an instant query with all parameters but the range's."""
         for request in (get({**PARAMS, "limit": "5"}), post({**PARAMS, "limit": "5"})):
             encoded = PrometheusRange().encode_newest(
                 decoded(request), 1_700_003_600_500_000_000)
@@ -286,13 +286,13 @@ class NewestTests(SynchronousTestCase):
                 [("limit", "5"), ("query", "up"), ("time", "1700003600.500")]))
 
     def test_prefix(self) -> None:
-        """A path in front of it stays."""
+        """A prefix of the path stays in the query for the newest sample."""
         request = Request(b"GET", b"/prom/api/v1/query_range?" + urlencode(PARAMS).encode())
         encoded = PrometheusRange().encode_newest(decoded(request), 0)
         self.assertEqual(encoded.path, b"/prom/api/v1/query")
 
     def test_response(self) -> None:
-        """The answer is one row a series."""
+        """The response to the query for the newest sample is decoded to one row a series."""
         octets = (b'{"status":"success","data":{"resultType":"vector","result":'
                   b'[{"metric":{"a":"b"},"value":[1700000000,"1"]}]}}')
         found = PrometheusRange().decode_newest(decoded(get(PARAMS)), Response(
@@ -302,7 +302,7 @@ class NewestTests(SynchronousTestCase):
 
 
 class ResponseTests(SynchronousTestCase):
-    """Answers."""
+    """Responses of range queries are decoded and encoded."""
 
     def answer(self, count: int = 1) -> bytes:
         series = [{"metric": {"i": f"{i:04}"}, "values": [[1_700_000_000 + 60 * t, "1.5"]
@@ -330,7 +330,7 @@ class ResponseTests(SynchronousTestCase):
             self.assertIsInstance(PrometheusRange().encode_response(query, dataset).body, kind)
 
     def test_undecodable(self) -> None:
-        """An error is no answer."""
+        """An error in the place of a response is undecodable."""
         with self.assertRaises(Undecodable):
             PrometheusRange().decode_response(
                 decoded(get(PARAMS)), Response(200, body=Octets(b'{"status":"error"}')))

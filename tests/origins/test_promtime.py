@@ -42,7 +42,7 @@ class InstantTests(SynchronousTestCase):
     """Instants as the API has them."""
 
     def test_examples(self) -> None:
-        """Numbers and RFC 3339."""
+        """Instants are read as numbers and as RFC 3339."""
         for text, milliseconds in (
                 ("0", 0), ("1700000000", 1_700_000_000_000), ("+1700000000", 1_700_000_000_000),
                 ("1704164645.781", 1_704_164_645_781), ("1700000000.", 1_700_000_000_000),
@@ -59,7 +59,7 @@ class InstantTests(SynchronousTestCase):
                 self.assertEqual(instant_ns(text), milliseconds * MS)
 
     def test_refused(self) -> None:
-        """What the origin should see for itself."""
+        """Instants that the origin would refuse are not read."""
         for text in (*NO_NUMBERS, "-1", "-0.5", "1e18", "9223372036.9", "9" * 30,
                      "0" * 30 + "1" * 40, "1" * 60_000,
                      "2024-01-02", "2024-01-02T03:04:05", "2024-01-02 03:04:05Z",
@@ -104,7 +104,7 @@ class SecondsTextTests(SynchronousTestCase):
     """Instants as Prometheus writes them."""
 
     def test_examples(self) -> None:
-        """Three decimals, or none."""
+        """Instants are written with three decimals, or none."""
         for milliseconds, text in ((0, "0"), (1, "0.001"), (1_700_000_000_000, "1700000000"),
                                    (1_700_000_000_500, "1700000000.500")):
             self.assertEqual(seconds_text(milliseconds * MS), text)
@@ -114,7 +114,7 @@ class StepTests(SynchronousTestCase):
     """Steps as the API has them."""
 
     def test_examples(self) -> None:
-        """Numbers of seconds, and durations."""
+        """Steps are read as numbers of seconds, and as durations."""
         for text, nanoseconds in (
                 ("60", 60 * SECOND), ("1m", 60 * SECOND), ("60s", 60 * SECOND),
                 ("1h30m", 5400 * SECOND), ("1d", 86400 * SECOND), ("1w", 7 * 86400 * SECOND),
@@ -133,7 +133,7 @@ class StepTests(SynchronousTestCase):
 
 
 class SpellingTests(SynchronousTestCase):
-    """Equal instants, spelled alike."""
+    """Equal instants are spelled alike."""
 
     def test_alike(self) -> None:
         """In every spelling, whole seconds are a whole number."""
@@ -143,12 +143,12 @@ class SpellingTests(SynchronousTestCase):
             self.assertEqual(instant_text(text), "1795000014", text)
 
     def test_fractions(self) -> None:
-        """Fractions stay what they are, to the millisecond that the origin reads."""
+        """Fractions of a second stay, to the millisecond that the origin reads."""
         self.assertEqual(instant_text("1795000014.50"), "1795000014.500")
         self.assertEqual(instant_text("2026-11-18T11:06:54.5Z"), "1795000014.500")
 
     def test_unreadable(self) -> None:
-        """What cannot be read is the origin's to understand."""
+        """An instant that cannot be read stays as it is for the origin to judge."""
         for text in ("", "now", "-15", "1795000014123", "9" * 65, "٥", "2026-11"):
             self.assertEqual(instant_text(text), text)
 
@@ -168,7 +168,7 @@ class RoundedInstantTests(SynchronousTestCase):
             self.assertEqual(rounded_ns(text, 15 * SECOND), 1700000010 * SECOND, text)
 
     def test_up(self) -> None:
-        """Or up."""
+        """Whole seconds are rounded up where that is asked for."""
         self.assertEqual(rounded_ns("1700000001", 60 * SECOND, up=True), 1700000040 * SECOND)
 
     def test_left_alone(self) -> None:
@@ -180,7 +180,7 @@ class RoundedInstantTests(SynchronousTestCase):
 
     @given(st.integers(0, 10**9), st.integers(1, 10**4))
     def test_distance(self, seconds: int, to: int) -> None:
-        """By less than what it is rounded to."""
+        """An instant is moved by less than the multiple to which it is rounded."""
         down, up = (rounded_ns(str(seconds), to * SECOND, up=way) for way in (False, True))
         if down is None or up is None:
             self.assertEqual((down, up, seconds % to), (None, None, 0))

@@ -12,26 +12,26 @@ PUT = 'label_replace({},"dc","x","dc","(?s:.*)")'
 
 
 class SelectorTests(SynchronousTestCase):
-    """Conditions on added labels."""
+    """Matchers of added labels in selectors."""
 
     def assert_translated(self, *pairs: tuple[str, str]) -> None:
         for text, wanted in pairs:
             self.assertEqual(translated_selector(text, LABELS), wanted, text)
 
     def test_none(self) -> None:
-        """Without a condition on them, everything stays as it was written."""
+        """A selector without matchers of added labels stays as it is spelled."""
         for text in ("a", ' a { b = "c" , } ', '{b="dc"}', '{__name__="dc"}', "{}", '{a=~".*"}'):
             self.assert_translated((text, text))
 
     def test_true(self) -> None:
-        """What is true of all series is left out."""
+        """A matcher that is true of all series is left out."""
         self.assert_translated(
             ('a{dc="x"}', "a{}"), ('a{dc="x",b="c"}', 'a{b="c"}'), ('a{b="c", dc!="y"}', 'a{b="c"}'),
             ('a{dc=~"x|y"}', "a{}"), ('a{dc=~".+",dc!~"y.*"}', "a{}"), ("a{dc!=''}", "a{}"),
             ('{"a",dc="x"}', '{"a"}'), ('{dc="x",b="c"}', '{b="c"}'))
 
     def test_false(self) -> None:
-        """What is true of none selects nothing."""
+        """A matcher that is true of no series selects nothing."""
         nothing = 'dc="",dc!=""'
         self.assert_translated(
             ('a{dc="y"}', f"a{{{nothing}}}"), ('a{b="c",dc!="x"}', f'a{{b="c",{nothing}}}'),
@@ -39,19 +39,19 @@ class SelectorTests(SynchronousTestCase):
             ('{dc="x",dc!~".*"}', f"{{{nothing}}}"), ('a{dc=~""}', f"a{{{nothing}}}"))
 
     def test_anything(self) -> None:
-        """A selector that is of all series is one that Prometheus takes."""
+        """A selector of all series becomes one that Prometheus accepts."""
         self.assert_translated(
             ('{dc="x"}', '{__name__!=""}'), ('{dc="x",b=~".*"}', '{b=~".*",__name__!=""}'),
             ('{dc="x",b!="c"}', '{b!="c",__name__!=""}'), ('{dc="x",b=~".+"}', '{b=~".+"}'))
 
     def test_refused(self) -> None:
-        """What Prometheus refuses stays as it is, for it to refuse."""
+        """A selector that Prometheus refuses stays as it is, for Prometheus to refuse."""
         self.assert_translated(('{dc=~".*"}', '{dc=~".*"}'), ('{dc!="y"}', '{dc!="y"}'))
         for text in ("sum(a)", "a[5m]", "a{", 'a{dc=~"("}', f'a{{dc=~"{"x" * 20000}"}}'):
             self.assertRaises(Unreadable, translated_selector, text, LABELS)
 
     def test_patterns(self) -> None:
-        """Patterns are RE2's, and of the whole value; none takes long."""
+        """Patterns are matched as RE2 matches the whole value, in bounded time."""
         for pattern, is_true in (("x", True), ("", False), ("X", False), ("(?i)X", True),
                                  ("[[:alpha:]]", True), ("x{1}", True), (".", True), ("xx", False),
                                  ("(x*)*y", False), ("(x+x+)+y", False)):
@@ -60,7 +60,7 @@ class SelectorTests(SynchronousTestCase):
 
 
 class ExpressionTests(SynchronousTestCase):
-    """Whether series still have the labels, and what is done where some do and some do not."""
+    """Which series still have the added labels, and where the database adds labels."""
 
     def assert_lacking(self, *texts: str) -> None:
         for text in texts:
@@ -78,7 +78,7 @@ class ExpressionTests(SynchronousTestCase):
             self.assertEqual((found.text, found.missing), (wanted, frozenset()), text)
 
     def test_kept(self) -> None:
-        """Most of what is done with series leaves them their labels."""
+        """Most operations leave series the added labels, which are missing in the result."""
         self.assert_lacking(
             "a", "a[5m]", "rate(a[5m])", "-a", "(a)", "a + 1", "2 * a", "a > bool 1", "a + b",
             "a and b", "a or b", "a unless b", "sum by (dc) (a)", "sum without (b) (a)",
@@ -91,7 +91,7 @@ class ExpressionTests(SynchronousTestCase):
             "a unless on () vector(1)", " a # dc")
 
     def test_lost(self) -> None:
-        """Some of it takes them away, and what has no series never had them."""
+        """Some operations remove the added labels, and results without series have none."""
         self.assert_without(
             "1", '"x"', "time()", "vector(1)", "hour()", "scalar(a)", "sum(a)", "sum by (b) (a)",
             "sum without (dc) (a)", "count(a) by (b)", 'count_values("c", a)', "a + on (b) c",
@@ -100,7 +100,7 @@ class ExpressionTests(SynchronousTestCase):
             "a * ignoring (dc) sum without (dc) (c)", "quantile(0.5, a)", "sum(a)[1h:]")
 
     def test_put_on(self) -> None:
-        """Where one side has them and the other has not, the database puts them on."""
+        """Where one operand has the added labels and the other has not, the database adds them."""
         put = PUT.format
         self.assert_put(
             ("a or vector(0)", f"{put('a')} or vector(0)"),
@@ -114,7 +114,7 @@ class ExpressionTests(SynchronousTestCase):
             ("a + b or vector(0)", f"{put('a + b')} or vector(0)"))
 
     def test_named(self) -> None:
-        """The database puts the labels on where a function reads or writes them."""
+        """The database adds the labels where a function reads or writes them."""
         put = PUT.format
         self.assert_put(
             ('label_replace(a,"b","$1","dc","(.*)")', f'label_replace({put("a")},"b","$1","dc","(.*)")'),
@@ -124,7 +124,7 @@ class ExpressionTests(SynchronousTestCase):
             ("limit_ratio(0.5, a)", f'limit_ratio(0.5, {put("a")})'))
 
     def test_absent(self) -> None:
-        """What is absent has the labels that were demanded."""
+        """C{absent} has the added labels that its selector has."""
         self.assert_put(
             ('absent(a{dc="x"})', PUT.format("absent(a{})")),
             ('absent_over_time(a{dc="x"}[5m])', PUT.format("absent_over_time(a{}[5m])")),
@@ -134,7 +134,7 @@ class ExpressionTests(SynchronousTestCase):
             self.assertEqual(self.assertRaises(Inexpressible, translated, text, LABELS).label, "dc")
 
     def test_several(self) -> None:
-        """Of several labels, each goes its own way."""
+        """Each of several added labels is translated by itself."""
         labels = {"dc": "x", "env": 'a"$1\\'}
         self.assertEqual(translated("sum by (dc) (a)", labels).missing, {"dc"})
         found = translated("sum without (dc) (a) / on (env) group_left () sum(a)", labels)
@@ -144,7 +144,7 @@ class ExpressionTests(SynchronousTestCase):
             "/ on (env) group_left () sum(a)")
 
     def test_unreadable(self) -> None:
-        """What may mean anything is not translated."""
+        """An expression that is not understood is not translated."""
         for text in ("", "sum(", "nosuch(a)", "info(a)", "a smoothed", '{dc=~"("}'):
             self.assertRaises(Unreadable, translated, text, LABELS)
 

@@ -74,7 +74,7 @@ class OrdinaryTests(SynchronousTestCase):
 
     @given(st.text(alphabet="ab\\\"'`(){}[]#@\n -1h", max_size=20))
     def test_any_string(self, text: str) -> None:
-        """The text in a string means nothing."""
+        """The text of a string means nothing."""
         quoted = '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
         self.assertEqual(facts("x{a=" + quoted + "}"), Facts())
         raw = "`" + text.replace("`", "") + "`"
@@ -104,7 +104,7 @@ class RangeDependentTests(SynchronousTestCase):
                 self.assertIs(facts(expression).reason, reason)
 
     def test_start_and_end(self) -> None:
-        """The ends of the range, anywhere, in either case."""
+        """Expressions with the ends of the range, anywhere, in any case, depend on the range."""
         self.assert_refused(
             Reason.RANGE_DEPENDENT, "x @ start()", "x @ end()", "x@end()", "rate(x[5m] @ start())",
             "x offset 1h @ end ( )", "max_over_time(x[1h:1m] @ END())", "x @ # remark\n start()",
@@ -125,7 +125,7 @@ class RangeDependentTests(SynchronousTestCase):
             "x @ 1609746000 + holt_winters(y[5m], 0.5, scalar(z))")
 
     def test_computed_durations(self) -> None:
-        """Durations that are computed of the range or the step."""
+        """Durations that are computed from the range or the step are refused."""
         self.assert_refused(
             Reason.UNKNOWN_FUNCTION, "x[step()]", "rate(x[5m+range()])", "x[1h:step()]",
             "start()", "x > end()", "range()")
@@ -137,26 +137,26 @@ class RangeDependentTests(SynchronousTestCase):
             "x offset -max(5m, 10m)", "x offset min(5m, -10m)", "x offset +step()", "x offset step() * 2")
 
     def test_picking(self) -> None:
-        """Which series these pick depends on which there are in the range."""
+        """Which series C{limitk} picks depends on the series in the range."""
         self.assert_refused(
             Reason.RANGE_DEPENDENT, "limitk(5, x)", "LIMITK by (a) (5, x)", "limitk without (a) (1, x)",
             "sum(x) by (a) limit 3")
         self.assertIsNone(facts("sum by (limit) (limit) + limitk").reason)
 
     def test_smoothed(self) -> None:
-        """Modifiers that look at later samples."""
+        """Modifiers that look at later samples are refused."""
         self.assert_refused(Reason.UNKNOWN_FUNCTION, "rate(x[5m] smoothed)", "x SMOOTHED",
                             "rate(x[5m] anchored)")
 
     def test_unknown_functions(self) -> None:
-        """Functions that are not Prometheus's own: it is not known what they look at."""
+        """Functions that are not Prometheus's own are refused: what they look at is unknown."""
         self.assert_refused(
             Reason.UNKNOWN_FUNCTION, "running_sum(x)", "range_avg(x)", "now()", "info(up)",
             "WITH (a = b) a", "Rate(x[5m])", "keep_last_value(x)", "xrate (y[1m])",
             "rollup_rate # remark\n (x[5m])")
 
     def test_unparsable(self) -> None:
-        """What is no expression is for the origin to refuse."""
+        """A text that is no expression is refused for the origin to judge."""
         self.assert_refused(
             Reason.UNPARSABLE_QUERY, "", " ", "# only a remark", "x{", "x)", "sum(x]", "(x}", '"open',
             "x{a='b}", "x[5i]", "5Ki", "x{a=\"b\nc\"}", "x & y", "x @", "x @ y", "x @ 5m", "x @ (5)",
@@ -164,7 +164,7 @@ class RangeDependentTests(SynchronousTestCase):
             "x offset 0x10", "x offset " + "9" * 5000 + "s", "x offset -" + "1h" * 5000, "£")
 
     def test_not_ascii(self) -> None:
-        """Digits of other scripts are none."""
+        """Digits of other scripts are no digits."""
         self.assert_refused(Reason.UNPARSABLE_QUERY, "x offset ٥m", "x @ ١٢")
 
     def test_carriage_return(self) -> None:
@@ -180,7 +180,7 @@ class RangeDependentTests(SynchronousTestCase):
         self.assertIsNone(facts("(" * 30_000 + "x" + ")" * 30_000).reason)
 
     def test_too_long(self) -> None:
-        """There is a bound on its words, its comments and its characters."""
+        """Words, comments and characters of an expression are bounded."""
         most = MOST_TOKENS - 1
         self.assertIsNone(facts("-" * most + "x").reason)
         self.assertIsNone(facts("#\n" * most + "x").reason)
@@ -193,7 +193,7 @@ class AheadTests(SynchronousTestCase):
     """Expressions that look into the future of their samples."""
 
     def test_negative_offset(self) -> None:
-        """How far is told."""
+        """A negative offset is how far the expression looks ahead."""
         for expression, ahead_ns in (
                 ("x offset -5m", 5 * MINUTE_NS), ("x offset - 1h30m", 90 * MINUTE_NS),
                 ("x OFFSET -300", 5 * MINUTE_NS), ("x offset -0.5", SECOND_NS // 2),
@@ -214,7 +214,7 @@ class AheadTests(SynchronousTestCase):
         self.assertEqual(facts("sum by (offset) (x) - 5").ahead_ns, 0)
 
     def test_fixed(self) -> None:
-        """The latest fixed instant is told."""
+        """The latest fixed instant of an expression is known."""
         found = facts("x @ 1609746000 + y @ 1609746060.5 + z @ -5")
         self.assertEqual((found.reason, found.fixed_ns),
                          (None, 1_609_746_060_500 * MILLISECOND_NS))
@@ -224,17 +224,17 @@ class AheadTests(SynchronousTestCase):
 
 
 class DirectiveTests(SynchronousTestCase):
-    """What comments tell Trickster."""
+    """Comments have directives for Trickster."""
 
     def test_fast_forward(self) -> None:
-        """The newest sample can be switched off."""
+        """A directive switches off the newest sample."""
         self.assertFalse(facts("x # trickster-fast-forward:off").fast_forward)
         self.assertFalse(facts("x # trickster-fast-forward : OFF\n").fast_forward)
         self.assertTrue(facts("x # trickster-fast-forward:on").fast_forward)
         self.assertTrue(facts("x").fast_forward)
 
     def test_tolerance(self) -> None:
-        """The backfill tolerance can be set, in whole seconds, also before the expression."""
+        """A directive sets the backfill tolerance in whole seconds, also before the expression."""
         for comment, tolerance_ns in (
                 ("# trickster-backfill-tolerance:30", 30 * SECOND_NS),
                 ("# a trickster-backfill-tolerance: 5, b", 5 * SECOND_NS),
@@ -249,14 +249,14 @@ class DirectiveTests(SynchronousTestCase):
                 self.assertEqual(facts(comment + "\nx").tolerance_ns, tolerance_ns)
 
     def test_both(self) -> None:
-        """Both in one comment, or in two."""
+        """Two directives may stand in one comment, or in two."""
         for comment in ("# trickster-fast-forward:off trickster-backfill-tolerance:9",
                         "# trickster-backfill-tolerance:9\n# trickster-fast-forward:off"):
             found = facts("x " + comment)
             self.assertEqual((found.fast_forward, found.tolerance_ns), (False, 9 * SECOND_NS))
 
     def test_in_a_string(self) -> None:
-        """A string is no comment."""
+        """A directive in a string is none."""
         self.assertEqual(facts('x{a="# trickster-fast-forward:off"}'), Facts())
 
 
@@ -264,7 +264,7 @@ class DurationTests(SynchronousTestCase):
     """Prometheus's durations."""
 
     def test_units(self) -> None:
-        """Each unit at most once, the largest first."""
+        """A duration has each unit at most once, the largest first."""
         for text, seconds in (("1s", 1), ("1m", 60), ("1h30m", 5400), ("1d", 86400),
                               ("1w", 604800), ("1y", 31536000), ("0s", 0), ("90m", 5400),
                               ("1y1w1d1h1m1s", 32230861)):
@@ -272,7 +272,7 @@ class DurationTests(SynchronousTestCase):
         self.assertEqual(duration_ns("1s500ms"), 1500 * MILLISECOND_NS)
 
     def test_refused(self) -> None:
-        """Anything else is no duration."""
+        """A malformed duration is refused."""
         for text in ("", "1", "m", "1m1h", "1h1h", "1.5h", "-1h", " 1h", "1h ", "1H", "1ms1s", "1us",
                      "٥m", "1" * 5000 + "s", "1s\n"):
             with self.subTest(text=text):

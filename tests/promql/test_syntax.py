@@ -39,7 +39,7 @@ def _shape(node: Node, text: str) -> str:
 
 
 class ShapeTests(SynchronousTestCase):
-    """How expressions are put together."""
+    """How expressions are parsed."""
 
     def test_precedence(self) -> None:
         """Operators bind as they do in Prometheus."""
@@ -54,7 +54,7 @@ class ShapeTests(SynchronousTestCase):
             self.assertEqual(shape(text), wanted)
 
     def test_operands(self) -> None:
-        """What an operator stands between."""
+        """Literals, selectors, calls and groups are parsed as operands."""
         for text, wanted in (
                 ("1", "1"), ("NaN", "NaN"), ("inf", "inf"), ('"x"', '"x"'), ("0x1F", "0x1F"),
                 ("sum(a)", "sum[a]"), ("SUM by (b) (a)", "sum[a]"), ("sum(a) without (b,)", "sum[a]"),
@@ -78,10 +78,10 @@ class ShapeTests(SynchronousTestCase):
 
 
 class PartsTests(SynchronousTestCase):
-    """Labels and conditions."""
+    """Labels and matchers of an expression."""
 
     def test_matchers(self) -> None:
-        """Names, operators and values; a string alone is the metric's name."""
+        """A matcher has name, operator and value; a string alone is the metric's name."""
         node = parsed("a{b='c', \"d.e\"!=`f\\`, g=~\"h\\n\", i!~\"\", \"j\",}")
         assert isinstance(node, Selector)
         self.assertEqual([(m.name, m.operator, m.value) for m in node.matchers], [
@@ -90,7 +90,7 @@ class PartsTests(SynchronousTestCase):
         self.assertEqual((node.name, node.opening), ("a", 2))
 
     def test_matching(self) -> None:
-        """Which labels decide about matching."""
+        """The labels of C{on} and C{ignoring} are parsed."""
         for text, compared in (("a + b", True), ("a + on (x) b", True), ("a + on (y) b", False),
                                ("a + ignoring (x) b", False), ("a + ignoring (y) b", True),
                                ("a + on () b", False)):
@@ -99,7 +99,7 @@ class PartsTests(SynchronousTestCase):
             self.assertIs(node.matching.compares("x"), compared, text)
 
     def test_grouping(self) -> None:
-        """Where it stands does not matter."""
+        """The labels of a grouping are parsed before and after the operand."""
         for text in ('sum by (x, "y") (a)', 'sum (a) by ("x", y)'):
             node = parsed(text)
             assert isinstance(node, Aggregation)
@@ -118,10 +118,10 @@ class PartsTests(SynchronousTestCase):
 
 
 class UnreadableTests(SynchronousTestCase):
-    """What is not read."""
+    """Expressions that are not parsed."""
 
     def test_broken(self) -> None:
-        """What Prometheus refuses, as far as it must be known here."""
+        """Expressions that Prometheus refuses are unreadable, as far as that matters."""
         for text in ("", "sum(", "a b", "a +", "a{b}", "a{b=c}", 'a{b="c"', "a[5m", "a)", "(a",
                      "a{b='c' d='e'}", "a + on b c", "sum by x (a)", "a offset", "a @", "f(a",
                      "a[5m)]", "*a", "a{=}", "a offset 'x'", "a + fill (1) b", "sum(a,b", "a,b"):

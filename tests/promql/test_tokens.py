@@ -24,7 +24,7 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual([comments, found[2].end], [["# why"], 12])
 
     def test_unknown(self) -> None:
-        """What is no word of PromQL, or too much of it, is unreadable."""
+        """Text that is no word of PromQL, or too long, is unreadable."""
         for text, most in (("a ? b", 9), ("a b c", 2), ("'a", 9)):
             with self.assertRaises(Unreadable):
                 tokens(text, most)
@@ -34,7 +34,7 @@ class WordsTests(SynchronousTestCase):
     """Words are taken one after the other."""
 
     def test_taken(self) -> None:
-        """The next two can be seen before; behind the last one there is the end, again and again."""
+        """The next two words can be seen ahead; after the last one the end comes repeatedly."""
         found = words("a (")
         self.assertEqual((found.next.text, found.second.text), ("a", "("))
         self.assertEqual((found.take().text, found.last_end), ("a", 1))
@@ -54,7 +54,7 @@ class WordsTests(SynchronousTestCase):
                          ("string", "by", ""))
 
     def test_expected(self) -> None:
-        """What does not come as expected is unreadable, and is not taken."""
+        """A word other than the expected one is unreadable, and is not taken."""
         found = words("a")
         with self.assertRaises(Unreadable):
             found.expect("(")
