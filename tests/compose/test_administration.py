@@ -43,7 +43,7 @@ class AdministrationTests(BackendCase):
         return response.status, bytes(at_once(read_all(response.body, 1 << 20)))
 
     def test_health(self) -> None:
-        """All backends are told of, and the caches that do not work."""
+        """All backends, and the caches that do not work, are in the health report."""
         _, body = self.answer(self.made.on_metrics(), b"/health")
         for word in (b"reverseproxycache", b"cold"):
             self.assertIn(word, body)

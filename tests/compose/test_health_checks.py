@@ -105,10 +105,7 @@ class HealthCheckTests(SynchronousTestCase):
         self.assertEqual(self.probed(origin="http://prom", scheme="https"), "https://prom")
 
     def test_request_headers(self) -> None:
-        """
-        What a backend adds to every request is in its check's as well, save where the check
-        has something else; both are sent as they are, also where a hop has a word of its own.
-        """
+        """A backend's request headers are on its checks too, save where a check has its own."""
         self.request_headers = {"Authorization": "Basic eA==", "X-Scope-OrgID": "team-a"}
         self.probed(headers={"X-Scope-OrgID": "check", "Via": "1.1 check"})
         request = self.check.plan.request

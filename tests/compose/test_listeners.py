@@ -62,7 +62,7 @@ class ListenerTests(SynchronousTestCase):
         self.process: Any = FakeProcess()
 
     def test_limits(self) -> None:
-        """Each option is the limit that it says."""
+        """Each option of a listener becomes its limit."""
         made = listener(OPTIONS, ROOT, self.process, NoEvents())
         self.assertEqual(made.site.limits, ListenerLimits(
             head=HeadLimits(1025, 1026), connections=2, body=4, truncate=True, header_timeout=3.0,
@@ -70,7 +70,7 @@ class ListenerTests(SynchronousTestCase):
             trusted=Trusted.of(("192.0.2.0/24",))))
 
     def test_served(self) -> None:
-        """It serves what it is given, and tells of its connections."""
+        """A listener serves the given resource, and reports its connections to the given events."""
         events = NoEvents()
         made = listener(OPTIONS, ROOT, self.process, events)
         self.assertIs(made.site.resource, ROOT)
@@ -87,7 +87,7 @@ class ListenerTests(SynchronousTestCase):
         self.assertGreater(own.site.limits.reserve, other.site.limits.reserve)
 
     def test_socket(self) -> None:
-        """Its socket is that of its options, and wanted only at the start."""
+        """The socket of a listener is made of its options, and only at its start."""
         made = listener(OPTIONS, ROOT, self.process)
         self.assertEqual(self.process.asked, [])
         for start in (made.privilegedStartService, made.startService):
@@ -96,7 +96,7 @@ class ListenerTests(SynchronousTestCase):
         self.assertIsNone(made.address)
 
     def test_nothing_left(self) -> None:
-        """One that could not start is stopped at once, and leaves no call behind."""
+        """A listener that could not start stops at once, and leaves no delayed call."""
         made = listener(OPTIONS, ROOT, self.process)
         self.assertRaises(Taken, made.startService)
         self.successResultOf(made.stopService())

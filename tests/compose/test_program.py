@@ -57,7 +57,7 @@ class BuildTests(SynchronousTestCase):
         self.assertIsInstance(connections[0], ConnectionCounters)
 
     def test_order(self) -> None:
-        """The log is there before all else, stores before what uses them, and listeners last."""
+        """The log starts before all else, stores before generations, and listeners last."""
         kinds = [type(one) for one in self.built()]
         places = [kinds.index(kind) for kind in (Logs, Stores, Generations, Listener)]
         self.assertEqual(places[0], 0)

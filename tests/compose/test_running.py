@@ -182,7 +182,7 @@ class FailedStartTests(SynchronousTestCase):
         return self.events
 
     def test_needed(self) -> None:
-        """What was started before is stopped again, the last first; the rest never began."""
+        """Services started before a failing one are stopped, the last first; no more start."""
         self.assertEqual(
             self.failed({"a": Thing, "b": Thing, "c": Failing, "d": Thing, "own": Thing,
                          "front": Thing}),
@@ -190,7 +190,7 @@ class FailedStartTests(SynchronousTestCase):
              "a stops"])
 
     def test_listeners(self) -> None:
-        """Sockets that were bound are closed, and nothing else was touched."""
+        """A start that fails closes the sockets that were bound, and touches nothing else."""
         self.assertEqual(self.failed({"a": Thing, "own": Thing, "front": Taken}),
                          ["front binds", "front stops", "own stops"])
 

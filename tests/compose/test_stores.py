@@ -134,7 +134,7 @@ class StoresTests(SynchronousTestCase):
         self.assertEqual(list(self.stores), [])
 
     def test_used(self) -> None:
-        """What is used is opened and exposed, once however often it is said."""
+        """A store in use is opened and exposed once, however often it is used."""
         caches = self.made(a=options_of())
         self.stores.use(caches.values())
         self.assertEqual(kind.made[0].events, ["opened"])
@@ -147,7 +147,7 @@ class StoresTests(SynchronousTestCase):
             [1, 1, 1, 1])
 
     def test_guarded(self) -> None:
-        """A store that does not work is a miss, and is told of."""
+        """A lookup in a store that does not work is a miss, and C{cache_up} is 0."""
         cache = self.made(broken=options_of())["broken"]
         self.assertIsNone(at_once(cache.store.get("k")))
         self.assertIsNone(cache.service)
@@ -156,7 +156,7 @@ class StoresTests(SynchronousTestCase):
         self.flushLoggedErrors()
 
     def test_known(self) -> None:
-        """A cache of equal name and options is the same; where one of them differs, another."""
+        """A cache of equal name and options is the same one, and otherwise another one."""
         before = self.made(a=options_of("x"), b=options_of("x"))
         after = self.stores.of({"a": options_of("x"), "b": options_of("x", max_size_bytes=9)})
         self.assertIs(after["a"], before["a"])
@@ -164,7 +164,7 @@ class StoresTests(SynchronousTestCase):
         self.assertEqual(len(kind.made), 3)
 
     def test_kept(self) -> None:
-        """What no configuration has any more is closed, and not exposed any more."""
+        """A store that no configuration has any more is closed, and not exposed any more."""
         caches = self.made(a=options_of(), b=options_of())
         closed = self.stores.keep([caches["b"]])
         self.assertEqual([store.events for store in kind.made], [["opened", "closes"], ["opened"]])
@@ -186,7 +186,7 @@ class StoresTests(SynchronousTestCase):
         self.assertIsNot(before.store, after.store)
 
     def test_stopped(self) -> None:
-        """All of them are closed with the process."""
+        """All stores are closed with the process."""
         self.made(a=options_of(), b=options_of())
         stopped = self.stores.stopService()
         for store in kind.made:
@@ -196,7 +196,7 @@ class StoresTests(SynchronousTestCase):
         self.successResultOf(stopped)
 
     def test_cannot_be_opened(self) -> None:
-        """Where one cannot be opened, none is exposed, and all are closed by what is kept then."""
+        """Where a store cannot be opened, none is exposed, and all are closed later."""
         with self.assertRaises(BrokenPlugin):
             self.made(a=options_of(), shut=options_of())
         self.assertEqual([self.value("cache_up"), self.value("cache_up", "shut")], [None, None])
@@ -207,7 +207,7 @@ class StoresTests(SynchronousTestCase):
         self.assertEqual(list(self.stores), [])
 
     def test_unusable(self) -> None:
-        """Where one cannot be made, none is opened, and nothing is exposed."""
+        """Where a store cannot be made, none is opened, and none is exposed."""
         for bad, error in (({"none": options_of()}, BrokenPlugin),
                            ({"b": evolve(options_of(), store="unknown")}, UnknownPlugin)):
             with self.assertRaises(error):

@@ -30,7 +30,7 @@ class DefaultTests(SynchronousTestCase):
             "default": ("", 8480), "metrics": ("", 8481), "mgmt": ("127.0.0.1", 8484)})
 
     def test_listener_of_other_keys(self) -> None:
-        """Saying something else of a built-in listener leaves its port and address."""
+        """Giving another key of a built-in listener leaves its port and address."""
         configuration = loaded(ONE + "listeners: {mgmt: {connections_limit: 5}, metrics: }")
         mgmt = configuration.listeners["mgmt"]
         self.assertEqual((mgmt.address, mgmt.port, mgmt.connections_limit),
@@ -104,7 +104,7 @@ class PluginBlockTests(SynchronousTestCase):
             self.assertIn(f"unknown key; did you mean '{name}'?", problem)
 
     def test_unknown_provider(self) -> None:
-        """A provider that is not installed is told where it is named; its block is not."""
+        """A provider that is not installed is reported at its name, and not at its block."""
         self.assertEqual(
             problems_of("backends: {a: {provider: graphite, origin_url: 'http://a', "
                         "graphite: {x: 1}}}"),
@@ -158,7 +158,7 @@ class NoticeTests(SynchronousTestCase):
             "one)"),))
 
     def test_known_origin(self) -> None:
-        """A backend whose origin type is known but not there is proxied, and that is said."""
+        """A backend whose known origin type is not installed is proxied, with a notice."""
         configuration = loaded(
             "backends: {i: {provider: influxdb, origin_url: 'http://i:8086', "
             "paths: [{path: /query, handler: query}]}}")
@@ -167,7 +167,7 @@ class NoticeTests(SynchronousTestCase):
         self.assertIn("proxied, and nothing of it is cached", configuration.notices[0])
 
     def test_stores(self) -> None:
-        """A cache whose store is known but not there is kept in memory, and that is said."""
+        """A cache whose known store is not installed is kept in memory, with a notice."""
         configuration = loaded(ONE + "caches: {r: {provider: redis, memory: {num_counters: 7}}}")
         cache = configuration.caches["r"]
         self.assertEqual((cache.provider, cache.store, cache.plugin),
@@ -248,10 +248,10 @@ class SourceTests(SynchronousTestCase):
         self.assertEqual(loaded(ONE).source, str(Path("t.yaml").absolute()))
 
     def test_broken_yaml_alone(self) -> None:
-        """Where the file is no YAML, nothing is said of what could not be read."""
+        """A file that is no YAML has no problems beside that one."""
         self.assertEqual(len(problems_of("backends: [")), 1)
 
     def test_duplicates_among_others(self) -> None:
-        """A key given twice is told together with all other problems."""
+        """A key given twice is reported together with all other problems."""
         problems = problems_of(ONE + "logging: {log_level: info, log_level: info}\nfoo: 1\n")
         self.assertEqual([p.split(": ")[1] for p in problems], ["logging.log_level", "foo"])

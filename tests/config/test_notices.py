@@ -168,7 +168,7 @@ class ExposedTests(SynchronousTestCase):
         self.assertTrue(problems)
 
     def test_allowed(self) -> None:
-        """The environment says true or false in any of their spellings, and nothing else."""
+        """The variable is true or false in any of the usual spellings, and nothing else."""
         for value, expected in (("true", True), (" ON ", True), ("0", False), ("", False)):
             problems = Problems()
             self.assertIs(allows_ineffective({ALLOW_VARIABLE: value}, problems), expected)

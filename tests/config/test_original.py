@@ -112,7 +112,7 @@ class DumpTests(SynchronousTestCase):
         self.assertEqual(evolve(loaded(rendered(configuration)), notices=()), configuration)
 
     def test_masked(self) -> None:
-        """A masked secret is refused where it is needed, in clear words, and nowhere else."""
+        """A masked secret is refused where a secret is needed, and nowhere else."""
         for keys in ("paths: [{path: /, request_headers: {Authorization: '*****'}}]",
                      "request_headers: {Authorization: '*****'}",
                      "healthcheck: {query: 'u=joe&p=*****'}",
@@ -198,7 +198,7 @@ class VariableTests(SynchronousTestCase):
         self.assertEqual(alb.user_router.users["joe"].to_credential, "s3cret")
 
     def test_unset(self) -> None:
-        """A variable that is not set is told by its name, at the value's place."""
+        """A variable that is not set is reported by its name, at the value's place."""
         (problem,) = problems_of(with_backend("request_headers: {A: '${TOKEN} ${NONE}'}"),
                                  self.ENVIRON)
         self.assertRegex(problem, r"^t\.yaml:1:\d+: backends\.one\.request_headers\.A: "

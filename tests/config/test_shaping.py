@@ -115,7 +115,7 @@ reloading: {handler_path: /r, drain_timeout: 7s, rate_limit: 9s, listen_address:
                          ("/s", "off"))
 
     def test_unknown(self) -> None:
-        """Unknown keys of the older blocks are told with near names."""
+        """Unknown keys of the older blocks are reported with near names."""
         (problem,) = problems_of(ONE + "frontend: {listen_prot: 1}")
         self.assertIn("frontend.listen_prot: unknown key; did you mean 'listen_port'?", problem)
         (problem,) = problems_of(ONE + "metrics: 5")
@@ -126,7 +126,7 @@ reloading: {handler_path: /r, drain_timeout: 7s, rate_limit: 9s, listen_address:
         self.assertEqual(problems_of(ONE + "frontend:\nmetrics:\nmgmt:\n"), ())
 
     def test_wrong_shapes(self) -> None:
-        """Blocks of the wrong shape are told once, each by the general reader."""
+        """Blocks of the wrong shape are reported once, each by the general reader."""
         problems = problems_of("backends: [a]\nlisteners: 5\ncaches: x\nmgmt: [x]\n")
         self.assertEqual(sorted({p.split(": ")[1] for p in problems}),
                          ["backends", "caches", "listeners", "mgmt"])

@@ -409,14 +409,14 @@ class BodyLimitTests(SynchronousTestCase):
             self.assertEqual(connection.ending, "half-closed")
 
     def test_told_to_the_reader(self) -> None:
-        """What reads the body when it becomes too large is told, and may say so in its way."""
+        """A reader of a body that becomes too large gets the error, and may answer in its form."""
         connection = Connection(Teapot(), ListenerLimits(body=3))
         connection.send(CHUNKED + b"3\r\nabc\r\n")
         self.assertEqual(answers(connection.exchange(b"1\r\nd\r\n")), [(418, b"413")])
         self.assertEqual(connection.ending, "half-closed")
 
     def test_refused_by_the_responder(self) -> None:
-        """A body that is too large from the start is refused by what would have answered."""
+        """A body that is too large from the start is refused in the responder's own form."""
         for octets in (post(b"abcd"), post(b"").replace(b"th: 0", b"th: 4"),
                        CHUNKED + b"4\r\nabcd\r\n0\r\n\r\n"):
             connection = Connection(Teapot(), ListenerLimits(body=3))
@@ -488,7 +488,7 @@ class StreamedBodyTests(SynchronousTestCase):
         self.assertFalse(connection.is_reading)
 
     def test_reading_resumes(self) -> None:
-        """When all that is here is read, the connection is read from again."""
+        """The connection is read from again when all octets of the body that are there are read."""
         echo = Echo()
         connection = Connection(echo, ListenerLimits(body=-1))
         connection.send(post(b"x" * 300000)[:-300000])
@@ -549,7 +549,7 @@ class TimingTests(SynchronousTestCase):
     """Slow clients."""
 
     def test_header_timeout(self) -> None:
-        """A head has so much time in all, however it drips."""
+        """A request head has to be whole within the header timeout, however it drips."""
         connection = Connection(Echo(), ListenerLimits(header_timeout=10))
         for octet in get()[:9]:
             connection.send(bytes([octet]))
@@ -560,7 +560,7 @@ class TimingTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "half-closed")
 
     def test_silence(self) -> None:
-        """A client that says nothing is told nothing."""
+        """A client that sends nothing is disconnected without an answer."""
         connection = Connection(Echo(), ListenerLimits(header_timeout=10))
         connection.clock.advance(10)
         self.assertEqual((connection.received(), connection.ending), (b"", "closed"))
@@ -607,7 +607,7 @@ class TimingTests(SynchronousTestCase):
         self.assertEqual(answers(connection.received()), [(200, b"late")])
 
     def test_body_for_ever(self) -> None:
-        """Where bodies may take for ever they do, however soon a head is due."""
+        """A body without a timeout may take for ever, however short the header timeout is."""
         for body_timeout in (0, 100):
             limits = ListenerLimits(header_timeout=10, idle_timeout=5, body_timeout=body_timeout)
             connection = Connection(Echo(), limits)
@@ -655,7 +655,7 @@ class TimingTests(SynchronousTestCase):
         self.assertEqual(connection.ending, "open")
 
     def test_closing_while_draining(self) -> None:
-        """A listener that stops leaves a last answer the time that it had before."""
+        """A listener that stops keeps the write timeout of a connection's last answer."""
         closing = Connection(Echo(), ListenerLimits(write_timeout=30))
         closing.transport.loseWriteConnection = lambda: None  # type: ignore[method-assign]
         closing.send(b"GET /" + b"x" * 100_000)

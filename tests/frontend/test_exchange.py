@@ -44,7 +44,7 @@ class NominatedTests(SynchronousTestCase):
 
 
 class WholeTests(SynchronousTestCase):
-    """Answers that are here at once."""
+    """Answers whose bodies are whole."""
 
     def test_octets(self) -> None:
         """An answer whose body is whole is sent as head and body, framed by length."""
@@ -314,7 +314,7 @@ class ErrorTests(SynchronousTestCase):
             self.assertTrue(streaming.body.is_closed)
 
     def test_swallowed_cancellation(self) -> None:
-        """A responder that answers although it was cancelled is not listened to."""
+        """The answer of a responder that has been cancelled is dropped."""
         streaming = Streaming()
 
         @implementer(IResponder)
@@ -371,7 +371,7 @@ class InterimTests(SynchronousTestCase):
         self.assertEqual(self.interim(103), b"")
 
     def test_bounded(self) -> None:
-        """An origin that sends them without end is not relayed without end."""
+        """Interim answers without end are not relayed without end."""
         sent = [self.interim(103) for _ in range(100)]
         self.assertEqual(sum(map(bool, sent)), 64)
 
@@ -384,7 +384,7 @@ class LargeUploadTests(SynchronousTestCase):
     """Uploads that are answered early."""
 
     def test_answer_is_streamed_meanwhile(self) -> None:
-        """An answer may begin before the request has ended; it is the last one then."""
+        """An answer that begins before its request has ended is the connection's last one."""
         streaming = Streaming()
         connection = Connection(streaming)
         connection.send(post(b"abcd")[:-2])

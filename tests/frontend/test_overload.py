@@ -155,7 +155,7 @@ class OverloadTests(SynchronousTestCase):
                 for n in range(number)]
 
     def test_put_off(self) -> None:
-        """Refusals are put off after long turns, and told in their order by one timer."""
+        """Refusals are put off after long turns, and sent in their order by one timer."""
         self.assertEqual(self.put_off(2), [False, False])
         self.world.turn(3000)
         self.assertEqual(self.put_off(3), [True, True, True])

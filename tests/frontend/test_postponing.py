@@ -44,7 +44,7 @@ class PostponementsTests(SynchronousTestCase):
         self.assertEqual(self.timers, 0)
 
     def test_again_while_told(self) -> None:
-        """A client that is put off again while it is told sets no second timer."""
+        """A call that is postponed again while it is made sets no second timer."""
         def again(number: int) -> None:
             self.told.append(number)
             self.waiting.add(1.0, partial(again, number + 3))
@@ -58,7 +58,7 @@ class PostponementsTests(SynchronousTestCase):
         self.assertEqual(self.told, list(range(60)))
 
     def test_only_one_again(self) -> None:
-        """The only client that is put off, after which no other waits, sets no second timer."""
+        """The only call, postponed again while it is made, sets no second timer."""
         def again() -> None:
             self.waiting.add(1.0, again)
             self.assertEqual(self.timers, 0)
@@ -100,7 +100,7 @@ class PostponementsTests(SynchronousTestCase):
         self.assertEqual(self.told, [])
 
     def test_dropped_twice(self) -> None:
-        """To drop one that is dropped or told already is harmless."""
+        """Dropping a postponed call that is made or dropped already changes nothing."""
         first, second = self.add(0), self.add(1, 2.0)
         self.clock.advance(1.0)
         first.drop()

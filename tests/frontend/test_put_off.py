@@ -193,7 +193,7 @@ class BodyTests(Waiting):
             self.assert_refused(connection.received())
 
     def test_continue(self) -> None:
-        """A client that waits to be told to go on is refused instead."""
+        """A client that waits for 100 Continue is sent the refusal instead."""
         for sheds in (False, True):
             connection = self.put_off(
                 sheds, post(b"abc", b"Expect: 100-continue", target=b"/full")[:-3])

@@ -55,7 +55,7 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual([self.successResultOf(self.read()) for _ in range(3)], [b"cd", b"", b""])
 
     def test_waits_on(self) -> None:
-        """A reader to whom framing alone brings nothing is one that waits from then on."""
+        """A reader to whom framing brings no octets waits on, from that time."""
         self.body = RequestBody(None, request_body_reader(None), self.source)
         reading = self.read()
         self.arrive(b"2\r\n")
@@ -108,7 +108,7 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertFalse(body.is_complete)
 
     def test_endless(self) -> None:
-        """A tunnel's body ends when it is said to."""
+        """The body of a tunnel ends when C{ended} is called."""
         body = RequestBody(None, EndlessFraming(), self.source)
         reading = self.read(body)
         body.ended()

@@ -178,7 +178,7 @@ class StreamingTests(Served):
         self.assertEqual(producer.left, 0)
 
     def test_client_leaves(self) -> None:
-        """A client that leaves in the middle stops the producer, and the resource is told."""
+        """A client that leaves in the middle stops the producer, and fires C{notifyFinish}."""
         page = Page()
         connection = self.serve(page)
         connection.send(get(b"/own/"))
@@ -228,7 +228,7 @@ class StreamingTests(Served):
 
 
 class OthersTests(Served):
-    """Resources that are not ours."""
+    """Resources of other packages."""
 
     def test_metrics(self) -> None:
         """The exporter of prometheus_client answers as it does in other programs."""

@@ -213,7 +213,7 @@ class IdleTests(SynchronousTestCase):
         self.assertEqual((first.ending, second.ending, new.ending), ("open",) * 3)
 
     def test_told(self) -> None:
-        """The port is told when a connection is gone."""
+        """The port is called when a connection is gone."""
         self.connections[0].leave()
         self.assertEqual(self.ended, 1)
 
@@ -260,7 +260,7 @@ class OverloadedTests(SynchronousTestCase):
         return [status for status, _ in answers(self.connection.exchange(*requests))]
 
     def test_refused(self) -> None:
-        """Requests are refused once they are read, and the connection is still good."""
+        """Requests are refused once they are read, and their connection is kept."""
         for asked in (get(), post(b"body"), get(b"/?a=b")):
             received = self.connection.exchange(asked)
             self.assertEqual(answers(received), [(503, b"there is too much to do\n")])
@@ -390,7 +390,7 @@ class SiteTests(SynchronousTestCase):
         site.doStop()
 
     def test_connection_while_draining(self) -> None:
-        """A connection that was accepted just before is closed; after resuming, it is not."""
+        """A connection accepted just before a drain is closed; after resuming, it is kept."""
         site = ProxySite(ResponderResource(Echo()), Clock())
         site.drain()
         self.assertEqual(Connection(Echo(), site=site).ending, "closed")

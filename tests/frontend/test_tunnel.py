@@ -28,7 +28,7 @@ class TunnelTests(SynchronousTestCase):
         return self.connection.exchange(UPGRADE + extra)
 
     def test_head(self) -> None:
-        """The client is told that the protocol changes, and to which."""
+        """The client gets a 101 that names the protocol."""
         head = self.open()
         self.assertTrue(head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n"))
         for line in (b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Accept: x"):

@@ -78,7 +78,7 @@ class TargetedTests(SynchronousTestCase):
         self.assertIn(b"private", found)
 
     def test_false(self) -> None:
-        """A flag that is said to be false is not there."""
+        """A directive with the value C{?0} is absent."""
         found = parse_targeted([b"no-store=?0, max-age=1"])
         assert found is not None
         self.assertNotIn(b"no-store", found)
@@ -104,7 +104,7 @@ class TargetedTests(SynchronousTestCase):
         self.assertEqual(found.seconds(b"max-age"), 3)
 
     def test_words(self) -> None:
-        """A bare word is no text."""
+        """A token is no string in the value of a directive."""
         for line in (b"private=x", b"no-cache=x"):
             self.assertIsNone(parse_targeted([line]))
 

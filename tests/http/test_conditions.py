@@ -105,7 +105,7 @@ class EvaluateTests(SynchronousTestCase):
         return evaluate(fields(**request), is_read, stored or self.stored, NOW)
 
     def test_none(self) -> None:
-        """Without a precondition nothing stands in the way."""
+        """A request without preconditions passes."""
         self.assertIs(self.verdict(), Verdict.PASS)
 
     def test_if_match(self) -> None:
@@ -149,7 +149,7 @@ class EvaluateTests(SynchronousTestCase):
         self.assertIs(self.verdict(stored=stored, If_Modified_Since=NEW), Verdict.NOT_MODIFIED)
 
     def test_nothing_to_compare_with(self) -> None:
-        """What only the origin can judge is left to it."""
+        """A precondition on a validator that is not stored is left to the origin."""
         stored = fields(Date=OLD)
         self.assertIs(self.verdict(stored=stored, If_Match=b'"x"'), Verdict.PASS)
         self.assertIs(self.verdict(stored=stored, If_Unmodified_Since=OLD), Verdict.PASS)

@@ -70,7 +70,7 @@ class TokenListTests(SynchronousTestCase):
         self.assertEqual(tokens(headers, b"upgrade"), [])
 
     def test_quotes(self) -> None:
-        """No quote hides a member from those who do not know quotes there."""
+        """A quote hides no member of a list from readers that know no quotes there."""
         headers = Headers(((b"Connection", b'"a, close'),))
         self.assertEqual(tokens(headers, b"connection"), [b'"a', b"close"])
 

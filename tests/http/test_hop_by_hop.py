@@ -51,7 +51,7 @@ class PassingTests(SynchronousTestCase):
 
 
 class UpgradeTests(SynchronousTestCase):
-    """The wish to change the protocol (RFC 9110 section 7.8)."""
+    """Requests that ask for another protocol (RFC 9110 section 7.8)."""
 
     def test_wanted(self) -> None:
         """An Upgrade counts where Connection names it, and never in HTTP/1.0."""

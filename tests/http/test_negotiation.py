@@ -31,7 +31,7 @@ def naive(members: list[tuple[bytes, float]]) -> bytes | None:
 
 
 class ChosenTests(SynchronousTestCase):
-    """The client's wishes first, ours where it has none."""
+    """A coding is chosen by the client's weights, and among equals by our order."""
 
     def expect(self, cases: dict[bytes, bytes | None]) -> None:
         for value, coding in cases.items():

@@ -55,7 +55,7 @@ class IdentityTests(SynchronousTestCase):
         self.assertIsNone(Identity(frozenset((b"forwarded",))).of(fields(Forwarded="for=1.1.1.1")))
 
     def test_forwarded(self) -> None:
-        """C{Forwarded} counts for what it says of the request, not of where hops are."""
+        """Parameters of C{Forwarded} count if about the request, and not if about hops."""
         identity = Identity(frozenset((b"forwarded",)))
         said = [identity.of(fields(Forwarded=value)) for value in (
             "for=192.0.2.1;host=a", "host=a;for=unknown", "host=b", "host=a;proto=https", "x")]

@@ -80,7 +80,7 @@ class CodedBodyTests(SynchronousTestCase):
             self.assertIn(len(turns), (8, 9))
 
     def test_the_next_turn(self) -> None:
-        """Between two turns the reactor does all else that is due."""
+        """Between two turns of coding the reactor makes all calls that are due."""
         reading = self.started(read_all(self.coded(Octets(bytes(PIECE * 2))), 1 << 30))
         self.assertNoResult(reading)
         [call] = self.clock.getDelayedCalls()
@@ -140,7 +140,7 @@ class CodedBodyTests(SynchronousTestCase):
         self.assertFalse(zlib_ended(coded))
 
     def test_shorter_or_longer_than_said(self) -> None:
-        """A body that is not as long as it was said to be gets no good end."""
+        """A body shorter or longer than its length breaks its coded form off."""
         for length in (4, 6):
             source = PausedBody(length=length)
             source.feed(b"12345", b"")

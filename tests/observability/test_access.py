@@ -144,7 +144,7 @@ class AnswerTests(ObservedTestCase):
         verifyObject(IResponder, self.observed(None))
 
     def test_adds_both_fields(self) -> None:
-        """The answer says what became of it, after its own fields."""
+        """A response has its result in fields after its own ones."""
         mine = Headers(((b"ETag", b'"x"'),))
         response = self.answer(Response(200, mine, Octets(b"abc"), HIT))
         self.assertEqual(response.headers.pairs, (
@@ -263,10 +263,10 @@ class FormTests(ObservedTestCase):
 
 
 class PlaceTests(ObservedTestCase):
-    """Where a request is answered is known only once it has been."""
+    """The backend and path of a request are known only once it has been answered."""
 
     def test_each_place(self) -> None:
-        """Requests are counted and logged where each of them is answered."""
+        """Requests are counted and logged under the backend and path that answered each."""
         observed = self.observed(None)
         for path in ("/a", "/b", "/b"):
             place = Place("prom", "prometheus", path)
@@ -364,7 +364,7 @@ class ErrorTests(ObservedTestCase):
             self.assertEqual(b"allow" in response.headers, status == 405)
 
     def test_unforeseen_spelled(self) -> None:
-        """A fault of ours is spelled in the form that the origin type has for refusals."""
+        """An unforeseen error is spelled in the form that the origin type has for refusals."""
         response = self.answer(ZeroDivisionError("private"), spelling=Spelling())
         self.assertEqual(self.now(response.body.read()), b"/api/v1/query 500")
         self.flushLoggedErrors(ZeroDivisionError)
@@ -456,10 +456,7 @@ class BodyTests(ObservedTestCase):
         self.assertEqual(self.frontend("written_bytes_total", "2xx"), 3)
 
     def test_broken_at_once(self) -> None:
-        """
-        Where nothing of an answer has come when it breaks, the client can still be told: in
-        the origin's form, with the fields that say how, and that is what is counted.
-        """
+        """A body that breaks before its first octet is answered, and counted, as a refusal."""
         for broken, status, told in ((UpstreamBroke("gone"), 502, "proxy-error"),
                                      (BadRequest("short"), 400, "error"),
                                      (ZeroDivisionError("private"), 500, "error")):

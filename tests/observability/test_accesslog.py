@@ -34,7 +34,7 @@ class AccessLogTests(SynchronousTestCase):
         return json.loads(sink.lines[0])  # type: ignore[no-any-return]
 
     def test_fields(self) -> None:
-        """A line says who asked what, and what became of it."""
+        """A line has client, request and outcome."""
         request = Request(b"GET", b"/x?y=1", Headers(((b"User-Agent", b"Grafana/11"),)),
                           peer=Peer("192.0.2.7", 999))
         self.assertEqual(self.fields(request=request), {

@@ -21,7 +21,7 @@ def post(body: IBody, *fields: tuple[bytes, bytes], method: bytes = b"POST") -> 
 
 
 class FormTests(SynchronousTestCase):
-    """A form is kept for the log as it is read by what needs it."""
+    """A form is kept for the log while a responder reads it."""
 
     def test_here(self) -> None:
         """A form that is whole is not copied for the log, and read only once."""

@@ -256,7 +256,7 @@ class OtherTests(MetricsTestCase):
             self.value("cache_max_usage_bytes", **cache)], [2, 15, 1, 1, 2, 3, 4])
 
     def test_not_in_use(self) -> None:
-        """Counters are shared by equal labels, and not seen before they are exposed."""
+        """Counters of equal labels are shared, and have no samples before they are exposed."""
         store = self.metrics.store("default", "memory")
         store.event("eviction", "ttl")
         labels = {"event": "eviction", "reason": "ttl", "cache_name": "default",
@@ -268,7 +268,7 @@ class OtherTests(MetricsTestCase):
         self.assertEqual(self.value("cache_events_total", **labels), 1)
 
     def test_never_in_use(self) -> None:
-        """Counters that are never exposed are forgotten with those who count; others go on."""
+        """Counters that are never exposed are forgotten with their users; others go on."""
         for is_exposed in (False, True):
             store = self.metrics.store(f"{is_exposed}", "memory")
             store.event("eviction", "ttl")
@@ -297,7 +297,7 @@ class OtherTests(MetricsTestCase):
         self.assertEqual(events, [2, 1])
 
     def test_memos(self) -> None:
-        """Memos are counted; where look-ups are not, there is no sample of them."""
+        """Memos have samples; a memo that does not count lookups has none of those."""
         self.metrics.watch_memo("hits", lambda: MemoUsage(1, 2, 3, 4, 5))
         self.metrics.watch_memo("newest", lambda: MemoUsage(6, 7, 8))
         for memo, expected in (("hits", [1, 2, 3, 4, 5]), ("newest", [6, 7, 8, None, None])):
@@ -328,7 +328,7 @@ class OtherTests(MetricsTestCase):
         self.assertIsNone(self.value("fetches", backend_name="a"))
 
     def test_total(self) -> None:
-        """What only grows is a counter, wherever it is counted."""
+        """A value that only grows is exposed as a counter."""
         self.metrics.watch_total("refusals", "So far.", lambda: 3)
         self.assertEqual(self.value("refusals_total"), 3)
         self.assertIsNone(self.value("refusals"))
@@ -341,7 +341,7 @@ class OtherTests(MetricsTestCase):
         self.assertEqual(self.value("fine"), 7)
 
     def test_readable(self) -> None:
-        """Prometheus's own reader understands all of it, odd labels too."""
+        """Prometheus's own reader parses the whole text, odd labels too."""
         self.count(labels=RouteLabels('a"b\\c\nd', "prometheus", "/ä"))
         add_process_metrics(self.registry)
         families: dict[str, Any] = {

@@ -76,7 +76,7 @@ class CountedOriginTests(SynchronousTestCase):
             self.assertEqual(notes.values, {"origin": ["a:1"], "originMS": [250.0]})
 
     def test_an_outage(self) -> None:
-        """An origin that gives no answer is told of in the log."""
+        """An origin that gives no answer is logged."""
         with capturedLogs() as events:
             self.failing(UpstreamTimeout("too slow"))
         self.assertEqual([formatEvent(event) for event in events],
@@ -109,7 +109,7 @@ class CountedOriginTests(SynchronousTestCase):
             self.assertFalse(counted.outages.is_failing)
 
     def test_recovery_without_an_end(self) -> None:
-        """Readers do not ask for the end of what they know the length of; tunnels have none."""
+        """An origin has recovered without a read past a known length, and with a tunnel."""
         body = PausedBody(length=3)
         body.feed(b"a", b"bc")
         counted = self.failing(UpstreamTimeout())

@@ -13,7 +13,7 @@ REFUSED = UpstreamUnreachable("a.test:9090: Connection refused")
 
 
 class OutageLogTests(SynchronousTestCase):
-    """An origin that is down is told of, and not too often."""
+    """An origin that is down is logged, and not too often."""
 
     def setUp(self) -> None:
         """Make a log that can be read."""
@@ -28,7 +28,7 @@ class OutageLogTests(SynchronousTestCase):
         return [formatEvent(event) for event in self.events]
 
     def test_begins(self) -> None:
-        """The first failure is told at once, with backend, origin and cause, as an error."""
+        """The first failure is logged at once, with backend, origin and cause, as an error."""
         self.outages.failed(REFUSED)
         (event,) = self.events
         self.assertEqual(formatEvent(event), "Origin a.test:9090 of backend prom fails: "
@@ -64,12 +64,12 @@ class OutageLogTests(SynchronousTestCase):
         self.assertEqual(self.events[1]["log_level"], LogLevel.info)
 
     def test_works(self) -> None:
-        """An origin that works is not told of."""
+        """An origin that works is not logged."""
         self.outages.answered()
         self.assertEqual(self.events, [])
 
     def test_flaps(self) -> None:
-        """An origin that fails every other time is told of a few times a minute."""
+        """An origin that fails every other time is logged a few times a minute."""
         for _ in range(600):
             self.outages.failed(REFUSED)
             self.outages.answered()

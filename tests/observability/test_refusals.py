@@ -84,7 +84,7 @@ class RefusalTests(SynchronousTestCase):
                              Outcome(engine, status, error.reason, error.detail))
 
     def test_when_to_ask_again(self) -> None:
-        """A 503 says when to ask again, soon where nothing better is known, however it is made."""
+        """A 503 has C{Retry-After}, a short one where no better is known, however it is made."""
         for error, seconds in (
                 (Overloaded("too many"), b"1"), (Overloaded("too many", retry_after=2.2), b"3"),
                 (Overloaded("too many", retry_after=0.0), b"1"),

@@ -177,7 +177,7 @@ class CacheStatusTests(SynchronousTestCase):
                    Engine.DELTA, Status.PROXY_ERROR, Reason.ORIGIN_STATUS, origin_status=500)
 
     def test_refused_by_the_origin(self) -> None:
-        """A question that the origin refuses went forward past a cache that had no answer."""
+        """A query that the origin refuses went forward past a cache that had no answer."""
         self.check("Trickster; fwd=miss; fwd-status=400; detail=origin-status",
                    Engine.DELTA, Status.PROXY_ONLY, Reason.ORIGIN_STATUS, origin_status=400)
         self.check("Trickster; fwd=bypass; fwd-status=400; detail=origin-status",
@@ -194,11 +194,11 @@ class WithoutResultTests(SynchronousTestCase):
     """Stripping another Trickster's field."""
 
     def test_stripped_in_any_case(self) -> None:
-        """The field goes, however it is spelled and however often it is there."""
+        """Another Trickster's field is removed, in any case and as often as it is there."""
         pairs = ((b"a", b"1"), (b"x-trickster-RESULT", b"x"), (b"X-Trickster-Result", b"y"))
         self.assertEqual(without_result(pairs), ((b"a", b"1"),))
 
     def test_untouched(self) -> None:
-        """Headers without it are the same object."""
+        """Headers without another Trickster's field stay the same object."""
         pairs = ((b"Content-Type", b"x"), (b"eighteen-octets-xx", b"y"))
         self.assertIs(without_result(pairs), pairs)

@@ -73,12 +73,12 @@ class DecodeRequestTests(SynchronousTestCase):
                          Extent(1_700_000_000 * SECOND, 1_700_000_000 * SECOND))
 
     def test_ahead(self) -> None:
-        """Samples that look ahead are final later, and have no newest one."""
+        """Samples that look ahead are final later, and a query for them has no newest one."""
         query = decoded(get({**PARAMS, "query": "up offset -1h"}))
         self.assertEqual((query.lead_ns, query.wants_newest), (3600 * SECOND, False))
 
     def test_fixed(self) -> None:
-        """Samples of an instant to come are never final; of one that was, they are."""
+        """Samples fixed at a future instant are never final; samples of a past one are."""
         past, future = ({**PARAMS, "query": f"up @ {t}"} for t in (1_700_099_999, 1_700_100_001))
         self.assertLess(decoded(get(past)).fixed_ns, NOW)
         self.assertGreater(decoded(get(future)).fixed_ns, NOW)
@@ -118,7 +118,7 @@ class KeyTests(SynchronousTestCase):
                 self.assertEqual(key(request), expected)
 
     def test_different(self) -> None:
-        """Every parameter that can change an answer does, and so does how often it is said."""
+        """Every parameter that can change an answer changes the key, and so does repeating one."""
         requests = [
             get(PARAMS), get({**PARAMS, "query": "up "}), get({**PARAMS, "step": "61"}),
             *(get({**PARAMS, name: value}) for name, value in (

@@ -84,7 +84,7 @@ class InstantTests(SynchronousTestCase):
     @given(st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1)),
            st.integers(-23 * 60, 23 * 60))
     def test_rfc3339(self, moment: datetime, minutes: int) -> None:
-        """Any moment, told in any zone, is the same instant."""
+        """An instant of RFC 3339 is the same in any zone."""
         utc = moment.replace(tzinfo=UTC)
         local = (utc + timedelta(minutes=minutes)).replace(tzinfo=None).isoformat()
         sign = "-" if minutes < 0 else "+"
@@ -94,7 +94,7 @@ class InstantTests(SynchronousTestCase):
 
     @given(st.integers(0, 9_000_000_000_000))
     def test_there_and_back(self, milliseconds: int) -> None:
-        """What we write is read as what was meant, by us and by the origin."""
+        """An instant that is written is read as the same, by Trickster and by the origin."""
         text = seconds_text(milliseconds * MS)
         self.assertEqual(instant_ns(text), milliseconds * MS)
         self.assertEqual(as_go_reads(text), milliseconds)

@@ -44,7 +44,7 @@ class ReadingsTests(SynchronousTestCase):
         self.assertEqual(self.paths(b"/a;x=1/b"), {b"/a;x=1/b", b"/a/b"})
 
     def test_dot_segments(self) -> None:
-        """Dot segments may be resolved, and a path that has them is odd."""
+        """Dot segments may be resolved, and a path that has dot segments is ambiguous."""
         found = readings(b"/a/../b")
         assert found is not None
         self.assertEqual((set(found.paths), found.is_odd, found.climbs),
@@ -58,7 +58,7 @@ class ReadingsTests(SynchronousTestCase):
             self.assertTrue(found.is_odd and b"/b" in found.paths, path)
 
     def test_climbing(self) -> None:
-        """A path that leads out of the root is told from one that does not."""
+        """A path that leads out of the root differs from one that does not."""
         for path in (b"/../a", b"/a/../../b", b"/%2e%2e/a"):
             found = readings(path)
             assert found is not None

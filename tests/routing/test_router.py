@@ -198,7 +198,7 @@ class PathTests(SynchronousTestCase):
                          WrongMethod(("GET", "HEAD"), "web", 4))
 
     def test_trace(self) -> None:
-        """TRACE is not among "all methods", and they are spelled out."""
+        """TRACE is not among the methods of an asterisk, which Allow spells out."""
         routed = TABLE.find(b"TRACE", b"x", b"/y")
         assert isinstance(routed, WrongMethod)
         self.assertIn("PATCH", routed.allow)

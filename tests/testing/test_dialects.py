@@ -67,7 +67,7 @@ class PostTests(dialect_contract(prometheus, FORM), SynchronousTestCase):  # typ
 class LabelledTests(  # type: ignore[misc]
         dialect_contract(prometheus, EXAMPLE, PrometheusOptions(labels={"z": "1", "A": "2"})),
         SynchronousTestCase):
-    """Prometheus, with labels of ours."""
+    """Prometheus with added labels keeps the contract."""
 
 
 @frozen

@@ -94,7 +94,7 @@ class ResponderTests(SynchronousTestCase):
 
 
 class DictStoreTests(cache_store_contract(DictStore), TestCase):  # type: ignore[misc]
-    """It is what any store must be."""
+    """The double of a store keeps the contract of stores."""
 
 
 class StoreTests(SynchronousTestCase):

@@ -224,7 +224,7 @@ class Unmetered(MemoryStore):
 
 
 class MeteredTests(SynchronousTestCase):
-    """The contract of stores that tell how full they are."""
+    """The contract of stores that report their usage."""
 
     def test_unmetered(self) -> None:
         """A store that counts nothing, or does not report its evictions, fails."""

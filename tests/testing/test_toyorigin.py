@@ -69,7 +69,7 @@ class CsvTests(dialect_contract(toy, example("/rows.csv")), SynchronousTestCase)
 
 
 class FormTests(SynchronousTestCase):
-    """The fast way and the slow one."""
+    """Rows are read in the canonical form and in others."""
 
     @given(st.sampled_from([b".0", b""]), st.sampled_from([b"\r\n", b"\n"]), st.booleans())
     def test_as_fast(self, fraction: bytes, line_end: bytes, is_csv: bool) -> None:

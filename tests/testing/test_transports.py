@@ -47,7 +47,7 @@ class MemoryTransportTests(SynchronousTestCase):
                              (ending, ending == "aborted"))
 
     def test_half_closed(self) -> None:
-        """A protocol that provides for half-closed connections is told, any other is not."""
+        """A half-close reaches a protocol that provides for half-closed connections alone."""
         for protocol in (HalfCloseable(), Protocol()):
             transport = MemoryTransport()
             transport.protocol = protocol

@@ -75,7 +75,7 @@ class CachesTests(SynchronousTestCase):
             self.assertEqual(len(caches.purgeable), more)
 
     def test_one_store(self) -> None:
-        """They are over one store: two paths of equal keys share what is kept."""
+        """A backend's caches are over one store: paths of equal keys share stored responses."""
         caches, inner = self.caches(), RecordingResponder.of(fresh)
         made = [caches.objects(OBJECTS, inner) for _ in range(2)]
         self.assertEqual([self.status(cache) for cache in made], [Status.KEY_MISS, Status.HIT])

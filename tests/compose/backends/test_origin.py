@@ -110,7 +110,7 @@ class OriginTests(SynchronousTestCase):
         self.assertEqual(self.value("origin_requests_total", provider="reverseproxy"), 1)
 
     def test_stopped(self) -> None:
-        """It is over when requests under way are, and takes no more meanwhile."""
+        """An origin has stopped when its last request has ended, and takes no further ones."""
         asked = self.ask()
         stopped = self.origin.stop()
         self.assertNoResult(stopped)
@@ -122,7 +122,7 @@ class OriginTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_aborted(self) -> None:
-        """Aborting ends what is under way at once."""
+        """Aborting an origin ends its requests at once."""
         asked = self.ask()
         stopped = self.origin.stop()
         self.origin.abort()

@@ -84,12 +84,12 @@ class PlaceTests(SynchronousTestCase):
     """Where a backend's origin is."""
 
     def test_origin(self) -> None:
-        """It is as its URL says, whatever leads to it."""
+        """An origin's authority and prefix are those of its URL."""
         place = place_of(BackendOptions(origin_url="http://h:81/p"))
         self.assertEqual((place.authority, place.prefix), (b"h:81", b"/p"))
 
     def test_probe(self) -> None:
-        """Health checks go there, unless their own keys name another host or scheme."""
+        """Health checks go to the origin, unless their keys name another host or scheme."""
         for said, url in (({}, "http://h:81/p"), ({"host": "i"}, "http://i/p"),
                           ({"scheme": "https"}, "https://h:81/p"),
                           ({"host": "i:9", "scheme": "https"}, "https://i:9/p")):
@@ -98,7 +98,7 @@ class PlaceTests(SynchronousTestCase):
             self.assertEqual(str(probe_origin(backend)), url)
 
     def test_keys(self) -> None:
-        """Keys begin with the backend and its origin, or what is said instead of that."""
+        """Keys begin with the backend's name and its origin, or its C{cache_key_prefix}."""
         for said, prefix in (({}, "b.h:81"), ({"cache_key_prefix": "q"}, "b.q")):
             backend = BackendOptions(origin_url="http://h:81/p", **said)
             self.assertEqual(key_prefix("b", backend), prefix)
@@ -113,7 +113,7 @@ class RangeTests(SynchronousTestCase):
                             PathPlan(Route("/q", Serve.DELTA)))
 
     def test_times(self) -> None:
-        """Seconds of shards are nanoseconds; points and times are told apart."""
+        """Times of shards are converted to nanoseconds; points and times differ."""
         policy = self.policy(shard_max_size_time=2.5, shard_step=3.0, shard_max_size_points=4,
                              backfill_tolerance=5.0, backfill_tolerance_points=6)
         self.assertEqual(policy.sharding, Sharding(4, 2_500_000_000, 3_000_000_000))

@@ -37,7 +37,7 @@ class BackendTests(CheckCase):
         self.assertIn("is reserved", problem)
 
     def test_missing(self) -> None:
-        """Provider and URL are needed, and both told."""
+        """A backend without provider and URL has a problem for each."""
         self.assertTold(
             "backends: {a: }",
             "backends.a.origin_url: is missing; expected one like http://prometheus:9090",

@@ -45,7 +45,7 @@ class TogetherTests(SynchronousTestCase):
     """A file may have many problems."""
 
     def test_all_at_once(self) -> None:
-        """Mistakes of every kind are told in one go, in the order of the file."""
+        """Problems of every kind are reported at once, in the order of the file."""
         problems = problems_of("""\
 listners: {}
 logging: {log_level: loud}

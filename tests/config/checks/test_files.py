@@ -16,7 +16,7 @@ class FileTests(SynchronousTestCase):
     """Files that a configuration names are read when it is checked."""
 
     def test_certificates(self) -> None:
-        """Certificates and keys that cannot be read are told with the place of their names."""
+        """Certificates and keys that cannot be read are reported with the place of their names."""
         text = with_backend("tls: {certificate_authority_paths: [/a, /no], client_cert_path: /a, "
                             "client_key_path: /no}")
 

@@ -40,7 +40,7 @@ class ListenerTests(CheckCase):
         self.assertEqual(moved.notices, ())
 
     def test_same_as_built_in(self) -> None:
-        """A clash with a default port is told of the port that the file gives."""
+        """A clash with a default port is reported at the port that the file gives."""
         self.assertEqual(problems_of(ONE + "listeners: {default: {port: 8481}}"), ((
             "t.yaml:2:23: listeners.default.port: port 8481 is that of listener 'metrics' too; "
             "expected another port or address"),))

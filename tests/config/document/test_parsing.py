@@ -89,7 +89,7 @@ class ProblemTests(SynchronousTestCase):
         self.assertTrue(error.problems[0].startswith(place + ":"), error.problems[0])
 
     def test_no_yaml(self) -> None:
-        """What is no YAML is told with its place."""
+        """A file that is no YAML is refused with the place of the error."""
         self.assertProblem("a: [1\nb: 2", "f:2:2", "not YAML")
         self.assertProblem("a: *b\n", "f:1:4", "not YAML")
         self.assertProblem("a: \x00", "f:1:1", "not YAML")
@@ -101,7 +101,7 @@ class ProblemTests(SynchronousTestCase):
                                "use spaces")
 
     def test_no_end(self) -> None:
-        """What lacks its end is told with the line in which it begins."""
+        """A construct without its end is reported with the line in which it begins."""
         self.assertProblem("a: 1\nb: 'c\nd: 2\n", "f:4:1", "that begins in line 2, ")
         self.assertProblem("a: [1]\nb: {c: 1\nd: 2", "f:3:2", "that begins in line 2, ")
 
@@ -111,7 +111,7 @@ class ProblemTests(SynchronousTestCase):
         self.assertProblem(text, "f:3:1", "it looks like TOML, expected YAML")
 
     def test_encoding(self) -> None:
-        """A file that is not UTF-8 is told with the place of the first bad octet."""
+        """A file that is not UTF-8 is refused with the place of the first bad octet."""
         self.assertProblem(b"a: 1\nb: x\xff\n", "f:2:5", "not UTF-8")
 
     def test_no_mapping(self) -> None:
@@ -124,7 +124,7 @@ class ProblemTests(SynchronousTestCase):
         self.assertProblem("a: 1\n---\nb: 2\n", "f:3:1", "second YAML document")
 
     def test_duplicates(self) -> None:
-        """A key given twice is told with its path and the line of the first."""
+        """A key given twice is refused with its path and the line of the first."""
         self.assertProblem("a:\n  b: 1\n  b: 2\n", "f:3:3", "a.b: the key is given twice; "
                            "the first is in line 2")
 
@@ -134,7 +134,7 @@ class ProblemTests(SynchronousTestCase):
         self.assertProblem("~: 1\n", "f:1:1", "must be a name")
 
     def test_tags(self) -> None:
-        """Tags that could make anything else than plain values are refused."""
+        """Tags of anything but plain values are refused."""
         self.assertProblem("a: !!python/name:os.system x", "f:1:4", "not understood")
         self.assertProblem("a: !mine {b: 1}", "f:1:4", "not understood")
 

@@ -97,7 +97,7 @@ class ManyTests(SynchronousTestCase):
     """The number of problems that are listed is bounded."""
 
     def test_bounded(self) -> None:
-        """The first ones of the file are told, and how many more there are; no more is done."""
+        """The first problems of a file are listed, with the number of the others."""
         asked: list[int] = []
 
         def saying(number: int) -> Text:

@@ -132,13 +132,13 @@ class ProblemTests(SynchronousTestCase):
         self.assertEqual(error.problems, (expected,))
 
     def test_unknown_key(self) -> None:
-        """An unknown key is told with a near name, or with all there are."""
+        """An unknown key is reported with a near name, or with all known ones."""
         self.assertProblem("texd: x", "f:1:1: texd: unknown key; did you mean 'text'?")
         self.assertProblem("inner: {weight: 1}",
                            "f:1:9: inner.weight: unknown key; expected one of size")
 
     def test_hidden_key(self) -> None:
-        """What the loader fills in cannot be said in a file."""
+        """A key that the loader fills in cannot be given in a file."""
         self.assertProblem("inner: {name: x}",
                            "f:1:9: inner.name: unknown key; expected one of size")
 
@@ -155,7 +155,7 @@ class ProblemTests(SynchronousTestCase):
                            "f:1:13: inners.a: a list is given; expected a mapping of keys")
 
     def test_numbers(self) -> None:
-        """What is no whole number, or out of range, is told with the range."""
+        """A value that is no whole number, or out of range, is refused with the range."""
         expected = "expected a whole number from 1 to 9"
         self.assertProblem("count: x", f"f:1:8: count: 'x' is not a whole number; {expected}")
         self.assertProblem("count: 1.5", f"f:1:8: count: '1.5' is not a whole number; {expected}")
@@ -193,7 +193,7 @@ class ProblemTests(SynchronousTestCase):
                            "f:1:15: inner.size: -1 is out of range; expected at least 0")
 
     def test_choices(self) -> None:
-        """An impossible choice is told with the possible ones and a near one."""
+        """An impossible choice is refused with the possible ones and a near one."""
         self.assertProblem("mode: fist", "f:1:7: mode: 'fist' is not possible; "
                            "expected one of slow, fast; did you mean 'fast'?")
         self.assertProblem("kind: z",
@@ -217,7 +217,7 @@ class ProblemTests(SynchronousTestCase):
             self.assertNotIn("hunter2", error.problems[0])
 
     def test_units_in_keys(self) -> None:
-        """A key of the first generation, which names the unit, is told by its present name."""
+        """A key of the first generation, which names the unit, is reported by its present name."""
         self.assertProblem("wait_secs: 60", "f:1:1: wait_secs: unknown key; write wait, with the "
                            "unit in the value, such as 60s")
         self.assertProblem("wait_ms: 60", "f:1:1: wait_ms: unknown key; write wait, with the "
@@ -231,7 +231,7 @@ class ProblemTests(SynchronousTestCase):
                          ["count", "listed[0].size", "listed[1].sise", "waits.a.b"])
 
     def test_own_validator(self) -> None:
-        """What a validator of the options class says is told at its block."""
+        """The error of an options class's own validator is reported at its block."""
         options, problems = read("even: 3", Picky)
         self.assertEqual(options, Picky())
         error = self.assertRaises(ConfigurationError, problems.raise_any)
@@ -242,7 +242,7 @@ class ItemsTests(SynchronousTestCase):
     """The paths of items in lists."""
 
     def test_paths(self) -> None:
-        """An item has the path at which the reader has told its place, whether named or not."""
+        """An item has the path by which the reader has noted its place, named or not."""
         for text in ("listed: [{size: 1}, {size: 2}]", "listed: {a: {size: 1}, b: {size: 2}}"):
             options, problems = read(text)
             found = dict(items_at("listed", options.listed))

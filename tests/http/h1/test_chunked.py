@@ -62,7 +62,7 @@ class ClientTests(SynchronousTestCase):
                          (b"0123456789" * 2, True, False))
 
     def test_malformed(self) -> None:
-        """What readers may differ about is refused."""
+        """A chunked body about which readers may differ is refused."""
         for octets in (b"\r\n", b"x\r\n", b"-1\r\n", b" 1\r\na", b"1\r\nab", b"1\r\na\r\r",
                        b"1;\r\n", b"1;\x00", b"1\r2", b"0x1\r\n", b"1 2\r\n", b"\n", b"+1\r\n",
                        b"1_0\r\n", b"\xb2\r\n", b"fffffffffffffffff\r\n", b"ffffffffffffffff\r\n",
@@ -71,7 +71,7 @@ class ClientTests(SynchronousTestCase):
             self.assertRaises(MalformedBody, self.read, *cut(octets), b"!")
 
     def test_lenient(self) -> None:
-        """What can only be taken for one thing is taken, and told."""
+        """A chunked body that can mean one thing only is read, and its leniency is noted."""
         for octets, kind in (
                 (b"5  \r\nhello\r\n0\r\n\r\n", Leniency.CHUNK_PADDING),
                 (b"5\t\r\nhello\r\n0 \r\n\r\n", Leniency.CHUNK_PADDING),
@@ -87,7 +87,7 @@ class ClientTests(SynchronousTestCase):
                                  (b"hello", True, False, {kind}), octets)
 
     def test_strict(self) -> None:
-        """What RFC 9112 knows is nothing to tell."""
+        """A chunked body in a spelling of RFC 9112 needs no leniency."""
         for octets in (b"0005;a\r\nhello\r\n000;b=\"c;\\\"d\"\r\n\r\n",
                        b"5 ; a = b;c\r\nhello\r\n0\r\nX:\r\nY: \xff\r\n\r\n"):
             for portions in ((octets,), tuple(cut(octets))):
@@ -114,7 +114,7 @@ class ClientTests(SynchronousTestCase):
         [b"1", b"5", b"0", b"a", b"hello", b"\r\n", b"\r\n", b"\n", b"\r", b" ", b";", b"\0", b"X: y"]
     ), max_size=12).map(b"".join))
     def test_as_strict_as_the_reference(self, octets: bytes) -> None:
-        """What is taken without a word, llhttp takes too; cutting changes nothing."""
+        """A body read without leniency is read by llhttp as the same, however it is cut."""
         found = []
         for portions in ((octets,), tuple(cut(octets))):
             try:
@@ -135,13 +135,13 @@ class ClientTests(SynchronousTestCase):
             self.assertEqual(b"".join(reference.pieces), whole[0])
 
     def test_unfinished(self) -> None:
-        """Without the last chunk, and the line after it, there is no end."""
+        """A chunked body has no end before its last chunk, and the line after that."""
         for octets in (b"", b"1", b"1\r\na", b"1\r\na\r\n", b"1\r\na\r\n0\r\n",
                        b"1\r\na\r\n0\r\nX: y\r\n"):
             self.assertFalse(self.read(octets)[1].is_done)
 
     def test_extra(self) -> None:
-        """What comes after the end is noticed, and is not body."""
+        """Octets after the end of a chunked body are noticed, and are not part of the body."""
         for extra in (b"x", b"HTT", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"):
             for portions in ((b"1\r\na\r\n0\r\n\r\n" + extra,), (b"1\r\na\r\n0\r\n\r\n", extra)):
                 body, reader = self.read(*portions)
@@ -185,7 +185,7 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(fed([b"0\r\na: b\r\nContent-Length: 5\r\n\r\n"]), (b"", True, b""))
 
     def test_malformed(self) -> None:
-        """What two readers might read differently is refused, however it is cut."""
+        """A body that two readers might read differently is refused, however it is cut."""
         for octets in (
             b"\r\n", b"g\r\n", b"0x1\r\nx\r\n", b"+1\r\nx\r\n", b"-1\r\nx\r\n", b" 1\r\nx\r\n",
             b"1 \r\nx\r\n", b"1\nx\r\n", b"1\r\nx\n", b"1\r\nxy\r\n", b"1\r\nx0\r\n", b"1\rx",

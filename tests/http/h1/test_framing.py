@@ -60,7 +60,7 @@ class EndingTests(SynchronousTestCase):
 
 
     def test_lenient(self) -> None:
-        """What can be taken for one thing only is taken, and its connection not kept."""
+        """A lenient framing is taken where it can mean one thing, without keeping connections."""
         for fields, kinds, ending in (
                 ((LENGTH, LENGTH), {Leniency.REPEATED_LENGTH}, Ending.LENGTH),
                 ((LENGTH, CHUNKED), {Leniency.LENGTH_AND_CODING}, Ending.CHUNKED),

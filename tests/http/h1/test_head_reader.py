@@ -109,7 +109,7 @@ class EmptyLineTests(SynchronousTestCase):
 
 
 class EarlyTests(SynchronousTestCase):
-    """What cannot become a request is refused before it is complete."""
+    """Octets that cannot become a request are refused before they are a whole head."""
 
     def test_bare_line_ends(self) -> None:
         """CR alone and LF alone end no line."""

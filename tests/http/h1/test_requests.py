@@ -229,7 +229,7 @@ class ConnectionTests(SynchronousTestCase):
     """RFC 9112 section 9, and expectations."""
 
     def test_persistent(self) -> None:
-        """HTTP/1.1 goes on unless told otherwise, in a list, in any case."""
+        """HTTP/1.1 keeps connections without C{close} in C{Connection}, in any case or list."""
         for fields, expected in [([], True), ([b"Connection: close"], False),
                                  ([b"Connection: foo, CLOSE ,x"], False),
                                  ([b"Connection: x", b"Connection: close"], False),

@@ -72,7 +72,7 @@ class ParseTests(SynchronousTestCase):
             self.assertRaises(UpstreamMalformed, parse_head, octets, 1 << 30)
 
     def test_beginnings(self) -> None:
-        """A beginning is refused as soon as no head can come of it."""
+        """The beginning of a head is refused as soon as no head can come of it."""
         for octets in (b"", b"H", b"http/", b"\r", b"\r\n", b"\n\r\nHTTP/1.1", b"HTTP/1.1 200 OK\r",
                        b"HTTP/1.1 200 OK\r\nA", b"HTTP/1.1 200\n", b"HTTP/1.1 200\r\nA: b\n"):
             self.assertIsNone(take_head(octets, 0, 9), octets)
@@ -94,7 +94,7 @@ class ParseTests(SynchronousTestCase):
     @settings(max_examples=300, deadline=None)
     @given(LINES)
     def test_stricter_than_the_reference(self, lines: list[bytes]) -> None:
-        """What is taken without leniency, an independent strict parser takes in the same way."""
+        """A head read without leniency is read by an independent strict parser as the same."""
         octets = b"HTTP/1.1 200 OK\r\n" + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
         try:
             head = parse_head(octets, 9)
