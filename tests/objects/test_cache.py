@@ -397,7 +397,7 @@ class ForcedTtlTests(SynchronousTestCase):
         self.assertEqual(world.ask(b"/l").status, 200)
 
     def test_identity(self) -> None:
-        """Each credential has its own answer."""
+        """Requests with different credentials share no stored response."""
         world = self.world(key_headers=(b"x-scope-orgid",))
         world.given(world.answer(body=b"1"), world.answer(body=b"2"), world.answer(body=b"3"))
         for expected, headers in ((b"1", {"Authorization": "a"}), (b"2", {"X_Scope_OrgID": "t"}),
@@ -594,7 +594,7 @@ class PassedTests(SynchronousTestCase):
     """What is no plain reading goes past the cache."""
 
     def test_get_with_a_body(self) -> None:
-        """It is passed on with its body, also where an answer is stored."""
+        """A GET with a body is passed through with its body, even where a response is stored."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=60"), world.answer(body=b"2"))
         world.ask()
@@ -618,7 +618,7 @@ class InFlightTests(SynchronousTestCase):
     """What all bodies on their way hold together."""
 
     def test_no_room(self) -> None:
-        """One for which there is no room streams through; room is given back in time."""
+        """A response for which the byte budget has no room streams through and is not stored."""
         in_flight = ByteBudget(10)
         world = World.of(in_flight=in_flight)
         first, second = world.ask(b"/1"), world.ask(b"/2")

@@ -91,7 +91,9 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(len(world.origin.waiting), 2)
 
     def test_reader_leaves_before_the_end_itself(self) -> None:
-        """One that has all that was announced need not wait for the end: it is stored."""
+        """
+        A response is stored when its only reader leaves after its whole declared length arrived.
+        """
         world = World.of()
         client = world.ask(reads=False)
         body = PausedBody(5)
@@ -206,7 +208,7 @@ class CollapsedTests(SynchronousTestCase):
         client.asking.addErrback(lambda _: None)
 
     def test_vary(self) -> None:
-        """One whose request selects another variant is not given this one."""
+        """A waiter whose request selects another variant is not given the fetched response."""
         world = World.of()
         first, second = world.ask(Accept="a"), world.ask(Accept="b")
         world.origin.answer(world.answer(Cache_Control="max-age=60", Vary="Accept", body=b"A"))

@@ -41,7 +41,7 @@ class ReuseTests(SynchronousTestCase):
                    'max-age="3600"', "public, max-age=3600", ",,max-age=3600,")
 
     def test_stale_directives(self) -> None:
-        """None, one that is over, or one that is invalid does not."""
+        """A response whose max-age or s-maxage is absent, elapsed or invalid is not reused."""
         self.check(False, "max-age=0", "max-age=2", "s-maxage=0, max-age=3600",
                    "max-age=3600, s-maxage=1", "max-age=-3600", "max-age='3600'",
                    'foo="max-age=3600"', "foo=\"x, max-age=3600, y\"", "max-age=3600.0",
@@ -70,7 +70,7 @@ class ReuseTests(SynchronousTestCase):
             self.assertFalse(self.is_reused(Expires=expires), expires)
 
     def test_expires_and_date(self) -> None:
-        """They are compared with each other, not with our clock."""
+        """Expires is compared with Date of the same response, and not with the local clock."""
         fast, slow = START + 7200, START - 7200
         self.assertFalse(self.is_reused(Date=date(fast), Expires=date(fast - 3600)))
         self.assertTrue(self.is_reused(Date="rubbish", Expires=date(START + 3600)))
@@ -149,7 +149,10 @@ class ReuseTests(SynchronousTestCase):
                 asked=asked, Cache_Control=f"max-age=3600, {said}"), said)
 
     def test_must_understand(self) -> None:
-        """It takes the place of no-store where the status is understood (section 5.2.2.3)."""
+        """
+        The must-understand directive overrides no-store where the status is understood (RFC 9111
+        section 5.2.2.3).
+        """
         said = "max-age=3600, no-store, must-understand"
         self.assertTrue(self.is_reused(Cache_Control=said))
         self.assertFalse(self.is_reused(status=599, Cache_Control=said))
@@ -170,7 +173,7 @@ class ReuseTests(SynchronousTestCase):
         self.assertFalse(self.is_reused(Pragma="max-age=3600"))
 
     def test_cookie_in_the_request(self) -> None:
-        """It does not prevent reuse."""
+        """A Cookie field in the request does not prevent reuse of a stored response."""
         self.assertTrue(self.is_reused(asked={"Cookie": "a=b"}, Cache_Control="max-age=3600"))
 
     def test_cdn_cache_control(self) -> None:
@@ -205,7 +208,7 @@ class AgeTests(SynchronousTestCase):
     """The Age that reused answers carry (RFC 9111 section 5.1)."""
 
     def test_grows(self) -> None:
-        """It counts on from what came from upstream; Date and Expires stay as they were."""
+        """Age grows from the value that came from upstream; Date and Expires stay as stored."""
         world = World.of()
         kept = {"Date": date(START - 5), "Expires": date(START + 50)}
         world.given(world.answer(Cache_Control="max-age=60", Age="10", **kept))

@@ -89,7 +89,7 @@ class WholeStoredTests(SynchronousTestCase):
                              (b'"a"', b"x/y"))
 
     def test_several(self) -> None:
-        """Each in its part, in the order in which they were asked for."""
+        """A request for several ranges gets a multipart response in the order of its ranges."""
         client = self.asked("bytes=50-59, 0-1,-1")
         self.assertEqual(client.header(b"content-type"),
                          b"multipart/byteranges; boundary=BOUNDARY")
@@ -186,7 +186,7 @@ class PartsStoredTests(SynchronousTestCase):
         return [request.headers.get(b"range") for request in world.origin.requests]
 
     def test_same_and_smaller(self) -> None:
-        """They are hits."""
+        """Requests for a stored range, or for a part of a stored range, are hits."""
         world = self.world()
         first = world.ask(Range="bytes=10-29")
         self.assertEqual((first.status, first.result, first.octets), (206, "kmiss", BODY[10:30]))

@@ -35,7 +35,7 @@ class VaryTests(SynchronousTestCase):
                                      {"Foo": "1", "Bar": "a", "Baz": "x"}))
 
     def test_unequal(self) -> None:
-        """One differs."""
+        """A request in which one field that Vary lists differs does not match."""
         self.assertFalse(self.matches("Foo", {"Foo": "1"}, {"Foo": "2"}))
         self.assertFalse(self.matches("Foo, Bar, Baz", {"Foo": "1", "Bar": "a", "Baz": "x"},
                                       {"Foo": "1", "Bar": "a", "Baz": "y"}))
@@ -88,8 +88,7 @@ class VaryTests(SynchronousTestCase):
 
     def test_language_of_one_variant(self) -> None:
         """
-        One among several variants in the language liked best does, where other fields
-        select it too.
+        Of several variants, the one in the preferred language is selected if other fields match.
         """
         for store in (None, DictStore):
             world = World.of(store) if store else World.of()
@@ -126,7 +125,7 @@ class VaryTests(SynchronousTestCase):
             self.assertEqual(world.asked, 3)
 
     def test_other_vary(self) -> None:
-        """Each stored answer is matched by its own Vary."""
+        """Each stored response is matched by its own Vary."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=99", Vary="Foo", body=b"1"),
                     world.answer(Cache_Control="max-age=99", Vary="Bar", body=b"2"))
@@ -215,7 +214,7 @@ class InvalidationTests(SynchronousTestCase):
                 self.assertTrue(self.is_forgotten(method, status), (method, status))
 
     def test_safe_methods(self) -> None:
-        """Those that are safe change nothing."""
+        """A safe request invalidates no stored response."""
         for method in (b"OPTIONS", b"TRACE", b"HEAD"):
             self.assertFalse(self.is_forgotten(method), method)
 
@@ -231,7 +230,7 @@ class InvalidationTests(SynchronousTestCase):
                 self.assertTrue(self.is_forgotten(target=b"/y", **{name: value}), value)
 
     def test_other_origins(self) -> None:
-        """Those of another origin are not."""
+        """A Location of another origin invalidates no stored response."""
         for value in ("http://example.com/x", "//evil/x", "http://example.org:81/x", "/z",
                       "ftp://example.org/x", "http://[/x", "http://example.org:x/x", "\xe9"):
             self.assertFalse(self.is_forgotten(target=b"/y", Location=value), value)
@@ -241,9 +240,10 @@ class InvalidationTests(SynchronousTestCase):
          b"x" * 131_072]), max_size=8).map(b"".join), st.booleans())
     def test_any_query(self, query: bytes, named: bool) -> None:
         """
-        Also where parameters are a set of named values, nothing that is stored for a target,
-        however it is spelled, outlives a successful unsafe request for it or that names it: a
-        target whose parameters have no one reading is never stored.
+        No stored response for a target outlives a successful unsafe request for that target, or one
+        whose response names the target, however the target's query is spelled, also where
+        parameters are a set of named values: a response to a query with more than one reading is
+        never stored.
         """
         if named and not query.isascii():
             return

@@ -74,7 +74,7 @@ class ClientConditionTests(SynchronousTestCase):
                                     If_None_Match='"a"').status, 412)
 
     def test_unmodified_since(self) -> None:
-        """It fails for what is newer; If-Match makes it void."""
+        """If-Unmodified-Since fails for a newer stored response; If-Match overrides the date."""
         stored = {"ETag": '"a"', "Last_Modified": date(START - 100)}
         self.assertEqual(self.statuses(stored, "If_Unmodified_Since", date(START - 101),
                                        date(START - 100), "rubbish"), [412, 200, 200])
@@ -128,7 +128,7 @@ class NothingStoredTests(SynchronousTestCase):
         self.assertEqual(world.ask().result, "hit")
 
     def test_same_condition(self) -> None:
-        """Those with the same condition share the answer, others do not."""
+        """Waiters share a response to a conditional request only if their conditions are equal."""
         world = World.of()
         one, two = world.ask(If_None_Match='"a"'), world.ask(If_None_Match='"a"')
         world.ask(If_None_Match='"b"')
@@ -172,7 +172,7 @@ class StaleTests(SynchronousTestCase):
         self.assertEqual(world.origin.requests[-1].headers.get(b"foo"), b"1")
 
     def test_no_cache(self) -> None:
-        """It is stored, and validated at each use."""
+        """A no-cache response is stored, and validated at each use."""
         world = self.world("no-cache, max-age=99", 1, ETag='"a"')
         for _ in range(2):
             world.given(world.answer(304, b"", ETag='"a"'))
@@ -288,14 +288,14 @@ class HeadTests(SynchronousTestCase):
         return world
 
     def test_confirmed(self) -> None:
-        """One that agrees with it makes it fresh."""
+        """A response to HEAD that agrees with the stored response makes that one fresh."""
         world = self.after(ETag='"a"', Content_Length="5", Test="x")
         client = world.ask()
         self.assertEqual((client.result, client.octets, client.header(b"test")),
                          ("hit", b"hello", b"x"))
 
     def test_contradicted(self) -> None:
-        """One that does not has it forgotten."""
+        """A response to HEAD that contradicts the stored response invalidates that one."""
         for head in ({"ETag": '"b"'}, {"ETag": '"a"', "Content_Length": "6"},
                      {"Last_Modified": date(2)}):
             world = self.after(**head)
@@ -409,7 +409,7 @@ class StaleUseTests(SynchronousTestCase):
                          ("hit", Reason.STALE, "max-stale"))
 
     def test_again(self) -> None:
-        """Each time that it is used."""
+        """A stale response may be used on an error any number of times within its limit."""
         world = self.stale("stale-if-error=9")
         for _ in range(3):
             world.given(world.answer(503))
@@ -485,7 +485,7 @@ class RequestDirectiveTests(SynchronousTestCase):
         return world.ask(Cache_Control=said)
 
     def test_honoured(self) -> None:
-        """Each of them."""
+        """Each request directive decides whether a stored response is used."""
         for said, later, result in (
                 ("max-age=10", 10, "hit"), ("max-age=9", 10, "kmiss"), ("max-age=0", 0, "kmiss"),
                 ("min-fresh=10", 10, "hit"), ("min-fresh=11", 10, "kmiss"),

@@ -90,7 +90,9 @@ class EndTests(FetchCase):
         self.assertIs(self.kept(fetch), fresh)
 
     def test_too_large(self) -> None:
-        """One that is too large answers them, says why, and is not stored."""
+        """
+        A response above max_object_size_bytes answers its waiters, says why, and is not stored.
+        """
         self.setUp(max_object_size_bytes=9)
         fetch = self.fetch()
         at_once(fetch.complete(self.stored(), self.outcome(), True))

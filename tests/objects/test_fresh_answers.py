@@ -157,7 +157,9 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(world.ask().octets, b"new")
 
     def test_is_joined(self) -> None:
-        """Others may wait for it, as for any other; and it is not in their way."""
+        """
+        A fetch for a no-cache request may have waiters; a no-store fetch delays no later request.
+        """
         world = World.of()
         first, second = world.ask(Cache_Control="no-cache"), world.ask()
         self.assertEqual(len(world.origin.waiting), 1)
@@ -241,7 +243,7 @@ class RangeTests(SynchronousTestCase):
                 self.assertEqual(rig.fetches(), [])
 
     def test_newer_wins(self) -> None:
-        """Others get what was fetched last."""
+        """Data fetched for a client with no-cache replaces the stored data for all clients."""
         rig = Rig(store=None)
         rig.ask(-600, 0)
         rig.origin.salt = "later"
@@ -268,7 +270,7 @@ class RangeTests(SynchronousTestCase):
         self.assertNotIn(b"cache-control", rig.origin.requests[-1].headers)
 
     def test_no_store(self) -> None:
-        """Nothing is stored, and nothing taken away."""
+        """A range fetched for a no-store request is not stored, and removes nothing stored."""
         rig = Rig()
         rig.ask(-600, -300)
         rig.fetches()
@@ -313,7 +315,7 @@ class RangeTests(SynchronousTestCase):
             self.assertEqual((rig.held(), rig.left_over()), ([(-600, 0)], (0, 0, 0)))
 
     def test_is_joined(self) -> None:
-        """Others may wait for it."""
+        """A range fetch for a client with no-cache may have waiters."""
         rig = Rig()
         rig.origin.is_paused = True
         asking = [rig.start(-300, 0, headers=FRESH[0]), rig.start(-300, 0)]
@@ -408,7 +410,10 @@ class HonouredRangeTests(SynchronousTestCase):
         self.assertEqual(rig.fetches(), [])
 
     def test_no_store(self) -> None:
-        """It forbids to store, and not to answer from what is held (section 5.2.1.5)."""
+        """
+        A request's no-store forbids storing, but not answering from the cache (RFC 9111 section
+        5.2.1.5).
+        """
         rig = self.asked(b"no-store")
         self.assertEqual((self.successResultOf(self.answer).status, rig.fetches()),
                          (Status.HIT, []))
@@ -429,7 +434,9 @@ class OvertakenTests(SynchronousTestCase):
     """Fetches that began before, and end after, one that a client wanted fresh."""
 
     def test_nothing_to_store(self) -> None:
-        """One that brings nothing final is an answer all the same."""
+        """
+        An overtaken fetch that brings nothing to store is still the response to its own client.
+        """
         rig = Rig(tolerance=60.0)
         rig.origin.is_paused = True
         first = rig.start(0, 0)

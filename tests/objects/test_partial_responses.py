@@ -50,7 +50,7 @@ class PartialDocumentTests(SynchronousTestCase):
         return incomplete_response(head, fields, octets)
 
     def test_one(self) -> None:
-        """It is a 200 of which a part is here."""
+        """A 206 response becomes a stored 200 of which a part is held."""
         stored = self.made(Content_Range="bytes 3-4/9", Content_Type="x/y")
         assert stored is not None
         self.assertEqual((stored.status, stored.length, stored.held), (200, 9, 2))

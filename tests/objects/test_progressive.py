@@ -56,7 +56,7 @@ class ProgressiveCacheTests(SynchronousTestCase):
             self.assertEqual((world.asked, world.store.entries), (1, {}))
 
     def test_reader_vanishes(self) -> None:
-        """One that leaves harms no other; the last to leave ends it."""
+        """A reader that leaves harms no other reader; the last one to leave ends the fetch."""
         world = progressive()
         clients = [world.ask() for _ in range(3)]
         body = PausedBody()
@@ -70,7 +70,9 @@ class ProgressiveCacheTests(SynchronousTestCase):
         self.assertEqual((world.fetches, world.store.entries), (0, {}))
 
     def test_origin_dies(self) -> None:
-        """Each reader is told; nothing is stored; the next asks anew."""
+        """
+        A fetch that breaks fails each reader and stores nothing; the next request fetches anew.
+        """
         world = progressive()
         clients = [world.ask(), world.ask()]
         body = PausedBody()
@@ -94,7 +96,7 @@ class ProgressiveCacheTests(SynchronousTestCase):
         self.assertEqual(world.asked, 1)
 
     def test_range_of_what_is_not_there(self) -> None:
-        """One that has not is asked for."""
+        """A range that has not arrived yet is fetched from the origin by a request of its own."""
         world = progressive()
         world.ask()
         body = PausedBody(9)

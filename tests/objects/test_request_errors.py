@@ -81,7 +81,7 @@ class NegativeTests(FaultCase):
                 self.assertEqual(asked, 2, status)
 
     def test_waiters(self) -> None:
-        """Those who wait ask for themselves, unless their requests are the same."""
+        """Waiters share an error about the request only if their requests are equal."""
         for status in (400, 414, 499):
             world = World.of(negative={status: 20.0})
             clients = [world.ask(X_A=a) for a in "112"]
@@ -112,14 +112,14 @@ class ExplicitTests(FaultCase):
     """Errors that an origin lets be kept."""
 
     def test_usual(self) -> None:
-        """Those to usual requests are kept."""
+        """An explicitly cacheable error response to a request with usual fields is stored."""
         for status in (*ABOUT_REQUESTS, 404, 410, *FAILURES):
             for first, then in (({}, {"Req_Num": "2"}), (USUAL, {**USUAL, "Req_Num": "3"})):
                 *_, asked = self._two(status, first, then, said="public, max-age=9")
                 self.assertEqual(asked, 1, status)
 
     def test_remarkable(self) -> None:
-        """Those to strange requests are not."""
+        """An explicitly cacheable error response to a request with unusual fields is not reused."""
         for status in (*ABOUT_REQUESTS, *FAILURES):
             for odd in REMARKABLE:
                 first, _, asked = self._two(status, odd, {}, said="public, max-age=9")

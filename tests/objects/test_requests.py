@@ -39,7 +39,7 @@ class ReadingTests(SynchronousTestCase):
             self.assertIs(is_more_than_reading(Request(b"GET", b"/", body=body)), expected)
 
     def test_upgrades(self) -> None:
-        """One that would change the protocol to another than HTTP/2."""
+        """A request for an upgrade to any protocol but HTTP/2 is more than plain reading."""
         for said, expected in (("websocket", True), ("h2c, x", True), (" H2C ", False)):
             self.assertIs(is_more_than_reading(
                 Request(b"GET", b"/", fields(Upgrade=said))), expected)

@@ -37,7 +37,10 @@ class CredentialsTests(SynchronousTestCase):
             self.assertEqual(self.asked(said, "a", "a", "b", None), 1, said)
 
     def test_must_revalidate(self) -> None:
-        """It allows storing, but few who write it mean other users."""
+        """
+        The must-revalidate directive does not let users with different credentials share a
+        response.
+        """
         said = "max-age=60, must-revalidate"
         self.assertEqual(self.asked(said, "a", "a", "b", "b", None), 3)
 

@@ -49,7 +49,7 @@ class VariantStoreTests(SynchronousTestCase):
         return made
 
     def test_alone(self) -> None:
-        """One stored response is found by the requests that select it."""
+        """A lone stored response is found by the requests that select it, and by no others."""
 
         def run(variants: VariantStore, store: Any) -> None:
             self.keep(variants, b"1", b"foo", Foo="x")
