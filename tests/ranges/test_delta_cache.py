@@ -246,7 +246,7 @@ class KeyTests(SynchronousTestCase):
         self.assertEqual(rig.fetches()[-1], (-3, -3))
 
     def test_empty(self) -> None:
-        """That there is nothing is remembered as well."""
+        """An empty result is stored as well, and is a hit the next time."""
         rig = Rig()
         rig.origin.series = 0
         rig.ask(-300, 0)
@@ -268,7 +268,9 @@ class StoreTests(SynchronousTestCase):
         self.assertEqual(rig.left_over(), (0, 0, 0))
 
     def test_full(self) -> None:
-        """One that has no room is too, and nothing is said to be stored."""
+        """
+        A response for which the store has no room is a key miss and is not reported as stored.
+        """
         rig = Rig(lambda clock: MemoryStore(clock, max_octets=100))
         for _ in range(2):
             answer = rig.ask(-300, 0)

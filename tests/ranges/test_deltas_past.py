@@ -294,7 +294,9 @@ class ObjectFallbackTests(SynchronousTestCase):
     """What can be kept whole but not by range."""
 
     def test_object(self) -> None:
-        """It goes to the object cache, as it came."""
+        """
+        A request that can be cached whole but not by range goes to the object cache unchanged.
+        """
         rig, request = Rig(dialect=Whole()), range_request(NOW - 300, NOW)
         self.assertEqual(at_once(rig.send(request)).octets, b"ok")
         self.assertEqual((rig.objects.requests, rig.fetches()), ([request], []))

@@ -75,7 +75,7 @@ class ForbiddenTests(SynchronousTestCase):
                          [Status.KEY_MISS, Status.HIT])
 
     def test_part(self) -> None:
-        """One part that is for one alone makes the whole answer one for itself."""
+        """A fetched part that may not be shared makes the whole merged response private."""
         rig = Rig()
         rig.ask(-600, -300)
         rig.origin.always = headed((b"Cache-Control", b"no-store"))
@@ -106,7 +106,9 @@ class WaitersTests(SynchronousTestCase):
     """Clients that wait for what another one has asked for."""
 
     def test_for_one_alone(self) -> None:
-        """They are not given an answer for one alone: each asks for itself."""
+        """
+        A response that may not be shared is not given to waiters: each of them fetches for itself.
+        """
         for pair, reason in FORBIDDING:
             rig = Rig()
             rig.origin.is_paused = True
@@ -122,10 +124,7 @@ class WaitersTests(SynchronousTestCase):
             self.assertEqual((len(rig.fetches()), rig.left_over()), (3, (0, 0, 0)), pair)
 
     def test_first_leaves(self) -> None:
-        """
-        Those who wait are given no answer for one alone when the one whom it was for
-        has left.
-        """
+        """Waiters are given no private response even when the client that it was for has left."""
         rig = Rig()
         rig.origin.is_paused = True
         rig.origin.always = headed((b"Cache-Control", b"private"))

@@ -68,7 +68,7 @@ class KeptTests(SynchronousTestCase):
             self.assertEqual(entries.busy, 0)
 
     def test_removed(self) -> None:
-        """It can be removed, and changed into nothing."""
+        """An entry that is removed, or changed into nothing, is no longer found."""
         for entries in self._both():
             at_once(entries.change("a", _one_more))
             at_once(entries.remove("a"))
@@ -297,7 +297,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertIsNone(at_once(entries.get("a")))
 
     def test_offloaded(self) -> None:
-        """They are made and read in a thread, where there is one; small ones never."""
+        """Large entries are encoded and decoded in a thread; small ones never are."""
         called: list[Any] = []
 
         async def offload(function: Any, *args: Any) -> Any:

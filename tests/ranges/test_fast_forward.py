@@ -77,7 +77,9 @@ class AnswerTests(SynchronousTestCase):
         self.rig.now.advance(37)
 
     def test_appended(self) -> None:
-        """One more sample, at the end that was asked for; nothing of it is stored."""
+        """
+        Fast forward adds one sample at the end that the client asked for, and stores none of it.
+        """
         answer = self.rig.ask(-600, 30)
         self.assertEqual(answer.times, [*(float(t) for t in range(-600, 1, 60)), 30])
         self.assertEqual(answer.outcome.fast_forward, FastForward.MISS)
@@ -96,13 +98,13 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual((later.outcome.fast_forward, later.times[-1]), (FastForward.MISS, 45))
 
     def test_hit_at_once(self) -> None:
-        """Such a hit has nothing to wait for."""
+        """A hit whose newest sample is remembered is answered without waiting."""
         self.rig.ask(-600, 30)
         stepping = self.rig.cache.respond(range_request(NOW - 600, NOW + 30))
         self.assertRaises(StopIteration, stepping.send, None)
 
     def test_never_outside(self) -> None:
-        """One that is newer than the end asked for is no use."""
+        """A remembered sample that is newer than the requested end is not used."""
         self.rig.ask(-600, 30)
         answer = self.rig.ask(-600, 20)
         self.assertEqual((answer.times[-1], answer.outcome.fast_forward), (20, FastForward.MISS))
@@ -150,7 +152,10 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(DialectFailed)), 1)
 
     def test_clients_own(self) -> None:
-        """It is asked for without the client's codings and conditions, as the client."""
+        """
+        The newest sample is fetched with the client's credentials but without its codings and
+        conditions.
+        """
         self.rig.ask(-600, 30, headers=((b"Accept-Encoding", b"gzip"), (b"If-None-Match", b"1"),
                                         (b"Authorization", b"x")))
         [asked] = [r for r in self.rig.origin.requests if r.path == b"/api/v1/query"]
@@ -247,7 +252,7 @@ class NewestSamplesTests(SynchronousTestCase):
                          [FastForward.MISS] * 3)
 
     def test_for_one_alone(self) -> None:
-        """Those who wait are not given a sample for one alone, and none is remembered."""
+        """A newest sample that may not be shared is neither given to waiters nor remembered."""
         plain = _at(NOW + 30)
         for fault in (doubtful, *(headed(pair) for pair, _ in FORBIDDING)):
             for _ in range(2):
@@ -259,7 +264,7 @@ class NewestSamplesTests(SynchronousTestCase):
                 self.assertEqual(others, [(None, FastForward.ERROR)] * 2)
 
     def test_earlier(self) -> None:
-        """One that wants an earlier one asks for itself, and both are served."""
+        """A client that wants an earlier sample than the one being fetched fetches its own."""
         late, early = self._ask(35), self._ask(30)
         self.assertEqual(len(self.paused.asked), 2)
         self._answer(1, 30)
@@ -283,7 +288,7 @@ class NewestSamplesTests(SynchronousTestCase):
         self.assertEqual((self.newest._under_way, self.rig.now.getDelayedCalls()), ({}, []))
 
     def test_abandoned_not_joined(self) -> None:
-        """One that is given up but has not ended is not waited for."""
+        """A fetch that was cancelled but has not ended gets no waiters."""
         lingering: Deferred[None] = Deferred()
         self.newest._upstream = Lingering(self.paused, lingering)
         first = self._ask(30)
@@ -295,7 +300,7 @@ class NewestSamplesTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(second)[1], FastForward.MISS)
 
     def test_hanging(self) -> None:
-        """One that takes longer than it would serve is not waited for any more."""
+        """A fetch that takes longer than its sample would be valid is cancelled."""
         client = self._ask(30)
         self.rig.now.advance(14.9)
         self.assertNoResult(client)
@@ -315,7 +320,10 @@ class NewestSamplesTests(SynchronousTestCase):
         self.assertNoResult(self._ask(30))
 
     def test_in_flight(self) -> None:
-        """It counts while it is fetched and decoded; without room there is none."""
+        """
+        A newest sample counts against the byte budget until it is decoded, and is refused without
+        room.
+        """
         for limit, expected in ((1000, FastForward.MISS), (9, FastForward.ERROR)):
             self.rig.in_flight.limit = limit
             answer = _at(NOW + 30)(Response(200))

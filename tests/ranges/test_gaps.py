@@ -111,7 +111,7 @@ class ShardingTests(SynchronousTestCase):
     """Requests in several pieces."""
 
     def test_pieces(self) -> None:
-        """Each piece is asked for by itself, and the answer is one."""
+        """Each shard of a range is fetched by a request of its own, and the shards are merged."""
         rig = Rig(sharding=Sharding(max_points=4))
         answer = rig.ask(-600, 0)
         self.assertEqual(rig.fetches(), [(-600, -420), (-360, -180), (-120, 0)])
@@ -129,7 +129,7 @@ class ShardingTests(SynchronousTestCase):
         self.assertEqual((most, self.successResultOf(answer).octets), (3, rig.direct(-600, 0)))
 
     def test_no_concurrency(self) -> None:
-        """None at a time would be no answer: it is one."""
+        """A configured concurrency of 0 counts as 1, so that requests are answered."""
         rig = Rig(concurrency=0)
         self.assertEqual(rig.ask(-600, 0).code, 200)
 
@@ -147,7 +147,10 @@ class BudgetTests(SynchronousTestCase):
     """Answers that are too large to be held."""
 
     def test_too_large(self) -> None:
-        """They are streamed past the cache, at once for the next 15 seconds."""
+        """
+        A response that is too large to be held streams past the cache, and so do those of the next
+        15 s.
+        """
         for fault in (None, in_pieces(100)):
             rig = Rig(max_answer_bytes=500)
             rig.origin.always = fault
@@ -179,7 +182,10 @@ class TransformTests(SynchronousTestCase):
     """Answers that are passed on past the cache are changed as others are."""
 
     def test_passed(self) -> None:
-        """Those that went past, whole and without content coding."""
+        """
+        A successful response that bypasses the cache is transformed whole, and without content
+        coding.
+        """
         rig = Rig(transform=bytes.upper)
         rig.origin.faults = [status(400), lambda _: Response(200, Headers(), Octets(b"ok"))]
         for octets in (b"no", b"OK"):  # only what is a success

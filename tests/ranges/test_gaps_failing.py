@@ -151,7 +151,7 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual(len(rig.origin.requests), 1)
 
     def test_wider_failed(self) -> None:
-        """That another client's wider question was refused does not refuse a narrower one."""
+        """A narrower request does not fail because another client's wider request was refused."""
         for fault in (status(422), raising(UpstreamTimeout("slow")), having("warnings", ["w"])):
             rig = Rig()
             rig.origin.is_paused = True

@@ -67,7 +67,7 @@ class LeavingTests(SynchronousTestCase):
         self.assertEqual(rig.left_over(), (0, 0, 0))
 
     def test_reading_body(self) -> None:
-        """One that leaves in the middle of the body closes it, and gives the octets back."""
+        """A client that leaves while a body arrives closes the body and frees its octets."""
         rig, body = Rig(), PausedBody()
         rig.origin.always = lambda response: Response(200, response.headers, body)
         answer = rig.start(-600, 0)
@@ -87,7 +87,7 @@ class LeavingTests(SynchronousTestCase):
         self.assertEqual((body.is_closed, rig.left_over()), (True, (0, 0, 0)))
 
     def test_thread(self) -> None:
-        """One that leaves while a thread decodes does not wait for the thread."""
+        """A client that leaves while a thread decodes does not wait for the thread."""
         threads: list[Deferred[Any]] = []
 
         def later(function: Any, *args: Any) -> Deferred[Any]:
@@ -116,7 +116,7 @@ class LeavingTests(SynchronousTestCase):
             self.assertEqual([one for one in store.asked if not one.called], [])
 
     def test_waiting_for_turn(self) -> None:
-        """One that leaves while some of its fetches have not begun begins them no more."""
+        """A client that leaves starts none of its fetches that have not begun."""
         rig = Rig(sharding=Sharding(max_points=2), concurrency=2)
         rig.origin.is_paused = True
         self.failureResultOf(_cancelled(rig.start(-600, 0)), CancelledError)

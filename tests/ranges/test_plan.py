@@ -35,7 +35,7 @@ class AlignedTests(SynchronousTestCase):
     """Ranges on the step's grid."""
 
     def test_floored(self) -> None:
-        """Both ends are floored, so the last part of a step is left out."""
+        """Both ends of a range are floored to the step, so a last part of a step is left out."""
         for asked, answered in (((125, 905), (120, 900)), ((900, 1000), (900, 960)),
                                 ((900, 900), (900, 900)), ((0, 59), (0, 0)),
                                 ((900.5, 1000.75), (900, 960))):
@@ -52,7 +52,7 @@ class AlignedTests(SynchronousTestCase):
         self.assertEqual(_seconds(_plan(3601, 90_000, "1h30m", now=90_000)), (0, 86_400))
 
     def test_said(self) -> None:
-        """It is said when the answer is for another range, and when only the end is cut."""
+        """A realigned range is reported if its start moved, and not if only its end did."""
         self.assertEqual(realigned(_plan(125, 905, now=1000).query), Extent(120 * SECOND_NS, 900 * SECOND_NS))
         self.assertIsNone(realigned(_plan(120, 905, now=1000).query))
         self.assertIsNone(realigned(_plan(120, 900, now=1000).query))

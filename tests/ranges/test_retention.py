@@ -80,7 +80,9 @@ class OldestTests(SynchronousTestCase):
     """What is dropped because it is old."""
 
     def test_points(self) -> None:
-        """So many points before now are kept of what no client has asked for."""
+        """
+        Of samples that no client has asked for, only the configured number before now are kept.
+        """
         rig = Rig(retention=10)
         rig.ask(-900, -600)
         rig.now.advance(600)
@@ -151,7 +153,9 @@ class OldestTests(SynchronousTestCase):
         self.assertEqual(rig.held()[-1], (5100, 5400))
 
     def test_other_limits_alternating(self) -> None:
-        """Neither limit makes a wide panel beside a narrow one a partial hit for ever."""
+        """
+        A wide panel beside a narrow one stays a hit under a limit of age and under one of size.
+        """
         for options in ({"max_age": 600.0}, {"max_bytes": 3000}):
             rig = Rig(**options)
             rig.ask(-6000, 0)
@@ -177,7 +181,7 @@ class LeastRecentlyUsedTests(SynchronousTestCase):
         self._check(MemoryStore)
 
     def test_octets(self) -> None:
-        """It counts where the store keeps octets as well."""
+        """The least recently used rule also holds in a store that keeps octets."""
         self._check(DictStore)
 
     def test_asked_for_is_kept(self) -> None:
@@ -197,7 +201,7 @@ class WithMoreTests(SynchronousTestCase):
     """The entry that takes another's place."""
 
     def test_first(self) -> None:
-        """It begins with the first answer and its fields."""
+        """A new entry begins with the first response's samples and its fields."""
         headers = Headers(((b"X", b"1"),))
         entry = with_more(None, _dataset(-600, 0), headers, _plan(-600, 0), RangePolicy("b"))
         self.assertEqual((_held(entry), entry.headers, entry.span), ([(-600, 0)], headers, 11))

@@ -95,7 +95,10 @@ class OverAnySourceTests(SynchronousTestCase):
     """The delta cache before a source that is no origin."""
 
     def test_gaps(self) -> None:
-        """It is asked for what is missing, in the same words."""
+        """
+        A dataset source is asked only for the missing extents of a query that is otherwise
+        unchanged.
+        """
         source = RecordingSource(Headers(((b"X-Group", b"eu"), (b"Date", b"x"))))
         cache = delta(source)
         asked(cache, query(-600, -300))
@@ -142,7 +145,10 @@ class OverAnySourceTests(SynchronousTestCase):
         self.assertEqual(asked(cache, query(-600, -60)).outcome.status, Status.HIT)
 
     def test_unstorable_refresh(self) -> None:
-        """Nor does it take the place of what is stored, where a client wants no stored answer."""
+        """
+        A dataset that may not be stored does not replace the stored one, even for a client with
+        no-cache.
+        """
         source = RecordingSource()
         cache = delta(source)
         asked(cache, query(-600, -60))

@@ -240,7 +240,7 @@ class KindTests(SynchronousTestCase):
     """Datasets of different kinds."""
 
     def test_refused(self) -> None:
-        """They do not mix."""
+        """Datasets of different kinds are not merged."""
         extents = Extents(STEP, (Extent(0, 0),))
         one = Dataset.from_rows(extents, {b"a": [(0, b"1")]}, "matrix")
         with self.assertRaises(ValueError):
@@ -279,7 +279,10 @@ class FollowedByTests(SynchronousTestCase):
     """The newest sample behind the others."""
 
     def test_behind(self) -> None:
-        """It comes last; what is covered stays as it was; new series come along."""
+        """
+        A newest sample comes behind the stored ones; the covered extents stay and new series are
+        added.
+        """
         ours = one_row_each([b"a", b"b"], 0)
         newest = Dataset(Extents(1), {n: indexed_runs([(7 * SECOND_NS, b"[7]")])
                                       for n in (b"b", b"c")}, bytes.lower)

@@ -94,7 +94,7 @@ class ExtentTests(SynchronousTestCase):
     """One range."""
 
     def test_count(self) -> None:
-        """Both ends are counted."""
+        """An extent's count includes the instants at both ends."""
         self.assertEqual(Extent(600, 1200).count(60), 11)
         self.assertEqual(Extent(600, 600).count(60), 1)
 

@@ -32,7 +32,7 @@ class AlignedTests(SynchronousTestCase):
     """Ranges on the step's own grid."""
 
     def test_examples(self) -> None:
-        """Both ends are floored, in any order."""
+        """Both ends of a range are floored to the step, in whichever order the ends are."""
         for asked, on_grid in (((125, 905), (120, 900)), ((900, 1000), (900, 960)),
                                ((905, 125), (900, 120)), ((1200, 2000), (1200, 1980))):
             self.assertEqual(aligned(Extent(*asked), 60), on_grid)
@@ -69,7 +69,7 @@ class FinalTests(SynchronousTestCase):
     """Which samples will not change any more."""
 
     def test_tolerance(self) -> None:
-        """Those older than the backfill tolerance."""
+        """Samples older than the backfill tolerance are final."""
         self.assertEqual(newest_final(asking(0, 60), 1000, 300), 700)
 
     def test_lead(self) -> None:
@@ -101,7 +101,7 @@ class ShardsTests(SynchronousTestCase):
         return [tuple(e) for e in shards(Extent(*asked), 60, Sharding(**sharding))]
 
     def test_points(self) -> None:
-        """So many points in each."""
+        """A shard has at most the configured number of points."""
         self.assertEqual(self.pieces((0, 7140), max_points=60), [(0, 3540), (3600, 7140)])
 
     def test_points_just_enough(self) -> None:
@@ -110,7 +110,7 @@ class ShardsTests(SynchronousTestCase):
         self.assertEqual(self.pieces((0, 3600), max_points=60), [(0, 3540), (3600, 3600)])
 
     def test_time(self) -> None:
-        """So much time in each, its last step included."""
+        """A shard covers at most the configured time, its last step included."""
         self.assertEqual(self.pieces((1200, 7800), max_ns=3600), [(1200, 4740), (4800, 7800)])
 
     def test_time_with_borders(self) -> None:

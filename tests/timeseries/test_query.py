@@ -18,18 +18,21 @@ class TimeRangeQueryTests(SynchronousTestCase):
         self.query = TimeRangeQuery(Request(b"GET", b"/"), "key", Extent(0, 60), 60)
 
     def test_frozen(self) -> None:
-        """It is never changed."""
+        """A time range query cannot be changed."""
         with self.assertRaises(FrozenInstanceError):
             self.query.key = "other"  # type: ignore[misc]
 
     def test_other_extent(self) -> None:
-        """The same query over another extent is equal but for that."""
+        """A query over another extent differs from the original in its extent only."""
         other = self.query.over(Extent(60, 120))
         self.assertNotEqual(other, self.query)
         self.assertEqual(other.over(Extent(0, 60)), self.query)
 
     def test_placed(self) -> None:
-        """One that is placed has another extent, and knows the client's and the time; no more."""
+        """
+        A placed query differs in its extent, and adds the requested extent, the time and no-cache
+        only.
+        """
         query = TimeRangeQuery(Request(b"GET", b"/"), "key", Extent(7, 60), 60, 1, 2, 3, False, 4, "s")
         placed = query.placed(Extent(0, 60), 90, no_cache=True)
         self.assertEqual(placed, evolve(query, extent=Extent(0, 60), requested=Extent(7, 60),

@@ -40,7 +40,7 @@ class DecimalTests(SynchronousTestCase):
 
     @given(st.integers(-10**19, 10**19), st.sampled_from([SECOND_NS, MS, 1000, 1]))
     def test_every_nanosecond(self, time_ns: int, unit_ns: int) -> None:
-        """Each instant that can be written is read back."""
+        """Each instant that can be written as a decimal number is read back exactly."""
         text = format(Decimal(time_ns) / unit_ns, "f").encode()
         self.assertEqual(decimal_ns(text, unit_ns), time_ns)
 
@@ -106,7 +106,9 @@ class DelimitedTests(SynchronousTestCase):
            st.integers(0, 2))
     @example([[b"1", b"a"], [b"2", b"b"]], 0)
     def test_as_taken_apart(self, lines: list[list[bytes]], column: int) -> None:
-        """It is what it is when it is split at each border and delimiter."""
+        """
+        A delimited text is canonical exactly if each of its lines splits into the right columns.
+        """
         octets = b"\n".join(b",".join(line) for line in lines)
         rows = RowFormat.delimited(b",", column, 3)
         split: list[Any] = [line.split(b",") for line in octets.split(b"\n")]

@@ -285,7 +285,7 @@ class AppendedTests(Holding):
         self.assertEqual([t for run in runs for t, _ in run.rows()], [SECOND_NS, 2 * SECOND_NS])
 
     def test_separators(self) -> None:
-        """Nor are such with different separators."""
+        """Runs with different separators are not joined into one."""
         runs = appended((IndexedRows.of([(1, b"a")]),), IndexedRows.of([(2, b"b")], b"\n"))
         self.assertEqual([bytes(run.encoded()) for run in runs], [b"a", b"b"])
         (run,) = appended((IndexedRows.of([(1, b"a")], b"\n"),), IndexedRows.of([(2, b"b")], b"\n"))
