@@ -43,7 +43,7 @@ class CircuitTests(SynchronousTestCase):
         self.assertEqual([circuit.allows(121.0), circuit.allows(122.0)], [False, True])
 
     def test_success_closes(self) -> None:
-        """One success lets everything through again, and is news."""
+        """One success closes an open circuit, and is reported as a change."""
         circuit = self.failing(3)
         self.assertTrue(circuit.succeeded())
         self.assertTrue(circuit.allows(100.0))

@@ -332,7 +332,7 @@ class FailureTests(GuardTestCase):
         self.assertFalse(guard.is_failing)
 
     def test_provides_what_the_inner_one_does(self) -> None:
-        """It keeps objects if, and only if, the inner one does."""
+        """A guard is a reference store if, and only if, the store that it guards is one."""
         self.assertFalse(IReferenceStore.providedBy(self.before(DictStore())))
         self.assertIsInstance(self.before(MemoryStore(self.clock)), GuardedReferences)
 
@@ -460,7 +460,9 @@ class DoomedTests(GuardTestCase):
         at_once(self.guard.delete(["a"]))
 
     def test_gone_all_the_same(self) -> None:
-        """It is a miss when the store works again, and deleted then."""
+        """
+        A key deleted while the store failed is a miss, and is deleted, once the store works again.
+        """
         self.mend_it()
         self.assertEqual(list(at_once(self.guard.keys(""))), [])
         self.assertIsNone(at_once(self.guard.get("a")))
@@ -479,7 +481,7 @@ class DoomedTests(GuardTestCase):
         self.assertEqual(at_once(self.guard.get("a")), b"old")
 
     def test_bounded_by_the_last_time(self) -> None:
-        """One that was to be deleted again is not among the oldest."""
+        """A pending deletion that is asked for again is no longer among the oldest ones."""
         for key in ("b", "a", "c", "d"):
             at_once(self.guard.delete([key]))
         self.mend_it()
@@ -513,7 +515,7 @@ class LogTests(GuardTestCase):
             "Cache cold failed to get: StoreError (0 more failures)"])
 
     def test_works_again(self) -> None:
-        """Its recovery is told as well."""
+        """The recovery of a store is logged as well as its failure."""
         self.break_it()
         for _ in range(3):
             at_once(self.guard.get("a"))

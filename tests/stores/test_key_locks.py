@@ -51,7 +51,7 @@ class KeyLocksTests(SynchronousTestCase):
         self.assertEqual(len(locks), 0)
 
     def test_cancelled_before_its_turn(self) -> None:
-        """One that is cancelled while it waits is never begun, and the next one is."""
+        """A change that is cancelled while it waits never begins, and the next one does."""
         locks, begun = KeyLocks(), list[Deferred[str]]()
         results = [self.changing(locks, "a", begun) for _ in range(3)]
         results[1].cancel()

@@ -173,7 +173,7 @@ class ReapingTests(SynchronousTestCase):
             self.store.put_object(f"{ttl}/{number}", number, 1, ttl)
 
     def test_provides(self) -> None:
-        """It is a service."""
+        """A memory store provides IService."""
         verifyObject(IService, self.store)
 
     def test_reaped(self) -> None:
@@ -193,7 +193,7 @@ class ReapingTests(SynchronousTestCase):
         self.assertEqual(counts, [1500, 500, 0])
 
     def test_goes_on(self) -> None:
-        """It looks again and again."""
+        """Expired entries are removed again and again."""
         for _ in range(3):
             self.fill(5, 2.0)
             self.clock.pump([3.0, 0.001])
@@ -218,7 +218,7 @@ class ManyKeysTests(SynchronousTestCase):
     """Looking through many keys."""
 
     def test_in_turns(self) -> None:
-        """It gives way to others, and tells only what is left by then."""
+        """A listing of many keys yields to the reactor, and leaves out keys deleted meanwhile."""
         clock = Clock()
         store = MemoryStore(clock, 0)
         for number in range(20_001):
@@ -234,7 +234,9 @@ class TypeTests(SynchronousTestCase):
     """The plugin."""
 
     def test_type(self) -> None:
-        """It provides the interface, under the name that configurations use."""
+        """
+        The memory store's plugin provides the interface, under the name that configurations use.
+        """
         verify_store_type(memory)
         self.assertEqual(memory.name, "memory")
 

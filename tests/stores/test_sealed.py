@@ -53,7 +53,7 @@ class SealedTests(SynchronousTestCase):
         self.assertEqual(value.joined(map(bytes, sealed.pieces())), parts)
 
     def test_large_head(self) -> None:
-        """So is the first, where it is large."""
+        """A large first part is in a chunk of its own, and not in the value."""
         sealed = seal([b"h" * (INLINE + 1), b"one"])
         value = sealed.placed((), 100.0, 60.0)
         self.assertEqual([chunk.length for chunk in value.chunks], [INLINE + 1, 3])

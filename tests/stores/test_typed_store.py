@@ -223,7 +223,7 @@ class NearTierTests(Stores):
             self.assertEqual(at_once(ours.get("a")), Words(text))
 
     def test_others_deletions(self) -> None:
-        """So is that it has been deleted, or has expired."""
+        """An entry that another process deleted is not answered from the near tier."""
         store = SharedStore(self.clock)
         ours, others = self.typed(store), self.typed(store)
         at_once(ours.put("a", Words(b"one"), TTL))
@@ -231,7 +231,7 @@ class NearTierTests(Stores):
         self.assertIsNone(at_once(ours.get("a")))
 
     def test_bounded(self) -> None:
-        """It holds no more than it may."""
+        """The near tier keeps no more octets than its limit."""
         near = NearTier(SizedLRU(5000))
         typed = self.typed(DictStore(self.clock), near)
         for number in range(100):
@@ -241,7 +241,7 @@ class NearTierTests(Stores):
         self.assertEqual(self.format.read, 1)
 
     def test_none(self) -> None:
-        """It may hold nothing: then each hit is decoded."""
+        """A near tier with a limit of 0 keeps nothing, so each hit is decoded."""
         typed = self.typed(DictStore(self.clock), NearTier(SizedLRU(0)))
         at_once(typed.put("a", Words(b"one"), TTL))
         for _ in range(3):
