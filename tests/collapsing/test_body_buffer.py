@@ -57,7 +57,9 @@ class SpoolTests(SynchronousTestCase):
             at_once(self.buffer.spill())
 
     def test_small(self) -> None:
-        """None is made while all fits, and nothing is forgotten: readers may still come."""
+        """
+        No spool is made, and no octet is forgotten, while a body fits in memory and may be joined.
+        """
         self.buffer.append(b"x" * 10)
         at_once(self.buffer.spill())
         self.buffer.forget(10)
@@ -104,7 +106,7 @@ class SpoolTests(SynchronousTestCase):
             at_once(self.buffer.from_spool(0))
 
     def test_closed(self) -> None:
-        """It is given back once."""
+        """The spool of a buffer is closed when the buffer is, and closing twice does no harm."""
         self._arrive(b"a")
         for _ in range(2):
             self.buffer.close()

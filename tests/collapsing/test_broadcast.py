@@ -167,7 +167,9 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(sum(map(len, stage.shared.buffer.in_memory())), 10_000)
 
     def test_source_breaks(self) -> None:
-        """Each reader is told once it has read what there is."""
+        """
+        Each reader fails with the error of the source once it has read what arrived before it.
+        """
         stage = Stage.of()
         first = stage.reader().run()
         second = stage.reader()
@@ -365,7 +367,7 @@ class RandomReadersTests(SynchronousTestCase):
     @given(STEPS, st.sampled_from([0, 15_000, 10**6]), st.booleans())
     def test_all_get_the_same(self, steps: list[tuple[str, int]], keep: int,
                               spools: bool) -> None:
-        """Those who stay to the end have all of it, those who left a beginning."""
+        """Readers that stay to the end get the whole body, and those that leave get a prefix."""
         stage = Stage.of(keep=keep, window=10_000, spool=FakeSpool if spools else None)
         readers, sent = [stage.reader()], b""
         stage.pump()

@@ -118,7 +118,7 @@ class ReservationTests(SynchronousTestCase):
         self.assertTrue(self.first.take(5))
 
     def test_for_a_while(self) -> None:
-        """One is released at the end of a block, however that ends."""
+        """A reservation is released at the end of its block, however the block ends."""
         with self.assertRaises(ValueError), self.first as first:
             first.take(3)
             raise ValueError
@@ -187,7 +187,9 @@ class CountTests(SynchronousTestCase):
         self.assertEqual((error.reason, self.budget.held), (Reason.IN_FLIGHT_BUDGET, 6 * SMALL))
 
     def test_alone(self) -> None:
-        """One alone always finds room: it could else never be answered from a cache."""
+        """
+        A body alone always finds room, since it could otherwise never be answered from a cache.
+        """
         body = Pieces.of([b"x"])
         self.budget.count(body, object(), 11 * SMALL)
         self.assertEqual(self.budget.held, 11 * SMALL)

@@ -162,7 +162,7 @@ class FillTableTests(SynchronousTestCase):
         return fill, gate
 
     def test_found_until_it_ends(self) -> None:
-        """It is found while it is on its way."""
+        """A fill is found in the table until it ends."""
         table: FillTable[StoredResponse] = FillTable.of(Clock())
         fill, gate = self.begun(table, "a")
         self.assertIs(table.find("a"), fill)

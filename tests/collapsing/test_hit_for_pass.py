@@ -22,7 +22,7 @@ class HitForPassTests(SynchronousTestCase):
         self.assertIsNone(self.hit_for_pass.reason("a"))
 
     def test_for_a_while(self) -> None:
-        """One that was marked is, until its time is over."""
+        """A key that was marked hit-for-pass is passed until its time is over."""
         self.hit_for_pass.mark("a", Reason.TOO_LARGE)
         self.clock.advance(14.9)
         self.assertEqual(self.hit_for_pass.reason("a"), Reason.TOO_LARGE)

@@ -146,7 +146,7 @@ class ObjectTests(SynchronousTestCase):
         return len(self.world.memo.kept)
 
     def test_again(self) -> None:
-        """The same request is answered the same, to the field."""
+        """An equal request is answered from the memo with the same fields and body."""
         first, again = self.world.ask(), self.world.ask()
         self.assertEqual((again.octets, again.response.headers), (
             first.octets, first.response.headers))

@@ -33,7 +33,7 @@ class ProgressiveProxyTests(SynchronousTestCase):
     """Equal requests at the same time; nothing is stored."""
 
     def test_interface(self) -> None:
-        """It is a responder."""
+        """A progressive proxy provides IResponder."""
         verifyObject(IResponder, proxying().cache)
 
     def test_follow(self) -> None:

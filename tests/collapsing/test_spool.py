@@ -34,7 +34,7 @@ class FileSpoolTests(SynchronousTestCase):
         return FileSpool(in_thread, files, 1000), files
 
     def test_interface(self) -> None:
-        """It is a spool."""
+        """A file spool provides ISpool."""
         verifyObject(ISpool, self.spool()[0])
 
     def test_round_trip(self) -> None:
