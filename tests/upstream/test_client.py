@@ -19,7 +19,7 @@ from trickster.testing.bodies import PausedBody
 
 class AnswerTests(ClientCase):
     def test_interface(self) -> None:
-        """It is a responder."""
+        """An upstream client provides IResponder."""
         verifyObject(IResponder, self.client)
 
     def test_request(self) -> None:

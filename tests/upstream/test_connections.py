@@ -50,7 +50,7 @@ class ConnectingTests(ClientCase):
         self.assertIn("no results", error.detail)
 
     def test_no_connection_in_time(self) -> None:
-        """One that does not answer in time has timed out."""
+        """An attempt to connect that takes longer than the timeout fails with UpstreamTimeout."""
         self.origin.hesitates = True
         asked = self.asked()
         self.clock.advance(10)

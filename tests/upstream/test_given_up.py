@@ -17,7 +17,10 @@ class GivenUpTests(ClientCase):
         self.assertEqual(len(self.origin.wires), 2)
 
     def test_crossed(self) -> None:
-        """One that crosses a request on its way is no answer to it."""
+        """
+        A late response that crosses a request on its way is not taken as the response to that
+        request.
+        """
         self.answered(OK)
         asked = self.asked()
         self.origin.wires[0].sends(self.LATE)

@@ -47,7 +47,7 @@ class ApartTests(ClientCase):
         self.assertEqual(self.client.stats.lasting, 2)
 
     def test_streams_are_bounded(self) -> None:
-        """One stream too many is refused, and takes nothing."""
+        """A stream or upgrade above the limit of lasting exchanges is refused and takes no slot."""
         for _ in range(2):
             self.begun(EVENTS)
         for head, request in ((SWITCH, upgrading()), (EVENTS, None)):
@@ -78,7 +78,7 @@ class ApartTests(ClientCase):
             self.assertEqual((self.client.stats.active, self.client.stats.lasting), (0, 0))
 
     def test_slow_answer_that_ends_well(self) -> None:
-        """Its connection is used again afterwards."""
+        """The connection of a slow response that ends well is used again."""
         response = self.begun(SIZED)
         self.clock.advance(6)
         waiting = self.asked()
@@ -98,7 +98,7 @@ class ApartTests(ClientCase):
         self.assertEqual(self.client.stats.lasting, 1)
 
     def test_reader_that_goes_on(self) -> None:
-        """One whose reader has gone on is not."""
+        """A response whose reader has gone on reading is not counted as lasting."""
         response = self.begun(LARGE + b"x" * 300_000)
         self.successResultOf(reading(response.body))
         self.clock.advance(1)
@@ -128,7 +128,9 @@ class ApartTests(ClientCase):
         self.assertEqual(self.client.stats.lasting, 0)
 
     def test_upgrade_that_is_over(self) -> None:
-        """One whose last octets are still being sent takes no second place, and gives none."""
+        """
+        A closed upgrade whose last octets are still being sent takes and gives no further slot.
+        """
         response = self.begun(SWITCH, upgrading())
         self.clock.advance(6)
         response.body.close()
@@ -204,7 +206,9 @@ class SilenceTests(ClientCase):
         self.failureResultOf(read, UpstreamTimeout)
 
     def test_upgrades(self) -> None:
-        """That bound holds for upgraded connections over which neither side says anything."""
+        """
+        The idle timeout of streams holds for upgraded connections on which neither side sends.
+        """
         self.client = a_client(self.origin, self.clock, stream_idle_timeout=30.0)
         body: Any = self.answered(SWITCH, request=upgrading()).body
         for _ in range(3):

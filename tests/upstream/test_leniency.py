@@ -33,7 +33,7 @@ class LeniencyLogTests(SynchronousTestCase):
         self.assertEqual((self.lines(), self.counted), ([], []))
 
     def test_counted(self) -> None:
-        """Each deviation of each answer is counted."""
+        """Each deviation of each response is counted."""
         self.lines(ONE, OTHER)
         self.lines(ONE)
         self.assertEqual(self.counted, [ONE.value, OTHER.value, ONE.value])

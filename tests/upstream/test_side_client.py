@@ -66,7 +66,7 @@ class AskingTests(SideClientCase):
     """What is sent."""
 
     def test_provides(self) -> None:
-        """It is a responder."""
+        """A side client provides IResponder."""
         verifyObject(IResponder, self.client)
 
     def test_spelling(self) -> None:
@@ -93,7 +93,7 @@ class AskingTests(SideClientCase):
         self.assertTrue(sent.endswith(b"\r\n\r\nask"))
 
     def test_each_by_itself(self) -> None:
-        """Each request has a connection of its own."""
+        """Each request of a side client has a connection of its own."""
         self.answered(OK)
         self.answered(OK)
         self.assertEqual(len(self.origin.wires), 2)
@@ -170,7 +170,9 @@ class AnswerTests(SideClientCase):
         self.assertEqual(response.body.length, 900)
 
     def test_large_portion(self) -> None:
-        """Nor is it where head and body come together."""
+        """
+        The limit of the header does not refuse a large body that arrives together with its header.
+        """
         self.client = self.made(largest=1000, max_response_header_bytes=60)
         response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + b"x" * 900)
         self.assertEqual(response.body.length, 900)

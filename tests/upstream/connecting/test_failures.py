@@ -28,7 +28,7 @@ class WordsTests(SynchronousTestCase):
             self.assertIn(words, found.detail)
 
     def test_descriptors(self) -> None:
-        """That we have no descriptor left is our own overload, and not the origin's fault."""
+        """A lack of file descriptors is an overload of the proxy, and not a fault of the origin."""
         for reason in (ConnectBindError(EMFILE, "too many"), OSError(ENFILE, "too many")):
             self.assertIsInstance(unreachable(OriginURL.parse("http://a:1"), reason), Overloaded)
 

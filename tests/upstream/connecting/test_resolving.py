@@ -63,7 +63,7 @@ class SharedTests(SynchronousTestCase):
         return receiver.told
 
     def test_interface(self) -> None:
-        """It can take the place of any resolver."""
+        """A shared resolver provides IHostnameResolver."""
         verifyObject(IHostnameResolver, self.resolver)
 
     def test_found(self) -> None:
@@ -173,7 +173,7 @@ class WhyTests(SynchronousTestCase):
             self.assertEqual(why_not_found(error), "there is no such name")
 
     def test_no_name(self) -> None:
-        """It cannot even be spelled."""
+        """A host that cannot be encoded is reported as one that cannot be a name."""
         self.assertEqual(why_not_found(UnicodeError("label too long")), "it cannot be a name")
 
     def test_cannot_tell(self) -> None:

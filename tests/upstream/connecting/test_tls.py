@@ -133,7 +133,7 @@ class VerificationTests(TLSCase):
         return error.detail
 
     def test_unknown_authority(self) -> None:
-        """One that only vouches for itself is not, and gets no request to see."""
+        """A certificate of an unknown authority is refused before a request is sent."""
         origin = self.origin(self.authority.identity("origin.test"))
         detail = self.refused(origin, TLSOptions())
         self.assertRegex(detail, r"origin\.test:443: TLS: \w+")

@@ -33,7 +33,9 @@ class OutgoingFieldsTests(SynchronousTestCase):
     """What is sent for the fields of a connection's requests, which are the same time and again."""
 
     def test_as_made_anew(self) -> None:
-        """It is what each request's own fields make, also where another client had the same before."""
+        """
+        Remembered request fields equal those made anew, also for the same fields of another client.
+        """
         outgoing = OutgoingFields(b"origin:9090", ForwardedMode.BOTH, "trk")
         headers = Headers(((b"Host", b"shop.test"), (b"A", b"1"), (b"Connection", b"b"),
                            (b"B", b"2"), (b"Upgrade", b"x")))
@@ -57,7 +59,7 @@ class OutgoingFieldsTests(SynchronousTestCase):
             self.assertEqual(outgoing.lines(request), lines)
 
     def test_two_origins(self) -> None:
-        """Each origin has its own."""
+        """Requests with equal fields to different origins get each origin's own Host."""
         request = a_request((b"A", b"1"))
         for authority in (b"one.test", b"two.test", b"one.test"):
             lines = OutgoingFields(authority, ForwardedMode.NONE, "trk").lines(request)
@@ -254,7 +256,7 @@ class ModeTests(SynchronousTestCase):
         self.assertEqual(said.get(b"x-forwarded-for"), b"10.0.0.1, ::1, 192.0.2.7")
 
     def test_both(self) -> None:
-        """Both, for origins that are being changed over."""
+        """In mode both, Forwarded and the X-Forwarded fields are sent."""
         said = sent(a_request(), "both")
         self.assertIn(b"forwarded", said)
         self.assertIn(b"x-forwarded-for", said)

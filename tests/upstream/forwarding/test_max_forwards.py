@@ -18,7 +18,7 @@ class MaxForwardsTests(SynchronousTestCase):
                                       (b"X", b"y"), (b"Cookie", b"secret")))
 
     def test_counted_down(self) -> None:
-        """Each that passes it on takes one off."""
+        """A proxy that forwards a request with Max-Forwards decrements the value by one."""
         for said, left in ((b"5", b"4"), (b"1", b"0"), (b"007", b"6")):
             request = self.counted(b"OPTIONS", said)
             assert isinstance(request, Request)

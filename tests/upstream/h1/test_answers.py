@@ -130,7 +130,7 @@ class EndTests(SynchronousTestCase):
         self.assertRaises(NothingCame, self.reader(b"").end, True)
 
     def test_an_octet(self) -> None:
-        """One octet is enough to know that the origin was there."""
+        """A connection that ends after one octet of a response is one on which something came."""
         error = self.assertRaises(UpstreamBroke, self.reader(b"H").end, True)
         self.assertNotIsInstance(error, NothingCame)
 
@@ -160,7 +160,7 @@ class EndTests(SynchronousTestCase):
         self.assertRaises(UpstreamMalformed, self.reader, octets, most_head=len(octets) - 1)
 
     def test_interims_count_against_nothing_else(self) -> None:
-        """Each interim answer has the limit of a head to itself."""
+        """The limit of a response's header applies to each interim response by itself."""
         octets = b"HTTP/1.1 102 X\r\nA: " + b"b" * 50 + b"\r\n\r\n"
         reader = self.reader(octets * 16 + b"HTTP/1.1 204 X\r\n\r\n", most_head=100)
         self.assertEqual((len(reader.take_interims()), reader.is_complete), (16, True))

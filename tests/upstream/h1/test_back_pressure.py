@@ -38,7 +38,7 @@ class TimeTests(ClientCase):
         self.failureResultOf(asked, UpstreamTimeout)
 
     def test_between_reads(self) -> None:
-        """Each part of a body may take that long again."""
+        """The timeout of a body begins anew with each part that arrives."""
         response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n")
         for octets in (b"ab", b"cd"):
             self.clock.advance(59)

@@ -171,14 +171,14 @@ class LifeTests(ConnectionCase):
         self.assertTrue(wire.is_aborted)
 
     def test_released(self) -> None:
-        """Its owner hears of it before the caller that gets the answer."""
+        """A connection is released to its owner before the caller gets the response."""
         said = self.keeper.said
         self.ask().addCallback(lambda _: said.append("answered"))
         self.wire.sends(OK)
         self.assertEqual(said, ["released", "answered"])
 
     def test_dropped_once(self) -> None:
-        """That it is of no use any more is said once, however it ends."""
+        """A connection that cannot be used again is reported as dropped once, however it ends."""
         asked = self.ask()
         self.wire.sends(b"garbage")
         self.connection.abort()

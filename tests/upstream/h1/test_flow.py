@@ -31,7 +31,9 @@ class FlowTests(SynchronousTestCase):
         self.assertTrue(self.lasts(0.1))
 
     def test_held_body(self) -> None:
-        """One whose reader keeps it waiting does after one, unless the reader has gone on."""
+        """
+        A body whose reader keeps it waiting for a second is lasting, unless the reader has gone on.
+        """
         self.flow.begin()
         self.flow.hold()
         self.assertFalse(self.lasts(0.9))
@@ -47,7 +49,7 @@ class FlowTests(SynchronousTestCase):
         self.assertFalse(self.lasts(100))
 
     def test_next(self) -> None:
-        """Each body has its own time."""
+        """The time of each body is counted from its own beginning."""
         self.flow.begin()
         self.clock.advance(4)
         self.flow.begin()

@@ -129,7 +129,7 @@ class UploadTests(OutletCase):
         self.assertEqual(self.transport.value(), b"abcd")
 
     def test_wrong_length(self) -> None:
-        """One that is longer or shorter than it was said to be is no request."""
+        """A request body that is longer or shorter than its declared length is a bad request."""
         self.failureResultOf(self.uploading(b"ab", b"c", length=2), BadRequest)
         self.assertEqual(self.transport.value(), b"ab")
         self.failureResultOf(self.uploading(b"ab", length=3), BadRequest)

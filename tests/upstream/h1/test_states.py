@@ -29,7 +29,7 @@ class StateTests(SynchronousTestCase):
         return machine.now
 
     def test_all_are_reached(self) -> None:
-        """Each state is one that can come, and after each one the end can."""
+        """Each state can be reached from the first one, and from each state the last one can."""
         for first, last in ((State.CONNECTING, State.CLOSED), (Phase.HEAD, Phase.OVER),
                             (Sending.HELD, Sending.STOPPED)):
             self.assertEqual(reached(first), set(type(first)))
@@ -42,7 +42,9 @@ class StateTests(SynchronousTestCase):
         self.assertRaises(WrongTransition, self.entered, State.BUSY, State.BUSY)
 
     def test_no_way_back(self) -> None:
-        """One that closes, or was lost, carries none any more."""
+        """
+        A connection that is closing or lost enters no state in which it could carry a request.
+        """
         for end in (State.LOST, State.FLUSHING, State.CLOSED):
             for state in (State.FRESH, State.BUSY, State.IDLE):
                 self.assertRaises(WrongTransition, self.entered, State.BUSY, end, state)

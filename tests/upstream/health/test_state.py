@@ -33,7 +33,7 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(after(State.INITIALIZING, "+"), Health(State.PASSING, 1.0))
 
     def test_first_failures(self) -> None:
-        """It fails only after as many bad ones as any other."""
+        """The first failed checks make a backend failing only when they reach the threshold."""
         self.assertIs(after(State.INITIALIZING, "--").state, State.INITIALIZING)
         self.assertEqual(after(State.INITIALIZING, "---"),
                          Health(State.FAILING, 3.0, BAD.fault))

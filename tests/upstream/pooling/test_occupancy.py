@@ -32,14 +32,14 @@ class OccupancyTests(SynchronousTestCase):
         self.assertEqual((self.occupancy.mean, self.occupancy.returned), (0.0, 0.0))
 
     def test_batch(self) -> None:
-        """Those that come back at once were held no shorter for that."""
+        """Connections that are given back at the same moment keep the mean of their times."""
         self.hold(20, 5.0)
         self.assertEqual(self.occupancy.mean, 5.0)
         self.assertEqual(self.occupancy.held, 0)
 
     @given(st.lists(st.tuples(st.integers(1, 9), TIMES), min_size=1, max_size=8))
     def test_mean(self, batches: list[tuple[int, float]]) -> None:
-        """It is the mean of all times; what is eight seconds ago counts for a fourth less."""
+        """The occupancy is the mean of all times; one of eight seconds ago weighs a fourth less."""
         self.setUp()
         for number, seconds in batches:
             self.hold(number, seconds)
@@ -49,7 +49,7 @@ class OccupancyTests(SynchronousTestCase):
         self.assertLessEqual(self.occupancy.mean, mean / 0.76)
 
     def test_interleaved(self) -> None:
-        """One that is held for as long as three others, one after the other, counts as one."""
+        """A connection held as long as three others in a row is one of four in the mean."""
         self.occupancy.take()
         for _ in range(3):
             self.hold(1, 0.5)

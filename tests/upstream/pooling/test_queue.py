@@ -53,7 +53,7 @@ class TurnQueueTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_refusing(self) -> None:
-        """Those that came before a time are refused, and no others."""
+        """Waiters that came before a given time are refused, and no others."""
         first = self.waiting()
         self.clock.advance(1)
         second = self.waiting()

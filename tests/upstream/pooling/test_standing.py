@@ -41,7 +41,7 @@ class StandingQueueTests(SynchronousTestCase):
         self.assertFalse(self.queue(5, 1, waited=0.05).stands(15, 0.01))
 
     def test_one_short_wait(self) -> None:
-        """One short wait, or an empty queue, is the end of a long one."""
+        """A standing queue ends with one short wait, or when the queue is empty."""
         queue = self.queue(5, 1)
         queue.went(15.0, 14.95, BEARABLE)
         self.assertFalse(queue.stands(15, 0.01))

@@ -19,7 +19,7 @@ class StateTests(SynchronousTestCase):
             self.assertRaises(WrongTransition, pool.enter, State.OPEN)
 
     def test_aborted(self) -> None:
-        """One that drains may be hurried, again and again; that is not taken back."""
+        """A draining pool may be aborted, also repeatedly, and does not drain again after that."""
         pool = StateMachine(State.DRAINING)
         pool.enter(State.ABORTED)
         pool.enter(State.ABORTED)
