@@ -78,7 +78,10 @@ class ComplaintTests(SynchronousTestCase):
         self.fails(Step(Source.BROKEN), got(2), ASKED)
 
     def test_status_and_body(self) -> None:
-        """Those of the step that an answer was made for, where nothing else is said."""
+        """
+        Unless a step says otherwise, the status and body have to be those of the step that made the
+        response.
+        """
         self.fails(Step(Source.CACHED), got(1, 206))
         self.fails(Step(Source.CACHED), got(1, body="other"))
         self.passes(Step(Source.CACHED, status=206, text="part"), got(1, 206, "part"))
@@ -104,7 +107,7 @@ class ComplaintTests(SynchronousTestCase):
         self.fails(Step(Source.FETCHED, times=1), got(2), ASKED, ASKED)
 
     def test_interims(self) -> None:
-        """Those that were relayed, in order."""
+        """The interim responses have to be those that were relayed, in order."""
         self.passes(Step(Source.CACHED, relayed=()), got(1))
         self.fails(Step(Source.CACHED, relayed=(Interim(103),)), got(1))
 

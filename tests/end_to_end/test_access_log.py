@@ -109,7 +109,10 @@ class DebugTests(_AccessLogTests):
                 yield found
 
     def test_decisions(self) -> None:
-        """It has the key, what was asked, held, fetched and stored, and what the origin took."""
+        """
+        The debug line has the key, the ranges requested, held, fetched and stored, and the origin's
+        time.
+        """
         for start in (-600, -660):
             self.ask(f"decided{-start}", -600, -300)
             self.ask(f"decided{-start}", start, -300)

@@ -130,7 +130,10 @@ class ConfiguredTests(HopCase):
     }
 
     def test_every_path(self) -> None:
-        """They are in every request, on every path and of every provider."""
+        """
+        Configured request headers are in every upstream request, on every path and of every
+        provider.
+        """
         for target in ("graph", "api/v1/query?query=1", "api/v1/series?match[]=a", RANGE,
                        "cached/x", "plain/x", "federate", "api/v1/status/flags"):
             self.origin.heads.clear()
@@ -162,13 +165,15 @@ class ConfiguredTests(HopCase):
         self.assertEqual(self.origin.values(b"authorization"), [b"Basic eA=="] * 2)
 
     def test_shared(self) -> None:
-        """They are equal for all, and keep no answer from being shared."""
+        """Configured request headers do not keep responses from being shared."""
         target = "cached/shared?h=Cache-Control:max-age=60"
         self.asked(target)
         self.assertEqual(self.asked(target).lookup, "hit")
 
     def test_health(self) -> None:
-        """They are in health checks, under what those say themselves."""
+        """
+        Configured request headers are in health checks, unless the check has the same field itself.
+        """
         health = fetch(f"{self.trickster.metrics_url}/trickster/health/prom")
         self.assertEqual(health.status, 200)
         self.assertEqual(self.origin.values(b"authorization"), [b"Basic eA=="])
@@ -176,7 +181,7 @@ class ConfiguredTests(HopCase):
         self.assertEqual(self.origin.values(b"x-scope-orgid"), [b"probe"])
 
     def test_masked(self) -> None:
-        """None of their values is shown."""
+        """The configuration endpoint shows no value of a configured request header."""
         shown = fetch(f"{self.trickster.mgmt_url}/trickster/config").body
         self.assertIn(b"X-Scope-OrgID", shown)
         for value in (b"team-a", b"eA=="):

@@ -109,7 +109,10 @@ class FaultTests(Standing):
         self.origin.serve = lambda peer, head: script(peer)
 
     def test_faults(self) -> None:
-        """Each fault gets its error, or the origin's own octets; then all is well again."""
+        """
+        Each fault gives its error, or the origin's own octets, and the next request is answered
+        well.
+        """
         for name, (script, statuses, lookup) in FAULTS.items():
             query = f'up{{fault="{name}"}}'
             self.serve(script)
@@ -124,7 +127,7 @@ class FaultTests(Standing):
             self.assertNotEqual(again.lookup, "hit", f"{name}: {again.result}")
 
     def test_a_good_answer_is_stored(self) -> None:
-        """The same origin, behaving, gets its answers cached."""
+        """A response of the origin without a fault is stored."""
         self.serve(FINE)
         self.assertEqual([self.ask("fine").lookup for _ in range(2)], ["kmiss", "hit"])
 
@@ -141,7 +144,7 @@ class FaultTests(Standing):
         self.assertIn(line, self.trickster.log.read_text())
 
     def test_an_answer_that_never_ends(self) -> None:
-        """One that keeps coming a little at a time is ended by the total timeout: 504."""
+        """A response that keeps trickling is ended by the total timeout with status 504."""
         def dripping(peer: socket.socket) -> None:
             with contextlib.suppress(OSError):
                 peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")

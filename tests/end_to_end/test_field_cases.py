@@ -155,7 +155,7 @@ class WhoMaySeeTests(EchoCase):
             self.assertEqual(len(self.seen()), before + 2)
 
     def test_cookies_are_not_given_to_waiters(self) -> None:
-        """Each of those who wait at the same time gets an answer of their own."""
+        """Each of several simultaneous clients gets a Set-Cookie response of its own."""
         target = f"/web/b/{self.mark}?cc=max-age=60&h=Set-Cookie:sid=1&delay=300"
         threads = [threading.Thread(target=self.asked, args=(target,)) for _ in range(8)]
         for thread in threads:
@@ -326,7 +326,7 @@ class SloppyOriginTests(Standing):
         cls.root = root
 
     def test_sloppy_answers(self) -> None:
-        """Each is passed on, and its connection is not used again."""
+        """A sloppy response is passed on, and its connection is not used again."""
         for name, octets in self.ANSWERS.items():
             with socket.create_server(("127.0.0.1", 0)) as listening:
                 origin = listening.getsockname()[1]

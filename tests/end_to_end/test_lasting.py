@@ -90,7 +90,7 @@ class LastingTests(Standing):
             self.assertFalse(talk.rest().endswith(b"0\r\n\r\n"))
 
     def test_bound(self) -> None:
-        """One stream too many is refused at once."""
+        """A stream above the limit of a backend is refused at once with status 503."""
         self.streams("/few/events", 1)
         self.assertEqual(request(f"{self.trickster.url}/few/events").status, 503)
 

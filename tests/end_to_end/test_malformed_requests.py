@@ -264,7 +264,7 @@ class ListenerTests(ListenerCase):
         self.assertRaises(CannotListenError, other.privilegedStartService)
 
     async def test_connections_limit(self) -> None:
-        """One connection too many waits in the backlog; when there is room, it is served."""
+        """A connection above the limit waits in the backlog and is served when there is room."""
         listener = self.listening(ListenerLimits(connections=1))
         first = await self.connect(listener)
         waiting = await self.connect(listener)

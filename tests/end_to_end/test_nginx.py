@@ -175,7 +175,10 @@ class VaryingTests(_NginxCase):
     backend: ClassVar = {"compressible_types": []}
 
     def test_variants(self) -> None:
-        """Both variants are kept beside each other, coded once, and given to who accepts them."""
+        """
+        Both variants of a resource are stored, compressed once, and given to clients that accept
+        them.
+        """
         target = "/zip/text.txt"
         plain, coded = self.ask(target), self.ask(target, *GZIP)
         self.assertEqual(coded.headers["Content-Encoding"], "gzip")
@@ -190,7 +193,7 @@ class VaryingTests(_NginxCase):
             self.assertEqual(again.headers["X-Made"], plain.headers["X-Made"])
 
     def test_validators_of_variants(self) -> None:
-        """Each variant has its own validator; a weak one will not do for parts."""
+        """Each variant has its own validator, and a weak one does not allow a range."""
         target = "/zip/text.txt?tags"
         plain, coded = self.ask(target).headers["ETag"], self.ask(target, *GZIP).headers["ETag"]
         self.assertEqual(coded, "W/" + plain)

@@ -21,7 +21,7 @@ class HeaderTests(Reporting):
     """The two header fields."""
 
     def test_result_and_cache_status(self) -> None:
-        """Each answer says what it is, and why it did not come whole from the cache."""
+        """Each response states its cache status, and why it was not a full hit."""
         ms = NOW * 1000
         def fetched(start: int, end: int) -> str:
             return rf"fetched=\[{ms + start * 1000}-{ms + end * 1000}\]"
@@ -241,7 +241,7 @@ class EndpointTests(Reporting):
         self.assertRegex(text.body.decode(), r"down +prometheus +unavailable since ")
 
     def test_health_of_one(self) -> None:
-        """One backend is probed when asked for."""
+        """A request for the health of one backend probes that backend."""
         url = f"{self.trickster.metrics_url}/trickster/health"
         for name, status, state in (("good", 200, "1"), ("unchecked", 200, "1"),
                                     ("down", 503, "-1")):

@@ -166,7 +166,9 @@ class RawTests(OddPathCase):
     ENCODED = b'/api/v1/query?query=up{city="k%C3%B6ln"}'
 
     def test_encoded(self) -> None:
-        """They reach the origin percent-encoded, on every provider and by every verb."""
+        """
+        Octets that are not ASCII reach the origin percent-encoded, for every provider and method.
+        """
         for name in (b"/prometheus", b"/reverseproxycache", b"/reverseproxy"):
             for verb in VERBS:
                 if name == b"/prometheus" and verb not in ("GET", "HEAD", "POST", "OPTIONS"):
@@ -184,7 +186,7 @@ class RawTests(OddPathCase):
         self.assertEqual(self.targets, [b"/%FF%E4?%80=%C3"])
 
     def test_one_key(self) -> None:
-        """Both spellings are one question; others are others."""
+        """A raw octet and its percent-encoding have one cache key; other octets have other keys."""
         target = b"/reverseproxycache/p?h=Cache-Control:max-age=60&q="
         self.asked(target + b"\xc3\xb6")
         self.assertEqual(self.asked(target + b"%C3%B6").lookup, "hit")

@@ -174,7 +174,7 @@ class ReaderTests(_ProgressiveCase):
     """Readers that are slow, or leave, or want only a part."""
 
     def test_slow_reader(self) -> None:
-        """One that does not read holds up no other, costs little memory, and misses nothing."""
+        """A client that does not read delays no other, costs little memory, and misses nothing."""
         target = self.given(Script(BODY), "small")
         growth = Growth(self.trickster)
         slow = Talk(self.trickster.port, 4096)
@@ -254,7 +254,7 @@ class DeathTests(_ProgressiveCase):
                 self.assertNotEqual(answer.lookup, "hit")
 
     def test_before_the_head(self) -> None:
-        """Those who wait for an answer that never begins are told so, all of them."""
+        """All clients that wait for a response that never begins get status 502."""
         for backend in ("cached", "proxied"):
             target = self.given(Script(SMALL, hold_at=-1, die_at=-1), backend)
             talks = [self.client(target) for _ in range(3)]

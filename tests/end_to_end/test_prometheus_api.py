@@ -228,7 +228,7 @@ class EndpointTests(BothWays):
         self.assertEqual({self.get("/api/v1/query", params).lookup for params in asked}, {"hit"})
 
     def test_parameters_that_change_nothing(self) -> None:
-        """Their order, and what browsers add to get past caches, change nothing."""
+        """The order of parameters, and those that browsers add, do not change the cache key."""
         first = {"query": "max(odd)", "time": self.now}
         self.assertEqual(self.lookups("/api/v1/query", first, {
             "_": "17", "time": self.now, "query": "max(odd)"}), ["kmiss", "hit"])

@@ -102,7 +102,9 @@ class ToolTests(SynchronousTestCase):
             "g0.end_input": end, "g0.moment_input": end}, quote_via=urllib.parse.quote)
 
     def test_graph(self) -> None:
-        """The same graph is drawn, to the coordinate, and looks the same."""
+        """
+        The web page draws a graph through Trickster that equals the direct one, to the coordinate.
+        """
         direct, through = (self.page(url) for url in (
             self.installation.prometheus.url, self.installation.trickster.url))
         want, got = self.chromium.document(direct), self.chromium.document(through)

@@ -205,7 +205,7 @@ class SeparateTests(_RangeCase):
     backend: ClassVar = {"dearticulate_upstream_ranges": True}
 
     def test_gaps(self) -> None:
-        """Each gap is a request of its own, and all are joined."""
+        """Each missing part is fetched by a request of its own, and all parts are joined."""
         target = "/fresh/a.bin?gaps"
         for wanted in ("100-199", "500-599"):
             self.ask(target, wanted)

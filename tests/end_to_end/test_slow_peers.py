@@ -251,7 +251,9 @@ class ConnectionLimitTests(_SlowCase):
     listener: ClassVar = {"connections_limit": 3}
 
     def test_wait(self) -> None:
-        """One too many waits until another goes; none is refused, and none dials twice."""
+        """
+        A client above the connection limit waits until another one leaves, and is not refused.
+        """
         talks = [self.talk() for _ in range(3)]
         for talk in talks:
             talk.send(b"GET /plain/said HTTP/1.1\r\n")  # not idle, and not yet a request

@@ -36,7 +36,7 @@ class UpgradeTests(ProxyCase):
         return talk, head
 
     def test_handshake(self) -> None:
-        """Both ends see the other's fields of the handshake."""
+        """Both ends of an upgrade get the fields of the handshake that the other end sent."""
         for backend in BACKENDS:
             talk, head = self.upgraded("echo", backend)
             asked = self.origin.heads[-1].lower()
@@ -145,7 +145,10 @@ class StreamTests(ProxyCase):
     """Answers that come bit by bit."""
 
     def test_events(self) -> None:
-        """Each event is there at once, through all middlewares; the origin is left at last."""
+        """
+        Each event of a stream arrives at once through all middlewares, and the origin is left at
+        last.
+        """
         for backend in BACKENDS:
             self.origin.renew()
             talk = self.talk()
