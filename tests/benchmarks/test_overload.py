@@ -14,7 +14,10 @@ READ = selectors.EVENT_READ
 
 class FiguresTests(SynchronousTestCase):
     def test_quantile(self) -> None:
-        """So many of the values are not above it; of nothing it is 0."""
+        """
+        A quantile is the value that the given share of values does not exceed; of no values it is
+        0.
+        """
         values = [float(n) for n in range(100, 0, -1)]
         self.assertEqual([quantile(values, share) for share in (0.0, 0.5, 0.99, 1.0)],
                          [1.0, 51.0, 100.0, 100.0])
@@ -50,7 +53,7 @@ class VisitTests(SynchronousTestCase):
         self.assertEqual(self.visit.finished(READ), 503)
 
     def test_until_close(self) -> None:
-        """One without a length is whole when the connection ends."""
+        """A response without a length is complete when the connection ends."""
         self.server.send(b"HTTP/1.1 200 OK\r\n\r\nabc")
         self.assertIsNone(self.visit.finished(READ))
         self.server.close()

@@ -43,7 +43,7 @@ class VerdictTests(SynchronousTestCase):
         self.assertIn("from 20 to 29", fault)
 
     def test_answers(self) -> None:
-        """One wrong or failed answer is a fault, and so is that none was compared."""
+        """One wrong or failed response is a fault, and so is a run in which none was compared."""
         run = run_of(100, 100, 100)
         for tally, words in ((Tally(9, 9, wrong=("a: b",)), "1 wrong answers, such as a: b"),
                              (Tally(9, 9, failed=("c", "d")), "2 failed requests, such as c"),

@@ -163,7 +163,7 @@ class PathTests(ApiTestCase):
         self.assertEqual(self.answer("/api/v1/query", (), b"PUT").status, 405)
 
     def test_health(self) -> None:
-        """It says that it is well, and what it is."""
+        """The health endpoints of the demo origin answer with status 200."""
         for path in ("/-/healthy", "/-/ready", "/"):
             self.assertEqual(self.answer(path).status, 200)
 
@@ -257,7 +257,7 @@ class LedgerTests(ApiTestCase):
         self.assertEqual(self.account.octets, sum(map(len, bodies)))
 
     def test_kinds(self) -> None:
-        """Each kind of client has an account of its own; together they make the total."""
+        """Each kind of client has an account of its own, and the accounts add up to the total."""
         ledger = Ledger()
         ledger.account("a").points += 3
         ledger.account("b").points += 4

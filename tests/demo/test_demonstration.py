@@ -45,7 +45,7 @@ class EqualTests(SynchronousTestCase):
         self.assertEqual(difference(direct, through, WINDOW), "")
 
     def test_same(self) -> None:
-        """The same answers are equal."""
+        """Two responses with the same data are equal."""
         self.equal(with_values(FULL), with_values(FULL))
 
     def test_order_of_series(self) -> None:
@@ -225,7 +225,7 @@ class DemonstrationTests(SynchronousTestCase):
         self.assertFalse(self.demonstration.tally.is_good)
 
     def test_trickster_gone(self) -> None:
-        """It fails when Trickster is gone."""
+        """The demonstration fails when Trickster's process has ended."""
         self.patch(type(self), "check", _gone)
         self.failureResultOf(self.run_for(1.2), ProxyFailed)
 

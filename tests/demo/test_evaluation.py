@@ -130,7 +130,7 @@ class AggregatingTests(SynchronousTestCase):
         self.assertEqual(rows[1].values, [max(at) for at in self.columns(("b", "y"))])
 
     def test_operations(self) -> None:
-        """Each operation does what it is called."""
+        """Each aggregation gives the result that its name says."""
         for name, naive in (("sum", sum), ("min", min), ("max", max), ("count", len),
                             ("avg", lambda at: sum(at) / len(at))):
             (row,) = evaluated(f"{name}(level)", GRID)

@@ -23,7 +23,7 @@ class PromptlyTests(SynchronousTestCase):
         self.failureResultOf(outer, ValueError)
 
     def test_cancelled(self) -> None:
-        """It fails as cancelled, however the inner one takes that."""
+        """A cancelled operation fails with CancelledError, whatever error the inner one gives."""
         inner: Deferred[int] = Deferred(lambda one: one.errback(ValueError()))
         outer = promptly(inner)
         outer.cancel()
@@ -80,7 +80,7 @@ class InterruptionTests(SynchronousTestCase):
         self.assertEqual(self.log, [])
 
     def test_asked_twice(self) -> None:
-        """One may be impatient."""
+        """An interruption may be asked for more than once."""
         self.interruption.ask()
         self.interruption.ask()
         self.assertTrue(self.interruption.is_asked)

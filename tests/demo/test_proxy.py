@@ -23,7 +23,9 @@ class ConfigurationTests(SynchronousTestCase):
     """What Trickster is told."""
 
     def test_yaml(self) -> None:
-        """One backend, in front of the origin, on the ports that were found free."""
+        """
+        The configuration has one backend, the demo origin, and the ports that were found free.
+        """
         read = yaml.safe_load(configuration(PORTS, 9090))
         self.assertEqual(read["backends"]["demo"]["origin_url"], "http://127.0.0.1:9090")
         self.assertEqual({name: one["port"] for name, one in read["listeners"].items()},
@@ -31,7 +33,7 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual({one["address"] for one in read["listeners"].values()}, {"127.0.0.1"})
 
     def test_command(self) -> None:
-        """It runs in the foreground and leaves no pid file."""
+        """The command runs Trickster in the foreground and without a pid file."""
         line = command(Path("/x/c.yaml"))
         self.assertEqual(line[-5:], ["-n", "--pidfile=", "trickster", "-c", "/x/c.yaml"])
         self.assertEqual(Path(line[0]).parent, Path(sys.executable).parent)
@@ -111,13 +113,13 @@ class ProxyTests(SynchronousTestCase):
         return self.reactor.process
 
     def test_configuration_is_written(self) -> None:
-        """Its configuration is where its command line says."""
+        """The configuration is written to the file that the command line names."""
         self.started()
         line = self.reactor.arguments[1]
         self.assertEqual(Path(line[-1]).read_text(), configuration(PORTS, 9090))
 
     def test_waits_until_it_answers(self) -> None:
-        """It has started when it answers, not before."""
+        """The start of the proxy is complete when the proxy answers, and not before."""
         starting = self.start()
         self.asked[0].callback(False)
         self.reactor.advance(0.1)
@@ -126,7 +128,7 @@ class ProxyTests(SynchronousTestCase):
         self.successResultOf(starting)
 
     def test_ends_at_once(self) -> None:
-        """One that ends while it should start has failed, and its log says why."""
+        """A process that ends while it starts is a failed start, and the error has its log."""
         starting = self.start()
         self.reactor.process.protocol.childDataReceived(2, b"no such file")
         self.reactor.process.end()
@@ -134,14 +136,14 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(self.failureResultOf(starting, ProxyFailed).value.log, "no such file")
 
     def test_somebody_else_answers(self) -> None:
-        """It has not started if it has ended, even if another process answers on its port."""
+        """A process that has ended is a failed start, even if another one answers on its port."""
         starting = self.start()
         self.reactor.process.end()
         self.asked[0].callback(True)
         self.failureResultOf(starting, ProxyFailed)
 
     def test_never_answers(self) -> None:
-        """One that does not answer for too long has failed."""
+        """A process that does not answer within its time is a failed start."""
         starting = self.start()
         for _ in range(300):
             self.reactor.advance(0.1)
@@ -163,7 +165,7 @@ class ProxyTests(SynchronousTestCase):
         self.proxy.check()
 
     def test_ended(self) -> None:
-        """Its end can be waited for, also after it."""
+        """The end of the process can be waited for, before and after the end."""
         process = self.started()
         waiting = [Deferred.fromCoroutine(self.proxy.ended()) for _ in range(2)]
         self.assertNoResult(waiting[0])
@@ -177,7 +179,7 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_stop(self) -> None:
-        """It is asked kindly."""
+        """A stop sends SIGTERM to the process."""
         process = self.started()
         self.stopped()
         self.assertEqual(process.signals, ["TERM"])
@@ -191,7 +193,7 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(process.signals, ["TERM"])
 
     def test_stubborn(self) -> None:
-        """One that does not listen is killed."""
+        """A process that does not end after SIGTERM is killed with SIGKILL."""
         self.reactor.is_stubborn = True
         process = self.started()
         stopping = Deferred.fromCoroutine(self.proxy.stop())
@@ -202,7 +204,7 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(process.signals, ["TERM", "KILL"])
 
     def test_gone_unnoticed(self) -> None:
-        """One whose end is not known yet is waited for."""
+        """A stop waits for a process that is gone but whose end is not reported yet."""
         process = self.started()
         process.end(is_known=False)
         stopping = Deferred.fromCoroutine(self.proxy.stop())

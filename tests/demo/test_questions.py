@@ -38,7 +38,7 @@ class RangeQuestionTests(SynchronousTestCase):
         self.assertEqual(a_range(), Question(parse("up"), Grid(100_000, 200_000, 15_000), True))
 
     def test_times(self) -> None:
-        """Both times must be there, and be times."""
+        """A range query needs both times, and both have to be valid."""
         self.refused('invalid parameter "start": cannot parse "" to a valid timestamp', start="")
         self.refused('invalid parameter "end": cannot parse "x" to a valid timestamp', end="x")
 

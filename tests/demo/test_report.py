@@ -59,7 +59,7 @@ class TallyTests(SynchronousTestCase):
         self.assertFalse(Tally().is_good)
 
     def test_differences(self) -> None:
-        """One difference is enough; the first few are kept."""
+        """One difference makes the comparison fail; only the first few differences are kept."""
         tally = Tally()
         for _ in range(4):
             tally.add(refresh(1.0), refresh(1.0), ["x", "y", ""])

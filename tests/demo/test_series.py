@@ -74,7 +74,7 @@ class SeriesTests(SynchronousTestCase):
         self.assertEqual(value, round(value, 2))
 
     def test_pure(self) -> None:
-        """The same sample has the same value whenever it is asked for."""
+        """A sample of a series has the same value whenever the sample is asked for."""
         gauge = a_series(Kind.GAUGE)
         self.assertEqual(gauge.sample(113_333_400), gauge.sample(113_333_400))
 

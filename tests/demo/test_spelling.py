@@ -100,7 +100,7 @@ class EnvelopeTests(SynchronousTestCase):
             '{"metric":{},"values":[[2.500,"NaN"]]}]}')
 
     def test_vector(self) -> None:
-        """Each series has one sample, or is left out."""
+        """Each series of a vector has one sample, and a series without one is left out."""
         self.assertEqual(
             vector(ROWS, 1000),
             '{"resultType":"vector","result":[{"metric":{"a":"1"},"value":[1,"1.5"]}]}')
