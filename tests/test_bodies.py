@@ -75,7 +75,10 @@ class ReadAllTests(SynchronousTestCase):
         self.assertEqual((body.closes, body.script), (1, [b"f"]))
 
     def test_no_room(self) -> None:
-        """Each piece is taken only if there is room for it; where there is none, it is told."""
+        """
+        A body is read piece by piece while there is room, and fails with the reason when there is
+        none.
+        """
         body, taken = ScriptedBody.of(b"ab", b"c", b"de"), list[int]()
 
         def take(octets: int) -> bool:
@@ -144,7 +147,7 @@ class PiecesTests(SynchronousTestCase):
         return found
 
     def test_interface(self) -> None:
-        """It is a body."""
+        """Pieces provide IBody."""
         verifyObject(IBody, Pieces.of([b"a"]))
 
     def test_length(self) -> None:

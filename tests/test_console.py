@@ -77,7 +77,7 @@ class ApplicationTests(SynchronousTestCase):
         self.assertIs(last, service)
 
     def test_level_and_format(self) -> None:
-        """It is written as the configuration says."""
+        """The log is written with the level and in the format of the configuration."""
         application, _ = self.application(ONE + "logging: {log_level: error, format: json}")
         log, _ = list(IService(application))
         self.assertEqual((log.observer.level, log.observer.spell([("a", 1)])), ("error", '{"a":1}'))

@@ -58,14 +58,16 @@ class GeneratedTests(SynchronousTestCase):
         self.assertEqual(self.writers.filled(once, {"x": lambda: "| new \\1 |"}), once)
 
     def test_reasons(self) -> None:
-        """Each reason has a meaning, and a row, spelled as the header does."""
+        """Each reason has a meaning and a row in the reference, spelled as in the header."""
         reasons = sys.modules["reasons"]
         self.assertEqual(set(reasons.MEANINGS), set(Reason))
         spelled = re.findall(r"^\| `([a-z-]+)` \|", reasons.render(), re.MULTILINE)
         self.assertEqual(spelled, [reason.value for reason in Reason])
 
     def test_endpoints(self) -> None:
-        """Each endpoint of Prometheus says why it is served as it is, and nothing else does."""
+        """
+        Each handler of a Prometheus route has a meaning in the reference, and nothing else does.
+        """
         meanings = sys.modules["prometheus"].MEANINGS
         self.assertEqual(set(meanings),
                          {route.handler for route in prometheus.routes(prometheus.options())})
@@ -96,7 +98,7 @@ class Glossary(SynchronousTestCase):
     """The glossary is where a word is looked up."""
 
     def test_in_order(self) -> None:
-        """Each word has one entry, and they are in alphabetical order."""
+        """Each word of the glossary has one entry, and the entries are in alphabetical order."""
         text = (ROOT / "docs" / "glossary.md").read_text()
         entries = re.findall(r"^(\S.*)\n: ", text, re.MULTILINE)
         words = [entry.partition(",")[0] for entry in entries]

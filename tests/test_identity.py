@@ -14,7 +14,7 @@ class ListTests(SynchronousTestCase):
     """Names of request fields."""
 
     def test_names(self) -> None:
-        """Each is a field name in lower case, once, and in one list only."""
+        """Each name in the lists of fields is in lower case, and in one list only, once."""
         every = (*IDENTITY_HEADERS, *OVERRIDE_HEADERS, *ADDRESS_HEADERS)
         self.assertEqual(len(set(every)), len(every))
         for name in every:

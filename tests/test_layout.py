@@ -27,7 +27,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 class LayoutTests(SynchronousTestCase):
-    """Where things stand."""
+    """The layout of the test modules."""
 
     def test_helpers(self) -> None:
         """What several test modules need stands in a module that is no test module."""
@@ -37,7 +37,7 @@ class LayoutTests(SynchronousTestCase):
         self.assertEqual(found, [])
 
     def test_pure(self) -> None:
-        """Each module that only decides is tested by itself: a test module imports it."""
+        """Each module that only decides is imported by a test module."""
         known = {name for path in TESTS.rglob("test_*.py") for name in imported(path)}
         pure = [PACKAGE / f"{name}.py" for name in PURE_MODULES]
         pure += [path for package in PURE for path in (PACKAGE / package).glob("*.py")

@@ -66,7 +66,10 @@ class PossessiveTests(SynchronousTestCase):
         self.assertEqual(found, [])
 
     def test_found(self) -> None:
-        """They are told from signs that only stand beside each other."""
+        """
+        Possessive quantifiers and atomic groups are found, and similar patterns are not taken for
+        them.
+        """
         for text in (r"a++", rb"[ab]*+", "x?+", "x{1,2}+", "(?>a)", r"\++\+++"):
             self.assertTrue(is_possessive(text), text)
         for text in (r"[*+?+]", rb"\*+", r"a+\+", "[]*+]+", r"[\]*+]", "a+b"):

@@ -128,7 +128,7 @@ class LoadTests(SynchronousTestCase):
         self.assertIn("txtrickster 1", self.assertRefused(UnknownPlugin, Entry("graphite"), ours))
 
     def test_same_twice(self) -> None:
-        """One distribution that is found by two ways is one."""
+        """A plugin that is found by two ways counts as one."""
         known = plugins(Entry("graphite"), Entry("graphite"))
         self.assertEqual(known.load(ORIGINS, "graphite", IOriginType), Graphite())
 

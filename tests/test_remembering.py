@@ -37,7 +37,9 @@ class SizeTests(SynchronousTestCase):
     """How much memory something takes."""
 
     def test_at_least(self) -> None:
-        """It is not less than what is really taken, and not twice as much."""
+        """
+        The size of a value is at least nine tenths of the memory taken, and less than half more.
+        """
         makers: list[Callable[[], object]] = [
             lambda: tuple(str(n) * 9 for n in range(1000)),
             lambda: Params(tuple((f"name{n}", f"value{n}") for n in range(1000))),
@@ -102,7 +104,7 @@ class RememberedTests(SynchronousTestCase):
         self.joined = joined
 
     def test_once(self) -> None:
-        """The same texts are worked on once."""
+        """A remembered function is called once for equal texts."""
         self.assertEqual([self.joined("a", "b"), self.joined("a", "b")], ["ab", "ab"])
         self.assertEqual(len(self.calls), 1)
 

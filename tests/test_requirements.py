@@ -57,7 +57,7 @@ class LockTests(SynchronousTestCase):
                       "dev": needed + extras["dev"], "lowest": needed + extras["test"]}
 
     def test_all_there(self) -> None:
-        """Each has, for each Python, a version of all that is asked for, in its range."""
+        """Each lock file pins, for each Python, a version in range of every requirement."""
         for name, asked in self.asked.items():
             for python in PYTHONS:
                 pins = pins_of(name, python)

@@ -38,7 +38,7 @@ class ServiceTests(SynchronousTestCase):
     """Making the service."""
 
     def test_made(self) -> None:
-        """It is built once, of the configuration, after all ports were tried."""
+        """The service is built once from the configuration, after all ports were tried."""
         tried: list[tuple[str, int]] = []
         builder, configuration, reactor = Builder(), loaded(ONE), object()
 
