@@ -41,7 +41,7 @@ class NotedTests(SynchronousTestCase):
 
 
 class MissAndHitTests(SynchronousTestCase):
-    """The first asks the origin, the next does not."""
+    """Misses, which fetch from the origin, and hits, which do not."""
 
     def test_hit(self) -> None:
         """A fresh answer is used again, with its age."""
@@ -85,8 +85,8 @@ class MissAndHitTests(SynchronousTestCase):
 
     def test_errors_say_so(self) -> None:
         """
-        An error of the origin that is not kept is told as one, not as a miss; one that the
-        request has caused is no failure of the origin.
+        An error response that is not stored is proxy-error for a 5xx and proxy-only for a 4xx, not
+        kmiss.
         """
         for status, result in ((404, "proxy-only"), (500, "proxy-error")):
             world = World.of()
@@ -203,7 +203,7 @@ FORBIDDING = (
 
 
 class ForcedTtlTests(SynchronousTestCase):
-    """Routes whose answers are fresh for a configured time."""
+    """Routes whose responses are fresh for a configured time."""
 
     def world(self, **route: object) -> World:
         """:return: a world with such a route."""
@@ -257,7 +257,9 @@ class ForcedTtlTests(SynchronousTestCase):
         self.assertEqual([world.ask(b"/l").result for _ in range(2)], ["kmiss", "rhit"])
 
     def test_first_leaves(self) -> None:
-        """An answer for one alone is given to no other, though that one has left."""
+        """
+        A response for one client alone is given to no other client, even if that client has left.
+        """
         for headers, _ in FORBIDDING:
             for options in ({}, {"route": Route("/l", Serve.OBJECT, ttl=30.0)}):
                 world = World.of(**options)
@@ -390,7 +392,7 @@ class ForcedTtlTests(SynchronousTestCase):
         self.assertEqual(world.store.entries, {})
 
     def test_only_success_is_stored(self) -> None:
-        """Any other status is passed on."""
+        """A response with a status other than success is passed on and not stored."""
         world = self.world()
         world.given(world.answer(500, Cache_Control="max-age=60"), world.answer())
         self.assertEqual(world.ask(b"/l").status, 500)
@@ -565,7 +567,7 @@ class PostTests(SynchronousTestCase):
         self.assertEqual(world.asked, 2)
 
     def test_is_not_get(self) -> None:
-        """An answer to POST is none to GET."""
+        """A stored response to POST does not answer GET."""
         world = World.of(key_form_fields=("q",))
         world.given(world.answer(Cache_Control="max-age=60"), world.answer())
         world.ask(method=b"POST", body=b"q=1")
@@ -615,7 +617,7 @@ class PassedTests(SynchronousTestCase):
 
 
 class InFlightTests(SynchronousTestCase):
-    """What all bodies on their way hold together."""
+    """The byte budget that all bodies on their way share."""
 
     def test_no_room(self) -> None:
         """A response for which the byte budget has no room streams through and is not stored."""
@@ -634,7 +636,7 @@ class InFlightTests(SynchronousTestCase):
         self.assertEqual(len(world.store.entries), 1)
 
     def test_given_back_after_failures(self) -> None:
-        """However a transfer ends."""
+        """The byte budget is given back however a transfer ends."""
         in_flight = ByteBudget(100)
         for end in ("die", "leave", "outgrow"):
             world = World.of(in_flight=in_flight, max_object_size_bytes=9)

@@ -49,21 +49,24 @@ class ReuseTests(SynchronousTestCase):
                    "max-age=3600, max-age=1")
 
     def test_max_age_beats_expires(self) -> None:
-        """With any Expires."""
+        """A max-age makes a response fresh whatever its Expires says."""
         for expires in (date(START - 9000), "0", "rubbish", date(START + 1)):
             self.check(True, "max-age=3600", Expires=expires)
         self.check(False, "max-age=1", Expires=date(START + 9000))
         self.check(True, "s-maxage=3600", Expires=date(START - 9000))
 
     def test_forbidden(self) -> None:
-        """What must not be stored, in any case and beside any lifetime."""
+        """
+        A response whose Cache-Control forbids storing is not reused, in any spelling and beside any
+        lifetime.
+        """
         self.check(False, "no-store", "No-StOrE", "no-store, max-age=3600",
                    "max-age=3600, no-store", "private, max-age=3600", "PRIVATE, max-age=3600",
                    'private="x", max-age=3600', "no-cache, max-age=3600", "max-age=3600\nno-store",
                    'no-cache="set-cookie", max-age=3600')
 
     def test_expires(self) -> None:
-        """A lifetime from Expires and Date."""
+        """The lifetime of a response without max-age is the difference of Expires and Date."""
         self.assertTrue(self.is_reused(Expires=date(START + 3600)))
         self.assertTrue(self.is_reused(Expires=date(2**31 + 10**6)))
         for expires in (date(START - 1), date(START), "0", "", date(START + 2)):
@@ -77,7 +80,7 @@ class ReuseTests(SynchronousTestCase):
         self.assertTrue(self.is_reused(Date=date(slow), Expires=date(START + 3600)))
 
     def test_expires_spelling(self) -> None:
-        """Three forms, any case; everything else has expired."""
+        """Expires is read in all three date formats and any case; anything else has expired."""
         good = ("Thu, 18 Aug 2050 02:01:18 GMT", "thu, 18 Aug 2050 02:01:18 GMT",
                 "THU, 18 AUG 2050 02:01:18 gmt", "Thu, 18 aUg 2050 02:01:18 GmT",
                 "Thursday, 18-Aug-50 02:01:18 GMT", "Thu Aug 18 02:01:18 2050",
@@ -92,7 +95,7 @@ class ReuseTests(SynchronousTestCase):
         self.check(False, *bad, name="Expires")
 
     def test_age_counts(self) -> None:
-        """Age from upstream is part of the age."""
+        """An Age field from upstream is part of the age of a response."""
         old = ("3600", "7200", "2147483647", "2147483648", "2147483649", "99999999999",
                "7200, 0", "7200\n0")
         new = ("0", "abc", "-7200", "7200.0", "0, 7200", "0\n7200", "0, 0", "")
@@ -102,12 +105,12 @@ class ReuseTests(SynchronousTestCase):
         self.check(True, *new, name="Age", Expires=date(START + 3600))
 
     def test_slow_date(self) -> None:
-        """An old Date is an old answer (RFC 9111 section 4.2.3)."""
+        """A response with an old Date is an old response (RFC 9111 section 4.2.3)."""
         self.assertFalse(self.is_reused(Date=date(START - 7200), Cache_Control="max-age=3600"))
         self.assertTrue(self.is_reused(Date=date(START - 600), Cache_Control="max-age=3600"))
 
     def test_heuristic(self) -> None:
-        """With Last-Modified alone, and only for some statuses."""
+        """Heuristic freshness needs Last-Modified, and holds only for some statuses."""
         modified = date(START - 86400)
         for status in (200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501):
             self.assertTrue(self.is_reused(status=status, Last_Modified=modified), status)
@@ -115,12 +118,12 @@ class ReuseTests(SynchronousTestCase):
             self.assertFalse(self.is_reused(status=status, Last_Modified=modified), status)
 
     def test_heuristic_by_public(self) -> None:
-        """Or for any status, if it says public."""
+        """Heuristic freshness holds for any status if the response is public."""
         self.assertTrue(self.is_reused(status=599, Last_Modified=date(START - 86400),
                                        Cache_Control="public"))
 
     def test_heuristic_length(self) -> None:
-        """A tenth of the time since then."""
+        """The heuristic lifetime is a tenth of the time since Last-Modified, and at most a day."""
         self.assertTrue(self.is_reused(99, Last_Modified=date(START - 1000)))
         self.assertFalse(self.is_reused(101, Last_Modified=date(START - 1000)))
         self.assertTrue(self.is_reused(86399, Last_Modified=date(START - 10**8)))
@@ -141,7 +144,10 @@ class ReuseTests(SynchronousTestCase):
             self.assertFalse(self.is_reused(status=status, Cache_Control="max-age=3600"), status)
 
     def test_authorization(self) -> None:
-        """Answers to credentials are shared only where the answer says so (section 3.5)."""
+        """
+        Responses to requests with credentials are shared only where they say so (RFC 9111 section
+        3.5).
+        """
         asked = {"Authorization": "Basic x"}
         self.assertFalse(self.is_reused(asked=asked, Cache_Control="max-age=3600"))
         for said in ("public", "must-revalidate", "s-maxage=3600"):
@@ -168,7 +174,7 @@ class ReuseTests(SynchronousTestCase):
         self.assertFalse(self.is_reused(Set_Cookie="a=b", Last_Modified=date(START - 86400)))
 
     def test_pragma(self) -> None:
-        """In a response it means nothing (section 5.4)."""
+        """Pragma in a response means nothing (RFC 9111 section 5.4)."""
         self.assertTrue(self.is_reused(Pragma="no-cache", Cache_Control="max-age=3600"))
         self.assertFalse(self.is_reused(Pragma="max-age=3600"))
 
@@ -189,15 +195,15 @@ class ReuseTests(SynchronousTestCase):
                    Expires=date(START + 3600))
 
     def test_cdn_and_expires(self) -> None:
-        """Expires is not looked at where there is one."""
+        """Expires is ignored where a valid CDN-Cache-Control is present."""
         self.assertFalse(self.is_reused(CDN_Cache_Control="foo", Expires=date(START + 3600)))
 
     def test_cdn_and_age(self) -> None:
-        """Age counts as ever."""
+        """Age counts against the lifetime that CDN-Cache-Control gives."""
         self.assertFalse(self.is_reused(CDN_Cache_Control="max-age=3600", Age="3600"))
 
     def test_invalid_cdn_cache_control(self) -> None:
-        """An invalid one is ignored whole."""
+        """An invalid CDN-Cache-Control is ignored as a whole."""
         invalid = ('max-age="1"', "max-age=1.0", "max-age=a", "max-age=", "max-age=1, =",
                    "max-age=1,", "MAX-AGE=1", "max-age=1 foo", "max-age", "no-store=1", "",
                    "no-store=?2", "max-age=1, &&&", 'no-store, foo="', "max-age=1, a=((1))")
@@ -260,7 +266,7 @@ class StoredFieldTests(SynchronousTestCase):
     """Which fields are stored and sent again (RFC 9111 section 3.1)."""
 
     def test_replayed(self) -> None:
-        """All that are end to end, known or not, in all their lines."""
+        """All end-to-end fields are stored and sent again, known or not, in all their lines."""
         names = ("Test_Header", "X_Test", "Content_Foo", "X_Content_Foo",
                  "Content_Type", "Content_Encoding", "Content_Language", "Content_Location",
                  "Content_Security_Policy", "Clear_Site_Data", "X_Frame_Options", "Server",
@@ -276,7 +282,7 @@ class StoredFieldTests(SynchronousTestCase):
         self.assertEqual(second.response.headers.get_all(b"x-test"), [b"a", b"b"])
 
     def test_hop_by_hop(self) -> None:
-        """Not those of one connection, nor those that Connection names."""
+        """Hop-by-hop fields, and those that Connection names, are not stored."""
         names = ("Connection", "Keep_Alive", "Proxy_Connection", "Proxy_Authenticate",
                  "Proxy_Authentication_Info", "Proxy_Authorization", "TE", "Transfer_Encoding",
                  "Upgrade", "X_Named", "X_Other")

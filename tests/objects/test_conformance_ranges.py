@@ -77,7 +77,7 @@ class WholeStoredTests(SynchronousTestCase):
         return client
 
     def test_single(self) -> None:
-        """First and last, open, suffix, reaching beyond the end."""
+        """A single range is served in each form: bounded, open, suffix, and beyond the end."""
         for wanted, start, stop in (("0-9", 0, 10), ("90-", 90, 100), ("-1", 99, 100),
                                     ("99-99", 99, 100), ("50-1000", 50, 100), ("-1000", 0, 100),
                                     ("0-", 0, 100), ("0-99999999999999999", 0, 100)):
@@ -105,7 +105,7 @@ class WholeStoredTests(SynchronousTestCase):
                          (BODY[:21], b"bytes 0-20/100"))
 
     def test_one_of_several_exists(self) -> None:
-        """What does not exist is left out."""
+        """Of several ranges, those that do not exist are left out of the response."""
         self.assertEqual(self.asked("bytes=100-,3-4").octets, BODY[3:5])
 
     def test_unsatisfiable(self) -> None:
@@ -125,7 +125,7 @@ class WholeStoredTests(SynchronousTestCase):
             self.assertEqual((client.status, client.octets), (200, b""), wanted)
 
     def test_ignored(self) -> None:
-        """What is malformed, or of another unit, is no range."""
+        """A malformed range, or one of another unit, is ignored."""
         for wanted in ("bytes=5-1", "bytes=", "bytes=a-b", "lines=1-2", "bytes 1-2", "1-2",
                        "bytes=1-2,x", "bytes=--1", "bytes=1-2\nbytes=3-4", "bytes=+1-2",
                        "bytes=0-0," * 80 + "0-0"):
@@ -164,7 +164,9 @@ class WholeStoredTests(SynchronousTestCase):
         self.assertEqual(world.ask(Range="bytes=0-1").status, 404)
 
     def test_multipart_disabled(self) -> None:
-        """Then several ranges are answered with everything, and one is as ever."""
+        """
+        Without multipart responses, several ranges get the whole body, and a single range its part.
+        """
         world = World.of(multipart_ranges_disabled=True)
         world.given(world.answer(body=BODY, Cache_Control="max-age=60"))
         world.ask()
@@ -209,14 +211,16 @@ class PartsStoredTests(SynchronousTestCase):
         self.assertEqual(world.ask(Range="bytes=10-49").result, "hit")
 
     def test_range_miss(self) -> None:
-        """Nothing of what is wanted is here."""
+        """A request of which no part is stored is a range miss."""
         world = self.world()
         world.ask(Range="bytes=10-29")
         self.assertEqual(world.ask(Range="bytes=50-59").result, "rmiss")
         self.assertEqual(world.ask(Range="bytes=10-11,58-59").result, "hit")
 
     def test_whole(self) -> None:
-        """A whole request fetches the rest; from then on everything is here."""
+        """
+        A request without a range fetches the missing rest; from then on the whole object is stored.
+        """
         world = self.world()
         world.ask(Range="bytes=10-29")
         client = world.ask()
@@ -227,14 +231,14 @@ class PartsStoredTests(SynchronousTestCase):
         self.assertEqual([world.ask().result, world.ask(Range="bytes=-3").result], ["hit"] * 2)
 
     def test_separately(self) -> None:
-        """Or each missing part is asked for by itself."""
+        """Each missing part may be fetched by a request of its own."""
         world = self.world(dearticulate_upstream_ranges=True)
         world.ask(Range="bytes=10-29")
         self.assertEqual(world.ask().octets, BODY)
         self.assertEqual(self.sent(world)[1:], [b"bytes=0-9", b"bytes=30-99"])
 
     def test_separately_in_parallel(self) -> None:
-        """All at once; and a client that leaves takes them all along."""
+        """Missing parts are fetched in parallel, and all are cancelled when their client leaves."""
         world = World.of(dearticulate_upstream_ranges=True)
         world.given(ranging(world))
         world.ask(Range="bytes=10-29")
@@ -245,7 +249,7 @@ class PartsStoredTests(SynchronousTestCase):
         self.assertEqual([exchange.was_cancelled for exchange in waiting], [True, True])
 
     def test_separate_failure(self) -> None:
-        """If one of them fails, the whole is asked for anew."""
+        """A failing fetch of one missing part makes the whole object be fetched anew."""
         world = World.of(dearticulate_upstream_ranges=True)
         world.given(ranging(world))
         world.ask(Range="bytes=10-29")
@@ -333,7 +337,7 @@ class PartsStoredTests(SynchronousTestCase):
         self.assertEqual((client.octets, world.asked), (BODY, 3))
 
     def test_416_for_what_is_missing(self) -> None:
-        """The representation has become shorter: it is asked for anew."""
+        """A 416 for a missing part means a shorter representation, which is fetched anew."""
         world = World.of()
         world.given(ranging(world), world.answer(416, b""), ranging(world, BODY[:50], '"b"'))
         world.ask(Range="bytes=0-9")
@@ -374,7 +378,7 @@ class NothingStoredTests(SynchronousTestCase):
     """Ranges where nothing is stored."""
 
     def test_whole_answer(self) -> None:
-        """An origin that answers with everything: it is stored, and the range cut out."""
+        """A 200 response to a range request is stored whole, and the range cut out of the body."""
         world = World.of()
         world.given(world.answer(body=BODY, Cache_Control="max-age=60"))
         client = world.ask(Range="bytes=10-19")
@@ -399,7 +403,7 @@ class NothingStoredTests(SynchronousTestCase):
             self.assertEqual(world.ask().octets, BODY)
 
     def test_whole_answer_too_large(self) -> None:
-        """If it cannot be held the client gets everything."""
+        """A 200 response to a range request that cannot be held is passed on whole."""
         for wanted in ("10-19", "10-19,30-39"):
             world = World.of(max_object_size_bytes=60)
             body = PausedBody()

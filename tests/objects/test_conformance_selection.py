@@ -51,7 +51,7 @@ class VaryTests(SynchronousTestCase):
         self.assertFalse(self.matches("Foo", {"Foo": ""}, {}))
 
     def test_unlisted(self) -> None:
-        """Other fields do not matter."""
+        """Request fields that Vary does not list do not matter."""
         self.assertTrue(self.matches("Foo", {"Foo": "1", "Other": "2"},
                                      {"Foo": "1", "Other": "3"}))
 
@@ -104,7 +104,7 @@ class VaryTests(SynchronousTestCase):
             self.assertEqual(world.asked, 3)
 
     def test_no_best_language(self) -> None:
-        """Where none is liked best, the field itself has to be equal."""
+        """Where no language is preferred, the Accept-Language fields have to be equal."""
         for said in ("", "*", "*, de;q=0.5", "de, fr"):
             one, other = {"Accept_Language": said}, {"Accept_Language": "de"}
             self.assertTrue(self.matches("Accept-Language", one, one, Content_Language="fr"))
@@ -156,7 +156,7 @@ class VaryTests(SynchronousTestCase):
 
 
 class KeyTests(SynchronousTestCase):
-    """What is part of the key."""
+    """Which parts of a request are part of the cache key."""
 
     def is_shared(self, first: bytes, second: bytes) -> bool:
         """:return: whether two targets are one object."""
@@ -167,7 +167,7 @@ class KeyTests(SynchronousTestCase):
         return world.asked == 1
 
     def test_targets(self) -> None:
-        """Path and query, as they are spelled."""
+        """Path and query, as they are spelled, are part of the key."""
         self.assertTrue(self.is_shared(b"/a?b", b"/a?b"))
         for other in (b"/a", b"/a?", b"/a?b=", b"/a/?b", b"/A?b", b"/a?B", b"/%61?b", b"/a?b&c"):
             self.assertFalse(self.is_shared(b"/a?b=1", other), other)
@@ -177,7 +177,10 @@ class KeyTests(SynchronousTestCase):
         self.assertFalse(self.is_shared(b"/a?b=1&c=2", b"/a?c=2&b=1"))
 
     def test_head_is_answered_from_get(self) -> None:
-        """With the length of the body, and without the body."""
+        """
+        HEAD is answered from a stored GET response, with the length of the body and without the
+        body.
+        """
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=99"))
         world.ask()
@@ -195,7 +198,7 @@ class KeyTests(SynchronousTestCase):
 
 
 class InvalidationTests(SynchronousTestCase):
-    """Unsafe requests (RFC 9111 section 4.4)."""
+    """What unsafe requests invalidate (RFC 9111 section 4.4)."""
 
     def is_forgotten(self, method: bytes = b"POST", status: int = 200, target: bytes = b"/x",
                      **headers: str) -> bool:
@@ -208,7 +211,7 @@ class InvalidationTests(SynchronousTestCase):
         return world.ask(b"/x").octets == b"new"
 
     def test_methods(self) -> None:
-        """All that are not known to be safe."""
+        """Every method that is not known to be safe invalidates stored responses."""
         for method in (b"POST", b"PUT", b"DELETE", b"PATCH", b"M-SEARCH"):
             for status in (200, 204, 303):
                 self.assertTrue(self.is_forgotten(method, status), (method, status))
@@ -262,7 +265,7 @@ class InvalidationTests(SynchronousTestCase):
         self.assertEqual(world.ask(target).octets, b"new")
 
     def test_all_variants(self) -> None:
-        """Every stored variant goes."""
+        """An unsafe request invalidates every stored variant of its target."""
         world = World.of()
         for value in ("1", "2"):
             world.given(world.answer(Cache_Control="max-age=99", Vary="Foo"))

@@ -28,7 +28,7 @@ class ClientConditionTests(SynchronousTestCase):
         return [self.asked(stored, **{name: value}).status for value in values]
 
     def test_none_match(self) -> None:
-        """Weak comparison, lists, and the star."""
+        """If-None-Match compares weakly, and may be a list or a star."""
         strong = {"ETag": '"a"'}
         self.assertEqual(self.statuses(strong, "If_None_Match", '"a"', 'W/"a"', '"b", "a"',
                                        '"b","a"', '"b"\n"a"', "*"), [304] * 6)
@@ -52,7 +52,7 @@ class ClientConditionTests(SynchronousTestCase):
                                        "rubbish", "0", ""), [200] * 4)
 
     def test_modified_since_without_last_modified(self) -> None:
-        """Then the Date counts."""
+        """Without Last-Modified, If-Modified-Since is compared with Date."""
         self.assertEqual(self.statuses({}, "If_Modified_Since", date(START),
                                        date(START - 1)), [304, 200])
 
@@ -87,7 +87,7 @@ class ClientConditionTests(SynchronousTestCase):
         self.assertEqual(self.statuses({}, "If_Unmodified_Since", date(1)), [200])
 
     def test_fields_of_a_304(self) -> None:
-        """What it carries (RFC 9110 section 15.4.5), and no body."""
+        """A 304 has the fields that RFC 9110 section 15.4.5 names, and no body."""
         stored = {"ETag": '"a"', "Expires": date(START + 99), "Vary": "Foo",
                   "Content_Location": "/y", "Content_Type": "text/x", "Content_Length": "5"}
         client = self.asked(stored, If_None_Match='"a"')
@@ -145,7 +145,7 @@ class NothingStoredTests(SynchronousTestCase):
 
 
 class StaleTests(SynchronousTestCase):
-    """What is stale is validated with what it has."""
+    """How stale responses are validated."""
 
     def world(self, cache_control: str = "max-age=5", later: float = 6, **stored: str) -> World:
         """:return: a world in which an answer has become stale."""
@@ -156,7 +156,9 @@ class StaleTests(SynchronousTestCase):
         return world
 
     def test_conditions(self) -> None:
-        """With ETag and Last-Modified, instead of the client's own conditions."""
+        """
+        A stale response is validated by its ETag and Last-Modified, not by the client's conditions.
+        """
         world = self.world(ETag='W/"a"', Last_Modified=date(1))
         world.ask(If_None_Match='"client"', If_Match="*", If_Unmodified_Since=date(2))
         sent = world.origin.requests[1].headers
@@ -304,7 +306,10 @@ class HeadTests(SynchronousTestCase):
             self.assertNotIn(b"if-none-match", world.origin.requests[-1].headers)
 
     def test_gone(self) -> None:
-        """An answer that says that it is gone has the stored one forgotten; an error does not."""
+        """
+        A response to HEAD that the target is gone invalidates the stored response; an error does
+        not.
+        """
         for status, conditional in ((410, False), (404, False), (503, True)):
             world = self.after(status)
             world.given(world.answer(304, b""))
@@ -335,23 +340,25 @@ class StaleUseTests(SynchronousTestCase):
         return is_replaced
 
     def test_if_error(self) -> None:
-        """Within the window, and never after."""
+        """
+        A stale response is used on an error within its stale-if-error window, and never after.
+        """
         self.assertTrue(self.error_is_replaced("stale-if-error=5"))
         self.assertFalse(self.error_is_replaced("stale-if-error=1"))
         self.assertFalse(self.error_is_replaced("x"))
 
     def test_if_error_default(self) -> None:
-        """An operator may give a window to those that have none."""
+        """A configured stale-if-error window holds for responses that have none."""
         self.assertTrue(self.error_is_replaced("x", stale_if_error=5.0))
         self.assertFalse(self.error_is_replaced("stale-if-error=0", stale_if_error=5.0))
 
     def test_if_error_forbidden(self) -> None:
-        """Never against the answer's own will."""
+        """A response that forbids stale use is never used on an error."""
         for said in ("must-revalidate", "proxy-revalidate", "s-maxage=5"):
             self.assertFalse(self.error_is_replaced(f"stale-if-error=99, {said}"), said)
 
     def test_if_error_outcome(self) -> None:
-        """The answer says what happened."""
+        """The outcome of a stale response that was used on an error says so."""
         world = self.stale("stale-if-error=9")
         world.given(world.answer(503))
         client = world.ask()
@@ -416,13 +423,13 @@ class StaleUseTests(SynchronousTestCase):
             self.assertEqual(world.ask().outcome.reason, Reason.STALE)
 
     def test_client_error_is_no_error(self) -> None:
-        """A 4xx is an answer."""
+        """A 4xx response is no error that allows a stale response to be used."""
         world = self.stale("stale-if-error=9")
         world.given(world.answer(404))
         self.assertEqual(world.ask().status, 404)
 
     def test_while_revalidate(self) -> None:
-        """Within the window, at once; the refresh goes on behind it."""
+        """Within its window a stale response is served at once, and refreshed in the background."""
         world = self.stale("stale-while-revalidate=5")
         client = world.ask()
         self.assertEqual(client.octets, b"hello")
@@ -432,7 +439,7 @@ class StaleUseTests(SynchronousTestCase):
         self.assertEqual(world.ask().octets, b"new")
 
     def test_while_revalidate_is_over(self) -> None:
-        """Never after it."""
+        """A stale response is not served after its stale-while-revalidate window."""
         world = self.stale("stale-while-revalidate=2")
         self.assertIsNone(world.ask().response)
 
@@ -442,7 +449,7 @@ class StaleUseTests(SynchronousTestCase):
             self.assertIsNone(self.stale(f"stale-while-revalidate=99, {said}").ask().response)
 
     def test_while_revalidate_default(self) -> None:
-        """An operator may give a window to those that have none."""
+        """A configured stale-while-revalidate window holds for responses that have none."""
         self.assertEqual(self.stale("x", stale_while_revalidate=9.0).ask().octets, b"hello")
 
     def test_refresh_fails(self) -> None:
@@ -495,19 +502,19 @@ class RequestDirectiveTests(SynchronousTestCase):
             self.assertEqual(self.asked(said, later).result, result, said)
 
     def test_max_stale_forbidden(self) -> None:
-        """The answer's own will comes first."""
+        """A request's max-stale does not override a response that forbids stale use."""
         self.assertEqual(self.asked("max-stale", 99, Cache_Control="max-age=5, must-revalidate")
                          .result, "kmiss")
 
     def test_only_if_cached(self) -> None:
-        """Without a stored answer it is 504."""
+        """A request with only-if-cached and without a stored response gets 504."""
         world = World.of(honour_request_directives=True)
         client = world.ask(Cache_Control="only-if-cached")
         self.assertIsInstance(client.error, NotCached)
         self.assertEqual(world.asked, 0)
 
     def test_no_store(self) -> None:
-        """The answer to such a request is not stored."""
+        """The response to a no-store request is not stored."""
         world = World.of(honour_request_directives=True)
         world.given(world.answer(Cache_Control="max-age=9"), world.answer())
         client = world.ask(Cache_Control="no-store")
@@ -536,7 +543,7 @@ class NegativeCacheTests(SynchronousTestCase):
     """Statuses that are kept for a configured time."""
 
     def test_kept(self) -> None:
-        """With any freshness of the answer."""
+        """A status with a negative lifetime is stored, whatever freshness the response has."""
         world = World.of(negative={404: 3.0})
         world.given(world.answer(404, Cache_Control="max-age=99", Age="50"), world.answer())
         self.assertEqual([world.ask().result, world.ask().result], ["kmiss", "nchit"])

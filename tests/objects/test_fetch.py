@@ -142,7 +142,9 @@ class EndTests(FetchCase):
         self.assertFalse(self.fetch().serve_stale(Reason.ORIGIN_STATUS))
 
     def test_release(self) -> None:
-        """The first gets the response, the others ask themselves, and so do the next ones."""
+        """
+        The first waiter gets a released response; the others, and later ones, fetch for themselves.
+        """
         for reason, is_passed in ((Reason.PRIVATE, True), (Reason.REQUEST_NO_STORE, False)):
             self.setUp()
             fetch = self.fetch()
@@ -209,14 +211,17 @@ class PlanTests(FetchCase):
         self.assertIsNone(self.kept(fetch))
 
     def test_whole(self) -> None:
-        """All of it is asked for, and what is stored stays."""
+        """A plan for the whole fetches all of the object and leaves what is stored in place."""
         fetch = self.fetch(self.stored(octets=b"0123", ETag='"1"'))
         self.assertTrue(fetch.plan.missing)
         self.assertEqual(fetch.whole().plan.missing, ())
         self.assertIsNotNone(self.kept(fetch))
 
     def test_missing(self) -> None:
-        """Just what is missing, if it is sure to fit; else all, anew."""
+        """
+        A plan for what is missing fetches just that if the whole is sure to fit, else everything
+        anew.
+        """
         for tag, is_sure in (('"1"', True), ('W/"1"', False)):
             stored = self.stored(octets=b"0123", ETag=tag)
             following = at_once(self.fetch(stored).missing(evolve(stored)))
@@ -231,7 +236,7 @@ class ExchangeTests(FetchCase):
         return Exchanges(origin, self.clock, lambda: 7.0, ByteBudget(limit), most)
 
     def test_arrival(self) -> None:
-        """In seconds of both clocks, and since the request went out."""
+        """An exchange notes when it was answered, by both clocks and since the request was sent."""
         origin = Origin()
         made = Deferred.fromCoroutine(self.exchanges(origin).made(Request(b"GET", b"/")))
         self.clock.advance(3)
@@ -242,7 +247,9 @@ class ExchangeTests(FetchCase):
         self.assertFalse(exchange.is_first_hand)
 
     def test_whole(self) -> None:
-        """A body within its bounds; else it is refused for what it exceeds, or is cut short."""
+        """
+        A body is read whole within its bounds; one that exceeds a bound or is cut short is refused.
+        """
         for body, limit, most, error in (
                 (Octets(b"12345"), 10, 10, None), (self.slow(b"12345", None), 10, 10, None),
                 (self.slow(b"12345", None), 10, 4, UpstreamError),

@@ -24,7 +24,7 @@ REQUEST_DIRECTIVES = (
 
 
 class ObjectTests(SynchronousTestCase):
-    """Of objects."""
+    """Requests of the object cache for a fresh response."""
 
     def fresh(self, **options: object) -> World:
         """:return: a world in which C{/x} is stored, and fresh for a minute."""
@@ -47,7 +47,7 @@ class ObjectTests(SynchronousTestCase):
                 self.assertEqual(world.asked, 2)
 
     def test_told(self) -> None:
-        """Why the origin was asked is told."""
+        """The outcome of a no-cache request says why the origin was asked."""
         for directive, reason in (("no-cache", Reason.REQUEST_NO_CACHE),
                              ("no-store", Reason.REQUEST_NO_STORE)):
             world = self.fresh()
@@ -56,7 +56,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual((client.result, client.outcome.reason), ("kmiss", reason))
 
     def test_nothing_stored(self) -> None:
-        """Where nothing is stored, that is why."""
+        """A no-cache request for which nothing is stored is a key miss."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=60"))
         self.assertEqual(world.ask(Cache_Control="no-cache").outcome.reason, Reason.KEY_MISS)
@@ -85,7 +85,10 @@ class ObjectTests(SynchronousTestCase):
         self.assertNotIn(b"if-none-match", world.origin.requests[-1].headers)
 
     def test_failures(self) -> None:
-        """If the origin fails, or refuses this request, others have what they had."""
+        """
+        A failing no-cache fetch, or one refused for its own request, leaves the stored response to
+        others.
+        """
         for directive, _ in REQUEST_DIRECTIVES:
             for code in (400, 401, 403, 429, 431, 500, 503):
                 world = self.fresh()
@@ -98,7 +101,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(world.ask().result, "hit")
 
     def test_personal_answers(self) -> None:
-        """If it is for this client alone, too."""
+        """A private response to a no-cache request leaves the stored response to others."""
         for said in ({"Set_Cookie": "a=b", "Cache_Control": "max-age=60"},):
             world = self.fresh()
             world.given(world.answer(body=b"mine", **said))
@@ -115,7 +118,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(world.asked, 3, (code, said))
 
     def test_variants(self) -> None:
-        """Only the variant that was asked for is another one."""
+        """A no-cache request replaces only the variant that it selects."""
         world = World.of()
         world.given(*(world.answer(body=b, Cache_Control="max-age=60", Vary="A")
                       for b in (b"1", b"2", b"3")))
@@ -145,7 +148,9 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(world.store.entries, {})
 
     def test_does_not_join(self) -> None:
-        """What was asked for earlier is not fresh; and it does not take the newer one's place."""
+        """
+        A no-cache request does not wait for an earlier fetch, which does not replace its response.
+        """
         world = World.of()
         early = world.ask()
         late = world.ask(Cache_Control="no-cache")
@@ -194,7 +199,7 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(world.ask().octets, b"hello")
 
     def test_transformed(self) -> None:
-        """Answers that are changed on their way are changed for these as well."""
+        """Responses to no-cache requests are transformed as any others."""
         for directive, _ in REQUEST_DIRECTIVES:
             world = World.of()
             route = world.cache.options.route
@@ -206,7 +211,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(world.ask().result, "hit")
 
     def test_expires(self) -> None:
-        """Where what is stored is stale anyway, that is why the origin is asked."""
+        """A no-cache request for which a stale response is stored asks the origin."""
         world = self.fresh()
         world.clock.advance(61)
         world.given(world.answer(Expires=date(0)))
@@ -223,7 +228,7 @@ FRESH = (said(b"no-cache"), said(b"max-age=0, No-Cache"), said(b"no-cache", b"Pr
 
 
 class RangeTests(SynchronousTestCase):
-    """Of range queries."""
+    """Range queries for a fresh response."""
 
     def test_answered_anew(self) -> None:
         """The range is fetched whole, answered, and merged into what there is."""
@@ -255,7 +260,9 @@ class RangeTests(SynchronousTestCase):
         self.assertNotEqual(mixed.octets, rig.direct(-600, 0))
 
     def test_nothing_held(self) -> None:
-        """Where nothing is held it is as any other first request, and stored."""
+        """
+        A no-cache request for a range of which nothing is stored is an ordinary miss, and stored.
+        """
         rig = Rig()
         answer = rig.ask(-600, 0, headers=FRESH[0])
         self.assertEqual((answer.status, answer.outcome.stored), (Status.KEY_MISS, True))
@@ -298,7 +305,10 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(rig.held(), [(-600, 0)])
 
     def test_does_not_join(self) -> None:
-        """What was asked for earlier is not fresh, nor does it replace what is newer."""
+        """
+        A no-cache range request does not wait for an earlier fetch, which does not replace newer
+        data.
+        """
         for order in ((0, 1), (1, 0)):
             rig = Rig()
             rig.origin.is_paused = True
@@ -325,7 +335,7 @@ class RangeTests(SynchronousTestCase):
                          {rig.direct(-300, 0)})
 
     def test_newest_sample(self) -> None:
-        """The newest sample beside it is fetched anew too."""
+        """A no-cache range request also fetches its newest sample anew."""
         rig = Rig(newest=True)
         rig.now.advance(30)
         for _ in range(2):
@@ -423,7 +433,7 @@ class HonouredRangeTests(SynchronousTestCase):
         self.assertEqual(rig.held(), [(-300, 0)])
 
     def test_not_honoured(self) -> None:
-        """By default, these mean nothing."""
+        """By default, max-age, only-if-cached and no-store of a range request mean nothing."""
         for value in (b"max-age=0", b"only-if-cached", b"private", b"min-fresh=9"):
             rig = Rig()
             rig.ask(-300, 0)
@@ -467,7 +477,10 @@ class OldRangeTests(SynchronousTestCase):
             self.assertEqual(rig.fetches(), [])
 
     def test_not_held(self) -> None:
-        """The rest goes past the cache, as the client asked it, and is not stored."""
+        """
+        A range that ends before the stored ones is passed through, and not stored, if it is not
+        held.
+        """
         rig = Rig(retention=10)
         rig.ask(-600, 0)
         rig.now.advance(3000)
@@ -480,7 +493,7 @@ class OldRangeTests(SynchronousTestCase):
         self.assertEqual(rig.held(), [(-600, 0)])
 
     def test_new_wish(self) -> None:
-        """A request for a fresh answer is as good there."""
+        """A no-cache request for an old range is answered as well as any other."""
         rig = Rig(retention=10)
         rig.ask(-600, 0)
         rig.now.advance(3000)

@@ -156,7 +156,7 @@ def _reading(client: Client) -> Any:
 
 
 class ChaosTests(SynchronousTestCase):
-    """Basic and progressive, with both kinds of store."""
+    """Basic and progressive collapsing, with both kinds of store."""
 
     @settings(max_examples=400, deadline=None)
     @given(ACTIONS, st.sampled_from(Collapse), st.sampled_from([ReferenceStore, DictStore]),

@@ -22,7 +22,10 @@ class OptionsTests(SynchronousTestCase):
     """What routes and options come to."""
 
     def test_identity(self) -> None:
-        """Credentials and what trusted hops said always, and what route and options name."""
+        """
+        The key has the credentials, the trusted hops' fields, and the fields that route and options
+        name.
+        """
         given = options(route=Route("/", Serve.OBJECT, key_headers=(b"x-tenant",)),
                         key_headers=(b"x-b",))
         self.assertLess({b"x-tenant", b"x-b", b"x-scope-orgid"}, given.identity.names)
@@ -40,6 +43,8 @@ class OptionsTests(SynchronousTestCase):
         self.assertFalse(options(route=web_route(form=True)).key.with_authority)
 
     def test_range_limit(self) -> None:
-        """Where several are not answered in parts, only one is looked at."""
+        """
+        Where multipart responses are disabled, only a request for a single range is read as one.
+        """
         self.assertEqual(options().ranges.limit, 64)
         self.assertEqual(options(multipart_ranges_disabled=True).ranges.limit, 1)

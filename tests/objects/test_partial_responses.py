@@ -31,7 +31,7 @@ class MissingTests(SynchronousTestCase):
     """What is not stored of what is wanted."""
 
     def test_missing(self) -> None:
-        """What is wanted and not held."""
+        """The missing ranges are those that are wanted and not stored."""
         stored = held(Span(5, 10))
         self.assertEqual(missing_of(stored, None), (Span(0, 5), Span(10, 30)))
         self.assertEqual(missing_of(stored, [Span(20, 21), Span(6, 12)]),

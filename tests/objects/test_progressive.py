@@ -127,7 +127,7 @@ class ProgressiveCacheTests(SynchronousTestCase):
         self.assertEqual((world.asked, other.response), (2, None))
 
     def test_without_a_spool(self) -> None:
-        """Then a client cannot join what has been forgotten, and asks for it anew."""
+        """Without a spool, a client that comes after octets were forgotten fetches anew."""
         world = progressive(spool=None, max_object_size_bytes=10)
         world.ask()
         body = PausedBody()

@@ -66,7 +66,7 @@ class NegativeTests(FaultCase):
                 self.assertEqual((first.outcome.reason, asked), (Reason.REQUEST_FAULT, 2), odd)
 
     def test_never(self) -> None:
-        """Some are about one request only, in any configuration."""
+        """Errors that are about one request only are never stored, in any configuration."""
         for status in sorted(s for s in NEVER_STORED if s >= 400):
             first, _, asked = self._two(status, {}, {}, negative={status: 20.0})
             self.assertEqual((first.outcome.reason, asked), (Reason.STATUS_NOT_STORABLE, 2))

@@ -33,7 +33,7 @@ class ReadingTests(SynchronousTestCase):
     """What no stored answer can be an answer to."""
 
     def test_bodies(self) -> None:
-        """A request with a body, however long that is."""
+        """A request with a body of any length is more than plain reading."""
         for body, expected in ((Octets(), False), (Octets(b"x"), True), (PausedBody(), True),
                                (PausedBody(3), True)):
             self.assertIs(is_more_than_reading(Request(b"GET", b"/", body=body)), expected)
@@ -46,10 +46,10 @@ class ReadingTests(SynchronousTestCase):
 
 
 class PassTests(SynchronousTestCase):
-    """Which requests are not looked up at all."""
+    """Which requests are passed without a lookup."""
 
     def test_reasons(self) -> None:
-        """An override before all else; then the method; then what its body is."""
+        """A request is passed for an override first, then for its method, then for its body."""
         body = Octets(b"a=1")
         for request, given, reason in (
                 (Request(b"GET", b"/"), options(), None),
@@ -70,7 +70,10 @@ class LookupTests(SynchronousTestCase):
     """What a request asks of the cache."""
 
     def test_directives(self) -> None:
-        """All of them where they are honoured; else only those for a fresh answer."""
+        """
+        All request directives are read where they are honoured; else only those for a fresh
+        response.
+        """
         request = Request(b"GET", b"/", fields(Cache_Control="max-age=5"))
         for honoured in (True, False):
             asked = lookup_of(request, None, options(honour_request_directives=honoured))

@@ -54,7 +54,7 @@ class UseTests(SynchronousTestCase):
     """What may be done with a stored response."""
 
     def test_windows(self) -> None:
-        """Fresh, then stale for a configured while, then to be validated."""
+        """A stored response is fresh, then stale for a configured window, then to be validated."""
         response, given = stored(Cache_Control="max-age=60"), options(stale_while_revalidate=10.0)
         for age, use in ((59.0, Use.FRESH), (60.0, Use.STALE_WHILE_REVALIDATE),
                          (70.0, Use.VALIDATE)):
@@ -78,7 +78,10 @@ class UseTests(SynchronousTestCase):
         self.assertFalse(answers_waiter(stored(Cache_Control="no-cache"), lookup(), START))
 
     def test_in_the_place_of_an_error(self) -> None:
-        """Whole, within its window, and not where the client wants something fresher."""
+        """
+        A whole stored response is used on an error within its window, unless the client wants a
+        fresher one.
+        """
         kept = "max-age=60, stale-if-error=10"
         for response, said, age, expected in (
                 (stored(Cache_Control=kept), "", 69.0, True),
@@ -99,7 +102,7 @@ class PlanTests(SynchronousTestCase):
         return plan_of(lookup(**headers), found, START + age, options())
 
     def test_nothing_stored(self) -> None:
-        """Everything, for the reason that fits best."""
+        """With nothing stored everything is fetched, for the reason that fits best."""
         for others, headers, reason in (
                 (False, {}, Reason.KEY_MISS), (True, {}, Reason.VARY_MISS),
                 (True, {"Cache_Control": "no-store"}, Reason.REQUEST_NO_STORE)):
@@ -109,7 +112,7 @@ class PlanTests(SynchronousTestCase):
             self.assertNotIn(b"if-none-match", plan.request.headers)
 
     def test_validation(self) -> None:
-        """Whether what is stored is good, if it has a validator; else everything."""
+        """A stored response with a validator is validated; one without is fetched anew."""
         for tag in ('"1"', None):
             response = stored(Cache_Control="max-age=60", **({"ETag": tag} if tag else {}))
             plan = self.plan(Found(response, "k"), 61.0)
@@ -119,7 +122,9 @@ class PlanTests(SynchronousTestCase):
             self.assertIs(plan.slot == "k", tag is None)
 
     def test_missing_part(self) -> None:
-        """Just that, of the very representation that is stored; without a validator, all."""
+        """
+        A missing part is fetched of the stored representation; without a validator all is fetched.
+        """
         for tag in ('"1"', None):
             response = stored(Span(0, 4), Cache_Control="max-age=60",
                               **({"ETag": tag} if tag else {}))
@@ -131,7 +136,7 @@ class PlanTests(SynchronousTestCase):
                              (b"bytes=4-9", b'"1"') if tag else (None, None))
 
     def test_anew(self) -> None:
-        """As if nothing were stored, and without what would confirm that it is."""
+        """A fetch anew is planned as if nothing were stored, and without conditions."""
         plan = self.plan(Found(stored(ETag='"1"'), "k"), If_None_Match='"0"')
         anew = plan_anew(plan, options())
         self.assertEqual((anew.stored, anew.missing, anew.reason, anew.slot),
@@ -139,7 +144,7 @@ class PlanTests(SynchronousTestCase):
         self.assertNotIn(b"if-none-match", anew.request.headers)
 
     def test_whole(self) -> None:
-        """Everything in the place of a part; the reason stays."""
+        """A fetch of the whole in the place of a part keeps its reason."""
         plan = self.plan(Found(stored(Span(0, 4), ETag='"1"', Cache_Control="max-age=9"), "k"))
         whole = plan_whole(plan, options())
         self.assertEqual((whole.stored, whole.missing, whole.reason),
@@ -147,7 +152,7 @@ class PlanTests(SynchronousTestCase):
         self.assertNotIn(b"range", whole.request.headers)
 
     def test_missing_after_validation(self) -> None:
-        """What a response that was just validated lacks, if it is sure to fit."""
+        """After a validation the missing part is fetched, if the whole is sure to fit."""
         good, weak = (stored(Span(0, 4), ETag=tag) for tag in ('"1"', 'W/"1"'))
         plan = self.plan(Found(good, "k"))
         following = plan_missing(plan, good, START, options())

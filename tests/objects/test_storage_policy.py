@@ -68,7 +68,7 @@ class CredentialsTests(SynchronousTestCase):
 
 
 class TtlTests(SynchronousTestCase):
-    """While it is fresh, may be used stale, or is worth validating."""
+    """How long a response is kept: while it is fresh, may be used stale, or is worth validating."""
 
     def ttl(self, status: int = 200, age: float = 0.0, given: ObjectOptions | None = None,
             **headers: str) -> float:
@@ -79,7 +79,10 @@ class TtlTests(SynchronousTestCase):
             status, said, (), 0, policy_of(status, said, 1e9, given.freshness), age, 1e9))
 
     def test_worked_examples(self) -> None:
-        """A factor for what has a validator, nothing more for what has none."""
+        """
+        A response with a validator is kept for a factor of its lifetime, one without for its
+        lifetime.
+        """
         self.assertEqual(self.ttl(Cache_Control="max-age=60"), 60.0)
         self.assertEqual(self.ttl(Cache_Control="max-age=600", ETag='"a"'), 1200.0)
         self.assertEqual(self.ttl(Cache_Control="s-maxage=30,max-age=300"), 30.0)

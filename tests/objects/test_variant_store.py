@@ -26,7 +26,7 @@ RULES = FreshnessRules()
 
 
 class VariantStoreTests(SynchronousTestCase):
-    """Look-ups, in both kinds of store."""
+    """Lookups in both kinds of store."""
 
     def each_kind(self, run: Callable[[VariantStore, Any], None]) -> None:
         """Run a test with both kinds."""
@@ -61,7 +61,7 @@ class VariantStoreTests(SynchronousTestCase):
         self.each_kind(run)
 
     def test_variants(self) -> None:
-        """Several are kept apart, the first included."""
+        """Several variants are stored apart from each other, the first included."""
 
         def run(variants: VariantStore, store: Any) -> None:
             for value in "123":
@@ -126,7 +126,9 @@ class VariantStoreTests(SynchronousTestCase):
         self.each_kind(run)
 
     def test_dropped(self) -> None:
-        """All variants, or one of them; variants kept later do not wake those of before."""
+        """
+        All variants or one of them are dropped, and variants stored later do not bring them back.
+        """
 
         def run(variants: VariantStore, store: Any) -> None:
             one = self.keep(variants, b"1", b"foo", Foo="1")
@@ -143,7 +145,7 @@ class VariantStoreTests(SynchronousTestCase):
         self.each_kind(run)
 
     def test_forgotten_already(self) -> None:
-        """To forget one that is not there any more costs none that has its place."""
+        """Dropping a variant that is gone drops none that has taken its place."""
 
         def run(variants: VariantStore, store: Any) -> None:
             one = self.keep(variants, b"1", b"foo", Foo="1")
@@ -233,7 +235,7 @@ class SlowStoreTests(SynchronousTestCase):
         self.assertIsNone(self.found("a"))
 
     def test_one_dropped_while_another_is_kept(self) -> None:
-        """The others stay."""
+        """A variant that is dropped while another is being stored leaves the others in place."""
         self.keep("a")
         self.store.catch_up()
         one = stored_response(b"a", fields(Foo="a"), names=(b"foo",))
