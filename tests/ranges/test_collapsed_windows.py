@@ -13,7 +13,7 @@ from trickster.testing.doubles import SlowStore
 
 
 class SlowStoreTests(SynchronousTestCase):
-    """A store that looks at once, but tells only when the test says so."""
+    """A store that reads at once, but gives the result only when the test says so."""
 
     def world(self, collapse: Collapse = Collapse.PROGRESSIVE) -> tuple[World, SlowStore]:
         """:return: one with such a store."""
@@ -23,7 +23,7 @@ class SlowStoreTests(SynchronousTestCase):
         return world, store
 
     def test_looked_before_it_was_stored(self) -> None:
-        """Who began to look before it was stored, and is told after, looks again."""
+        """A lookup that began before samples were stored, and ends after that, looks again."""
         for collapse in Collapse:
             world, store = self.world(collapse)
             first = world.ask()
@@ -37,7 +37,7 @@ class SlowStoreTests(SynchronousTestCase):
             self.assertEqual((second.octets, second.result, world.asked), (b"hello", "hit", 1))
 
     def test_comes_while_it_is_stored(self) -> None:
-        """Who comes while it is being stored has what there is."""
+        """A client that comes while samples are being stored gets the fetched samples."""
         world, store = self.world()
         first = world.ask()
         while first.response is None:
@@ -64,10 +64,10 @@ class SlowStoreTests(SynchronousTestCase):
 
 
 class AbandonedTests(SynchronousTestCase):
-    """An exchange that all have left."""
+    """A fetch that all clients have left."""
 
     def test_takes_its_time_to_end(self) -> None:
-        """No client joins it any more, however long its end takes."""
+        """A fetch that all clients have left is joined by none, however long its end takes."""
         world = World.of(collapse=Collapse.PROGRESSIVE)
         body = PausedBody(length=9)
         first = world.ask(reads=False)

@@ -48,12 +48,12 @@ class WorkedTests(SynchronousTestCase):
             self.assertEqual(answer.outcome.engine, Engine.DELTA)
 
     def test_references(self) -> None:
-        """Only the gaps are asked for, where the store keeps objects."""
+        """Only the gaps are fetched where the store keeps objects."""
         self._check(MemoryStore, False)
         self._check(MemoryStore, True)
 
     def test_octets(self) -> None:
-        """Only the gaps are asked for, where it keeps octets."""
+        """Only the gaps are fetched where the store keeps octets."""
         self._check(DictStore, False)
         self._check(DictStore, True)
 
@@ -80,7 +80,9 @@ class OutcomeTests(SynchronousTestCase):
         self.assertEqual((outcome.reason, outcome.fetched, outcome.stored), (None, (), False))
 
     def test_noted(self) -> None:
-        """What it goes by is noted where that is wanted: key, range asked for, ranges held."""
+        """
+        The observer of a request is given its key, the requested extent and the stored extents.
+        """
         rig, seen = Rig(), []
         for end in (0, 60):
             noted: dict[str, object] = {}
@@ -94,7 +96,7 @@ class OutcomeTests(SynchronousTestCase):
         self.assertEqual((first.get("held"), second["held"]), (None, ((grid, grid),)))
 
     def test_noted_for_the_origin(self) -> None:
-        """What is noted of requests to the origin goes to the request that they are made for."""
+        """The observer of a request is given the upstream requests made for that request."""
         rig = Rig()
         noted: dict[str, object] = {}
         at_once(rig.cache.respond(evolve(
@@ -210,10 +212,10 @@ class LongTests(SynchronousTestCase):
 
 
 class KeyTests(SynchronousTestCase):
-    """Which questions share an entry."""
+    """Which requests share an entry."""
 
     def test_forms(self) -> None:
-        """GET and POST, and other spellings of the step, are one question."""
+        """GET and POST, and different spellings of the step, share an entry."""
         rig = Rig()
         rig.ask(-300, 0)
         for step, method in ((60, b"POST"), ("1m", b"GET"), ("60.0", b"POST")):
@@ -229,7 +231,7 @@ class KeyTests(SynchronousTestCase):
             self.assertEqual(rig.ask(-300, 0, headers=headers).status, Status.HIT)
 
     def test_others_apart(self) -> None:
-        """Another expression, step or parameter is another question."""
+        """Another expression, step or parameter has another entry."""
         rig = Rig()
         rig.ask(-300, 0)
         for more in ({"query": "down"}, {"timeout": "1"}, {"limit": "2"}, {"step": 30}):
@@ -258,7 +260,7 @@ class StoreTests(SynchronousTestCase):
     """Stores that lose what they should keep."""
 
     def test_failing(self) -> None:
-        """A store that fails is a miss, which says whose fault it is."""
+        """A failing store is a miss whose reason names the store."""
         rig = Rig(lambda clock: guarded(BrokenStore(), "c", clock))
         for _ in range(2):
             answer = rig.ask(-300, 0)

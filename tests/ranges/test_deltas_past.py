@@ -20,7 +20,7 @@ from trickster.timeseries.query import TimeRangeQuery
 # Seconds relative to now, as in the worked examples: the ranges asked for before, the one
 # asked for, what of it is missing, and the status.
 class PastTests(SynchronousTestCase):
-    """What is not the cache's business goes to the origin as it came."""
+    """Requests that bypass the cache go to the origin as they came."""
 
     def _goes_past(self, rig: Rig, request: Request, reason: Reason) -> None:
         rig.origin.always = status(400, b'{"status":"error","error":"says the origin"}')
@@ -33,7 +33,7 @@ class PastTests(SynchronousTestCase):
         self.assertEqual((asked.target, asked.body), (request.target, request.body))
 
     def test_inverted(self) -> None:
-        """The origin's 400 for an inverted range, whether there is an entry or not."""
+        """An inverted range gets the origin's 400, whether there is an entry or not."""
         rig = Rig()
         self._goes_past(rig, range_request(NOW, NOW - 300), Reason.INVERTED_RANGE)
         rig.origin.always = None
@@ -41,17 +41,20 @@ class PastTests(SynchronousTestCase):
         self._goes_past(rig, range_request(NOW, NOW - 300), Reason.INVERTED_RANGE)
 
     def test_step(self) -> None:
-        """No step, and a step of nothing, are never a false hit."""
+        """A request without a step, or with a step of zero, is never a hit."""
         for step, reason in ((0, Reason.UNPARSABLE_PARAMETER), ("", Reason.MISSING_PARAMETER)):
             self._goes_past(Rig(), range_request(NOW - 300, NOW, step), reason)
 
     def test_range_dependent(self) -> None:
-        """Expressions whose values depend on the range asked for."""
+        """An expression whose values depend on the requested range bypasses the cache."""
         self._goes_past(Rig(), range_request(NOW - 300, NOW, query="up @ end()"),
                      Reason.RANGE_DEPENDENT)
 
     def test_limit(self) -> None:
-        """Parts that have more series together than the origin shows of a whole."""
+        """
+        A merged response with more series than the origin's limit is not given: the whole is
+        fetched.
+        """
         rig = Rig(phase=True, sharding=Sharding(1))
         for asked in ([(-420, -420), (-60, -60), (-420, -60)], [(-420, -60)]):
             answer = rig.ask(-420, -60, 360, limit="2")
@@ -63,12 +66,12 @@ class PastTests(SynchronousTestCase):
                          [Status.KEY_MISS, Status.HIT])
 
     def test_post(self) -> None:
-        """A form goes on with its octets, also when they came by and by."""
+        """A form is passed on with its octets, even if its body came in pieces."""
         request = range_request(NOW, NOW - 300, method=b"POST")
         self._goes_past(Rig(), request, Reason.INVERTED_RANGE)
 
     def test_body_by_and_by(self) -> None:
-        """A body that is still under way is waited for."""
+        """A request body that is still arriving is waited for."""
         rig, body = Rig(), PausedBody()
         request = range_request(NOW - 300, NOW, method=b"POST")
         whole = request.body
@@ -79,14 +82,14 @@ class PastTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(answer).octets, rig.direct(-300, 0))
 
     def test_body_too_large(self) -> None:
-        """A body without end is refused."""
+        """A request body above the limit is refused."""
         body = PausedBody(length=11 << 20)
         answer = Rig().send(Request(b"POST", b"/api/v1/query_range", Headers(), body))
         self.failureResultOf(answer, RequestTooLarge)
         self.assertTrue(body.is_closed)
 
     def test_too_old(self) -> None:
-        """A range wholly before what is kept is not for the cache."""
+        """A range wholly before the retained samples bypasses the cache."""
         rig = Rig(retention=10)
         answer = rig.ask(-1260, -660)
         self.assertEqual((answer.status, answer.outcome.reason),
@@ -104,10 +107,10 @@ class PastTests(SynchronousTestCase):
 
 
 class NoCacheTests(SynchronousTestCase):
-    """Requests that want nothing from the cache."""
+    """Request directives and conditions of clients."""
 
     def test_other_directives(self) -> None:
-        """Other words in the same fields do not count."""
+        """Directives other than those for a fresh response do not count."""
         rig = Rig()
         rig.ask(-300, 0)
         for value in (b"max-age=0", b"no-cached", b"x=no-cache"):
@@ -115,7 +118,7 @@ class NoCacheTests(SynchronousTestCase):
                              Status.HIT)
 
     def test_conditional(self) -> None:
-        """What the client has is its own affair: the origin is asked without conditions."""
+        """A client's conditions are not sent to the origin."""
         rig = Rig()
         answer = rig.ask(-300, 0, headers=(
             (b"If-None-Match", b'"1"'), (b"Range", b"bytes=0-1"), (b"Accept-Encoding", b"gzip")))
@@ -167,7 +170,7 @@ class NotStorableTests(SynchronousTestCase):
         self.assertEqual(rig.fetches(), [(-290, -50), (-290, 0)])
 
     def test_partly_cached(self) -> None:
-        """An answer to a part is not passed on as the whole; what was stored stays."""
+        """A response to a part is not passed on as the whole, and the stored samples stay."""
         rig = Rig()
         rig.ask(-300, -60)
         rig.origin.always = having("warnings", ["a"])
@@ -175,7 +178,9 @@ class NotStorableTests(SynchronousTestCase):
         self.assertEqual(rig.held(), [(-300, -60)])
 
     def test_remembered(self) -> None:
-        """For 15 seconds the origin is asked once, not twice; then it is tried again."""
+        """
+        For 15 seconds after an unstorable response each request goes to the origin once, not twice.
+        """
         rig = Rig()
         rig.origin.faults = [having("warnings", ["a"])]
         rig.ask(-300, 0)
@@ -232,13 +237,13 @@ class VolatileTests(SynchronousTestCase):
         self.assertEqual(rig.fetches(), [(-300, 0), (-60, 0)])
 
     def test_points(self) -> None:
-        """The tolerance in steps counts where it is the longer one."""
+        """The tolerance in steps counts where it is longer than the one in time."""
         rig = Rig(tolerance=30.0, tolerance_points=3)
         rig.ask(-600, 0)
         self.assertEqual(rig.held(), [(-600, -180)])
 
     def test_comment(self) -> None:
-        """A comment in the query overrides both; 0 says nothing."""
+        """A comment in the query overrides both tolerances, and 0 is a tolerance of nothing."""
         for seconds, last in ((60, -60), (600, -600), (0, -180)):
             rig = Rig(tolerance_points=3)
             rig.ask(-1200, 0, query=f"up # trickster-backfill-tolerance:{seconds}")
@@ -275,7 +280,7 @@ class VolatileTests(SynchronousTestCase):
         self.assertEqual(rig.held(), [(-600, -300)])
 
     def test_fixed_instant(self) -> None:
-        """An instant that is still to come makes nothing final, one that was does."""
+        """A future fixed instant makes no sample final; a past one does."""
         for at, held in ((NOW + 60, []), (NOW - 60, [(-600, 0)])):
             rig = Rig()
             answer = rig.ask(-600, 0, query=f"up @ {at}")
@@ -283,7 +288,7 @@ class VolatileTests(SynchronousTestCase):
 
 
 class Whole(PrometheusRange):
-    """A dialect that knows of nothing that can be cut."""
+    """A dialect in which no response can be cut."""
 
     def decode_request(self, request: Request, now_ns: int) -> TimeRangeQuery:
         """See L{IQueryDialect.decode_request}."""

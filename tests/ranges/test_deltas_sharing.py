@@ -47,7 +47,10 @@ class ForbiddenTests(SynchronousTestCase):
         self.assertEqual((rig.fetches(), rig.held()), ([(-600, -60), (-590, -60)], []))
 
     def test_allowed(self) -> None:
-        """What is about a lifetime, or fields that the key has or the origin never sees."""
+        """
+        Directives about a lifetime, and Vary on fields in the key or never sent, do not prevent
+        storing.
+        """
         for pair in ALLOWING:
             rig = Rig()
             rig.origin.always = headed(pair)
@@ -94,7 +97,7 @@ class ForbiddenTests(SynchronousTestCase):
             self.assertEqual(rig.held(), held, pair)
 
     def test_cookies_that_may_be_shared(self) -> None:
-        """Where the path says so, a cookie prevents nothing, and is not kept itself."""
+        """Where the path allows it, a response with Set-Cookie is stored without the cookie."""
         rig = Rig(rules=FreshnessRules(shares_cookies=True))
         rig.origin.always = headed((b"Set-Cookie", b"a=b"))
         first, second = rig.ask(-600, -60), rig.ask(-600, -60)
@@ -150,7 +153,9 @@ class WaitersTests(SynchronousTestCase):
         return len(rig.fetches())
 
     def test_refused(self) -> None:
-        """A refusal may be about another's request; a failure is the same for all of them."""
+        """
+        A refusal is not shared with waiters of other requests; a failure is shared by all of them.
+        """
         for code in (400, 403, 408, 413, 414, 422, 429, 431):
             self.assertEqual(self._refused(code), 2, code)
         self.assertEqual(self._refused(503), 1)
@@ -162,7 +167,7 @@ class WaitersTests(SynchronousTestCase):
 
 
 class NewestTests(SynchronousTestCase):
-    """The newest sample of an answer, from an origin that says whom it is for."""
+    """The newest sample, from an origin whose response restricts who may see the sample."""
 
     def test_not_remembered(self) -> None:
         """A sample for one alone is asked for each time."""

@@ -39,19 +39,19 @@ def _sealed(entry: Entry | None) -> bytes:
 
 
 class KeptTests(SynchronousTestCase):
-    """What is put under a key is had back, from stores of both kinds."""
+    """Entries in stores of both kinds."""
 
     def _both(self) -> list[Entries]:
         clock = Clock()
         return [entries_in(MemoryStore(clock), Codec(), 60.0), entries_in(DictStore(clock), Codec(), 60.0)]
 
     def test_nothing(self) -> None:
-        """Nothing is None."""
+        """A key under which nothing is stored gives None."""
         for entries in self._both():
             self.assertIsNone(at_once(entries.get("a")))
 
     def test_kept(self) -> None:
-        """Samples, fields and span survive."""
+        """An entry's samples, fields and span are stored and read back."""
         for entries in self._both():
             self.assertTrue(at_once(entries.change("a", lambda entry: _entry(1, 2, 3))))
             got = at_once(entries.get("a"))
@@ -60,7 +60,7 @@ class KeptTests(SynchronousTestCase):
             self.assertEqual(got.dataset.extents.spans, (Extent(1, 3),))
 
     def test_changed(self) -> None:
-        """A change is made of what is there."""
+        """A change is applied to the stored entry."""
         for entries in self._both():
             for _ in range(3):
                 at_once(entries.change("a", _one_more))
@@ -89,7 +89,7 @@ class KeptTests(SynchronousTestCase):
             self.assertTrue(at_once(entries.change("a", _one_more)))
 
     def test_foreign(self) -> None:
-        """Something else under the key is nothing."""
+        """A value of another kind under the key is no entry."""
         store = MemoryStore(Clock())
         store.put_object("a", object(), 1, 60.0)
         self.assertIsNone(at_once(entries_in(store, Codec(), 60.0).get("a")))
@@ -98,7 +98,7 @@ class KeptTests(SynchronousTestCase):
         self.assertIsNone(at_once(entries_in(octets, Codec(), 60.0).get("a")))
 
     def test_peek(self) -> None:
-        """Only what need not be waited for is to be seen at once."""
+        """Only an entry that needs no waiting is found by a peek."""
         memory, octets = self._both()
         for entries in (memory, octets):
             at_once(entries.change("a", _one_more))
@@ -106,7 +106,7 @@ class KeptTests(SynchronousTestCase):
         self.assertIsNone(octets.peek("a"))
 
     def test_counted(self) -> None:
-        """The fields count for the store as well as the samples."""
+        """The fields of an entry count for the size in the store as well as its samples."""
         entry = _entry(1, 2)
         self.assertGreater(entry.nbytes, entry.dataset.nbytes + 12)
 
@@ -169,7 +169,7 @@ class SlowTests(SynchronousTestCase):
         self.assertEqual(self.entries.busy, 0)
 
     def test_other_keys(self) -> None:
-        """Changes of other keys do not."""
+        """Changes of different keys do not wait for each other."""
         self._change()
         Deferred.fromCoroutine(self.entries.change("b", _one_more))
         self.assertEqual(len(self.store.asked), 2)
@@ -277,7 +277,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertEqual(at_once(entries.get("a")).dataset.extents.count(), 4)
 
     def test_overtaken(self) -> None:
-        """Where another change came in between, it is made anew of what is there then."""
+        """A change made in a thread is made anew if another change came in between."""
         entries, threads = self.changing()
         changed = Deferred.fromCoroutine(entries.change("a", _one_more, lambda: True))
         for turn in range(5):
@@ -288,7 +288,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertEqual(at_once(entries.get("a")).dataset.extents.count(), 9)
 
     def test_no_more(self) -> None:
-        """What is no longer wanted when it is made is not put."""
+        """The result of a change that is no longer wanted is not put."""
         entries, threads = self.changing()
         changed = Deferred.fromCoroutine(entries.change("a", _one_more, lambda: False))
         at_once(entries.remove("a"))

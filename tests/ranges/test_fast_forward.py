@@ -44,12 +44,14 @@ class WantedTests(SynchronousTestCase):
     """When there is a newer sample, and at which instant."""
 
     def test_newest(self) -> None:
-        """At the end that was asked for, or now if that is earlier."""
+        """The newest sample is at the requested end, or at now if that is earlier."""
         self.assertEqual([_wanted(-600, 37), _wanted(-600, 37.5), _wanted(-600, 59)],
                          [37, 37.5, 37.5])
 
     def test_nothing_newer(self) -> None:
-        """Nothing where the range ends with a whole step, or before the newest."""
+        """
+        No newer sample is wanted where the range ends with a whole step, or before the newest.
+        """
         self.assertEqual([_wanted(-600, 0), _wanted(-600, -10), _wanted(-6600, -1800)], [None] * 3)
 
     def test_future(self) -> None:
@@ -69,7 +71,7 @@ class WantedTests(SynchronousTestCase):
 
 
 class AnswerTests(SynchronousTestCase):
-    """What the client sees of it."""
+    """What clients get of fast forward."""
 
     def setUp(self) -> None:
         """Half a minute after the last whole one."""
@@ -87,7 +89,7 @@ class AnswerTests(SynchronousTestCase):
                          ([(-600, 0)], [(NOW + 30) * 1000]))
 
     def test_on_hits(self) -> None:
-        """On full hits as well, without asking again while it serves."""
+        """Full hits get the remembered newest sample, without another request while it is valid."""
         self.rig.ask(-600, 30)
         self.rig.now.advance(10)
         again = self.rig.ask(-600, 40)
@@ -124,14 +126,14 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual([one["metric"]["n"] for one in result], list("01234"))
 
     def test_off(self) -> None:
-        """Where it is off the answer says so, and nothing more is asked."""
+        """Where fast forward is off the outcome says so, and no sample is fetched."""
         for rig, end in ((Rig(), 30), (self.rig, 0), (Rig(phase=True), 30)):
             rig.now.advance(NOW + 37 - rig.now.seconds())
             self.assertEqual(rig.ask(-600, end).outcome.fast_forward, FastForward.OFF)
             self.assertEqual(rig.origin.newest, [])
 
     def test_unharmful(self) -> None:
-        """With or without the sample, the range is answered."""
+        """A range is answered whether the newest sample can be had or not."""
         for fault in (status(500), raising(UpstreamTimeout("slow")), saying(b"garbage"),
                       saying(b'{"status":"success","data":{"resultType":"matrix","result":[]}}'),
                       _gzipped, _at(NOW), _at(NOW - 5), _at(NOW + 31)):
@@ -143,7 +145,7 @@ class AnswerTests(SynchronousTestCase):
                              (rig.direct(-600, 0), FastForward.ERROR))
 
     def test_clumsy_dialect(self) -> None:
-        """Not even a bug in a dialect."""
+        """A bug of a dialect in fast forward does not keep the range from being answered."""
         rig = Rig(newest=True, dialect=Clumsy())
         rig.now.advance(37)
         answer = rig.ask(-600, 30)
@@ -162,12 +164,12 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(asked.headers.pairs, ((b"Authorization", b"x"),))
 
     def test_range_fails(self) -> None:
-        """Where the range has no answer the sample is not waited for."""
+        """A range that fails does not wait for the newest sample."""
         self.rig.origin.faults = [status(500)]
         self.assertEqual(self.rig.ask(-600, 30).code, 500)
 
     def test_client_gone(self) -> None:
-        """A client that leaves gives up both."""
+        """A client that leaves cancels both the range and the newest sample."""
         paused = PausedOrigin()
         self.rig.newest._upstream = paused
         self.rig.origin.is_paused = True
@@ -178,7 +180,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(self.rig.left_over(), (0, 0, 0))
 
     def test_refused_while_waiting(self) -> None:
-        """A refusal of the range gives up the sample."""
+        """A refused range cancels the fetch of the newest sample."""
         paused = PausedOrigin()
         self.rig.newest._upstream = paused
         self.rig.origin.is_paused, self.rig.origin.faults = True, [status(400)]
@@ -207,7 +209,7 @@ class AnswerTests(SynchronousTestCase):
 
 
 class Clumsy(PrometheusRange):
-    """A dialect that has not thought of everything."""
+    """A dialect with a bug."""
 
     def decode_newest(self, query: TimeRangeQuery, response: Response) -> Dataset:
         """See L{INewestDialect.decode_newest}."""
@@ -244,7 +246,7 @@ class NewestSamplesTests(SynchronousTestCase):
         self.paused.asked[which].answer(_at(NOW + at)(Response(200)))
 
     def test_shared(self) -> None:
-        """Clients that want one at the same or a later instant share the asking."""
+        """Clients that want a newest sample at the same or a later instant share one fetch."""
         clients = [self._ask(30), self._ask(30), self._ask(35)]
         self.assertEqual(len(self.paused.asked), 1)
         self._answer(0, 30)
@@ -273,13 +275,15 @@ class NewestSamplesTests(SynchronousTestCase):
                          [FastForward.MISS] * 2)
 
     def test_keys_apart(self) -> None:
-        """Queries have nothing to do with each other."""
+        """Newest samples of different queries are independent."""
         self._ask(30)
         self._ask(30, "other")
         self.assertEqual(len(self.paused.asked), 2)
 
     def test_last_leaves(self) -> None:
-        """The last that waits gives it up, and nothing is left behind."""
+        """
+        The last waiter to leave cancels the fetch of a newest sample, and nothing is left behind.
+        """
         clients = [self._ask(30), self._ask(35)]
         for client in clients:
             client.cancel()
@@ -310,7 +314,7 @@ class NewestSamplesTests(SynchronousTestCase):
         self.assertEqual((self.newest._under_way, self.rig.now.getDelayedCalls()), ({}, []))
 
     def test_ttl_from_asking(self) -> None:
-        """The time that one serves begins when it is asked for."""
+        """The lifetime of a newest sample begins when its fetch begins."""
         first = self._ask(30)
         self.rig.now.advance(14)
         self._answer(0, 30)
@@ -337,7 +341,7 @@ class NewestSamplesTests(SynchronousTestCase):
                              (expected, 0))
 
     def test_post(self) -> None:
-        """A question by POST is asked by POST."""
+        """The newest sample of a query by POST is fetched by POST."""
         request: Request = range_request(NOW - 60, NOW + 40, method=b"POST")
         self.query = PrometheusRange().decode_request(request, NOW * SECOND_NS)
         self._ask(30)

@@ -22,7 +22,7 @@ STORES = (MemoryStore, DictStore, lambda clock: guarded(DictStore(clock), "c", c
 
 
 class CollapsingTests(SynchronousTestCase):
-    """What is under way is waited for, not asked for again."""
+    """Samples that are being fetched are waited for, not fetched again."""
 
     def test_fifty(self) -> None:
         """Fifty clients with overlapping windows ask for each instant once."""
@@ -39,7 +39,7 @@ class CollapsingTests(SynchronousTestCase):
             self.assertEqual((len(rig.origin.instants), rig.left_over()), (61, (0, 0, 0)))
 
     def test_subrange(self) -> None:
-        """A narrower question is answered from a wider fetch, and says so."""
+        """A narrower request is answered from a wider fetch, and its outcome says so."""
         rig = Rig()
         rig.origin.is_paused = True
         wide, narrow = rig.start(-600, 0), rig.start(-300, -60)
@@ -108,7 +108,7 @@ class CollapsingTests(SynchronousTestCase):
 
 
 class ShardingTests(SynchronousTestCase):
-    """Requests in several pieces."""
+    """Fetches in several shards."""
 
     def test_pieces(self) -> None:
         """Each shard of a range is fetched by a request of its own, and the shards are merged."""
@@ -118,7 +118,7 @@ class ShardingTests(SynchronousTestCase):
         self.assertEqual((answer.octets, rig.held()), (rig.direct(-600, 0), [(-600, 0)]))
 
     def test_concurrency(self) -> None:
-        """No more than so many of one request are under way at a time."""
+        """No more fetches of one request run at a time than are configured."""
         rig = Rig(sharding=Sharding(max_points=1), concurrency=3)
         rig.origin.is_paused = True
         answer = rig.start(-600, 0)
@@ -162,7 +162,9 @@ class BudgetTests(SynchronousTestCase):
             self.assertEqual((rig.held(), rig.left_over()), ([], (0, 0, 0)))
 
     def test_in_flight(self) -> None:
-        """Where others hold too much already, it is not remembered."""
+        """
+        A response refused for want of room in the byte budget does not mark its key hit-for-pass.
+        """
         rig = Rig(limit=500)
         rig.origin.always = in_pieces(100)
         answer = rig.ask(-600, 0)

@@ -62,7 +62,9 @@ class AnyOrderTests(SynchronousTestCase):
     @settings(max_examples=120, deadline=None)
     @given(CLIENTS, st.lists(st.integers(0, 999), max_size=25))
     def test_slow_store(self, clients, order) -> None:  # type: ignore[no-untyped-def]
-        """All that holds as well where each step of the store takes its time."""
+        """
+        A client that stays gets the origin's answer even if each step of the store takes time.
+        """
         store = SlowStore()
         rig = Rig(lambda clock: store)
         rig.origin.is_paused = True

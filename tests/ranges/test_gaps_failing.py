@@ -29,10 +29,7 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual(rig.ask(-600, 0).octets, rig.direct(-600, 0))
 
     def test_statuses(self) -> None:
-        """
-        The origin's own refusal is passed on, with its body and its fields; that the origin
-        failed is said of the 5xx among them.
-        """
+        """An origin's refusal is passed on with its body and fields; a 5xx counts as a failure."""
         for code in (302, 400, 401, 404, 422, 429, 500, 503):
             rig = Rig()
             rig.origin.faults = [status(code, b'{"status":"error"}', ((b"Retry-After", b"9"),))]
@@ -45,7 +42,7 @@ class FailureTests(SynchronousTestCase):
             self._next_is_fine(rig)
 
     def test_errors(self) -> None:
-        """No answer at all is the error that it is."""
+        """A fetch without a response fails with its own error."""
         for error in (UpstreamTimeout("slow"), UpstreamBroke("gone"), UpstreamError("what")):
             for fault in (raising(error), breaking(error)):
                 rig = Rig()
@@ -83,7 +80,9 @@ class FailureTests(SynchronousTestCase):
             self._next_is_fine(rig)
 
     def test_partial(self) -> None:
-        """Where some fetches fail, what there is is answered, and said what is missing."""
+        """
+        When some fetches fail, the other samples are served and the missing extents are named.
+        """
         rig = Rig()
         rig.ask(-600, -300)
         rig.origin.faults = [None, status(500)]
@@ -116,7 +115,7 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual((answer.code, answer.octets), (503, b"busy"))
 
     def test_client_error_wins(self) -> None:
-        """Where the client is at fault it is told so, also where other ranges were fetched."""
+        """A fetch refused with a client error refuses the request, even if others succeed."""
         rig = Rig()
         rig.ask(-600, -300)
         rig.origin.faults = [None, status(422, b"what?")]
@@ -132,7 +131,10 @@ class FailureTests(SynchronousTestCase):
             self.assertEqual(rig.ask(-900, 0).outcome.reason, Reason.PARTIAL_FAILURE)
 
     def test_longer_by_alignment(self) -> None:
-        """A refusal of more instants than were asked for is no answer: they are asked for."""
+        """
+        A refusal of an aligned range that is longer than requested makes the requested one be
+        fetched.
+        """
         rig = Rig()
         rig.origin.faults = [status(400, b"exceeded maximum resolution")]
         answer = rig.ask(-590, 5)
@@ -170,7 +172,9 @@ class FailureTests(SynchronousTestCase):
             self.assertEqual(answer.response.headers.get(b"x-origin"), b"fake")
 
     def test_wider_failed_again(self) -> None:
-        """The next wider question is not waited for, which may be refused as well."""
+        """
+        After a wider request was refused, a narrower one does not wait for the next wider one.
+        """
         rig = Rig()
         rig.origin.is_paused = True
         rig.origin.faults = [status(422), status(422)]

@@ -45,7 +45,7 @@ class LeavingTests(SynchronousTestCase):
         self.assertEqual(rig.held(), [(-900, 0)])
 
     def test_next_asks_anew(self) -> None:
-        """After a fetch that was given up, the next client is none the worse."""
+        """A client that comes after a fetch was cancelled is answered by a new fetch."""
         rig = Rig()
         rig.origin.is_paused = True
         self.failureResultOf(_cancelled(rig.start(-600, 0)), CancelledError)

@@ -58,23 +58,23 @@ class AlignedTests(SynchronousTestCase):
         self.assertIsNone(realigned(_plan(120, 900, now=1000).query))
 
     def test_longer(self) -> None:
-        """Alignment may make it one instant more than was asked for."""
+        """An aligned range may have one instant more than the requested range."""
         self.assertTrue(is_longer(_plan(130, 905, now=1000).query))
         self.assertFalse(is_longer(_plan(130, 910, now=1000).query))
         self.assertFalse(is_longer(_plan(120, 900, now=1000).query))
 
 
 class PhaseTests(SynchronousTestCase):
-    """Ranges as they are."""
+    """Ranges in mode phase."""
 
     def test_unchanged(self) -> None:
-        """Only the part of a step at the end is left out, which no client asks for."""
+        """In mode phase only an incomplete last step is left out of a range."""
         plan = _plan(125, 905.5, now=1000, phase=True)
         self.assertEqual((_seconds(plan), realigned(plan.query), is_longer(plan.query)),
                          ((125, 905), None, False))
 
     def test_keys(self) -> None:
-        """The phase is part of the key."""
+        """In mode phase the phase is part of the key."""
         self.assertEqual(_plan(125, 905, now=1000, phase=True).key,
                          _plan(185, 910, now=1000, phase=True).key)
         self.assertNotEqual(_plan(125, 905, now=1000, phase=True).key,
@@ -82,15 +82,17 @@ class PhaseTests(SynchronousTestCase):
 
 
 class KeyTests(SynchronousTestCase):
-    """What makes two questions the same."""
+    """Which requests have the same key."""
 
     def test_times(self) -> None:
-        """Times do not; the backend's prefix is there to be read."""
+        """The times of a range are no part of the key, and the backend's prefix is."""
         self.assertEqual(_plan(120, 600, now=1000).key, _plan(300, 900, now=1000).key)
         self.assertTrue(_plan(120, 600, now=1000).key.startswith("b.dpc."))
 
     def test_identity(self) -> None:
-        """The named request fields do: absent, empty, and each value by itself."""
+        """
+        The named request fields are part of the key, in which absent, empty and each value differ.
+        """
         def key(*headers: tuple[bytes, bytes]) -> str:
             return _plan(120, 600, now=1000, headers=headers, identity=Identity(frozenset((b"x-a", b"x-b")))).key
 
@@ -110,7 +112,7 @@ class KeyTests(SynchronousTestCase):
 
 
 class FinalTests(SynchronousTestCase):
-    """Up to when samples may be stored."""
+    """Up to which instant samples may be stored."""
 
     def _final(self, query: str = "up", **options: Any) -> float | None:
         final_ns = _plan(120, 600, now=1000, query=query, **options).final_ns
@@ -124,7 +126,7 @@ class FinalTests(SynchronousTestCase):
         self.assertEqual(self._final(tolerance=90.0, tolerance_points=1), 910)
 
     def test_comment(self) -> None:
-        """The query's own overrides both, also if shorter."""
+        """A tolerance in a query's comment overrides both configured ones, even a longer one."""
         comment = "up # trickster-backfill-tolerance:30"
         self.assertEqual(self._final(comment, tolerance=90.0, tolerance_points=9), 970)
 
@@ -138,13 +140,13 @@ class RefusedTests(SynchronousTestCase):
     """What cannot be planned."""
 
     def test_too_old(self) -> None:
-        """A range that ends before what is kept; none is too old for C{lru}."""
+        """A range that ends before the retained samples is refused, except under lru."""
         for end, refused in ((539, True), (540, False), (900, False)):
             self.assertIs(_plan(60, end, now=1000, retention=7).is_too_old, refused)
             self.assertFalse(_plan(60, end, now=1000, retention=7, lru=True).is_too_old)
 
     def test_length(self) -> None:
-        """A range longer than allowed; to the nanosecond, as the client asked."""
+        """A range longer than max_query_range, as the client requested it, is refused."""
         _plan(60, 660, now=1000, max_query_range=600.0)
         error = self.assertRaises(BadRequest, _plan, 60, 660.001, now=1000,
                                   max_query_range=600.0)
@@ -152,7 +154,7 @@ class RefusedTests(SynchronousTestCase):
         self.assertIn("10m", error.detail)
 
     def test_careless_dialect(self) -> None:
-        """A range that cannot be: no step, or the end first."""
+        """An impossible range, without a step or with the end before the start, is refused."""
         for wrong in ({"step_ns": 0}, {"step_ns": -1}, {"extent": Extent(10, 9)}):
             self.assertRaises(NotATimeRange, placed_query, range_request(60, 120), Careless(wrong),
                               RangePolicy("b"), 1000 * SECOND_NS)
@@ -196,13 +198,13 @@ class LookupTests(SynchronousTestCase):
         return Extents.of(STEP, [((NOW + start) * SECOND_NS, (NOW + end) * SECOND_NS)])
 
     def test_status(self) -> None:
-        """Nothing of the query, nothing of the range, or a part of it."""
+        """A lookup is a key miss, a range miss or a partial hit by what is stored."""
         self.assertEqual(self.plan.status(None), Status.KEY_MISS)
         self.assertEqual(self.plan.status(self._extents(-1200, -660)), Status.RANGE_MISS)
         self.assertEqual(self.plan.status(self._extents(-1200, -600)), Status.PARTIAL_HIT)
 
     def test_reason(self) -> None:
-        """Missing, volatile, or not yet anything."""
+        """The reason of a fetch is a missing, volatile or not yet existing extent."""
         def reason(start: int, end: int) -> Reason:
             return self.plan.reason(Status.PARTIAL_HIT, self._extents(start, end))
 
@@ -211,7 +213,10 @@ class LookupTests(SynchronousTestCase):
         self.assertEqual(reason(60, 120), Reason.NOT_FINAL)
 
     def test_other_reasons(self) -> None:
-        """Where the status says it all, and where nothing will ever be final."""
+        """
+        A key miss, a collapsed request, and a query without final samples have reasons of their
+        own.
+        """
         missing = self._extents(-600, 0)
         self.assertEqual(self.plan.reason(Status.KEY_MISS, missing), Reason.KEY_MISS)
         self.assertEqual(self.plan.reason(Status.PROXY_HIT, missing), Reason.COLLAPSED)

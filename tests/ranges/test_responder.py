@@ -26,7 +26,7 @@ SERIES = b'{"metric":{"a":"b"},"values":['
 
 
 class ResponderTests(SynchronousTestCase):
-    """Between clients and a source."""
+    """The responder between clients and a dataset source."""
 
     def setUp(self) -> None:
         """Make it, before a source that is no origin."""
@@ -61,13 +61,13 @@ class ResponderTests(SynchronousTestCase):
             Extent((NOW - 590) * SECOND_NS, (NOW + 7) * SECOND_NS), NOW * SECOND_NS, True))
 
     def test_phase(self) -> None:
-        """In mode C{phase} the grid is the client's own."""
+        """In mode phase the source is asked on the client's own grid."""
         self.ask(-590, 7, phase=True)
         self.assertEqual(self.source.extents(), [
             Extent((NOW - 590) * SECOND_NS, (NOW - 590 + 540) * SECOND_NS)])
 
     def test_failed(self) -> None:
-        """The client is warned of what is missing."""
+        """A response with missing extents carries a warning for the client."""
         self.source.instead = [Extents.of(STEP, [((NOW - 600) * SECOND_NS, (NOW - 300) * SECOND_NS)])]
         _, octets = self.ask(-600, 0)
         self.assertIn(b"trickster: the origin failed to answer for %d to %d" % (NOW - 240, NOW),

@@ -45,12 +45,12 @@ class StorableTests(SynchronousTestCase):
     """Which part of an answer may be kept."""
 
     def test_all(self) -> None:
-        """All of it where all of it is final, uncopied."""
+        """All of a response is stored, uncopied, where all of its samples are final."""
         dataset = _dataset(-600, 0)
         self.assertIs(storable(_plan(-600, 0), dataset), dataset)
 
     def test_part(self) -> None:
-        """What is older than the tolerance."""
+        """Of a response only the samples older than the tolerance are stored."""
         kept = storable(_plan(-600, 0, tolerance=90.0), _dataset(-600, 0))
         assert kept is not None
         expected = _dataset(-600, -120)
@@ -70,7 +70,7 @@ class StorableTests(SynchronousTestCase):
         self.assertIs(storable(plan, dataset, b"yesterday"), dataset)
 
     def test_none(self) -> None:
-        """Nothing where nothing is."""
+        """Nothing is stored of a response without a final sample."""
         plan = _plan(-600, 0, tolerance=601.0)
         self.assertIsNone(storable(plan, _dataset(-600, 0)))
         self.assertIsNone(storable(evolve(plan, final_ns=None), _dataset(-600, 0)))
@@ -134,7 +134,7 @@ class OldestTests(SynchronousTestCase):
         self.assertLess(max(weights[150:]), 3 * max(weights[:20]))
 
     def test_max_age(self) -> None:
-        """What is older than that goes, where no client asks for it."""
+        """Samples older than max_age are dropped unless a client requests them."""
         rig = Rig(max_age=600.0)
         rig.ask(-300, 0)
         rig.now.advance(600)
@@ -191,14 +191,14 @@ class LeastRecentlyUsedTests(SynchronousTestCase):
         self.assertEqual(rig.ask(-6000, 0).status, Status.HIT)
 
     def test_not_too_old(self) -> None:
-        """No range is too old."""
+        """Under lru no range is too old."""
         rig = Rig(retention=3, lru=True)
         rig.ask(-6000, -5000)
         self.assertEqual(rig.ask(-6000, -5000).status, Status.HIT)
 
 
 class WithMoreTests(SynchronousTestCase):
-    """The entry that takes another's place."""
+    """The entry that replaces another one."""
 
     def test_first(self) -> None:
         """A new entry begins with the first response's samples and its fields."""
@@ -234,7 +234,9 @@ class WithMoreTests(SynchronousTestCase):
         self.assertFalse(mergeable(_dataset(-60, 0), _dataset(-60, 0, "vector")))
 
     def test_limited(self) -> None:
-        """Within a limit both, but not together; an origin that heeds no limit cuts nothing."""
+        """
+        Two datasets within the limit do not merge into one above the limit; without a limit any do.
+        """
         one = _dataset(-120, -60)
         other = evolve(_dataset(0, 0), series={b"t": _dataset(0, 0).series[b"s"]})
         both = one.merged(other)
@@ -269,10 +271,12 @@ class WithMoreTests(SynchronousTestCase):
 
 
 class ChangedKindTests(SynchronousTestCase):
-    """An origin that changes the kind of its answers."""
+    """An origin whose responses change their kind."""
 
     def test_asked_whole(self) -> None:
-        """The two are not mixed: the client's question is asked as it is, the entry is new."""
+        """
+        Samples of two kinds are not mixed: the client's range is fetched whole for a new entry.
+        """
         rig = Rig(dialect=Kinds())
         rig.ask(-600, -300)
         Kinds.kind = "other"

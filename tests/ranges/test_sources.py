@@ -63,32 +63,32 @@ def origin() -> IDatasetSource:
 
 class DoubleTests(dataset_source_contract(RecordingSource, query()),  # type: ignore[misc]
                   SynchronousTestCase):
-    """The double."""
+    """The contract, for the recording double."""
 
 
 class OriginTests(dataset_source_contract(origin, query()),  # type: ignore[misc]
                   SynchronousTestCase):
-    """The range API of an origin."""
+    """The contract, for the range API of an origin."""
 
 
 class DeltaTests(dataset_source_contract(lambda: Rig().delta, query()),  # type: ignore[misc]
                  SynchronousTestCase):
-    """The delta cache, with a store of objects."""
+    """The contract, for the delta cache with a store of objects."""
 
 
 class OctetsTests(dataset_source_contract(  # type: ignore[misc]
         lambda: Rig(DictStore).delta, query()), SynchronousTestCase):
-    """The delta cache, with a store of octets."""
+    """The contract, for the delta cache with a store of octets."""
 
 
 class FastForwardTests(dataset_source_contract(  # type: ignore[misc]
         lambda: Rig(newest=True).cache._source, query()), SynchronousTestCase):
-    """Fast forward before it."""
+    """The contract, for fast forward before the delta cache."""
 
 
 class TowerTests(dataset_source_contract(  # type: ignore[misc]
         lambda: delta(delta(RecordingSource(), prefix="a")), query()), SynchronousTestCase):
-    """A delta cache before another."""
+    """The contract, for a delta cache before another delta cache."""
 
 
 class OverAnySourceTests(SynchronousTestCase):
@@ -171,7 +171,7 @@ class OverAnySourceTests(SynchronousTestCase):
             self.assertEqual(len(source.queries), again, reason)
 
     def test_instead(self) -> None:
-        """What the origin said instead comes with it only if it is to the whole query."""
+        """A response that replaces a dataset is passed on only if it is to the whole query."""
         said = Response(200, body=Octets(b"warned"), outcome=Outcome())
         for held, whole in ((None, True), (query(-300, -60), False)):
             source = RecordingSource()
