@@ -8,7 +8,7 @@ from trickster.stores.circuit import Circuit
 
 
 class CircuitTests(SynchronousTestCase):
-    """Leaving alone what fails."""
+    """A circuit breaker."""
 
     def failing(self, times: int) -> Circuit:
         """:return: a circuit after failures at time 100."""
@@ -18,13 +18,13 @@ class CircuitTests(SynchronousTestCase):
         return circuit
 
     def test_closed(self) -> None:
-        """A few failures change nothing."""
+        """A circuit stays closed after a few failures."""
         circuit = self.failing(2)
         self.assertTrue(circuit.allows(100.0) and circuit.allows(100.0))
         self.assertFalse(circuit.is_open)
 
     def test_open(self) -> None:
-        """After enough of them, nothing gets through for a while."""
+        """A circuit opens after enough failures, and then lets nothing through for a while."""
         circuit = self.failing(3)
         self.assertTrue(circuit.is_open)
         self.assertEqual([circuit.allows(100.0), circuit.allows(109.9)], [False, False])
@@ -50,7 +50,7 @@ class CircuitTests(SynchronousTestCase):
         self.assertFalse(circuit.is_open)
 
     def test_success_is_no_news(self) -> None:
-        """A success where the circuit was closed is nothing to talk about."""
+        """A success of a closed circuit is not reported as a change."""
         self.assertFalse(self.failing(2).succeeded())
 
     def test_success_resets(self) -> None:
@@ -61,6 +61,6 @@ class CircuitTests(SynchronousTestCase):
         self.assertFalse(circuit.is_open)
 
     def test_clock_set_back(self) -> None:
-        """A clock that is set back does not keep it open for long."""
+        """A clock that is set back does not keep a circuit open for long."""
         circuit = self.failing(3)
         self.assertTrue(circuit.allows(50.0))

@@ -38,12 +38,12 @@ def _guarded_memory(clock: Clock) -> ICacheStore:
 
 
 class OctetsContractTests(cache_store_contract(_guarded_dict), TestCase):  # type: ignore[misc]
-    """Before a store that works, it is that store."""
+    """The store contract, for a guard before a working store of octets."""
 
 
 class ReferencesContractTests(  # type: ignore[misc]
         reference_store_contract(_guarded_memory), TestCase):
-    """The same for one that keeps objects."""
+    """The store contract, for a guard before a working store of objects."""
 
 
 def _guarded_shared(clock: Clock) -> ICacheStore:
@@ -52,7 +52,7 @@ def _guarded_shared(clock: Clock) -> ICacheStore:
 
 class CompareAndSetContractTests(  # type: ignore[misc]
         compare_and_set_contract(_guarded_shared), TestCase):
-    """Before a store that several processes share, it compares and sets as that does."""
+    """The store contract, for a guard before a working shared store."""
 
 
 class LyingStore(DictStore):
@@ -215,7 +215,7 @@ class FailingReplaceTests(SynchronousTestCase):
         self.flushLoggedErrors()
 
     def test_too_much(self) -> None:
-        """Values count as those of other puts do while they are on their way."""
+        """Values of replaces count against the pending limit as those of puts do."""
         clock = Clock()
         operations: list[tuple[str, str, int]] = []
         paused: Any = PausedShared()
@@ -298,14 +298,16 @@ class FailureTests(GuardTestCase):
         self.assertEqual(self.noted, [("get", "error", 0)])
 
     def test_others(self) -> None:
-        """The others do nothing, and say so."""
+        """A put, delete or listing of a failing store does nothing."""
         guard = self.before(self.broken)
         at_once(guard.put("a", b"1", 9))
         self.assertEqual(at_once(guard.delete(["a"])), 0)
         self.assertEqual(list(at_once(self.before(self.broken).keys(""))), [])
 
     def test_objects(self) -> None:
-        """Objects fail in the same way."""
+        """
+        A get of an object that fails is a miss, a put is refused, and both are counted as errors.
+        """
         guard = self.before(self.broken)
         self.assertIsNone(guard.get_object("a"))
         self.assertFalse(guard.put_object("a", object(), 1, 9))
@@ -317,12 +319,12 @@ class FailureTests(GuardTestCase):
         self.assertIsNone(at_once(guard.get("a")))
 
     def test_raises_before_it_waits(self) -> None:
-        """A store whose method is no coroutine, and raises at once, is no better."""
+        """A store whose method is no coroutine, and raises at once, has failed as well."""
         self.guard.inner = HastyStore()
         self.assertIsNone(at_once(self.guard.get("a")))
 
     def test_says_that_it_fails(self) -> None:
-        """Who got a miss can ask whether the store is to blame, until it works again."""
+        """After a miss, a caller can ask whether the store is failing, until it works again."""
         guard = self.before(self.broken)
         self.assertFalse(guard.is_failing)
         at_once(guard.get("a"))
@@ -341,7 +343,7 @@ class CountTests(GuardTestCase):
     """Operations that work are counted with their octets."""
 
     def test_octets(self) -> None:
-        """Hits, misses, puts and deletes."""
+        """Hits, misses, puts and deletes are counted with their octets."""
         at_once(self.guard.put("a", b"123", 9))
         at_once(self.guard.get("a"))
         at_once(self.guard.get("b"))
@@ -382,7 +384,7 @@ class TimeTests(GuardTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_too_late(self) -> None:
-        """After the timeout it is a miss, and the store is told to give up."""
+        """A get that exceeds the timeout is a miss, and the store's operation is cancelled."""
         asking = self.asked(self.guard.get("a"))
         self.clock.advance(2.0)
         self.assertIsNone(self.successResultOf(asking))
@@ -390,7 +392,7 @@ class TimeTests(GuardTestCase):
         self.assertEqual(self.noted, [("get", "error", 0)])
 
     def test_deaf_store(self) -> None:
-        """After the timeout it is a miss where the store does not listen, and answers later on."""
+        """A get that exceeds the timeout is a miss even if the store ignores the cancelling."""
         deaf = DeafStore()
         asking = self.asked(self.before(deaf).get("a"))
         self.clock.advance(2.0)
@@ -398,7 +400,7 @@ class TimeTests(GuardTestCase):
         deaf.later.callback(b"1")
 
     def test_client_gone(self) -> None:
-        """Who asks may leave: that stops the store and is no failure of it."""
+        """A caller that leaves cancels the operation, which is no failure of the store."""
         asking = self.asked(self.guard.get("a"))
         asking.cancel()
         self.failureResultOf(asking, CancelledError)
@@ -421,7 +423,7 @@ class TimeTests(GuardTestCase):
         self.assertEqual(self.noted, [("set", "skipped", 10), ("set", "skipped", 1)])
 
     def test_no_longer_pending(self) -> None:
-        """Once one has been taken, or given up, there is room for the next."""
+        """A pending value that was taken or given up makes room for the next one."""
         self.asked(self.guard.put("a", b"x" * 150, 9))
         self.clock.advance(2.0)
         self.asked(self.guard.put("b", b"x", 9))
@@ -432,7 +434,7 @@ class LeftAloneTests(GuardTestCase):
     """A store that keeps failing is left alone for a while."""
 
     def test_left_alone(self) -> None:
-        """After some failures it is not asked any more."""
+        """After several failures in a row the store is not asked any more."""
         self.break_it()
         for _ in range(5):
             at_once(self.guard.get("a"))
@@ -440,7 +442,7 @@ class LeftAloneTests(GuardTestCase):
         self.assertEqual(self.noted[-1], ("get", "skipped", 0))
 
     def test_tried_again(self) -> None:
-        """After a pause it is tried, and if it works, used."""
+        """After a pause the store is tried again, and used if the try works."""
         at_once(self.guard.put("a", b"1", 99))
         self.break_it()
         for _ in range(3):
@@ -469,13 +471,13 @@ class DoomedTests(GuardTestCase):
         self.assertEqual(self.working.entries, {})
 
     def test_put_again(self) -> None:
-        """A newer value is found."""
+        """A newer value of a key that was to be deleted is found."""
         self.mend_it()
         at_once(self.guard.put("a", b"new", 99))
         self.assertEqual(at_once(self.guard.get("a")), b"new")
 
     def test_bounded(self) -> None:
-        """The memory of such keys is bounded: the oldest are forgotten."""
+        """The memory of keys to be deleted is bounded, and the oldest are forgotten."""
         at_once(self.guard.delete(["b", "c", "d"]))
         self.mend_it()
         self.assertEqual(at_once(self.guard.get("a")), b"old")

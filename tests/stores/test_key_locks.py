@@ -24,7 +24,7 @@ class KeyLocksTests(SynchronousTestCase):
         return Deferred.fromCoroutine(locks.alone(key, waiting(begun)))
 
     def test_in_turn(self) -> None:
-        """The next one begins when the one before has ended; other keys do not wait."""
+        """A change begins when the one before of the same key has ended; other keys do not wait."""
         locks, begun = KeyLocks(), list[Deferred[str]]()
         results = [self.changing(locks, key, begun) for key in ("a", "a", "b")]
         self.assertEqual((len(begun), len(locks)), (2, 2))

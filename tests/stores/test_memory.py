@@ -29,11 +29,11 @@ ROOM = 10 * (OVERHEAD + 101)
 
 class MemoryStoreContractTests(reference_store_contract(MemoryStore),  # type: ignore[misc]
                                metered_store_contract(MemoryStore), TestCase):
-    """It is what any store must be."""
+    """The store contract, for the memory store."""
 
 
 class BoundsTests(SynchronousTestCase):
-    """A store never holds more than it may."""
+    """The bounds of a memory store."""
 
     def setUp(self) -> None:
         """Make a store for ten entries of a hundred octets."""
@@ -56,7 +56,7 @@ class BoundsTests(SynchronousTestCase):
         return "".join(at_once(self.store.keys("")))
 
     def test_collector(self) -> None:
-        """Octets are nothing that the collector of cycles looks at, however many there are."""
+        """Octets in a memory store are not tracked by the garbage collector."""
         store = MemoryStore(self.clock)
         gc.collect()
         before = len(gc.get_objects())
@@ -66,7 +66,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertLess(len(gc.get_objects()) - before, 500)
 
     def test_counts_honestly(self) -> None:
-        """Key, value and overhead count."""
+        """The size of an entry is that of its key, its value and its overhead."""
         self.store.put_object("key", object(), 100, 60)
         self.assertEqual((self.store.octets, self.store.objects), (103 + OVERHEAD, 1))
 
@@ -77,7 +77,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual((self.store.octets, self.store.objects), (53 + OVERHEAD, 1))
 
     def test_deleting_subtracts(self) -> None:
-        """Nothing held counts nothing."""
+        """An entry that is deleted counts no more."""
         self.fill("abc")
         at_once(self.store.delete("abc"))
         self.assertEqual((self.store.octets, self.store.objects), (0, 0))
@@ -91,7 +91,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(self.events, [("eviction", "size_bytes")])
 
     def test_large_one_takes_several_places(self) -> None:
-        """As many go as must, and no more."""
+        """A large value evicts as many entries as it needs, and no more."""
         self.fill("abcdefghij")
         self.fill("k", octets=100 + 101 + OVERHEAD)
         self.assertEqual(self.held(), "cdefghijk")
@@ -110,7 +110,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(self.held(), "b")
 
     def test_number_of_objects(self) -> None:
-        """The number of entries can be bounded as well."""
+        """The number of entries can be limited as well as their size."""
         self.store = MemoryStore(self.clock, 0, 2)
         self.store.tell(self.note)
         self.fill("abc")
@@ -118,7 +118,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(self.events, [("eviction", "size_objects")])
 
     def test_no_limits(self) -> None:
-        """Zero is no limit."""
+        """A limit of zero is no limit."""
         self.store = MemoryStore(self.clock, 0, 0)
         self.fill("abcdefghijklmnop", octets=1 << 40)
         self.assertEqual(self.store.objects, 16)
@@ -177,7 +177,7 @@ class ReapingTests(SynchronousTestCase):
         verifyObject(IService, self.store)
 
     def test_reaped(self) -> None:
-        """At the next look, the expired are gone and the others are not."""
+        """The reaper removes expired entries and leaves the others."""
         self.fill(5, 2.0)
         self.fill(7, 20.0)
         self.clock.advance(3.0)
@@ -207,7 +207,7 @@ class ReapingTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_used_after_stop(self) -> None:
-        """Requests that are still under way at the end find it working."""
+        """Requests that are still under way after the stop find a working store."""
         self.store.stopService()
         self.fill(1, 2.0)
         self.assertEqual(self.store.get_object("2.0/0"), 0)
@@ -231,7 +231,7 @@ class ManyKeysTests(SynchronousTestCase):
 
 
 class TypeTests(SynchronousTestCase):
-    """The plugin."""
+    """The store type plugin."""
 
     def test_type(self) -> None:
         """
@@ -252,7 +252,7 @@ class TypeTests(SynchronousTestCase):
         self.assertEqual(limits, [5, 5, 7, 7, 0])
 
     def test_other_options(self) -> None:
-        """Number and interval are the index's."""
+        """The options for number and interval are those of the index."""
         store = self.made(5, 5)
         self.assertEqual((store.max_objects, store.reap_interval), (9, 3.0))
 

@@ -26,7 +26,7 @@ def _value(octets: bytes) -> bytes:
 
 
 class SealedTests(SynchronousTestCase):
-    """What is put is had back; nothing else is."""
+    """Entries sealed in a value and its chunks."""
 
     def test_small(self) -> None:
         """A small entry is in the value itself, however many parts it has."""
@@ -35,7 +35,7 @@ class SealedTests(SynchronousTestCase):
         self.assertEqual(value.joined([]), [b"head", b"", b"octets"])
 
     def test_large(self) -> None:
-        """A large one is in chunks, none of them larger than may be."""
+        """A large entry is split into chunks of at most the chunk's size."""
         sealed = seal([LARGE])
         placed = sealed.placed((), 100.0, 60.0)
         value = unsealed(placed.encoded())
@@ -44,7 +44,7 @@ class SealedTests(SynchronousTestCase):
         self.assertEqual(value.joined(map(bytes, sealed.pieces())), [LARGE])
 
     def test_parts(self) -> None:
-        """Of a large one, a small first part is in the value, and each other is in chunks."""
+        """A large entry has a small first part in the value, and each other part in chunks."""
         parts = [b"head", b"one", LARGE, b"", b"two"]
         sealed = seal(parts)
         value = unsealed(sealed.placed((), 100.0, 60.0).encoded())
@@ -94,7 +94,7 @@ class SealedTests(SynchronousTestCase):
         self.assertEqual([chunk.digest for chunk in late], [chunk.digest for chunk in before])
 
     def test_stamp(self) -> None:
-        """Another content has another stamp, and the same has the same."""
+        """Different contents have different stamps, and equal contents equal ones."""
         values = [_value(octets) for octets in (b"a", b"b", b"a")]
         first, second, again = map(stamp_of, values)
         self.assertNotEqual(first, second)
@@ -102,7 +102,7 @@ class SealedTests(SynchronousTestCase):
 
     @given(st.binary(max_size=300), st.data())
     def test_damaged(self, octets: bytes, data: st.DataObject) -> None:
-        """A value that is cut, extended or changed in any octet is none."""
+        """A value that is cut, extended or changed in any octet gives no entry."""
         value = _value(octets)
         at = data.draw(st.integers(0, len(value) - 1))
         changed = value[:at] + bytes([value[at] ^ data.draw(st.integers(1, 255))]) + value[at + 1:]
@@ -112,5 +112,5 @@ class SealedTests(SynchronousTestCase):
 
     @given(st.one_of(st.none(), st.binary(max_size=100)))
     def test_foreign(self, octets: bytes | None) -> None:
-        """What another program has put is none."""
+        """A value that another program has put gives no entry."""
         self.assertRaises(ValueError, unsealed, octets)

@@ -66,7 +66,7 @@ def added(word: bytes) -> Any:
 
 
 class Stores(SynchronousTestCase):
-    """A typed store over another one."""
+    """Sets up typed stores over any store, on one clock."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -88,7 +88,7 @@ class EveryStoreTests(Stores):
             yield self.typed(guarded(store, "c", self.clock))
 
     def test_get(self) -> None:
-        """What was put is had back until its time is over."""
+        """An entry that was put is found until it expires."""
         for typed in self.each():
             self.assertIsNone(at_once(typed.get("a")))
             self.assertTrue(at_once(typed.put("a", Words(b"one"), TTL)))
@@ -105,7 +105,7 @@ class EveryStoreTests(Stores):
                 self.assertEqual(at_once(typed.get("a")), Words(text))
 
     def test_change_to_nothing(self) -> None:
-        """A change may remove an entry."""
+        """A change to None removes the entry."""
         for typed in self.each():
             at_once(typed.put("a", Words(b"one"), TTL))
             self.assertFalse(at_once(typed.change("a", lambda _: None)))
@@ -197,7 +197,7 @@ class ReferenceTests(Stores):
 
 
 class NearTierTests(Stores):
-    """Entries that were decoded already."""
+    """The near tier of decoded entries."""
 
     def test_once(self) -> None:
         """A version of an entry is decoded once, however often it is a hit."""
@@ -208,14 +208,14 @@ class NearTierTests(Stores):
         self.assertEqual((len(entries), self.format.read), (1, 1))
 
     def test_own_writes(self) -> None:
-        """What was put here need not be decoded at all."""
+        """An entry that this process has put need not be decoded."""
         typed = self.typed(SharedStore(self.clock))
         at_once(typed.put("a", Words(b"x" * 3 * CHUNK), TTL))
         at_once(typed.get("a"))
         self.assertEqual(self.format.read, 0)
 
     def test_others_writes(self) -> None:
-        """What another process has put is seen at the next look."""
+        """An entry that another process has put is seen at the next lookup."""
         store = SharedStore(self.clock)
         ours, others = self.typed(store), self.typed(store)
         for text in (b"one", b"two", b"x" * 2 * CHUNK, b"three"):
@@ -250,7 +250,7 @@ class NearTierTests(Stores):
 
 
 class ChunkTests(Stores):
-    """Large entries."""
+    """Large entries, which are kept in chunks."""
 
     def text(self, chunks: int, last: bytes = b"") -> bytes:
         """:return: words of so many chunks, of which no two are the same."""
@@ -366,7 +366,7 @@ class TwoProcessesTests(Stores):
         self.assertGreater(len(store.others), 40)
 
     def test_never_ending(self) -> None:
-        """Where another one always comes first, nothing is kept in the end."""
+        """A change that always loses against another process stores nothing in the end."""
         store = Interrupted(self.clock)
         ours, others = self.typed(store), self.typed(store)
         for number in range(100):
@@ -422,14 +422,14 @@ class WaitingTests(Stores):
         return Deferred.fromCoroutine(awaiting())
 
     def test_read_once(self) -> None:
-        """Readers of a key at the same time wait for one look."""
+        """Simultaneous readers of a key share one lookup."""
         readers = [self.start(self.paused.get("a")) for _ in range(3)]
         self.assertEqual(len(self.asked), 1)
         self.asked[0].callback(None)
         self.assertEqual([self.successResultOf(reader) for reader in readers], [None] * 3)
 
     def test_not_older(self) -> None:
-        """A look that began before a change ended is made again."""
+        """A lookup that began before a change ended is repeated."""
         reader = self.start(self.paused.get("a"))
         writer = self.start(self.paused.put("a", Words(b"new"), TTL))
         self.asked[1].callback(None)
@@ -460,7 +460,7 @@ class WaitingTests(Stores):
         self.asked[1].callback(None)
 
     def test_in_a_thread(self) -> None:
-        """Large entries are made and read where they do not hold the reactor."""
+        """Large entries are encoded and decoded in a thread, and small ones are not."""
         offloaded = []
 
         async def offload(function: Any, *args: Any) -> Any:
