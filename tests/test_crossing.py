@@ -199,7 +199,7 @@ WORLDS = {
 
 
 class ObjectTests(SynchronousTestCase):
-    """The object cache in all its ways, and collapsed forwarding without a cache."""
+    """The object cache with each kind of collapsing, and collapsing without a cache."""
 
     @settings(max_examples=1000, deadline=None)
     @given(st.sampled_from(sorted(WORLDS)), ACTIONS)
@@ -210,7 +210,7 @@ class ObjectTests(SynchronousTestCase):
         ("answer", 0, (304, {"Cache-Control": "public, max-age=9"})),
         ("ask", [("Authorization", "Basic eA==")], b"GET")])
     def test_no_crossing(self, which: str, actions: list[tuple[str, Any, Any]]) -> None:
-        """An answer made for one is given to no other, unless the origin said it may be."""
+        """A response for one identity is given to no other, unless the origin allows that."""
         crossing = Crossing(WORLDS[which]())
         for name, one, other in actions:
             getattr(crossing, name)(one, other)
@@ -257,7 +257,7 @@ class Series:
 
 @define(eq=False)
 class DeltaCrossing:
-    """The same before a delta cache."""
+    """Clients of several identities before one delta cache, and an origin that knows them."""
 
     rig: Rig
     series: Series
@@ -315,12 +315,12 @@ def _who(octets: bytes) -> list[int]:
 
 
 class DeltaTests(SynchronousTestCase):
-    """The delta cache."""
+    """The delta cache with clients of several identities."""
 
     @settings(max_examples=300, deadline=None)
     @given(ACTIONS, st.booleans())
     def test_no_crossing(self, actions: list[tuple[str, Any, Any]], newest: bool) -> None:
-        """No sample made for one is given to any other, unless the origin said it may be."""
+        """A sample for one identity is given to no other, unless the origin allows that."""
         names = (*IDENTITY_HEADERS, *(name.decode() for name in COUNTED_FIELDS))
         series = Series()
         rig = Rig(newest=newest, identity=Identity(field_names(names)),

@@ -18,7 +18,7 @@ from trickster.testing.doubles import PausedOrigin
 
 
 class CycleTests(SynchronousTestCase):
-    """However an exchange ends."""
+    """Exchanges leave no reference cycles, however they end."""
 
     def after(self, collapse: Collapse, number: int,
               act: Callable[[World, list[Client]], None]) -> Counter[str]:
@@ -38,7 +38,7 @@ class CycleTests(SynchronousTestCase):
         return left_in_cycles(ask_and_act)
 
     def test_objects(self) -> None:
-        """After misses, hits, and bodies that came in pieces, for one and for several."""
+        """Misses, hits and streamed bodies leave no cycles, for one client or several."""
         def act(world: World, clients: list[Client]) -> None:
             body = PausedBody(length=9)
             world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
@@ -50,7 +50,10 @@ class CycleTests(SynchronousTestCase):
             self.assertEqual(self.after(collapse, number, act), Counter(), (collapse, number))
 
     def test_left(self) -> None:
-        """After clients that leave before there is an answer, all of them or the first."""
+        """
+        Clients that leave before there is a response leave no cycles, be it all of them or the
+        first.
+        """
         def leave(world: World, clients: list[Client]) -> None:
             for client in clients:
                 client.leave()
@@ -65,7 +68,7 @@ class CycleTests(SynchronousTestCase):
             self.assertEqual(self.after(collapse, 3, leave_one), Counter(), collapse)
 
     def test_ended_early(self) -> None:
-        """After bodies that clients leave, or the origin breaks off, and errors of the origin."""
+        """Bodies that clients leave or the origin breaks off, and errors, leave no cycles."""
         def begin(world: World, *pieces: bytes | Exception) -> None:
             body = PausedBody(length=9)
             world.origin.answer(world.answer(body=body, Cache_Control="max-age=60"))
@@ -87,7 +90,7 @@ class CycleTests(SynchronousTestCase):
                              (collapse, number, act.__name__))
 
     def test_ranges_ended_early(self) -> None:
-        """After clients that leave before there is a range, and errors of the origin."""
+        """Clients that leave before there is a range response, and errors, leave no cycles."""
         for number, kind in product((1, 3), ("left", "failed")):
 
             def act(number: int = number, kind: str = kind) -> None:
@@ -104,7 +107,7 @@ class CycleTests(SynchronousTestCase):
             self.assertEqual(left_in_cycles(act), Counter(), (number, kind))
 
     def test_ranges(self) -> None:
-        """After misses, partial hits and hits of ranges."""
+        """Misses, partial hits and hits of range queries leave no cycles."""
         rig = Rig()
 
         def act() -> None:

@@ -28,7 +28,7 @@ class Wall:
 
 
 class ObjectTests(SynchronousTestCase):
-    """Ages are elapsed time; only dates are compared with dates."""
+    """Objects, whose ages are elapsed time and whose dates are compared with dates only."""
 
     def worlds(self) -> list[tuple[World, Wall]]:
         """:return: one with each kind of store."""
@@ -39,7 +39,7 @@ class ObjectTests(SynchronousTestCase):
     @settings(max_examples=50, deadline=None)
     @given(st.floats(-1e7, 1e7))
     def test_freshness(self, step: float) -> None:
-        """An object is fresh for as long as it says, wherever the clock is set to meanwhile."""
+        """A stored response is fresh for its lifetime, wherever the clock is set to meanwhile."""
         for world, wall in self.worlds():
             world.given(*[world.answer(Cache_Control="max-age=2")] * 2)
             world.ask()
@@ -51,7 +51,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual((world.ask().result, world.asked), ("kmiss", 2))
 
     def test_expires(self) -> None:
-        """Expires is Date and so much more, at any date here."""
+        """A lifetime from Expires is the difference to Date, whatever the local date is."""
         for world, wall in self.worlds():
             dates = {"Date": date(START), "Expires": date(START + 10)}
             world.given(*[world.answer(**dates)] * 2)
@@ -63,7 +63,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual((world.ask().result, world.asked), ("kmiss", 2))
 
     def test_apparent_age(self) -> None:
-        """The age of what arrives is what the wall clock says of its Date."""
+        """The apparent age of a response is the wall clock's time less its Date."""
         for world, wall in self.worlds():
             wall.now += HOUR  # set right, after a start at a wrong time
             world.given(world.answer(Date=date(wall.now - 7), Cache_Control="max-age=60"))
@@ -71,7 +71,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(world.ask().header(b"age"), b"7")
 
     def test_date(self) -> None:
-        """What comes without a Date is given the wall clock's."""
+        """A response without Date is given the date of the wall clock."""
         for world, wall in self.worlds():
             wall.now += HOUR
             answer = world.answer(Cache_Control="max-age=60", ETag='"1"')
@@ -85,10 +85,10 @@ class ObjectTests(SynchronousTestCase):
 
 
 class RangeTests(SynchronousTestCase):
-    """What "now" is in a query is a date."""
+    """Range queries, of which only "now" depends on the wall clock."""
 
     def test_volatile(self) -> None:
-        """How new a sample is, is compared with the wall clock."""
+        """A sample is volatile by its age on the wall clock."""
         wall = Wall(NOW)
         rig = Rig(wall=wall.seconds, tolerance=60.0)
         rig.ask(-600, 0)
@@ -98,7 +98,7 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(rig.held(), [(-600, 0)])
 
     def test_kept(self) -> None:
-        """How long an entry is kept is not."""
+        """The time for which an entry is kept does not depend on the wall clock."""
         for step in (-HOUR, HOUR, 24 * HOUR):
             wall = Wall(NOW)
             rig = Rig(wall=wall.seconds, ttl=100.0)
@@ -110,7 +110,7 @@ class RangeTests(SynchronousTestCase):
             self.assertIsNone(rig.entry(), step)
 
     def test_passed(self) -> None:
-        """How long a key is passed by does not depend on what the wall clock does."""
+        """The time for which a key is passed does not depend on the wall clock."""
         wall = Wall(NOW)
         rig = Rig(wall=wall.seconds)
         rig.origin.always = having("warnings", ["partial"])

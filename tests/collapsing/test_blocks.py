@@ -20,7 +20,7 @@ class BlocksTests(SynchronousTestCase):
         self.assertEqual((blocks.all(), blocks.size), ((b"abc" * 100,), 300))
 
     def test_joined(self) -> None:
-        """Larger ones are joined when that is asked for, and once there is enough of them."""
+        """Larger pieces are joined on request, and once there is enough of them."""
         blocks = Blocks()
         for _ in range(3):
             blocks.append(b"x" * 700_000)
@@ -33,7 +33,7 @@ class BlocksTests(SynchronousTestCase):
         self.assertEqual([len(block) for block in blocks.all()], [2_100_000, 18_000])
 
     def test_joined_is_left(self) -> None:
-        """What has been joined is not copied again for what comes after it."""
+        """A joined block is not copied again for pieces that come later."""
         blocks = Blocks()
         blocks.append(b"a")
         blocks.join()
@@ -42,7 +42,7 @@ class BlocksTests(SynchronousTestCase):
         self.assertIs(blocks.all()[0], joined)
 
     def test_pieces_are_small(self) -> None:
-        """A large block is given in pieces, that none waits for long."""
+        """A large block is given in pieces small enough not to delay other work."""
         blocks = Blocks()
         blocks.append(b"x" * (PIECE + 10))
         first, last = blocks.at(0), blocks.at(PIECE)
@@ -50,7 +50,7 @@ class BlocksTests(SynchronousTestCase):
         self.assertEqual((len(first), len(last)), (PIECE, 10))
 
     def test_forgotten(self) -> None:
-        """Whole blocks are forgotten, and what is not here any more is not given."""
+        """Only whole blocks are forgotten, and forgotten octets are not given."""
         blocks = Blocks()
         for _ in range(3):
             blocks.append(b"x" * 9000)

@@ -14,10 +14,13 @@ PIECE = 9000  # octets that are not joined with others
 
 
 class MemoryTests(SynchronousTestCase):
-    """Without a spool."""
+    """A buffer without a spool."""
 
     def test_forgotten(self) -> None:
-        """What the slowest reader has read is forgotten, and then cannot be begun with."""
+        """
+        A buffer without a spool forgets what its slowest reader has read, and cannot be joined
+        then.
+        """
         buffer = BodyBuffer(10, None)
         for octet in (b"a", b"b"):
             buffer.append(octet * PIECE)
@@ -27,7 +30,7 @@ class MemoryTests(SynchronousTestCase):
                          ((b"b" * PIECE,), 2 * PIECE, False))
 
     def test_nothing_to_spill(self) -> None:
-        """Nothing is brought anywhere, and what is forgotten is lost."""
+        """A buffer without a spool spills nothing, and loses what it forgets."""
         buffer = BodyBuffer(10, None)
         buffer.append(b"a" * PIECE)
         at_once(buffer.spill())
@@ -39,7 +42,7 @@ class MemoryTests(SynchronousTestCase):
 
 
 class SpoolTests(SynchronousTestCase):
-    """With one."""
+    """A buffer with a spool."""
 
     def setUp(self) -> None:
         """Ten octets stay in memory."""
@@ -66,7 +69,7 @@ class SpoolTests(SynchronousTestCase):
         self.assertEqual((self.made, self.buffer.in_memory()), (0, (b"x" * 10,)))
 
     def test_all_of_it(self) -> None:
-        """All is in one spool, and of what is forgotten, the window stays in memory."""
+        """The spool has the whole body, and the window of forgotten octets stays in memory."""
         self._arrive(b"a", b"b", b"c")
         self.buffer.forget(0)
         self.assertEqual((self.made, self.buffer.in_memory()), (1, (b"c" * PIECE,)))
@@ -75,7 +78,7 @@ class SpoolTests(SynchronousTestCase):
         self.assertTrue(self.buffer.has_beginning)
 
     def test_not_before_it_is_written(self) -> None:
-        """What is not in the spool yet stays in memory."""
+        """Octets that are not in the spool yet stay in memory."""
         self.spool.held = []
         self.buffer.append(b"a" * PIECE)
         spilling = Deferred.fromCoroutine(self.buffer.spill())
@@ -88,7 +91,9 @@ class SpoolTests(SynchronousTestCase):
         self.assertEqual(self.buffer.in_memory(), ())
 
     def test_full(self) -> None:
-        """Once it is full, what comes is for those who have read all before it."""
+        """
+        After the spool is full, new octets are for readers that have read all octets before them.
+        """
         self.spool.limit = PIECE
         self._arrive(b"a", b"b", b"c")
         self.buffer.forget(0)

@@ -124,7 +124,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(stage.shared.buffer.in_memory(), (b"abcdef",))
 
     def test_after_the_end(self) -> None:
-        """Who comes after the end gets everything that was kept."""
+        """A reader that comes after the end gets everything that was kept."""
         stage = Stage.of()
         stage.reader().run()
         stage.pump()
@@ -143,7 +143,9 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(reader.body.length, 2)
 
     def test_narrow(self) -> None:
-        """A reader of a part gets just that, as soon as it is there; the rest comes too."""
+        """
+        A reader of a range gets just that range as soon as it has arrived, and the body is read on.
+        """
         stage = Stage.of(6)
         reader = stage.reader()
         reader.body.narrow(2, 5)
@@ -158,7 +160,7 @@ class ReadingTests(SynchronousTestCase):
         self.successResultOf(stage.pumping)
 
     def test_small_pieces(self) -> None:
-        """Many small pieces are joined."""
+        """Many small pieces are joined before readers get them."""
         stage = Stage.of()
         stage.reader().run()
         stage.pump()
@@ -182,7 +184,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertTrue(stage.source.is_closed)
 
     def test_ends_early(self) -> None:
-        """Fewer or more octets than announced are a broken body."""
+        """A body with fewer or more octets than announced is broken."""
         for pieces in ((b"ab", b""), (b"abcd", b"")):
             stage = Stage.of(3)
             reader = stage.reader().run()
@@ -192,7 +194,7 @@ class ReadingTests(SynchronousTestCase):
             self.assertIsInstance(reader.error, UpstreamBroke)
 
     def test_given_up(self) -> None:
-        """Giving up leaves the source, at any wait."""
+        """A cancelled broadcast closes its source at any point."""
         for reading in (True, False):
             stage = Stage.of()
             if reading:
@@ -214,7 +216,7 @@ class PaceTests(SynchronousTestCase):
         self.assertEqual(stage.source.reads, 0)
 
     def test_ahead(self) -> None:
-        """Only so much is read ahead of the fastest reader."""
+        """The source is read no further than a bound ahead of the fastest reader."""
         stage = Stage.of(ahead=50)
         stage.reader(), stage.reader()
         stage.pump()
@@ -231,7 +233,7 @@ class PaceTests(SynchronousTestCase):
         self.assertEqual(slow.run().octets, fast.octets)
 
     def test_haste(self) -> None:
-        """If the end is waited for, the pace of readers does not count."""
+        """When a waiter needs the whole body, the pace of readers does not limit its reading."""
         stage = Stage.of()
         stage.reader()
         stage.hurry[0] = True
@@ -289,7 +291,7 @@ class SpoolTests(SynchronousTestCase):
         self.assertTrue(stage.spools[0].was_closed)
 
     def test_late_joiner(self) -> None:
-        """Who comes late begins with the spool."""
+        """A reader that comes late begins with the spool."""
         stage = Stage.of(keep=0, window=10, spool=FakeSpool)
         stage.reader().run()
         stage.pump()
@@ -309,7 +311,7 @@ class SpoolTests(SynchronousTestCase):
         self.assertEqual(stage.reader().run().octets, b"a" * 99)
 
     def test_full(self) -> None:
-        """When it is full no reader can join, and one that lags too far is told; others go on."""
+        """With a full spool no reader can join, and one that lags too far fails; others go on."""
         stage = Stage.of(keep=0, window=10, spool=lambda: FakeSpool(limit=20_000))
         slow, fast = stage.reader(), stage.reader().run()
         stage.pump()

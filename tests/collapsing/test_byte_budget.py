@@ -29,30 +29,30 @@ class ReadAllTests(SynchronousTestCase):
         return Deferred.fromCoroutine(self.budget.read_all(body, most))
 
     def test_whole(self) -> None:
-        """All octets, in order, and none held afterwards."""
+        """A body is read whole and in order, and holds nothing of the budget afterwards."""
         self.assertEqual(at_once(self.budget.read_all(Pieces.streamed([b"ab", b"cd"]), 4)),
                          b"abcd")
         self.assertEqual(self.budget.held, 0)
 
     def test_here_already(self) -> None:
-        """What is here whole is given as it is, and costs nothing more."""
+        """A body that is in memory already is given as it is, and costs no more of the budget."""
         octets = b"x" * 50
         self.assertIs(at_once(self.budget.read_all(Octets(octets), 50)), octets)
 
     def test_here_too_large(self) -> None:
-        """Unless it is too much."""
+        """A body that is in memory already is refused if it is above the limit."""
         with self.assertRaises(BodyTooLarge) as caught:
             at_once(self.budget.read_all(Octets(b"12345"), 4))
         self.assertEqual(caught.exception.reason, Reason.TOO_LARGE)
 
     def test_claims_too_much(self) -> None:
-        """A length that is too much is refused before a word is read."""
+        """A body whose declared length is above the limit is refused before it is read."""
         body = PausedBody(length=5)
         self.assertEqual(self._reason(self._begun(body, 4)), Reason.TOO_LARGE)
         self.assertTrue(body.is_closed)
 
     def test_sends_too_much(self) -> None:
-        """A length that is a lie is found out."""
+        """A body that is longer than declared is refused as soon as it exceeds the limit."""
         body = PausedBody(length=3)
         collected = self._begun(body, 4)
         body.feed(b"123", b"45")
@@ -60,7 +60,7 @@ class ReadAllTests(SynchronousTestCase):
         self.assertTrue(body.is_closed)
 
     def test_together(self) -> None:
-        """What others hold counts, as long as they hold it."""
+        """Octets that others hold count against the limit as long as they are held."""
         first, second, third = PausedBody(), PausedBody(), PausedBody()
         whole = self._begun(first, 10)
         first.feed(b"12345678")
@@ -94,7 +94,7 @@ class ReadAllTests(SynchronousTestCase):
 
 
 class ReservationTests(SynchronousTestCase):
-    """Parts of a budget, which alone counts them."""
+    """Reservations, which are parts of a budget."""
 
     def setUp(self) -> None:
         """Two parts of ten octets."""
@@ -143,7 +143,7 @@ class ReservationTests(SynchronousTestCase):
         self.assertEqual(self.budget.held, 0)
 
     def test_nothing_to_hold(self) -> None:
-        """Where nothing was taken, nothing is counted."""
+        """A reservation that took nothing counts nothing."""
         thing = Octets(b"x")
         self.first.release_with(thing)
         self.assertEqual(self.budget.held, 0)
@@ -195,13 +195,13 @@ class CountTests(SynchronousTestCase):
         self.assertEqual(self.budget.held, 11 * SMALL)
 
     def test_cut(self) -> None:
-        """A small body has octets of its own, however large that is from which it was cut."""
+        """A small part of a large body is given octets of its own, and does not count."""
         body = Octets(b"x" * SMALL)
         self.budget.count(body, object(), 5 * SMALL)
         self.assertEqual(self.budget.held, 0)
 
     def test_small(self) -> None:
-        """Small ones do not count: their number is bounded by that of the connections."""
+        """Small bodies do not count, since the number of connections bounds them."""
         body = Octets(b"x" * SMALL)
         self.budget.count(body)
         self.assertEqual(self.budget.held, 0)

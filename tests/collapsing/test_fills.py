@@ -25,7 +25,7 @@ def filled() -> Filled[StoredResponse]:
 
 
 class FillTests(SynchronousTestCase):
-    """One exchange."""
+    """A fill and its waiters."""
 
     def running(self) -> tuple[Fill[StoredResponse], Deferred[None]]:
         """:return: an exchange that waits for the test."""
@@ -47,7 +47,7 @@ class FillTests(SynchronousTestCase):
             self.assertIsInstance(self.successResultOf(waiter), Filled)
 
     def test_released(self) -> None:
-        """The response is the first one's; the others are told to ask themselves."""
+        """A released response is the first waiter's; the others fetch for themselves."""
         fill, _ = self.running()
         one, two = fill.wait(), fill.wait()
         response = Response(200)
@@ -80,7 +80,7 @@ class FillTests(SynchronousTestCase):
         self.assertFalse(fill.is_open)
 
     def test_leaving(self) -> None:
-        """The last to leave cancels, unless it goes on without waiters."""
+        """The last waiter to leave cancels a fill, unless the fill goes on without waiters."""
         for background in (False, True):
             fill, gate = self.running()
             fill.is_background = background
@@ -94,7 +94,7 @@ class FillTests(SynchronousTestCase):
 
 
 class LeavingBecauseOfAnotherTests(SynchronousTestCase):
-    """What one waiter does when it is told may make another leave."""
+    """Three waiters, of which the first one's result makes the second leave."""
 
     def setUp(self) -> None:
         """Three wait, of whom the first has the second leave."""
@@ -118,24 +118,24 @@ class LeavingBecauseOfAnotherTests(SynchronousTestCase):
         return self.third.result
 
     def test_filled(self) -> None:
-        """The third is answered."""
+        """The third waiter is answered though the first made the second leave."""
         self.fill.complete(filled())
         self.assertIsInstance(self.left(), Filled)
 
     def test_released(self) -> None:
-        """The third asks for itself."""
+        """The third waiter fetches for itself though the first made the second leave."""
         self.fill.release(Response(200))
         self.assertEqual(self.left(), Unshared())
 
     def test_failed(self) -> None:
-        """The third is told of the failure."""
+        """The third waiter gets the failure though the first made the second leave."""
         self.gate.errback(UpstreamUnreachable(""))
         for waiter in (self.first, self.third):
             self.failureResultOf(waiter, UpstreamUnreachable)
         self.failureResultOf(self.second, CancelledError)
 
     def test_streaming(self) -> None:
-        """The third reads the body, and no reader is left for the one that has gone."""
+        """The third waiter reads the body, and the second, which has left, holds no reader."""
         body = BroadcastBody(PausedBody(), Buffering(100), overflowed=lambda: None,
                              left=lambda: None, is_end_awaited=self.fill.is_awaited)
         self.fill.stream(filled().stored, body, Outcome(), True)
@@ -147,7 +147,7 @@ class LeavingBecauseOfAnotherTests(SynchronousTestCase):
 
 
 class FillTableTests(SynchronousTestCase):
-    """Those on their way."""
+    """The table of fills that are on their way."""
 
     def begun(self, table: FillTable[StoredResponse], slot: str, shared: bool = True
               ) -> tuple[Fill[StoredResponse], Deferred[None]]:

@@ -18,7 +18,7 @@ class HitForPassTests(SynchronousTestCase):
         self.hit_for_pass = HitForPass(self.clock, ttl=15.0, most=2)
 
     def test_nothing(self) -> None:
-        """No key is passed for no reason."""
+        """A key that was not marked is not passed."""
         self.assertIsNone(self.hit_for_pass.reason("a"))
 
     def test_for_a_while(self) -> None:
@@ -30,7 +30,7 @@ class HitForPassTests(SynchronousTestCase):
         self.assertIsNone(self.hit_for_pass.reason("a"))
 
     def test_again(self) -> None:
-        """Marking it again begins its time anew, with the new reason."""
+        """Marking a key again begins its time anew, with the new reason."""
         self.hit_for_pass.mark("a", Reason.TOO_LARGE)
         self.clock.advance(10)
         self.hit_for_pass.mark("a", Reason.ORIGIN_WARNINGS)
@@ -56,7 +56,7 @@ class HitForPassTests(SynchronousTestCase):
             self.assertEqual([key for key in "abc" if hit_for_pass.reason(key) is None], [gone])
 
     def test_expired_make_room(self) -> None:
-        """What has expired makes room before a mark that stands does."""
+        """Expired marks are removed for new ones before any that are still valid."""
         for key, later in (("a", 10.0), ("b", 10.0), ("c", 0.0)):
             self.hit_for_pass.reason("a")
             self.hit_for_pass.mark(key, Reason.TOO_LARGE)

@@ -22,7 +22,7 @@ from trickster.timeseries.dataset import Dataset
 
 
 class RangeTests(SynchronousTestCase):
-    """Full hits that are given again."""
+    """Hits of the delta cache."""
 
     def setUp(self) -> None:
         self.rig = Rig()
@@ -37,7 +37,7 @@ class RangeTests(SynchronousTestCase):
         return len(self.rig.memo.kept)
 
     def test_equal(self) -> None:
-        """What is given again is what was given, and each client can read it."""
+        """A remembered response equals the first one, and each client can read its body."""
         self.hit()
         answers = [self.rig.ask(-300, 0) for _ in range(3)]
         self.assertEqual({a.octets for a in answers}, {self.rig.direct(-300, 0)})
@@ -57,7 +57,7 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(self.rig.ask(-300, 0).json["data"]["result"], [])
 
     def test_fresh(self) -> None:
-        """After a client has had a fresh answer, that is given again."""
+        """A fresh response for a no-cache request replaces the remembered one."""
         self.hit()
         self.rig.origin.salt = "later"
         fresh = self.rig.ask(-300, 0, headers=((b"Cache-Control", b"no-cache"),))
@@ -71,7 +71,7 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(rig.ask(-300, 0).status, Status.HIT)
 
     def test_identities(self) -> None:
-        """Who says who he is is answered for himself."""
+        """Requests with different identities share no remembered response."""
         self.hit()
         answer = self.rig.ask(-300, 0, headers=((b"Authorization", b"x"),))
         self.assertEqual(answer.status, Status.KEY_MISS)
@@ -85,7 +85,7 @@ class RangeTests(SynchronousTestCase):
         self.assertIsNone(entry())
 
     def test_only_so_many(self) -> None:
-        """The least recently used goes first."""
+        """The least recently used response is forgotten first."""
         self.rig = Rig(memo=HitMemo(9000))
         for start in (-300, -360, -420):
             for _ in range(2):
@@ -94,7 +94,9 @@ class RangeTests(SynchronousTestCase):
         self.assertLess(self.rig.memo.kept.octets, 9000)
 
     def test_not_remembered(self) -> None:
-        """Other methods, wishes for the cache, and identities, are looked up each time."""
+        """
+        Requests with another method, a cache directive or an identity are looked up each time.
+        """
         self.hit()
         for more in ({"method": b"POST"}, {"headers": ((b"Cache-Control", b"max-age=0"),)},
                      {"headers": ((b"Authorization", b"a"),)}):
@@ -102,7 +104,7 @@ class RangeTests(SynchronousTestCase):
             self.assertEqual(self.remembered(), 1, more)
 
     def test_not_where_each_request_counts(self) -> None:
-        """Last uses, and stores of octets, are without."""
+        """Caches with lru retention, and those over stores of octets, have no memo."""
         for rig in (Rig(lru=True), Rig(DictStore)):
             self.hit(rig)
             self.assertEqual(len(rig.memo.kept), 0)
@@ -125,7 +127,7 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(self.remembered(), 1)
 
     def test_large(self) -> None:
-        """Large answers are made anew."""
+        """Large responses are not remembered."""
         self.rig.origin.series = 2000
         self.hit()
         self.assertEqual(self.remembered(), 0)
@@ -153,7 +155,7 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual((self.remembered(), self.world.asked), (1, 1))
 
     def test_age_grows(self) -> None:
-        """For as long as its Age is the same."""
+        """A response is remembered only for as long as its Age stays the same."""
         for seconds in range(1, 5):
             self.world.clock.advance(1)
             self.assertEqual(self.world.ask().header(b"age"), b"%d" % seconds)
@@ -176,7 +178,7 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(self.world.ask(Range="bytes=0-0").octets, b"h")
 
     def test_variants(self) -> None:
-        """Which of several variants it was is found out each time."""
+        """A memo does not mix up the variants of a stored response."""
         world = World.of()
         world.given(*(world.answer(Cache_Control="max-age=60", Vary="A", body=body)
                       for body in (b"1", b"2")))
@@ -189,7 +191,7 @@ class SharedTests(SynchronousTestCase):
     """One memo for all caches of a process, within one bound."""
 
     def test_caches_apart(self) -> None:
-        """Equal questions to two caches are two."""
+        """Equal requests to two caches share no remembered response."""
         memo, worlds = HitMemo(), (World.of(), World.of())
         stores = [world.store for world in worlds]
         caches = [memo.of(store) for store in stores]

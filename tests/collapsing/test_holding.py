@@ -29,13 +29,13 @@ LARGE = 200_000  # seconds of one minute's step: some 250 KiB of the fake's samp
 
 
 class RequestBodyTests(SynchronousTestCase):
-    """Bodies of requests that are read whole."""
+    """Request bodies that are read whole, and count against the byte budget."""
 
     def _asked(self, budget: ByteBudget, body: Any, most: int = 1 << 20) -> Deferred[Octets]:
         return Deferred.fromCoroutine(budget.request_body(body, most))
 
     def test_counts(self) -> None:
-        """It counts while it comes, and as long as it is used."""
+        """A request body counts while it arrives, and as long as it is used."""
         budget, body = ByteBudget(1 << 20), PausedBody()
         asked = self._asked(budget, body)
         body.feed(b"x" * 1000)
@@ -47,15 +47,18 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual(budget.held, 0)
 
     def test_too_large(self) -> None:
-        """One that is too large by itself is refused as such."""
+        """A request body above the limit is refused as too large."""
         self.failureResultOf(self._asked(ByteBudget(99), Octets(b"12345"), 4), RequestTooLarge)
 
     def test_no_room(self) -> None:
-        """One for which there is no room is refused for now (RFC 9110 section 15.6.4)."""
+        """
+        A request body for which the budget has no room is refused with 503 (RFC 9110 section
+        15.6.4).
+        """
         self.failureResultOf(self._asked(ByteBudget(3), Pieces.streamed([b"1234"])), Overloaded)
 
     def test_caches(self) -> None:
-        """Both caches read the bodies of their requests so."""
+        """The object cache and the delta cache count the request bodies that they read."""
         post = evolve(range_request(NOW - 600, NOW, method=b"POST"),
                       body=Pieces.streamed([b"x" * 900]))
         rig = Rig(limit=500)
@@ -67,7 +70,7 @@ class RequestBodyTests(SynchronousTestCase):
 
 
 class ChangedTests(SynchronousTestCase):
-    """Bodies of answers that are read whole, and changed."""
+    """Response bodies that are read whole and transformed."""
 
     def _changed(self, budget: ByteBudget, *pieces: bytes) -> Deferred[Octets]:
         async def doubled(octets: bytes) -> bytes:
@@ -76,18 +79,18 @@ class ChangedTests(SynchronousTestCase):
         return Deferred.fromCoroutine(budget.changed(Pieces.streamed(pieces), 5, doubled))
 
     def test_made(self) -> None:
-        """What comes of it is given, and nothing is held of what it was made of."""
+        """A transformed body is passed on, and no octet of the original stays counted."""
         budget = ByteBudget(100)
         found = self.successResultOf(self._changed(budget, b"ab", b"c"))
         self.assertEqual((found.octets, budget.held), (b"abcabc", 0))
 
     def test_too_large(self) -> None:
-        """The origin's answer is what is wrong where it is too large by itself."""
+        """A response body above the limit is a fault of the origin."""
         error = self.failureResultOf(self._changed(ByteBudget(100), b"abc", b"def")).value
         self.assertEqual((error.status, error.reason), (502, Reason.TOO_LARGE))
 
     def test_no_room(self) -> None:
-        """Where there is no room, the origin is not blamed for that."""
+        """A response body for which the budget has no room is no fault of the origin."""
         budget = ByteBudget(4)
         error = self.failureResultOf(self._changed(budget, b"abc", b"de")).value
         self.assertEqual((error.status, error.reason, error.retry_after),
@@ -96,14 +99,14 @@ class ChangedTests(SynchronousTestCase):
 
 
 class RangeTests(SynchronousTestCase):
-    """Answers to range queries."""
+    """Responses of the delta cache that count against the byte budget."""
 
     def response(self, rig: Rig, end: float = 0, query: str = "up") -> Response:
         """:return: an answer that is not read yet."""
         return at_once(rig.cache.respond(range_request(NOW - LARGE, NOW + end, 60, query)))
 
     def test_until_stored(self) -> None:
-        """What was fetched counts while it is decoded."""
+        """A fetched response counts against the budget while it is decoded."""
         waiting: Deferred[None] = Deferred()
 
         async def offload(function: Callable[..., Any], *args: Any) -> Any:
@@ -121,7 +124,9 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(rig.left_over(), (0, 0, 0))
 
     def test_until_sent(self) -> None:
-        """An answer counts until it is read, also after the store has forgotten it."""
+        """
+        A range response counts until it is read, also after the store has forgotten its entry.
+        """
         rig = Rig()
         rig.ask(-LARGE, 0)
         for response in (self.response(rig), self.response(rig, query="other")):
@@ -134,7 +139,7 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(rig.in_flight.held, 0)
 
     def test_of_one_entry(self) -> None:
-        """Readers of one entry hold it together."""
+        """Readers of one entry count its octets once."""
         rig = Rig()
         rig.ask(-LARGE, 0)
         first = self.response(rig)
@@ -145,7 +150,7 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(rig.in_flight.held, 0)
 
     def test_no_room(self) -> None:
-        """Where slow readers hold too much, the next answer passes through, however it is held."""
+        """When slow readers hold the whole budget, the next range request passes through."""
         rig = Rig(limit=1_000_000)
         rig.ask(-LARGE, 0)
         rig.ask(-LARGE, 0, query="other")
@@ -162,7 +167,7 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(rig.ask(-LARGE, 0).status, Status.HIT)
 
     def test_small(self) -> None:
-        """Small answers are served from the cache however much is held."""
+        """Small hits are served from the cache however much of the budget is held."""
         rig = Rig(limit=1000)
         rig.ask(-600, 0)
         self.assertTrue(rig.in_flight.reservation().take(1000))
@@ -170,7 +175,7 @@ class RangeTests(SynchronousTestCase):
 
 
 class ObjectTests(SynchronousTestCase):
-    """Objects."""
+    """Responses of the object cache that count against the byte budget."""
 
     def world(self, limit: int = 1 << 30, **options: Any) -> World:
         """:return: an object cache for large ones."""
@@ -178,7 +183,7 @@ class ObjectTests(SynchronousTestCase):
         return World.of(in_flight=self.in_flight, max_object_size_bytes=1 << 30, **options)
 
     def test_followed(self) -> None:
-        """What has arrived counts until the last of those who follow it has read it."""
+        """The octets of a followed body count until its last reader has read them."""
         for collapse in Collapse:
             world = self.world(collapse=collapse)
             slow, body = world.ask(reads=False), PausedBody()
@@ -192,7 +197,9 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual(self.in_flight.held, 0)
 
     def test_until_sent(self) -> None:
-        """A stored object counts while it is read, whole or in part, stored or not any more."""
+        """
+        A stored object counts while it is read, whole or in part, even when it is no longer stored.
+        """
         world = self.world()
         self._stored(world)
         for headers in ({}, {"Range": "bytes=5-9"}, {"Range": "bytes=5-9,20-29"}):
@@ -205,7 +212,7 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(self.in_flight.held, 2 * SMALL)
 
     def test_no_room(self) -> None:
-        """Where slow readers hold too much, the next one passes through."""
+        """When slow readers hold the whole budget, the next object request passes through."""
         world = self.world(3 * SMALL)
         self._stored(world)
         slow = Pieces.of([b"x"])
@@ -227,13 +234,13 @@ class ObjectTests(SynchronousTestCase):
 
 
 class BoundTests(SynchronousTestCase):
-    """All that is held together, of any requests, read or not."""
+    """The bound on all octets that are held, for any requests, read or not."""
 
     @settings(max_examples=60, deadline=None)
     @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 5), st.booleans()),
                     max_size=40))
     def test_within_limits(self, asked: list[tuple[str, int, bool]]) -> None:
-        """At no time is more held than the limits of store, memo and octets in flight say."""
+        """The octets held never exceed the limits of store, memo and byte budget together."""
         in_flight, memo, stores = ByteBudget(8 * SMALL), HitMemo(SMALL), []
 
         def store(clock: Clock) -> MemoryStore:

@@ -30,7 +30,7 @@ def proxying(keep: int = 1000) -> World:
 
 
 class ProgressiveProxyTests(SynchronousTestCase):
-    """Equal requests at the same time; nothing is stored."""
+    """Equal requests at the same time, without a store."""
 
     def test_interface(self) -> None:
         """A progressive proxy provides IResponder."""
@@ -89,7 +89,7 @@ class ProgressiveProxyTests(SynchronousTestCase):
             self.assertEqual(world.asked, 4)
 
     def test_error(self) -> None:
-        """An error may be the fault of one request's own fields."""
+        """An error response is not shared between requests with different fields."""
         for status in (400, 403, 413, 414, 429, 431, 500, 503):
             world = proxying()
             first, second = world.ask(), world.ask()
@@ -97,7 +97,7 @@ class ProgressiveProxyTests(SynchronousTestCase):
             self.assertEqual((first.status, second.response), (status, None))
 
     def test_first_leaves(self) -> None:
-        """An answer for one alone is given to no other, though that one has left."""
+        """A response for one client alone is given to no other, even if that client has left."""
         world = proxying()
         first, second = world.ask(), world.ask()
         first.leave()
@@ -125,7 +125,7 @@ class ProgressiveProxyTests(SynchronousTestCase):
         self.assertEqual((len(fast.octets), late.octets, slow.octets), (81_000, fast.octets, b""))
 
     def test_all_leave(self) -> None:
-        """The last to leave cancels."""
+        """The last client to leave cancels the request."""
         world = proxying()
         clients = [world.ask(), world.ask()]
         exchange = world.origin.waiting[0]
@@ -142,7 +142,7 @@ class ProgressiveProxyTests(SynchronousTestCase):
         self.assertEqual([type(c.error) for c in clients], [UpstreamUnreachable] * 2)
 
     def test_stop(self) -> None:
-        """At the end everything is given up."""
+        """A stop cancels all requests."""
         world = proxying()
         client = world.ask()
         exchange = world.origin.waiting[0]

@@ -38,7 +38,7 @@ class FileSpoolTests(SynchronousTestCase):
         verifyObject(ISpool, self.spool()[0])
 
     def test_round_trip(self) -> None:
-        """What was written is read, from anywhere."""
+        """Octets that were written are read back from any offset."""
         spool, _ = self.spool()
         self.successResultOf(spool.write(0, b"abc"))
         self.successResultOf(spool.write(3, b"def"))
