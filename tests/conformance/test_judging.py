@@ -36,7 +36,7 @@ class ComplaintTests(SynchronousTestCase):
         self.assertEqual(len(self.judged(step, answer, *seen)), 1)
 
     def test_cached(self) -> None:
-        """From an earlier step, and the origin was not asked."""
+        """A cached response has to come from an earlier step, without a request to the origin."""
         self.passes(Step(Source.CACHED), got(1))
         self.fails(Step(Source.CACHED), got(2), ASKED)
         self.fails(Step(Source.CACHED), got(1), CONDITIONAL)
@@ -48,26 +48,31 @@ class ComplaintTests(SynchronousTestCase):
         self.fails(Step(Source.FETCHED), got(1), ASKED)
 
     def test_validated(self) -> None:
-        """From an earlier step, and the origin was asked on a condition."""
+        """
+        A validated response has to come from an earlier step, with a conditional request to the
+        origin.
+        """
         self.passes(Step(Source.VALIDATED), got(1), CONDITIONAL)
         self.fails(Step(Source.VALIDATED), got(1))
         self.fails(Step(Source.VALIDATED), got(1), ASKED)
         self.fails(Step(Source.VALIDATED), got(2), CONDITIONAL)
 
     def test_stored(self) -> None:
-        """From an earlier step, whether the origin was asked or not."""
+        """
+        A stored response has to come from an earlier step, whether the origin was asked or not.
+        """
         self.passes(Step(Source.STORED), got(1))
         self.passes(Step(Source.STORED), got(1), ASKED)
         self.fails(Step(Source.STORED), got(2), ASKED)
 
     def test_nowhere(self) -> None:
-        """Of the cache's own making."""
+        """A response from nowhere has to be made by the cache itself."""
         self.passes(Step(Source.NOWHERE, status=504), got(None, 504))
         self.fails(Step(Source.NOWHERE), got(1))
         self.fails(Step(Source.NOWHERE, status=504), got(None, 504), ASKED)
 
     def test_no_answer(self) -> None:
-        """Only an origin that hangs up excuses it."""
+        """A missing response is excused only by an origin that hangs up."""
         self.fails(Step(Source.FETCHED), None)
         self.passes(Step(Source.FETCHED, gets=Answer(hangs_up=True)), None)
 
@@ -88,7 +93,7 @@ class ComplaintTests(SynchronousTestCase):
         self.fails(Step(Source.CACHED, status=206, text="part"), got(1, 206, "parts"))
 
     def test_fields(self) -> None:
-        """Exactly, any, at least, or with something in it; and some must be absent."""
+        """Fields are judged as exact, any, at least, containing, or absent."""
         self.passes(Step(Source.CACHED, has=("A: b",)), got(1, a="b"))
         self.fails(Step(Source.CACHED, has=("A: b",)), got(1, a="bc"))
         self.passes(Step(Source.CACHED, has=("A: ~b",)), got(1, a="abc"))
@@ -116,7 +121,10 @@ class DateTests(SynchronousTestCase):
     """Dates in field lines."""
 
     def test_forms(self) -> None:
-        """From the beginning of the case, in any form."""
+        """
+        A placeholder in a field is replaced by a date relative to the case's start, in the named
+        form.
+        """
         start = 784111777
         self.assertEqual(rendered("A: {0}, {+60}", start),
                          "A: Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:50:37 GMT")
