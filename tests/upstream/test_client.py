@@ -37,7 +37,7 @@ class AnswerTests(ClientCase):
         self.assertTrue(self.origin.wire.asked().startswith(b"GET /prom/a HTTP/1.1\r\n"))
 
     def test_small_answer(self) -> None:
-        """An answer that comes whole is here whole, and says so."""
+        """A response that arrives whole is given with its body in memory."""
         response = self.answered(
             b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\nX-Y: z\r\n\r\nok")
         self.assertEqual((response.status, response.phrase), (200, b"Fine"))
@@ -64,7 +64,7 @@ class AnswerTests(ClientCase):
         self.assertEqual((response.status, response.headers.get(b"location")), (302, b"/x"))
 
     def test_streamed(self) -> None:
-        """A longer answer is given as soon as its head is here."""
+        """A longer response is given as soon as its header has arrived."""
         response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n")
         self.assertEqual(response.body.length, 6)
         first = reading(response.body)
@@ -117,7 +117,7 @@ class AnswerTests(ClientCase):
         self.assertTrue(self.origin.wire.is_aborted)
 
     def test_keeps_none(self) -> None:
-        """Where no connection is kept, the origin is told."""
+        """A client that keeps no connections says so to the origin."""
         self.client = a_client(self.origin, self.clock, max_idle_conns=0)
         asked = self.asked()
         self.assertIn(b"\r\nConnection: close\r\n", self.origin.wire.asked())
@@ -146,7 +146,7 @@ class RetryTests(ClientCase):
         self.assertEqual(len(self.origin.wires), 7)
 
     def test_with_body(self) -> None:
-        """A body that is here can be sent again."""
+        """A request whose body is in memory can be sent again."""
         for size in (3, 100_000):
             octets = b"x" * size
             asked = self.stale(a_request(b"PUT", b"/", body=Octets(octets)))
@@ -155,29 +155,29 @@ class RetryTests(ClientCase):
             self.successResultOf(asked)
 
     def test_post(self) -> None:
-        """What is not idempotent is not sent again."""
+        """A request that is not idempotent is not sent again."""
         for method in (b"POST", b"PATCH", b"QUERYISH"):
             asked = self.stale(a_request(method, b"/", body=Octets(b"x")))
             self.failureResultOf(asked, UpstreamBroke)
             self.at_rest()
 
     def test_streamed_body(self) -> None:
-        """A body that was read is not there any more."""
+        """A request whose body was streamed is not sent again."""
         self.failureResultOf(self.stale(a_request(b"PUT", body=PausedBody())), UpstreamBroke)
 
     def test_something_came(self) -> None:
-        """The first octet of an answer is proof that the origin got the request."""
+        """A request is not sent again once the first octet of a response has come."""
         self.failureResultOf(self.stale(a_request(), b"H"), UpstreamBroke)
 
     def test_new_connection(self) -> None:
-        """A new connection that is closed was closed on purpose."""
+        """A request is not sent again when a new connection is closed."""
         asked = self.asked()
         self.origin.wire.closes()
         self.failureResultOf(asked, UpstreamBroke)
         self.assertEqual(len(self.origin.wires), 1)
 
     def test_only_once(self) -> None:
-        """A second failure is the answer."""
+        """A request that fails for the second time is not sent a third time."""
         asked = self.stale(a_request())
         self.origin.wire.closes()
         self.failureResultOf(asked, UpstreamBroke)
@@ -198,7 +198,10 @@ class RetryTests(ClientCase):
         self.assertEqual(self.client.stats.active, 0)
 
     def test_budget(self) -> None:
-        """Retries are few among the requests; an origin in trouble is left alone."""
+        """
+        Retries are limited to a part of the requests, so that an origin in trouble gets no more
+        load.
+        """
         for _ in range(100):
             asked = self.stale(a_request())
             if asked.called:
@@ -228,18 +231,18 @@ class RefusedTests(ClientCase):
             self.failureResultOf(self.asked(a_request(b"GET", b"/", pair)), BadRequest)
 
     def test_connect(self) -> None:
-        """A reverse proxy does not open tunnels."""
+        """A CONNECT request is refused, since a reverse proxy opens no tunnels."""
         error = self.failureResultOf(self.asked(a_request(b"CONNECT", b"a:1")), RequestError)
         self.assertEqual(error.value.reason, Reason.METHOD_NOT_ALLOWED)
 
     def test_last_hop(self) -> None:
-        """A request that may go no further is answered here."""
+        """A request with no hops left is answered by the proxy."""
         asked = self.asked(a_request(b"TRACE", b"/", (b"Max-Forwards", b"0")))
         self.assertEqual(self.successResultOf(asked).status, 200)
         self.asked(a_request(b"TRACE", b"/", (b"Max-Forwards", b"2")))
         self.assertIn(b"\r\nMax-Forwards: 1\r\n", self.origin.wire.asked())
 
     def test_asterisk(self) -> None:
-        """OPTIONS may be about the whole server."""
+        """OPTIONS with an asterisk is sent as such."""
         self.asked(a_request(b"OPTIONS", b"*"))
         self.assertTrue(self.origin.wire.asked().startswith(b"OPTIONS * HTTP/1.1\r\n"))

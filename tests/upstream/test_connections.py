@@ -60,14 +60,16 @@ class ConnectingTests(ClientCase):
         self.at_rest()
 
     def test_name_that_hangs(self) -> None:
-        """A name that is not found in time has timed out, however its lookup takes that."""
+        """
+        A name that is not found in time is a timeout, however its lookup reacts to cancelling.
+        """
         asked = answering(a_client(NameThatHangs(), self.clock), a_request())
         self.clock.advance(10)
         self.failureResultOf(asked, UpstreamTimeout)
         self.at_rest()
 
     def test_next_request(self) -> None:
-        """A failure to connect is forgotten with the request it was for."""
+        """A failure to connect does not affect the next request."""
         self.origin.refusal = ConnectionRefusedError()
         self.failureResultOf(self.asked(), UpstreamUnreachable)
         self.origin.refusal = None
@@ -113,7 +115,7 @@ class CancelTests(ClientCase):
         self.at_rest()
 
     def test_while_queueing(self) -> None:
-        """A client that goes away loses its own place only."""
+        """A client that leaves while its request waits loses only its own place."""
         self.client = a_client(self.origin, self.clock, max_concurrent_conns=1)
         first, second, third = self.asked(), self.asked(), self.asked()
         self.assertEqual(self.client.stats.waiting, 2)
@@ -134,14 +136,14 @@ class QueueTests(ClientCase):
                                max_queued_requests=1, queue_timeout=5.0)
 
     def test_bounded(self) -> None:
-        """No more connections than allowed are made, and no more requests wait."""
+        """Connections and waiting requests are limited to the configured numbers."""
         self.asked(), self.asked(), self.asked()
         self.assertEqual((len(self.origin.wires), self.client.stats.waiting), (2, 1))
         error = self.failureResultOf(self.asked(), Overloaded).value
         self.assertEqual(error.status, 503)
 
     def test_patience(self) -> None:
-        """Who waits too long is told to come back."""
+        """A request that waits too long for a connection is refused with a Retry-After."""
         self.asked(), self.asked()
         third = self.asked()
         self.clock.advance(5)
@@ -160,7 +162,7 @@ class QueueTests(ClientCase):
         self.successResultOf(third)
 
     def test_idle_bound(self) -> None:
-        """No more connections are kept than allowed."""
+        """No more idle connections are kept than configured."""
         self.client = a_client(self.origin, self.clock, max_idle_conns=1)
         asked = [self.asked() for _ in range(3)]
         for wire, waiting in zip(self.origin.wires, asked, strict=True):
@@ -169,7 +171,7 @@ class QueueTests(ClientCase):
         self.at_rest(idle=1)
 
     def test_no_bound(self) -> None:
-        """Zero means any number."""
+        """A limit of zero connections is no limit."""
         self.client = a_client(self.origin, self.clock, max_concurrent_conns=0)
         for _ in range(50):
             self.asked()
@@ -178,18 +180,18 @@ class QueueTests(ClientCase):
 
 class StopTests(ClientCase):
     def test_idle(self) -> None:
-        """Unused connections are closed."""
+        """The stop closes unused connections."""
         self.answered(OK)
         self.successResultOf(self.client.stop())
         self.assertTrue(self.origin.wire.is_aborted)
         self.at_rest()
 
     def test_never_used(self) -> None:
-        """Where there is nothing, nothing has to be waited for."""
+        """The stop of a client without connections is complete at once."""
         self.successResultOf(self.client.stop())
 
     def test_in_use(self) -> None:
-        """What has begun may end; nothing is kept after it."""
+        """The stop lets exchanges in progress end, and keeps no connection after them."""
         asked = self.asked()
         stopping = self.client.stop()
         self.assertNoResult(stopping)
@@ -199,12 +201,12 @@ class StopTests(ClientCase):
         self.at_rest()
 
     def test_afterwards(self) -> None:
-        """No new requests are taken."""
+        """After the stop, new requests are refused."""
         self.client.stop()
         self.failureResultOf(self.asked(), Overloaded)
 
     def test_abort(self) -> None:
-        """Or everything ends at once."""
+        """An abort ends all exchanges at once."""
         self.client = a_client(self.origin, self.clock, max_concurrent_conns=1)
         response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
         waiting = self.asked()
@@ -216,7 +218,7 @@ class StopTests(ClientCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_abort_while_connecting(self) -> None:
-        """A connection in the making is given up with the others."""
+        """An abort also cancels attempts to connect."""
         self.origin.hesitates = True
         asked = self.asked()
         self.client.abort()

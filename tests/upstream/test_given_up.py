@@ -9,7 +9,7 @@ class GivenUpTests(ClientCase):
     LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
     def test_while_idle(self) -> None:
-        """A 408 to nothing in particular means that the connection is closed."""
+        """A 408 on an idle connection means that the connection is closed."""
         self.answered(OK)
         self.origin.wire.sends(self.LATE)
         self.at_rest()
@@ -29,16 +29,18 @@ class GivenUpTests(ClientCase):
         self.assertEqual(self.successResultOf(asked).status, 200)
 
     def test_crossed_unsafe(self) -> None:
-        """What may not be sent twice is answered by it."""
+        """
+        A 408 that crosses a request which may not be sent twice is the response to that request.
+        """
         self.answered(OK)
         self.assertEqual(self.answered(self.LATE, request=a_request(b"POST")).status, 408)
 
     def test_first(self) -> None:
-        """On a connection that was never used it is an answer."""
+        """A 408 on a connection that was never used is a response."""
         self.assertEqual(self.answered(self.LATE).status, 408)
 
     def test_said_to_close(self) -> None:
-        """After an answer that says so, of any status, a connection is not used again."""
+        """A connection is not used again after a response that says close, of any status."""
         for status in (b"408", b"503", b"200"):
             self.answered(b"HTTP/1.1 " + status + b" X\r\nConnection: close\r\n"
                           b"Content-Length: 0\r\n\r\n", request=a_request(b"POST"))
@@ -46,7 +48,7 @@ class GivenUpTests(ClientCase):
             self.at_rest()
 
     def test_all_dead(self) -> None:
-        """A pool full of connections that have died is no obstacle."""
+        """Requests succeed even if all kept connections have been closed by the origin."""
         asked = [self.asked() for _ in range(20)]
         for wire, waiting in zip(self.origin.wires, asked, strict=True):
             wire.sends(OK)

@@ -28,7 +28,7 @@ def upgrading() -> Request:
 
 
 class ApartTests(ClientCase):
-    """One connection for what is short, two for what lasts."""
+    """A client with one connection for short exchanges and two for lasting ones."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -39,7 +39,7 @@ class ApartTests(ClientCase):
         return self.answered(head, request=request)
 
     def test_streams_leave_room(self) -> None:
-        """Upgrades and event streams take no place from questions, from their first octet on."""
+        """Upgrades and event streams take no slot of short exchanges from their first octet on."""
         for head, request in ((SWITCH, upgrading()), (EVENTS, None)):
             self.begun(head, request)
             self.assertEqual(self.client.stats.active, 0)
@@ -65,7 +65,7 @@ class ApartTests(ClientCase):
         self.assertEqual(self.client.stats.lasting, 2)
 
     def test_slow_answer(self) -> None:
-        """An answer that takes long is set apart as soon as a request has to wait for it."""
+        """A slow response becomes lasting as soon as a request has to wait for its slot."""
         for head in (SIZED, CHUNKS, UNTIL_CLOSED):
             response = self.begun(head)
             waiting = self.asked()
@@ -90,7 +90,7 @@ class ApartTests(ClientCase):
                           self.client.stats.idle), (0, 0, 2))
 
     def test_slow_reader(self) -> None:
-        """An answer whose reader keeps it waiting is set apart after a moment."""
+        """A response whose reader keeps it waiting becomes lasting after a moment."""
         self.begun(LARGE + b"x" * 300_000)
         self.assertFalse(self.origin.wire.is_read)
         self.clock.advance(1)
@@ -106,7 +106,7 @@ class ApartTests(ClientCase):
         self.assertEqual(self.client.stats.lasting, 0)
 
     def test_slow_upload(self) -> None:
-        """A request whose body takes long is set apart likewise."""
+        """A request whose body takes long becomes lasting."""
         body = PausedBody()
         uploading = self.asked(a_request(b"POST", body=body))
         self.clock.advance(6)
@@ -118,7 +118,7 @@ class ApartTests(ClientCase):
         self.assertEqual((self.client.stats.active, self.client.stats.lasting), (0, 0))
 
     def test_upload_that_is_over(self) -> None:
-        """Once the body is sent, the origin is at work, and that is not apart."""
+        """A request whose body has been sent is not lasting while the origin works."""
         body = PausedBody()
         self.asked(a_request(b"POST", body=body))
         self.clock.advance(4)
@@ -140,12 +140,12 @@ class ApartTests(ClientCase):
         self.assertEqual((self.client.stats.active, self.client.stats.lasting), (1, 0))
 
     def test_announced_length(self) -> None:
-        """An answer of a stream's type whose length is known is like any other."""
+        """An event stream with a known length is treated like any other response."""
         self.begun(EVENTS.replace(b"Transfer-Encoding: chunked", b"Content-Length: 9"))
         self.assertEqual((self.client.stats.active, self.client.stats.lasting), (1, 0))
 
     def test_no_answer_is_not_lasting(self) -> None:
-        """An origin that does not answer keeps its place: that is what bounds its load."""
+        """A request to an origin that does not respond keeps its slot, so the load is bounded."""
         self.asked()
         waiting = self.asked()
         self.clock.pump([1] * 9)
@@ -153,7 +153,7 @@ class ApartTests(ClientCase):
         self.assertEqual(self.client.stats.lasting, 0)
 
     def test_nothing_is_left_with_the_clock(self) -> None:
-        """Once none waits any more, nothing looks for what is slow."""
+        """No timer is left once no request waits for a slot."""
         first, second = self.asked(), self.asked()
         second.cancel()
         self.failureResultOf(second)
@@ -163,7 +163,7 @@ class ApartTests(ClientCase):
 
 
 class SilenceTests(ClientCase):
-    """A silence is a hang where an answer has to come on, and none where there is no news."""
+    """Silence is a timeout where a response has to go on, and allowed in streams."""
 
     def test_streams_may_be_silent(self) -> None:
         """An answer of unknown length that is passed on may tell nothing for a day."""
@@ -175,7 +175,7 @@ class SilenceTests(ClientCase):
             response.body.close()
 
     def test_events_for_a_cache(self) -> None:
-        """Events are a stream for every client."""
+        """An event stream may be silent for every client, also behind a cache."""
         response = self.answered(EVENTS, request=evolve(a_request(), collecting=Collecting()))
         read = reading(response.body)
         self.clock.advance(86400)
@@ -183,7 +183,10 @@ class SilenceTests(ClientCase):
         response.body.close()
 
     def test_answers_that_hang(self) -> None:
-        """An answer of known length, or one that is read whole first, has to come on."""
+        """
+        A response of known length, or one that is read whole first, has to go on within the
+        timeout.
+        """
         for head, collected in ((SIZED, False), (SIZED, True), (CHUNKS, True),
                                 (UNTIL_CLOSED, True)):
             response = self.answered(head, request=evolve(
@@ -193,7 +196,7 @@ class SilenceTests(ClientCase):
             self.failureResultOf(read, UpstreamTimeout)
 
     def test_bound_for_streams(self) -> None:
-        """Where a bound for streams is set, it holds for them, and for them alone."""
+        """A configured idle timeout of streams holds for streams alone."""
         self.client = a_client(self.origin, self.clock, timeout=2.0, stream_idle_timeout=600.0)
         response = self.answered(CHUNKS)
         self.clock.advance(599)
@@ -222,7 +225,9 @@ class SilenceTests(ClientCase):
         self.assertEqual(self.client.stats.lasting, 0)
 
     def test_upgrade_that_blocks(self) -> None:
-        """Where the origin reads no more, that is timed as ever, and the silence after it too."""
+        """
+        An upgraded connection times out when the origin stops reading, or is silent after that.
+        """
         self.client = a_client(self.origin, self.clock, timeout=10.0, stream_idle_timeout=30.0)
         body: Any = self.answered(SWITCH, request=upgrading()).body
         self.origin.wire.producer.pauseProducing()
@@ -237,7 +242,7 @@ class SilenceTests(ClientCase):
         self.failureResultOf(read, UpstreamTimeout)
 
     def test_let_go_by_a_cache(self) -> None:
-        """An answer that a cache has let go of is a stream from then on."""
+        """A response that a cache no longer stores is treated as a stream from then on."""
         request = evolve(a_request(), collecting=Collecting())
         response = self.answered(CHUNKS, request=request)
         request.collecting.end()
@@ -248,7 +253,7 @@ class SilenceTests(ClientCase):
         self.assertEqual(self.successResultOf(read), b"new")
 
     def test_total_time(self) -> None:
-        """A total time is one for streams as well."""
+        """A total timeout holds for streams as well."""
         self.client = a_client(self.origin, self.clock, total_timeout=100.0)
         response = self.answered(EVENTS)
         self.clock.advance(100)
@@ -256,14 +261,14 @@ class SilenceTests(ClientCase):
 
 
 class AgeTests(ClientCase):
-    """No connection is used for ever, so that a name that has moved is found."""
+    """Connections have a greatest age, so that a name which has moved is found."""
 
     def setUp(self) -> None:
         super().setUp()
         self.client = a_client(self.origin, self.clock, max_conn_age=300.0)
 
     def test_steady_use(self) -> None:
-        """However often it is used, a connection of the greatest age is not used again."""
+        """A connection of the greatest age is not used again, however often it has been used."""
         for _ in range(30):
             self.assertEqual(self.answered(OK).status, 200)
             self.clock.advance(10)
@@ -273,7 +278,7 @@ class AgeTests(ClientCase):
         self.assertFalse(self.origin.wires[0].is_open)
 
     def test_an_answer_is_not_cut(self) -> None:
-        """What is on its way when the age is reached still arrives."""
+        """A response on its way is not cut when its connection reaches the greatest age."""
         response = self.answered(SIZED)
         for _ in range(10):
             self.clock.advance(50)
@@ -282,7 +287,7 @@ class AgeTests(ClientCase):
         self.at_rest(idle=0)
 
     def test_any_age(self) -> None:
-        """There need not be a greatest age."""
+        """Without a greatest age, connections are used again at any age."""
         self.client = a_client(self.origin, self.clock, max_conn_age=None)
         for _ in range(100):
             self.answered(OK)

@@ -148,7 +148,9 @@ class LeavingTests(ClientCase):
         return a_request(b"POST", b"/", body=self.uploads[-1])
 
     def test_everything_is_given_back(self) -> None:
-        """The slot, the connection and the timers go with the client, and the next is served."""
+        """
+        A client that leaves gives back its slot, connection and timers, and the next one is served.
+        """
         for state in (self.queued, self.connecting, self.sending, self.sending_while_blocked,
                       self.waiting, self.reading_the_head, self.answering_again, self.reading,
                       self.reading_on, self.paused, self.streaming, self.quiet, self.long,

@@ -13,7 +13,7 @@ ONE, OTHER = sorted(Leniency, key=lambda kind: kind.value)[:2]
 
 
 class LeniencyLogTests(SynchronousTestCase):
-    """What is told of origins that do not keep to HTTP/1.1."""
+    """The log and count of responses that deviate from HTTP/1.1."""
 
     def setUp(self) -> None:
         """Have a log, and count."""
@@ -29,7 +29,7 @@ class LeniencyLogTests(SynchronousTestCase):
         return [formatEvent(event) for event in events]
 
     def test_nothing(self) -> None:
-        """An answer that keeps to HTTP is no event."""
+        """A response that keeps to HTTP/1.1 is neither counted nor logged."""
         self.assertEqual((self.lines(), self.counted), ([], []))
 
     def test_counted(self) -> None:
@@ -39,7 +39,7 @@ class LeniencyLogTests(SynchronousTestCase):
         self.assertEqual(self.counted, [ONE.value, OTHER.value, ONE.value])
 
     def test_once_a_minute(self) -> None:
-        """The log has a line a minute, with all that there was since the one before."""
+        """Deviations are logged at most once a minute, with all that came since the last line."""
         [first] = self.lines(ONE)
         self.assertIn(f"The origin at prom:9090 does not keep to HTTP/1.1 ({ONE.value}: 1)", first)
         self.clock.advance(59)

@@ -9,7 +9,7 @@ from trickster.upstream.retries import RetryBudget
 
 class RetryTests(SynchronousTestCase):
     def test_long_run(self) -> None:
-        """Of many requests that all fail, the ratio is made again."""
+        """Of many requests that all fail, only the configured ratio is retried."""
         budget = RetryBudget()
         retried = 0
         for _ in range(1000):
@@ -18,12 +18,12 @@ class RetryTests(SynchronousTestCase):
         self.assertTrue(200 <= retried <= 211, retried)
 
     def test_start(self) -> None:
-        """A few failures at the start are made good."""
+        """A few failures at the start are retried."""
         budget = RetryBudget()
         self.assertEqual([budget.take() for _ in range(12)], [True] * 10 + [False] * 2)
 
     def test_saving(self) -> None:
-        """Good times do not pay for a storm of retries."""
+        """A long time without failures does not save up for a storm of retries."""
         budget = RetryBudget()
         for _ in range(10_000):
             budget.pay_in()

@@ -63,21 +63,21 @@ class SideClientCase(SynchronousTestCase):
 
 
 class AskingTests(SideClientCase):
-    """What is sent."""
+    """What a side client sends."""
 
     def test_provides(self) -> None:
         """A side client provides IResponder."""
         verifyObject(IResponder, self.client)
 
     def test_spelling(self) -> None:
-        """Path and query are sent as they are spelled, after the prefix of the service."""
+        """Path and query are sent as spelled, after the prefix of the service."""
         target = b"/api?match[]=a+b&x=%5b|%2B{}\"^`'"
         self.asked(Request(b"GET", target))
         line = self.origin.wire.asked().partition(b"\r\n")[0]
         self.assertEqual(line, b"GET /prefix%b HTTP/1.1" % target)
 
     def test_fields(self) -> None:
-        """The fields of the request are sent, and nothing is asked for in a coding."""
+        """The fields of the request are sent, without a request for a content coding."""
         self.asked(Request(b"GET", b"/", Headers(((b"X-Scope", b"a"), (b"X-Scope", b"b")))))
         head = self.origin.wire.asked().lower()
         self.assertEqual(sorted(head.split(b"\r\n")[1:-2]), [
@@ -85,7 +85,7 @@ class AskingTests(SideClientCase):
             b"x-scope: a", b"x-scope: b"])
 
     def test_method_and_body(self) -> None:
-        """Another method is sent, and the body whole, with its length."""
+        """The method is sent, and the body whole with its length."""
         self.asked(Request(b"POST", b"/", body=Octets(b"ask")))
         sent = self.origin.wire.asked()
         self.assertTrue(sent.startswith(b"POST /prefix/ HTTP/1.1\r\n"))
@@ -106,10 +106,10 @@ class AskingTests(SideClientCase):
 
 
 class AnswerTests(SideClientCase):
-    """What comes back."""
+    """What a side client returns."""
 
     def test_answer(self) -> None:
-        """Status, phrase, fields and body are those of the answer."""
+        """Status, phrase, fields and body are those of the service's response."""
         response = self.answered(b"HTTP/1.1 404 Gone Fishing\r\nX-A: 1\r\nx-a: 2\r\n"
                                  b"Content-Length: 3\r\n\r\nfoo")
         self.assertEqual((response.status, response.phrase, octets_of(response.body)),
@@ -131,7 +131,7 @@ class AnswerTests(SideClientCase):
                          (coded, b"gzip"))
 
     def test_no_coding(self) -> None:
-        """An answer that says nothing of a coding has no such field."""
+        """A response without a content coding has no Content-Encoding."""
         self.assertIsNone(self.answered(OK).headers.get(b"content-encoding"))
 
     def test_chunks(self) -> None:
@@ -149,13 +149,13 @@ class AnswerTests(SideClientCase):
         self.assertEqual(octets_of(self.successResultOf(asked).body), b"abc")
 
     def test_endless_body(self) -> None:
-        """A body that is too long is cut, soon after it has become so, and the line is closed."""
+        """A body above the limit is cut soon after that, and its connection closed."""
         response = self.answered(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100, b"y", b"z" * 1000)
         self.assertEqual(octets_of(response.body), b"x" * 100 + b"y")
         self.assertTrue(self.origin.wire.disconnecting)
 
     def test_endless_head(self) -> None:
-        """A head that is too large is no answer, and the connection is given up."""
+        """A header above the limit is malformed, and its connection is closed."""
         self.client = self.made(max_response_header_bytes=200)
         asked = self.asked()
         self.origin.wire.sends(b"HTTP/1.1 200 OK\r\n", *[b"X-A: 0123456789\r\n"] * 20)
@@ -164,7 +164,7 @@ class AnswerTests(SideClientCase):
         self.assertFalse(self.origin.wire.is_open)
 
     def test_large_answer(self) -> None:
-        """The bound on the head is none on the body."""
+        """The limit of the header does not apply to the body."""
         self.client = self.made(largest=1000, max_response_header_bytes=60)
         response = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", b"x" * 900)
         self.assertEqual(response.body.length, 900)
@@ -179,16 +179,16 @@ class AnswerTests(SideClientCase):
 
 
 class FailureTests(SideClientCase):
-    """What may go wrong."""
+    """How a side client fails."""
 
     def test_refused(self) -> None:
-        """Without a connection, the error says where to and why."""
+        """A connection that is refused gives an error with the address and the reason."""
         self.origin.refusal = ConnectionRefusedError("no")
         failure = self.failureResultOf(self.asked(), UpstreamUnreachable)
         self.assertIn("origin.test:9090: Connection was refused", str(failure.value))
 
     def test_unknown_name(self) -> None:
-        """A name that cannot be looked up is told of in the words of the lookup."""
+        """A name that cannot be looked up gives an error in the words of the lookup."""
         self.origin.refusal = DNSLookupError("there is no such name")
         failure = self.failureResultOf(self.asked(), UpstreamUnreachable)
         self.assertIn("there is no such name", str(failure.value))
@@ -205,7 +205,7 @@ class FailureTests(SideClientCase):
         self.assertEqual((self.origin.cancelled, self.clock.getDelayedCalls()), (1, []))
 
     def test_no_answer(self) -> None:
-        """A connection that closes without an answer, or within one, is a broken one."""
+        """A connection that closes before or within a response fails as broken."""
         for portions in ((), (b"HTTP/1.1 200",), (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\na",),
                          (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na",)):
             self.assertIn("closed the connection", self.failed(UpstreamBroke, *portions))
@@ -219,7 +219,7 @@ class FailureTests(SideClientCase):
         self.assertIn("closed the connection", str(failure.value))
 
     def test_broken_after_the_end(self) -> None:
-        """A connection that breaks once the answer is whole takes nothing from it."""
+        """A response that is complete is given even if its connection breaks afterwards."""
         for portions in ((OK,), (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
                                  b"2\r\nok\r\n0\r\n\r\n")):
             asked = self.asked()
@@ -228,12 +228,12 @@ class FailureTests(SideClientCase):
             self.assertEqual(octets_of(self.successResultOf(asked).body), b"ok")
 
     def test_no_http(self) -> None:
-        """What is no HTTP is told of."""
+        """A response that is not HTTP is an error that says so."""
         self.assertNotEqual(self.failed(UpstreamMalformed, b"SSH-2.0-OpenSSH\r\n\r\n"), "")
 
 
 class EndTests(SideClientCase):
-    """What is left of connections: nothing."""
+    """How a side client closes its connections."""
 
     def at_rest(self) -> None:
         """Assert that no connection and no timer is left."""
@@ -242,7 +242,7 @@ class EndTests(SideClientCase):
         self.assertEqual((self.clock.getDelayedCalls(), self.client._open), ([], set()))
 
     def test_orderly(self) -> None:
-        """After an answer the connection is closed in an orderly way."""
+        """After a response the connection is closed in an orderly way."""
         self.answered(OK)
         wire = self.origin.wire
         self.assertEqual((wire.disconnecting, wire.is_aborted), (True, False))
@@ -250,14 +250,14 @@ class EndTests(SideClientCase):
         self.at_rest()
 
     def test_peer_that_stays(self) -> None:
-        """Where the service does not let go, the connection is closed all the same, soon."""
+        """A connection that the service does not close is closed by the client soon."""
         self.answered(OK)
         self.clock.advance(1.0)
         self.assertTrue(self.origin.wire.is_aborted)
         self.at_rest()
 
     def test_cancelled(self) -> None:
-        """Who asks can give up: while connecting, waiting, in the head and in the body."""
+        """A request can be cancelled while connecting, waiting, and in the header or body."""
         for portions in (None, (), (b"HTTP/1.1 200 OK\r\nX",),
                          (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\na",)):
             self.origin.hesitates = portions is None
@@ -272,7 +272,7 @@ class EndTests(SideClientCase):
         self.assertEqual(self.origin.cancelled, 1)
 
     def test_stop(self) -> None:
-        """At the end, what is asked is given up, what lingers is closed, no more is taken."""
+        """The stop cancels requests, closes lingering connections, and refuses new requests."""
         self.answered(OK)
         asked = self.asked()
         self.successResultOf(self.client.stop())

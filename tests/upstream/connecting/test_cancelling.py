@@ -33,7 +33,7 @@ class PromptlyTests(SynchronousTestCase):
         self.failureResultOf(waiting, ZeroDivisionError)
 
     def test_cancelled(self) -> None:
-        """Cancelling it is that, whatever the work says of it, which is asked to end once."""
+        """Cancelled work fails as cancelled, whatever it ends with, and is asked to end once."""
         waiting = promptly(self.work)
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)

@@ -70,14 +70,14 @@ class ConnectorTests(SynchronousTestCase):
         return error.detail
 
     def test_unknown_name(self) -> None:
-        """Where there is no such name, the error says so."""
+        """An unknown host name gives an error that says so."""
         for ended in (succeed(()), fail(gaierror(EAI_NONAME, "Name or service not known"))):
             self.assertEqual(
                 self.why(lambda *_, ended=ended: ended),
                 "origin.test:81: DNS lookup failed: there is no such name")
 
     def test_no_resolver(self) -> None:
-        """Where the resolver could not tell, or could not be asked, it says that."""
+        """A resolver that could not tell, or could not be asked, gives an error that says so."""
         for error in (gaierror(EAI_AGAIN, "Try later"), gaierror(EAI_FAIL, "Try later"),
                       OSError(EMFILE, "Try later"), RuntimeError("Try later")):
             self.assertEqual(
@@ -86,7 +86,9 @@ class ConnectorTests(SynchronousTestCase):
                 "a name: Try later")
 
     def test_other_failures(self) -> None:
-        """Other failures are as they come; so is a lookup of a resolver that gives no reason."""
+        """
+        Other connection failures are passed on, and so are lookups that fail without a reason.
+        """
         found = [(AF_INET, SOCK_STREAM, 6, "", ("127.0.0.1", 81))]
         self.reactor.installNameResolver(SharedResolver(lambda *_: succeed(found)))
         connecting = self.endpoint("http://origin.test:81").connect(Factory())
@@ -99,7 +101,7 @@ class ConnectorTests(SynchronousTestCase):
         self.assertIn("no results", str(error.value))
 
     def test_cancelled(self) -> None:
-        """Giving up is passed on."""
+        """A cancelled attempt to connect cancels its endpoint."""
         self.reactor.installNameResolver(SharedResolver(lambda *_: Deferred()))
         connecting = self.endpoint("http://origin.test:81").connect(Factory())
         connecting.cancel()
@@ -114,7 +116,7 @@ class ConnectorTests(SynchronousTestCase):
         self.assertEqual((host, port, timeout), ("127.0.0.1", 81, 7.0))
 
     def test_nothing_yet(self) -> None:
-        """A connector alone connects nothing."""
+        """A connector does not connect until it is asked to."""
         make = connector(self.reactor, OriginURL.parse("http://127.0.0.1:81"), 7.0)
         endpoint = make()
         self.assertEqual(self.reactor.tcpClients, [])
@@ -122,7 +124,7 @@ class ConnectorTests(SynchronousTestCase):
         self.assertEqual(len(self.reactor.tcpClients), 1)
 
     def test_tls(self) -> None:
-        """An https origin gets TLS over the same."""
+        """An https origin is connected to over TLS, through the same endpoint."""
         make = connector(self.reactor, OriginURL.parse("https://127.0.0.1"), 7.0, TLSOptions())
         make().connect(Factory())
         self.assertEqual(self.reactor.tcpClients[0][1], 443)

@@ -96,7 +96,7 @@ class SharedTests(SynchronousTestCase):
         self.assertIsNone(self.resolver.why_not_found("a.test"))
 
     def test_not_begun(self) -> None:
-        """A lookup that cannot even begin ends at once; the next one begins anew."""
+        """A lookup that cannot begin fails at once, and the next one begins anew."""
         resolver, receiver, found = SharedResolver(self.no_thread), Receiver(), Receiver()
         resolver.resolveHostName(receiver, "a.test", 80)
         self.assertEqual(receiver.told, ["a.test", "end"])
@@ -111,7 +111,7 @@ class SharedTests(SynchronousTestCase):
         raise RuntimeError("no more threads")
 
     def test_shared(self) -> None:
-        """Equal questions wait for one lookup; another one is a lookup of its own."""
+        """Equal lookups at the same time share one; a different name is a lookup of its own."""
         first, second = self.resolving("a.test", 80), self.resolving("a.test", 80)
         self.resolving("b.test", 80)
         self.resolving("a.test", 80, (IPv4Address,))
@@ -123,7 +123,7 @@ class SharedTests(SynchronousTestCase):
         self.assertEqual(first[-1], "end")
 
     def test_anew(self) -> None:
-        """What was found is not remembered: names move."""
+        """A name that was found is looked up again the next time, since names move."""
         self.resolving("a.test", 80)
         self.asked[0][1].callback(FOUND)
         self.resolving("a.test", 80)
@@ -151,7 +151,7 @@ class ThreadTests(SynchronousTestCase):
         self.assertIsNot(thread, threading.current_thread())
 
     def test_failed(self) -> None:
-        """What a lookup raises, whatever it is, is told, without the frames of the thread."""
+        """Any error that a lookup raises is passed on, without the frames of the thread."""
         for error in (socket.gaierror("no such name"), UnicodeError("label too long"),
                       MemoryError()):
             def fail(name: str, error: Exception = error) -> None:
@@ -164,10 +164,10 @@ class ThreadTests(SynchronousTestCase):
 
 
 class WhyTests(SynchronousTestCase):
-    """Why a name was not found."""
+    """The reasons why a name was not found."""
 
     def test_unknown(self) -> None:
-        """The resolver says that there is no such name, or no address of it; or finds nothing."""
+        """A name is unknown if the resolver says so, or finds no address."""
         for error in (None, socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
                       socket.gaierror(-5, "No address associated with hostname")):
             self.assertEqual(why_not_found(error), "there is no such name")
@@ -178,8 +178,7 @@ class WhyTests(SynchronousTestCase):
 
     def test_cannot_tell(self) -> None:
         """
-        What says nothing of the name itself is told in the words of the resolver or the
-        system.
+        A failure that says nothing of the name is given in the words of the resolver or the system.
         """
         for error, why in (
                 (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
@@ -196,7 +195,7 @@ class WhyTests(SynchronousTestCase):
 
 class NamesTests(SynchronousTestCase):
     def test_while_running(self) -> None:
-        """The reactor looks names up with it while the service runs, and only then."""
+        """The reactor uses the resolver while the service runs, and only then."""
         reactor: Any = MemoryReactorClock()
         before = reactor.nameResolver
         resolver = shared_resolver(reactor)
@@ -207,7 +206,7 @@ class NamesTests(SynchronousTestCase):
         self.assertIs(reactor.nameResolver, before)
 
     def test_endpoint(self) -> None:
-        """An endpoint of Twisted's connects to what was found."""
+        """An endpoint of Twisted's connects to the address that the resolver found."""
         reactor: Any = MemoryReactorClock()
         lookup: Deferred[Any] = Deferred()
         Names(reactor, SharedResolver(lambda *_: lookup)).startService()
@@ -216,7 +215,7 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual(reactor.tcpClients[0][:2], ("::1", 80))
 
     def test_endpoint_without_addresses(self) -> None:
-        """Without addresses it says that the lookup failed."""
+        """An endpoint whose resolver finds no address fails with a lookup error."""
         reactor: Any = MemoryReactorClock()
         lookup: Deferred[Any] = Deferred()
         Names(reactor, SharedResolver(lambda *_: lookup)).startService()

@@ -107,7 +107,7 @@ class TLSCase(SynchronousTestCase):
 
 class VerificationTests(TLSCase):
     def test_believed(self) -> None:
-        """An origin that an authority of ours vouches for is spoken to."""
+        """An origin with a certificate of a trusted authority is connected to."""
         for host in ("origin.test", "127.0.0.1"):
             origin = self.origin(self.authority.identity(host))
             asked = self.asked(origin, self.believing, f"https://{host}")
@@ -118,7 +118,7 @@ class VerificationTests(TLSCase):
             self.assertEqual(self.client.stats.idle, 1)
 
     def test_kept(self) -> None:
-        """Our authorities are believed on every connection, not only the first."""
+        """Trusted authorities are trusted on every connection, not only the first."""
         origin = self.origin(self.authority.identity("origin.test"))
         self.asked(origin, self.believing)
         Deferred.fromCoroutine(self.client.respond(a_request()))
@@ -139,18 +139,18 @@ class VerificationTests(TLSCase):
         self.assertRegex(detail, r"origin\.test:443: TLS: \w+")
 
     def test_another_name(self) -> None:
-        """An origin with a certificate for another host is not believed."""
+        """An origin with a certificate for another host is refused."""
         origin = self.origin(self.authority.identity("other.test"))
         self.assertIn("not for this name", self.refused(origin, self.believing))
 
     def test_anybody(self) -> None:
-        """Unless we are told to accept every certificate."""
+        """With insecure_skip_verify any certificate is accepted."""
         origin = self.origin(Authority.make("Another").identity("other.test"))
         self.asked(origin, TLSOptions(insecure_skip_verify=True))
         self.assertIn(b"GET / HTTP/1.1\r\n", origin.servers[0].received)
 
     def test_our_certificate(self) -> None:
-        """Origins that want to know who we are can be told."""
+        """An origin that asks for a client certificate is sent the configured one."""
         ours = Authority.make("Clients")
         identity = ours.identity("trickster.test")
         root = trustRootFromCertificates([Certificate.loadPEM(ours.certificate)])
@@ -174,7 +174,7 @@ class VerificationTests(TLSCase):
         self.failureResultOf(reading(body), UpstreamBroke)
 
     def test_handshake_that_hangs(self) -> None:
-        """The time to connect is for the handshake as well."""
+        """The timeout for connecting includes the TLS handshake."""
         origin = self.origin(self.authority.identity("origin.test"))
         origin.is_silent = True
         asked = self.asked(origin, self.believing)
@@ -190,18 +190,18 @@ class FileTests(TLSCase):
         return error.problems[0]
 
     def test_missing(self) -> None:
-        """A file that is not there is named."""
+        """A missing file is named in the error."""
         said = self.problem(certificate_authority_paths=("/no/such/file.pem",))
         self.assertEqual(said, "/no/such/file.pem: " + os.strerror(ENOENT))
 
     def test_nothing_in_it(self) -> None:
-        """A file with nothing in it that we want is named."""
+        """A file without a certificate or key is named in the error."""
         path = self.file(b"hello")
         self.assertIn(path, self.problem(certificate_authority_paths=(path,)))
         self.assertIn(path, self.problem(client_cert_path=path, client_key_path=path))
 
     def test_garbage(self) -> None:
-        """A file that only looks right is named."""
+        """A file that only looks like a certificate is named in the error."""
         path = self.file(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
         self.assertIn(path, self.problem(certificate_authority_paths=(path,)))
 
@@ -214,13 +214,13 @@ class FileTests(TLSCase):
             self.assertIn(path, self.problem(**{name: path}))
 
     def test_bad_key(self) -> None:
-        """A key that is none is named."""
+        """A key file that has no key is named in the error."""
         certificate = self.file(self.authority.identity("a").certificate)
         key = self.file(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
         self.assertIn(key, self.problem(client_cert_path=certificate, client_key_path=key))
 
     def test_key_of_another(self) -> None:
-        """A key that does not fit its certificate is found at once, however it is used."""
+        """A key that does not fit its certificate is refused when it is loaded."""
         certificate = self.file(self.authority.identity("a").certificate)
         key = self.file(self.authority.identity("a").key)
         for insecure in (True, False):

@@ -30,7 +30,7 @@ def sent(request: Request, mode: str = "standard") -> Headers:
 
 
 class OutgoingFieldsTests(SynchronousTestCase):
-    """What is sent for the fields of a connection's requests, which are the same time and again."""
+    """Request fields that are remembered for the requests of one connection."""
 
     def test_as_made_anew(self) -> None:
         """
@@ -72,14 +72,17 @@ class HopByHopTests(SynchronousTestCase):
              b"Proxy-Authentication-Info")
 
     def test_fixed(self) -> None:
-        """What is about one connection does not pass, in either direction."""
+        """Hop-by-hop fields are not forwarded, in either direction."""
         for name in self.NAMES:
             headers = Headers(((name, b"x"), (name.lower(), b"y"), (b"A", b"b")))
             self.assertEqual(response_headers(headers, True).pairs, ((b"A", b"b"),))
             self.assertNotIn(name.lower(), sent(Request(b"GET", b"/", headers)))
 
     def test_named(self) -> None:
-        """What Connection names does not pass, however often and in either case it does so."""
+        """
+        Fields that Connection names are not forwarded, however often and in either case it names
+        them.
+        """
         headers = Headers((
             (b"Connection", b"close, X-One ,,x-two"), (b"X-ONE", b"1"), (b"x-Two", b"2"),
             (b"X-Three", b"3"), (b"connection", b"\tX-Three"), (b"X-Four", b"4")))
@@ -87,7 +90,7 @@ class HopByHopTests(SynchronousTestCase):
         self.assertNotIn(b"x-one", sent(Request(b"GET", b"/", headers)))
 
     def test_our_own_are_not_to_be_named(self) -> None:
-        """A client cannot name away what we say."""
+        """A client's Connection cannot remove the proxy's own fields."""
         said = sent(a_request((b"Connection", b"Host, Via, Forwarded"), (b"Host", b"x")))
         self.assertEqual([name for name, _ in said], [b"Host", b"Via", b"Forwarded"])
 
@@ -97,14 +100,14 @@ class HopByHopTests(SynchronousTestCase):
         self.assertEqual(sent(a_request(*pairs)).pairs[1:5], pairs)
 
     def test_framing(self) -> None:
-        """Framing is made anew; where there is no body, its length says something else."""
+        """Content-Length is not forwarded, except in a response without a body."""
         headers = Headers(((b"Content-Length", b"5"),))
         self.assertEqual(response_headers(headers, True).pairs, ())
         self.assertEqual(response_headers(headers, False).pairs, headers.pairs)
         self.assertNotIn(b"content-length", sent(Request(b"GET", b"/", headers)))
 
     def test_host(self) -> None:
-        """The origin is called by its own name."""
+        """Host is the origin's own name."""
         said = sent(a_request((b"Host", b"shop.test"), (b"host", b"other")))
         self.assertEqual(said.get_all(b"host"), [b"origin:9090"])
 
@@ -114,12 +117,12 @@ class ForwardedTests(SynchronousTestCase):
         return sent(a_request(*fields, peer=peer, authority=authority)).get(b"forwarded") or b""
 
     def test_standard(self) -> None:
-        """RFC 7239: who asked, whom, how, and who says so."""
+        """Forwarded has the client, the host, the scheme and the proxy (RFC 7239)."""
         self.assertEqual(self.forwarded(),
                          b"by=_trk;for=192.0.2.7;host=shop.test;proto=http")
 
     def test_quoted(self) -> None:
-        """What is not a token is quoted."""
+        """A Forwarded value that is not a token is quoted."""
         self.assertIn(b';host="shop.test:8080";', self.forwarded(authority=b"shop.test:8080"))
         self.assertIn(b'host="a\\"b\\\\c"', self.forwarded(authority=b'a"b\\c'))
 
@@ -129,7 +132,7 @@ class ForwardedTests(SynchronousTestCase):
         self.assertIn(b'for="[fe80::1]";', self.forwarded(peer=Peer("fe80::1%eth0")))
 
     def test_https(self) -> None:
-        """The scheme is the client's."""
+        """The scheme in Forwarded is the client's."""
         self.assertTrue(self.forwarded(peer=Peer("1.2.3.4", secure=True)).endswith(b"proto=https"))
 
     def test_strange_peer(self) -> None:
@@ -137,13 +140,13 @@ class ForwardedTests(SynchronousTestCase):
         self.assertIn(b"for=unknown", self.forwarded(peer=Peer("/run/socket")))
 
     def test_appended(self) -> None:
-        """What other proxies said comes before."""
+        """Elements of earlier proxies come before the proxy's own in Forwarded."""
         self.assertEqual(
             self.forwarded((b"Forwarded", b"for=10.0.0.1"), (b"forwarded", b'for="[::1]";proto=a')),
             b'for=10.0.0.1, for="[::1]";proto=a, by=_trk;for=192.0.2.7;host=shop.test;proto=http')
 
     def test_malformed(self) -> None:
-        """What could swallow our own words is not passed on."""
+        """A malformed Forwarded that could swallow the proxy's own element is not forwarded."""
         for said in (b'for="1.2.3.4', b"for=", b"for", b"for=a b", b'for="a\\"', b"=a",
                      b'for=a;host="x, for=b', b"for=a,", b"for=a;", b"for=a;;by=b", b'for="a"b',
                      b'for=a,"', b'for=a, for="b\\', b"for=a;host=b, =", b'for="a", "b',
@@ -151,12 +154,17 @@ class ForwardedTests(SynchronousTestCase):
             self.assertTrue(self.forwarded((b"Forwarded", said)).startswith(b"by=_trk"), said)
 
     def test_from_x(self) -> None:
-        """An older proxy's list is translated; what is no address is unknown."""
+        """
+        An X-Forwarded-For list is translated to Forwarded; what is no address becomes unknown.
+        """
         said = self.forwarded((b"X-Forwarded-For", b'10.0.0.1, ::1, evil";for=1'))
         self.assertTrue(said.startswith(b'for=10.0.0.1, for="[::1]", for=unknown, by='), said)
 
     def test_from_x_as_asked(self) -> None:
-        """With the scheme and the host of the first hop, in the order of the hops (RFC 7239 7.4)."""
+        """
+        X-Forwarded fields become Forwarded elements with the first hop's scheme and host (RFC 7239
+        section 7.4).
+        """
         self.assertEqual(
             self.forwarded((b"X-Forwarded-For", b"203.0.113.9, 10.0.0.1"),
                            (b"X-Forwarded-Proto", b"https"), (b"X-Forwarded-Host", b"dash.example")),
@@ -169,19 +177,19 @@ class ForwardedTests(SynchronousTestCase):
         self.assertTrue(said.startswith(b'host="shop.test:8443";proto=https, by='), said)
 
     def test_from_x_with_port(self) -> None:
-        """A port that is not the scheme's own belongs to the host; a client's own is left out."""
+        """A port other than the scheme's own belongs to the host; a client's port is left out."""
         said = self.forwarded(
             (b"X-Forwarded-For", b"203.0.113.9:5678"), (b"X-Forwarded-Host", b"a"),
             (b"X-Forwarded-Port", b"443"), (b"X-Forwarded-Proto", b"https"))
         self.assertTrue(said.startswith(b"for=203.0.113.9;host=a;proto=https, "), said)
 
     def test_nobody(self) -> None:
-        """Our own requests are no client's, and say nothing about any."""
+        """Requests of the proxy itself say nothing of a client."""
         said = sent(a_request(peer=Peer()), "both")
         self.assertEqual([name for name, _ in said], [b"Host", b"Via"])
 
     def test_server_name(self) -> None:
-        """Any name of ours is a token."""
+        """Any configured server name becomes a token."""
         request = a_request()
         fields = dict(request_fields(request, b"o", ForwardedMode.STANDARD, "my host\r\nX: y"))
         self.assertEqual(fields[b"Via"], b"1.1 my-host--X--y")
@@ -189,7 +197,7 @@ class ForwardedTests(SynchronousTestCase):
     @settings(max_examples=100, deadline=None)
     @given(st.binary(max_size=30))
     def test_last_word(self, said: bytes) -> None:
-        """With any header of a client's, a reader of the whole finds our element as the last."""
+        """The proxy's own Forwarded element is the last one, whatever the client sent."""
         whole = self.forwarded((b"Forwarded", said))
         self.assertEqual(split_unquoted(whole)[-1].strip(),
                          b"by=_trk;for=192.0.2.7;host=shop.test;proto=http")
@@ -214,14 +222,14 @@ def split_unquoted(value: bytes) -> list[bytes]:
 
 class ModeTests(SynchronousTestCase):
     def test_x(self) -> None:
-        """The older fields: each says one thing."""
+        """In mode x, each X-Forwarded field says one thing."""
         said = sent(a_request(), "x")
         self.assertEqual(said.pairs[2:], (
             (b"X-Forwarded-For", b"192.0.2.7"), (b"X-Forwarded-Host", b"shop.test"),
             (b"X-Forwarded-Proto", b"http"), (b"X-Forwarded-Port", b"8480")))
 
     def test_x_appended(self) -> None:
-        """The list grows; the rest is what the first hop was asked."""
+        """X-Forwarded-For grows by the client; the other fields keep what the first hop said."""
         said = sent(a_request((b"X-Forwarded-For", b"10.0.0.1"), (b"X-Forwarded-For", b"::1"),
                               (b"X-Forwarded-Host", b"dash.example"),
                               (b"X-Forwarded-Proto", b"HTTPS, http"),
@@ -232,7 +240,7 @@ class ModeTests(SynchronousTestCase):
         self.assertEqual(said.get_all(b"x-forwarded-port"), [b"8443"])
 
     def test_x_invalid(self) -> None:
-        """What an earlier hop cannot have been asked is not repeated."""
+        """An invalid X-Forwarded field of an earlier hop is not repeated."""
         said = sent(a_request((b"X-Forwarded-Host", b"a b"), (b"X-Forwarded-Proto", b"h;t"),
                               (b"X-Forwarded-Port", b"x")), "x")
         self.assertEqual(said.get_all(b"x-forwarded-host"), [b"shop.test"])
@@ -240,7 +248,7 @@ class ModeTests(SynchronousTestCase):
         self.assertEqual(said.get_all(b"x-forwarded-port"), [b"8480"])
 
     def test_x_port(self) -> None:
-        """Our own port is nothing to clients that asked another hop."""
+        """The proxy's own port is not told where the client asked another hop."""
         for fields, port in (
                 (((b"X-Forwarded-Proto", b"https"),), b"443"),
                 (((b"X-Forwarded-Host", b"a:81"), (b"X-Forwarded-Proto", b"https")), b"81"),
@@ -251,7 +259,7 @@ class ModeTests(SynchronousTestCase):
         self.assertNotIn(b"x-forwarded-port", sent(nowhere, "x"))
 
     def test_x_from_standard(self) -> None:
-        """A newer proxy's list is translated."""
+        """A Forwarded list of an earlier hop is translated to X-Forwarded fields."""
         said = sent(a_request((b"Forwarded", b'for=10.0.0.1;proto=x, host=y;For="[::1]"')), "x")
         self.assertEqual(said.get(b"x-forwarded-for"), b"10.0.0.1, ::1, 192.0.2.7")
 
@@ -271,7 +279,7 @@ class ModeTests(SynchronousTestCase):
         self.assertEqual(said.get(b"x-forwarded-port"), b"81")
 
     def test_none(self) -> None:
-        """Nothing is said, and nothing changed of what earlier hops said."""
+        """In mode none nothing is added, and fields of earlier hops stay unchanged."""
         pairs = ((b"Forwarded", b"for=1.1.1.1"), (b"X-Forwarded-For", b"1.1.1.1"),
                  (b"X-Forwarded-Host", b"a"), (b"X-Forwarded-Proto", b"https"))
         said = sent(a_request(*pairs), "none")
@@ -279,7 +287,7 @@ class ModeTests(SynchronousTestCase):
         self.assertEqual(said.pairs[-1][0], b"Via")
 
     def test_configured(self) -> None:
-        """What the configuration says stands, in every mode, and takes the place of ours."""
+        """Configured request headers replace forwarding fields, in every mode."""
         request = evolve(a_request((b"X-Forwarded-Proto", b"https"), (b"Forwarded", b"for=a")),
                          configured=frozenset((b"x-forwarded-proto", b"forwarded", b"via")))
         for mode in ForwardedMode:
@@ -303,7 +311,7 @@ class ModeTests(SynchronousTestCase):
 
 class UpgradeTests(SynchronousTestCase):
     def test_wanted(self) -> None:
-        """Only a wish that Connection names is one."""
+        """An Upgrade is wanted only if Connection names it."""
         self.assertIsNone(upgrade_of(a_request((b"Upgrade", b"websocket"))))
         self.assertIsNone(upgrade_of(a_request((b"Connection", b"upgrade"))))
         self.assertEqual(upgrade_of(a_request((b"Upgrade", b"websocket"),
@@ -316,14 +324,14 @@ class UpgradeTests(SynchronousTestCase):
         self.assertIsNone(upgrade_of(evolve(request, version=b"HTTP/1.0")))
 
     def test_http2(self) -> None:
-        """HTTP/2 is taken off the offer, and so are its settings."""
+        """HTTP/2 and its settings are removed from an Upgrade."""
         request = a_request((b"Upgrade", b"H2C, websocket"), (b"HTTP2-Settings", b"x"),
                             (b"Connection", b"upgrade, http2-settings"))
         self.assertEqual(upgrade_of(request), b"websocket")
         self.assertNotIn(b"http2-settings", sent(request))
 
     def test_sent(self) -> None:
-        """A wish is passed on with the Connection that it needs."""
+        """An Upgrade is forwarded with the Connection that it needs."""
         said = sent(a_request((b"Upgrade", b"websocket"), (b"Connection", b"upgrade")))
         self.assertEqual((said.get(b"connection"), said.get(b"upgrade")),
                          (b"Upgrade", b"websocket"))

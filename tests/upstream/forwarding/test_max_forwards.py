@@ -25,12 +25,12 @@ class MaxForwardsTests(SynchronousTestCase):
             self.assertEqual(request.headers.get_all(b"max-forwards"), [left])
 
     def test_others(self) -> None:
-        """For other methods, or without a count, nothing is counted."""
+        """Requests with other methods, or without Max-Forwards, are forwarded uncounted."""
         for request in (a_request(b"GET", b"/", (b"Max-Forwards", b"0")), a_request(b"TRACE")):
             self.assertIs(counted_down(request), request)
 
     def test_trace(self) -> None:
-        """The last in the chain shows what it got, but for secrets."""
+        """The last hop answers TRACE with the request it got, but without secrets."""
         response = self.counted(b"TRACE", b"0")
         assert isinstance(response, Response)
         self.assertEqual(response.headers.get(b"content-type"), b"message/http")
@@ -38,12 +38,12 @@ class MaxForwardsTests(SynchronousTestCase):
                          b"TRACE /a HTTP/1.1\r\nMax-Forwards: 0\r\nX: y\r\n\r\n")
 
     def test_options(self) -> None:
-        """The last in the chain speaks for itself."""
+        """The last hop answers OPTIONS itself."""
         response = self.counted(b"OPTIONS", b"000")
         assert isinstance(response, Response)
         self.assertEqual((response.status, octets_of(response.body)), (200, b""))
 
     def test_malformed(self) -> None:
-        """A count that is none is the client's mistake."""
+        """A malformed Max-Forwards is a bad request."""
         for values in ((b"x",), (b"-1",), (b"",), (b"1", b"1")):
             self.assertRaises(BadRequest, self.counted, b"TRACE", *values)

@@ -104,7 +104,9 @@ class SplitTests(SynchronousTestCase):
     def test_one_octet_changed(
             self, response: tuple[bytes, bytes, list[tuple[bytes, bytes]], bytes, bool],
             data: st.DataObject) -> None:
-        """Any octets are a response, or malformed, or not all; never another error."""
+        """
+        A response with any octet changed is complete, malformed or incomplete, and no other error.
+        """
         method, octets, _, _, _ = response
         place = data.draw(st.integers(0, len(octets) - 1))
         changed = octets[:place] + data.draw(st.binary(max_size=2)) + octets[place + 1:]
@@ -126,7 +128,7 @@ class EndTests(SynchronousTestCase):
         return reader
 
     def test_nothing(self) -> None:
-        """A connection that ends before the first octet is told apart."""
+        """A connection that ends before the first octet of a response fails with NothingCame."""
         self.assertRaises(NothingCame, self.reader(b"").end, True)
 
     def test_an_octet(self) -> None:
@@ -135,12 +137,12 @@ class EndTests(SynchronousTestCase):
         self.assertNotIsInstance(error, NothingCame)
 
     def test_unclean(self) -> None:
-        """Only an orderly end is the end of a body."""
+        """Only an orderly close ends a body without a length."""
         reader = self.reader(b"HTTP/1.1 200 OK\r\n\r\nabc")
         self.assertRaises(UpstreamBroke, reader.end, False)
 
     def test_nothing_is_kept_of_upgraded(self) -> None:
-        """After an upgrade there is no more HTTP."""
+        """The octets after an upgrade are no HTTP."""
         reader = self.reader(b"HTTP/1.1 101 X\r\nContent-Length: 1\r\n\r\nabc")
         self.assertEqual((reader.ending, reader.take()), (Ending.UPGRADED, [b"abc"]))
         reader.end(True)
@@ -154,7 +156,7 @@ class EndTests(SynchronousTestCase):
         self.assertIs(reader.take()[0], octets)
 
     def test_head_of_exactly_the_limit(self) -> None:
-        """The limit itself is allowed."""
+        """A header of exactly the limit is accepted."""
         octets = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         self.assertTrue(self.reader(octets, most_head=len(octets)).is_complete)
         self.assertRaises(UpstreamMalformed, self.reader, octets, most_head=len(octets) - 1)

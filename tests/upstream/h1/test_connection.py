@@ -90,7 +90,10 @@ class EagerTests(ConnectionCase):
         self.assertEqual((transport.kernel.taken, transport.written), (b"request", b""))
 
     def test_in_part(self) -> None:
-        """The rest goes the usual way, and then everything else after it."""
+        """
+        Octets that the kernel did not take at once go through the transport, and all later ones
+        after them.
+        """
         transport = self.plain(3)
         self.ask()
         transport.kernel.room = 100
@@ -99,7 +102,7 @@ class EagerTests(ConnectionCase):
         self.assertEqual((transport.kernel.taken, transport.written), (b"req", b"uestanother"))
 
     def test_after_an_upload(self) -> None:
-        """Nothing overtakes a body that may still be waiting in the transport."""
+        """Octets do not overtake a body that may still be waiting in the transport."""
         transport = self.plain(100)
         body = PausedBody(2)
         self.ask(b"head", body)
@@ -110,7 +113,9 @@ class EagerTests(ConnectionCase):
         self.assertEqual((transport.kernel.taken, transport.written), (b"head", b"abnext"))
 
     def test_large_body(self) -> None:
-        """While there is much to read, it is read in large portions; not for longer."""
+        """
+        A connection with much to read is read in large portions, and only while there is much.
+        """
         transport = self.plain(100)
         self.ask()
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n"
@@ -120,7 +125,7 @@ class EagerTests(ConnectionCase):
         self.assertEqual((transport.bufferSize, self.keeper.said), (65536, ["released"]))
 
     def test_others(self) -> None:
-        """A transport that is not plain TCP is only written to."""
+        """A transport that is not plain TCP is written to in the ordinary way."""
         wire = self.over(Wire())
         wire.protocol = self.connection
         self.ask()
@@ -153,7 +158,7 @@ class LifeTests(ConnectionCase):
         self.successResultOf(secure.established)
 
     def test_handshake_fails(self) -> None:
-        """A handshake that fails is a connection that was not made; it had no owner."""
+        """A failed handshake is a connection that was not made and had no owner."""
         secure = Connection(self.keeper, self.clock, UpstreamOptions(), True)
         secure.makeConnection(Wire())
         secure.connectionLost(Failure(ValueError("bad certificate")))
@@ -207,7 +212,7 @@ class LifeTests(ConnectionCase):
         self.assertEqual(self.keeper.said, ["dropped", "closed"])
 
     def test_aborted(self) -> None:
-        """A caller that waits for an answer hears that there will be none."""
+        """A caller that waits for a response gets an error when the connection is aborted."""
         asked = self.ask()
         self.connection.abort()
         self.failureResultOf(asked, UpstreamBroke)

@@ -62,7 +62,7 @@ class World:
 
 
 class CycleTests(SynchronousTestCase):
-    """However an exchange or a connection ends."""
+    """Exchanges and connections leave no reference cycles, however they end."""
 
     def left(self, act: Callable[[World], object], make: Callable[[], World] = World,
              error: Callable[[], Exception] = ConnectionDone) -> Counter[str]:
@@ -75,7 +75,7 @@ class CycleTests(SynchronousTestCase):
         return left_in_cycles(live)
 
     def test_whole(self) -> None:
-        """After an answer that came at once, or in pieces."""
+        """A response that came at once or in pieces leaves no cycles."""
         def in_pieces(world: World) -> None:
             world.wire.sends(WHOLE[:-2], b"o", b"k")
             at_once(read_all(world.body, 99))
@@ -84,7 +84,7 @@ class CycleTests(SynchronousTestCase):
         self.assertEqual(self.left(in_pieces), Counter())
 
     def test_unread(self) -> None:
-        """After one whose body was not read, or in part, while the connection was paused."""
+        """A response whose body was not read, or only in part while paused, leaves no cycles."""
         def unread(world: World) -> None:
             world.wire.sends(WHOLE[:-1])
             world.body.close()
@@ -99,7 +99,9 @@ class CycleTests(SynchronousTestCase):
         self.assertEqual(self.left(in_part), Counter())
 
     def test_none(self) -> None:
-        """Without one: it was given up, did not come in time, or was none."""
+        """
+        An exchange that was cancelled, timed out or got a malformed response leaves no cycles.
+        """
         for act in (lambda world: None, lambda world: world.answer.cancel(),
                     lambda world: world.clock.advance(60),
                     lambda world: world.wire.sends(b"garbage"),
@@ -108,7 +110,7 @@ class CycleTests(SynchronousTestCase):
             self.assertEqual(self.left(act, error=ConnectionLost), Counter())
 
     def test_cut(self) -> None:
-        """In the middle of one, with a reader that waits for the rest."""
+        """A response that is cut while a reader waits for the rest leaves no cycles."""
         def waiting(world: World) -> None:
             world.wire.sends(WHOLE[:-2])
             Deferred.fromCoroutine(world.body.read()).addErrback(lambda _: None)
@@ -116,7 +118,7 @@ class CycleTests(SynchronousTestCase):
         self.assertEqual(self.left(waiting, error=ConnectionLost), Counter())
 
     def test_upload(self) -> None:
-        """With the body of a request that is sent, is on its way, blocked, unasked or broken."""
+        """A request body that is sent, on its way, blocked, unwanted or broken leaves no cycles."""
         def sent(world: World) -> None:
             body.feed(b"x")
             body.feed(b"")
@@ -145,7 +147,7 @@ class CycleTests(SynchronousTestCase):
             self.assertEqual(self.left(act, lambda: make(True)), Counter(), act)
 
     def test_upgrade(self) -> None:
-        """After an upgrade, whichever end goes first."""
+        """An upgraded connection leaves no cycles, whichever end closes first."""
         def client_first(world: World) -> None:
             world.wire.sends(SWITCH, b"x")
             at_once(world.body.write(b"y"))

@@ -34,13 +34,13 @@ class UpgradeTests(ClientCase):
         return response.body
 
     def test_request(self) -> None:
-        """A wish to upgrade is passed on."""
+        """A request's Upgrade is sent to the origin."""
         self.asked(self.request())
         asked = self.origin.wire.asked()
         self.assertTrue(asked.endswith(b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"))
 
     def test_answer(self) -> None:
-        """The answer says what it changes to, and its body goes both ways."""
+        """A 101 response says which protocol it changes to, and its body goes both ways."""
         response = self.answered(self.SWITCH, request=self.request())
         self.assertEqual(response.headers.pairs, (
             (b"Sec-WebSocket-Accept", b"x"), (b"Connection", b"Upgrade"),
@@ -48,7 +48,7 @@ class UpgradeTests(ClientCase):
         verifyObject(IDuplex, response.body)
 
     def test_both_ways(self) -> None:
-        """Octets go through in both directions, for as long as it takes."""
+        """Octets of an upgraded connection go in both directions, for as long as it takes."""
         body = self.upgraded(b"first")
         self.assertEqual(self.successResultOf(reading(body)), b"first")
         self.clock.advance(100_000)
@@ -76,7 +76,7 @@ class UpgradeTests(ClientCase):
         self.at_rest()
 
     def test_origin_ends(self) -> None:
-        """When the origin has said all, the client may go on."""
+        """When the origin has closed its side of an upgraded connection, the client may go on."""
         body = self.upgraded()
         self.origin.wire.protocol.readConnectionLost()
         self.assertEqual(self.successResultOf(reading(body)), b"")
@@ -88,7 +88,7 @@ class UpgradeTests(ClientCase):
         self.at_rest()
 
     def test_client_ends(self) -> None:
-        """When the client has said all, the origin may go on."""
+        """When the client has closed its side of an upgraded connection, the origin may go on."""
         body = self.upgraded()
         body.end()
         self.origin.wire.sends(b"more")
@@ -96,7 +96,7 @@ class UpgradeTests(ClientCase):
         self.failureResultOf(Deferred.fromCoroutine(body.write(b"x")), UpstreamBroke)
 
     def test_close(self) -> None:
-        """What was written last is sent, and then the connection closed; in time."""
+        """A closed upgraded connection sends what was written last, and is closed in time."""
         body = self.upgraded()
         self.successResultOf(Deferred.fromCoroutine(body.write(b"bye")))
         body.close()
@@ -115,7 +115,7 @@ class UpgradeTests(ClientCase):
         self.at_rest()
 
     def test_refused(self) -> None:
-        """An origin may answer without upgrading."""
+        """An origin may answer a request for an upgrade without upgrading."""
         response = self.answered(OK, request=self.request())
         self.assertEqual((response.status, self.client.stats.idle), (200, 1))
 
@@ -130,7 +130,7 @@ class UpgradeTests(ClientCase):
             self.at_rest()
 
     def test_too_early(self) -> None:
-        """An upgrade before the request was whole cannot be meant."""
+        """An upgrade before the request was sent whole is malformed."""
         request = evolve(self.request(), method=b"POST", body=PausedBody())
         asked = self.asked(request)
         self.origin.wire.sends(self.SWITCH)
@@ -138,6 +138,6 @@ class UpgradeTests(ClientCase):
         self.at_rest()
 
     def test_http2(self) -> None:
-        """HTTP/2 would go past everything that is checked here; it is not offered."""
+        """An Upgrade to HTTP/2 is not offered to the origin."""
         self.asked(self.request(b"h2c"))
         self.assertNotIn(b"pgrade", self.origin.wire.asked())

@@ -9,7 +9,7 @@ from trickster.upstream.h1.flow import Flow
 
 
 class FlowTests(SynchronousTestCase):
-    """What takes long at another's pace."""
+    """Which bodies are lasting, since they take long at the pace of their origin or reader."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -21,11 +21,11 @@ class FlowTests(SynchronousTestCase):
         return self.flow.lasts(self.clock.seconds())
 
     def test_nothing(self) -> None:
-        """Where no body is on its way, nothing lasts, however long that is."""
+        """A connection without a body on its way is never lasting."""
         self.assertFalse(self.lasts(1e6))
 
     def test_long_body(self) -> None:
-        """A body lasts that takes more than five seconds."""
+        """A body that takes more than five seconds is lasting."""
         self.flow.begin()
         self.assertFalse(self.lasts(5))
         self.assertTrue(self.lasts(0.1))
@@ -42,7 +42,7 @@ class FlowTests(SynchronousTestCase):
         self.assertFalse(self.lasts(1))
 
     def test_end(self) -> None:
-        """A body that is over lasts no more."""
+        """A body that has ended is not lasting."""
         self.flow.begin()
         self.flow.hold()
         self.flow.end()

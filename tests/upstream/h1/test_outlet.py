@@ -49,21 +49,23 @@ class OutletCase(SynchronousTestCase):
 
 
 class OutletTests(OutletCase):
-    """Writing no faster than the origin reads."""
+    """Outlets, which write no faster than the origin reads."""
 
     def test_provides(self) -> None:
-        """The transport gets what it can pause."""
+        """An outlet is the transport's push producer."""
         verifyObject(IPushProducer, self.outlet)
         self.assertEqual((self.transport.producer, self.transport.streaming),
                          (self.outlet, True))
 
     def test_room(self) -> None:
-        """With room, writing waits for nothing."""
+        """A write to a transport that has room does not wait."""
         self.successResultOf(self.writing(b"ab"))
         self.assertEqual(self.transport.value(), b"ab")
 
     def test_paused(self) -> None:
-        """A transport that has enough is waited for, and it is told that and when it is over."""
+        """
+        A write to a paused transport waits, and the patience is told when the wait begins and ends.
+        """
         self.outlet.pauseProducing()
         writing = self.writing()
         self.assertNoResult(writing)
@@ -72,7 +74,7 @@ class OutletTests(OutletCase):
         self.assertEqual(self.told.blocks, [True, False])
 
     def test_closed(self) -> None:
-        """After it was closed, nothing is written, and who waits is told."""
+        """A closed outlet writes nothing, and fails those that wait for room."""
         self.outlet.pauseProducing()
         writing = self.writing()
         self.outlet.close()
@@ -81,7 +83,7 @@ class OutletTests(OutletCase):
         self.assertEqual((self.transport.value(), self.transport.producer), (b"x", None))
 
     def test_transport_gone(self) -> None:
-        """When the transport is gone, who waits is told."""
+        """An outlet whose transport is gone fails those that wait for room."""
         self.outlet.pauseProducing()
         writing = self.writing()
         self.outlet.stopProducing()
@@ -89,7 +91,7 @@ class OutletTests(OutletCase):
         self.failureResultOf(self.writing(), UpstreamBroke)
 
     def test_cancelled(self) -> None:
-        """Who waits may leave, and room that comes later is no error."""
+        """A cancelled wait for room does no harm when room comes later."""
         self.outlet.pauseProducing()
         writing = self.writing()
         writing.addErrback(lambda _: None)
@@ -98,7 +100,7 @@ class OutletTests(OutletCase):
         self.assertEqual(self.told.blocks, [True, False])
 
     def test_end(self) -> None:
-        """The end closes this direction only, where a transport has directions."""
+        """The end of an outlet closes only its own direction, where the transport has two."""
         self.outlet.end()
         self.assertTrue(self.transport.disconnecting)
         wire: Any = Wire()
@@ -118,7 +120,7 @@ class UploadTests(OutletCase):
         return Deferred.fromCoroutine(upload(ScriptedBody.of(*script, length=length), self.outlet))
 
     def test_chunks(self) -> None:
-        """A body of an unknown length goes in chunks, one for each piece, and the last one."""
+        """A body of unknown length is sent in chunks, one for each piece, and a last one."""
         self.successResultOf(self.uploading(b"ab", b"c" * 17, length=None))
         self.assertEqual(self.transport.value(),
                          b"2\r\nab\r\n11\r\n" + b"c" * 17 + b"\r\n0\r\n\r\n")

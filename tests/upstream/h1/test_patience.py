@@ -13,7 +13,7 @@ from trickster.upstream.options import UpstreamOptions
 
 
 class PatienceTests(SynchronousTestCase):
-    """Who is to go on, and for how long that is waited for."""
+    """Which side has to go on, and for how long the exchange waits for that side."""
 
     def patience(self, latest: float | None = None, **options: Any) -> Patience:
         """:return: one of an exchange that begins now, at ten seconds."""
@@ -25,14 +25,14 @@ class PatienceTests(SynchronousTestCase):
         return patience
 
     def test_origin(self) -> None:
-        """An origin has the time that is configured for it, but no longer than all may take."""
+        """An origin has its configured time, but no longer than the total time."""
         self.patience().await_origin()
         self.assertEqual(self.deadline.at, 70)
         self.patience(30).await_origin()
         self.assertEqual(self.deadline.at, 30)
 
     def test_client(self) -> None:
-        """A client that keeps an origin waiting has no bound but that for all."""
+        """A client that keeps an origin waiting is bounded only by the total time."""
         for latest in (None, 30.0):
             patience = self.patience(latest)
             patience.await_origin()
@@ -40,12 +40,12 @@ class PatienceTests(SynchronousTestCase):
             self.assertEqual(self.deadline.at, latest)
 
     def test_continue(self) -> None:
-        """An origin that does not ask for a body is not asked to for long."""
+        """The wait for a 100 of the origin ends after one second."""
         self.patience().await_continue()
         self.assertEqual(self.deadline.at, 11)
 
     def test_stream(self) -> None:
-        """What comes when there is news has the bound of its own, or none."""
+        """An event stream has its own idle bound, or none."""
         for idle, at in ((None, None), (600.0, 610.0)):
             patience = self.patience(stream_idle_timeout=idle)
             patience.allow_stream()
@@ -53,7 +53,7 @@ class PatienceTests(SynchronousTestCase):
             self.assertEqual(self.deadline.at, at)
 
     def test_tunnel(self) -> None:
-        """An upgraded connection lasts beyond the time for all; a full pipe is timed."""
+        """An upgraded connection outlasts the total time, and a full pipe is timed."""
         patience = self.patience(30.0)
         patience.allow_tunnel()
         patience.await_origin()
@@ -64,7 +64,7 @@ class PatienceTests(SynchronousTestCase):
         self.assertIsNone(self.deadline.at)
 
     def test_upload(self) -> None:
-        """While a body is sent, its sender decides how long that takes, not so the origin."""
+        """While a body is sent the sender has to go on, and the origin has not."""
         patience = self.patience()
         patience.upload_began()
         patience.await_origin()
@@ -81,7 +81,7 @@ class PatienceTests(SynchronousTestCase):
         self.assertEqual(self.deadline.at, 70)
 
     def test_late(self) -> None:
-        """All is late from the time on by which it should be over."""
+        """An exchange is late from the instant at which it should be over."""
         self.assertFalse(self.patience().is_late())
         self.assertFalse(self.patience(10.5).is_late())
         self.assertTrue(self.patience(10.0).is_late())

@@ -79,7 +79,7 @@ class StrictTests(ClientCase):
             self.at_rest()
 
     def test_malformed_octet_by_octet(self) -> None:
-        """How the octets are cut does not make a response clearer."""
+        """A malformed response stays malformed however its octets are split."""
         for octets in self.MALFORMED:
             asked = self.asked()
             self.origin.wire.sends(*(octets[i:i + 1] for i in range(len(octets))))
@@ -116,7 +116,7 @@ class StrictTests(ClientCase):
         self.at_rest()
 
     def test_unfinished_chunks(self) -> None:
-        """Chunks without the last one are not a body."""
+        """A chunked body without its last chunk is broken."""
         response = self.answered(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
         self.origin.wire.closes()
@@ -155,7 +155,7 @@ class StrictTests(ClientCase):
         self.at_rest()
 
     def test_body_where_none_may_be(self) -> None:
-        """A body of a 204, a 304 or an answer to HEAD is ignored, its connection dropped."""
+        """The body of a 204, a 304 or a response to HEAD is ignored, and the connection dropped."""
         for method, head in ((b"GET", b"HTTP/1.1 204 No Content\r\n\r\n"),
                              (b"GET", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
                              (b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")):
@@ -165,13 +165,13 @@ class StrictTests(ClientCase):
             self.at_rest()
 
     def test_no_content_with_length(self) -> None:
-        """A 204 that announces a body is not waited for, and its connection not trusted."""
+        """A 204 that announces a body has none, and its connection is dropped."""
         response = self.answered(b"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n")
         self.assertNotIn(b"content-length", response.headers)
         self.assertTrue(self.origin.wire.is_aborted)
 
     def test_huge_head(self) -> None:
-        """A head may not be larger than the limit, whether or not it ends."""
+        """A header larger than the limit is refused, whether or not it ends."""
         self.client = a_client(self.origin, self.clock, max_response_header_bytes=100)
         for end in (b"", b"\r\n\r\n"):
             asked = self.asked()
@@ -179,14 +179,14 @@ class StrictTests(ClientCase):
             self.failureResultOf(asked, UpstreamMalformed)
 
     def test_many_fields(self) -> None:
-        """A head may not have more fields than the limit."""
+        """A header with more fields than the limit is refused."""
         self.answered(b"HTTP/1.1 204 X\r\n" + b"A: b\r\n" * 1000 + b"\r\n")
         asked = self.asked()
         self.origin.wire.sends(b"HTTP/1.1 204 X\r\n" + b"A: b\r\n" * 1001 + b"\r\n")
         self.failureResultOf(asked, UpstreamMalformed)
 
     def test_huge_claim(self) -> None:
-        """A length up to 2^63 is a number like any other."""
+        """A Content-Length up to 2^63 is a number like any other."""
         response = self.answered(
             b"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\nabc")
         self.assertEqual(response.body.length, 2 ** 63)
@@ -257,7 +257,10 @@ class LenientTests(ClientCase):
         self.client.__attrs_post_init__()
 
     def test_taken(self) -> None:
-        """The body is read, the connection not used again, and the kind told, once."""
+        """
+        A lenient response is read, its connection is not used again, and the deviation is reported
+        once.
+        """
         for octets, kind in self.TAKEN:
             for portions in ((octets,), tuple(octets[i:i + 1] for i in range(len(octets)))):
                 self.counted.clear()
@@ -270,7 +273,7 @@ class LenientTests(ClientCase):
                 self.assertNotIn(b"content-length", response.headers)
 
     def test_nothing_to_tell(self) -> None:
-        """What RFC 9112 knows keeps its connection."""
+        """A response that RFC 9112 allows keeps its connection."""
         for octets in (OK_LINE + HELLO, b"HTTP/1.1 200\r\n" + HELLO, b"HTTP/1.1 200 \r\n" + HELLO,
                        b"HTTP/1.2 200 OK\r\n" + HELLO, OK_LINE + b"A:\r\nB: \xff\r\n" + HELLO,
                        OK_LINE + CHUNKED + CHUNKS, OK_LINE + b"Content-Length: 05\r\n\r\nhello",
@@ -284,7 +287,7 @@ class LenientTests(ClientCase):
         self.at_rest(idle=1)
 
     def test_what_is_passed_on(self) -> None:
-        """Folds and control octets become spaces; what has no name is left out."""
+        """Folds and control octets become spaces, and fields without a name are left out."""
         response = self.answered(
             OK_LINE + b"A: b\r\n  c\r\n\td \r\nB(: x\r\nC: e\x01f\r\n" + HELLO)
         self.assertEqual(response.headers.pairs, ((b"A", b"b c d"), (b"C", b"e f")))
@@ -297,14 +300,14 @@ class LenientTests(ClientCase):
         self.assertTrue(self.origin.wire.is_aborted)
 
     def test_no_second_answer(self) -> None:
-        """What follows such an answer belongs to no request."""
+        """Octets that follow a lenient response belong to no request."""
         for octets, _ in self.TAKEN:
             self.answered(octets + OK_LINE + b"Content-Length: 4\r\n\r\nevil")
             self.assertTrue(self.origin.wire.is_aborted)
             self.at_rest()
 
     def test_told_once_a_minute(self) -> None:
-        """The log is told at once, and then at most once a minute, with how many there were."""
+        """Deviations are logged at once, and then at most once a minute with their number."""
         with capturedLogs() as logs:
             for _ in range(3):
                 self.answered(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n")
@@ -324,7 +327,7 @@ class InterimTests(ClientCase):
         return a_request(interim=lambda status, headers: self.seen.append((status, headers)))
 
     def test_relayed(self) -> None:
-        """Interim answers go to callers that want them, as they come."""
+        """Interim responses are given to callers that want them, as they come."""
         asked = self.asked(self.request())
         self.origin.wire.sends(
             b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: y\r\n\r\n")
@@ -335,12 +338,12 @@ class InterimTests(ClientCase):
         self.assertNotIn(b"link", self.successResultOf(asked).headers)
 
     def test_not_wanted(self) -> None:
-        """Where the caller does not want them they are dropped."""
+        """Interim responses are dropped where the caller does not want them."""
         response = self.answered(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\n\r\n" + OK)
         self.assertEqual(response.status, 200)
 
     def test_cancelled_by_one(self) -> None:
-        """A caller that is told of one may go away."""
+        """A caller may cancel its request when it gets an interim response."""
         asked: Deferred[Response] = Deferred()
         request = a_request(interim=lambda status, headers: asked.cancel())
         asked = self.asked(request)
@@ -349,14 +352,16 @@ class InterimTests(ClientCase):
         self.at_rest()
 
     def test_flood(self) -> None:
-        """There is an end to them."""
+        """The number of interim responses to one request is limited."""
         asked = self.asked(self.request())
         self.origin.wire.sends(b"HTTP/1.1 102 Processing\r\n\r\n" * 17)
         self.failureResultOf(asked, UpstreamMalformed)
         self.at_rest()
 
     def test_closed_after(self) -> None:
-        """An interim answer alone is no answer, and no reason to ask again."""
+        """
+        A connection that closes after an interim response gave no response, and is not retried.
+        """
         self.answered(OK)
         asked = self.asked(self.request())
         self.origin.wire.sends(b"HTTP/1.1 102 Processing\r\n\r\n")

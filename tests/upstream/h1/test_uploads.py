@@ -19,20 +19,20 @@ from trickster.testing.bodies import PausedBody
 
 class UploadTests(ClientCase):
     def test_small(self) -> None:
-        """A body that is here goes with the head."""
+        """A body that is in memory is sent with the header."""
         self.asked(a_request(b"POST", b"/", body=Octets(b"abc")))
         asked = self.origin.wire.asked()
         self.assertTrue(asked.endswith(b"\r\nContent-Length: 3\r\n\r\nabc"), asked)
 
     def test_none(self) -> None:
-        """A POST without a body says so; a GET does not."""
+        """A POST without a body has a Content-Length of 0; a DELETE has none."""
         self.asked(a_request(b"POST"))
         self.assertIn(b"\r\nContent-Length: 0\r\n", self.origin.wire.asked())
         self.asked(a_request(b"DELETE"))
         self.assertNotIn(b"Content-Length", self.origin.wire.asked())
 
     def test_large(self) -> None:
-        """A large body that is here is sent as the origin takes it."""
+        """A large body that is in memory is sent as the origin takes it."""
         asked = self.asked(a_request(b"PUT", b"/", body=Octets(b"x" * 100_000)))
         self.assertTrue(self.origin.wire.asked().endswith(b"x" * 100_000))
         self.origin.wire.sends(OK)
@@ -66,7 +66,7 @@ class UploadTests(ClientCase):
         self.successResultOf(asked)
 
     def test_back_pressure(self) -> None:
-        """No more is read than the origin takes."""
+        """A body is read no faster than the origin takes it."""
         body = PausedBody()
         self.asked(a_request(b"POST", b"/", body=body))
         self.origin.wire.producer.pauseProducing()
@@ -89,7 +89,7 @@ class UploadTests(ClientCase):
         self.at_rest()
 
     def test_wrong_length(self) -> None:
-        """A body of another length than announced must not become a request."""
+        """A body whose length differs from the declared one breaks the request off."""
         for pieces in ((b"abc", b""), (b"abcde",)):
             body = PausedBody(4)
             asked = self.asked(a_request(b"POST", b"/", body=body))
@@ -110,7 +110,7 @@ class UploadTests(ClientCase):
         self.at_rest()
 
     def test_answer_before_end(self) -> None:
-        """An answer before the body's end is an answer; the rest is not sent."""
+        """A response before the body's end is given, and the rest of the body is not sent."""
         body = PausedBody()
         asked = self.asked(a_request(b"POST", b"/", body=body))
         body.feed(b"ab")
@@ -174,7 +174,7 @@ class ExpectationTests(ClientCase):
         self.assertEqual(self.origin.wire.asked(), b"abcd")
 
     def test_asked_first(self) -> None:
-        """The origin is asked, and the body read once it wants it."""
+        """A body with an expectation is read once the origin has sent 100."""
         body, asked = self.expecting()
         self.assertTrue(self.origin.wire.asked().endswith(
             b"\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"))
@@ -189,7 +189,9 @@ class ExpectationTests(ClientCase):
         self.at_rest(idle=1)
 
     def test_refused(self) -> None:
-        """A final answer means that the body is not wanted; the connection is of no more use."""
+        """
+        A final response without a 100 means that the body is not wanted, and drops the connection.
+        """
         for answer in (b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\nno",
                        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"):
             body, asked = self.expecting()
@@ -228,7 +230,7 @@ class ExpectationTests(ClientCase):
         self.at_rest(idle=1)
 
     def test_total_timeout(self) -> None:
-        """The time for the whole exchange goes on meanwhile."""
+        """The total time of an exchange goes on while an expectation waits."""
         self.client = a_client(self.origin, self.clock, total_timeout=0.5)
         _, asked = self.expecting()
         self.clock.advance(1)
@@ -237,7 +239,7 @@ class ExpectationTests(ClientCase):
         self.at_rest()
 
     def test_old_client(self) -> None:
-        """Of HTTP/1.0 it means nothing."""
+        """An expectation of an HTTP/1.0 client is ignored."""
         body, _ = self.expecting(version=b"HTTP/1.0")
         self.assertNotIn(b"Expect", self.origin.wire.asked())
         self.assertTrue(body.is_awaited)
@@ -249,7 +251,7 @@ class ExpectationTests(ClientCase):
             self.assertNotIn(b"Expect", self.origin.wire.asked())
 
     def test_stale_connection(self) -> None:
-        """A kept connection that was closed costs nothing as long as nothing was read."""
+        """A kept connection that was closed is replaced as long as no body was read."""
         self.answered(OK)
         body, asked = self.expecting()
         self.origin.wire.closes()
@@ -262,7 +264,7 @@ class ExpectationTests(ClientCase):
         self.assertEqual(self.successResultOf(asked).status, 200)
 
     def test_stale_connection_of_what_is_not_idempotent(self) -> None:
-        """A POST might have been done: it is not asked again."""
+        """A POST on a kept connection that was closed is not sent again."""
         self.answered(OK)
         body, asked = self.expecting(b"POST")
         self.origin.wire.closes()
@@ -271,7 +273,7 @@ class ExpectationTests(ClientCase):
         self.at_rest()
 
     def test_cancelled(self) -> None:
-        """A client that goes away takes all with it."""
+        """A client that leaves cancels its upload, and nothing is left behind."""
         body, asked = self.expecting()
         asked.cancel()
         self.failureResultOf(asked, CancelledError)

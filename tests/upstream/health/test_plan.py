@@ -14,7 +14,7 @@ from trickster.upstream.health.state import Thresholds
 
 
 class ExpectationTests(SynchronousTestCase):
-    """What an answer must be like."""
+    """What the response to a probe must be like."""
 
     def fault(self, expectation: Expectation, status: int = 200, body: bytes = b"ok") -> str:
         """:return: what is wrong with an answer."""
@@ -22,25 +22,25 @@ class ExpectationTests(SynchronousTestCase):
         return expectation.fault(status, headers, body)
 
     def test_code(self) -> None:
-        """The status has to be one of the expected ones."""
+        """The status of a probe's response has to be one of the expected ones."""
         self.assertEqual(self.fault(Expectation((200, 204)), 204), "")
         self.assertEqual(self.fault(Expectation((200, 204)), 500), "status 500, not 200 or 204")
 
     def test_headers(self) -> None:
-        """Headers have to be there, with the value."""
+        """A probe's response has to have the expected fields with their values."""
         self.assertEqual(self.fault(Expectation(headers=((b"x-role", b"leader"),))), "")
         for pair in ((b"x-role", b"follower"), (b"x-other", b"leader")):
             self.assertIn("header x-", self.fault(Expectation(headers=(pair,))))
 
     def test_body(self) -> None:
-        """The body has to be that, to the octet."""
+        """The body of a probe's response has to be the expected one, to the octet."""
         self.assertEqual(self.fault(Expectation(body=b"ok")), "")
         self.assertEqual(self.fault(Expectation(body=b"OK")), "the body is not as expected")
         self.assertIn("body", self.fault(Expectation(body=b"")))
 
 
 class PlanTests(SynchronousTestCase):
-    """What the origin type says, and the configuration instead."""
+    """Probes of origin types, and what the configuration changes of them."""
 
     PROBE = Probe(b"/api/v1/query?query=up", headers=Headers(((b"Accept", b"*/*"),)))
 
@@ -49,30 +49,30 @@ class PlanTests(SynchronousTestCase):
         return probe_plan(self.PROBE, HealthCheckOptions(**options))
 
     def test_defaults(self) -> None:
-        """Where the configuration says nothing, the origin type's probe stands."""
+        """The probe of the origin type is used where the configuration says nothing."""
         plan = self.plan()
         self.assertEqual((plan.request.method, plan.request.target, plan.interval),
                          (b"GET", b"/api/v1/query?query=up", 0.0))
         self.assertEqual(plan.expectation, Expectation())
 
     def test_path(self) -> None:
-        """Another path does not keep the query."""
+        """A configured path replaces the path and the query of a probe."""
         self.assertEqual(self.plan(path="/-/healthy").request.target, b"/-/healthy")
         self.assertEqual(self.plan(path="healthy", query="x=1").request.target, b"/healthy?x=1")
 
     def test_query(self) -> None:
-        """Another query keeps the path; an empty one is none."""
+        """A configured query keeps the path of a probe; an empty one removes the query."""
         self.assertEqual(self.plan(query="query=1").request.target, b"/api/v1/query?query=1")
         self.assertEqual(self.plan(query="").request.target, b"/api/v1/query")
 
     def test_message(self) -> None:
-        """Verb, headers and body are as configured."""
+        """The method, fields and body of a probe are the configured ones."""
         request = self.plan(verb="post", headers={"accept": "a", "X": "y"}, body="b").request
         self.assertEqual((request.method, octets_of(request.body)), (b"POST", b"b"))
         self.assertEqual(request.headers.pairs, ((b"accept", b"a"), (b"X", b"y")))
 
     def test_expectation(self) -> None:
-        """What is expected of an answer is as configured."""
+        """The expectations of a probe's response are the configured ones."""
         plan = self.plan(expected_codes=(204,), expected_headers={"X-A": "1"}, expected_body="")
         self.assertEqual(plan.expectation, Expectation((204,), ((b"x-a", b"1"),), b""))
 
@@ -88,6 +88,6 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual(plan.expectation.headers, ((b"b", "€".encode()),))
 
     def test_times(self) -> None:
-        """Interval and thresholds are as configured."""
+        """The interval and thresholds of a plan are the configured ones."""
         plan = self.plan(interval=5.0, failure_threshold=1, recovery_threshold=2)
         self.assertEqual((plan.interval, plan.thresholds), (5.0, Thresholds(1, 2)))

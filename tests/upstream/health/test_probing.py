@@ -39,42 +39,42 @@ class ProbingTestCase(SynchronousTestCase):
 
 
 class OnDemandTests(ProbingTestCase):
-    """One probe, now."""
+    """A single probe on demand."""
 
     def fault(self, origin: Any, **plan: Any) -> str:
         """:return: what is wrong with an origin that answers at once."""
         return at_once(self.check(origin, **plan).probe()).fault  # type: ignore[no-any-return]
 
     def test_good(self) -> None:
-        """An answer as expected is good."""
+        """A probe with the expected response is good."""
         self.assertEqual(self.fault(RecordingResponder.of(_status(200))), "")
 
     def test_bad(self) -> None:
-        """Another one is not, and it is told why."""
+        """A probe with another response than expected is bad, and says why."""
         self.assertEqual(self.fault(RecordingResponder.of(_status(500))), "status 500, not 200")
 
     def test_unreachable(self) -> None:
-        """An origin that cannot be reached is not healthy, and it is told why."""
+        """A probe of an origin that cannot be reached is bad, and says why."""
         self.assertEqual(self.fault(RecordingResponder.of(UpstreamUnreachable("refused"))),
                          "refused")
         self.assertEqual(self.fault(RecordingResponder.of(UpstreamUnreachable())),
                          "origin-unreachable")
 
     def test_unforeseen(self) -> None:
-        """A fault of ours is logged, and no health."""
+        """A probe that fails by a bug is logged, and changes no health."""
         self.assertEqual(self.fault(RecordingResponder.of(ZeroDivisionError())),
                          "ZeroDivisionError")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_body(self) -> None:
-        """The body is compared where one is expected."""
+        """The body of a probe's response is compared where one is expected."""
         expectation = Expectation(body=b"ok")
         for body, fault in ((b"ok", ""), (b"no", "the body is not as expected")):
             origin = RecordingResponder.of(_status(200, body))
             self.assertEqual(self.fault(origin, expectation=expectation), fault)
 
     def test_endless_body(self) -> None:
-        """A body without end is not read to its end."""
+        """An endless body of a probe's response is not read to its end."""
         for expectation in (Expectation(), Expectation(body=b"ok")):
             body = PausedBody()
             body.feed(*[b"x" * (1 << 19)] * 4)
@@ -91,7 +91,7 @@ class OnDemandTests(ProbingTestCase):
         self.assertTrue(origin.asked[0].is_cancelled)
 
     def test_latency(self) -> None:
-        """How long it took is told."""
+        """A probe reports how long it took."""
         origin = PausedOrigin()
         probing = Deferred.fromCoroutine(self.check(origin).probe())
         self.clock.advance(1.5)
@@ -100,7 +100,7 @@ class OnDemandTests(ProbingTestCase):
         self.assertEqual(self.latencies, [1.5])
 
     def test_body_again(self) -> None:
-        """The body of the probe is sent with each of them."""
+        """Each probe is sent with the configured body."""
         origin = RecordingResponder.of(_status(200))
         check = self.check(origin, request=Request(b"POST", b"/", body=Octets(b"ask")))
         for _ in range(2):
@@ -110,14 +110,14 @@ class OnDemandTests(ProbingTestCase):
         self.assertIsNot(origin.requests[0].body, origin.requests[1].body)
 
     def test_changes_nothing(self) -> None:
-        """What is thought in the long run stays as it was."""
+        """A probe on demand does not change the health that is kept."""
         check = self.check(RecordingResponder.of(_status(500)))
         at_once(check.probe())
         self.assertEqual(check.health, Health())
 
 
 class IntervalTests(ProbingTestCase):
-    """Probing again and again."""
+    """Probes at intervals."""
 
     def setUp(self) -> None:
         """Start to probe an origin that the test answers for."""
@@ -132,7 +132,7 @@ class IntervalTests(ProbingTestCase):
         self.origin.waiting[0].answer(_status(status))
 
     def test_on_demand_only(self) -> None:
-        """With no interval, nothing is probed and nothing is thought."""
+        """A plan without an interval probes nothing by itself."""
         check = self.check(RecordingResponder())
         before = len(self.clock.getDelayedCalls())
         check.startService()
@@ -155,14 +155,14 @@ class IntervalTests(ProbingTestCase):
         self.assertEqual(len(self.origin.asked), 1)
 
     def test_changes(self) -> None:
-        """Changes are told once each."""
+        """Each change of health is reported once."""
         for status in (200, 200, 500, 500, 500, 200, 200):
             self.round(status)
         self.assertEqual([health.state for health in self.changes],
                          [State.PASSING, State.FAILING, State.PASSING])
 
     def test_told(self) -> None:
-        """Changes of health are in the log, with what is wrong."""
+        """Changes of health are logged with the fault."""
         with capturedLogs() as events:
             for status in (200, 200, 200, 503, 503, 503, 200, 200):
                 self.round(status)
@@ -172,20 +172,20 @@ class IntervalTests(ProbingTestCase):
             (LogLevel.info, "Backend prom is healthy")])
 
     def test_stop(self) -> None:
-        """After it was stopped, nothing is asked, and what was is given up."""
+        """After the stop no probe is sent, and one under way is cancelled."""
         self.clock.advance(1.0)
         self.checking.stopService()
         self.assertTrue(self.origin.asked[0].is_cancelled)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stop_between(self) -> None:
-        """After it was stopped between two probes, nothing is asked."""
+        """After a stop between two probes no probe is sent."""
         self.round(200)
         self.checking.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_survives_reload(self) -> None:
-        """What was known before is kept when probing begins again."""
+        """The health known before is kept when probing begins again."""
         self.round(200)
         self.checking.stopService()
         self.checking.startService()

@@ -22,10 +22,10 @@ def after(state: State, verdicts: str, thresholds: Thresholds | None = None) -> 
 
 
 class HealthTests(SynchronousTestCase):
-    """Thresholds."""
+    """The thresholds between healthy and failing."""
 
     def test_numbers(self) -> None:
-        """The states have Trickster's numbers."""
+        """The states have the numbers that Trickster's metrics use."""
         self.assertEqual([state.value for state in State], [-2, -1, 0, 1])
 
     def test_first_success(self) -> None:
@@ -39,12 +39,12 @@ class HealthTests(SynchronousTestCase):
                          Health(State.FAILING, 3.0, BAD.fault))
 
     def test_in_a_row(self) -> None:
-        """Only failures in a row count."""
+        """Only consecutive failures count towards failing."""
         self.assertIs(after(State.PASSING, "--+--").state, State.PASSING)
         self.assertIs(after(State.PASSING, "--+---").state, State.FAILING)
 
     def test_recovery(self) -> None:
-        """Only successes in a row bring an origin back."""
+        """Only consecutive successes bring an origin back."""
         self.assertIs(after(State.FAILING, "++-++").state, State.FAILING)
         self.assertEqual(after(State.FAILING, "++-+++"), Health(State.PASSING, 6.0))
 
@@ -53,14 +53,14 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(after(State.PASSING, "-----").since, 3.0)
 
     def test_detail(self) -> None:
-        """What was wrong with the last probe is known even before it matters."""
+        """The fault of the last probe is known even before the origin counts as failing."""
         self.assertEqual(after(State.PASSING, "-").detail, BAD.fault)
         self.assertEqual(after(State.PASSING, "-+").detail, "")
 
     @given(st.sampled_from([State.INITIALIZING, State.FAILING, State.PASSING]),
            st.text("+-", max_size=12), st.integers(1, 4), st.integers(1, 4))
     def test_naive(self, state: State, signs: str, failure: int, recovery: int) -> None:
-        """The state is the one of the last run that was long enough."""
+        """The state is that of the last run of equal probes that reached its threshold."""
         expected = state
         for end in range(1, len(signs) + 1):
             seen = signs[:end]

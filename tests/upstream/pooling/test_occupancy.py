@@ -26,7 +26,7 @@ class OccupancyTests(SynchronousTestCase):
             self.occupancy.give_back()
 
     def test_none(self) -> None:
-        """Nothing is known where none has come back."""
+        """The mean is unknown before a connection has been given back."""
         self.occupancy.take()
         self.clock.advance(5)
         self.assertEqual((self.occupancy.mean, self.occupancy.returned), (0.0, 0.0))
@@ -57,7 +57,7 @@ class OccupancyTests(SynchronousTestCase):
         self.assertAlmostEqual(self.occupancy.mean, 0.75, 1)
 
     def test_forgotten(self) -> None:
-        """What was long ago counts for less and less."""
+        """Times that lie long ago weigh less and less in the mean."""
         self.hold(50, 1.0)
         self.clock.advance(30)
         self.assertAlmostEqual(self.occupancy.returned, 18.4, 1)

@@ -109,7 +109,9 @@ class LeakTests(SynchronousTestCase):
     @settings(max_examples=300, deadline=None)
     @given(ACTIONS)
     def test_nothing_leaks(self, actions: list[tuple[str, Any]]) -> None:
-        """Bounds hold at every step, and in the end everything is as it was."""
+        """
+        A pool keeps its bounds at every step, and holds nothing in the end, in any order of events.
+        """
         world = World()
         for name, argument in actions:
             getattr(world, name)(argument)

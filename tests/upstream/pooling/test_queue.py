@@ -10,7 +10,7 @@ from trickster.upstream.pooling.queue import TurnQueue, TurnTooLate
 
 
 class TurnQueueTests(SynchronousTestCase):
-    """First come, first served; none for ever."""
+    """Queues for turns, in order and with a time limit."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -31,7 +31,7 @@ class TurnQueueTests(SynchronousTestCase):
         self.assertEqual((len(self.queue.waiters), self.clock.getDelayedCalls()), (0, []))
 
     def test_patience(self) -> None:
-        """Who has waited for as long as may be waits no more."""
+        """A waiter that has waited for the time limit is refused."""
         first = self.waiting()
         self.clock.advance(3)
         second = self.waiting()
@@ -44,7 +44,7 @@ class TurnQueueTests(SynchronousTestCase):
         self.successResultOf(second)
 
     def test_leaving(self) -> None:
-        """Who leaves takes no turn, and leaves nothing with the clock."""
+        """A waiter that leaves takes no turn, and leaves no timer."""
         first, second = self.waiting(), self.waiting()
         first.cancel()
         self.failureResultOf(first, CancelledError)
@@ -64,7 +64,7 @@ class TurnQueueTests(SynchronousTestCase):
         self.failureResultOf(second, CancelledError)
 
     def test_turning_away(self) -> None:
-        """All are turned away with an error of their own."""
+        """All waiters can be refused with a given error."""
         waiting = [self.waiting(), self.waiting()]
         self.queue.turn_away(lambda: ValueError("closed"))
         errors = [self.failureResultOf(each, ValueError).value for each in waiting]

@@ -19,7 +19,7 @@ class SlotTests(SynchronousTestCase):
         return Deferred.fromCoroutine(self.slots.take())
 
     def test_free(self) -> None:
-        """As many as there are can be taken at once."""
+        """As many slots as there are can be taken at once."""
         for _ in range(2):
             self.successResultOf(self.take())
         self.assertNoResult(self.take())
@@ -27,7 +27,7 @@ class SlotTests(SynchronousTestCase):
         self.assertEqual((self.slots.taken, self.slots.waiting), (2, 1))
 
     def test_in_order(self) -> None:
-        """Who came first is served first."""
+        """Waiters get slots in the order in which they came."""
         taken = [self.take() for _ in range(4)]
         self.slots.give_back()
         self.successResultOf(taken[2])
@@ -43,13 +43,13 @@ class SlotTests(SynchronousTestCase):
         self.assertEqual(self.slots.taken, 0)
 
     def test_full_queue(self) -> None:
-        """Who finds the queue full is sent away."""
+        """A request that finds the queue full is refused."""
         waiting = [self.take() for _ in range(5)]
         self.failureResultOf(self.take(), Overloaded)
         self.assertNoResult(waiting[4])
 
     def test_patience(self) -> None:
-        """No waiter waits for ever, and one that gives up takes nothing."""
+        """A waiter is refused after its time limit, and takes no slot."""
         waiting = [self.take() for _ in range(3)][2]
         self.clock.advance(10)
         self.failureResultOf(waiting, Overloaded)
@@ -57,7 +57,7 @@ class SlotTests(SynchronousTestCase):
         self.assertEqual((self.slots.taken, self.slots.waiting), (1, 0))
 
     def test_cancelled(self) -> None:
-        """Who leaves the queue leaves nothing behind."""
+        """A waiter that leaves the queue leaves nothing behind."""
         waiting = [self.take() for _ in range(4)]
         waiting[2].cancel()
         self.failureResultOf(waiting[2], CancelledError)
@@ -66,7 +66,7 @@ class SlotTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_turned_away(self) -> None:
-        """All who wait can be sent away."""
+        """All waiters for slots can be refused."""
         waiting = [self.take() for _ in range(4)]
         self.slots.turn_away()
         for taken in waiting[2:]:
@@ -74,7 +74,7 @@ class SlotTests(SynchronousTestCase):
         self.assertEqual((self.slots.waiting, self.clock.getDelayedCalls()), (0, []))
 
     def test_unbounded(self) -> None:
-        """Zero is no bound."""
+        """A limit of zero slots is no limit."""
         self.slots = Slots(self.clock, 0, 0, 1.0)
         for _ in range(100):
             self.successResultOf(self.take())
@@ -99,7 +99,7 @@ class ShedTests(SynchronousTestCase):
             self.slots.give_back()
 
     def test_burst(self) -> None:
-        """What comes at once where nothing is known yet waits, as far as the queue goes."""
+        """A burst of requests waits, as far as the queue goes, before any times are known."""
         for _ in range(100):
             self.take()
         self.assertEqual(self.slots.waiting, 98)
@@ -114,7 +114,7 @@ class ShedTests(SynchronousTestCase):
             self.assertAlmostEqual(error.retry_after, 10.05, 2)
 
     def test_short_queue(self) -> None:
-        """A short one is not, even where slots seemed to come free slowly."""
+        """A short queue is not bounded by time, even where slots seemed to come free slowly."""
         self.busy(0.05)
         for _ in range(100):
             self.take()
@@ -129,13 +129,15 @@ class ShedTests(SynchronousTestCase):
             self.failureResultOf(refused, Overloaded)
 
     def test_hanging_origin(self) -> None:
-        """Where nothing comes free any more, none waits in vain."""
+        """Requests to an origin that gives back no slot are refused at once after a while."""
         self.take(), self.take()
         self.clock.advance(10.5)
         self.failureResultOf(self.take(), Overloaded)
 
     def test_few(self) -> None:
-        """By what one answer has taken none is refused; by what as many as there are slots is."""
+        """
+        Response times refuse requests only once as many responses as there are slots have come.
+        """
         self.take(), self.take(), self.take()
         self.clock.advance(6)
         self.slots.give_back()
@@ -156,7 +158,7 @@ class ShedTests(SynchronousTestCase):
             self.assertNoResult(self.take())
 
     def test_recovery(self) -> None:
-        """Once there are slots again, what was before does not count."""
+        """Times from before the slots came free again refuse no request."""
         self.busy(2.0)
         while self.slots.taken:
             self.slots.give_back()
@@ -186,7 +188,7 @@ class StandingQueueTests(SynchronousTestCase):
             self.slots.give_back()
 
     def test_latency(self) -> None:
-        """At three times the capacity what is served has waited for less than a second."""
+        """At three times the capacity, served requests have waited for less than a second."""
         self.overload(30)
         self.assertLess(max(self.served), 1.0)
         self.assertLess(max(self.served), 0.65)
@@ -194,12 +196,12 @@ class StandingQueueTests(SynchronousTestCase):
         self.assertGreater(len(self.served), 2900)
 
     def test_refused(self) -> None:
-        """The rest is refused, nearly all at once, and told when to come again."""
+        """Requests beyond the capacity are refused, nearly all of them at once."""
         self.overload(10)
         self.assertGreater(len(self.refused), 1700)
 
     def test_recovery(self) -> None:
-        """As soon as fewer come, all are served."""
+        """All requests are served as soon as fewer of them come."""
         self.overload(10)
         while self.slots.taken:
             self.clock.advance(0.01)
@@ -212,7 +214,7 @@ class StandingQueueTests(SynchronousTestCase):
         self.assertEqual((len(self.refused), self.slots.taken), (refused, 0))
 
     def test_busy(self) -> None:
-        """Where each waits a little, all connections are busy, but that is no overload."""
+        """Short waits while all connections are busy are no overload."""
         self.come(2)
         for _ in range(1000):
             self.come(1)
@@ -234,7 +236,7 @@ class StandingQueueTests(SynchronousTestCase):
                 self.assertEqual(self.slots.taken, 1)
 
     def test_hanging(self) -> None:
-        """Where none comes free for longer than is waited, no waiter waits in vain again."""
+        """Where no slot is given back, a waiter is refused after its time limit, and no earlier."""
         self.come(3)
         self.clock.advance(5)
         self.assertEqual(len(self.refused), 2)
@@ -255,7 +257,7 @@ class StandingQueueTests(SynchronousTestCase):
             self.assertEqual((len(self.served), self.refused), (number, []))
 
     def test_burst_and_a_few(self) -> None:
-        """The few that come while a burst is served are served too: they do not make it stay."""
+        """The few requests that come during a burst are served as well as the burst."""
         self.come(200)
         for _ in range(200):
             self.clock.advance(0.01)

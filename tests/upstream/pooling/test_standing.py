@@ -10,7 +10,7 @@ BEARABLE = 0.3
 
 
 class StandingQueueTests(SynchronousTestCase):
-    """A queue that stays is told from a burst."""
+    """Standing queues, as distinguished from bursts."""
 
     def queue(self, seconds: float, came: int, waited: float = 1.0) -> StandingQueue:
         """:return: one of which ten went in some time, after a wait, while so many came."""
@@ -24,15 +24,15 @@ class StandingQueueTests(SynchronousTestCase):
         return queue
 
     def test_burst(self) -> None:
-        """Long waits of requests after which none come are a burst."""
+        """Long waits after which no more requests come are a burst, and not a standing queue."""
         self.assertFalse(self.queue(5, 0).stands(15, 0.01))
 
     def test_stands(self) -> None:
-        """Long waits for some time, while as many come as go, are none."""
+        """A queue with long waits for some time, while as many come as go, is standing."""
         self.assertTrue(self.queue(5, 1).stands(15, 0.01))
 
     def test_not_yet(self) -> None:
-        """A moment is no such time; nor are a few responses of a slow origin."""
+        """Long waits for a moment, or of a few slow responses, are no standing queue."""
         self.assertFalse(self.queue(0.5, 1).stands(10.5, 0.01))
         self.assertFalse(self.queue(5, 1).stands(15, 2.0))
 

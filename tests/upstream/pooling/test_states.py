@@ -9,7 +9,7 @@ from trickster.upstream.pooling.states import State
 
 
 class StateTests(SynchronousTestCase):
-    """A pool comes to its end, and not back."""
+    """The states of a pool, which end in closing."""
 
     def test_no_way_back(self) -> None:
         """A pool that drains, or has closed its connections, takes no request any more."""
