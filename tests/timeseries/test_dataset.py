@@ -98,7 +98,7 @@ run_kinds = st.sampled_from([text_runs, indexed_runs, split_runs])
 
 
 class DatasetTests(SynchronousTestCase):
-    """Tables of series."""
+    """Datasets, which are rows by series over the covered extents."""
 
     def assert_same(self, dataset: Dataset, model: Model) -> None:
         """The dataset means what the model says, and its rows stand in order."""
@@ -114,8 +114,8 @@ class DatasetTests(SynchronousTestCase):
     @given(st.lists(st.tuples(models(), run_kinds), min_size=2, max_size=6))
     def test_merged(self, fetches: list[tuple[Model, Callable[..., Runs]]]) -> None:
         """
-        Fetches one after the other, anywhere: the newest that covers an instant says what is
-        there, and also that there is nothing.
+        A dataset merged from any fetches has, at each instant, what the newest fetch that covers it
+        has.
         """
         model, dataset = Model(), Dataset(Extents(STEP))
         for fetched, runs in fetches:
@@ -127,7 +127,7 @@ class DatasetTests(SynchronousTestCase):
     @given(models(), models(), some_instants, run_kinds)
     def test_restricted(self, first: Model, second: Model, instants: frozenset[int],
                         runs: Callable[..., Runs]) -> None:
-        """Only what lies inside is left, in any runs."""
+        """A restricted dataset has only the rows inside the given extents, in any kind of run."""
         both = dataset_of(first, runs).merged(dataset_of(second, runs))
         model = first.merged(second).restricted(instants)
         extents = Extents.of(STEP, [(t, t) for t in instants])
@@ -168,7 +168,7 @@ class DatasetTests(SynchronousTestCase):
 
     @given(models(), run_kinds)
     def test_sizes(self, model: Model, runs: Callable[..., Runs]) -> None:
-        """What it takes in memory is at least what its octets are."""
+        """The size of a dataset in memory is at least that of its octets."""
         dataset = dataset_of(model, runs)
         octets = sum(len(r) for rows in model.series.values() for r in rows.values())
         self.assertGreaterEqual(dataset.encoded_bytes, octets)
@@ -183,22 +183,22 @@ def one_row_each(names: list[bytes], tick: int) -> Dataset:
 
 
 class OrderTests(SynchronousTestCase):
-    """Which series comes first when two answers are put together."""
+    """The order of series in a merged dataset."""
 
     def order(self, old: list[bytes], new: list[bytes]) -> list[bytes]:
         return list(one_row_each(old, 0).merged(one_row_each(new, 1)).series)
 
     def test_same(self) -> None:
-        """Where both have the same series, the newer's order."""
+        """Two datasets with the same series merge into the order of the newer one."""
         self.assertEqual(self.order([b"c", b"a"], [b"a", b"c"]), [b"a", b"c"])
 
     def test_more(self) -> None:
-        """Where one has all that the other has, its order, which the origin knows best."""
+        """A dataset that has all series of another one gives the merged order."""
         self.assertEqual(self.order([b"b"], [b"c", b"b", b"a"]), [b"c", b"b", b"a"])
         self.assertEqual(self.order([b"c", b"b", b"a"], [b"b"]), [b"c", b"b", b"a"])
 
     def test_neither(self) -> None:
-        """Where each has some of its own, the order of the collation."""
+        """Datasets that each have series of their own merge into the order of the collation."""
         self.assertEqual(self.order([b"c", b"a"], [b"b", b"c"]), [b"a", b"b", b"c"])
 
     @given(st.lists(st.sampled_from(NAMES), unique=True),
@@ -247,7 +247,7 @@ class KindTests(SynchronousTestCase):
             one.merged(Dataset.from_rows(extents, {b"a": [(0, b"1")]}, "table"))
 
     def test_empty(self) -> None:
-        """What has no series mixes with anything, and says nothing about the kind."""
+        """A dataset without series merges with one of any kind."""
         one = Dataset.from_rows(Extents(STEP, (Extent(0, 0),)), {b"a": [(0, b"1")]}, "matrix")
         none = Dataset(Extents(STEP, (Extent(at(1), at(1)),)), {}, kind="none")
         self.assertEqual((one.merged(none).kind, none.merged(one).kind), ("matrix", "matrix"))
@@ -255,7 +255,7 @@ class KindTests(SynchronousTestCase):
 
 
 class FromRowsTests(SynchronousTestCase):
-    """The plain way to make a dataset."""
+    """Datasets made of plain rows."""
 
     def test_outside(self) -> None:
         """Rows outside the extents are left out, and so are series without any."""
@@ -293,7 +293,7 @@ class FollowedByTests(SynchronousTestCase):
 
 
 class MemoryTests(SynchronousTestCase):
-    """What a long life does to a dataset."""
+    """The memory that a long-lived dataset takes."""
 
     def test_sliding_window(self) -> None:
         """A window that slides for days holds little more than what it shows."""

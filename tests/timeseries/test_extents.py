@@ -34,41 +34,41 @@ def instants(extents: Extents) -> set[int]:
 
 
 class WorkedExamples(SynchronousTestCase):
-    """What is missing of what is asked for, step 60."""
+    """The extents missing of a requested range, with a step of 60."""
 
     def missing(self, held: list[tuple[int, int]], asked: tuple[int, int]) -> list[Extent]:
         return list((Extents.of(60, [asked]) - Extents.of(60, held)).spans)
 
     def test_nothing_held(self) -> None:
-        """All of it is missing."""
+        """The whole range is missing where nothing is stored."""
         self.assertEqual(self.missing([], (600, 1200)), [(600, 1200)])
 
     def test_all_held(self) -> None:
-        """Nothing is missing."""
+        """No extent is missing where the whole range is stored."""
         self.assertEqual(self.missing([(600, 1200)], (600, 1200)), [])
 
     def test_later(self) -> None:
-        """The end is missing, from the step after what is held."""
+        """The end of a range is missing, from the step after the stored extent."""
         self.assertEqual(self.missing([(600, 1200)], (900, 1500)), [(1260, 1500)])
 
     def test_earlier(self) -> None:
-        """The beginning is missing, to the step before what is held."""
+        """The beginning of a range is missing, up to the step before the stored extent."""
         self.assertEqual(self.missing([(600, 1200)], (300, 900)), [(300, 540)])
 
     def test_both_sides(self) -> None:
-        """Two ranges are missing."""
+        """Two extents are missing around a stored one inside the range."""
         self.assertEqual(self.missing([(600, 1200)], (300, 1500)), [(300, 540), (1260, 1500)])
 
     def test_hole(self) -> None:
-        """What is between two held ranges is missing."""
+        """The extent between two stored ones is missing."""
         self.assertEqual(self.missing([(600, 900), (1200, 1500)], (600, 1500)), [(960, 1140)])
 
     def test_apart(self) -> None:
-        """Held ranges elsewhere are of no use."""
+        """Stored extents outside the range leave all of the range missing."""
         self.assertEqual(self.missing([(600, 900), (1200, 1500)], (1980, 2400)), [(1980, 2400)])
 
     def test_single_point(self) -> None:
-        """The very next instant is missing."""
+        """The single instant behind a stored extent is missing."""
         self.assertEqual(self.missing([(600, 900)], (960, 960)), [(960, 960)])
 
     def test_inverted(self) -> None:
@@ -80,7 +80,7 @@ class WorkedExamples(SynchronousTestCase):
         self.assertEqual(Extents.of(60, [(600, 900), (960, 1200)]).spans, (Extent(600, 1200),))
 
     def test_cropped(self) -> None:
-        """What two have in common."""
+        """The intersection of two extents is what they have in common."""
         self.assertEqual((Extents.of(60, [(600, 1500)]) & Extents.of(60, [(900, 3000)])).spans,
                          ((900, 1500),))
 
@@ -91,7 +91,7 @@ class WorkedExamples(SynchronousTestCase):
 
 
 class ExtentTests(SynchronousTestCase):
-    """One range."""
+    """A single extent."""
 
     def test_count(self) -> None:
         """An extent's count includes the instants at both ends."""

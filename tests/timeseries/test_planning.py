@@ -29,7 +29,7 @@ def asking(start: int, end: int, step: int = 60) -> TimeRangeQuery:
 
 
 class AlignedTests(SynchronousTestCase):
-    """Ranges on the step's own grid."""
+    """Ranges aligned to multiples of the step."""
 
     def test_examples(self) -> None:
         """Both ends of a range are floored to the step, in whichever order the ends are."""
@@ -38,7 +38,7 @@ class AlignedTests(SynchronousTestCase):
             self.assertEqual(aligned(Extent(*asked), 60), on_grid)
 
     def test_already(self) -> None:
-        """What is on the grid already stays."""
+        """A range that is on the grid already stays as it is."""
         self.assertEqual(aligned(Extent(120, 900), 60), Extent(120, 900))
 
     @given(st.integers(-10**6, 10**6), st.integers(-10**6, 10**6), st.integers(1, 1000))
@@ -51,33 +51,33 @@ class AlignedTests(SynchronousTestCase):
 
 
 class InPhaseTests(SynchronousTestCase):
-    """Ranges on their own grid."""
+    """Ranges on the client's own grid."""
 
     @given(st.integers(-10**6, 10**6), st.integers(0, 10**5), st.integers(1, 1000))
     def test_last_instant(self, start: int, length: int, step: int) -> None:
-        """The start stays; the end becomes the last instant that is asked for at all."""
+        """The start of a range in phase stays, and its end becomes the last requested instant."""
         instants = range(start, start + length + 1, step)
         self.assertEqual(in_phase(Extent(start, start + length), step),
                          (instants[0], instants[-1]))
 
     def test_already(self) -> None:
-        """What ends on its grid already stays."""
+        """A range that ends on its own grid already stays as it is."""
         self.assertEqual(in_phase(Extent(7, 127), 60), Extent(7, 127))
 
 
 class FinalTests(SynchronousTestCase):
-    """Which samples will not change any more."""
+    """Up to which instant samples are final."""
 
     def test_tolerance(self) -> None:
         """Samples older than the backfill tolerance are final."""
         self.assertEqual(newest_final(asking(0, 60), 1000, 300), 700)
 
     def test_lead(self) -> None:
-        """A sample that looks ahead is final that much later."""
+        """A sample that depends on later ones is final as much later."""
         self.assertEqual(newest_final(evolve(asking(0, 60), lead_ns=50), 1000, 300), 650)
 
     def test_never(self) -> None:
-        """Some never are."""
+        """Samples of some queries are never final."""
         self.assertIsNone(newest_final(evolve(asking(0, 60), lead_ns=None), 1000, 0))
 
     def test_fixed_instant(self) -> None:
@@ -95,7 +95,7 @@ class FinalTests(SynchronousTestCase):
 
 
 class ShardsTests(SynchronousTestCase):
-    """One upstream request as several."""
+    """One upstream request split into several."""
 
     def pieces(self, asked: tuple[int, int], **sharding: int) -> list[tuple[int, int]]:
         return [tuple(e) for e in shards(Extent(*asked), 60, Sharding(**sharding))]
@@ -105,7 +105,7 @@ class ShardsTests(SynchronousTestCase):
         self.assertEqual(self.pieces((0, 7140), max_points=60), [(0, 3540), (3600, 7140)])
 
     def test_points_just_enough(self) -> None:
-        """No more than so many are one piece; one more is a piece of its own."""
+        """A range of just the allowed points is one shard, and one more point is a second one."""
         self.assertEqual(self.pieces((0, 3540), max_points=60), [(0, 3540)])
         self.assertEqual(self.pieces((0, 3600), max_points=60), [(0, 3540), (3600, 3600)])
 
@@ -114,17 +114,17 @@ class ShardsTests(SynchronousTestCase):
         self.assertEqual(self.pieces((1200, 7800), max_ns=3600), [(1200, 4740), (4800, 7800)])
 
     def test_time_with_borders(self) -> None:
-        """Where borders are named, pieces end before them; the first is shorter."""
+        """Shards end before given borders, so the first one is shorter."""
         for sharding in ({"max_ns": 3600, "step_ns": 3600}, {"step_ns": 3600}):
             self.assertEqual(self.pieces((1200, 7800), **sharding),
                              [(1200, 3540), (3600, 7140), (7200, 7800)])
 
     def test_none(self) -> None:
-        """Unless told to, nothing is split."""
+        """A range is not split unless sharding is configured."""
         self.assertEqual(self.pieces((0, 60_000_000)), [(0, 60_000_000)])
 
     def test_less_than_a_step(self) -> None:
-        """Pieces of less than a step there are not."""
+        """A shard is never shorter than a step."""
         self.assertEqual(self.pieces((0, 600), max_ns=59), [(0, 600)])
 
     def test_too_many(self) -> None:
@@ -157,16 +157,16 @@ class ShardsTests(SynchronousTestCase):
 
 
 class UsesTests(SynchronousTestCase):
-    """What was used when."""
+    """The memory of which extents were used."""
 
     def test_hidden(self) -> None:
-        """An earlier use of no more than is used now is forgotten."""
+        """An earlier use of an extent inside the one used now is forgotten."""
         uses: Uses = ((Extent(0, 60), 1.0), (Extent(0, 600), 2.0))
         self.assertEqual(used(uses, Extent(0, 120), 3.0),
                          ((Extent(0, 600), 2.0), (Extent(0, 120), 3.0)))
 
     def test_bounded(self) -> None:
-        """However many there are, few are remembered: the latest."""
+        """Only the latest few uses are remembered."""
         uses: Uses = ()
         for i in range(1000):
             uses = used(uses, Extent(i, i + 10), float(i))
@@ -177,7 +177,7 @@ spans = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, 
 
 
 class LeastRecentlyUsedTests(SynchronousTestCase):
-    """What to keep when there is too much."""
+    """Which extents stay when there are too many."""
 
     def test_latest_first(self) -> None:
         """What was used last stays, what was used first goes."""
@@ -186,7 +186,7 @@ class LeastRecentlyUsedTests(SynchronousTestCase):
         self.assertEqual(least_recently_used(held, uses, 20).spans, ((0, 9), (40, 49)))
 
     def test_never_used(self) -> None:
-        """There is room for what was never used only when there is room; the newest first."""
+        """Extents that were never used are kept only if there is room, the newest first."""
         held = Extents.of(1, [(0, 9), (20, 29)])
         self.assertEqual(least_recently_used(held, ((Extent(0, 9), 1.0),), 13).spans,
                          ((0, 9), (27, 29)))
@@ -195,7 +195,9 @@ class LeastRecentlyUsedTests(SynchronousTestCase):
            st.integers(0, 60))
     def test_bounds(self, held_spans: list[tuple[int, int]], asked: list[tuple[int, int]],
                     most: int) -> None:
-        """No more than is held, no more than there is room for but for the last use."""
+        """
+        The extents kept are no more than are stored, and within the room except for the last use.
+        """
         held = Extents.of(3, [(a * 3, b * 3) for a, b in held_spans])
         assume(held)
         uses: Uses = ()

@@ -12,7 +12,7 @@ from trickster.timeseries.query import TimeRangeQuery
 
 
 class TimeRangeQueryTests(SynchronousTestCase):
-    """A query is a value."""
+    """Time range queries, which are values."""
 
     def setUp(self) -> None:
         self.query = TimeRangeQuery(Request(b"GET", b"/"), "key", Extent(0, 60), 60)
@@ -39,5 +39,5 @@ class TimeRangeQueryTests(SynchronousTestCase):
                                         now_ns=90, no_cache=True))
 
     def test_looks_back(self) -> None:
-        """Unless told otherwise, a sample depends on nothing later than itself."""
+        """By default no sample of a query depends on later ones."""
         self.assertEqual((self.query.lead_ns, self.query.tolerance_ns), (0, None))

@@ -18,7 +18,7 @@ class DecimalTests(SynchronousTestCase):
     """Decimal numbers, read exactly."""
 
     def test_whole(self) -> None:
-        """Whole numbers are so many units."""
+        """A whole number is read as so many units."""
         self.assertEqual(decimal_ns(b"1700000000", SECOND_NS), 1_700_000_000 * SECOND_NS)
         self.assertEqual(decimal_ns(b"-2", MS), -2 * MS)
 
@@ -29,11 +29,11 @@ class DecimalTests(SynchronousTestCase):
         self.assertEqual(decimal_ns(b"0.100", MS), 100_000)
 
     def test_too_fine(self) -> None:
-        """What is finer than a nanosecond is cut off, so that any number has an instant."""
+        """A fraction finer than a nanosecond is cut off, so that any number has an instant."""
         self.assertEqual(decimal_ns(b"1.0000000019", SECOND_NS), SECOND_NS + 1)
 
     def test_no_number(self) -> None:
-        """Anything else is refused."""
+        """Text that is not a decimal number is refused."""
         for text in (b"", b".", b"1.", b"x", b"1.x", b"1e3", b"1.5e3", b"1.-5", b"--1", b'"1"'):
             with self.subTest(text=text), self.assertRaises(ValueError):
                 decimal_ns(text, SECOND_NS)
@@ -46,10 +46,10 @@ class DecimalTests(SynchronousTestCase):
 
 
 class RowFormatTests(SynchronousTestCase):
-    """Where a row's timestamp is."""
+    """The timestamp in a row."""
 
     def test_instant(self) -> None:
-        """In any column, in any unit, wherever the row begins."""
+        """A timestamp is read from any column, in any unit, wherever the row begins."""
         for rows, octets, row in (
                 (RowFormat(b",", b",", b"[", b"]"), b'[1,"2"],[1700,"3"]', 8),
                 (RowFormat(b",", b"]", b"[", b"]", b",", 1), b"[2,1],[3,1700]", 6),
@@ -60,7 +60,7 @@ class RowFormatTests(SynchronousTestCase):
             self.assertEqual(rows.instant(octets, row), 1700 * SECOND_NS, octets)
 
     def test_no_instant(self) -> None:
-        """Where there is none, that is an error."""
+        """A row without a timestamp is an error."""
         for rows, octets in ((RowFormat(b",", b","), b"x,1"), (RowFormat(b",", b","), b""),
                              (RowFormat.delimited(b"\t", 1), b"x"),
                              (RowFormat.delimited(b"\t", 1), b"x\t")):
@@ -68,7 +68,7 @@ class RowFormatTests(SynchronousTestCase):
                 rows.instant(octets, 0)
 
     def test_impossible(self) -> None:
-        """Rows without a border between them, or whose timestamps never end, are none."""
+        """A format without a border between rows, or with endless timestamps, is refused."""
         for wrong in ((b"", b","), (b",", b"")):
             with self.assertRaises(ValueError):
                 RowFormat(*wrong)
@@ -88,7 +88,7 @@ class DelimitedTests(SynchronousTestCase):
     """Lines of TSV and CSV."""
 
     def test_canonical(self) -> None:
-        """Lines of so many fields, with a whole number for a timestamp."""
+        """A canonical line has the right number of fields and a whole number as its timestamp."""
         for rows, octets in ((RowFormat.delimited(b"\t"), b"1\ta"),
                              (RowFormat.delimited(b"\t"), b"1\ta\n2\t\n3\tb,c"),
                              (RowFormat.delimited(b",", 1, 3), b"a,1,b\n,2,"),
@@ -96,7 +96,7 @@ class DelimitedTests(SynchronousTestCase):
             self.assertTrue(rows.canonical(octets), octets)
 
     def test_another_form(self) -> None:
-        """Anything else is not: neither quotes nor other line ends, nor a line too many."""
+        """A line with quotes, other line ends or too many lines is not canonical."""
         for octets in (b"", b"\n", b"1\ta\n", b"\n1\ta", b"1\ta\n\n2\tb", b"1\ta\r\n2\tb", b"1\t\"a\"",
                        b"1", b"1\ta\tb", b"x\ta", b"\ta", b"1.5\ta", b"-1\ta", b" 1\ta",
                        b"1\ta\nx\tb\n3\tc", b"9" * 20 + b"\ta"):

@@ -67,7 +67,7 @@ def between(model: Model, start_ns: int, end_ns: int) -> Model:
 
 
 class Holding(SynchronousTestCase):
-    """A case with a word for "is that run"."""
+    """Asserts which rows a run holds."""
 
     def assert_holds(self, run: Rows | None, model: Model, separator: bytes = b",") -> None:
         """The run is of the model's rows, in each way in which one can look at it."""
@@ -81,12 +81,14 @@ class Holding(SynchronousTestCase):
 
 
 class TextRowsTests(Holding):
-    """Rows that are cut without being read."""
+    """Runs of text rows, which are cut without being read."""
 
     @settings(max_examples=300)
     @given(st.sampled_from([*FORMATS]), st.data())
     def test_cropped(self, rows: RowFormat, data: st.DataObject) -> None:
-        """A cut between any two instants holds exactly the rows between them; and again."""
+        """
+        A cut between any two instants holds exactly the rows between them, also when cut again.
+        """
         model = data.draw(models(rows))
         run: Rows | None = text_rows(model, rows)
         near = st.sampled_from([t for t, _ in model]).flatmap(
@@ -148,18 +150,18 @@ class TextRowsTests(Holding):
                 TextRows.of(b",".join(row(t * 1000) for t in wrong), ARRAYS)
 
     def test_no_rows(self) -> None:
-        """Border rows of what has no row are refused."""
+        """A text without a row is refused."""
         for octets in (b"", b"x", b"[", b'["a","b"]'):
             with self.subTest(octets=octets), self.assertRaises(ValueError):
                 TextRows.of(octets, ARRAYS)
 
     def test_unit(self) -> None:
-        """Timestamps may be in other units."""
+        """Timestamps of a run may be in units other than milliseconds."""
         run = TextRows.of(b"[1500,1],[2500,null]", RowFormat(b",", b",", b"[", b"]", unit_ns=MS))
         self.assertEqual(list(run.rows()), [(1500 * MS, b"[1500,1]"), (2500 * MS, b"[2500,null]")])
 
     def test_compacted(self) -> None:
-        """A compacted run holds the same rows, and on to no more."""
+        """A compacted run has the same rows, and holds on to no other octets."""
         run = text_rows([(t * SECOND_NS, row(t * 1000)) for t in range(100)])
         few = run.cropped(50 * SECOND_NS, 51 * SECOND_NS)
         assert few is not None
@@ -177,11 +179,13 @@ class TextRowsTests(Holding):
 
 
 class IndexedRowsTests(Holding):
-    """Rows of any form."""
+    """Runs of rows of any form, with an index."""
 
     @given(models(), st.sampled_from([b",", b"\n", b"\r\n", b""]), st.data())
     def test_cropped(self, model: Model, separator: bytes, data: st.DataObject) -> None:
-        """A cut between any two instants holds exactly the rows between them; and again."""
+        """
+        A cut between any two instants holds exactly the rows between them, also when cut again.
+        """
         run: Rows | None = IndexedRows.of(model, separator)
         near = st.sampled_from([t for t, _ in model]).flatmap(
             lambda t: st.integers(t - 2 * MS, t + 2 * MS))
@@ -194,7 +198,7 @@ class IndexedRowsTests(Holding):
                 self.assert_holds(run.compacted(), model, separator)
 
     def test_any_form(self) -> None:
-        """Commas, brackets and nothing at all in a row are nothing special."""
+        """Rows with commas or brackets, and empty rows, are rows like any others."""
         model = [(1, b"],["), (2, b""), (5, b",,")]
         run = IndexedRows.of(model)
         self.assert_holds(run, model)
@@ -207,7 +211,7 @@ class IndexedRowsTests(Holding):
                 IndexedRows.of(wrong)
 
     def test_no_rows(self) -> None:
-        """There is no run without rows."""
+        """A run without rows cannot be made."""
         with self.assertRaises(ValueError):
             IndexedRows.of([])
 
@@ -218,7 +222,7 @@ class IndexedRowsTests(Holding):
                 IndexedRows.of([(instant, b"")])
 
     def test_compacted(self) -> None:
-        """A compacted run holds the same rows, and on to no more."""
+        """A compacted run has the same rows, and holds on to no other octets."""
         run = IndexedRows.of([(t, b"%d" % t) for t in range(100)])
         few = run.cropped(5, 6)
         assert few is not None
@@ -262,7 +266,7 @@ class AppendedTests(Holding):
                          sorted(t for run in runs for t in (run.first_ns, run.last_ns)))
 
     def test_sliding(self) -> None:
-        """A row at a time, for every kind of rows, makes few runs that hold little."""
+        """Rows appended one at a time, of every kind, make few runs that hold little memory."""
         for make in (IndexedRows.of, text_rows):
             runs: tuple[Rows, ...] = ()
             for t in range(2000):
@@ -271,7 +275,7 @@ class AppendedTests(Holding):
             self.assertLess(len(runs), 20)
 
     def test_part_of_much(self) -> None:
-        """What is put together holds on to its own rows only."""
+        """A run that was appended holds on to its own rows only."""
         much = text_rows([(t * SECOND_NS, row(t * 1000)) for t in range(1000)])
         few = much.cropped(0, SECOND_NS)
         assert few is not None

@@ -55,7 +55,7 @@ class WindowsTests(SynchronousTestCase):
 
     @given(windows)
     def test_the_same_later(self, windows: Windows) -> None:
-        """Windows of the widest width stay what they are while time goes on."""
+        """Windows of the widest width stay the same while time goes on."""
         wide, later = windows.widths[0], Windows(windows.widths, windows.last_ns + 1000 * S)
         for tick in range(-60, 60):
             start, end = windows.around(tick * S)
@@ -75,7 +75,7 @@ class WindowsTests(SynchronousTestCase):
     @given(windows, st.lists(st.integers(-60, 60), min_size=2, max_size=20).filter(
         lambda ticks: ticks[0] < ticks[-1]))
     def test_out_of_order(self, windows: Windows, ticks: list[int]) -> None:
-        """Where an origin breaks its word, no row is lost, and none changes its place."""
+        """Rows that an origin sent out of order are all kept, and in their places."""
         run = text_run(ticks)
         pieces = list(windows.cut((run,)))
         self.assertEqual(octets_of([piece for _, piece in pieces]), bytes(run.encoded()))
@@ -97,5 +97,5 @@ class WindowsTests(SynchronousTestCase):
                 self.assertLessEqual((steps - 1) * size * series, 2 * least)
 
     def test_nothing(self) -> None:
-        """What covers nothing has windows that nothing is in."""
+        """A dataset that covers nothing has windows without rows."""
         self.assertEqual(list(Windows.of(Dataset(Extents(S))).cut(())), [])

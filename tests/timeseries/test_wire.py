@@ -87,7 +87,9 @@ class CodecTests(SynchronousTestCase):
     @given(datasets, pairs, st.integers(0, 1 << 62))
     def test_there_and_back(self, dataset: Dataset, headers: tuple[tuple[bytes, bytes], ...],
                             span: int) -> None:
-        """What was written is read: coverage, kind, series in order, rows, and what is beside."""
+        """
+        An encoded dataset is decoded with its extents, kind, series in order, rows and extra data.
+        """
         read = Codec(bytes.lower).from_parts(Codec().to_parts(dataset, headers, span))
         assert read is not None
         found, *beside = read
@@ -97,7 +99,7 @@ class CodecTests(SynchronousTestCase):
         self.assertEqual(contents(found.series), contents(dataset.series))
 
     def test_part(self) -> None:
-        """Of a run that was cut, only what is left is written."""
+        """Of a run that was cut, only the remaining rows are encoded."""
         whole = text_run(list(range(1000)))
         part = whole.cropped(STEP, 2 * STEP)
         assert part is not None
@@ -105,7 +107,7 @@ class CodecTests(SynchronousTestCase):
         self.assertLess(sum(map(len, parts)), 150)
 
     def test_damaged(self) -> None:
-        """Whatever is read, or not, of parts that changed, nothing is raised."""
+        """Damaged parts are decoded or refused, and raise no error."""
         for index, part in enumerate(EXAMPLE):
             for i in range(len(part)):
                 for change in (1, 0x80, 0xFF):
@@ -113,7 +115,7 @@ class CodecTests(SynchronousTestCase):
                     Codec().from_parts([*EXAMPLE[:index], damaged, *EXAMPLE[index + 1:]])
 
     def test_missing(self) -> None:
-        """Where a part is missing that others need, nothing is read."""
+        """A dataset of which a needed part is missing is not decoded."""
         self.assertIsNotNone(Codec().from_parts(EXAMPLE))
         for few in ([], EXAMPLE[1:], EXAMPLE[:1], EXAMPLE[:2], [EXAMPLE[0], *EXAMPLE[2:]]):
             self.assertIsNone(Codec().from_parts(few))
@@ -125,12 +127,12 @@ class CodecTests(SynchronousTestCase):
     @settings(max_examples=200)
     @given(st.lists(st.binary(max_size=200), max_size=3))
     def test_garbage(self, parts: list[bytes]) -> None:
-        """Octets of another writer are nothing that we know, even behind a head of ours."""
+        """Octets of another writer are not decoded, even behind a head of ours."""
         self.assertIsNone(Codec().from_parts(parts))
         self.assertIsNone(Codec().from_parts([EXAMPLE[0], *parts]))
 
     def test_impossible(self) -> None:
-        """What is written in the right form but cannot be is not read either."""
+        """Parts in the right form with impossible contents are not decoded."""
         text, indexed = ["t", 0, b'[1,"1"]'], ["i", b",", [[1, b"x"]]]
         self.assertIsNotNone(Codec().from_parts(stored(runs=[text, indexed])))
         for impossible in (
@@ -149,7 +151,7 @@ class CodecTests(SynchronousTestCase):
 
 
 class RefreshTests(SynchronousTestCase):
-    """Datasets that grow."""
+    """Datasets that grow, and are encoded again and again."""
 
     def dataset(self, first: int, last: int, names: Iterable[int] = range(40)) -> Dataset:
         """:return: rows of so many series from one tick to another, 20 octets each."""
@@ -164,7 +166,7 @@ class RefreshTests(SynchronousTestCase):
         return [len(part) for part in Codec().to_parts(after)[1:] if part not in known]
 
     def test_by_a_step(self) -> None:
-        """While it grows, each refresh writes little, and few write more."""
+        """Refreshes of a growing dataset each write little, and few of them write more."""
         written, dataset = [], self.dataset(5000, 9000)
         size = dataset.nbytes
         for last in range(9001, 9101):
@@ -175,7 +177,7 @@ class RefreshTests(SynchronousTestCase):
         self.assertLess(sum(written) // len(written), size // 50)
 
     def test_sliding(self) -> None:
-        """Where the oldest rows go at the same time, their window is written anew, no other."""
+        """A dataset that also loses its oldest rows has only their window written anew."""
         before, after = self.dataset(5000, 9000), self.dataset(5003, 9000)
         self.assertEqual(len(self.new(before, after)), 1)
 
