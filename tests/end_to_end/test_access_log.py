@@ -139,7 +139,7 @@ class QuietTests(Reporting):
     form = CONSOLE
 
     def test_no_lines(self) -> None:
-        """By default nothing is written for a request."""
+        """By default no line is written for a request."""
         self.ask("quiet", -600, -300)
         time.sleep(0.3)
         self.assertNotIn("quiet", self.trickster.log.read_text())

@@ -86,7 +86,7 @@ def labelled_lines(path: Path) -> Iterator[str]:
 
 
 class AddedLabelsTests(BesidePrometheus):
-    """Beside a Prometheus whose series really have the labels."""
+    """A backend that adds labels, beside a Prometheus whose series have them."""
 
     really: ClassVar[Prometheus]
     trickster: ClassVar[Trickster]
@@ -117,7 +117,7 @@ class AddedLabelsTests(BesidePrometheus):
                 self.assertEqual(samples(got.body, False), samples(want.body, True), told)
 
     def test_expressions(self) -> None:
-        """Every matcher of the labels means what it says, in instants and in ranges."""
+        """Every matcher of the added labels works, in instant and in range queries."""
         for query in EXPRESSIONS:
             self.assert_samples("/api/v1/query", {"query": query, "time": self.now - 30})
             self.assert_samples("/api/v1/query_range", {
@@ -133,7 +133,7 @@ class AddedLabelsTests(BesidePrometheus):
         self.assert_samples("/api/v1/query", {"query": query, "time": self.now + at})
 
     def test_lookups(self) -> None:
-        """Series, names and values are those of a database that has the labels."""
+        """Lookups of series, names and values give those of a database that has the labels."""
         window = {"start": self.now - 600, "end": self.now}
         for selector in SELECTORS:
             for path in ("/api/v1/series", "/api/v1/labels", "/api/v1/label/region/values",
@@ -148,7 +148,9 @@ class AddedLabelsTests(BesidePrometheus):
                         self.assertEqual(found(got.body), found(want.body), told)
 
     def test_everything(self) -> None:
-        """Without a selector names and values are there; with one of nothing they are not."""
+        """
+        Without a selector all names and values are listed; with one that matches nothing, none.
+        """
         for path in ("/api/v1/labels", "/api/v1/label/region/values", "/api/v1/label/x/values"):
             for params in ({}, {"match[]": "none"}):
                 got, want = self.both(path, params)
@@ -170,14 +172,14 @@ class AddedLabelsTests(BesidePrometheus):
         raise AssertionError(f"{target} is never the same twice")
 
     def test_posted(self) -> None:
-        """A form is translated as a query string is."""
+        """A form is translated in the same way as a query string."""
         body = spelled("", {"query": 'count(requests_total{region="eu-1"})'})[1:].encode()
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = exchange("POST", f"{self.trickster.url}/api/v1/query", kind, body)
         self.assertEqual(json.loads(answer.body)["data"]["result"][0]["value"][1], "12")
 
     def test_refusals(self) -> None:
-        """What Prometheus refuses is refused in its own words."""
+        """A query that Prometheus refuses is refused in Prometheus's own words."""
         for query in ("sum(", "temperature{region=}", "nosuch(temperature)", "", "region[",
                       '{region=~"("}', '{region=~".*"}'):
             for path, more in (("/api/v1/query", {}), ("/api/v1/query_range", {
@@ -188,7 +190,7 @@ class AddedLabelsTests(BesidePrometheus):
                 self.assertEqual((got.status, got.body), (400, want.body))
 
     def test_inexpressible(self) -> None:
-        """What cannot be put into other words is refused, and not answered wrongly."""
+        """A query that cannot be translated is refused, and not answered wrongly."""
         for query in ('absent((missing{region="eu-1"}))',
                       'absent(missing{region="eu-1",region!="x"})'):
             answer = fetch(self.trickster.url + spelled("/api/v1/query", {"query": query}))

@@ -149,7 +149,7 @@ class CompressionTests(SynchronousTestCase):
             {"query": series, "start": last - (rows - 1) * STEP, "end": last, "step": STEP})
 
     def test_range_queries(self) -> None:
-        """Hits of the delta cache, of one small series up to some megaoctets."""
+        """Hits of the delta cache are compressed, from one small series up to some megaoctets."""
         for series in (1, 8, 100, 500):
             target = self.range_target(series)
             body = self.assert_all_alike(target, "hit")
@@ -157,7 +157,7 @@ class CompressionTests(SynchronousTestCase):
             self.assertEqual(json.loads(body), json.loads(matrix(asked)))
 
     def test_first_and_partial_answers(self) -> None:
-        """Answers that the origin is asked for are coded like those it is not."""
+        """Responses fetched from the origin are compressed like hits."""
         for rows in (300, 360):
             target = self.range_target(101, rows)
             answer = self.ask(target, "gzip")
@@ -165,13 +165,13 @@ class CompressionTests(SynchronousTestCase):
             self.assertEqual(json.loads(decoded("gzip", answer.body)), json.loads(matrix(asked)))
 
     def test_objects(self) -> None:
-        """Hits of the object cache, coded in one go and in pieces."""
+        """Hits of the object cache are compressed, in one go and in pieces."""
         for path, body in (("/small", SMALL), ("/large", LARGE)):
             self.ask("/cached" + path)
             self.assertEqual(self.assert_all_alike("/cached" + path, "hit"), body)
 
     def test_proxied(self) -> None:
-        """Bodies that are passed on, of known length and in chunks."""
+        """Proxied bodies are compressed, of known length and in chunks."""
         for path, body in (("/small", SMALL), ("/large", LARGE), ("/chunked", LARGE)):
             self.assertEqual(self.assert_all_alike("/raw" + path), body)
 
@@ -189,7 +189,7 @@ class CompressionTests(SynchronousTestCase):
                                  (304, tag, b""))
 
     def test_ranges(self) -> None:
-        """Parts are parts of the body as it is."""
+        """Ranges are parts of the uncompressed body."""
         self.ask("/cached/large?parts")
         answer = self.ask("/cached/large?parts", "gzip", Range="bytes=5-700", If_Range=TAG)
         self.assertEqual((answer.status, answer.body), (206, LARGE[5:701]))
@@ -199,7 +199,10 @@ class CompressionTests(SynchronousTestCase):
         self.assertEqual((coded.status, decoded("gzip", coded.body)), (200, LARGE))
 
     def test_head(self) -> None:
-        """HEAD says what GET says, without a length that the coded form would not have."""
+        """
+        A response to HEAD has the fields of GET, without a length that the compressed body would
+        not have.
+        """
         kinds = ("Content-Encoding", "Vary", "Content-Type")
         fields = (*kinds, "ETag", "Accept-Ranges")
         for target, names in (("/cached/small?head", fields), ("/raw/small", fields),
@@ -214,7 +217,7 @@ class CompressionTests(SynchronousTestCase):
                 self.assertEqual(head.body, b"")
 
     def test_left_alone(self) -> None:
-        """Other types, and backends without types, are passed on as they are."""
+        """Responses of other types, and of backends without types, are not compressed."""
         for target in ("/cached/png", "/plain/large"):
             answer = self.ask(target, "zstd, br, gzip, deflate")
             self.assertNotIn("Content-Encoding", answer.headers)
@@ -222,6 +225,6 @@ class CompressionTests(SynchronousTestCase):
             self.assertEqual(answer.headers["ETag"], TAG)
 
     def test_who_accepts_nothing(self) -> None:
-        """A client that refuses even an answer as it is gets just that."""
+        """A client that refuses even the identity coding gets the body as it is."""
         answer = self.ask("/cached/small", "identity;q=0, gzip;q=0")
         self.assertEqual((answer.status, answer.body), (200, SMALL))

@@ -67,7 +67,9 @@ class DemoTests(SynchronousTestCase):
     """The whole demonstration, with Trickster as a real service."""
 
     def test_ends_by_itself(self) -> None:
-        """With a time it ends by itself, all answers equal and fewer points asked for."""
+        """
+        With a duration the demonstration ends by itself, with equal responses and fewer points.
+        """
         arguments = ("--seconds", "5", "--refresh", "0.5", "--span", "3600")
         done = subprocess.run(command(*arguments), cwd=ROOT, text=True,
                               env=environment(), stdout=subprocess.PIPE,
@@ -84,7 +86,7 @@ class DemoTests(SynchronousTestCase):
         self.assertGreater(direct, through)
 
     def test_serves_until_interrupted(self) -> None:
-        """Without a time it serves until Ctrl-C, and leaves nothing behind."""
+        """Without a duration the demonstration serves until Ctrl-C, and leaves nothing behind."""
         with running("--refreshes", "1", "--span", "600") as process:
             seen = read_until(process, "Still serving")
             urls = re.findall(r"http://127\.0\.0\.1:(\d+)(\S*)", seen)
@@ -98,7 +100,7 @@ class DemoTests(SynchronousTestCase):
         self.assertEqual([port for port, _ in urls if is_listening(int(port))], [])
 
     def test_terminated_in_the_middle(self) -> None:
-        """SIGTERM ends it at any time, with a table and without leftovers."""
+        """SIGTERM ends the demonstration at any time, with a table and without leftovers."""
         with running("--refresh", "0.1", "--refreshes", "1000") as process:
             seen = read_until(process, "refresh   1")
             process.send_signal(signal.SIGTERM)
@@ -110,7 +112,7 @@ class DemoTests(SynchronousTestCase):
         self.assertFalse(is_listening(int(front[1])))
 
     def test_port_taken(self) -> None:
-        """A port that another process has is a failure, and said so."""
+        """A port that another process uses is a failure with a message."""
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()

@@ -32,7 +32,7 @@ windows = st.tuples(
 
 
 class DifferentialTests(BesidePrometheus):
-    """Random questions, asked both ways."""
+    """Random queries, sent to Prometheus directly and through Trickster."""
 
     trickster: ClassVar[Trickster]
 
@@ -73,7 +73,7 @@ class DifferentialTests(BesidePrometheus):
            st.booleans())
     def test_phase_is_exact(self, expression: str, asked: list[Any], step: str,
                             post: bool) -> None:
-        """In mode phase any window, by any step, is answered to the octet as the origin does."""
+        """In mode phase any window with any step gets the origin's response, to the octet."""
         for start, span, fraction in asked:
             begin = self.now + start + fraction
             self.assert_same("phase", {
@@ -86,7 +86,7 @@ class DifferentialTests(BesidePrometheus):
     def test_aligned_is_exact_on_the_grid(
             self, expression: str, asked: list[Any], step: int, backend: str,
             post: bool) -> None:
-        """In mode aligned the answer is the origin's own for the range moved to the grid."""
+        """In mode aligned the response is the origin's own for the aligned range."""
         for start, span, _ in asked:
             begin = self.now + start
             params = {"query": expression, "start": begin, "end": begin + span, "step": step}
@@ -106,7 +106,7 @@ class DifferentialTests(BesidePrometheus):
         self.assertEqual(got.status, 400)
 
     def test_refusals(self) -> None:
-        """What Prometheus refuses is refused in its own words."""
+        """A query that Prometheus refuses is refused in Prometheus's own words."""
         now = self.now
         good = {"query": "temperature", "start": now - 600, "end": now, "step": 15}
         for change in ({"step": 0}, {"step": -1}, {"step": "x"}, {"start": "yesterday"},

@@ -22,7 +22,7 @@ NAME = f"txtrickster-{__version__}"
 
 
 class DistributionTests(SynchronousTestCase):
-    """C{python -m build}."""
+    """The distributions that C{python -m build} makes."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -48,7 +48,7 @@ class DistributionTests(SynchronousTestCase):
             cls.sources = {name.partition("/")[2] for name in archive.getnames()}
 
     def test_name(self) -> None:
-        """The distribution has a name that no other project has; what is imported has ours."""
+        """The distribution has a name of its own, and the imported package is named trickster."""
         self.assertEqual(self.built, [f"{NAME}-py3-none-any.whl", f"{NAME}.tar.gz"])
         self.assertEqual(self.metadata["Name"], "txtrickster")
         self.assertIn("trickster = trickster.console:main", self.entry_points)
@@ -57,7 +57,7 @@ class DistributionTests(SynchronousTestCase):
             self.assertIn(path, self.installed)
 
     def test_metadata(self) -> None:
-        """There are links, maintainers, and a licence as SPDX spells it, with its text."""
+        """The metadata have links, maintainers, and a licence as SPDX spells it, with its text."""
         links = dict(link.split(", ") for link in self.metadata.get_all("Project-URL") or ())
         for label in ("Homepage", "Source", "Documentation", "Changelog", "Issues"):
             self.assertRegex(links[label], r"^https://[\w.-]+(/[\w./-]*)?$")
@@ -67,14 +67,14 @@ class DistributionTests(SynchronousTestCase):
         self.assertIn(f"{NAME}.dist-info/licenses/LICENSE", self.installed)
 
     def test_nothing_else(self) -> None:
-        """Nothing is installed beside the package and the one file among Twisted's plugins."""
+        """Only the package, and one file among Twisted's plugins, are installed."""
         self.assertEqual({name.partition("/")[0] for name in self.installed},
                          {"trickster", "twisted", f"{NAME}.dist-info"})
         self.assertEqual([name for name in self.installed if name.startswith("twisted/")],
                          ["twisted/plugins/trickster_plugin.py"])
 
     def test_sources(self) -> None:
-        """The archive of sources has all that the two commands need."""
+        """The source archive has all that the two commands need."""
         for path in ("Makefile", ".ci/run", "scripts/environment.sh", "tests/conftest.py",
                      "bench/__main__.py", "demo/__main__.py", "requirements/dev.txt",
                      "examples/origin_plugin/setup.py", "docs/index.md"):

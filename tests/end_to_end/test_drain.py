@@ -66,7 +66,7 @@ class SlowOrigin:
 
 
 class _SlowTests(SynchronousTestCase):
-    """One Trickster for each test: most of them end it."""
+    """A Trickster of its own for each test, since most tests end it."""
 
     def start(self, *origins: SlowOrigin, drain: str = _LONG) -> Trickster:
         """:return: Trickster, with backends named b0, b1 and so on."""
@@ -112,7 +112,7 @@ class _SlowTests(SynchronousTestCase):
 
 
 class FlowTests(_SlowTests):
-    """Answers without an end reach clients as they come."""
+    """Endless responses, which reach clients as they come."""
 
     def test_notifications(self) -> None:
         """Each event of a stream reaches the client when it happens."""
@@ -134,7 +134,7 @@ class FlowTests(_SlowTests):
         self.assertEqual(fetch(f"{trickster.url}/trickster/ping").body, b"pong")
 
     def test_large_answers_flow(self) -> None:
-        """What is passed on is not collected first: the head comes before the body's end."""
+        """A proxied response is streamed: its header comes before the body's end."""
         origin = SlowOrigin(b"Content-Length: 6\r\n", b"text/plain", b"abc", b"def")
         client = self.connect(self.start(origin), "/federate")
         got = b""
@@ -147,10 +147,13 @@ class FlowTests(_SlowTests):
 
 
 class LeavingTests(_SlowTests):
-    """A client that leaves takes its request to the origin with it."""
+    """Clients that leave, and so cancel their requests to the origin."""
 
     def test_every_way_of_serving(self) -> None:
-        """By range, by object and passed on: the origin's connection is closed at once."""
+        """
+        A client that leaves closes the origin's connection, for ranges, objects and proxied
+        requests.
+        """
         cases = [(target, first) for target in (*SHARED, "/api/v1/alerts", "/federate")
                  for first in (b"", PLAIN[:20])]
         origins = [SlowOrigin(_LENGTH, first=first) for _, first in cases]
@@ -163,7 +166,7 @@ class LeavingTests(_SlowTests):
             self.assertTrue(origin.is_left.wait(_PATIENCE), case)
 
     def test_others_still_wait(self) -> None:
-        """As long as another client waits for the same, the origin is not left."""
+        """A client that leaves does not cancel a request for which another one waits."""
         origins = [SlowOrigin(_LENGTH) for _ in SHARED]
         trickster = self.start(*origins)
         for i, (origin, target) in enumerate(zip(origins, SHARED, strict=True)):
@@ -180,10 +183,10 @@ class LeavingTests(_SlowTests):
 
 
 class DrainTests(_SlowTests):
-    """What becomes of answers on their way when Trickster is told to stop."""
+    """Responses on their way when Trickster is told to stop."""
 
     def test_answers_are_completed(self) -> None:
-        """Answers on their way are sent to their ends; no new client is let in; then all is over."""
+        """A stop completes responses on their way, admits no new client, and then ends."""
         targets = (*SHARED, "/api/v1/alerts", "/federate")
         origins = [SlowOrigin(_LENGTH, first=PLAIN[:20 * (i % 2)]) for i in range(len(targets))]
         trickster = self.start(*origins)
@@ -203,7 +206,7 @@ class DrainTests(_SlowTests):
         self.assertNotIn("Traceback", trickster.log.read_text())
 
     def test_idle_connections_are_closed(self) -> None:
-        """Connections on which nothing is asked do not keep it alive."""
+        """Idle connections do not delay a stop."""
         trickster = self.start(SlowOrigin(_LENGTH))
         idle = [socket.create_connection(("127.0.0.1", trickster.port), 5) for _ in range(3)]
         idle[1].sendall(b"GET /trickster/ping HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -216,7 +219,7 @@ class DrainTests(_SlowTests):
             self.addCleanup(connection.close)
 
     def test_health_while_it_drains(self) -> None:
-        """Metrics and health can be asked meanwhile; the process says that it is not ready."""
+        """Metrics and health are served while draining, and the health says not ready."""
         origin = SlowOrigin(_LENGTH)
         trickster = self.start(origin)
         waiting, answers = self.fetching(trickster, "/api/v1/alerts")
@@ -235,7 +238,7 @@ class DrainTests(_SlowTests):
         trickster.process.wait(_PATIENCE)
 
     def test_told_twice(self) -> None:
-        """A second signal ends what is under way at once, of whichever kind it is."""
+        """A second signal ends all exchanges at once, of whichever kind they are."""
         for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM),
                               (signal.SIGTERM, signal.SIGINT)):
             origin = SlowOrigin(_LENGTH)
@@ -252,7 +255,7 @@ class DrainTests(_SlowTests):
             self.assertNotIn("Traceback", trickster.log.read_text())
 
     def test_patience_ends(self) -> None:
-        """An answer that does not come to an end is cut off after the time to drain."""
+        """A response that does not end within the drain timeout is cut off."""
         origin = SlowOrigin(_LENGTH)
         trickster = self.start(origin, drain="1s")
         self.fetching(trickster, "/api/v1/alerts")

@@ -26,7 +26,7 @@ class HopCase(EchoCase):
 
 
 class TrustedTests(HopCase):
-    """By default, proxies on addresses that are not on the Internet are believed."""
+    """Proxies on private addresses, which are trusted by default."""
 
     backends: ClassVar = {
         "standard": {"provider": "reverseproxy"},
@@ -40,7 +40,7 @@ class TrustedTests(HopCase):
     }
 
     def test_standard(self) -> None:
-        """The hops are in their order (RFC 7239 section 7.4)."""
+        """Forwarded lists the hops in their order (RFC 7239 section 7.4)."""
         self.asked("standard/c", CHAIN)
         said = (self.origin.values(b"forwarded")[0] or b"").split(b", ")
         self.assertEqual(said[0], b"for=203.0.113.9;host=dash.example;proto=https")
@@ -48,7 +48,7 @@ class TrustedTests(HopCase):
         self.assertTrue(said[1].endswith(b";proto=http"), said)
 
     def test_x(self) -> None:
-        """Scheme and host are as the first hop was asked."""
+        """X-Forwarded-Proto and X-Forwarded-Host are those of the first hop."""
         for name in ("x", "both"):
             self.origin.heads.clear()
             self.asked(f"{name}/c", CHAIN)
@@ -57,14 +57,14 @@ class TrustedTests(HopCase):
                 self.assertEqual(self.origin.values(b"x-forwarded-" + field), [value])
 
     def test_none(self) -> None:
-        """What was said goes on, and nothing is added."""
+        """In mode none the fields of earlier hops are forwarded, and nothing is added."""
         self.asked("none/c", CHAIN)
         for name, value in CHAIN.items():
             self.assertEqual(self.origin.values(name.lower().encode()), [value.encode()])
         self.assertEqual(self.origin.values(b"forwarded"), [None])
 
     def test_answers_are_not_mixed(self) -> None:
-        """An answer made for one host is given to requests for that host alone."""
+        """A response made for one host is given only to requests for that host."""
         for path in ("cached/p?h=Cache-Control:max-age=60", f"prom/{RANGE}",
                      "prom/api/v1/query?query=1", "prom/api/v1/labels"):
             self.origin.heads.clear()
@@ -80,7 +80,7 @@ class TrustedTests(HopCase):
             self.assertEqual(self.asked(path).lookup, "hit", path)
 
     def test_log(self) -> None:
-        """The access log names the client, as far as trusted hops tell who it is."""
+        """The access log has the address of the client, as far as trusted hops tell."""
         self.asked("x/logged", {"X-Forwarded-For": "1.1.1.1, 203.0.113.77, 10.0.0.1"})
         self.asked("x/logged")
         log = self.trickster.log
@@ -90,7 +90,7 @@ class TrustedTests(HopCase):
         self.assertIn(" client=127.0.0.1 ", second)
 
     def test_clients_share(self) -> None:
-        """Who the client is makes no other answer."""
+        """Requests that differ in the client's address only share a response."""
         target = "cached/shared?h=Cache-Control:max-age=60"
         for number in range(3):
             self.asked(target, {"X-Forwarded-For": f"203.0.113.{number}"})
@@ -99,14 +99,14 @@ class TrustedTests(HopCase):
 
 
 class StrangerTests(HopCase):
-    """Who is not trusted is not believed."""
+    """Clients on addresses that are not trusted."""
 
     listener: ClassVar = {"trusted_proxies": ["192.0.2.1"]}
     backends: ClassVar = {name: {"provider": "reverseproxy", "forwarded_headers": name}
                 for name in ("standard", "x", "both", "none")}
 
     def test_taken_away(self) -> None:
-        """In every mode, all that was said about earlier hops is gone."""
+        """In every mode, fields of hops that are not trusted are removed."""
         said = {**CHAIN, "Forwarded": "for=203.0.113.9;host=dash.example;proto=https",
                 "X-Forwarded-Server": "203.0.113.9", "X-Forwarded-By": "203.0.113.9"}
         for name in self.backends:
@@ -117,7 +117,7 @@ class StrangerTests(HopCase):
 
 
 class ConfiguredTests(HopCase):
-    """The backend's C{request_headers}."""
+    """The C{request_headers} of a backend."""
 
     backends: ClassVar = {
         "prom": {"provider": "prometheus", "is_default": True, "request_headers": {
@@ -143,22 +143,19 @@ class ConfiguredTests(HopCase):
             self.assertEqual(set(self.origin.values(b"x-scope-orgid")), {b"team-a"}, target)
 
     def test_scheme(self) -> None:
-        """A scheme that only the operator knows can be set."""
+        """A scheme that only the operator knows can be configured."""
         self.asked("graph")
         self.assertEqual(self.origin.values(b"x-forwarded-proto"), [b"https"])
 
     def test_paths_lie_over(self) -> None:
-        """What a path says stands over that, field by field."""
+        """Request headers of a path override those of its backend, field by field."""
         self.asked("api/v1/labels")
         self.assertEqual(self.origin.values(b"x-scope-orgid"), [b"team-b"])
         self.assertEqual(self.origin.values(b"x-more"), [b"1"])
         self.assertEqual(self.origin.values(b"authorization"), [None])
 
     def test_clients_cannot_change_them(self) -> None:
-        """
-        Clients change configured fields neither by their own nor by naming them in
-        C{Connection}.
-        """
+        """Clients change no configured field by sending it or by naming it in C{Connection}."""
         self.asked("plain/x", {"X-Scope-OrgID": "evil", "Connection": "X-Scope-OrgID"})
         self.asked("graph", {"x-scope-orgid": "evil", "Authorization": "Basic evil"})
         self.assertEqual(self.origin.values(b"x-scope-orgid"), [b"team-a"] * 2)

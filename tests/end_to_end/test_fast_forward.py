@@ -33,7 +33,7 @@ def no_instants(origin: str) -> Any:
 
 
 class FastForwardTests(SynchronousTestCase):
-    """Trickster as it is configured by default, and with each of the switches."""
+    """Fast forward as configured by default, and with each of the switches."""
 
     installation: ClassVar[Installation]
     refusing: ClassVar[ScriptedOrigin]
@@ -99,7 +99,9 @@ class FastForwardTests(SynchronousTestCase):
                    for series in json.loads(answer.body)["data"]["result"])
 
     def test_on_by_default(self) -> None:
-        """The sample at the end of the range is added, however much of the rest was cached."""
+        """
+        The newest sample is added at the end of a range, however much of the range was cached.
+        """
         query = QUERY + " + 1"
         end = self.now()
         first = self.ask(end, query=query)
@@ -122,7 +124,7 @@ class FastForwardTests(SynchronousTestCase):
         self.assert_newest(earlier, end - 1, end - 1, query)
 
     def test_an_end_to_come(self) -> None:
-        """A range that ends later has a sample of now, and none from after that."""
+        """A range with a future end has a newest sample of now, and none after that."""
         query = QUERY + " + 3"
         before = self.now()
         answer = self.ask((before // STEP + 1) * STEP - 0.5, query=query)
@@ -131,7 +133,7 @@ class FastForwardTests(SynchronousTestCase):
             self.assertLessEqual(self.last(answer), time.time())
 
     def test_it_is_forgotten_in_time(self) -> None:
-        """A remembered sample serves for the time to live."""
+        """A remembered newest sample is used for its time to live."""
         query = QUERY + " + 4"
         statuses = []
         for _ in range(2):
@@ -141,7 +143,7 @@ class FastForwardTests(SynchronousTestCase):
         self.assertEqual(statuses, ["miss", "miss"])
 
     def test_posted(self) -> None:
-        """A range query that is posted gets the same."""
+        """A range query sent as a form gets the newest sample as well."""
         query = QUERY + " + 5"
         end = self.now()
         form = urllib.parse.urlencode({
@@ -152,7 +154,7 @@ class FastForwardTests(SynchronousTestCase):
         self.assert_newest(answer, end, end, query)
 
     def test_labels_that_are_set(self) -> None:
-        """Configured labels are on the newest sample as well: no series falls in two."""
+        """Configured labels are on the newest sample as well, so that no series falls in two."""
         end = self.now()
         answer = json.loads(self.ask(end, "labelled").body)["data"]["result"]
         self.assertEqual(len(answer), 2)
@@ -161,7 +163,9 @@ class FastForwardTests(SynchronousTestCase):
             self.assertEqual(series["values"][-1][0], end)
 
     def test_switched_off(self) -> None:
-        """Switched off for the backend, by mode, by the query, or by a time to live too long."""
+        """
+        Fast forward is off for a backend, a mode, a query, or a time to live that is too long.
+        """
         end = self.now()
         comment = QUERY + " # trickster-fast-forward:off"
         for backend, query in (("off", QUERY), ("rarely", QUERY), ("plain", comment)):
@@ -172,7 +176,7 @@ class FastForwardTests(SynchronousTestCase):
                 self.assert_aligned(answer, end, query)
 
     def test_off_in_mode_phase(self) -> None:
-        """In mode phase answers are the origin's own, so nothing is added."""
+        """In mode phase no newest sample is added, since responses are the origin's own."""
         end = self.now()
         answer = self.ask(end, "phase")
         self.assertEqual(self.status(answer), "off")
@@ -189,7 +193,7 @@ class FastForwardTests(SynchronousTestCase):
             self.assert_aligned(answer, asked, step=step)
 
     def test_an_origin_that_refuses(self) -> None:
-        """Where the origin gives no newest sample, the answer is unharmed, and says so."""
+        """A range is answered, and the header says so, where the origin gives no newest sample."""
         end = self.now()
         for lookup in ("kmiss", "hit"):
             answer = self.ask(end, "refusing")
@@ -198,7 +202,7 @@ class FastForwardTests(SynchronousTestCase):
             self.assert_aligned(answer, end)
 
     def test_series_that_come_and_go(self) -> None:
-        """Series that only the instant has are added; those that it has not are left alone."""
+        """Series that only the newest sample has are added, and others stay as they are."""
         end = self.now()
         gone = f"temperature and on () (vector(time()) < {end - 0.5})"
         self.assert_aligned(self.ask(end, query=gone), end, gone)

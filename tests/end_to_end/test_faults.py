@@ -132,7 +132,7 @@ class FaultTests(Standing):
         self.assertEqual([self.ask("fine").lookup for _ in range(2)], ["kmiss", "hit"])
 
     def test_an_origin_that_is_down(self) -> None:
-        """Nothing listens: 502, which says to the log where, and not to the client."""
+        """A refused connection to the origin gives 502, with the address in the log only."""
         answer = self.ask("x", "down")
         self.assertEqual(answer.status, 502)
         self.assertIn("origin-unreachable", answer.result)
@@ -158,7 +158,7 @@ class FaultTests(Standing):
         self.assertIn("reason=origin-timeout", answer.result)
 
     def test_a_fault_leaves_what_was_stored(self) -> None:
-        """A failing refresh takes nothing away from what the cache holds already."""
+        """A failing refresh removes nothing from the cache."""
         self.serve(FINE)
         self.ask("kept")
         self.serve(FAULTS["error 500"][0])

@@ -85,10 +85,10 @@ class EchoCase(Standing):
 
 
 class WhoMaySeeTests(EchoCase):
-    """Whose answers are kept, and for whom."""
+    """Which responses are stored, and for which clients."""
 
     def test_origins_word_on_ranges(self) -> None:
-        """What an origin forbids to keep is asked for each time, by ranges too."""
+        """A range response that the origin forbids to store is fetched each time."""
         for control in NOT_KEPT:
             target = self.range_target(cc=control, x=control)
             for count in (1, 2):
@@ -99,8 +99,7 @@ class WhoMaySeeTests(EchoCase):
 
     def test_origins_word_on_every_api_path(self) -> None:
         """
-        What an origin forbids to keep is asked for each time, on every path that is
-        kept whole.
+        A response that the origin forbids to store is fetched each time, on every cached path.
         """
         for path in ("query", "series", "labels", "label/job/values", "metadata", "targets",
                      "query_exemplars", "format_query", "status/config"):
@@ -112,7 +111,7 @@ class WhoMaySeeTests(EchoCase):
                 self.assertEqual(len(self.seen()), before + 2, (path, control))
 
     def test_vary_on_api_paths(self) -> None:
-        """An answer that varies is given only to those whose fields are equal."""
+        """A response with Vary is given only to requests with equal fields."""
         for target in (self.range_target(h="Vary:X-Way"),
                        "/api/v1/query?" + urlencode({"query": self.mark, "h": "Vary:X-Way"})):
             before = len(self.seen())
@@ -121,7 +120,9 @@ class WhoMaySeeTests(EchoCase):
             self.assertEqual(len(self.seen()), before + 2, target)
 
     def test_identity(self) -> None:
-        """What was made for one user or tenant is not given to another, nor to none."""
+        """
+        A response for one user or tenant is not given to another, nor to a request without one.
+        """
         for path, (name, value) in itertools.product((
                 "/web/b/", "/progressive/b/", "/api/v1/query", "/api/v1/series",
                 "/api/v1/label/job/values", "/api/v1/metadata", "/api/v1/query_range"), IDENTITY):
@@ -138,7 +139,7 @@ class WhoMaySeeTests(EchoCase):
                 self.assertEqual(self.asked(target, *own).lookup, "hit", (path, name, own))
 
     def test_override(self) -> None:
-        """What was asked for by a field that changes the question is not given to others."""
+        """A response to a request with an overriding field is not given to others."""
         for backend, (name, value) in itertools.product(("web", "progressive"), OVERRIDES):
             target = f"/{backend}/b/{self.mark}{name}?cc=max-age=60"
             self.asked(target, (name, value))
@@ -146,7 +147,7 @@ class WhoMaySeeTests(EchoCase):
             self.assertNotIn(f"{name}: {value}".lower().encode(), other)
 
     def test_cookies_are_not_kept(self) -> None:
-        """An answer that sets a cookie is for one client."""
+        """A response with Set-Cookie is for one client."""
         for backend in ("web", "progressive"):
             target = f"/{backend}/b/{self.mark}?cc=max-age=60&h=Set-Cookie:sid=1"
             before = len(self.seen())
@@ -172,17 +173,17 @@ class WhoMaySeeTests(EchoCase):
             self.assertNotIn(b"evil", self.asked(f"{path}?a=good&cc=max-age=60").body, cloak)
 
     def test_errors_of_ones_own(self) -> None:
-        """A 400 that one request's fields cause is not given to others."""
+        """A 400 that one request's fields cause is not given to other requests."""
         target = f"/neg/b/{self.mark}?hmax=2000"
         self.assertEqual(self.asked(target, ("X-Long", "x" * 4000)).status, 400)
         self.assertEqual(self.asked(target).status, 200)
 
 
 class LoadTests(EchoCase):
-    """What lasts, beside what is short."""
+    """Lasting exchanges beside short ones."""
 
     def test_streams_do_not_starve_queries(self) -> None:
-        """Twenty streams that have nothing to tell leave connections for queries."""
+        """Twenty silent streams leave connections for queries."""
         waiting = [Talk(self.trickster.port) for _ in range(STREAMS)]
         for talk in waiting:
             self.addCleanup(talk.close)
@@ -192,7 +193,7 @@ class LoadTests(EchoCase):
 
 
 class AskedAsItIsTests(EchoCase):
-    """The origin's word, where it has one."""
+    """Requests that the origin has to judge."""
 
     @classmethod
     def more(cls, url: str) -> dict[str, dict[str, object]]:
@@ -201,7 +202,7 @@ class AskedAsItIsTests(EchoCase):
                             "honour_request_directives": True}}
 
     def test_repeated_slashes(self) -> None:
-        """A doubled slash is for the origin to judge."""
+        """A path with a doubled slash is passed on for the origin to judge."""
         for target in (f"//api/v1/query?query={self.mark}", f"/prom//api/v1/query?query={self.mark}",
                        f"/web//a//{self.mark}", f"/web/a/./{self.mark}",
                        f"/web/a/../{self.mark}"):
@@ -227,9 +228,9 @@ class AskedAsItIsTests(EchoCase):
 
     def test_wish_for_a_fresh_answer(self) -> None:
         """
-        A reload of five minutes takes nothing from those who look at six hours. What counts
-        as one is C{no-cache} and C{no-store}; where clients are obeyed, what RFC 9111 section
-        5.2.1 says.
+        A no-cache request for five minutes leaves the other samples of a range of six hours stored.
+        Requests for a fresh response are C{no-cache} and C{no-store}; where clients are obeyed,
+        also the others of RFC 9111 section 5.2.1.
         """
         for backend, wish, times in (
                 ("prom", "no-cache", 1), ("prom", "no-store", 1), ("prom", "max-age=0", 0),
@@ -246,7 +247,7 @@ class AskedAsItIsTests(EchoCase):
             self.assertEqual(self.asked(long).lookup, "hit", (backend, wish))
 
     def test_reload_of_an_object(self) -> None:
-        """A reload renews what is kept, and others go on with it."""
+        """A no-cache request renews the stored response for all clients."""
         target = f"/web/b/{self.mark}?cc=max-age=60"
         self.asked(target)
         self.asked(target, ("Cache-Control", "no-cache"))
@@ -254,7 +255,7 @@ class AskedAsItIsTests(EchoCase):
         self.assertEqual(self.asked(target).lookup, "hit")
 
     def test_instants_are_not_rounded_in_silence(self) -> None:
-        """Where another instant is answered than the one asked for, the result header says so."""
+        """The result header names the instant that was answered where it was rounded."""
         for spelling in ("1795000014", "1795000014.0", "1.795000014e9"):
             before = len(self.seen())
             answer = self.asked(f"/api/v1/query?query={self.mark}{spelling}&time={spelling}")
@@ -262,7 +263,10 @@ class AskedAsItIsTests(EchoCase):
                 self.assertIn("aligned=[1795000005000", answer.result, spelling)
 
     def test_expectations_reach_the_origin(self) -> None:
-        """The origin is asked before a client is told to send its body (RFC 9110 10.1.1)."""
+        """
+        An expectation is sent to the origin before the client sends its body (RFC 9110 section
+        10.1.1).
+        """
         with socket.create_server(("127.0.0.1", 0)) as listening:
             origin = listening.getsockname()[1]
             directory = Path(self.mktemp())
@@ -283,7 +287,7 @@ class AskedAsItIsTests(EchoCase):
 
 
 class RequestHeadersTests(EchoCase):
-    """What a backend adds to every request."""
+    """Request headers that a backend adds."""
 
     @classmethod
     def more(cls, url: str) -> dict[str, dict[str, object]]:
@@ -292,7 +296,7 @@ class RequestHeadersTests(EchoCase):
             "Authorization": "Basic eA==", "X-Scope-OrgID": "team-a"}}}
 
     def test_backend_wide_request_headers(self) -> None:
-        """Fields that a backend adds reach every path, and its health check."""
+        """Request headers of a backend reach every path, and its health check."""
         for target in ("/graph", "/api/v1/query", "/api/v1/labels", "/api/v1/query_range"):
             end = self.now - 600
             self.asked(f"/secret{target}?query={self.mark}&start={end - 60}&end={end}&step=60")
@@ -305,7 +309,7 @@ class RequestHeadersTests(EchoCase):
 
 
 class SloppyOriginTests(Standing):
-    """Answers that are odd, and can be read in one way only once the connection is closed."""
+    """Responses that are odd, and end unambiguously only with their connection."""
 
     ANSWERS: ClassVar[dict[str, bytes]] = {
         "lines end with LF": b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello",

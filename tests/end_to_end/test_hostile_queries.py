@@ -139,7 +139,7 @@ class Hostile:
 
 
 class HostileTests(BesidePrometheus):
-    """A Prometheus, asked directly and through a backend of each mode."""
+    """A Prometheus, queried directly and through a backend of each mode."""
 
     trickster: ClassVar[Trickster]
 
@@ -150,7 +150,10 @@ class HostileTests(BesidePrometheus):
             root / "trickster", cls.both_modes(cls.prometheus.url)))
 
     def test_expressions(self) -> None:
-        """Remarks, odd white space, nested offsets, fixed instants, cases, quotes."""
+        """
+        Queries with comments, odd white space, offsets, fixed instants and quotes get the origin's
+        response.
+        """
         hostile = Hostile(SEED, self.now)
         for case in range(CASES):
             query, step = hostile.expression(), hostile.source.choice((15, 60, 7))
@@ -165,7 +168,7 @@ class HostileTests(BesidePrometheus):
                                      (SEED, case, backend, query, target))
 
     def test_range_dependent(self) -> None:
-        """What Prometheus computes anew for each range is never put together of several."""
+        """A query that Prometheus evaluates anew for each range is never merged from parts."""
         fixed = self.now - 3000
         for query in (f"predict_linear(temperature[5m] @ {fixed}, 60)",
                       f"quantile_over_time(scalar(up), temperature[5m] @ {fixed})",
@@ -178,7 +181,9 @@ class HostileTests(BesidePrometheus):
                 self.assertIn("reason=range-dependent-query", got.result)
 
     def test_parameters(self) -> None:
-        """Any spelling of any parameter, in the target, in a form, in both."""
+        """
+        Any spelling of a parameter, in the target or a form or both, gets the origin's response.
+        """
         hostile = Hostile(SEED, self.now)
         for case in range(CASES):
             text = hostile.encoded(hostile.parameters())

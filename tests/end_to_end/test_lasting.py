@@ -18,7 +18,7 @@ HANDSHAKE = [("Upgrade", "websocket"), ("Connection", "Upgrade"),
 
 
 class LastingTests(Standing):
-    """More streams than a backend has connections for questions."""
+    """Backends with more streams than connections."""
 
     origin: ClassVar[AnsweringOrigin]
     trickster: ClassVar[Trickster]
@@ -51,7 +51,7 @@ class LastingTests(Standing):
         return talks
 
     def test_event_streams(self) -> None:
-        """Streams that have nothing to tell leave connections for questions."""
+        """Silent event streams leave connections for queries."""
         self.streams("/events", STREAMS)
         self.assertEqual(request(f"{self.trickster.url}/said").status, 200)
         name = "origin_lasting_connections"
@@ -63,19 +63,19 @@ class LastingTests(Standing):
                          (STREAMS, 0))
 
     def test_upgrades(self) -> None:
-        """Connections that speak another protocol leave some for questions."""
+        """Upgraded connections leave connections for queries."""
         self.streams("/echo", STREAMS, *HANDSHAKE)
         self.assertEqual(request(f"{self.trickster.url}/said").status, 200)
 
     def test_quiet_stream(self) -> None:
-        """A stream outlives the time that an answer may take to come on."""
+        """A stream may be silent for longer than the timeout of a response."""
         talk, = self.streams("/brief/events", 1)
         time.sleep(2.5)
         self.origin.go_on.set()
         talk.until(b"data: 2\n\n\r\n")
 
     def test_quiet_answer(self) -> None:
-        """An answer of any type that may go on outlives C{timeout}, behind a cache as well."""
+        """A response of unknown length outlives C{timeout}, also behind a cache."""
         for backend in ("brief", "kept"):
             self.origin.renew()
             talk, = self.streams(f"/{backend}/lines", 1)
@@ -84,7 +84,7 @@ class LastingTests(Standing):
             talk.until(b"two\n\r\n0\r\n\r\n")
 
     def test_cut(self) -> None:
-        """Where a longest silence is set, a client sees that its stream was cut."""
+        """With an idle timeout of streams, a client sees that its stream was cut."""
         for page, headers in (("events", []), ("lines", []), ("echo", HANDSHAKE)):
             talk, = self.streams(f"/cut/{page}", 1, *headers)
             self.assertFalse(talk.rest().endswith(b"0\r\n\r\n"))

@@ -152,40 +152,42 @@ class ListenerCase(TestCase):
 
 
 class MalformedTests(ListenerCase):
-    """Each malformed request: one definite answer, nothing served, no reset."""
+    """Malformed requests, each of which gets one definite response and no reset."""
 
     async def test_request_lines(self) -> None:
-        """Request lines (RFC 9112 section 3)."""
+        """A malformed request line is refused (RFC 9112 section 3)."""
         for octets, expected in LINES:
             await self.refused(octets, expected)
         self.assertEqual(self.reader.targets, [])
 
     async def test_fields(self) -> None:
-        """Header fields (RFC 9112 section 5)."""
+        """A malformed header field is refused (RFC 9112 section 5)."""
         for fields, expected in FIELDS:
             await self.refused(b"GET / HTTP/1.1\r\n" + fields + b"\r\n", expected)
         self.assertEqual(self.reader.targets, [])
 
     async def test_framing(self) -> None:
-        """Lengths and codings (RFC 9112 section 6)."""
+        """A malformed length or transfer coding is refused (RFC 9112 section 6)."""
         for fields, body, expected in FRAMINGS:
             head = b"POST / HTTP/1.1\r\n" + HOST + fields + b"\r\n\r\n"
             await self.refused(head + body, expected)
         self.assertEqual(self.reader.targets, [])
 
     async def test_old_version_chunked(self) -> None:
-        """HTTP/1.0 knows no codings."""
+        """An HTTP/1.0 request with a transfer coding is refused."""
         await self.refused(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400)
 
     async def test_chunks(self) -> None:
-        """Chunked bodies (RFC 9112 section 7.1), at once and after their head."""
+        """
+        A malformed chunked body is refused, at once or after its header (RFC 9112 section 7.1).
+        """
         head = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
         for body in CHUNKS:
             await self.refused(head + body, 400)
         self.assertEqual(self.reader.targets, [])
 
     async def test_chunks_after_the_head(self) -> None:
-        """Chunked bodies are judged alike where the responder has begun already."""
+        """A malformed chunked body is refused also if the responder has begun already."""
         head = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
         for body in CHUNKS:
             client = await self.connect()
@@ -197,7 +199,7 @@ class MalformedTests(ListenerCase):
         self.assertNotIn(b"/smuggled", self.reader.targets)
 
     async def test_slow_head(self) -> None:
-        """A head that drips is given up in time."""
+        """A header that arrives too slowly is given up."""
         client = await self.connect()
         for octet in b"GET / HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":
             client.transport.write(bytes([octet]))
@@ -208,17 +210,17 @@ class MalformedTests(ListenerCase):
         self.assertTrue(client.received.startswith(b"HTTP/1.1 408 "))
 
     async def test_refused_upload_is_no_reset(self) -> None:
-        """A client that goes on sending gets the 413 all the same."""
+        """A client that goes on sending a refused body gets the 413 all the same."""
         client = await self.sent(b"POST / HTTP/1.1\r\n" + HOST
                                  + b"Content-Length: %d\r\n\r\n" % (BIG + 1) + bytes(500_000))
         self.assertTrue(client.received.startswith(b"HTTP/1.1 413 "))
 
 
 class GoodTests(ListenerCase):
-    """What is allowed works, however odd it looks."""
+    """Requests that are allowed, however odd they look."""
 
     async def test_allowed(self) -> None:
-        """Unusual requests that are none of the above."""
+        """Unusual requests that are well-formed are served."""
         for octets in (
             b"\r\nGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
             b"GET http://other:80/ HTTP/1.1\r\nHost: h\r\nConnection: CLOSE\r\n\r\n",
@@ -231,14 +233,14 @@ class GoodTests(ListenerCase):
             self.assertTrue(client.received.startswith(b"HTTP/1.1 200 "), octets[:80])
 
     async def test_chunked(self) -> None:
-        """Extensions and trailers are allowed."""
+        """A chunked body may have extensions and trailers."""
         client = await self.sent(
             b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: Chunked\r\n\r\n"
             b"5;a=\"b;\\\"c\"\r\nhello\r\n0\r\nX: y\r\n\r\n")
         self.assertTrue(client.received.endswith(b"\r\n\r\n5"))
 
     async def test_pipelined(self) -> None:
-        """Requests sent at once are answered in order."""
+        """Pipelined requests are answered in order."""
         one = b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n"
         octets = b"".join(one % number for number in range(200))
         client = await self.sent(octets + b"GET / HTTP/1.0\r\n\r\n")
@@ -246,7 +248,7 @@ class GoodTests(ListenerCase):
         self.assertEqual(self.reader.targets[:200], [b"/%d" % number for number in range(200)])
 
     async def test_large_both_ways(self) -> None:
-        """10 MiB up and down arrive whole."""
+        """Bodies of 10 MiB arrive whole in both directions."""
         client = await self.sent(b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
                                  b"Content-Length: %d\r\n\r\n" % BIG + bytes(BIG))
         head, _, body = client.received.partition(b"\r\n\r\n")
@@ -255,10 +257,10 @@ class GoodTests(ListenerCase):
 
 
 class ListenerTests(ListenerCase):
-    """The listener's own life."""
+    """Listeners from start to stop."""
 
     async def test_port_taken(self) -> None:
-        """A port in use fails the start."""
+        """A port in use makes the start fail."""
         port = self.listener.address.port
         other = Listener(reactor, self.listener.site, partial(bound, "127.0.0.1", port))
         self.assertRaises(CannotListenError, other.privilegedStartService)
@@ -291,7 +293,7 @@ class ListenerTests(ListenerCase):
         self.assertTrue(served.received.startswith(b"HTTP/1.1 200 "))
 
     async def test_drain(self) -> None:
-        """Stopping closes idle connections, refuses new ones, and lets requests end."""
+        """A stop closes idle connections, refuses new ones, and lets requests end."""
         self.reader.held = Deferred()
         listener = self.listening(ListenerLimits(), drain_timeout=5)
         idle, busy = await self.connect(listener), await self.connect(listener)
@@ -310,7 +312,7 @@ class ListenerTests(ListenerCase):
         await stopped
 
     async def test_drain_timeout(self) -> None:
-        """What does not end in time is cut off."""
+        """A request that does not end within the drain timeout is cut off."""
         self.reader.held = Deferred()
         listener = self.listening(ListenerLimits(), drain_timeout=0.1)
         busy = await self.connect(listener)
@@ -322,7 +324,7 @@ class ListenerTests(ListenerCase):
         self.assertEqual(listener.site.connections, 0)
 
     async def test_client_leaves(self) -> None:
-        """A client that goes away cancels its request."""
+        """A client that leaves cancels its request."""
         cancelled: Deferred[None] = Deferred()
         self.reader.held = Deferred(lambda _: cancelled.callback(None))
         client = await self.connect()

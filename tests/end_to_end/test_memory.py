@@ -51,7 +51,7 @@ class Crowd:
 
 
 class MemoryTests(SynchronousTestCase):
-    """A Trickster with little room, and clients that take all of it."""
+    """A Trickster with small limits, and clients that use all of them."""
 
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
@@ -76,7 +76,9 @@ class MemoryTests(SynchronousTestCase):
         self.addCleanup(self.crowd.leave)
 
     def test_everything_full(self) -> None:
-        """Caches, memos, octets in flight, queue and connections, all at their limits."""
+        """
+        With caches, memos, budget, queue and connections full, memory stays within the formula.
+        """
         self.warm_up()
         idle = self.trickster.resident_bytes()
         self.fill_memos()

@@ -15,7 +15,7 @@ PLUGIN = Path(__file__).parents[2] / "examples" / "middleware_plugin"
 
 
 class MiddlewarePluginTests(PluginCase):
-    """Request names, by a plugin that Trickster knows nothing of."""
+    """A middleware plugin for request names that Trickster does not know."""
 
     plugin = PLUGIN
 

@@ -65,7 +65,7 @@ class _Origins:
 
 
 class MovingNameTests(Standing):
-    """Continuous traffic, and a name that moves."""
+    """Continuous traffic to a name that moves."""
 
     names: ClassVar[Names]
     trickster: ClassVar[Trickster]
@@ -89,9 +89,9 @@ class MovingNameTests(Standing):
 
     def test_moves(self) -> None:
         """
-        Once a connection is of the greatest age, the name is looked up anew, though the old
-        address would answer still; no request fails meanwhile.  Without such an age, a
-        connection that is in use all the time stays.
+        A name is looked up anew once a connection is of the greatest age, though the old address
+        would still answer, and no request fails meanwhile. Without such an age, a connection in
+        constant use stays.
         """
         self.names.move(moving=OLD)
         self.assertEqual([self.asked(name) for name in ("aged", "ageless")], [OLD, OLD])
@@ -106,7 +106,7 @@ class MovingNameTests(Standing):
         self.assertTrue(eventually(lambda: self.asked("aged") == OLD))
 
     def test_unknown_meanwhile(self) -> None:
-        """A name that is nowhere for a while is a failure then, and none afterwards."""
+        """A name that is unknown for a while gives failures then, and none afterwards."""
         self.names.move(moving=NEW)
         self.assertTrue(eventually(lambda: self.asked("aged") == NEW))
         self.names.move(moving="no-such-name.invalid")

@@ -25,7 +25,7 @@ class _NginxCase(WebCase):
 
 
 class StoringTests(_NginxCase):
-    """What is stored, and for how long."""
+    """What is stored of nginx's responses, and for how long."""
 
     backend: ClassVar = {"paths": [{"path": "/cookie-kept/", "match_type": "prefix",
                                     "handler": "proxycache", "cache_set_cookie": True}]}
@@ -43,7 +43,9 @@ class StoringTests(_NginxCase):
         self.assertIn("hit", second.headers["Cache-Status"])
 
     def test_every_kind(self) -> None:
-        """Explicit and heuristic freshness, chunked answers, redirections, empty objects."""
+        """
+        Responses with explicit and heuristic freshness, chunked, empty and redirecting, are stored.
+        """
         for target in ("/heuristic/a.bin", "/chunked/text.txt", "/moved/x", "/fresh/empty.bin",
                        "/fresh/one.bin", "/fresh/big.bin", "/cookie-kept/a.bin"):
             self.assertEqual(self.lookups(target), ["kmiss", "hit"], target)
@@ -51,34 +53,34 @@ class StoringTests(_NginxCase):
             self.assertEqual((cached.status, cached.body), (direct.status, direct.body), target)
 
     def test_not_stored(self) -> None:
-        """Answers without any lifetime, and those that set a cookie."""
+        """Responses without a lifetime, and those with Set-Cookie, are not stored."""
         for target in ("/plain/a.bin", "/cookie/a.bin"):
             first, second = self.ask(target), self.ask(target)
             self.assertEqual((first.lookup, second.lookup), ("kmiss", "kmiss"), target)
             self.assertNotEqual(first.headers["X-Made"], second.headers["X-Made"], target)
 
     def test_cookies(self) -> None:
-        """A cookie is another one for each answer, unless the path lets it be shared."""
+        """A response with Set-Cookie is not stored unless the path lets it be shared."""
         first, second = (self.ask("/cookie/one.bin").headers["Set-Cookie"] for _ in range(2))
         self.assertNotEqual(first, second)
         kept = [self.ask("/cookie-kept/one.bin").headers["Set-Cookie"] for _ in range(2)]
         self.assertEqual(kept[0], kept[1])
 
     def test_too_large(self) -> None:
-        """Above max_object_size_bytes answers stream through, each time anew."""
+        """A response above max_object_size_bytes is streamed each time anew."""
         for _ in range(2):
             answer = self.ask("/fresh/huge.bin")
             self.assertEqual((answer.lookup, answer.body), ("kmiss", octets_of("huge.bin")))
             self.assertIn("reason=too-large", answer.result)
 
     def test_query_is_part_of_the_key(self) -> None:
-        """Other parameters are another object."""
+        """Requests with different parameters are different objects."""
         self.assertEqual(self.ask("/said/x?a=1").body, b"GET /said/x?a=1  ")
         self.assertEqual(self.ask("/said/x?a=2").body, b"GET /said/x?a=2  ")
         self.assertEqual(self.lookups("/said/x?a=1", times=1), ["hit"])
 
     def test_negative(self) -> None:
-        """Failures are kept as configured, by status, also with a HEAD."""
+        """Failures are stored as configured by status, also with a HEAD."""
         self.assertEqual(self.lookups("/fresh/none", times=3), ["kmiss", "nchit", "nchit"])
         answer = self.ask("/fresh/none", method="HEAD")
         self.assertEqual((answer.status, answer.lookup, answer.body), (404, "nchit", b""))
@@ -93,12 +95,12 @@ class StoringTests(_NginxCase):
         self.assertEqual(self.asked_of_origin(), before)
 
     def test_head_first(self) -> None:
-        """A HEAD of what is not stored goes to the origin as one."""
+        """A HEAD without a stored response is forwarded as one."""
         self.assertEqual(self.ask("/said/head", method="HEAD").status, 200)
         self.assertEqual(self.ask("/said/head").body, b"GET /said/head  ")
 
     def test_one_connection(self) -> None:
-        """Hits, misses, empty and chunked answers follow one another on one connection."""
+        """Hits, misses, empty and chunked responses follow each other on one connection."""
         with Talk(self.trickster.port) as talk:
             for _ in range(2):
                 for target, size in (("/fresh/a.bin?one", 10_000), ("/chunked/text.txt?one", 10_500),
@@ -111,14 +113,14 @@ class ValidatingTests(_NginxCase):
     """Conditional requests, to nginx and from clients."""
 
     def test_revalidated(self) -> None:
-        """What is stale is asked for with its validator; a 304 makes it good again."""
+        """A stale response is validated with its validator, and a 304 freshens it."""
         first, second, third = (self.ask("/stale/a.bin?r") for _ in range(3))
         self.assertEqual([a.lookup for a in (first, second, third)], ["kmiss", "rhit", "rhit"])
         self.assertEqual(third.body, octets_of("a.bin"))
         self.assertNotEqual(third.headers["X-Made"], first.headers["X-Made"])
 
     def test_changed(self) -> None:
-        """When the origin has another representation by now, that is the answer."""
+        """A validation that finds another representation answers with that one."""
         self.write("stale/changing.bin", b"before")
         self.assertEqual(self.ask("/stale/changing.bin").body, b"before")
         self.write("stale/changing.bin", b"afterwards", LAST_MODIFIED + 9)
@@ -127,7 +129,7 @@ class ValidatingTests(_NginxCase):
         self.assertEqual(self.ask("/stale/changing.bin").body, b"afterwards")
 
     def test_gone(self) -> None:
-        """When the origin has it no more, the 404 is the answer."""
+        """A validation that finds the resource gone answers with the 404."""
         self.write("stale/going.bin", b"here")
         self.ask("/stale/going.bin")
         (self.www / "stale/going.bin").unlink()
@@ -163,14 +165,14 @@ class ValidatingTests(_NginxCase):
                 self.assertEqual(self.ask(target, condition).status, 412, f"{target} {condition}")
 
     def test_conditions_store_nothing_wrong(self) -> None:
-        """After a 304 to a client's own condition, others get the whole."""
+        """After a 304 to one client's condition, other clients get the whole response."""
         tag = request(self.nginx.url + "/fresh/a.bin").headers["ETag"]
         self.assertEqual(self.ask("/fresh/a.bin?304", ("If-None-Match", tag)).status, 304)
         self.assertEqual(self.ask("/fresh/a.bin?304").body, octets_of("a.bin"))
 
 
 class VaryingTests(_NginxCase):
-    """Variants of one object; nginx codes what Trickster is not to code."""
+    """Variants of one resource."""
 
     backend: ClassVar = {"compressible_types": []}
 
@@ -204,10 +206,10 @@ class VaryingTests(_NginxCase):
 
 
 class ForgettingTests(_NginxCase):
-    """Requests that change what is stored."""
+    """Requests that invalidate what is stored."""
 
     def test_put_and_delete(self) -> None:
-        """After a PUT or DELETE, the next GET shows what they did."""
+        """A GET after a PUT or DELETE shows the change."""
         self.assertEqual(self.ask("/dav/new", method="PUT", body=b"one").status, 201)
         self.assertEqual([self.ask("/dav/new").body for _ in range(2)], [b"one", b"one"])
         self.assertEqual(self.ask("/dav/new", method="PUT", body=b"two!").status, 204)
@@ -216,7 +218,7 @@ class ForgettingTests(_NginxCase):
         self.assertEqual(self.ask("/dav/new").status, 404)
 
     def test_a_refused_change(self) -> None:
-        """What the origin refuses to do has changed nothing."""
+        """A PUT or DELETE that the origin refuses invalidates nothing."""
         self.ask("/fresh/a.bin?kept")
         for method in ("POST", "PUT", "DELETE", "BREW"):
             answer = self.ask("/fresh/a.bin?kept", method=method, body=b"x")
@@ -224,7 +226,7 @@ class ForgettingTests(_NginxCase):
         self.assertEqual(self.ask("/fresh/a.bin?kept").lookup, "hit")
 
     def test_no_cache(self) -> None:
-        """A client's no-cache has the object validated, for all."""
+        """A client's no-cache validates the stored response for all clients."""
         self.assertEqual(self.lookups("/fresh/a.bin?anew"), ["kmiss", "hit"])
         answer = self.ask("/fresh/a.bin?anew", ("Cache-Control", "no-cache"))
         self.assertEqual((answer.lookup, answer.body), ("rhit", octets_of("a.bin")))

@@ -18,7 +18,7 @@ _ROUTE = {"backend_name", "provider", "method", "path", "http_status"}
 
 
 class HeaderTests(Reporting):
-    """The two header fields."""
+    """The fields X-Trickster-Result and Cache-Status."""
 
     def test_result_and_cache_status(self) -> None:
         """Each response states its cache status, and why it was not a full hit."""
@@ -58,7 +58,7 @@ class HeaderTests(Reporting):
             self.assertRegex(answer.headers["Cache-Status"], f"^Trickster; {status}$")
 
     def test_reasons(self) -> None:
-        """What was not cached says why."""
+        """A response that was not cached says why."""
         for query, start, end, backend, reason in (
                 ("x @ end()", -600, -300, "good", "range-dependent-query"),
                 ("sum(", -600, -300, "good", "unparsable-query"),
@@ -72,7 +72,7 @@ class HeaderTests(Reporting):
 
 
 class RefusalTests(Reporting):
-    """What clients of Prometheus's API are told where there is no answer."""
+    """Error responses of Trickster to clients of Prometheus's API."""
 
     def refused(self, answer: Answer, kind: str) -> None:
         """See that an answer is an error of the API, and gives nothing away."""
@@ -82,7 +82,7 @@ class RefusalTests(Reporting):
         self.assertNotIn("127.0.0.1", str(answer.body) + str(answer.headers))
 
     def test_api(self) -> None:
-        """A refusal of ours is JSON, as Prometheus's own errors are."""
+        """An error of Trickster on an API path is JSON, as Prometheus's own errors are."""
         self.refused(self.ask("x", -90000, 0), "bad_data")
         self.refused(self.ask("x", -600, -300, "down"), "unavailable")
         for path in ("query?query=x", "labels", "series?match[]=x", "alerts", "no/such/thing"):
@@ -97,7 +97,7 @@ class RefusalTests(Reporting):
         self.refused(large, "bad_data")
 
     def test_elsewhere(self) -> None:
-        """Everywhere else it is plain text, which gives nothing away either."""
+        """An error on any other path is plain text, which reveals nothing either."""
         for answer in (fetch(f"{self.trickster.url}/down/graph"),
                        fetch(f"{self.trickster.url}/down/%2e%2e/x")):
             self.assertEqual(answer.headers["Content-Type"].partition(";")[0], "text/plain")
@@ -105,7 +105,7 @@ class RefusalTests(Reporting):
 
 
 class MetricsTests(Reporting):
-    """What the metrics say after some requests."""
+    """Metrics after some requests."""
 
     def families(self) -> dict[str, Any]:
         """:return: what the metrics say; a page is at most a second old."""
@@ -121,7 +121,7 @@ class MetricsTests(Reporting):
                    and labels.items() <= s.labels.items())
 
     def test_requests(self) -> None:
-        """Requests are counted by the configured path, in and by cache status and reason."""
+        """Requests are counted by configured path, cache status and reason."""
         octets = sum(len(self.ask(query, start, -300, "unchecked").body) for start, query in (
             (-600, "m"), (-600, "m"), (-660, "m"), (-600, "fail")))
         for room in "abc":
@@ -153,7 +153,7 @@ class MetricsTests(Reporting):
         self.assertFalse([path for path in paths if "page" in path or "values" in path])
 
     def test_names_and_labels(self) -> None:
-        """The families that dashboards know are there, with the labels that they know."""
+        """The metrics that dashboards use are there, with their labels."""
         self.ask("n", -600, -300)
         self.ask("n", -90000, 0)
         self.ask("n", -600, -300, "down")
@@ -189,7 +189,7 @@ class MetricsTests(Reporting):
         self.assertIn("process_cpu_seconds", families)
 
     def test_when_it_was_configured(self) -> None:
-        """The configuration that it started with counts as a load that went well."""
+        """The configuration at the start counts as a successful load."""
         families = self.families()
         self.assertEqual(self.total(families, "config_last_reload_successful"), 1)
         loaded = self.total(families, "config_last_reload_success_time_seconds")
@@ -206,7 +206,7 @@ class EndpointTests(Reporting):
         return front, metrics, mgmt
 
     def test_ping(self) -> None:
-        """The frontend answers a ping, in text, not to be cached."""
+        """The frontend answers a ping in plain text that is not cached."""
         answer = fetch(f"{self.trickster.url}/trickster/ping")
         self.assertEqual((answer.status, answer.body), (200, b"pong"))
         self.assertEqual(answer.headers["Content-Type"].partition(";")[0], "text/plain")
@@ -223,7 +223,7 @@ class EndpointTests(Reporting):
         raise AssertionError("the health of the backends is not known")
 
     def test_health_of_all(self) -> None:
-        """The health of every backend, for programs and for people."""
+        """The health of every backend is served, for programs and for people."""
         report = self.health()
         self.assertEqual([entry["name"] for entry in report["available"]], ["good"])
         self.assertEqual([entry["name"] for entry in report["unavailable"]], ["down"])
@@ -261,7 +261,7 @@ class EndpointTests(Reporting):
             self.assertEqual(shown["listeners"]["default"]["port"], self.trickster.port)
 
     def test_listeners(self) -> None:
-        """Nothing of this is to be had where clients come; their paths go to the origin."""
+        """The built-in endpoints are not on the frontend, where their paths go to the origin."""
         # The scripted origin answers every request.
         origins = 200
         for path, wanted in (

@@ -105,7 +105,7 @@ TABLE = (*TAKEN, *REFUSED, *ONLY_OURS, *ONLY_NGINX, *BROKEN)
 
 
 class OddOriginTests(SynchronousTestCase):
-    """One origin behind both; the path says which of the table it answers with."""
+    """An origin with odd responses behind Trickster and nginx."""
 
     directory: ClassVar[tempfile.TemporaryDirectory[str]]
     origin: ClassVar[ScriptedOrigin]
@@ -146,7 +146,7 @@ class OddOriginTests(SynchronousTestCase):
             return talk.rest()
 
     def test_as_lenient_as_nginx(self) -> None:
-        """What nginx takes where it can be only one thing is taken."""
+        """A deviation that nginx accepts, and that has one reading, is accepted."""
         for octets in TAKEN:
             self.assertTrue(b"hello" in self.through_nginx(octets), octets)
             answer = self.asked(octets)
@@ -155,13 +155,13 @@ class OddOriginTests(SynchronousTestCase):
             self.assertEqual(answer.status, int(words[1]), octets)
 
     def test_as_strict_as_nginx(self) -> None:
-        """What nginx refuses is refused."""
+        """A deviation that nginx refuses is refused."""
         for octets in REFUSED:
             self.assertIn(b" 502 ", self.through_nginx(octets), octets)
             self.assertEqual(self.asked(octets).status, 502, octets)
 
     def test_where_we_differ(self) -> None:
-        """Either is said in the documentation, with its reason."""
+        """Each difference from nginx is in the documentation with its reason."""
         for octets in ONLY_OURS:
             self.assertFalse(self.through_nginx(octets).startswith(b"HTTP/1.1 200 "), octets)
             self.assertEqual(self.asked(octets).body, b"hello", octets)
@@ -182,7 +182,7 @@ class OddOriginTests(SynchronousTestCase):
             self.assertTrue(is_refused or not is_whole, (octets, said))
 
     def test_what_is_kept(self) -> None:
-        """Only what servers do not differ about is kept, and the answer says so."""
+        """Only responses that all servers read alike are stored, and the others say why not."""
         for octets, is_kept in (
                 (TAKEN[0], True), (TAKEN[2], True), (TAKEN[11], True), (TAKEN[4], False),
                 (b"HTTP/1.0 200 OK\r\n" + CHUNKED + CHUNKS, False),
@@ -193,7 +193,7 @@ class OddOriginTests(SynchronousTestCase):
             self.assertEqual("origin-doubtful" in second.result, not is_kept)
 
     def test_counted(self) -> None:
-        """How often, and of what kind, is a metric; the log says it once a minute."""
+        """Deviations are counted by kind in a metric, and logged once a minute."""
         for _ in range(2):
             self.asked(TAKEN[0])
         metrics = fetch(f"{self.trickster.metrics_url}/metrics").body.decode()

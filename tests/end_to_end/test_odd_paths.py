@@ -49,10 +49,10 @@ class OddPathCase(EchoCase):
 
 
 class PassedTests(OddPathCase):
-    """What an origin would have answered, it is asked."""
+    """Odd paths that the origin would answer."""
 
     def test_as_it_is(self) -> None:
-        """Every provider passes such paths on as they came, with any method."""
+        """Every provider passes odd paths on as they came, with any method."""
         for name in PROVIDERS:
             for path in ODD:
                 for verb in VERBS:
@@ -62,14 +62,14 @@ class PassedTests(OddPathCase):
                     self.assertEqual(self.targets, [path.encode()], (name, path, verb))
 
     def test_default_backend(self) -> None:
-        """The default backend passes odd paths on as they came, by its bare paths."""
+        """The default backend passes odd paths on as they came, without its name in the path."""
         for path in ODD:
             self.origin.heads.clear()
             self.assertEqual(self.asked(path).status, 200, path)
             self.assertEqual(self.targets, [path.encode()], path)
 
     def test_told(self) -> None:
-        """The answer says why it was not cached, each time."""
+        """A response to an odd path says each time why it was not cached."""
         for path in ("//api/v1/query?query=1", "/prometheus//api/v1/query?query=1",
                      "/prometheus/api/v1/./query_range?query=1&start=1&end=2&step=1",
                      "/reverseproxycache/a/../b?h=Cache-Control:max-age=60"):
@@ -80,7 +80,7 @@ class PassedTests(OddPathCase):
         self.assertEqual(len(self.origin.heads), 8)
 
     def test_never_out_of_a_prefix(self) -> None:
-        """What lies beside the origin's prefix is not reached."""
+        """A path outside of the origin's prefix is not reached."""
         for path in ("/../team-b", "/x/../../team-b", "/%2e%2e/team-b", "/..%2fteam-b", "/..;/b",
                      "/%252e%252e/b", "/..\\b"):
             for verb in VERBS:
@@ -91,10 +91,13 @@ class PassedTests(OddPathCase):
 
 
 class BlockedTests(OddPathCase):
-    """What is kept from the origin is so in every spelling."""
+    """Paths that are blocked in every spelling."""
 
     def test_admin(self) -> None:
-        """The administration of Prometheus, by every verb, with and without the backend's name."""
+        """
+        The admin API of Prometheus is blocked for every method, with and without the backend's
+        name.
+        """
         for path in ADMIN:
             for verb in VERBS:
                 for name in ("", "/prometheus"):
@@ -104,7 +107,7 @@ class BlockedTests(OddPathCase):
         self.assertEqual(self.targets, [])
 
     def test_local(self) -> None:
-        """What the configuration answers itself; 405 for verbs that it does not name."""
+        """A path with a static response gives that one, and 405 for other methods."""
         for path in ("/secret/x", "//secret", "/x/../secret", "/%73ecret", "/secret%2Fx", "/./secret"):
             for verb in VERBS:
                 expected = 451 if verb in ("GET", "HEAD", "POST") else 405
@@ -116,10 +119,10 @@ class BlockedTests(OddPathCase):
 
 
 class MethodTests(OddPathCase):
-    """A path that is there takes its own methods."""
+    """Methods of paths that exist."""
 
     def test_wrong_method(self) -> None:
-        """405, with those that are allowed, and nothing at the origin."""
+        """A method that a path does not have gets 405 with Allow, and does not reach the origin."""
         reading, asking = "GET, HEAD, OPTIONS", "GET, HEAD, OPTIONS, POST"
         for path, allowed in (("query_range", asking), ("query", asking), ("labels", asking),
                               ("label/a/values", reading), ("metadata", reading),
@@ -133,7 +136,7 @@ class MethodTests(OddPathCase):
         self.assertEqual(self.targets, [])
 
     def test_all_methods(self) -> None:
-        """Other paths take all."""
+        """A path without configured methods has all methods."""
         for path in ("/graph", "/reverseproxycache/x", "/reverseproxy/x", "/api/v1/alerts"):
             for verb in VERBS:
                 self.assertEqual(self.asked(path, verb).status, 200, (path, verb))
@@ -153,14 +156,14 @@ class MethodTests(OddPathCase):
             self.asked(target, verb)
 
     def test_preflight(self) -> None:
-        """The origin says what scripts may do, on every path."""
+        """A preflight request is passed to the origin on every path."""
         for path in ("/api/v1/query", "/prometheus/api/v1/labels", "/reverseproxycache/x"):
             self.assertEqual(self.asked(path, "OPTIONS").status, 200)
         self.assertEqual(len(self.origin.heads), 3)
 
 
 class RawTests(OddPathCase):
-    """Octets that are not ASCII, as C{curl -g} sends them."""
+    """Targets with octets that are not ASCII, as C{curl -g} sends them."""
 
     RAW = '/api/v1/query?query=up{city="köln"}'.encode()
     ENCODED = b'/api/v1/query?query=up{city="k%C3%B6ln"}'
@@ -181,7 +184,7 @@ class RawTests(OddPathCase):
                     self.assertEqual(self.targets, [self.ENCODED + verb.encode()])
 
     def test_any_octet(self) -> None:
-        """UTF-8 or not, in the path too."""
+        """An octet that is not ASCII is accepted in a path too, whether it is UTF-8 or not."""
         self.assertEqual(self.asked(b"/reverseproxy/\xff\xe4?\x80=\xc3").status, 200)
         self.assertEqual(self.targets, [b"/%FF%E4?%80=%C3"])
 
@@ -194,7 +197,7 @@ class RawTests(OddPathCase):
         self.assertEqual(self.asked(target + b"\xf6").lookup, "kmiss")
 
     def test_control_octets(self) -> None:
-        """What could end a line or a target is refused as before."""
+        """A control octet that could end a line or a target is refused."""
         for octet in (b"\0", b"\x01", b"\t", b"\x0b", b"\x7f", b"\x1b"):
             self.assertEqual(self.asked(b"/reverseproxy/\xc3\xb6" + octet).status, 400)
         self.assertEqual(self.targets, [])

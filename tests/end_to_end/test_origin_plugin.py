@@ -82,7 +82,7 @@ def value(name: str, instant: int) -> float | None:
 
 
 class OriginPluginTests(PluginCase):
-    """Graphite behind Trickster, by a plugin that Trickster knows nothing of."""
+    """Graphite behind Trickster, by a plugin that Trickster does not know."""
 
     plugin = PLUGIN
 
@@ -118,8 +118,8 @@ class OriginPluginTests(PluginCase):
 
     def test_dashboard(self) -> None:
         """
-        What was not asked for before is fetched, what was is not; a window that
-        slides asks for what is new.  Answers are Graphite's own all the time.
+        Only samples that were not fetched before are fetched, also for a window that slides, and
+        responses are Graphite's own all the time.
         """
         graphite, trickster = self.serving()
         steps = [
@@ -141,7 +141,9 @@ class OriginPluginTests(PluginCase):
             graphite.asked.clear()
 
     def test_passed_on(self) -> None:
-        """What the plugin does not take for a time range is Graphite's to answer, each time."""
+        """
+        A request that the plugin does not take for a time range is passed to Graphite each time.
+        """
         graphite, trickster = self.serving()
         query = urllib.parse.urlencode({
             "target": "derivative(servers.*.load)", "from": str(START),
@@ -158,7 +160,7 @@ class OriginPluginTests(PluginCase):
         self.assertOwnTestsPass("tests.test_graphite")
 
     def test_not_installed(self) -> None:
-        """Where it is not installed, its name is unknown, and Trickster says what is known."""
+        """A provider that is not installed is unknown, and the error names the known ones."""
         file = Path(tempfile.mkdtemp(dir=self.directory.name)) / "trickster.yaml"
         file.write_text("backends: {default: {provider: graphite, origin_url: 'http://x'}}\n")
         tried = done([str(Path(sys.executable).parent / "trickster"), "-config", str(file),

@@ -34,7 +34,7 @@ def lines_with(trickster: Trickster, *words: str) -> int:
 
 
 class DescriptorTests(Standing):
-    """A process that may open few files, and more clients than that."""
+    """A process with few descriptors, and more clients than that."""
 
     origin: ClassVar[AnsweringOrigin]
     trickster: ClassVar[Trickster]
@@ -49,7 +49,10 @@ class DescriptorTests(Standing):
             prefix=("prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}")))
 
     def test_wait(self) -> None:
-        """Clients wait; origins and the metrics are still reached; all are served in the end."""
+        """
+        Without free descriptors clients wait, origins and metrics are still reached, and all are
+        served.
+        """
         talks = []
         for _ in range(CLIENTS):
             talks.append(Talk(self.trickster.port))
@@ -69,7 +72,7 @@ class DescriptorTests(Standing):
         self.assertEqual(lines_with(self.trickster, "descriptors", "EMFILE"), 1)
 
     def test_idle(self) -> None:
-        """Idle clients make room for others."""
+        """Idle connections are closed for waiting clients."""
         for _ in range(CLIENTS):
             talk = Talk(self.trickster.port)
             self.addCleanup(talk.close)
@@ -184,7 +187,10 @@ class WorkTests(Standing):
             {"main": dict(cls.main)}, listener={"max_request_body_size_bytes": 1024}))
 
     def test_shed(self) -> None:
-        """Part is answered, the rest refused at once; then all is as before."""
+        """
+        Under overload a part of the requests is answered and the rest refused at once; then all is
+        as before.
+        """
         crowd = Crowd(self.trickster.port, "/trailers", 600)  # a hit
         asking = threading.Thread(target=crowd.run, args=(4.0,))
         asking.start()
@@ -200,8 +206,8 @@ class WorkTests(Standing):
 
     def test_odd_clients(self) -> None:
         """
-        Whatever they send, and whether it is refused or answered: they get answers, nothing in
-        a body is taken for a request, and a refusal says when to ask again.
+        Odd requests get responses under overload too, nothing in a body is taken for a request, and
+        a refusal says when to ask again.
         """
         crowd = Crowd(self.trickster.port, "/trailers", 600)
         asking = threading.Thread(target=crowd.run, args=(4.0,))

@@ -75,14 +75,13 @@ class _ProgressiveCase(SynchronousTestCase):
 
 
 class CrowdTests(_ProgressiveCase):
-    """The same object for all, at the same time."""
+    """Many clients of one object at the same time."""
 
     def test_fifty(self) -> None:
         """
-        Fifty clients come while a large object arrives.
-
-        One request to the origin; each has its first octets before the origin has sent the
-        last; all get the same; memory is bounded; and then it is a hit.
+        Fifty clients of a large object that is arriving make one request to the origin, get their
+        first octets before the last has been sent, and all get the same; memory is bounded, and
+        then the object is a hit.
         """
         target = self.given(Script(BODY, rate=20 * MIB, hold_at=len(BODY) - 1))
         growth = Growth(self.trickster)
@@ -102,7 +101,7 @@ class CrowdTests(_ProgressiveCase):
         self.assertEqual((answer.lookup, answer.body == BODY), ("hit", True))
 
     def test_without_a_length(self) -> None:
-        """Chunked answers are followed and stored alike."""
+        """Chunked responses are followed and stored as others are."""
         for backend in ("cached", "small", "proxied"):
             target = self.given(Script(SMALL, True, hold_at=HALF), backend)
             responses = self.begun(target, 3)
@@ -115,7 +114,7 @@ class CrowdTests(_ProgressiveCase):
                 self.assertEqual(request(self.trickster.url + target).lookup, "hit")
 
     def test_before_the_head(self) -> None:
-        """Who comes first may go, before there is any answer, and the others get theirs."""
+        """The first client may leave before there is a response, and the others get theirs."""
         target = self.given(Script(SMALL, hold_at=-1))
         leader = self.client(target)
         self.assertTrue(self.origin.run.is_held.wait(PATIENCE))
@@ -130,7 +129,7 @@ class CrowdTests(_ProgressiveCase):
         self.assertEqual(len(self.origin.run.heads), 1)
 
     def test_too_large(self) -> None:
-        """Above max_object_size_bytes it is streamed to all, and not stored."""
+        """A response above max_object_size_bytes is streamed to all clients, and not stored."""
         body = BODY[:4 * MIB]
         for is_chunked in (False, True):
             target = self.given(Script(body, is_chunked, hold_at=3 * MIB), "small")
@@ -160,7 +159,7 @@ class CrowdTests(_ProgressiveCase):
         return wait
 
     def test_proxied(self) -> None:
-        """Without a cache, only those share who ask at the same time."""
+        """Without a cache, only simultaneous clients share a response."""
         target = self.given(Script(SMALL, hold_at=HALF), "proxied")
         responses = self.begun(target, 3)
         self.origin.run.go_on.set()
@@ -190,7 +189,7 @@ class ReaderTests(_ProgressiveCase):
         self.assertTrue(response.read() == BODY[1000:])
 
     def test_one_leaves(self) -> None:
-        """Who goes, first or not, takes nothing from the others."""
+        """A client that leaves, first or not, takes nothing from the others."""
         for backend in ("cached", "proxied"):
             target = self.given(Script(SMALL, hold_at=HALF), backend)
             talks = [self.client(target) for _ in range(3)]
@@ -203,7 +202,7 @@ class ReaderTests(_ProgressiveCase):
             self.assertEqual(len(self.origin.run.heads), 1)
 
     def test_all_leave(self) -> None:
-        """When no client is left, so is the origin; one that comes then begins anew."""
+        """The last client to leave cancels the request, and a later one begins anew."""
         for backend in ("cached", "small", "proxied"):
             target = self.given(Script(SMALL, hold_at=HALF), backend)
             talks = [self.client(target) for _ in range(3)]
@@ -215,7 +214,7 @@ class ReaderTests(_ProgressiveCase):
             self.assertEqual(request(self.trickster.url + target).body, SMALL)
 
     def test_ranges(self) -> None:
-        """Of what is here already, parts are given at once; others are asked for."""
+        """A range that has arrived is served at once, and another one is fetched."""
         target = self.given(Script(SMALL, hold_at=HALF))
         response, = self.begun(target)
         for first, last in ((0, 99), (500, 70_000), (HALF - 70_000, HALF - 1)):
@@ -236,7 +235,7 @@ class DeathTests(_ProgressiveCase):
     """Origins that do not bring to its end what they began."""
 
     def test_mid_body(self) -> None:
-        """Every client sees that something is missing; nothing is stored; then all is well."""
+        """A response that breaks off is visibly incomplete for every client, and is not stored."""
         for backend in ("cached", "small", "proxied"):
             for is_chunked in (False, True):
                 target = self.given(

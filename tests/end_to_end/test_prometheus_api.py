@@ -71,12 +71,15 @@ REFUSED: tuple[tuple[str, dict[str, Any], int], ...] = (
 
 
 class EndpointTests(BothWays):
-    """Paths, and what is kept of their answers."""
+    """The endpoints of Prometheus's HTTP API, and what is stored of their responses."""
 
     is_scraped = True
 
     def test_what_is_cached(self) -> None:
-        """What is kept equals the origin's answer, is kept, and has an age when served again."""
+        """
+        A cached endpoint's response equals the origin's, is stored, and has an Age when it is a
+        hit.
+        """
         for path, params in CACHED:
             params = {**params, "time": self.now} if path == "/api/v1/query" else params
             first, second = self.both(path, params), self.both(path, params)
@@ -88,7 +91,7 @@ class EndpointTests(BothWays):
             self.assertIn("; hit; ttl=", second.headers["Cache-Status"])
 
     def test_what_is_passed_on(self) -> None:
-        """What is not kept is asked of the origin each time; redirections are passed on."""
+        """A response of other endpoints is fetched each time, and redirects are passed on."""
         for path, params in PASSED:
             for _ in range(2):
                 answer = self.both(path, params)
@@ -113,7 +116,7 @@ class EndpointTests(BothWays):
         raise AssertionError(f"{target} is never the same twice")
 
     def test_what_is_refused(self) -> None:
-        """What the origin refuses is refused in its own words, and not kept."""
+        """A request that the origin refuses is refused in the origin's words, and not stored."""
         for path, params, status in REFUSED:
             for _ in range(2):
                 answer = self.both(path, params)
@@ -121,7 +124,7 @@ class EndpointTests(BothWays):
                 self.assertIn("reason=origin-status", answer.result)
 
     def test_time_ranges_of_lookups(self) -> None:
-        """Whole seconds are widened to the minute, which the header says; others are not."""
+        """Whole seconds of a lookup are widened to the minute, and the header says so."""
         for path in ("/api/v1/labels", "/api/v1/label/job/values", "/api/v1/series"):
             match = {"match[]": "requests_total"}  # which has no holes at any time
             statuses = self.lookups(path, *(
@@ -135,7 +138,7 @@ class EndpointTests(BothWays):
             self.assertNotIn("aligned", told)
 
     def test_instants(self) -> None:
-        """The instant that is answered is the one asked for, or the header names it."""
+        """The instant that is answered is the requested one, or the header names it."""
         for at in (self.now - 46, self.now - 45, self.now - 45.5):
             whole = datetime.fromtimestamp(at, UTC).isoformat()
             for text in (str(at), f"{at:.3f}", f"{at / 1e9:.12f}e9", whole):
@@ -162,13 +165,13 @@ class EndpointTests(BothWays):
             self.assertNotIn("aligned", answer.result)
 
     def test_exemplars(self) -> None:
-        """Exemplars are found, and kept."""
+        """Exemplars are served and stored."""
         params = {"query": "jobs_total", "start": self.now - 300, "end": self.now + 60}
         self.assertIn(b"trace_id", self.both("/api/v1/query_exemplars", params).body)
         self.assertEqual(self.both("/api/v1/query_exemplars", params).lookup, "hit")
 
     def test_forms(self) -> None:
-        """A form that is posted is the question that a GET asks, and shares its answer."""
+        """A form shares its response with the GET of the same parameters."""
         for path, params in (
                 ("/api/v1/query", {"query": "sum(odd)", "time": self.now}),
                 ("/api/v1/series", {"match[]": ["odd", "temperature"]}),
@@ -181,14 +184,14 @@ class EndpointTests(BothWays):
             self.assertEqual(self.both(path, params).lookup, "hit", path)
 
     def test_posted_without_a_form(self) -> None:
-        """A POST whose query string says everything shares its answer, too."""
+        """A POST with all parameters in its query string shares its response with the GET."""
         params = {"query": "sum(odd) + 1", "time": self.now}
         answer = self.send(spelled("/api/v1/query", params), "POST")
         self.assertEqual((answer.status, answer.lookup), (200, "kmiss"))
         self.assertEqual(self.both("/api/v1/query", params).lookup, "hit")
 
     def test_a_form_beside_a_query_string(self) -> None:
-        """Parameters in both places count as the origin counts them."""
+        """Parameters in both the form and the query string count as the origin counts them."""
         for form, query in (("query=1&time=15", "query=2&time=30"), ("query=1&time=15", "time=45"),
                             ("", "query=3&time=15"), ("query=vector(1)", "time=45"),
                             ("query=%zz", "query=4&time=15"), ("time=15", "query=a%zz")):
@@ -197,7 +200,7 @@ class EndpointTests(BothWays):
                 self.send(f"/api/v1/query?{query}", "POST", kind, form.encode())
 
     def test_filters_are_asked_for(self) -> None:
-        """Parameters that filter are part of the key: each gets its own answer."""
+        """Parameters that filter are part of the key."""
         filters: tuple[tuple[str, tuple[dict[str, Any], ...]], ...] = (
             ("/api/v1/targets", ({"state": "active"}, {"state": "dropped"})),
             ("/api/v1/metadata", ({"metric": "heat"}, {"metric": "jobs"}, {"limit": 0})),
@@ -211,14 +214,14 @@ class EndpointTests(BothWays):
             self.assertEqual(self.lookups(path, *each), ["hit"] * len(each), path)
 
     def test_limits_are_asked_for(self) -> None:
-        """How many are wanted is part of the key."""
+        """The limit of a lookup is part of the key."""
         for limit, status in ((1, "kmiss"), (2, "kmiss"), (1, "hit"), (2, "hit")):
             answer = self.get("/api/v1/metadata", {"limit": limit})
             self.assertEqual(answer.lookup, status)
             self.assertEqual(len(json.loads(answer.body)["data"]), limit)
 
     def test_parameters_that_the_origin_may_know(self) -> None:
-        """Parameters that may change an answer make a key of their own."""
+        """Unknown parameters that may change a response are part of the key."""
         known = ("limit", "timeout", "lookback_delta", "stats", "dedup", "partial_response",
                  "max_source_resolution", "engine", "unheard_of")
         question = {"query": "count(odd)", "time": self.now}
@@ -234,7 +237,7 @@ class EndpointTests(BothWays):
             "_": "17", "time": self.now, "query": "max(odd)"}), ["kmiss", "hit"])
 
     def test_tenants(self) -> None:
-        """Who asks is part of the key."""
+        """The tenant is part of the key."""
         question = {"query": "min(odd)", "time": self.now}
         who: list[dict[str, str]] = [
             {}, {"X-Scope-OrgID": "a"}, {"X-Scope-OrgID": "b"}, {"X-Scope-OrgID": "a|b"},
@@ -246,7 +249,7 @@ class EndpointTests(BothWays):
                 self.assertEqual(answer.lookup, wanted, headers)
 
     def test_no_cache(self) -> None:
-        """A client that will have nothing stored gets a new answer."""
+        """A no-cache request gets a new response."""
         question = {"query": "avg(odd)", "time": self.now}
         headers = {"Cache-Control": "no-cache"}
         self.assertEqual(self.get("/api/v1/query", question).lookup, "kmiss")
@@ -254,13 +257,13 @@ class EndpointTests(BothWays):
         self.assertEqual(self.get("/api/v1/query", question).lookup, "hit")
 
     def test_cross_origin(self) -> None:
-        """Answers to other sites carry what the origin says to that very site."""
+        """A cross-origin request gets the origin's CORS fields for its own site."""
         for site in ("http://a.example", "http://b.example"):
             answer = self.both("/api/v1/labels", headers={"Origin": site})
             self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "*")
 
     def test_compressed(self) -> None:
-        """A client that takes gzip reads the same."""
+        """A client that accepts gzip reads the same response."""
         for path in ("/api/v1/label/__name__/values?x=1", "/classic/graph"):
             plain = fetch(self.direct + path).body
             for _ in range(2):
@@ -269,7 +272,7 @@ class EndpointTests(BothWays):
                 self.assertEqual(gzip.decompress(got.body) if compressed else got.body, plain)
 
     def test_admin_is_blocked(self) -> None:
-        """The origin is not administered through Trickster, by any method."""
+        """The admin API is blocked for any method."""
         for path in ("tsdb/snapshot", "tsdb/delete_series?match[]=odd", "tsdb/clean_tombstones",
                      "", "%74sdb/snapshot"):
             for method in ("POST", "PUT", "GET"):
@@ -280,7 +283,7 @@ class EndpointTests(BothWays):
                 self.assertIn("reason=blocked", answer.result)
 
     def test_disguised_admin_paths(self) -> None:
-        """However its path is spelled, nothing administrative is reached."""
+        """The admin API is blocked in any spelling of its path."""
         before = fetch(f"{self.direct}/api/v1/status/tsdb").status
         for path in ("/api/v1/%61dmin/tsdb/snapshot", "/api/v1/./admin/tsdb/snapshot",
                      "/api/v1/x/../admin/tsdb/snapshot", "//api/v1/admin/tsdb/snapshot",
@@ -294,7 +297,10 @@ class EndpointTests(BothWays):
         self.assertFalse(list((self.installation.root / "prometheus/data").glob("snapshots/*")))
 
     def test_methods(self) -> None:
-        """Methods that a path has not are refused as the origin does; it is asked where it may know more."""
+        """
+        A method that a path does not have is refused as by the origin, which decides where it may
+        know more.
+        """
         for path in ("/api/v1/query?query=1", "/api/v1/query_range", "/api/v1/series",
                      "/api/v1/targets", "/api/v1/label/a/values"):
             self.send(path, "OPTIONS")
@@ -309,7 +315,7 @@ class EndpointTests(BothWays):
         self.send("/api/v1/series", "DELETE")
 
     def test_head(self) -> None:
-        """HEAD is answered as the origin does, or from what a GET has stored; never a body."""
+        """HEAD is answered as by the origin, or from a stored GET, and never with a body."""
         target = spelled("/api/v1/label/floor/values")
         self.send(target, "HEAD")
         stored = fetch(self.through + target)
@@ -318,7 +324,7 @@ class EndpointTests(BothWays):
         self.assertEqual(int(answer.headers["Content-Length"]), len(stored.body))
 
     def test_targets_that_are_not_quite_urls(self) -> None:
-        """Raw UTF-8, repeated slashes and dot segments: what the origin says to them."""
+        """A target with raw UTF-8, repeated slashes or dot segments gets the origin's response."""
         for target in ('/api/v1/query?query=vector(1)+or+x{city="köln"}', "//api/v1/query?query=1",
                        '/plain//api/v1/labels', "/api/v1/./query?query=1", "/x/../api/v1/labels",
                        "/api%2Fv1/query?query=1", '/api/v1/label/köln/values', "/graph//x"):
@@ -331,7 +337,7 @@ class EndpointTests(BothWays):
                 self.assertEqual(json.loads(got.body)["status"], json.loads(want.body)["status"])
 
     def test_long_urls(self) -> None:
-        """An expression of 64 KiB may be asked with GET."""
+        """A GET may have an expression of 64 KiB."""
         rooms = "|".join(f"r{i}" for i in range(9000))
         query = f'temperature{{room=~"{rooms}"}}'
         self.assertGreater(len(query), 48 << 10)

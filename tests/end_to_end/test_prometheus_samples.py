@@ -22,7 +22,7 @@ class SampleTests(BothWays):
     """Instants, kinds of results, labels that are set, remote reading and writing."""
 
     def test_instants_are_rounded(self) -> None:
-        """Whole seconds, however spelled, are rounded down to a quarter of a minute."""
+        """Instants in whole seconds, however spelled, are rounded down to 15 seconds."""
         query = "sum(temperature)"
         times = (self.now, self.now + 14, self.now + 15, f"{self.now + 14}.0", self.now + 14.5)
         statuses, bodies = [], []
@@ -36,7 +36,10 @@ class SampleTests(BothWays):
         self.both("/api/v1/query", {"query": query, "time": rfc3339})
 
     def test_kinds_of_results(self) -> None:
-        """Vectors, scalars, strings, matrices and empty results survive, stored too."""
+        """
+        Vectors, scalars, strings, matrices and empty results are served unchanged, also from the
+        cache.
+        """
         for kind, query in (
                 ("vector", "odd"), ("vector", "missing"), ("scalar", "1e300"), ("scalar", "NaN"),
                 ("scalar", "-Inf"), ("string", '"a \\"b\\" ü <>"'), ("matrix", "odd[10m]"),
@@ -49,7 +52,7 @@ class SampleTests(BothWays):
             self.assertEqual((first.lookup, second.lookup), ("kmiss", "hit"), query)
 
     def test_stats(self) -> None:
-        """Statistics survive."""
+        """The statistics of a query are served unchanged."""
         for path, more in (("/api/v1/query", {"time": self.now}), ("/api/v1/query_range", {
                 "start": self.now - 600, "end": self.now, "step": 60})):
             for value in ("all", "1"):
@@ -79,7 +82,7 @@ class SampleTests(BothWays):
                          fetch(self.direct + spelled("/api/v1/query", scalar)).body)
 
     def test_set_labels_are_found(self) -> None:
-        """Configured labels are among the names, and their values among the values."""
+        """Configured labels are among the label names, and their values among the values."""
         names = json.loads(fetch(f"{self.direct}/api/v1/labels").body)["data"]
         for path, want in (
                 ("/api/v1/labels", sorted([*names, "cluster", "zone"])),
@@ -95,7 +98,7 @@ class SampleTests(BothWays):
             self.assertEqual(got.body, fetch(self.direct + path).body)
 
     def test_remote_write(self) -> None:
-        """What is written through Trickster can be queried through it; errors pass."""
+        """Samples that are written through Trickster can be queried, and errors are passed on."""
         at = int(time.time() * 1000)
         body = written({"__name__": "remote", "by": "trickster"}, [(at, 4.25)])
         answer = fetch(f"{self.through}/api/v1/write", body, WRITE_HEADERS)
@@ -107,7 +110,7 @@ class SampleTests(BothWays):
             self.send("/api/v1/write", "POST", WRITE_HEADERS, b"rubbish").status, 400)
 
     def test_remote_read(self) -> None:
-        """Remote reading is passed on, whole or streamed."""
+        """Remote reads are passed on, whole or streamed."""
         for streamed in (False, True):
             body = asked({"__name__": "temperature", "room": "r0"}, (self.now - 600) * 1000,
                          self.now * 1000, streamed)
@@ -117,7 +120,9 @@ class SampleTests(BothWays):
             self.assertEqual(got.lookup, "proxy-only")
 
     def test_native_histograms(self) -> None:
-        """Native histograms survive in instants and ranges, stored too."""
+        """
+        Native histograms are served unchanged in instant and range queries, also from the cache.
+        """
         last = int(time.time()) // 15 * 15
         samples = [histogram((last - 15 * i) * 1000, [3 + i, 1, 0, 7 * i], 12.5 + i)
                    for i in reversed(range(8))]

@@ -62,14 +62,14 @@ class ToolTests(SynchronousTestCase):
         return want[1]
 
     def test_instant(self) -> None:
-        """Instants, of each kind of result."""
+        """C{promtool} shows the same for instant queries of each kind of result."""
         at = f"--time={self.installation.now}"
         for query in ("temperature", "1", '"text"', "odd[2m]", "missing"):
             for form in ("json", "promql"):
                 self.assert_same("instant", at, query, form=form)
 
     def test_range(self) -> None:
-        """Ranges, twice: fetched, and from the cache."""
+        """C{promtool} shows the same for range queries, fetched and from the cache."""
         now = self.installation.now
         for query in ("temperature", "sum by (job) (rate(requests_total[5m]))", "odd"):
             for start in (now - 3600, now - 3600, now - 1800):
@@ -78,14 +78,14 @@ class ToolTests(SynchronousTestCase):
                 self.assertGreater(len(told), 1000)
 
     def test_series_and_labels(self) -> None:
-        """What series and label values there are."""
+        """C{promtool} shows the same series and label values."""
         now = self.installation.now
         window = (f"--start={now - 3600}", f"--end={now}")
         self.assertIn("r5", self.assert_same("series", "--match=temperature", *window))
         self.assertIn("r5", self.assert_same("labels", *window, "room"))
 
     def test_errors(self) -> None:
-        """Mistakes are told in Prometheus's words."""
+        """C{promtool} shows errors in Prometheus's own words."""
         now = self.installation.now
         self.assert_same("instant", f"--time={now}", "sum(")
         self.assert_same("range", f"--start={now - 60}", f"--end={now}", "--step=1m", "sum(")
@@ -119,7 +119,7 @@ class ToolTests(SynchronousTestCase):
         self.assertRegex(asked, r'proxy_requests_total\{.*cache_status="hit".*query_range')
 
     def test_graph_on_the_grid(self) -> None:
-        """In mode aligned samples are up to a step older: the same lines, a little shifted."""
+        """In mode aligned the web page draws the same lines, shifted by less than a step."""
         direct = self.chromium.document(self.page(self.installation.prometheus.url))
         through = self.chromium.document(self.page(
             self.installation.trickster.url.replace("127.0.0.1", "localhost")))
@@ -132,7 +132,7 @@ class ToolTests(SynchronousTestCase):
                             6)  # of some 400 pixels
 
     def test_table(self) -> None:
-        """The table of an instant is the same."""
+        """The web page shows the same table of an instant."""
         want, got = (self.chromium.document(self.page(url, 1)) for url in (
             self.installation.prometheus.url, self.installation.trickster.url))
         self.assertGreaterEqual(want.count("temperature{"), 4)

@@ -51,10 +51,10 @@ class _RangeCase(WebCase):
 
 
 class RangeTests(_RangeCase):
-    """One request after the other, each kind of range."""
+    """Each kind of range, one request after the other."""
 
     def test_from_whole(self) -> None:
-        """Any part of a whole stored object is cut from it."""
+        """Any range of a wholly stored object is served from it."""
         target = "/fresh/a.bin?whole"
         request(self.trickster.url + target)
         before = self.asked_of_origin()
@@ -67,7 +67,7 @@ class RangeTests(_RangeCase):
         self.assertEqual(self.asked_of_origin(), before)
 
     def test_several_from_whole(self) -> None:
-        """Several ranges come in as many parts, as asked; those that overlap as one."""
+        """Several ranges come in as many parts as requested, and overlapping ones as one."""
         target = "/fresh/a.bin?several"
         request(self.trickster.url + target)
         self.assertEqual(parts_of(self.ask(target, "9000-9009,0-9,-5")), [
@@ -77,7 +77,7 @@ class RangeTests(_RangeCase):
         self.check_part(self.ask(target, "0-9,30000-"), 0, 10)
 
     def test_several_from_the_origin(self) -> None:
-        """Parts that nginx sends are stored as parts."""
+        """Parts of a multipart response are stored as parts."""
         target = "/fresh/a.bin?parts"
         expected = [(span_of(0, 10), BODY[:10]), (span_of(500, 600), BODY[500:600])]
         for lookup in ("kmiss", "hit"):
@@ -88,7 +88,7 @@ class RangeTests(_RangeCase):
         self.check_part(answer, 520, 530)
 
     def test_from_parts(self) -> None:
-        """What is missing is fetched, and only that; complete, the object is whole."""
+        """Only the missing part is fetched, and a complete object is stored as a whole."""
         target = "/fresh/a.bin?grow"
         for wanted, lookup, first, stop in (
                 ("0-99", "kmiss", 0, 100), ("50-99", "hit", 50, 100), ("50-199", "phit", 50, 200),
@@ -101,14 +101,16 @@ class RangeTests(_RangeCase):
         self.assertEqual((answer.status, answer.lookup, answer.body), (200, "hit", BODY))
 
     def test_whole_from_parts(self) -> None:
-        """A request for all of it is answered with all of it, whatever part is stored."""
+        """A request for the whole gets the whole, whatever part is stored."""
         target = "/fresh/a.bin?all"
         self.ask(target, "100-199")
         answer = request(self.trickster.url + target)
         self.assertEqual((answer.status, answer.body), (200, BODY))
 
     def test_too_large_to_join(self) -> None:
-        """No client gets a part of what it asked for because the rest was here already."""
+        """
+        A client gets the whole range it requested even if the parts cannot be stored together.
+        """
         target, whole = "/fresh/huge.bin?join", octets_of("huge.bin")
         self.ask(target, "0-9")
         answer = self.ask(target, "0-1999999")
@@ -118,7 +120,7 @@ class RangeTests(_RangeCase):
         self.assertEqual(self.ask(target, "0-9").lookup, "hit")
 
     def test_unsatisfiable(self) -> None:
-        """A 416 says how long the object is, stored or not."""
+        """A 416 has the length of the object, stored or not."""
         for target in ("/fresh/a.bin?416", "/stale/a.bin?416"):
             for _ in range(2):
                 answer = self.ask(target, f"{SIZE}-")
@@ -127,7 +129,7 @@ class RangeTests(_RangeCase):
                 request(self.trickster.url + target)
 
     def test_ignored(self) -> None:
-        """Ranges that are none, of other units, or of other methods change nothing."""
+        """A malformed range, and one of another unit or method, is ignored."""
         target = "/fresh/a.bin?ignored"
         for _ in range(2):
             for value in ("bytes=5-1", "bytes=x", "octets=0-9", "bytes 0-9", "bytes=0-9;1"):
@@ -137,14 +139,14 @@ class RangeTests(_RangeCase):
         self.assertEqual((answer.status, answer.headers["Content-Length"]), (200, str(SIZE)))
 
     def test_too_many(self) -> None:
-        """More ranges than any client needs are answered with the whole, not with work."""
+        """A request with too many ranges gets the whole object."""
         target = "/fresh/a.bin?many"
         for _ in range(2):
             answer = self.ask(target, ",".join(f"{n}-{n}" for n in range(0, 4000, 2)))
             self.assertEqual((answer.status, answer.body), (200, BODY))
 
     def test_if_range(self) -> None:
-        """A part only of what the client has the rest of; otherwise the whole."""
+        """A range with If-Range is served only if the validator matches; otherwise the whole is."""
         stored = request(self.trickster.url + "/fresh/a.bin?if").headers
         good = ("If-Range", stored["ETag"]), ("If-Range", stored["Last-Modified"])
         bad = (("If-Range", '"other"'), ("If-Range", "W/" + stored["ETag"]),
@@ -157,14 +159,14 @@ class RangeTests(_RangeCase):
                 self.assertEqual((answer.status, answer.body), (200, BODY), f"{target} {field}")
 
     def test_stale_parts(self) -> None:
-        """Parts that are stale are validated before they are used, and joined."""
+        """Stale parts are validated before they are joined."""
         target = "/stale/a.bin?parts"
         for wanted, first, stop in (("0-99", 0, 100), ("0-99", 0, 100), ("50-149", 50, 150),
                                     ("0-149", 0, 150), ("9000-", 9000, SIZE)):
             self.check_part(self.ask(target, wanted), first, stop)
 
     def test_changed_between_parts(self) -> None:
-        """Parts of what a file was and of what it is are never joined."""
+        """Parts of different versions of a file are never joined."""
         for kind in ("fresh", "stale"):
             self.write(f"{kind}/parts.bin", b"a" * 1000)
             self.assertEqual(self.ask(f"/{kind}/parts.bin", "0-99").body, b"a" * 100)
@@ -173,12 +175,12 @@ class RangeTests(_RangeCase):
             self.assertEqual(self.ask(f"/{kind}/parts.bin", "0-49").body, b"b" * 50)
 
     def test_no_validator(self) -> None:
-        """Without one, nothing is joined."""
+        """Parts without a validator are never joined."""
         for wanted, first, stop in (("0-99", 0, 100), ("50-149", 50, 150), ("0-149", 0, 150)):
             self.check_part(self.ask("/plain/a.bin", wanted), first, stop)
 
     def test_origin_without_ranges(self) -> None:
-        """An origin that gives everything: the part is cut from it, and all of it stored."""
+        """A range is cut from the whole response of an origin without ranges, which is stored."""
         whole = request(self.nginx.url + "/chunked/text.txt").body
         answer = self.ask("/chunked/text.txt?r", "100-199")
         self.assertEqual((answer.status, answer.body), (206, whole[100:200]))
@@ -187,12 +189,12 @@ class RangeTests(_RangeCase):
 
 
 class OneRangeTests(_RangeCase):
-    """Answers in several parts switched off."""
+    """Multipart responses disabled."""
 
     backend: ClassVar = {"multipart_ranges_disabled": True}
 
     def test_several(self) -> None:
-        """Who asks for several ranges gets everything, who asks for one gets that."""
+        """With multipart disabled, several ranges get the whole, and a single range its part."""
         for _ in range(2):
             answer = self.ask("/fresh/a.bin", "0-9,20-29")
             self.assertEqual((answer.status, answer.body), (200, BODY))
@@ -200,7 +202,7 @@ class OneRangeTests(_RangeCase):
 
 
 class SeparateTests(_RangeCase):
-    """Missing parts are asked for one by one."""
+    """Missing parts fetched one by one."""
 
     backend: ClassVar = {"dearticulate_upstream_ranges": True}
 
@@ -243,7 +245,7 @@ _DATES = {"then": "Tue, 14 Nov 2023 22:13:20 GMT", "before": "Mon, 13 Nov 2023 2
 
 
 class DifferentialTests(_RangeCase):
-    """Any questions, in any order: the answer is the origin's own."""
+    """Any requests, in any order, against the origin's own responses."""
 
     episodes: ClassVar = 0
 
@@ -258,7 +260,10 @@ class DifferentialTests(_RangeCase):
     @given(st.lists(_STEPS, min_size=1, max_size=12))
     def test_sequences(self, steps: list[tuple[tuple[str, str], list[str] | None, tuple[str, ...],
                                                str]]) -> None:
-        """Ranges, conditions, HEADs and plain requests, of few files, again and again."""
+        """
+        Any sequence of ranges, conditions, HEADs and plain requests gets the origin's own
+        responses.
+        """
         type(self).episodes += 1
         with Talk(self.trickster.port) as talk:
             for step in steps:

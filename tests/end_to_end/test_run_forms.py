@@ -24,7 +24,7 @@ BIN = Path(sys.executable).parent
 
 
 class RunFormTests(SynchronousTestCase):
-    """The commands of the README, as a user would type them."""
+    """The commands of the README."""
 
     def setUp(self) -> None:
         self.root = Path(tempfile.mkdtemp(dir=self.mktemp_parent()))
@@ -101,7 +101,7 @@ class RunFormTests(SynchronousTestCase):
         self.assert_serves("twist", "trickster", "--config", str(self.file))
 
     def test_first_line(self) -> None:
-        """The log says first what runs, of which file, for which backends, and where."""
+        """The log begins with what runs, its file, its backends and its listeners."""
         told = (rf"Trickster \S+ serves; configuration: {re.escape(str(self.file))}; "
                 rf"backends: p \(prometheus, http://127.0.0.1:1\); listeners: "
                 rf"default 127.0.0.1:{self.port}, metrics 127.0.0.1:{self.metrics}")
@@ -129,7 +129,7 @@ class RunFormTests(SynchronousTestCase):
                 self.assertRegex(own.read_text().splitlines()[0], told)
 
     def test_a_log_that_is_not_read(self) -> None:
-        """Lines are dropped and counted where they go to a pipe that is not read."""
+        """Log lines to a pipe that is not read are dropped and counted."""
         with self.file.open("a") as file:
             file.write("logging: {access_log: true}\n")
         for command in (("twistd", "-n", "--pidfile=", "trickster", "-c"),
@@ -163,7 +163,7 @@ class RunFormTests(SynchronousTestCase):
         process.wait(30)
 
     def test_a_log_file_that_is_emptied(self) -> None:
-        """After C{copytruncate}, the log file has no hole in it."""
+        """A log file has no hole after C{copytruncate}."""
         own = self.root / "own.log"
         with self.file.open("a") as file:
             file.write(f"logging: {{log_file: {own}, access_log: true}}\n")
@@ -180,7 +180,7 @@ class RunFormTests(SynchronousTestCase):
         self.assert_ended_well(process)
 
     def test_hang_up(self) -> None:
-        """SIGHUP ends nothing, and a line of the log says that it changes nothing."""
+        """SIGHUP ends nothing, and is logged as changing nothing."""
         process = self.start("trickster", "-config", str(self.file))
         self.wait_for_ping(self.port)
         process.send_signal(signal.SIGHUP)
@@ -196,7 +196,7 @@ class RunFormTests(SynchronousTestCase):
         self.assert_serves("trickster", "-config", str(self.file))
 
     def test_no_file(self) -> None:
-        """An origin and its kind are enough; flags win over the environment."""
+        """An origin and a provider are enough to start, and flags override the environment."""
         self.wait_until_free(8484)  # of mgmt, which no flag moves
         taken = str(free_port())
         process = self.start(
@@ -207,7 +207,7 @@ class RunFormTests(SynchronousTestCase):
         self.assert_ended_well(process)
 
     def test_daemon(self) -> None:
-        """C{twistd} goes into the background, writes its pid, and stops on SIGTERM."""
+        """C{twistd} daemonises, writes its pid, and stops on SIGTERM."""
         pidfile = self.root / "twistd.pid"
         code, _, err = self.run_to_end(
             "twistd", f"--pidfile={pidfile}", f"--logfile={self.root}/log", "trickster", "-c",
@@ -221,7 +221,7 @@ class RunFormTests(SynchronousTestCase):
         self.assertFalse(pidfile.exists())
 
     def test_port_taken(self) -> None:
-        """A port that is taken is named on standard error, in the background too."""
+        """A port in use is named on standard error, also when daemonising."""
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", self.port))
             taken.listen()
@@ -231,7 +231,7 @@ class RunFormTests(SynchronousTestCase):
             self.assert_refused(["trickster", "-config", str(self.file)], str(self.port))
 
     def test_bad_file(self) -> None:
-        """All that is wrong with a file is said, with its place, by every form."""
+        """Every form reports all problems of a file with their places."""
         self.file.write_text("backends:\n  p:\n    provider: prometeus\n    origin_ulr: x\n")
         for form in (["twistd", "-n", "--pidfile=", "trickster", "-c"],
                      ["twistd", "--pidfile=x.pid", "trickster", "-c"],
@@ -242,7 +242,7 @@ class RunFormTests(SynchronousTestCase):
             self.assertNotIn("Traceback", told)
 
     def test_missing_file(self) -> None:
-        """A file that is named and not there is an error."""
+        """A named file that does not exist is an error."""
         self.assert_refused(["trickster", "-config", "nowhere.yaml"], "nowhere.yaml")
 
     def assert_refused(self, command: Sequence[str], told: str) -> str:
@@ -252,7 +252,7 @@ class RunFormTests(SynchronousTestCase):
         return err
 
     def test_misuse(self) -> None:
-        """A flag that there is not is misuse, by every form, in a line of standard error."""
+        """An unknown flag is a usage error on standard error, in every form."""
         for form in (["trickster"], ["twistd", "-n", "--pidfile=", "trickster"],
                      ["twist", "trickster"]):
             for words in (["-frob"], ["--config"], ["word"]):
@@ -262,7 +262,7 @@ class RunFormTests(SynchronousTestCase):
                 self.assertNotIn("Traceback", err)
 
     def test_good_ends(self) -> None:
-        """Help, the version and a valid configuration end with 0, by every form."""
+        """Help, version and a valid configuration exit with 0, in every form."""
         for form in (["trickster"], ["twistd", "-n", "--pidfile=", "trickster"],
                      ["twist", "trickster"]):
             for words, told in ((["--help"], "--validate-config"), (["--version"], "trickster "),
@@ -272,7 +272,7 @@ class RunFormTests(SynchronousTestCase):
                 self.assertIn(told, out)
 
     def test_all_addresses(self) -> None:
-        """An empty address is all of IPv4 and, where there is IPv6, of that too."""
+        """An empty address listens on all addresses of IPv4 and, if available, IPv6."""
         self.file.write_text(self.file.read_text().replace(
             f"{{listen_address: 127.0.0.1, listen_port: {self.port}}}",
             f"{{listen_address: '', listen_port: {self.port}}}"))
@@ -285,7 +285,7 @@ class RunFormTests(SynchronousTestCase):
         self.assert_ended_well(process)
 
     def test_validate_and_version(self) -> None:
-        """A good file validates; the version is told."""
+        """A good file validates, and the version is printed."""
         code, out, _ = self.run_to_end("trickster", "-validate-config", "-config", str(self.file))
         self.assertEqual(code, 0)
         self.assertIn("valid", out)

@@ -17,7 +17,7 @@ STEP = 15
 
 
 class SharingTests(BesidePrometheus):
-    """Trickster before a Prometheus whose every asked instant is counted."""
+    """Trickster before a Prometheus whose requested instants are counted."""
 
     counting: ClassVar[CountingProxy]
     trickster: ClassVar[Trickster]
@@ -53,7 +53,7 @@ class SharingTests(BesidePrometheus):
         self.assertEqual(len(asked), len(set(asked)))
 
     def test_fifty_clients(self) -> None:
-        """Fifty clients with overlapping windows ask the origin for what one would."""
+        """Fifty clients with overlapping windows request no more of the origin than one would."""
         source = random.Random(7)
         last = self.now // STEP * STEP
         windows = [(last - source.randrange(60, 200) * STEP, last - source.randrange(20) * STEP)
@@ -68,7 +68,7 @@ class SharingTests(BesidePrometheus):
             self.assertEqual(len(self.counting.asked), 201)
 
     def test_any_sequence_of_windows(self) -> None:
-        """Windows that slide, jump, grow and shrink never ask for an instant twice."""
+        """Windows that slide, jump, grow and shrink never fetch an instant twice."""
         source = random.Random(8)
         last = self.now // STEP * STEP
         for _ in range(60):
@@ -77,7 +77,7 @@ class SharingTests(BesidePrometheus):
         self.assert_asked_once()
 
     def test_inside_the_tolerance_all_is_asked_again(self) -> None:
-        """Samples that may still change are asked for each time, older ones are not."""
+        """Samples within the tolerance are fetched each time, and older ones are not."""
         last = self.now // STEP * STEP
         for _ in range(3):
             self.ask("odd", (last - 60 * STEP, last), "tolerant")
@@ -88,7 +88,7 @@ class SharingTests(BesidePrometheus):
         self.assertTrue(all(at > oldest for at in twice), sorted(twice)[:3])
 
     def test_statuses_tell_what_happened(self) -> None:
-        """The result header says miss, hit, partial hit and range miss, and why."""
+        """The result header has the status miss, hit, partial hit or range miss, and the reason."""
         last = self.now // STEP * STEP
         query = "avg(temperature)"
         statuses = [self.ask(query, window).lookup for window in (

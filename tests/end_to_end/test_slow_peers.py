@@ -84,13 +84,13 @@ class _SlowCase(SynchronousTestCase):
 
 
 class WritingTests(_SlowCase):
-    """Clients that are slow to say what they want."""
+    """Clients that are slow to send their requests."""
 
     listener: ClassVar = {"read_header_timeout": "500ms", "idle_timeout": "700ms",
                           "body_timeout": "500ms", "min_body_rate": 10_000}
 
     def test_dripping_head(self) -> None:
-        """The time for a head is absolute: to send something now and then does not help."""
+        """The timeout of a header is absolute, whatever is sent now and then."""
         start = b"GET /plain/said HTTP/1.1\r\nHost: a\r\nX: "
         for first in (b"", start):
             for later in (False, True):
@@ -103,7 +103,7 @@ class WritingTests(_SlowCase):
                 self.assertIn(b"Connection: close", answer)
 
     def test_endless_fields(self) -> None:
-        """To send whole lines does not lengthen the time for a head."""
+        """The timeout of a header is not extended by whole lines."""
         talk = self.talk()
         talk.send(b"GET /plain/said HTTP/1.1\r\n")
         answer = self.dripped(talk, lambda number: b"X-%d: y\r\n" % number)
@@ -111,14 +111,14 @@ class WritingTests(_SlowCase):
         self.assertEqual(self.origin.heads, [])
 
     def test_silence(self) -> None:
-        """Connections on which nothing comes are closed without a word."""
+        """A silent connection is closed without a response."""
         talk = self.talk()
         self.assertEqual(talk.asked("/plain/said").status, 200)
         self.assertEqual(talk.rest(), b"")
         self.assertNotIn(b"200", self.talk().rest())
 
     def test_stalled_body(self) -> None:
-        """A body that does not go on: the client is told, the origin is left."""
+        """A body that stalls gives the client an error and cancels the request to the origin."""
         talk = self.talk()
         talk.send(UPLOAD + b"some")
         self.assertTrue(talk.rest().startswith(b"HTTP/1.1 408 "))
@@ -128,14 +128,14 @@ class WritingTests(_SlowCase):
         self.assertTrue(self.origin.is_left.wait(PATIENCE))
 
     def test_dripping_body(self) -> None:
-        """Below the least rate, a body is not waited for either."""
+        """A body below the minimum rate is given up."""
         talk = self.talk()
         talk.send(UPLOAD)
         answer = self.dripped(talk, lambda _: b"x")
         self.assertTrue(answer.startswith(b"HTTP/1.1 408 "), answer)
 
     def test_slow_origin(self) -> None:
-        """While the origin does not read, the client cannot be blamed."""
+        """A client is not blamed while the origin does not read its body."""
         talk = self.talk()
         talk.send(b"PUT /plain/later HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n")
         talk.send(bytes(1_000_000))
@@ -146,12 +146,12 @@ class WritingTests(_SlowCase):
 
 
 class PatienceTests(_SlowCase):
-    """Clients that are slow, but not too slow."""
+    """Clients that are slow, but within the limits."""
 
     listener: ClassVar = {"body_timeout": "2s", "read_header_timeout": "2s"}
 
     def test_slow_body(self) -> None:
-        """A body may take longer than any two pieces of it."""
+        """A body may take longer than the timeout between any two of its pieces."""
         talk = self.talk()
         talk.send(UPLOAD)
         for _ in range(25):
@@ -161,10 +161,10 @@ class PatienceTests(_SlowCase):
 
 
 class ReadingTests(_SlowCase):
-    """Clients that are slow to take what they asked for."""
+    """Clients that are slow to read their responses."""
 
     def test_memory(self) -> None:
-        """What a client does not take stays where it is: at the origin."""
+        """Octets that a client does not read stay at the origin, and not in memory."""
         growth = Growth(self.trickster)
         slow = [self.talk(4096) for _ in range(8)]
         for talk in slow:
@@ -185,7 +185,7 @@ class ReadingTests(_SlowCase):
         return self.large.run.sent
 
     def test_whole_in_the_end(self) -> None:
-        """Who is slow gets everything all the same."""
+        """A slow client gets the whole response."""
         talk = self.talk(4096)
         talk.ask("/large/x")
         response = talk.response()
@@ -193,7 +193,7 @@ class ReadingTests(_SlowCase):
         self.assertTrue(response.read() == BODY)
 
     def test_stored(self) -> None:
-        """Many slow readers of one stored object share the one there is."""
+        """Many slow readers of one stored object share its octets."""
         self.assertTrue(request(f"{self.trickster.url}/stored/x").body == BODY)
         growth = Growth(self.trickster)
         slow = [self.talk(4096) for _ in range(30)]
@@ -204,7 +204,7 @@ class ReadingTests(_SlowCase):
         self.assertLess(growth.peak, 8 * MIB)
 
     def test_pipelining(self) -> None:
-        """Requests that are sent on and on while their client reads no answers are left unread."""
+        """Pipelined requests are not read while their client reads no responses."""
         request(f"{self.trickster.url}/stored/y")
         growth = Growth(self.trickster)
         talk = self.talk(4096)
@@ -214,12 +214,14 @@ class ReadingTests(_SlowCase):
 
 
 class WriteTimeoutTests(_SlowCase):
-    """Clients that take nothing at all."""
+    """Clients that read nothing at all."""
 
     listener: ClassVar = {"write_timeout": "1s"}
 
     def test_given_up(self) -> None:
-        """After a while they are cut off, and what they wanted is left, too."""
+        """
+        A client that reads nothing is cut off after the timeout, and its request is cancelled.
+        """
         for path in ("/large/x", "/stored/x"):
             talk = self.talk(4096)
             talk.ask(path)
@@ -235,7 +237,7 @@ class WriteTimeoutTests(_SlowCase):
                            "origin_active_connections").values())
 
     def test_slow_but_steady(self) -> None:
-        """Who takes a little now and then is served, however long it takes."""
+        """A client that reads a little now and then is served, however long that takes."""
         talk = self.talk(4096)
         talk.ask("/large/x")
         response = talk.response()
@@ -246,7 +248,7 @@ class WriteTimeoutTests(_SlowCase):
 
 
 class ConnectionLimitTests(_SlowCase):
-    """More clients than the listener is to have."""
+    """More clients than the listener's limit."""
 
     listener: ClassVar = {"connections_limit": 3}
 
@@ -271,7 +273,7 @@ class ConnectionLimitTests(_SlowCase):
         self.assertEqual(seen["proxy_failed_connections_total"], 0)
 
     def test_idle(self) -> None:
-        """Connections that are kept for a next request make room for clients that wait."""
+        """Idle connections are closed for waiting clients."""
         talks = [self.talk() for _ in range(3)]
         for talk in talks:
             self.assertEqual(talk.asked("/plain/said").status, 200)
@@ -279,7 +281,7 @@ class ConnectionLimitTests(_SlowCase):
         self.assertEqual(talks[0].rest(), b"")
 
     def test_kept(self) -> None:
-        """Where no client waits, they are kept, at the limit too."""
+        """Idle connections are kept at the limit where no client waits."""
         talks = [self.talk() for _ in range(3)]
         for _ in range(3):
             for talk in talks:

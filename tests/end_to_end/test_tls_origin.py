@@ -37,7 +37,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class TlsOriginTests(Standing):
-    """One HTTPS origin, and backends that trust it, or not."""
+    """An HTTPS origin, with backends that trust its certificate or do not."""
 
     server: ClassVar[_Server]
     trickster: ClassVar[Trickster]
@@ -73,7 +73,7 @@ class TlsOriginTests(Standing):
         return fetch(f"{self.trickster.url}/{backend}/")
 
     def test_strangers_are_not_believed(self) -> None:
-        """By default, an unknown authority is refused: 502, and the log says why."""
+        """A certificate of an unknown authority gives 502, and the log says why."""
         answer = self.ask("default")
         self.assertEqual(answer.status, 502)
         self.assertIn("reason=origin-unreachable", answer.result)
@@ -82,19 +82,19 @@ class TlsOriginTests(Standing):
         self.assertTrue(eventually(lambda: "certificate" in log.read_text()))
 
     def test_own_authority(self) -> None:
-        """An authority that the configuration names is believed."""
+        """A certificate of a configured authority is accepted."""
         self.assertEqual(self.ask("believed").status, 200)
 
     def test_wrong_name(self) -> None:
-        """A certificate for another name is not."""
+        """A certificate for another name is refused."""
         self.assertEqual(self.ask("named").status, 502)
 
     def test_careless(self) -> None:
-        """Every certificate is accepted only where that is configured."""
+        """Any certificate is accepted only where that is configured."""
         self.assertEqual(self.ask("careless").status, 200)
 
     def test_health(self) -> None:
-        """Health checks believe, and are believed, like requests: and say why not."""
+        """Health checks use TLS as requests do, and say why they fail."""
         for backend, status, detail in (
                 ("believed", 200, ""), ("careless", 200, ""), ("known", 200, ""),
                 ("default", 503, "TLS: certificate verify failed"),

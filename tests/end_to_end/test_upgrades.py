@@ -62,7 +62,7 @@ class UpgradeTests(ProxyCase):
         self.assertTrue(self.origin.is_left.wait(PATIENCE))
 
     def test_octets_with_the_handshake(self) -> None:
-        """What the client sends in its haste behind the request reaches the origin after it."""
+        """Octets that a client sends right behind the handshake reach the origin after it."""
         talk = self.talk()
         lines = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE)
         talk.send(f"GET /proxied/echo HTTP/1.1\r\nHost: a\r\n{lines}\r\nat once".encode())
@@ -75,7 +75,7 @@ class UpgradeTests(ProxyCase):
         self.assertEqual(talk.rest(), b"goodbye")
 
     def test_client_finishes(self) -> None:
-        """Who has said that it sends no more still gets what the origin has to say."""
+        """A client that has closed its sending side still gets the origin's octets."""
         talk, _ = self.upgraded("deaf")
         talk.send(b"some octets")
         talk.finish()
@@ -93,7 +93,7 @@ class UpgradeTests(ProxyCase):
             self.assertTrue(self.origin.is_left.wait(PATIENCE))
 
     def test_deaf_origin(self) -> None:
-        """An origin that does not read stops the client, and not memory growing; all arrives."""
+        """An origin that does not read stops the client from sending, and memory stays bounded."""
         talk, _ = self.upgraded("deaf")
         growth = Growth(self.trickster)
         sent = sent_until_full(talk)
@@ -104,7 +104,7 @@ class UpgradeTests(ProxyCase):
         self.assertEqual(talk.rest(), b"%d in all" % sent)
 
     def test_deaf_client(self) -> None:
-        """A client that does not read stops the origin."""
+        """A client that does not read stops the origin from sending."""
         growth = Growth(self.trickster)
         talk, _ = self.upgraded("flood")
 
@@ -119,7 +119,7 @@ class UpgradeTests(ProxyCase):
         talk.exactly(self.origin.moved)
 
     def test_refused(self) -> None:
-        """An origin that answers instead: the client has its answer, and can go on."""
+        """A client whose upgrade is refused gets the response, and can go on."""
         for backend in BACKENDS:
             talk = self.talk()
             answer = talk.asked(f"/{backend}/refuse", HANDSHAKE)
@@ -127,14 +127,14 @@ class UpgradeTests(ProxyCase):
             self.assertEqual(talk.asked("/proxied/said").status, 200)
 
     def test_unasked(self) -> None:
-        """A change to what was not offered, or without any offer, is an error."""
+        """An upgrade to a protocol that was not offered is an error."""
         for headers in (HANDSHAKE, []):
             answer = self.talk().asked("/proxied/unasked", headers)
             self.assertEqual(answer.status, 502)
             self.assertTrue(self.origin.is_left.wait(PATIENCE))
 
     def test_old_client(self) -> None:
-        """HTTP/1.0 cannot change."""
+        """An HTTP/1.0 client cannot upgrade."""
         talk = self.talk()
         talk.send(b"GET /proxied/said HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
         self.assertIn(b" 200 OK\r\n", talk.rest())
@@ -142,7 +142,7 @@ class UpgradeTests(ProxyCase):
 
 
 class StreamTests(ProxyCase):
-    """Answers that come bit by bit."""
+    """Responses that come bit by bit."""
 
     def test_events(self) -> None:
         """
@@ -160,7 +160,7 @@ class StreamTests(ProxyCase):
             self.assertEqual(talk.asked("/proxied/said").status, 200)
 
     def test_events_of_each(self) -> None:
-        """Two who listen to the same events each have their own."""
+        """Two clients of one event stream each have their own request."""
         for backend in BACKENDS:
             self.origin.renew()
             talks = [self.talk() for _ in range(2)]
@@ -173,7 +173,7 @@ class StreamTests(ProxyCase):
             self.assertTrue(self.origin.is_left.wait(PATIENCE))
 
     def test_trailers(self) -> None:
-        """Fields behind a body break nothing, whether it is passed on or comes from the cache."""
+        """Trailers of a body do no harm, whether it is proxied or from the cache."""
         for backend in BACKENDS:
             talk = self.talk()
             for _ in range(2):
@@ -194,7 +194,7 @@ class MethodTests(ProxyCase):
     """Requests that are neither GET nor HEAD."""
 
     def test_passed_on(self) -> None:
-        """OPTIONS, and unknown methods, are the origin's to answer."""
+        """OPTIONS, and unknown methods, are passed to the origin."""
         for backend in BACKENDS:
             for method in ("OPTIONS", "PATCH", "PROPFIND", "BREW"):
                 self.check_passed_on(backend, method)
@@ -214,12 +214,12 @@ class MethodTests(ProxyCase):
         self.assertEqual(len(self.origin.heads), 1)
 
     def test_server_wide(self) -> None:
-        """C{OPTIONS *} is about Trickster itself."""
+        """C{OPTIONS *} is answered by Trickster itself."""
         answer = self.talk().asked("*", (), "OPTIONS")
         self.assertEqual((answer.status, self.origin.heads), (204, []))
 
     def test_last_hop(self) -> None:
-        """With no hops left, the answer is Trickster's, without what is secret."""
+        """A request with no hops left is answered by Trickster, without secrets."""
         headers = [("Max-Forwards", "0"), ("Authorization", "Basic c2VjcmV0"), ("X-Seen", "yes")]
         answer = self.talk().asked("/progressive/said", headers, "TRACE")
         self.assertIn(b"X-Seen: yes", answer.body)
@@ -227,7 +227,7 @@ class MethodTests(ProxyCase):
         self.assertEqual(self.origin.heads, [])
 
     def test_connect(self) -> None:
-        """No client gets a tunnel."""
+        """A CONNECT request is refused."""
         talk = self.talk()
         talk.send(b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\n\r\nSSH-2.0\r\n")
         self.assertTrue(talk.rest().startswith(b"HTTP/1.1 501 "))

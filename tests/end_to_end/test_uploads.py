@@ -16,7 +16,7 @@ class UploadTests(ProxyCase):
     """Request bodies that stream to the origin."""
 
     def test_large(self) -> None:
-        """A hundred MiB go up without growing memory, with a length and without."""
+        """A body of a hundred MiB is streamed in bounded memory, with a length and without."""
         piece = random.Random(9).randbytes(MIB)
         total = zlib.crc32(piece * 100)
         for backend in ("proxied", "cached"):
@@ -34,7 +34,7 @@ class UploadTests(ProxyCase):
                 self.assertLess(growth.peak, 16 * MIB)
 
     def test_slow_origin(self) -> None:
-        """An origin that does not read stops the client."""
+        """An origin that does not read stops the client from sending."""
         growth = Growth(self.trickster)
         talk = self.talk()
         talk.send(b"PUT /proxied/later HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
@@ -50,7 +50,7 @@ class UploadTests(ProxyCase):
         self.assertEqual((talk.answer().status), 403)
 
     def test_given_up(self) -> None:
-        """A client that goes in the middle takes the request to the origin with it."""
+        """A client that leaves during its upload cancels the request to the origin."""
         for framing in (b"Content-Length: 1000", b"Transfer-Encoding: chunked"):
             self.origin.renew()
             talk = self.talk()
@@ -60,7 +60,7 @@ class UploadTests(ProxyCase):
             self.assertTrue(self.origin.is_left.wait(PATIENCE), framing)
 
     def test_trailers(self) -> None:
-        """Fields behind a request's body do no harm."""
+        """Trailers of a request body do no harm."""
         talk = self.talk()
         talk.send(b"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
                   b"5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n")
@@ -68,7 +68,7 @@ class UploadTests(ProxyCase):
         self.assertEqual(talk.asked("/proxied/said").status, 200)
 
     def test_expectation(self) -> None:
-        """The client is told to go on before it has sent anything, and exactly once."""
+        """A client with an expectation gets one 100 before it has sent any of its body."""
         for page in ("upload", "expect"):
             talk = self.talk()
             talk.ask(f"/proxied/{page}", [("Expect", "100-continue"), ("Content-Length", "5")],
@@ -79,7 +79,7 @@ class UploadTests(ProxyCase):
             self.assertEqual(talk.asked("/proxied/said").status, 200)
 
     def test_expectation_refused(self) -> None:
-        """The origin is asked first; its refusal comes instead of a 100, and ends the connection."""
+        """A refusal by the origin comes in place of a 100, and ends the connection."""
         for backend in BACKENDS:
             for framing in ("Content-Length: 5000000", "Transfer-Encoding: chunked"):
                 talk = self.talk()
@@ -94,7 +94,7 @@ class UploadTests(ProxyCase):
                 self.origin.renew()
 
     def test_expectation_of_an_old_client(self) -> None:
-        """HTTP/1.0 has no interim answers: none is waited for."""
+        """An expectation of an HTTP/1.0 client is not answered with a 100."""
         talk = self.talk()
         talk.send(b"PUT /proxied/upload HTTP/1.0\r\nExpect: 100-continue\r\n"
                   b"Content-Length: 5\r\n\r\n")
@@ -104,7 +104,7 @@ class UploadTests(ProxyCase):
         self.assertTrue(talk.answer().body.startswith(b"5 "))
 
     def test_expectation_not_needed(self) -> None:
-        """Who has sent the body already need not be told."""
+        """A client that has sent its body already gets no 100."""
         talk = self.talk()
         talk.send(b"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
                   b"Content-Length: 5\r\n\r\nhello")
@@ -112,12 +112,12 @@ class UploadTests(ProxyCase):
 
 
 class LimitTests(ProxyCase):
-    """Bodies that are larger than the listener takes."""
+    """Request bodies above the listener's limit."""
 
     listener: ClassVar = {"max_request_body_size_bytes": "1KiB"}
 
     def test_refused(self) -> None:
-        """413, with the connection closed in good order, and nothing at the origin."""
+        """A body above the limit gets a 413, an orderly close, and does not reach the origin."""
         for more in ("", "Expect: 100-continue\r\n"):
             talk = self.talk()
             talk.send(f"PUT /proxied/upload HTTP/1.1\r\nHost: a\r\n{more}"
@@ -129,7 +129,9 @@ class LimitTests(ProxyCase):
             self.assertEqual(self.origin.heads, [])
 
     def test_refused_on_the_way(self) -> None:
-        """A body without a length is refused where it becomes too large; the origin is left."""
+        """
+        A chunked body is refused where it exceeds the limit, and the origin's request is cancelled.
+        """
         talk = self.talk()
         talk.send(b"PUT /proxied/listen HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
                   b"200\r\n%b\r\n" % bytes(512))
@@ -139,19 +141,19 @@ class LimitTests(ProxyCase):
         self.assertTrue(self.origin.is_left.wait(PATIENCE))
 
     def test_exactly(self) -> None:
-        """What just fits is taken."""
+        """A body of exactly the limit is accepted."""
         answer = self.talk().asked("/proxied/upload", (), "PUT", bytes(1024))
         self.assertTrue(answer.body.startswith(b"1024 "))
 
 
 class TruncationTests(ProxyCase):
-    """Bodies that are cut instead."""
+    """Request bodies that are truncated at a limit."""
 
     listener: ClassVar = {"max_request_body_size_bytes": "1KiB",
                           "truncate_request_body_too_large": True}
 
     def test_cut(self) -> None:
-        """The origin gets the first octets, in a request that is right; the rest is dropped."""
+        """A truncated body reaches the origin in a well-formed request, and the rest is dropped."""
         expected = b"1024 %d " % zlib.crc32(bytes(1024))
         for framing, body in ((b"Content-Length: 3000", bytes(3000)),
                               (b"Transfer-Encoding: chunked",
