@@ -24,7 +24,9 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(quantile([], 0.5), 0.0)
 
     def test_load(self) -> None:
-        """Latencies go by status; shares are of all requests, those without answer too."""
+        """
+        Latencies are grouped by status; shares are of all requests, also those without a response.
+        """
         load = Load([Seen(200, 0.5), Seen(503, 0.1), Seen(503, 0.2), Seen(0, 5.0)], 2.0)
         self.assertEqual(load.latencies(200), [500.0])
         self.assertEqual(load.latencies(503), [100.0, 200.0])
@@ -34,7 +36,7 @@ class FiguresTests(SynchronousTestCase):
 
 
 class VisitTests(SynchronousTestCase):
-    """What a client makes of what it gets; the connection is a pair of sockets."""
+    """A client of the benchmark, over a pair of sockets."""
 
     def setUp(self) -> None:
         ours, self.server = socket.socketpair()
@@ -43,7 +45,7 @@ class VisitTests(SynchronousTestCase):
             self.addCleanup(one.close)
 
     def test_whole(self) -> None:
-        """An answer counts once its body is whole, however it is cut."""
+        """A response counts once its body is complete, however its octets are split."""
         self.assertIsNone(self.visit.finished(selectors.EVENT_WRITE))
         self.assertEqual(self.server.recv(100), self.visit.request)
         for piece in (b"HTTP/1.1 503 Service", b" Unavailable\r\nContent-length:", b" 3\r\n\r\nab"):
@@ -60,6 +62,6 @@ class VisitTests(SynchronousTestCase):
         self.assertEqual(self.visit.finished(READ), 200)
 
     def test_none(self) -> None:
-        """A connection that ends without an answer, or with nonsense, is no answer."""
+        """A connection that ends without a response, or with nonsense, counts as no response."""
         self.server.close()
         self.assertEqual(self.visit.finished(READ), 0)

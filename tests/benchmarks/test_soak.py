@@ -21,7 +21,7 @@ def run_of(*sizes: int, files: tuple[int, int] = (20, 20)) -> Run:
 
 class VerdictTests(SynchronousTestCase):
     def test_flat(self) -> None:
-        """Memory that grows while the run settles, and then stays, is as it should be."""
+        """Memory that grows while the run settles, and then stays, is no fault."""
         run = run_of(40, 90, 120, 121, 122, 120, 121, 122, 121, 122, 122)
         self.assertEqual(settled_bytes(run.readings), 122 * MIB)
         self.assertEqual(last_bytes(run.readings), 122 * MIB)
@@ -33,7 +33,7 @@ class VerdictTests(SynchronousTestCase):
         self.assertIn("memory grew from 140 MiB", fault)
 
     def test_peak(self) -> None:
-        """A peak that is given back is none."""
+        """A peak of memory that is given back is no fault."""
         self.assertEqual(faults(run_of(100, 100, 100, 100, 100, 300, 100, 100, 100, 300, 100)), [])
 
     def test_files(self) -> None:
@@ -56,7 +56,9 @@ class VerdictTests(SynchronousTestCase):
 
 class MixTests(SynchronousTestCase):
     def test_kinds(self) -> None:
-        """All kinds come, each with a target, and the same again for the same seed."""
+        """
+        Requests of all kinds come, each with a target, and in the same order for the same seed.
+        """
         asked = [mix.any() for mix in (Mix(10 ** 9, random.Random(1)),) for _ in range(300)]
         self.assertEqual({ask.kind for ask in asked}, {
             "range query", "form", "instant query", "object", "conditional", "part"})
@@ -65,7 +67,7 @@ class MixTests(SynchronousTestCase):
         self.assertEqual([mix.any() for _ in range(300)], asked)
 
     def test_conditional(self) -> None:
-        """A file whose tag has been seen is asked for with it."""
+        """A file whose entity tag has been seen is requested on the condition of that tag."""
         mix = Mix(10 ** 9, random.Random(2))
         for _ in range(200):
             mix.tags[mix.object().target] = '"x"'
@@ -74,7 +76,7 @@ class MixTests(SynchronousTestCase):
 
 class ComparisonTests(SynchronousTestCase):
     def test_difference(self) -> None:
-        """Status, compared fields and every octet count."""
+        """Status, compared fields and every octet of a response have to be equal."""
         answer = Answered(200, ("text/plain", None, None), b"abc")
         self.assertEqual(answer.differs_from(answer), "")
         for other in (evolve(answer, status=206), evolve(answer, body=b"abd"),
@@ -82,7 +84,7 @@ class ComparisonTests(SynchronousTestCase):
             self.assertTrue(answer.differs_from(other))
 
     def test_tallies(self) -> None:
-        """What all clients saw is added up."""
+        """The tallies of all clients are added up."""
         client = Client(Mix(0, random.Random(1)), 1, {}, 5, 2, ["w"], ["f", "g"])
         self.assertEqual(client.tally + Tally(1, 1, ("v",), ()),
                          Tally(6, 3, ("w", "v"), ("f", "g")))

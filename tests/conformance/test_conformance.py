@@ -44,13 +44,13 @@ class ConformanceTests(SynchronousTestCase):
             self.fail("\n".join(map(str, failing.values())))
 
     def test_optional(self) -> None:
-        """Optional cases pass, but for those that are known not to: all of them, and no others."""
+        """Every optional case passes except for exactly those that are known to fail."""
         failing = self.failing(Weight.OPTIONAL)
         self.assertEqual(failing.keys(), KNOWN_OPTIONAL_FAILURES.keys(),
                          "\n".join(map(str, failing.values())))
 
     def test_names(self) -> None:
-        """No two cases have one name, lest one hides behind the other."""
+        """Each case has a name of its own, so that none hides another one."""
         names = [result.name for result in self.results]
         self.assertEqual(sorted(names), sorted(set(names)))
 

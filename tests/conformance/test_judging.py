@@ -22,7 +22,7 @@ def got(made_for: int | None, status: int = 200, body: str = "", **fields: str) 
 
 
 class ComplaintTests(SynchronousTestCase):
-    """What is said of the second of two steps."""
+    """Complaints of the judge about the second of two steps."""
 
     def judged(self, step: Step, answer: Message | None, *seen: Message) -> list[str]:
         """:return: the complaints."""
@@ -42,7 +42,7 @@ class ComplaintTests(SynchronousTestCase):
         self.fails(Step(Source.CACHED), got(1), CONDITIONAL)
 
     def test_fetched(self) -> None:
-        """Made for this step, and the origin was asked."""
+        """A fetched response has to be made for this step, with a request to the origin."""
         self.passes(Step(Source.FETCHED), got(2), ASKED)
         self.fails(Step(Source.FETCHED), got(1))
         self.fails(Step(Source.FETCHED), got(1), ASKED)
@@ -77,7 +77,7 @@ class ComplaintTests(SynchronousTestCase):
         self.passes(Step(Source.FETCHED, gets=Answer(hangs_up=True)), None)
 
     def test_broken(self) -> None:
-        """What is not whole must not look so."""
+        """A broken response must not look like a complete one."""
         self.passes(Step(Source.BROKEN), None, ASKED)
         self.passes(Step(Source.BROKEN), got(None, 502), ASKED)
         self.fails(Step(Source.BROKEN), got(2), ASKED)
@@ -104,7 +104,7 @@ class ComplaintTests(SynchronousTestCase):
         self.fails(Step(Source.CACHED, lacks=("A",)), got(1, a="b"))
 
     def test_requests(self) -> None:
-        """What the origin must and must not see, and how often."""
+        """The requests that the origin sees are judged by their fields and number."""
         self.passes(Step(Source.FETCHED, seen=("Foo: 1",)), got(2), ASKED)
         self.fails(Step(Source.FETCHED, seen=("Foo: 2",)), got(2), ASKED)
         self.fails(Step(Source.FETCHED, unseen=("Foo",)), got(2), ASKED)

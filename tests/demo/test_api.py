@@ -57,10 +57,10 @@ class ApiTestCase(SynchronousTestCase):
 
 
 class QueryTests(ApiTestCase):
-    """Queries."""
+    """Instant and range queries of the demo origin."""
 
     def test_range(self) -> None:
-        """A range query has a matrix."""
+        """The result of a range query is a matrix."""
         answer = self.answer("/api/v1/query_range", RANGE)
         values = ",".join(f'[{NOW - 60 + n * 15},"1"]' for n in range(5))
         self.assertEqual(answer.body, (
@@ -69,95 +69,95 @@ class QueryTests(ApiTestCase):
             f'{{"metric":{{"__name__":"up","job":"shop"}},"values":[{values}]}}]}}}}').encode())
 
     def test_post(self) -> None:
-        """A form asks the same."""
+        """A query sent as a form has the result of the same query string."""
         self.assertEqual(self.answer("/api/v1/query_range", RANGE, b"POST"),
                          self.answer("/api/v1/query_range", RANGE))
 
     def test_vector(self) -> None:
-        """An instant query has a vector, at the time asked for or now."""
+        """The result of an instant query is a vector, at the given time or now."""
         data = self.data("/api/v1/query", ("query", 'up{job="node"}'))
         self.assertEqual(data, {"resultType": "vector", "result": [
             {"metric": {"__name__": "up", "job": "node"}, "value": [NOW, "1"]}]})
 
     def test_scalar(self) -> None:
-        """A number has a scalar."""
+        """The result of a number is a scalar."""
         self.assertEqual(self.data("/api/v1/query", ("query", "1+1")),
                          {"resultType": "scalar", "result": [NOW, "2"]})
 
     def test_empty(self) -> None:
-        """Nothing found is no error."""
+        """A query that selects nothing succeeds with an empty result."""
         self.assertEqual(self.data("/api/v1/query", ("query", "nothing")),
                          {"resultType": "vector", "result": []})
 
     def test_bad_data(self) -> None:
-        """A wrong query is told what is wrong."""
+        """A malformed query gets bad_data and the word that is wrong."""
         status, kind, words = self.error("/api/v1/query", ("query", "topk(1, up)"))
         self.assertEqual((status, kind), (400, "bad_data"))
         self.assertIn('"topk"', words)
 
     def test_cannot_be_evaluated(self) -> None:
-        """A query that has no value is not bad data."""
+        """A query that cannot be evaluated is an execution error, not bad_data."""
         query = 'rate({__name__=~"node_network.*"}[5m])'
         status, kind, _ = self.error("/api/v1/query", ("query", query))
         self.assertEqual((status, kind), (422, "execution"))
 
 
 class LookupTests(ApiTestCase):
-    """What there is."""
+    """Lookups of labels, series and metadata."""
 
     def test_labels(self) -> None:
-        """All labels, or those of some series."""
+        """The names of all labels, or of those of selected series, are listed."""
         self.assertIn("cpu", self.data("/api/v1/labels"))
         self.assertEqual(self.data("/api/v1/labels", ("match[]", "up")), ["__name__", "job"])
 
     def test_limit(self) -> None:
-        """A limit cuts lists; 0 is none."""
+        """A limit cuts lists, and a limit of 0 cuts none."""
         self.assertEqual(self.data("/api/v1/labels", ("limit", "1")), ["__name__"])
         self.assertGreater(len(self.data("/api/v1/labels", ("limit", "0"))), 1)
 
     def test_label_values(self) -> None:
-        """Values are sorted and come once."""
+        """Values of a label are sorted and unique."""
         self.assertEqual(self.data("/api/v1/label/job/values"), ["node", "shop"])
         self.assertEqual(self.data("/api/v1/label/nothing/values"), [])
 
     def test_wrong_label(self) -> None:
-        """A name that no label can have is refused."""
+        """A name that is invalid for a label is refused."""
         self.assertEqual(self.error("/api/v1/label/a-b/values"),
                          (400, "bad_data", 'invalid label name: "a-b"'))
 
     def test_series(self) -> None:
-        """Series are their labels; any of the selectors is enough."""
+        """Series are listed by their labels, if any of the selectors matches."""
         self.assertEqual(
             self.data("/api/v1/series", ("match[]", 'up{job="node"}'), ("match[]", "up")),
             [{"__name__": "up", "job": "node"}, {"__name__": "up", "job": "shop"}])
 
     def test_series_of_what(self) -> None:
-        """At least one selector is needed."""
+        """A lookup of series needs at least one selector."""
         self.assertEqual(self.error("/api/v1/series"),
                          (400, "bad_data", "no match[] parameter provided"))
 
     def test_metadata(self) -> None:
-        """Metrics have a type and a text; one may be asked for, or some."""
+        """Metrics have a type and a help text, and are listed singly or up to a limit."""
         self.assertEqual(self.data("/api/v1/metadata", ("metric", "up")), {
             "up": [{"type": "gauge", "help": "Whether the last scrape worked.", "unit": ""}]})
         self.assertEqual(len(self.data("/api/v1/metadata", ("limit", "3"))), 3)
         self.assertEqual(self.data("/api/v1/metadata", ("metric", "nothing")), {})
 
     def test_build_information(self) -> None:
-        """Dashboards ask for a version."""
+        """The build information has a version, which dashboards ask for."""
         self.assertIn("version", self.data("/api/v1/status/buildinfo"))
 
 
 class PathTests(ApiTestCase):
-    """Paths and methods."""
+    """Paths and methods of the demo origin."""
 
     def test_unknown_path(self) -> None:
-        """There is nothing else under the API."""
+        """An unknown path of the API gets status 404."""
         self.assertEqual(self.answer("/api/v1/nothing").status, 404)
         self.assertEqual(self.answer("/api/v1/label/values").status, 404)
 
     def test_methods(self) -> None:
-        """Queries can be posted, lookups of one thing cannot, and nothing can be put."""
+        """Queries allow POST, lookups of one thing do not, and no path allows PUT."""
         self.assertEqual(self.answer("/api/v1/labels", (), b"POST").status, 200)
         self.assertEqual(self.answer("/api/v1/label/job/values", (), b"POST").status, 405)
         self.assertEqual(self.answer("/api/v1/query", (), b"PUT").status, 405)
@@ -169,7 +169,7 @@ class PathTests(ApiTestCase):
 
 
 class CostTests(ApiTestCase):
-    """Queries take time."""
+    """The time that queries of the demo origin take."""
 
     def setUp(self) -> None:
         """A second a query, and another for each point."""
@@ -177,7 +177,7 @@ class CostTests(ApiTestCase):
         self.api = Api(self.clock, standard_catalogue(), Cost(1.0, 1.0))
 
     def test_in_proportion_to_points(self) -> None:
-        """Two series of five points take ten seconds more than nothing."""
+        """The time of a query grows in proportion to its points."""
         asking = self.ask("/api/v1/query_range", RANGE)
         self.clock.advance(10.9)
         self.assertNoResult(asking)
@@ -185,7 +185,7 @@ class CostTests(ApiTestCase):
         self.assertEqual(self.successResultOf(asking).status, 200)
 
     def test_lookups_are_free(self) -> None:
-        """What reads no samples takes no time."""
+        """A lookup that reads no samples takes no time."""
         self.successResultOf(self.ask("/api/v1/labels"))
 
     def test_turns(self) -> None:
@@ -226,7 +226,7 @@ class SlowClock(Clock):
 
 
 class SlicesTests(SynchronousTestCase):
-    """Long work does not hold the reactor."""
+    """Long evaluations, which do not hold the reactor."""
 
     def test_others_run_in_between(self) -> None:
         """A long evaluation goes back to the reactor several times."""
@@ -243,16 +243,16 @@ class SlicesTests(SynchronousTestCase):
 
 
 class LedgerTests(ApiTestCase):
-    """What is counted."""
+    """What the ledger of the demo origin counts."""
 
     def test_points(self) -> None:
-        """Instants times series, for every query."""
+        """The ledger counts instants times series, for every query."""
         self.answer("/api/v1/query_range", RANGE)
         self.answer("/api/v1/query", (("query", "up"),))
         self.assertEqual((self.account.queries, self.account.points), (2, 12))
 
     def test_octets(self) -> None:
-        """All bodies count."""
+        """The ledger counts the octets of all bodies."""
         bodies = [self.answer(path).body for path in ("/api/v1/labels", "/nothing")]
         self.assertEqual(self.account.octets, sum(map(len, bodies)))
 

@@ -33,7 +33,7 @@ WINDOW = Window.ending(NOW, 600, 15)
 
 
 class WindowTests(SynchronousTestCase):
-    """What a dashboard shows."""
+    """The windows that a dashboard shows."""
 
     def test_ends_on_the_grid(self) -> None:
         """The window ends at the newest multiple of the step, and is as long as it should be."""
@@ -73,7 +73,7 @@ class _AtOnce:
 
 
 class RefreshTests(SynchronousTestCase):
-    """Refreshes."""
+    """Refreshes of a dashboard."""
 
     def setUp(self) -> None:
         """Put an origin that takes its time behind a client in memory."""
@@ -117,29 +117,29 @@ class RefreshTests(SynchronousTestCase):
         self.assertEqual(self.done, len(standard_panels()))
 
     def test_forms_ask_the_same(self) -> None:
-        """A query sent as a form has the same answer."""
+        """A query sent as a form has the result of the same query string."""
         one, other = self.refreshed(
             Panel("t", "avg(node_load1)"), Panel("t", "avg(node_load1)", is_form=True)).answers
         self.assertEqual(one, other)
 
     def test_points_are_counted(self) -> None:
-        """The origin knows for what it was asked."""
+        """The origin counts the points that a refresh requests."""
         self.refreshed(Panel("t", "up"))
         self.assertEqual(self.account.points, 2 * 41)
 
     def test_errors_are_answers(self) -> None:
-        """An error is what a panel shows."""
+        """An error response is what a panel shows."""
         (answer,) = self.refreshed(Panel("t", "up)")).answers
         self.assertEqual(answer.status, 400)
 
     def test_time(self) -> None:
-        """A refresh takes until its last panel."""
+        """A refresh takes until its last panel is answered."""
         agent, refreshing = self.refresh(Cost(2.0, 0.0), (Panel("t", "up"),))
         self.flush(agent, 2.0)
         self.assertAlmostEqual(self.successResultOf(refreshing).seconds, 2.0)
 
     def test_connections(self) -> None:
-        """No more panels are asked for at once than a browser would."""
+        """A dashboard requests no more panels at once than a browser would."""
         panels = (Panel("t", "up"),) * (CONNECTIONS + 1)
         agent, refreshing = self.refresh(Cost(2.0, 0.0), panels)
         self.flush(agent, 2.0)
@@ -159,7 +159,7 @@ class RefreshTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_patience(self) -> None:
-        """An answer that does not come is given up."""
+        """A response that does not come within the timeout is given up."""
         agent, refreshing = self.refresh(Cost(3600.0, 0.0), (Panel("t", "up"),))
         self.flush(agent, 61)
         (answer,) = self.successResultOf(refreshing).answers
@@ -187,7 +187,7 @@ class _Labelled(Resource):
 
 
 class AnswerTests(SynchronousTestCase):
-    """Single answers."""
+    """Single responses to a panel."""
 
     def ask(self, agent: Any) -> PanelAnswer:
         """:return: the answer to one panel."""
@@ -198,12 +198,12 @@ class AnswerTests(SynchronousTestCase):
         return self.successResultOf(refreshing).answers[0]
 
     def test_unreachable(self) -> None:
-        """Without a server there is a failure, in words."""
+        """A server that cannot be reached gives a failure, in words."""
         answer = self.ask(_Refusing())
         self.assertEqual((answer.status, answer.body), (0, b""))
         self.assertIn("ConnectionRefusedError", answer.failure)
 
     def test_result_header(self) -> None:
-        """What Trickster says of its answer is kept."""
+        """The result header of Trickster is kept with the response."""
         answer = self.ask(RequestTraversalAgent(_Labelled()))
         self.assertEqual(answer.result, "engine=DeltaProxyCache; status=hit")

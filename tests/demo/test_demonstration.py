@@ -38,7 +38,7 @@ def with_values(values: list[Any]) -> PanelAnswer:
 
 
 class EqualTests(SynchronousTestCase):
-    """Answers that say the same."""
+    """Pairs of responses that compare as equal."""
 
     def equal(self, direct: PanelAnswer, through: PanelAnswer) -> None:
         """Assert that they are."""
@@ -49,7 +49,7 @@ class EqualTests(SynchronousTestCase):
         self.equal(with_values(FULL), with_values(FULL))
 
     def test_order_of_series(self) -> None:
-        """The order of the series does not matter."""
+        """The order of the series in a response is not compared."""
         one, other = ({"a": "1", "b": "2"}, FULL), ({"a": "2"}, FULL)
         self.equal(answer(one, other), answer(other, one))
 
@@ -67,30 +67,30 @@ class EqualTests(SynchronousTestCase):
 
 
 class DifferentTests(SynchronousTestCase):
-    """Answers that do not."""
+    """Pairs of responses that compare as different."""
 
     def different(self, said: str, direct: PanelAnswer, through: PanelAnswer) -> None:
         """Assert that they are, and what is said."""
         self.assertIn(said, difference(direct, through, WINDOW))
 
     def test_values(self) -> None:
-        """Values are compared as they are spelled."""
+        """Values are compared as spelled."""
         self.different("at 110: 2 direct, 2.0 through Trickster", with_values(FULL),
                        with_values([[100, "1"], [110, "2.0"], *FULL[2:]]))
 
     def test_missing_sample(self) -> None:
-        """A sample that one of them lacks is a difference."""
+        """A sample that only one of two responses has is a difference."""
         self.different("at 120: 3 direct, None through", with_values(FULL),
                        with_values([*FULL[:2], FULL[3]]))
         self.different("at 130: None direct", with_values(FULL[:3]), with_values(FULL))
 
     def test_missing_series(self) -> None:
-        """A series that one of them lacks is a difference."""
+        """A series that only one of two responses has is a difference."""
         self.different("1 series direct, 2 through", with_values(FULL),
                        answer(({"a": "1"}, FULL), ({"a": "2"}, FULL)))
 
     def test_nothing(self) -> None:
-        """Where nothing is compared, nothing is proved."""
+        """Two responses without anything to compare are not equal."""
         self.different("nothing to compare", answer(), answer())
         self.different("nothing to compare", with_values([[101, "1"]]), with_values(FULL))
 
@@ -100,7 +100,7 @@ class DifferentTests(SynchronousTestCase):
         self.different("status 0: gone", with_values(FULL), PanelAnswer(0, failure="gone"))
 
     def test_something_else(self) -> None:
-        """What is no matrix is not equal to anything."""
+        """A response that is no matrix is not equal to any other."""
         bodies = (b"", b"[]", b"{}", b'{"data":null}', b'{"data":{"resultType":"matrix"}}',
                   b'{"data":{"resultType":"matrix","result":[{"metric":[],"values":[]}]}}',
                   b'{"data":{"resultType":"matrix","result":[{"metric":{},"values":[1]}]}}')
@@ -108,12 +108,12 @@ class DifferentTests(SynchronousTestCase):
             self.different("not an answer", with_values(FULL), PanelAnswer(200, body))
 
     def test_vector(self) -> None:
-        """A vector is no matrix."""
+        """A vector is not equal to a matrix."""
         body = success('{"resultType":"vector","result":[]}')
         self.different("a vector", with_values(FULL), PanelAnswer(200, body))
 
     def test_series_twice(self) -> None:
-        """A series may come once."""
+        """A response in which a series comes twice is not equal to any other."""
         self.different("twice", with_values(FULL),
                        answer(({"a": "1"}, FULL[:2]), ({"a": "1"}, FULL[2:])))
 
@@ -121,7 +121,7 @@ class DifferentTests(SynchronousTestCase):
     @given(st.sets(st.sampled_from(range(100, 131, 10))),
            st.sets(st.sampled_from(range(100, 131, 10)), min_size=1))
     def test_any_difference(self, ours: set[int], theirs: set[int]) -> None:
-        """Answers are equal just when they have the same samples."""
+        """Two responses are equal exactly if they have the same samples."""
         direct, through = (with_values([[at, "1"] for at in sorted(some)])
                            for some in (theirs, ours))
         self.assertEqual(not difference(direct, through, WINDOW), ours == theirs)
@@ -150,7 +150,7 @@ class _Dashboard:
 
 
 class DemonstrationTests(SynchronousTestCase):
-    """Refreshing both ways."""
+    """Refreshes of both ways, directly and through Trickster."""
 
     def setUp(self) -> None:
         """Direct takes a second, through Trickster a tenth of it."""
@@ -177,13 +177,15 @@ class DemonstrationTests(SynchronousTestCase):
         return running
 
     def test_so_many(self) -> None:
-        """Without a time there are as many refreshes as are asked for."""
+        """Without a duration, the demonstration makes the requested number of refreshes."""
         self.successResultOf(self.run_for(7.5))
         self.assertEqual(len(self.direct.windows), 3)
         self.assertEqual(self.out.getvalue().count("\n"), 3)
 
     def test_so_long(self) -> None:
-        """With a time it ends then, however many refreshes there are."""
+        """
+        With a duration, the demonstration ends after it, whatever number of refreshes is requested.
+        """
         self.options = evolve(self.options, seconds=8.0)
         running = self.run_for(7.9)
         self.assertNoResult(running)
@@ -191,7 +193,7 @@ class DemonstrationTests(SynchronousTestCase):
         self.successResultOf(running)
 
     def test_at_least_one(self) -> None:
-        """A refresh that takes longer than there is time is finished."""
+        """A refresh that takes longer than the duration is finished."""
         self.options = evolve(self.options, seconds=0.5)
         self.successResultOf(self.run_for(1.2))
         self.assertEqual(self.demonstration.tally.compared, 2)
@@ -205,19 +207,19 @@ class DemonstrationTests(SynchronousTestCase):
         self.assertEqual([end - ends[0] for end in ends], [0, 15, 30])
 
     def test_slow_refreshes(self) -> None:
-        """Refreshes that take longer than the time between them follow at once."""
+        """Refreshes that take longer than the interval follow each other at once."""
         self.options = evolve(self.options, refresh=0.1)
         self.successResultOf(self.run_for(3.5))
 
     def test_table(self) -> None:
-        """The closing table tells of all of it."""
+        """The closing table covers all refreshes."""
         self.successResultOf(self.run_for(7.5))
         self.demonstration.close()
         self.assertIn("answers equal: 6 of 6", self.out.getvalue())
         self.assertTrue(self.demonstration.tally.is_good)
 
     def test_different(self) -> None:
-        """A difference is told with the panel's title."""
+        """A difference is shown with the panel's title."""
         self.through.value = "2"
         self.successResultOf(self.run_for(7.5))
         self.demonstration.close()

@@ -37,19 +37,19 @@ GRID = Grid(START, START + 100_000, 10_000)
 
 
 class GridTests(SynchronousTestCase):
-    """Instants."""
+    """Instants of a range query."""
 
     def test_end_is_inclusive(self) -> None:
-        """An end that lies on the grid belongs to it."""
+        """An end that lies on the grid is one of the instants."""
         self.assertEqual(list(Grid(10, 30, 10).times), [10, 20, 30])
 
     def test_end_off_the_grid(self) -> None:
-        """An end between two instants adds none."""
+        """An end between two instants adds no instant."""
         self.assertEqual(list(Grid(10, 39, 10).times), [10, 20, 30])
 
 
 class SelectingTests(SynchronousTestCase):
-    """Plain selectors."""
+    """Evaluation of plain selectors."""
 
     def test_newest_sample(self) -> None:
         """At each instant a series has the value of the newest sample."""
@@ -59,12 +59,12 @@ class SelectingTests(SynchronousTestCase):
                 series.sample(at // 1000 // SCRAPE) for at in GRID.times])
 
     def test_nothing_newer_than_now(self) -> None:
-        """What has not been scraped yet has no value."""
+        """Samples that have not been scraped yet have no value."""
         (row,) = evaluated("one", Grid(START, START + 30_000, 15_000), now_ms=START + 15_000)
         self.assertEqual(row.values, [1.0, 1.0, None])
 
     def test_nothing_selected(self) -> None:
-        """A selector may select nothing."""
+        """A selector that matches no series gives an empty result."""
         self.assertEqual(evaluated("nothing", GRID), [])
 
     @settings(max_examples=30)
@@ -79,7 +79,7 @@ class SelectingTests(SynchronousTestCase):
 
 
 class RateTests(SynchronousTestCase):
-    """Rates."""
+    """Evaluation of rates."""
 
     def test_between_oldest_and_newest_sample(self) -> None:
         """A rate is the growth between the window's first and last samples, per second."""
@@ -95,22 +95,22 @@ class RateTests(SynchronousTestCase):
         self.assertLess(abs((row.values[0] or 0) - level), level * 0.2)
 
     def test_name_is_dropped(self) -> None:
-        """A rate is no longer the metric."""
+        """A rate has no metric name."""
         self.assertEqual([row.labels for row in evaluated("rate(seen_total[1m])", GRID)],
                          [(("a", "1"),), (("a", "2"),)])
 
     def test_window_of_one_sample(self) -> None:
-        """Two samples are needed for a rate."""
+        """A rate over a window with one sample has no value."""
         self.assertEqual(evaluated("rate(seen_total[15s])", GRID), [])
 
     def test_same_labels(self) -> None:
-        """Two metrics that would become one are refused."""
+        """A rate that would give two series the same labels is refused."""
         with self.assertRaises(CannotEvaluate):
             evaluated('rate({__name__=~"level|other"}[1m])', GRID)
 
 
 class AggregatingTests(SynchronousTestCase):
-    """Aggregations."""
+    """Evaluation of aggregations."""
 
     def columns(self, *wanted: tuple[str, str]) -> list[tuple[float, ...]]:
         """:return: for each instant, the values of the series with these labels."""
@@ -118,13 +118,13 @@ class AggregatingTests(SynchronousTestCase):
         return [tuple(one.sample(at // 1000 // SCRAPE) for one in chosen) for at in GRID.times]
 
     def test_by(self) -> None:
-        """There is one row for each value of the labels that are kept."""
+        """An aggregation by labels has one row for each combination of their values."""
         rows = evaluated("sum by (a) (level)", GRID)
         self.assertEqual([row.labels for row in rows], [(("a", "1"),), (("a", "2"),)])
         self.assertEqual(rows[0].values, [sum(at) for at in self.columns(("a", "1"))])
 
     def test_without(self) -> None:
-        """Labels that are not dropped are kept; the name never is."""
+        """An aggregation without labels keeps all others, but never the name."""
         rows = evaluated("max without (a) (level)", GRID)
         self.assertEqual([row.labels for row in rows], [(("b", "x"),), (("b", "y"),)])
         self.assertEqual(rows[1].values, [max(at) for at in self.columns(("b", "y"))])
@@ -137,17 +137,17 @@ class AggregatingTests(SynchronousTestCase):
             self.assertEqual(row.values, [naive(at) for at in self.columns()])  # type: ignore
 
     def test_missing_values(self) -> None:
-        """Where no series has a value, neither has the group."""
+        """A group in which no series has a value has none."""
         (row,) = evaluated("sum(one)", Grid(START, START + 15_000, 15_000), now_ms=START)
         self.assertEqual(row.values, [1.0, None])
 
     def test_of_nothing(self) -> None:
-        """Nothing aggregated is nothing."""
+        """An aggregation of no series is empty."""
         self.assertEqual(evaluated("sum(nothing)", GRID), [])
 
 
 class CalculatingTests(SynchronousTestCase):
-    """Arithmetic with numbers."""
+    """Evaluation of arithmetic with numbers."""
 
     def value(self, text: str) -> float:
         """:return: of an expression of one series, at one instant."""
@@ -157,32 +157,32 @@ class CalculatingTests(SynchronousTestCase):
         return value
 
     def test_scalars(self) -> None:
-        """Numbers alone make a row without labels."""
+        """Arithmetic with numbers alone gives a row without labels."""
         self.assertEqual(evaluated("1 + 2 * 3", Grid(0, 1, 1)), [Row((), [7.0, 7.0])])
 
     def test_order_matters(self) -> None:
-        """The vector may be on either side."""
+        """The vector may be on either side of an operator."""
         self.assertEqual(self.value("one - 3"), -2)
         self.assertEqual(self.value("3 - one"), 2)
 
     def test_name_is_dropped(self) -> None:
-        """A calculated vector is no longer the metric."""
+        """A calculated vector has no metric name."""
         self.assertEqual(evaluated("one * 2", Grid(START, START, 1))[0].labels, (("a", "1"),))
 
     def test_division_by_zero(self) -> None:
-        """Dividing by 0 is not an error, as IEEE 754 has it."""
+        """Division by 0 gives the value of IEEE 754, and no error."""
         self.assertEqual(self.value("one / 0"), inf)
         self.assertEqual(self.value("(0 - 1) / 0"), -inf)
         self.assertTrue(isnan(self.value("0 / 0")))
 
     def test_missing_values(self) -> None:
-        """What has no value has none when it is calculated with."""
+        """Arithmetic with a missing value gives no value."""
         (row,) = evaluated("one + 1", Grid(START, START + 15_000, 15_000), now_ms=START)
         self.assertEqual(row.values, [2.0, None])
 
 
 class PointsTests(SynchronousTestCase):
-    """What a query costs."""
+    """The points that a query costs."""
 
     def points(self, text: str) -> int:
         """:return: how many points an expression reads on the grid of eleven instants."""
@@ -194,7 +194,7 @@ class PointsTests(SynchronousTestCase):
         self.assertEqual(self.points("sum(rate(seen_total[5m])) * 100"), 22)
 
     def test_numbers_cost_nothing(self) -> None:
-        """Where no samples are read there are no points."""
+        """An expression that reads no samples costs no points."""
         self.assertEqual(self.points("1 + 1"), 0)
 
     def test_slices(self) -> None:

@@ -12,10 +12,10 @@ from demo.interruption import Interruption, promptly
 
 
 class PromptlyTests(SynchronousTestCase):
-    """Cancelling what would say something else."""
+    """Operations that end promptly when they are cancelled."""
 
     def test_result(self) -> None:
-        """Results and failures come through."""
+        """The result or failure of the inner operation is passed on."""
         self.assertEqual(self.successResultOf(promptly(_fired(5))), 5)
         failing: Deferred[int] = Deferred()
         outer = promptly(failing)
@@ -38,7 +38,7 @@ def _fired(value: int) -> Deferred[int]:
 
 
 class InterruptionTests(SynchronousTestCase):
-    """Asking for the end."""
+    """Requests to interrupt the work."""
 
     def setUp(self) -> None:
         """The end was not asked for."""
@@ -60,21 +60,21 @@ class InterruptionTests(SynchronousTestCase):
         return Deferred.fromCoroutine(self.interruption.until(work))
 
     def test_not_asked(self) -> None:
-        """Work is done when the end is not asked for."""
+        """Work is done to its end when no interruption is asked for."""
         doing = self.until(self.work)
         self.waiting.callback(None)
         self.successResultOf(doing)
         self.assertEqual(self.log, ["begun", "done", "tidied"])
 
     def test_asked(self) -> None:
-        """Work that goes on is cut short; its caller goes on."""
+        """An interruption cancels the work, and its caller goes on."""
         doing = self.until(self.work)
         self.interruption.ask()
         self.successResultOf(doing)
         self.assertEqual(self.log, ["begun", "tidied"])
 
     def test_asked_before(self) -> None:
-        """Nothing is begun afterwards."""
+        """Work is not begun after an interruption was asked for."""
         self.interruption.ask()
         self.successResultOf(self.until(self.work))
         self.assertEqual(self.log, [])
@@ -86,13 +86,13 @@ class InterruptionTests(SynchronousTestCase):
         self.assertTrue(self.interruption.is_asked)
 
     def test_cancelled_by_others(self) -> None:
-        """A cancellation that was not asked for here is not swallowed."""
+        """A cancellation by others than the interruption is passed on."""
         doing = self.until(self.work)
         doing.cancel()
         self.failureResultOf(doing, CancelledError)
 
     def test_failures(self) -> None:
-        """Failures come through."""
+        """A failure of the work is passed on."""
         doing = self.until(self.work)
         self.waiting.errback(ValueError())
         self.failureResultOf(doing, ValueError)

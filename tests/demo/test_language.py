@@ -31,10 +31,10 @@ def accepts(text: str, **labels: str) -> bool:
 
 
 class DurationTests(SynchronousTestCase):
-    """Durations."""
+    """Durations in PromQL."""
 
     def test_units(self) -> None:
-        """Units add up."""
+        """The units of a duration add up."""
         self.assertEqual(duration_ms("1h30m5s7ms"), 5_405_007)
 
     def test_minutes_are_not_milliseconds(self) -> None:
@@ -42,34 +42,36 @@ class DurationTests(SynchronousTestCase):
         self.assertEqual((duration_ms("5m"), duration_ms("5ms")), (300_000, 5))
 
     def test_refused(self) -> None:
-        """Nothing, no unit, and units in the wrong order are refused."""
+        """
+        An empty duration, one without a unit, and one with units in the wrong order are refused.
+        """
         for text in ("", "5", "m", "5s1m", "1.5h", "-5m", "5m ", "9" * 50 + "s"):
             self.assertRaises(NotUnderstood, duration_ms, text)
 
 
 class SelectorTests(SynchronousTestCase):
-    """Selectors and their matchers."""
+    """Selectors and their matchers in PromQL."""
 
     def test_name(self) -> None:
         """A bare name selects by the metric's name."""
         self.assertEqual(parse("up"), UP)
 
     def test_equal(self) -> None:
-        """An equal matcher wants the very value."""
+        """An equal matcher matches exactly its value."""
         self.assertTrue(accepts('up{job="a"}', __name__="up", job="a"))
         self.assertFalse(accepts('up{job="a"}', __name__="up", job="ab"))
 
     def test_not_equal(self) -> None:
-        """A label that is not there is not equal to a value."""
+        """A missing label is not equal to a value."""
         self.assertTrue(accepts('up{job!="a"}', __name__="up"))
 
     def test_pattern_is_anchored(self) -> None:
-        """A pattern matches whole values."""
+        """A pattern matches whole values only."""
         self.assertTrue(accepts('up{code=~"5.."}', __name__="up", code="500"))
         self.assertFalse(accepts('up{code=~"5.."}', __name__="up", code="5000"))
 
     def test_not_pattern(self) -> None:
-        """A negative pattern selects the others."""
+        """A negative pattern selects the series that the pattern does not match."""
         self.assertFalse(accepts('up{code!~"5.."}', __name__="up", code="500"))
         self.assertTrue(accepts('up{code!~"5.."}', __name__="up", code="200"))
 
@@ -79,16 +81,16 @@ class SelectorTests(SynchronousTestCase):
         self.assertTrue(accepts(r"""up{a='}"'}""", __name__="up", a='}"'))
 
     def test_without_name(self) -> None:
-        """Matchers alone are enough, if one of them is not empty."""
+        """A selector needs no name if one of its matchers does not match the empty value."""
         self.assertTrue(accepts('{job="a",}', __name__="up", job="a"))
 
     def test_everything(self) -> None:
-        """What would select every series is refused."""
+        """A selector that would match every series is refused."""
         for text in ("{}", '{job=""}', '{job=~".*"}'):
             self.assertIn("non-empty matcher", why_not(text))
 
     def test_only_selectors(self) -> None:
-        """A C{match[]} is a selector."""
+        """A C{match[]} has to be a selector, and not another expression."""
         self.assertRaises(NotUnderstood, parse_selector, "rate(up[5m])")
 
     def test_patterns_are_checked(self) -> None:
@@ -107,7 +109,7 @@ def why_not(text: str) -> str:
 
 
 class ExpressionTests(SynchronousTestCase):
-    """Expressions."""
+    """Expressions in PromQL."""
 
     def test_rate(self) -> None:
         """A rate has a selector and a window."""
@@ -124,20 +126,22 @@ class ExpressionTests(SynchronousTestCase):
         self.assertEqual(parse("max without (a) (up)"), Aggregate("max", ("a",), True, UP))
 
     def test_ungrouped(self) -> None:
-        """Without a grouping there is one group."""
+        """An aggregation without a grouping has one group."""
         self.assertEqual(parse("avg(up)"), Aggregate("avg", (), False, UP))
 
     def test_metric_named_like_an_aggregation(self) -> None:
-        """Only what goes on like an aggregation is one."""
+        """A name of an aggregation is a metric unless an aggregation follows."""
         self.assertIsInstance(parse("sum"), Selector)
 
     def test_precedence(self) -> None:
-        """Points come before strokes, left before right."""
+        """
+        Multiplication binds more strongly than subtraction, and operators group from the left.
+        """
         self.assertEqual(parse("1 - 2 * 3 - 4"), Arithmetic(
             "-", Arithmetic("-", Number(1), Arithmetic("*", Number(2), Number(3))), Number(4)))
 
     def test_parentheses(self) -> None:
-        """Parentheses group."""
+        """Parentheses change the grouping of operators."""
         self.assertEqual(parse("(1+2)*up"), Arithmetic(
             "*", Arithmetic("+", Number(1), Number(2)), UP))
 
@@ -147,7 +151,7 @@ class ExpressionTests(SynchronousTestCase):
         self.assertFalse(is_scalar(parse("1+up")))
 
     def test_refused(self) -> None:
-        """What is not understood is refused, with a place and a reason."""
+        """An expression that is not understood is refused with a place and a reason."""
         for text, said in (
                 ("", "no expression found"), ("  ", "no expression found"),
                 ("histogram_quantile(0.9, up)", '"histogram_quantile"'),
@@ -163,13 +167,13 @@ class ExpressionTests(SynchronousTestCase):
     @settings(max_examples=200)
     @given(st.text(alphabet='up{}()[]=~"1m+*, sumbyrate', max_size=30))
     def test_never_anything_else(self, text: str) -> None:
-        """Any text is read or refused."""
+        """Any text is parsed or refused, and raises no other error."""
         try:
             parse(text)
         except NotUnderstood as error:
             self.assertIn("parse error", f"parse error {error}")
 
     def test_label_names(self) -> None:
-        """Letters, digits and underscores, not a digit first."""
+        """A label name has letters, digits and underscores, and does not begin with a digit."""
         self.assertTrue(is_label_name("__name__"))
         self.assertFalse(any(map(is_label_name, ("", "1a", "a-b", "a\n"))))

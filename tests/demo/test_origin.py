@@ -15,7 +15,7 @@ from tests.demo.doubles import CHEAP, now_clock
 
 
 class OriginTests(SynchronousTestCase):
-    """Requests, as Twisted's server hands them over."""
+    """The demo origin behind Twisted's server."""
 
     def setUp(self) -> None:
         """Set the clock."""
@@ -40,7 +40,7 @@ class OriginTests(SynchronousTestCase):
         return channel.transport.written
 
     def test_get(self) -> None:
-        """An answer has a status, a type, a length and a body."""
+        """A response has a status, a type, a length and a body."""
         written = self.render(b"/api/v1/query?query=1%2B1&time=5")
         self.clock.advance(0)
         answer = written.getvalue()
@@ -51,7 +51,7 @@ class OriginTests(SynchronousTestCase):
         self.assertTrue(answer.endswith(body))
 
     def test_form(self) -> None:
-        """Parameters may come in a form, or some of them."""
+        """Some or all parameters may come in a form."""
         written = self.render(b"/api/v1/query?time=5", b"POST", b"query=1%2B1")
         self.clock.advance(0)
         self.assertIn(b'"result":[5,"2"]', written.getvalue())
@@ -63,17 +63,17 @@ class OriginTests(SynchronousTestCase):
         self.assertIn(b'"node_load1"', written.getvalue())
 
     def test_escaped_path(self) -> None:
-        """Paths are decoded."""
+        """An escaped path is decoded."""
         written = self.render(b"/api/v1/label/%6aob/values")
         self.assertIn(b'["node","shop"]', written.getvalue())
 
     def test_not_utf8(self) -> None:
-        """Octets that are no text are bad data, not a failure."""
+        """Parameters that are not UTF-8 are bad_data, not a failure."""
         written = self.render(b"/api/v1/query?query=%ff")
         self.assertIn(b"400 Bad Request", written.getvalue())
 
     def test_client_gone(self) -> None:
-        """A query is given up when its client goes away."""
+        """A query is cancelled when its client leaves."""
         written = self.render(b"/api/v1/query?query=up", cost=Cost(5.0, 0.0))
         self.request.connectionLost(ConnectionError())
         self.assertEqual(self.clock.getDelayedCalls(), [])

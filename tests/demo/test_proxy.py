@@ -20,7 +20,7 @@ PORTS = Ports(8480, 8481, 8484)
 
 
 class ConfigurationTests(SynchronousTestCase):
-    """What Trickster is told."""
+    """The configuration and command line for Trickster."""
 
     def test_yaml(self) -> None:
         """
@@ -39,7 +39,7 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual(Path(line[0]).parent, Path(sys.executable).parent)
 
     def test_environment(self) -> None:
-        """The checkout that the demonstration is part of is run, without settings of the user's."""
+        """The process runs the checkout of the demonstration, without settings of the user's."""
         self.patch(os, "environ", {"TRK_ORIGIN_URL": "x", "HOME": "/h", "PYTHONPATH": "/p"})
         found = environment()
         first, rest = found["PYTHONPATH"].split(os.pathsep)
@@ -85,7 +85,7 @@ class _Reactor(Clock):
 
 
 class ProxyTests(SynchronousTestCase):
-    """Starting, watching and ending it."""
+    """The start, watch and stop of Trickster's process."""
 
     def setUp(self) -> None:
         """It does not answer yet."""
@@ -150,7 +150,7 @@ class ProxyTests(SynchronousTestCase):
         self.failureResultOf(starting, ProxyFailed)
 
     def test_log_is_bounded(self) -> None:
-        """Only the end of its log is kept."""
+        """Only the end of the process's log is kept."""
         process = self.started()
         for n in range(10_000):
             process.protocol.childDataReceived(1, b"line %d\n" % n)
@@ -160,7 +160,7 @@ class ProxyTests(SynchronousTestCase):
         self.assertLess(len(log), 5000)
 
     def test_check(self) -> None:
-        """All is well while it runs."""
+        """A check of a running process succeeds."""
         self.started()
         self.proxy.check()
 
@@ -185,7 +185,7 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(process.signals, ["TERM"])
 
     def test_stop_again(self) -> None:
-        """A process that has ended, or never began, is not told to end."""
+        """A process that has ended, or was never started, is not signalled."""
         self.stopped()
         process = self.started()
         self.stopped()

@@ -25,7 +25,7 @@ def a_range(**changed: str) -> Question:
 
 
 class RangeQuestionTests(SynchronousTestCase):
-    """Range queries."""
+    """Parameters of range queries."""
 
     def refused(self, said: str, **changed: str) -> None:
         """Assert that this is refused, and what is said."""
@@ -34,7 +34,7 @@ class RangeQuestionTests(SynchronousTestCase):
         self.assertIn(said, error.detail)
 
     def test_understood(self) -> None:
-        """Expression and grid are read."""
+        """The expression and the grid of a range query are read."""
         self.assertEqual(a_range(), Question(parse("up"), Grid(100_000, 200_000, 15_000), True))
 
     def test_times(self) -> None:
@@ -43,51 +43,51 @@ class RangeQuestionTests(SynchronousTestCase):
         self.refused('invalid parameter "end": cannot parse "x" to a valid timestamp', end="x")
 
     def test_inverted(self) -> None:
-        """The end is not before the start."""
+        """A range query whose end is before its start is refused."""
         self.refused('invalid parameter "end": end timestamp must not be before', end="99")
 
     def test_instant(self) -> None:
-        """Start and end may be the same."""
+        """The start and end of a range query may be equal."""
         self.assertEqual(len(a_range(end="100").grid.times), 1)
 
     def test_step(self) -> None:
-        """The step is a duration of more than nothing."""
+        """The step of a range query is a positive duration."""
         self.refused('invalid parameter "step": cannot parse "" to a valid duration', step="")
         self.refused("zero or negative query resolution step", step="0")
         self.refused("zero or negative query resolution step", step="-5")
 
     def test_resolution(self) -> None:
-        """Eleven thousand steps are allowed, and no more."""
+        """A range query may have eleven thousand steps, and no more."""
         self.assertEqual(len(a_range(start="0", end="11000", step="1").grid.times), 11_001)
         self.refused("exceeded maximum resolution of 11,000 points",
                      start="0", end="11001", step="1")
 
     def test_timeout(self) -> None:
-        """A timeout is a duration, if there is one."""
+        """A timeout, if present, has to be a duration."""
         self.refused('invalid parameter "timeout"', timeout="x")
         self.assertEqual(a_range(timeout="5s"), a_range())
 
     def test_query(self) -> None:
-        """What is wrong with the expression is said last."""
+        """A malformed expression is refused with its position and the kind of mistake."""
         self.refused('invalid parameter "query": unknown position: parse error: no expr',
                      query="")
         self.refused('invalid parameter "query": 1:3: parse error', query="up)")
 
 
 class InstantQuestionTests(SynchronousTestCase):
-    """Instant queries."""
+    """Parameters of instant queries."""
 
     def test_time(self) -> None:
-        """The time is the one that is asked for."""
+        """The time of an instant query is the given one."""
         asked = instant_question(Params((("query", "up"), ("time", "7.5"))), 99)
         self.assertEqual(asked, Question(parse("up"), Grid(7500, 7500, 1), False))
 
     def test_now(self) -> None:
-        """Without a time it is now."""
+        """The time of an instant query without one is now."""
         self.assertEqual(instant_question(Params((("query", "up"),)), 99).grid.start_ms, 99)
 
     def test_refused(self) -> None:
-        """A wrong time is refused."""
+        """An instant query with a malformed time is refused."""
         params = Params((("query", "up"), ("time", "soon")))
         self.assertRaises(ApiError, instant_question, params, 99)
 
@@ -96,17 +96,17 @@ class OtherParameterTests(SynchronousTestCase):
     """Selectors and limits."""
 
     def test_selectors(self) -> None:
-        """Every C{match[]} counts."""
+        """Every C{match[]} is read as a selector."""
         params = Params((("match[]", "up"), ("match[]", '{a="b"}'), ("start", "5")))
         self.assertEqual(selectors(params), [parse("up"), parse('{a="b"}')])
 
     def test_wrong_selectors(self) -> None:
-        """A wrong one is refused, and so is a wrong time."""
+        """A malformed selector or time is refused."""
         for pair in (("match[]", "{}"), ("match[]", "1"), ("start", "x"), ("end", "x")):
             self.assertRaises(ApiError, selectors, Params((pair,)))
 
     def test_count(self) -> None:
-        """A limit is a whole number, or there is none."""
+        """A limit is a whole number, or absent."""
         self.assertEqual(count(Params((("limit", "5"),)), "limit"), 5)
         self.assertIsNone(count(Params(), "limit"))
         self.assertRaises(ApiError, count, Params((("limit", "x"),)), "limit")

@@ -26,36 +26,38 @@ def refresh(seconds: float, *statuses: str) -> Refresh:
 
 
 class StatusTests(SynchronousTestCase):
-    """Result headers."""
+    """Statuses read from result headers."""
 
     def test_found(self) -> None:
-        """The status is found wherever it stands, with either separator."""
+        """The status is found anywhere in the result header, with either separator."""
         for header in ("engine=X; status=phit; ffstatus=off", "engine=X, status=phit",
                        "status=phit"):
             self.assertEqual(cache_status(PanelAnswer(200, b"", header)), "phit")
 
     def test_not_the_fast_forward_status(self) -> None:
-        """Another field whose name ends alike is another field."""
+        """A field whose name only ends in status is not taken for the status."""
         self.assertEqual(cache_status(PanelAnswer(200, b"", "ffstatus=hit; status=kmiss")),
                          "kmiss")
 
     def test_none(self) -> None:
-        """Without a header, or an answer, it says so."""
+        """
+        A response without a result header, and a missing response, have a status that says so.
+        """
         self.assertEqual(cache_status(PanelAnswer(200)), "no result header")
         self.assertEqual(cache_status(PanelAnswer(0)), "failed")
 
 
 class TallyTests(SynchronousTestCase):
-    """What adds up."""
+    """Tallies of refreshes."""
 
     def test_good(self) -> None:
-        """All is good when all that was compared is equal."""
+        """A tally is good if everything compared is equal."""
         tally = Tally()
         tally.add(refresh(1.0, "hit"), refresh(1.0, "hit"), [""])
         self.assertTrue(tally.is_good)
 
     def test_nothing_compared(self) -> None:
-        """Nothing compared is not good."""
+        """A tally without any comparison is not good."""
         self.assertFalse(Tally().is_good)
 
     def test_differences(self) -> None:
@@ -69,29 +71,29 @@ class TallyTests(SynchronousTestCase):
 
 
 class LineTests(SynchronousTestCase):
-    """Single lines."""
+    """Lines about a refresh."""
 
     def test_refresh(self) -> None:
-        """A refresh is told in one line."""
+        """A refresh is shown in one line."""
         line = refresh_line(3, refresh(1.5), refresh(0.03, "hit", "phit", "hit"), ["", "", "x"])
         self.assertEqual(line, "refresh   3  direct   1500 ms  Trickster     30 ms   50.0 x  "
                                "equal 2/3  hit 2, phit 1")
 
     def test_progress(self) -> None:
-        """Progress has a bar of as many places as panels."""
+        """The progress line has a bar of as many places as panels."""
         self.assertEqual(progress_line(3, "direct", 2, 5),
                          "refresh   3  direct            [##...]")
 
 
 class TableTests(SynchronousTestCase):
-    """The closing table."""
+    """The closing table of a demonstration."""
 
     def table(self, tally: Tally) -> str:
         """:return: the table, with some amounts."""
         return closing_table(tally, Account(20, 1_000_000, 5000), Account(10, 100_000, 0))
 
     def test_rows(self) -> None:
-        """Times, amounts, statuses and equality, with ratios."""
+        """The table has times, amounts, statuses and equality, with ratios."""
         tally = Tally()
         tally.add(refresh(2.0), refresh(4.0, "kmiss"), [""])
         tally.add(refresh(1.0), refresh(0.01, "hit"), [""])
@@ -110,25 +112,25 @@ class TableTests(SynchronousTestCase):
         self.assertIn(["", "different: t: x"], lines)
 
     def test_even_number(self) -> None:
-        """The middle of two is between them."""
+        """The median of two times is halfway between them."""
         tally = Tally()
         for seconds in (1.0, 2.0):
             tally.add(refresh(seconds), refresh(seconds), [""])
         self.assertIn("1500 ms", self.table(tally))
 
     def test_long_times(self) -> None:
-        """Long times are told in seconds."""
+        """Long times are shown in seconds."""
         tally = Tally()
         tally.add(refresh(12.34), refresh(1.0), [""])
         self.assertIn("12.3 s", self.table(tally))
 
     def test_nothing(self) -> None:
-        """Without a refresh there is no table."""
+        """A demonstration without a refresh has no table."""
         self.assertEqual(self.table(Tally()), "No refresh was finished.")
 
 
 class DisplayTests(SynchronousTestCase):
-    """Terminals and files."""
+    """Output to terminals and files."""
 
     def shown(self, is_terminal: bool, width: int = 80) -> str:
         """:return: what is written for two changing lines and a last one."""
@@ -141,14 +143,14 @@ class DisplayTests(SynchronousTestCase):
         return out.getvalue()
 
     def test_terminal(self) -> None:
-        """A changing line is rewritten, and makes place for the last one."""
+        """On a terminal the progress line is rewritten, and replaced by the last one."""
         self.assertEqual(self.shown(True),
                          "\r\x1b[Kone #\r\x1b[Kone ##\r\x1b[Kone\ntwo\n")
 
     def test_file(self) -> None:
-        """A file gets whole lines only."""
+        """In a file only whole lines are written."""
         self.assertEqual(self.shown(False), "one\ntwo\n")
 
     def test_narrow(self) -> None:
-        """A changing line never wraps."""
+        """On a narrow terminal the progress line does not wrap."""
         self.assertIn("\x1b[Kone\r", self.shown(True, width=4))

@@ -21,30 +21,30 @@ INSTANTS = st.integers(1_600_000_000, 2_000_000_000)
 
 
 class WaveTests(SynchronousTestCase):
-    """A level and its integral."""
+    """The level of a wave and its integral."""
 
     @settings(max_examples=50)
     @given(SEEDS, INSTANTS)
     def test_never_below_zero(self, seed: int, at: int) -> None:
-        """No swing takes the level below 0."""
+        """The level of a wave is never below 0."""
         self.assertGreater(Wave.seeded(10.0, seed).level(at), 0)
 
     @settings(max_examples=30)
     @given(SEEDS, INSTANTS)
     def test_total_is_the_integral(self, seed: int, at: int) -> None:
-        """What the total grows by in a minute is the mean level of that minute."""
+        """The total of a wave grows in a minute by the mean level of that minute."""
         wave = Wave.seeded(10.0, seed)
         mean = sum(wave.level(at + n + 0.5) for n in range(60)) / 60
         self.assertAlmostEqual((wave.total(at + 60) - wave.total(at)) / 60, mean, places=2)
 
     def test_daily_shape(self) -> None:
-        """The day's highest hour is well above its lowest."""
+        """The highest hour of a day is well above its lowest."""
         wave = Wave.seeded(10.0, 12345)
         hours = [sum(wave.level(h * 3600 + s) for s in range(0, 3600, 60)) for h in range(24)]
         self.assertGreater(max(hours), 1.5 * min(hours))
 
     def test_steady(self) -> None:
-        """Without swings the level is the base."""
+        """A wave without swings has its base as its level."""
         self.assertEqual(Wave(3.0, ()).level(1_700_000_123), 3.0)
 
 
@@ -54,22 +54,22 @@ def a_series(kind: Kind, parts: int = 100) -> Series:
 
 
 class SeriesTests(SynchronousTestCase):
-    """Samples."""
+    """Samples of a series."""
 
     @settings(max_examples=50)
     @given(st.integers(0, 1_000_000))
     def test_counters_grow(self, n: int) -> None:
-        """A counter never falls."""
+        """A counter never decreases."""
         counter = a_series(Kind.COUNTER)
         first = 1_700_000_000 // SCRAPE + n
         self.assertLessEqual(counter.sample(first), counter.sample(first + 1))
 
     def test_counter_begins_at_zero(self) -> None:
-        """A counter stands at 0 at the instant it says."""
+        """A counter is 0 at the instant at which it begins."""
         self.assertAlmostEqual(a_series(Kind.COUNTER, 1).sample(1_700_000_000 // SCRAPE), 0, -2)
 
     def test_rounded(self) -> None:
-        """A value is one of so many parts of its unit."""
+        """A value is a multiple of the series' resolution."""
         value = a_series(Kind.GAUGE, 100).sample(113_333_400)
         self.assertEqual(value, round(value, 2))
 
@@ -80,7 +80,7 @@ class SeriesTests(SynchronousTestCase):
 
 
 class CatalogueTests(SynchronousTestCase):
-    """All series together."""
+    """The catalogue of all series."""
 
     def test_every_combination(self) -> None:
         """A metric has a series for each combination of its labels' values."""
@@ -90,7 +90,7 @@ class CatalogueTests(SynchronousTestCase):
             [{"__name__": "m", "a": a, "b": b} for a in "12" for b in "xy"])
 
     def test_ordered(self) -> None:
-        """Series come by labels, for any order of their metrics."""
+        """Series are ordered by labels, whatever the order of their metrics."""
         some = [Metric(name, Kind.GAUGE, "", 1.0, 1, (("a", ("2", "1")),)) for name in "zb"]
         labels = [one.labels for one in Catalogue.of(some).series]
         self.assertEqual(labels, sorted(labels))
@@ -104,7 +104,7 @@ class CatalogueTests(SynchronousTestCase):
             self.assertEqual(one, tuple(sorted(one)))
 
     def test_series_differ(self) -> None:
-        """Two machines are not equally busy."""
+        """Series of different machines have different values."""
         load = [one for one in standard_catalogue().series
                 if dict(one.labels)["__name__"] == "node_load1"]
         self.assertEqual(len({one.sample(113_333_400) for one in load}), len(load))
