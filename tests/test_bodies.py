@@ -26,11 +26,11 @@ class ReadAllTests(SynchronousTestCase):
         return self.failureResultOf(reading, expected).value
 
     def test_no_octets(self) -> None:
-        """A body of nothing is empty."""
+        """A body without octets is read as empty."""
         self.assertEqual(self.reading(ScriptedBody.of()), b"")
 
     def test_all_pieces(self) -> None:
-        """All pieces come, in order, as any kind of buffer."""
+        """All pieces of a body are read in order, as any kind of buffer."""
         body = ScriptedBody.of(b"ab", memoryview(b"cd"), bytearray(b"ef"))
         self.assertEqual(self.reading(body), b"abcdef")
 
@@ -44,12 +44,12 @@ class ReadAllTests(SynchronousTestCase):
         self.assertIsInstance(self.reading(ScriptedBody.of(memoryview(b"ab"))), bytes)
 
     def test_octets_can_be_read_again(self) -> None:
-        """A body that is here whole is given as it is, however often."""
+        """A body that is in memory can be read again."""
         body = Octets(b"abc")
         self.assertIs(self.reading(body), self.reading(body))
 
     def test_exactly_the_limit(self) -> None:
-        """The limit itself is allowed."""
+        """A body of exactly the limit is read."""
         self.assertEqual(self.reading(ScriptedBody.of(b"ab", b"cd"), limit=4), b"abcd")
 
     def test_announced_too_large(self) -> None:
@@ -59,7 +59,7 @@ class ReadAllTests(SynchronousTestCase):
         self.assertEqual((body.closes, len(body.script)), (1, 1))
 
     def test_octets_too_large(self) -> None:
-        """The limit holds for bodies that are here already."""
+        """A body that is in memory already is refused above the limit."""
         self.failing(Octets(b"abcde"), BodyTooLarge, 4)
 
     def test_first_piece_too_large(self) -> None:
@@ -69,7 +69,7 @@ class ReadAllTests(SynchronousTestCase):
         self.assertEqual(body.closes, 1)
 
     def test_later_piece_too_large(self) -> None:
-        """The pieces together may not pass the limit."""
+        """A body whose pieces together exceed the limit is refused."""
         body = ScriptedBody.of(b"ab", b"cde", b"f")
         self.failing(body, BodyTooLarge, 4)
         self.assertEqual((body.closes, body.script), (1, [b"f"]))
@@ -101,7 +101,7 @@ class ReadAllTests(SynchronousTestCase):
         self.assertEqual(self.reading(body, limit=2 ** 63), b"abc")
 
     def test_broken(self) -> None:
-        """What the sender did wrong reaches the reader, and the body is closed."""
+        """An error of the sender reaches the reader, and the body is closed."""
         body = ScriptedBody.of(b"ab", UpstreamBroke("gone"))
         self.failing(body, UpstreamBroke)
         self.assertEqual(body.closes, 1)
@@ -126,7 +126,7 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual((body.script, body.closes), ([], 1))
 
     def test_too_much(self) -> None:
-        """A longer one is closed, and not read on."""
+        """A body longer than the limit is closed, and not drained."""
         body = ScriptedBody.of(b"ab", b"cd", b"ef")
         self.assertFalse(self.draining(body, 3))
         self.assertEqual((body.script, body.closes), ([b"ef"], 1))
@@ -151,7 +151,7 @@ class PiecesTests(SynchronousTestCase):
         verifyObject(IBody, Pieces.of([b"a"]))
 
     def test_length(self) -> None:
-        """The length of buffers that are all here is known; else it is what was said."""
+        """The length of pieces that are in memory is known; otherwise it is the declared one."""
         self.assertEqual(Pieces.of([b"ab", b"c"]).length, 3)
         self.assertIsNone(Pieces.streamed(iter([b"ab"])).length)
         self.assertEqual(Pieces.streamed(iter([b"ab"]), 2).length, 2)
@@ -159,13 +159,13 @@ class PiecesTests(SynchronousTestCase):
     @settings(max_examples=60, deadline=None)
     @given(BUFFERS)
     def test_same_octets(self, buffers: list[bytes]) -> None:
-        """Nothing is lost, nothing is empty, nothing is larger than a piece."""
+        """Pieces give the same octets, none empty and none larger than the limit of a piece."""
         pieces = self.reads(Pieces.of(buffers))
         self.assertEqual(b"".join(pieces), b"".join(buffers))
         self.assertTrue(all(0 < len(piece) <= PIECE for piece in pieces))
 
     def test_few_pieces(self) -> None:
-        """Small buffers are joined."""
+        """Small buffers are joined to larger pieces."""
         pieces = self.reads(Pieces.of([b"x" * 100] * 10_000))
         self.assertEqual(len(pieces), 4)
 

@@ -61,21 +61,21 @@ def options_of(*words: str, text: str = ONE, environ: dict[str, str] | None = No
 
 
 class OptionsTests(SynchronousTestCase):
-    """The command line."""
+    """The options of the command line."""
 
     def setUp(self) -> None:
         self.output = StringIO()
         self.patch(sys, "stdout", self.output)
 
     def test_file(self) -> None:
-        """The configuration is there once the options are parsed."""
+        """The configuration is loaded when the options are parsed."""
         for words in (["-c", "x.yaml"], ["--config=x.yaml"], ["-config", "x.yaml"]):
             configuration = options_of(*words).configuration
             self.assertTrue(configuration.source.endswith("/x.yaml"))
             self.assertEqual(configuration.backends["one"].plugin, PrometheusLike())
 
     def test_all_flags(self) -> None:
-        """Every flag has its effect, over environment and file."""
+        """Each flag overrides the environment and the file."""
         configuration = options_of(
             "-origin-url", "http://x", "-provider", "prometheus", "-proxy-port", "1",
             "-metrics-port", "2", "-log-level", "debug", "-instance-id", "3", text="",
@@ -87,7 +87,9 @@ class OptionsTests(SynchronousTestCase):
                          ("debug", 3))
 
     def test_problems(self) -> None:
-        """All problems are for standard error, without traceback, and the exit fails."""
+        """
+        All problems of a configuration go to standard error, without traceback, and the exit fails.
+        """
         error = self.assertRaises(
             SystemExit, options_of, "-c", "x.yaml", text=ONE + "foo: 1\nbar: 2\n")
         self.assertIsInstance(error.code, str)
@@ -95,14 +97,16 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("x.yaml:3:1: bar: unknown key", str(error.code))
 
     def test_validate(self) -> None:
-        """Validation ends well for a good file, and as ever for a bad one."""
+        """Validation succeeds for a good file, and fails with the problems for a bad one."""
         self.assertEqual(self.assertRaises(SystemExit, options_of, "-validate-config").code, 0)
         self.assertEqual(self.output.getvalue(), "configuration is valid\n")
         error = self.assertRaises(SystemExit, options_of, "-validate-config", text="a: 1")
         self.assertIn("a: unknown key", str(error.code))
 
     def test_ineffective(self) -> None:
-        """What protects nothing yet is refused, unless the flag lets it pass, and is told."""
+        """
+        Settings that protect nothing yet are refused, unless a flag allows them, and then reported.
+        """
         text = with_backend("require_tls: true")
         error = self.assertRaises(SystemExit, options_of, "-validate-config", text=text)
         self.assertIn("require_tls: is not yet effective", str(error.code))
@@ -118,12 +122,12 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(self.output.getvalue(), f"trickster {__version__}\n")
 
     def test_misuse(self) -> None:
-        """Unknown flags, words and missing values are misuse."""
+        """Unknown flags, extra arguments and missing values are usage errors."""
         for words in (["--frob"], ["word"], ["-config"], ["-version=maybe"]):
             self.assertRaises(UsageError, options_of, *words)
 
     def test_misuse_of_a_command(self) -> None:
-        """As a command of twistd, misuse is told on standard error, and the status is 2."""
+        """A usage error under twistd is reported on standard error with exit status 2."""
         errors = StringIO()
         self.patch(sys, "stderr", errors)
         options = Options({}, lambda path: b"", Plugins(_find))
@@ -133,7 +137,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("trickster: there is no flag -frob", errors.getvalue())
 
     def test_help(self) -> None:
-        """Every flag of the original is explained."""
+        """The help explains every flag of the original."""
         text = str(Options({}))
         self.assertIn("trickster [options]", text)
         for flag in ("config", "origin-url", "provider", "proxy-port", "metrics-port",
@@ -142,7 +146,7 @@ class OptionsTests(SynchronousTestCase):
             self.assertIn(f"--{flag}", text)
 
     def test_handlers(self) -> None:
-        """A path may name the ways of its origin type."""
+        """A path may name the handlers of its origin type."""
         text = with_backend("paths: [{path: /q, handler: query_range}]")
         self.assertTrue(options_of(text=text).configuration.backends["one"].paths)
         error = self.assertRaises(
@@ -150,7 +154,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("did you mean 'query_range'?", str(error.code))
 
     def test_broken_routes(self) -> None:
-        """An origin type that fails to say its routes is broken."""
+        """An origin type whose routes fail is reported as broken."""
         @define
         class Bad(Prometheus):
             def routes(self, options: Any) -> list[Route]:

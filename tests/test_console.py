@@ -19,7 +19,7 @@ from trickster.observability.logging.logs import Logs
 
 
 class MainTests(SynchronousTestCase):
-    """The command."""
+    """The console command."""
 
     def run_main(self, *words: str) -> tuple[int | str | None, str, list[Options]]:
         """:return: exit status or message, standard error, and what would have been run."""
@@ -34,19 +34,19 @@ class MainTests(SynchronousTestCase):
         return status, errors.getvalue(), ran
 
     def test_misuse(self) -> None:
-        """Misuse is told in two lines, on standard error, and nothing runs."""
+        """A usage error is reported in two lines on standard error, and nothing runs."""
         for words in (["-frob"], ["word"], ["-config"]):
             status, errors, ran = self.run_main(*words)
             self.assertEqual((status, ran), (2, []))
             self.assertRegex(errors, r"^trickster: .*\nTry 'trickster --help'\.\n$")
 
     def test_missing_file(self) -> None:
-        """A file that is not there ends it with the reason."""
+        """A missing configuration file ends the command with the reason."""
         status, _, ran = self.run_main("-config", "/no/such/file.yaml")
         self.assertEqual((status, ran), ("/no/such/file.yaml: no such file", []))
 
     def test_bad_file(self) -> None:
-        """A bad file ends it with its problems; validation says the same."""
+        """A bad configuration file ends the command with its problems, as validation does."""
         path = Path(self.mktemp())
         path.write_text("backens: {}\n")
         for words in ([f"-config={path}"], ["--config", str(path), "-validate-config"]):
@@ -56,13 +56,13 @@ class MainTests(SynchronousTestCase):
             self.assertEqual(ran, [])
 
     def test_version(self) -> None:
-        """The version ends it well."""
+        """The version flag ends the command with success."""
         for word in ("-version", "--version"):
             self.assertEqual(self.run_main(word), (0, "", []))
 
 
 class ApplicationTests(SynchronousTestCase):
-    """What is run."""
+    """The application that the console command runs."""
 
     def application(self, text: str) -> tuple[Any, Service]:
         """:return: an application, and the service in it."""
@@ -83,7 +83,7 @@ class ApplicationTests(SynchronousTestCase):
         self.assertEqual((log.observer.level, log.observer.spell([("a", 1)])), ("error", '{"a":1}'))
 
     def test_file(self) -> None:
-        """With a file, the service writes it, and nothing else is written."""
+        """With a log file configured the service writes it, and nothing is written elsewhere."""
         application, service = self.application(ONE + "logging: {log_file: /var/log/t.log}")
         self.assertEqual(list(IService(application)), [service])
         observer = application.getComponent(ILogObserver)

@@ -58,7 +58,7 @@ class HalfNewest(PrometheusRange):
 
 
 class RoutesTests(SynchronousTestCase):
-    """Routes, and what goes with them."""
+    """The contract for the routes of an origin type."""
 
     def assertBroken(self, origin: Origin, *words: str) -> None:
         """It is told with the name of the plugin and what is broken, in one line."""
@@ -68,7 +68,7 @@ class RoutesTests(SynchronousTestCase):
             self.assertIn(word, text)
 
     def test_good(self) -> None:
-        """All of ours are well, and so is one with everything."""
+        """The routes of the built-in origin types are valid, and so are routes with every field."""
         self.assertTrue(checked_routes(prometheus, PrometheusOptions(labels={"region": "eu"})))
         for web in (reverse_proxy, reverse_proxy_cache):
             self.assertTrue(checked_routes(web, WebOptions()))
@@ -79,23 +79,23 @@ class RoutesTests(SynchronousTestCase):
         self.assertEqual(checked_routes(Origin(iter([PROXY])), None), (PROXY,))
 
     def test_no_dialect(self) -> None:
-        """What is served by range needs a dialect."""
+        """A route served by range without a dialect is refused."""
         self.assertBroken(Origin([PROXY, DELTA]), "route '/render'", "no dialect")
 
     def test_half_a_dialect(self) -> None:
-        """A dialect has every member of the interface."""
+        """A dialect that lacks a member of its interface is refused."""
         for broken, word in ((HalfDialect(), "encode_request"), (object(), "IQueryDialect"),
                              (HalfNewest(), "encode_newest")):
             self.assertBroken(Origin([PROXY, evolve(DELTA, dialect=broken)]),
                               "the dialect of route '/render' is no I", word)
 
     def test_failing(self) -> None:
-        """Every error is told."""
+        """An origin type that raises any error is reported with that error."""
         self.assertBroken(Origin(KeyError("x")), "routes() fails with KeyError: 'x'")
         self.assertBroken(Origin(None), "routes() fails with TypeError")
 
     def test_nonsense(self) -> None:
-        """Every field of a route is of its type."""
+        """A route with a field of the wrong type is refused."""
         some: Any = Route
         for route, word in (
                 ("/a", "str is among its routes"),
@@ -120,26 +120,26 @@ class RoutesTests(SynchronousTestCase):
             self.assertBroken(Origin([route]), word)
 
     def test_local(self) -> None:
-        """A route that is answered here has an answer that can be given."""
+        """A route answered locally needs a response that can be given."""
         some: Any = StaticResponse
         self.assertBroken(Origin([Route("/a", Serve.STATIC)]), "no StaticResponse")
         for answer in (some(99), some("200"), some(200, "text"), some(200, b"", {"a": "b"})):
             self.assertBroken(Origin([Route("/a", Serve.STATIC, static=answer)]), "answers with")
 
     def test_twice(self) -> None:
-        """No path is given twice for one method."""
+        """A path given twice for one method is refused."""
         self.assertBroken(Origin([PROXY, Route("/", Serve.OBJECT, Match.PREFIX, ("*",))]),
                           "route '/' is given twice")
         checked_routes(reverse_proxy_cache, WebOptions())  # here the methods differ
 
     def test_names(self) -> None:
-        """A handler is one way, and does not take the name of a general one."""
+        """A handler with two ways, or with the name of a general one, is refused."""
         self.assertBroken(Origin([Route("/a", Serve.OBJECT, handler="a"),
                                   Route("/b", Serve.PROXY, handler="a")]), "'a'", "OBJECT")
         self.assertBroken(Origin([Route("/a", Serve.OBJECT, handler="proxy")]), "'proxy'")
 
     def test_probe(self) -> None:
-        """A probe is a request that can be made, and an answer that there can be."""
+        """A health probe has to be a possible request with a possible response."""
         some: Any = Probe
         for probe in ("/", some("/"), some(b"x"), some(b"/", "GET"), some(b"/", b"get"),
                       some(b"/", expected=200), some(b"/", headers={})):
@@ -147,7 +147,7 @@ class RoutesTests(SynchronousTestCase):
         checked_routes(Origin(probed=Probe(b"/x", b"HEAD", (204,), Headers())), None)
 
     def test_many(self) -> None:
-        """However much is wrong, a line can be read."""
+        """A report of many faults is cut to a readable line."""
         routes: Any = [*range(1000)]
         text = str(self.assertRaises(BrokenPlugin, checked_routes, Origin(routes), None))
         self.assertLess(len(text), 1000)
@@ -178,16 +178,16 @@ class Unready:
 
 
 class StoreTests(SynchronousTestCase):
-    """Stores."""
+    """The contract for stores."""
 
     def test_good(self) -> None:
-        """Ours is given as it is made."""
+        """A valid store is given as it was made."""
         runtime = FakeRuntime(Clock())
         made = checked_store(memory, "a", MemoryOptions(), StoreLimits(), runtime)
         self.assertIsInstance(made, MemoryStore)
 
     def test_bad(self) -> None:
-        """What is no store, or cannot be made, is told with its name and the cache's."""
+        """A store that cannot be made, or is none, is reported with its name and the cache's."""
         for given, word in ((None, "of cache 'a' is no ICacheStore"), (object(), "delete"),
                             (Unready(), "RuntimeError: not connected yet"),
                             (OSError("x"), "fails with OSError: x"),

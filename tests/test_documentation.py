@@ -27,7 +27,7 @@ def load(path: Path) -> ModuleType:
 
 
 class GeneratedTests(SynchronousTestCase):
-    """What pages say that the code itself knows is committed, and current."""
+    """Generated parts of the documentation are committed and current."""
 
     def setUp(self) -> None:
         self.patch(sys, "path", [str(ROOT / "docs" / "_writers"), *sys.path])
@@ -40,17 +40,17 @@ class GeneratedTests(SynchronousTestCase):
             sys.modules.pop(name, None)
 
     def test_current(self) -> None:
-        """Where this fails, C{make reference} writes the pages anew."""
+        """The generated parts are current; C{make reference} writes them anew."""
         self.assertEqual([path.name for path in self.writers.outdated()], [])
 
     def test_each_is_used(self) -> None:
-        """All that can be generated stands in some page, filled."""
+        """Each part that can be generated has a place in some page."""
         text = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
         self.assertEqual(set(re.findall(r"<!-- generated: (\w+) -->", text)),
                          set(self.writers.WRITERS))
 
     def test_filled(self) -> None:
-        """Only what stands between the marks is replaced, and filling again changes nothing."""
+        """Filling replaces only the text between the marks, and filling again changes nothing."""
         page = "a\n<!-- generated: x -->\nold\n<!-- end of generated -->\nb\n"
         once = self.writers.filled(page, {"x": lambda: "| new \\1 |"})
         self.assertEqual(once, "a\n<!-- generated: x -->\n\n| new \\1 |\n\n"
@@ -81,7 +81,7 @@ class GeneratedTests(SynchronousTestCase):
 
 
 class Links(SynchronousTestCase):
-    """Pages link to one another by file, so that they can be read anywhere."""
+    """Links between pages of the documentation."""
 
     def test_linked_files_exist(self) -> None:
         """A relative link in a page names a file of the project."""
@@ -95,7 +95,7 @@ class Links(SynchronousTestCase):
 
 
 class Glossary(SynchronousTestCase):
-    """The glossary is where a word is looked up."""
+    """The glossary of the documentation."""
 
     def test_in_order(self) -> None:
         """Each word of the glossary has one entry, and the entries are in alphabetical order."""
@@ -106,7 +106,7 @@ class Glossary(SynchronousTestCase):
 
 
 class Layers(SynchronousTestCase):
-    """The list of layers in the architecture is the one that is enforced."""
+    """The list of layers in docs/architecture.md."""
 
     def test_every_module_has_a_layer(self) -> None:
         """Each module and package directly in trickster is named in the list of layers."""

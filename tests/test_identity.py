@@ -11,7 +11,7 @@ from trickster.identity import ADDRESS_HEADERS, IDENTITY_HEADERS, OVERRIDE_HEADE
 
 
 class ListTests(SynchronousTestCase):
-    """Names of request fields."""
+    """The lists of field names."""
 
     def test_names(self) -> None:
         """Each name in the lists of fields is in lower case, and in one list only, once."""
@@ -23,7 +23,7 @@ class ListTests(SynchronousTestCase):
             self.assertNotIn(name.encode(), HOP_BY_HOP)
 
     def test_forwarding(self) -> None:
-        """Of what proxies tell each other, only addresses are listed here."""
+        """Of the fields by which proxies tell each other of clients, only addresses are listed."""
         listed = FORWARDING_FIELDS & {name.encode() for name in (
             *IDENTITY_HEADERS, *OVERRIDE_HEADERS, *ADDRESS_HEADERS)}
         self.assertEqual(listed, {b"x-forwarded-for", b"x-forwarded-server"})

@@ -31,11 +31,11 @@ _NAMES = st.sampled_from([b"a", b"A", b"b", b"X-y", b"x-Y"])
 
 
 class HeadersTests(SynchronousTestCase):
-    """Header fields."""
+    """Header fields of messages."""
 
     @given(st.lists(st.tuples(_NAMES, st.sampled_from([b"", b"1", b"2"]))).map(tuple))
     def test_against_a_walk(self, pairs: tuple[Pair, ...]) -> None:
-        """All that is told of a name is what the fields of that name say, in their order."""
+        """A lookup of a name gives the fields of that name, in their order."""
         headers = Headers(pairs)
         for name in (b"a", b"b", b"x-y", b"c"):
             values = [value for spelled, value in pairs if spelled.lower() == name]
@@ -50,7 +50,7 @@ class HeadersTests(SynchronousTestCase):
     @given(st.lists(st.tuples(_NAMES, st.sampled_from([b"", b"1", b"2"]))).map(tuple),
            st.frozensets(st.sampled_from([b"a", b"b", b"c", b"x-y"])), st.booleans())
     def test_excluding(self, pairs: tuple[Pair, ...], gone: frozenset[bytes], known: bool) -> None:
-        """Without some names it is what the other fields make, also after a look-up."""
+        """Headers without some names equal those made of the other fields, also after a lookup."""
         headers = Headers(pairs)
         if known:
             headers.get(b"a")
@@ -64,7 +64,7 @@ class HeadersTests(SynchronousTestCase):
         self.assertEqual(headers.get_all(b"a"), Headers(pairs).get_all(b"a"))
 
     def test_derived(self) -> None:
-        """What is made of the fields is made again only with another object."""
+        """A value derived from headers is computed once for each object."""
         made: list[object] = []
 
         def length(headers: Headers, other: object) -> int:
@@ -77,7 +77,7 @@ class HeadersTests(SynchronousTestCase):
         self.assertEqual(made, [one, another, one])
 
     def test_derived_is_no_field(self) -> None:
-        """What is made of the fields changes nothing about them, nor whether they are equal."""
+        """A derived value changes neither the fields nor the equality of headers."""
         headers, equal = Headers(((b"a", b"1"),)), Headers(((b"a", b"1"),))
         headers.derived(lambda fields, _: fields.pairs)
         self.assertEqual(headers, equal)
@@ -86,16 +86,16 @@ class HeadersTests(SynchronousTestCase):
 
 
 class ParamsTests(SynchronousTestCase):
-    """Query strings and forms."""
+    """Parameters of query strings and forms."""
 
     def test_broken(self) -> None:
-        """What receivers may read in different ways is refused, wherever it stands."""
+        """A query that receivers may read in different ways is refused, wherever the fault is."""
         for octets in (b"a=%", b"a=%4", b"a=%4g", b"%=1", b"a=%25%", b"a=1;b=2", b"a=%zz" * 2000):
             with self.subTest(octets=octets[:20]), self.assertRaises(MalformedParams):
                 Params.parse(octets)
 
     def test_bounds(self) -> None:
-        """What is too long, or too many, to be read is refused."""
+        """A query that is too long, or has too many parameters, is refused."""
         most = b"&".join([b"a=1"] * MOST_PARAMS)
         self.assertEqual(len(Params.parse(most).pairs), MOST_PARAMS)
         self.assertEqual(len(Params.parse(b"a=" + b"x" * (LONGEST_PARAMS - 2)).pairs), 1)
@@ -105,7 +105,7 @@ class ParamsTests(SynchronousTestCase):
 
     @given(st.binary(max_size=50), st.sampled_from([1, 500]), st.sampled_from(["", "=?/\r\n"]))
     def test_escapes(self, octets: bytes, times: int, safe: str) -> None:
-        """Escapes are read as what they are, in short values and in long ones."""
+        """Escapes are decoded, in short values and in long ones."""
         value = octets * times
         quoted = quote_from_bytes(value, safe).encode("ascii")
         (_, read), = Params.parse(b"a=" + quoted).pairs
@@ -113,14 +113,16 @@ class ParamsTests(SynchronousTestCase):
 
     @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=5))
     def test_against_the_library(self, pairs: list[tuple[str, str]]) -> None:
-        """What is encoded is read back, by us and by others."""
+        """
+        An encoded query is read back as the same parameters, by us and by the standard library.
+        """
         encoded = Params(tuple(pairs)).encode()
         self.assertEqual(list(Params.parse(encoded).pairs), pairs)
         self.assertEqual(parse_qsl(encoded.decode(), keep_blank_values=True), pairs)
 
 
 class ChangedTests(SynchronousTestCase):
-    """A changed message differs from the first in what was changed, and in nothing else."""
+    """Changed copies of messages."""
 
     def assert_changed(self, before: Request | Response, after: Request | Response,
                        *names: str) -> None:
@@ -134,7 +136,7 @@ class ChangedTests(SynchronousTestCase):
                 self.assertIs(now, kept, each.name)
 
     def test_request(self) -> None:
-        """A request keeps who sent it, who observes it and all that was noted of it."""
+        """A changed request keeps its sender, its observer and its notes."""
         request = Request(
             b"GET", b"/a", Headers(((b"A", b"1"),)), Octets(b"x"), b"a.example", Peer("::1"),
             b"HTTP/1.0", lambda status, headers: None, frozenset((b"a",)), Collecting(),
@@ -145,7 +147,7 @@ class ChangedTests(SynchronousTestCase):
         self.assert_changed(request, request.with_span(None), "span")
 
     def test_response(self) -> None:
-        """An answer keeps its phrase, and whether it is doubtful."""
+        """A changed response keeps its phrase, and whether it is doubtful."""
         response = Response(404, Headers(((b"A", b"1"),)), Octets(b"x"),
                             Outcome(status=Status.HIT), b"Gone", True)
         self.assert_changed(response, response.with_outcome(Outcome()), "outcome")

@@ -52,13 +52,13 @@ class PossessiveTests(SynchronousTestCase):
     """
 
     def test_compiled(self) -> None:
-        """No pattern of the package has one."""
+        """No compiled pattern of the package has a possessive quantifier or an atomic group."""
         patterns = dict(compiled())
         self.assertGreater(len(patterns), 30)
         self.assertEqual([n for n, p in patterns.items() if is_possessive(p.pattern)], [])
 
     def test_literals(self) -> None:
-        """No pattern that is written into a call has one."""
+        """No pattern written into a call has a possessive quantifier or an atomic group."""
         found = [f"{path.relative_to(ROOT)}:{line}" for place in PLACES
                  for path in sorted((ROOT / place).rglob("*.py"))
                  for line, text in literals(path.read_text(encoding="utf-8"))

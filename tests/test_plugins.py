@@ -72,7 +72,7 @@ def raising(error: BaseException) -> Callable[[], Any]:
 
 
 class LoadTests(SynchronousTestCase):
-    """Loading by name."""
+    """Plugins that are loaded by name."""
 
     def assertRefused(self, error: type[Exception], *entries: Entry, name: str = "graphite") -> str:
         """:return: what is said; the plugin is not loaded."""
@@ -87,14 +87,14 @@ class LoadTests(SynchronousTestCase):
             plugins(Entry("graphite")).load(ORIGINS, "graphite", IOriginType), Graphite())
 
     def test_lazy(self) -> None:
-        """Only the plugin that is asked for is imported; names import nothing."""
+        """Only the requested plugin is imported, and a list of names imports none."""
         known = plugins(Entry("graphite"), Entry("other", raising(AssertionError())))
         known.load(ORIGINS, "graphite", IOriginType)
         self.assertEqual(known.names(ORIGINS), ["graphite", "other"])
         self.assertEqual(known.names(STORES), [])
 
     def test_looked_up_once(self) -> None:
-        """The installed distributions are gone through once for each group."""
+        """The installed distributions are read once for each group."""
         asked: list[str] = []
         known = Plugins(lambda group: asked.append(group) or [Entry("graphite")])  # type: ignore[func-returns-value,list-item]
         for _ in range(3):
@@ -102,7 +102,7 @@ class LoadTests(SynchronousTestCase):
         self.assertEqual(asked, [ORIGINS])
 
     def test_unknown(self) -> None:
-        """An unknown name is answered with what there is, and what is near."""
+        """An unknown name is refused with the known names and the near ones."""
         self.assertEqual(
             self.assertRefused(UnknownPlugin, Entry("graphite"), Entry("zabbix"), name="graphit"),
             "no origin type 'graphit' is installed; expected one of graphite, zabbix; "
@@ -110,12 +110,12 @@ class LoadTests(SynchronousTestCase):
         self.assertIn("expected one of none", self.assertRefused(UnknownPlugin))
 
     def test_case(self) -> None:
-        """Names are compared by case; another case is a near name."""
+        """Names are case-sensitive, and a name in another case is a near one."""
         text = self.assertRefused(UnknownPlugin, Entry("graphite"), name="Graphite")
         self.assertIn("did you mean 'graphite'?", text)
 
     def test_twice(self) -> None:
-        """Of two distributions that give one name, in either case, neither is taken."""
+        """A name that two distributions give, in either case, is refused."""
         other = Entry("Graphite", dist=Dist("elsewhere", "2"))
         for name in ("graphite", "Graphite"):
             text = self.assertRefused(UnknownPlugin, Entry("graphite"), other, name=name)
@@ -123,7 +123,7 @@ class LoadTests(SynchronousTestCase):
                           "'graphite' of trickster-graphite 1.2", text)
 
     def test_built_in_too(self) -> None:
-        """Ours is not preferred: an operator could not tell which one runs."""
+        """A name that a distribution shares with a built-in plugin is refused."""
         ours = Entry("graphite", dist=Dist("txtrickster", "1"))
         self.assertIn("txtrickster 1", self.assertRefused(UnknownPlugin, Entry("graphite"), ours))
 
@@ -133,7 +133,7 @@ class LoadTests(SynchronousTestCase):
         self.assertEqual(known.load(ORIGINS, "graphite", IOriginType), Graphite())
 
     def test_import_error(self) -> None:
-        """What cannot be imported is told with distribution, place and error."""
+        """A plugin that cannot be imported is reported with distribution, place and error."""
         broken = Entry("graphite", raising(ModuleNotFoundError("No module named 'x'")))
         self.assertEqual(
             self.assertRefused(BrokenPlugin, broken),
@@ -141,25 +141,25 @@ class LoadTests(SynchronousTestCase):
             "(graphite:plugin): ModuleNotFoundError: No module named 'x'")
 
     def test_any_error(self) -> None:
-        """A module may raise any error, over several lines or none."""
+        """A plugin module may raise any error, over several lines or none."""
         for error in (ValueError("a\n  b"), SystemExit(3), SyntaxError()):
             text = self.assertRefused(BrokenPlugin, Entry("graphite", raising(error)))
             self.assertIn(type(error).__name__, text)
 
     def test_not_provided(self) -> None:
-        """What does not provide the interface is told in zope's words."""
+        """A plugin that does not provide the interface is reported in zope's words."""
         text = self.assertRefused(BrokenPlugin, Entry("graphite", NotOne))
         self.assertIn("is broken", text)
         self.assertIn("IOriginType", text)
 
     def test_half_provided(self) -> None:
-        """All that is missing is told at once."""
+        """All missing members of a plugin are reported at once."""
         text = self.assertRefused(BrokenPlugin, Entry("graphite", HalfOne, None))
         for missing in ("an unknown distribution", "probe", "options", "routes"):
             self.assertIn(missing, text)
 
     def test_options(self) -> None:
-        """Options are an attrs class with a default for everything."""
+        """The options of a plugin have to be an attrs class with a default for every key."""
         text = self.assertRefused(BrokenPlugin, Entry("graphite", lambda: Graphite("g", dict)))
         self.assertIn("not an attrs class", text)
         text = self.assertRefused(
@@ -173,9 +173,9 @@ class LoadTests(SynchronousTestCase):
 
 
 class InstalledTests(SynchronousTestCase):
-    """What is really installed."""
+    """Plugins that are installed."""
 
     def test_nothing(self) -> None:
-        """An unused group is empty."""
+        """A group without entry points is empty."""
         self.assertEqual(installed("trickster.no-such-group"), ())
         self.assertRaises(UnknownPlugin, load, "trickster.no-such-group", "x", IOriginType)

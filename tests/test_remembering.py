@@ -34,7 +34,7 @@ def taken(make: Callable[[], object]) -> tuple[object, int]:
 
 
 class SizeTests(SynchronousTestCase):
-    """How much memory something takes."""
+    """The size of values in memory."""
 
     def test_at_least(self) -> None:
         """
@@ -51,13 +51,13 @@ class SizeTests(SynchronousTestCase):
 
 
 class SizedLRUTests(SynchronousTestCase):
-    """Values, the last used."""
+    """The least recently used values, within a size."""
 
     @settings(max_examples=200, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 900)), max_size=60),
            st.integers(0, 4000))
     def test_against_a_model(self, puts: list[tuple[int, int]], limit: int) -> None:
-        """What is held is what was put last, as far as it fits."""
+        """A sized LRU holds the last values put, as far as they fit."""
         lru: SizedLRU[int, int] = SizedLRU(limit)
         model: list[tuple[int, int]] = []
         for key, size in puts:
@@ -73,7 +73,7 @@ class SizedLRUTests(SynchronousTestCase):
             self.assertEqual(lru.get(key), size)
 
     def test_used(self) -> None:
-        """What has been looked at is not the first to go."""
+        """A value that has been looked up is not the first to be evicted."""
         lru: SizedLRU[str, str] = SizedLRU(2 * OVERHEAD + 2)
         for key in "ab":
             lru.put(key, key, 1)
@@ -82,14 +82,14 @@ class SizedLRUTests(SynchronousTestCase):
         self.assertEqual((lru.get("a"), lru.get("b"), lru.get("c")), ("a", None, "c"))
 
     def test_forgotten(self) -> None:
-        """What is taken out counts no more."""
+        """A value that is taken out counts no more."""
         lru: SizedLRU[str, str] = SizedLRU(1000)
         lru.put("a", "x", 1)
         self.assertEqual((lru.pop("a"), lru.pop("a"), lru.octets), ("x", None, 0))
 
 
 class RememberedTests(SynchronousTestCase):
-    """A function of texts, called again."""
+    """Functions of texts with remembered results."""
 
     def setUp(self) -> None:
         self.calls: list[tuple[str, ...]] = []
@@ -109,7 +109,7 @@ class RememberedTests(SynchronousTestCase):
         self.assertEqual(len(self.calls), 1)
 
     def test_long_texts(self) -> None:
-        """Long texts are worked on each time, and nothing is forgotten for them."""
+        """Results for long texts are not remembered, and evict none."""
         self.joined("a")
         for _ in range(100):
             self.joined("1234" * 1000)
@@ -117,7 +117,7 @@ class RememberedTests(SynchronousTestCase):
         self.assertEqual(len(self.calls), 101)
 
     def test_used(self) -> None:
-        """What is asked for again and again is remembered, beside all else that is asked."""
+        """A text that is asked for again and again stays remembered beside all others."""
         for number in range(2000):
             self.joined(str(number))
             self.joined("often")
@@ -125,12 +125,12 @@ class RememberedTests(SynchronousTestCase):
         self.assertEqual(len(self.calls), 2001)
 
     def test_failures(self) -> None:
-        """What is raised is raised each time."""
+        """An error of the function is raised each time, and not remembered."""
         for _ in range(2):
             self.assertRaises(ValueError, self.joined, "no")
 
     def test_bounded(self) -> None:
-        """However many texts come, and however long, the memory taken stays within bounds."""
+        """The memory of results is bounded, however many and however long the texts are."""
         sizes = random.Random(7)
 
         @remembered(1 << 20)
@@ -147,10 +147,10 @@ class RememberedTests(SynchronousTestCase):
 
 
 class StrangersTests(SynchronousTestCase):
-    """Memos over what clients and origins send, which may be as long as a head may be."""
+    """Memos of what clients and origins send."""
 
     def test_in_all(self) -> None:
-        """All together they take no more than the documentation says (Sizing)."""
+        """All memos together take no more memory than the documentation says (Sizing)."""
         sources = Path(trickster.__file__).parent.rglob("*.py")
         found = [int(size) for source in sources for size in re.findall(
             r"^ *@remembered\((\d+) << 20\)", source.read_text(), re.MULTILINE)]

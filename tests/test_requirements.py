@@ -67,7 +67,7 @@ class LockTests(SynchronousTestCase):
                                     f'{name}.txt: {version} for {requirement}: run "make lock"')
 
     def test_nothing_given_up(self) -> None:
-        """What stands there for our sake is asked for: nothing that has been given up stays."""
+        """Each package pinned for our own sake is still required."""
         for name, asked in self.asked.items():
             ours = {canonicalize_name(found) for found in OURS.findall(text_of(name))}
             wanted = {canonicalize_name(Requirement(each).name) for each in asked}
@@ -75,14 +75,14 @@ class LockTests(SynchronousTestCase):
             self.assertTrue(ours)
 
     def test_one_version(self) -> None:
-        """All can be in one environment: the smaller ones are parts of the largest."""
+        """The lock files for running and for testing are parts of the one for development."""
         for python in PYTHONS:
             whole = pins_of("dev", python).items()
             for name in ("run", "test"):
                 self.assertLessEqual(pins_of(name, python).items(), whole)
 
     def test_oldest(self) -> None:
-        """The lock for the oldest releases has those that setup.py names as the least."""
+        """The lock file of oldest releases has the lowest versions that setup.py allows."""
         pins = pins_of("lowest", "3.11")
         for requirement in map(Requirement, self.asked["lowest"]):
             least = {s.version for s in requirement.specifier if s.operator == ">="}
@@ -91,7 +91,7 @@ class LockTests(SynchronousTestCase):
                             f"{pinned} for {requirement}")
 
     def test_nothing_else(self) -> None:
-        """There are versions and hashes in them: no options, and no place to fetch from."""
+        """Lock files have versions and hashes only: no options, and no place to fetch from."""
         for name in self.asked:
             rest = COMMENT.sub("", ENTRY.sub("", text_of(name)))
             self.assertEqual(rest, "", name)

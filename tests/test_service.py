@@ -35,7 +35,7 @@ class Builder:
 
 
 class ServiceTests(SynchronousTestCase):
-    """Making the service."""
+    """The service that is made of a configuration."""
 
     def test_made(self) -> None:
         """The service is built once from the configuration, after all ports were tried."""
@@ -58,7 +58,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(tried, [8480, 8481])
 
     def test_taken(self) -> None:
-        """All ports that are taken are named before anything is built."""
+        """All ports that are taken are reported before anything is built."""
         builder = Builder()
 
         def probe(address: str, port: int) -> None:
@@ -75,7 +75,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(builder.built, [])
 
     def test_log_file(self) -> None:
-        """A log file that cannot be opened is told before anything is built, ports with it."""
+        """A log file that cannot be opened is reported before anything is built, with the ports."""
         def probe(address: str, port: int) -> None:
             raise OSError(EADDRINUSE, "the port is taken")
 
@@ -89,7 +89,7 @@ class ServiceTests(SynchronousTestCase):
             "trickster: listener default cannot listen on * port 8480: the port is taken")
 
     def test_unusable(self) -> None:
-        """What turns out while building is told without a traceback too."""
+        """A problem found while building is reported without a traceback."""
         def build(configuration: Configuration, reactor: Any) -> Service:
             raise ConfigurationError(("backends.one.tls: no such file",))
 
@@ -99,7 +99,7 @@ class ServiceTests(SynchronousTestCase):
 
 
 class UnblockedLogTests(SynchronousTestCase):
-    """The logs of C{twistd} and C{twist}."""
+    """The logs of C{twistd} and C{twist}, which must not block the reactor."""
 
     def test_twist(self) -> None:
         """No file that C{twist} logs to makes the reactor wait."""
@@ -121,24 +121,24 @@ class UnblockedLogTests(SynchronousTestCase):
                 self.assertEqual(isinstance(sys.stdout, UnblockedFile), is_stdout, parent)
 
     def test_alone(self) -> None:
-        """A program of its own sees to that itself."""
+        """A program of its own logs without these measures."""
         before = sys.stdout
         unblock_log(None, Clock())
         self.assertIs(sys.stdout, before)
 
 
 class LogFileTests(SynchronousTestCase):
-    """Whether a log can be written."""
+    """Checks that a log file can be written."""
 
     def test_good(self) -> None:
-        """A file in a directory that is there, or a stream; and no file is made."""
+        """A file in an existing directory, or a stream, is accepted, and no file is made."""
         path = self.mktemp()
         for good in ("", "-", "/dev/stdout", "/dev/stderr", path, __file__):
             self.assertEqual(list(log_problems(good)), [])
         self.assertFalse(os.path.exists(path))
 
     def test_bad(self) -> None:
-        """A directory is no file, and a file in no directory cannot be made."""
+        """A directory, or a file in a missing directory, is refused as a log file."""
         directory = self.mktemp()
         os.mkdir(directory)
         self.assertEqual([*log_problems(directory), *log_problems(f"{directory}/a/b.log")], [
@@ -148,10 +148,10 @@ class LogFileTests(SynchronousTestCase):
 
 
 class TryPortTests(SynchronousTestCase):
-    """Trying a port, on loopback."""
+    """Checks that a port can be listened on, on loopback."""
 
     def test_taken(self) -> None:
-        """A port that is listened on fails, with the system's own words; free ones do not."""
+        """A port that is in use fails with the system's own words; free ones do not."""
         with socket.socket() as other:
             other.bind(("127.0.0.1", 0))
             other.listen()

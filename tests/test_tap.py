@@ -13,7 +13,7 @@ from trickster.tap import makeService
 
 
 class TapTests(SynchronousTestCase):
-    """What C{twistd} finds."""
+    """The plugin for C{twistd}."""
 
     def test_found(self) -> None:
         """C{twistd trickster} has the options of the command line, and the service's maker."""

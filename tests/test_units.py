@@ -21,7 +21,7 @@ _NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": _SECOND, "m": 60 * _SECO
 
 
 class DurationTests(SynchronousTestCase):
-    """Durations in."""
+    """Durations that are parsed."""
 
     def test_every_spelling(self) -> None:
         """Go's durations and the longer units are read; fractions and sums are."""
@@ -41,13 +41,13 @@ class DurationTests(SynchronousTestCase):
         self.assertEqual(str(caught.exception), "15 has no unit; for seconds write 15s")
 
     def test_nonsense(self) -> None:
-        """What is no duration is refused with an example of one."""
+        """A text that is no duration is refused with an example of one."""
         for text in ("", "-", "s", "1", "1.5", "5 s", "5x", "1h30", "5sec", "1e3s", "--5s",
                      "5s!", "h1", "\u0665s", "1" * 80 + "s", "1,5s", "infs", "nan"):
             self.assertRaises(UnitError, parse_duration, text)
 
     def test_too_long(self) -> None:
-        """More than the original can count is refused."""
+        """A duration longer than the original can count is refused."""
         self.assertRaises(UnitError, parse_duration, "293y")
         self.assertGreater(parse_duration("292y"), 9e9)
 
@@ -70,23 +70,23 @@ class DurationTests(SynchronousTestCase):
 
 
 class FormatDurationTests(SynchronousTestCase):
-    """Durations out."""
+    """Durations that are formatted."""
 
     def test_spelling(self) -> None:
-        """The largest units come first, and nothing that is zero."""
+        """A duration is formatted with the largest units first, and without zero ones."""
         for seconds, text in {0: "0s", 90: "1m30s", 5400: "1h30m", 0.25: "250ms",
                               -3: "-3s", 86400: "1d", 1e-9: "1ns", 90000: "1d1h"}.items():
             self.assertEqual(format_duration(seconds), text)
 
     @given(st.integers(-10**15, 10**15))
     def test_round_trip(self, nanoseconds: int) -> None:
-        """What is written is read back as the same number."""
+        """A formatted duration is parsed as the same number."""
         seconds = nanoseconds / 1e9
         self.assertEqual(parse_duration(format_duration(seconds)), seconds)
 
 
 class SizeTests(SynchronousTestCase):
-    """Sizes."""
+    """Sizes that are parsed and formatted."""
 
     def test_every_spelling(self) -> None:
         """Octets, decimal and binary units are read, in any case."""
@@ -98,17 +98,17 @@ class SizeTests(SynchronousTestCase):
             self.assertEqual(parse_size(text), octets, text)
 
     def test_nonsense(self) -> None:
-        """What is no size, or no whole number of octets, is refused."""
+        """A text that is no size, or not a whole number of octets, is refused."""
         for text in ("", "x", "MiB", "1.5", "0.3B", "5XB", "5 5", "9EiB", "8388608TiB",
                      "1" * 70, "0x10", "1e3", "5MiB/s"):
             self.assertRaises(UnitError, parse_size, text)
 
     def test_format(self) -> None:
-        """The largest binary unit that divides it is used, else plain octets."""
+        """A size is formatted in the largest binary unit that divides it, else in plain octets."""
         for octets, text in {0: "0", 1000: "1000", 1024: "1KiB", 3 << 29: "1536MiB"}.items():
             self.assertEqual(format_size(octets), text)
 
     @given(st.integers(0, 2**62))
     def test_round_trip(self, octets: int) -> None:
-        """What is written is read back as the same number."""
+        """A formatted size is parsed as the same number."""
         self.assertEqual(parse_size(format_size(octets)), octets)
