@@ -143,7 +143,7 @@ class QueueTests(ClientCase):
         self.assertEqual(error.status, 503)
 
     def test_patience(self) -> None:
-        """A request that waits too long for a connection is refused with a Retry-After."""
+        """A request that waits too long for a connection is refused as an overload."""
         self.asked(), self.asked()
         third = self.asked()
         self.clock.advance(5)
