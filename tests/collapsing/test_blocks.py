@@ -66,7 +66,7 @@ class BlocksTests(SynchronousTestCase):
         st.tuples(st.just("append"), st.integers(1, 20_000)),
         st.tuples(st.sampled_from(["join", "forget"]), st.integers(0, 60_000))), max_size=20))
     def test_any_offset(self, steps: list[tuple[str, int]]) -> None:
-        """At any offset there are the octets that were appended, or none."""
+        """Every offset gives the octets that were appended there, or none."""
         blocks, appended = Blocks(), b""
         for name, number in steps:
             if name == "append":

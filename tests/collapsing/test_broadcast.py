@@ -210,7 +210,7 @@ class PaceTests(SynchronousTestCase):
     """How fast the source is read."""
 
     def test_nobody(self) -> None:
-        """Without a reader nothing is read."""
+        """The source is not read without a reader."""
         stage = Stage.of()
         stage.pump()
         self.assertEqual(stage.source.reads, 0)
@@ -331,7 +331,7 @@ class SpoolTests(SynchronousTestCase):
         self.assertIsInstance(slow.run().error, UpstreamBroke)
 
     def test_slow_disk(self) -> None:
-        """Nothing is forgotten before it is on the disk, nor read on meanwhile."""
+        """Octets are not forgotten before they are on the disk, and no more are read meanwhile."""
         spool = FakeSpool(held=[])
         stage = Stage.of(keep=0, window=10, spool=lambda: spool)
         fast = stage.reader().run()

@@ -39,7 +39,7 @@ class FillTests(SynchronousTestCase):
         return fill, gate
 
     def test_filled(self) -> None:
-        """All waiters are told, and those that come after that."""
+        """A completed fill answers all waiters, also later ones."""
         fill, _ = self.running()
         waiters = [fill.wait(), fill.wait()]
         fill.complete(filled())
@@ -65,7 +65,7 @@ class FillTests(SynchronousTestCase):
         self.assertTrue(body.is_closed)
 
     def test_failed(self) -> None:
-        """A failure is told to all waiters, also later."""
+        """A failed fill fails all waiters, also later ones."""
         fill, gate = self.running()
         waiter = fill.wait()
         gate.errback(UpstreamUnreachable(""))
@@ -205,7 +205,9 @@ class FillTableTests(SynchronousTestCase):
         self.assertEqual(len(table), 1)
 
     def test_cancel_all(self) -> None:
-        """All waiters are told, also those for what is not joined any more."""
+        """
+        A cancelled table fails all waiters, also those of fills that cannot be joined any more.
+        """
         table: FillTable[StoredResponse] = FillTable.of(Clock())
         fills = [self.begun(table, slot, shared)[0] for slot, shared in (
             ("outdated", True), ("joined", True), ("alone", False))]

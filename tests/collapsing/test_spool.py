@@ -46,7 +46,7 @@ class FileSpoolTests(SynchronousTestCase):
         spool.close()
 
     def test_no_file_before_it_is_needed(self) -> None:
-        """Nothing is opened before something is written."""
+        """No file is opened before something is written."""
         spool, files = self.spool()
         spool.close()
         self.assertEqual(files.made, [])

@@ -25,7 +25,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class NotedTests(SynchronousTestCase):
-    """What is noted for the log."""
+    """The notes on a request for the log."""
 
     def test_key(self) -> None:
         """The key is noted where that is wanted, for hits that are remembered too."""
@@ -44,7 +44,7 @@ class MissAndHitTests(SynchronousTestCase):
     """Misses, which fetch from the origin, and hits, which do not."""
 
     def test_hit(self) -> None:
-        """A fresh answer is used again, with its age."""
+        """A fresh stored response is a hit, and has an Age."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=60", ETag='"a"'))
         first = world.ask()
@@ -59,7 +59,7 @@ class MissAndHitTests(SynchronousTestCase):
         self.assertEqual(second.outcome.ttl, 53.0)
 
     def test_octet_store(self) -> None:
-        """A store of octets gives the same answers."""
+        """A store of octets gives the same responses as a store of objects."""
         world = World.of(DictStore)
         world.given(world.answer(Cache_Control="max-age=60", X_Foo="\xe9", body=b"\0\xff" * 999))
         first, second = world.ask(), world.ask()
@@ -97,7 +97,7 @@ class MissAndHitTests(SynchronousTestCase):
         self.assertEqual(asked[0].outcome.reason, Reason.NO_FRESHNESS)
 
     def test_query_is_part_of_the_key(self) -> None:
-        """Two queries are two objects."""
+        """Requests with different queries have different keys."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=60", body=b"1"),
                     world.answer(Cache_Control="max-age=60", body=b"2"))
@@ -105,7 +105,7 @@ class MissAndHitTests(SynchronousTestCase):
         self.assertEqual(world.ask(b"/x?p=2").octets, b"2")
 
     def test_not_storable(self) -> None:
-        """An answer that must not be stored is not, and the reason is given."""
+        """A response that must not be stored is not stored, and the reason is given."""
         world = World.of()
         for _ in range(2):
             world.given(world.answer(Cache_Control="no-store"))
@@ -129,7 +129,7 @@ class MissAndHitTests(SynchronousTestCase):
             self.assertEqual((world.asked, world.store.entries), (2, {}), status)
 
     def test_too_large(self) -> None:
-        """A larger answer streams through and is not stored."""
+        """A response above the size limit streams through and is not stored."""
         world = World.of(max_object_size_bytes=4)
         for _ in range(2):
             world.given(world.answer(Cache_Control="max-age=60"))
@@ -150,7 +150,9 @@ class MissAndHitTests(SynchronousTestCase):
         self.assertEqual(world.asked, 2)
 
     def test_too_old(self) -> None:
-        """An answer that is of no use any more when it arrives is not stored, nor said to be."""
+        """
+        A response that is already too old on arrival is neither stored nor reported as stored.
+        """
         world = World.of()
         for age, asked in (("1000", 1), ("1000", 2), ("100", 3), ("100", 4)):
             world.given(world.answer(Cache_Control="max-age=60", Age=age, ETag='"a"'))
@@ -170,7 +172,7 @@ class MissAndHitTests(SynchronousTestCase):
         self.assertEqual(world.asked, 1)
 
     def test_missed(self) -> None:
-        """Why nothing stored did is told also where the answer is not stored."""
+        """The reason why nothing stored was used is given also where the response is not stored."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=0", ETag='"a"'),
                     world.answer(Cache_Control="no-store"))
@@ -179,7 +181,7 @@ class MissAndHitTests(SynchronousTestCase):
         self.assertEqual((outcome.reason, outcome.missed), (Reason.NO_STORE, Reason.STALE))
 
     def test_truncated(self) -> None:
-        """A body that ends early is not stored, and its reader is told."""
+        """A body that ends early is not stored, and its reader gets an error."""
         world = World.of()
         body = PausedBody(10)
         world.given(world.answer(Cache_Control="max-age=60", body=body))
@@ -210,7 +212,7 @@ class ForcedTtlTests(SynchronousTestCase):
         return World.of(route=Route("/l", Serve.OBJECT, ttl=30.0, **route))  # type: ignore[arg-type]
 
     def test_whatever_the_lifetime(self) -> None:
-        """Of all times only the configured one counts."""
+        """A route with a forced lifetime ignores every lifetime of the response."""
         world = self.world()
         world.given(world.answer(Cache_Control="max-age=1, s-maxage=0", Expires="0", Age="1000"))
         world.ask(b"/l")
@@ -233,7 +235,7 @@ class ForcedTtlTests(SynchronousTestCase):
                 self.assertEqual((world.asked, world.store.entries), (2, {}))
 
     def test_waiters(self) -> None:
-        """An answer for one client is not given to those who wait for the same."""
+        """A private response is not given to waiters, even under a forced lifetime."""
         for headers, _ in FORBIDDING:
             world = self.world()
             clients = [world.ask(b"/l") for _ in range(3)]
@@ -242,7 +244,10 @@ class ForcedTtlTests(SynchronousTestCase):
             self.assertEqual(len(world.origin.waiting), 2, headers)
 
     def test_vary(self) -> None:
-        """What selects an answer, the origin says too, save by what it never sees."""
+        """
+        A response with Vary keeps its variants apart under a forced lifetime, except for fields the
+        origin never gets.
+        """
         world = self.world()
         world.given(*[world.answer(Vary="Foo, Accept-Encoding", body=b"%d" % n)
                       for n in range(2)])
@@ -269,7 +274,7 @@ class ForcedTtlTests(SynchronousTestCase):
                 self.assertIsNone(second.response, headers)
 
     def test_validated_for_one(self) -> None:
-        """What a 304 makes personal is for the one who asked, and not kept."""
+        """A response that a 304 makes private is given to its own client and no longer stored."""
         for headers, reason in (({"Set_Cookie": "a=b"}, Reason.SET_COOKIE),
                                 ({"Cache_Control": "private"}, Reason.PRIVATE),
                                 ({"Vary": "*"}, Reason.VARY_STAR)):
@@ -286,7 +291,7 @@ class ForcedTtlTests(SynchronousTestCase):
                 self.assertEqual((world.asked, world.store.entries), (4, {}))
 
     def test_waiters_validate(self) -> None:
-        """What must be validated at each use is, by each of those who wait for it."""
+        """A no-cache response is validated by each of its waiters."""
         world = World.of()
         clients = [world.ask() for _ in range(3)]
         world.origin.answer(world.answer(Cache_Control="no-cache", ETag='"a"'))
@@ -409,7 +414,7 @@ class ForcedTtlTests(SynchronousTestCase):
         self.assertEqual(world.asked, 3)
 
     def test_transform(self) -> None:
-        """Whole answers are changed before they are stored."""
+        """A whole response is transformed before it is stored."""
         world = self.world(transform=lambda octets: octets.upper())
         world.given(world.answer())
         self.assertEqual([world.ask(b"/l").octets for _ in range(2)], [b"HELLO"] * 2)
@@ -482,7 +487,7 @@ class ForcedTtlTests(SynchronousTestCase):
             self.assertIsNone(world.ask(target).outcome.aligned)
 
     def test_aligned_together(self) -> None:
-        """Of those who wait for one answer, each is told the extent of their own request."""
+        """Each waiter for an aligned response is given the extent of its own request."""
         world = self.world(form=True, align=tens)
         clients = [world.ask(target) for target in (b"/l?t=14", b"/l?t=10", b"/l?t=17")]
         world.origin.answer(world.answer(body=b"1"))
@@ -500,7 +505,7 @@ class ValidationTests(SynchronousTestCase):
     """What is stale and has a validator is validated."""
 
     def test_revalidated(self) -> None:
-        """A 304 freshens what is stored."""
+        """A 304 freshens the stored response."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=5", ETag='"a"', X_A="1", X_B="1"))
         world.ask()
@@ -514,7 +519,7 @@ class ValidationTests(SynchronousTestCase):
         self.assertEqual(world.ask().result, "hit")
 
     def test_changed(self) -> None:
-        """Another answer replaces what is stored."""
+        """A validation that finds another representation replaces the stored response."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=5", Last_Modified=date(1)))
         world.ask()
@@ -526,7 +531,7 @@ class ValidationTests(SynchronousTestCase):
                          date(1).encode())
 
     def test_stale_while_revalidate(self) -> None:
-        """Within the window the stale answer is given at once and refreshed meanwhile."""
+        """A stale response within its window is served at once and refreshed in the background."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=5, stale-while-revalidate=10"))
         world.ask()
@@ -540,7 +545,7 @@ class ValidationTests(SynchronousTestCase):
 
 
 class DirectiveTests(SynchronousTestCase):
-    """What clients say in Cache-Control."""
+    """Cache-Control of requests."""
 
     def test_unknown_directives(self) -> None:
         """Anything but a request for a fresh answer means nothing."""
@@ -555,7 +560,7 @@ class PostTests(SynchronousTestCase):
     """Answers to POST, by fields of the body."""
 
     def test_fields(self) -> None:
-        """What the named fields say is the key; the whole body goes to the origin."""
+        """The named fields of a form are part of the key, and the whole body goes to the origin."""
         world = World.of(key_form_fields=("q",))
         world.given(world.answer(Cache_Control="max-age=60"), world.answer())
         kind = "application/json"
@@ -575,13 +580,13 @@ class PostTests(SynchronousTestCase):
         self.assertEqual(world.asked, 2)
 
     def test_too_large(self) -> None:
-        """A body that is too large to be part of a key is refused."""
+        """A request body that is too large to be part of a key is refused."""
         world = World.of(key_form_fields=("q",), max_request_body_bytes=3)
         client = world.ask(method=b"POST", body=b"q=12")
         self.assertIsInstance(client.error, RequestTooLarge)
 
     def test_unclear_parameters(self) -> None:
-        """What can be read in several ways is the origin's to refuse."""
+        """A request whose parameters have several readings is passed to the origin to refuse."""
         world = World.of(route=Route("/l", Serve.OBJECT, ttl=30.0, form=True))
         for method, target, body in ((b"GET", b"/l?a;b", b""), (b"POST", b"/l", b"a=%zz")):
             world.given(world.answer(400))
@@ -593,7 +598,7 @@ class PostTests(SynchronousTestCase):
 
 
 class PassedTests(SynchronousTestCase):
-    """What is no plain reading goes past the cache."""
+    """Requests that are more than plain reading, and so bypass the cache."""
 
     def test_get_with_a_body(self) -> None:
         """A GET with a body is passed through with its body, even where a response is stored."""

@@ -17,7 +17,7 @@ class CollapsedTests(SynchronousTestCase):
     """Basic collapsed forwarding."""
 
     def test_one_exchange(self) -> None:
-        """However many ask at once, the origin is asked once."""
+        """Many simultaneous requests for one object make one fetch."""
         world = World.of()
         clients = [world.ask() for _ in range(50)]
         self.assertEqual(world.asked, 1)
@@ -26,7 +26,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual([c.result for c in clients], ["kmiss"] + ["proxy-hit"] * 49)
 
     def test_waiters_wait_for_the_whole(self) -> None:
-        """Only the first follows the body; the others get it when it is whole."""
+        """Only the first client follows the body; waiters get the response when it is complete."""
         world = World.of()
         first, second = world.ask(), world.ask()
         body = PausedBody()
@@ -37,7 +37,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(second.octets, b"abc")
 
     def test_uncacheable_releases(self) -> None:
-        """An uncacheable answer sends all who waited to the origin, at once."""
+        """An uncacheable response sends all waiters to the origin at once."""
         world = World.of()
         clients = [world.ask() for _ in range(5)]
         world.origin.answer(world.answer(Cache_Control="no-store"))
@@ -47,7 +47,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual({c.octets for c in clients}, {b"hello", b"0", b"1", b"2", b"3"})
 
     def test_hit_for_pass(self) -> None:
-        """For a while after an uncacheable answer no client waits for another."""
+        """After an uncacheable response its key is hit-for-pass for a while."""
         world = World.of()
         world.given(world.answer(Cache_Control="no-store"))
         world.ask()
@@ -58,7 +58,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(len(world.origin.waiting), 3)
 
     def test_too_large_releases(self) -> None:
-        """When the body outgrows the cache, those who waited ask for themselves."""
+        """When a body outgrows the cache, its waiters fetch for themselves."""
         world = World.of(max_object_size_bytes=4)
         first, second = world.ask(), world.ask()
         body = PausedBody()
@@ -69,7 +69,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual((first.octets, second.response), (b"abcdef", None))
 
     def test_not_kept_is_not_collected(self) -> None:
-        """What is not kept is a client's to read, so that its origin may fall silent."""
+        """A response that is not stored is read at its client's pace."""
         for size, control, is_collected in ((3, "no-store", False), (3, "max-age=60", True),
                                             (99, "max-age=60", False)):
             world = World.of(max_object_size_bytes=50)
@@ -83,7 +83,7 @@ class CollapsedTests(SynchronousTestCase):
             self.assertEqual(collecting.is_on, is_collected, (size, control))
 
     def test_too_large_is_remembered(self) -> None:
-        """For a while no client waits for what was too large."""
+        """After a response that was too large its key is hit-for-pass for a while."""
         world = World.of(max_object_size_bytes=4)
         world.given(world.answer(Cache_Control="max-age=60"))
         world.ask()
@@ -104,7 +104,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(world.ask().result, "hit")
 
     def test_nobody_reads_what_outgrows_the_cache(self) -> None:
-        """What is read on for the store's sake alone is left when it becomes too large."""
+        """A body that is read on for the store alone is closed when it becomes too large."""
         world = World.of(max_object_size_bytes=9)
         client = world.ask(If_None_Match='"a"')
         body = PausedBody()
@@ -115,7 +115,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(world.fetches, 0)
 
     def test_leader_leaves_while_the_store_is_slow(self) -> None:
-        """The answer that it does not get any more is closed."""
+        """A response that its client no longer gets is closed."""
         world = World.of(lambda clock: SlowStore(clock, is_slow=False))
         world.given(world.answer(Cache_Control="max-age=5", ETag='"a"'))
         world.ask()
@@ -138,7 +138,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual((first.octets, third.octets), (b"hello", b"hello"))
 
     def test_leader_leaves(self) -> None:
-        """When the first goes away, the exchange goes on for the others."""
+        """When the first client leaves, the fetch goes on for the waiters."""
         world = World.of()
         first, second = world.ask(), world.ask()
         first.leave()
@@ -146,7 +146,10 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(second.octets, b"hello")
 
     def test_leader_leaves_the_body(self) -> None:
-        """When the first goes away while the body comes, it comes on for the others, no slower."""
+        """
+        When the first client leaves during the body, the fetch goes on at full pace for the
+        waiters.
+        """
         world = World.of()
         first, second = world.ask(reads=False), world.ask()
         body = PausedBody()
@@ -157,7 +160,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(second.octets, b"abcdef")
 
     def test_all_leave(self) -> None:
-        """The last to leave cancels the exchange."""
+        """The last client to leave cancels the fetch."""
         world = World.of()
         clients = [world.ask(), world.ask()]
         exchange = world.origin.waiting[0]
@@ -168,7 +171,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(world.fetches, 0)
 
     def test_all_leave_the_body(self) -> None:
-        """The last to leave cancels the transfer, and nothing is stored."""
+        """The last client to leave cancels the transfer of the body, and nothing is stored."""
         world = World.of()
         client = world.ask()
         body = PausedBody()
@@ -179,7 +182,7 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual((world.store.entries, world.fetches), ({}, 0))
 
     def test_origin_fails(self) -> None:
-        """A failure is for all waiters, and the next asks again."""
+        """A failed fetch fails all its waiters, and the next request fetches again."""
         world = World.of()
         clients = [world.ask(), world.ask()]
         world.origin.answer(UpstreamUnreachable("no"))
@@ -188,7 +191,10 @@ class CollapsedTests(SynchronousTestCase):
         self.assertEqual(world.ask().status, 200)
 
     def test_origin_dies_in_the_body(self) -> None:
-        """All waiters are told; nothing is stored; the next asks again."""
+        """
+        A body that breaks off fails all waiters and is not stored, and the next request fetches
+        again.
+        """
         world = World.of()
         clients = [world.ask(), world.ask()]
         body = PausedBody()

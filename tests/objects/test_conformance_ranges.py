@@ -109,14 +109,14 @@ class WholeStoredTests(SynchronousTestCase):
         self.assertEqual(self.asked("bytes=100-,3-4").octets, BODY[3:5])
 
     def test_unsatisfiable(self) -> None:
-        """Nothing of it exists: 416, with the length."""
+        """A range of which nothing exists gets a 416 with the length."""
         for wanted in ("100-", "100-200", "-0", "200-300,400-"):
             client = self.asked(f"bytes={wanted}")
             self.assertEqual((client.status, client.octets, client.header(b"content-range")),
                              (416, b"", b"bytes */100"), wanted)
 
     def test_nothing_there(self) -> None:
-        """Of an empty object everything is given: some clients ask for ranges of anything."""
+        """A range of an empty object gets the whole, empty object."""
         for wanted in ("-5", "-0", "0-", "0-9", "0-1,5-"):
             world = World.of()
             world.given(world.answer(body=b"", Cache_Control="max-age=60", ETag='"a"'))
@@ -137,7 +137,7 @@ class WholeStoredTests(SynchronousTestCase):
         self.assertEqual(self.asked("BYTES=0-0").status, 206)
 
     def test_if_range(self) -> None:
-        """Only a strong and equal validator lets the range count."""
+        """A range with If-Range is served only for an equal strong validator."""
         for condition, status in (('"a"', 206), ('"b"', 200), ('W/"a"', 200), ("rubbish", 200),
                                   (date(START - 100), 206), (date(START - 99), 200),
                                   (date(START), 200)):
@@ -200,7 +200,7 @@ class PartsStoredTests(SynchronousTestCase):
         self.assertEqual(self.sent(world), [b"bytes=10-29"])
 
     def test_missing_part(self) -> None:
-        """Only what is missing is asked for, and only of the same representation."""
+        """Only the missing part is fetched, on the condition of the same representation."""
         world = self.world()
         world.ask(Range="bytes=10-29")
         client = world.ask(Range="bytes=20-49")
@@ -266,13 +266,13 @@ class PartsStoredTests(SynchronousTestCase):
         self.assertEqual(world.asked, 1)
 
     def test_head(self) -> None:
-        """The length of the whole is known, and HEAD is told."""
+        """A HEAD for a partially stored object gets the length of the whole."""
         world = self.world()
         world.ask(Range="bytes=0-9")
         self.assertEqual(world.ask(Range="bytes=200-").status, 416)
 
     def test_weak_validator(self) -> None:
-        """Without a strong validator nothing is combined."""
+        """Parts without a strong validator are not combined."""
         world = self.world(tag='W/"a"')
         world.ask(Range="bytes=0-9")
         client = world.ask(Range="bytes=5-19")
@@ -281,7 +281,7 @@ class PartsStoredTests(SynchronousTestCase):
         self.assertIsNone(world.origin.requests[-1].headers.get(b"if-range"))
 
     def test_changed_meanwhile(self) -> None:
-        """Another representation replaces all parts: nothing is ever stitched together."""
+        """Another representation replaces all stored parts, and is never combined with them."""
         world = World.of()
         other = bytes(reversed(BODY))
         world.given(ranging(world), ranging(world, other, '"b"'))

@@ -43,7 +43,7 @@ class VaryTests(SynchronousTestCase):
                                       {"Foo": "1", "Bar": "b"}))
 
     def test_absent(self) -> None:
-        """Absent matches only absent, not empty."""
+        """An absent field matches only an absent one, and not an empty one."""
         self.assertTrue(self.matches("Foo", {}, {}))
         self.assertTrue(self.matches("Foo", {}, {"Bar": "1"}))
         self.assertFalse(self.matches("Foo", {}, {"Foo": "1"}))
@@ -135,7 +135,7 @@ class VaryTests(SynchronousTestCase):
         self.assertEqual(world.ask(Foo="3", Bar="2").octets, b"2")
 
     def test_newest(self) -> None:
-        """Of several that match, the newest is used (RFC 9111 section 4)."""
+        """Of several variants that match, the newest is used (RFC 9111 section 4)."""
         world = World.of()
         world.given(world.answer(Cache_Control="max-age=99", Vary="Foo", body=b"1"))
         world.ask(Foo="1", Bar="1")
@@ -222,7 +222,7 @@ class InvalidationTests(SynchronousTestCase):
             self.assertFalse(self.is_forgotten(method), method)
 
     def test_failures(self) -> None:
-        """A request that failed outdates nothing."""
+        """An unsafe request that failed invalidates nothing."""
         for status in (400, 404, 500, 503):
             self.assertFalse(self.is_forgotten(status=status), status)
 
@@ -275,7 +275,10 @@ class InvalidationTests(SynchronousTestCase):
         self.assertEqual([world.ask(Foo=v).octets for v in "12"], [b"a", b"b"])
 
     def test_on_the_way(self) -> None:
-        """An answer that was asked for before is given to who asked, and not stored."""
+        """
+        A response that was on its way when its target was invalidated is given to its client and
+        not stored.
+        """
         world = World.of()
         early = world.ask()
         world.ask(method=b"POST")

@@ -384,7 +384,7 @@ class StaleUseTests(SynchronousTestCase):
             self.assertEqual(second.response.status, 503 if asked > 1 else 200, said)
 
     def test_if_error_is_no_fresh_answer(self) -> None:
-        """A client that wants a fresher answer than the stale one is told of the error."""
+        """A client that wants a fresher response than the stale one gets the error."""
         for said, status in (("no-cache", 503), ("max-age=0", 503), ("max-age=3", 503),
                              ("min-fresh=1", 503), ("max-age=9", 200), ("min-fresh=0", 503)):
             for later in (4, 7):
@@ -395,7 +395,7 @@ class StaleUseTests(SynchronousTestCase):
                                  (said, later))
 
     def test_if_error_for_all(self) -> None:
-        """The outcome of those who waited says that they got a stale answer, and why."""
+        """Waiters that get a stale response have an outcome that says so, and why."""
         for error in (UpstreamUnreachable("gone"), UpstreamTimeout("late")):
             world = self.stale("stale-if-error=9")
             clients = [world.ask() for _ in range(3)]
@@ -404,7 +404,7 @@ class StaleUseTests(SynchronousTestCase):
                               for one in clients}, {("hit", Reason.STALE, error.reason)})
 
     def test_max_stale_outcome(self) -> None:
-        """The outcome of one who takes stale answers says so; not where it is fresh after all."""
+        """The outcome for a client with max-stale says that the response was stale, if it was."""
         world = World.of(honour_request_directives=True)
         world.given(world.answer(Cache_Control="max-age=5", ETag='"a"'))
         world.ask()
@@ -444,7 +444,7 @@ class StaleUseTests(SynchronousTestCase):
         self.assertIsNone(world.ask().response)
 
     def test_while_revalidate_forbidden(self) -> None:
-        """Nothing is served while it is revalidated against the answer's own will."""
+        """A response that forbids stale use is not served while it is revalidated."""
         for said in ("must-revalidate", "proxy-revalidate", "s-maxage=5", "no-cache"):
             self.assertIsNone(self.stale(f"stale-while-revalidate=99, {said}").ask().response)
 
@@ -523,7 +523,7 @@ class RequestDirectiveTests(SynchronousTestCase):
         self.assertEqual(world.asked, 2)
 
     def test_not_honoured(self) -> None:
-        """By default only a request for a fresh answer means something."""
+        """By default only directives for a fresh response have an effect."""
         for said in ("max-age=0", "min-fresh=99", "only-if-cached", "max-stale", "private"):
             self.assertEqual(self.asked(said, honoured=False).result, "hit", said)
         for said in ("no-cache", "no-store", "x, NO-CACHE"):

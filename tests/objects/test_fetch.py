@@ -79,7 +79,7 @@ class EndTests(FetchCase):
     """The ways in which a fetch ends."""
 
     def test_complete(self) -> None:
-        """All who wait are answered, and the response is stored."""
+        """A completed fetch answers all waiters and stores the response."""
         fetch, fresh = self.fetch(), self.stored()
         waiters = [fetch.fill.wait() for _ in range(2)]
         at_once(fetch.complete(fresh, self.outcome(), True))

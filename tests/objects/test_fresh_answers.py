@@ -34,7 +34,7 @@ class ObjectTests(SynchronousTestCase):
         return world
 
     def test_answered_anew(self) -> None:
-        """The one who asks gets a new answer, stored as any other unless that is forbidden."""
+        """A no-cache request gets a new response, which is stored unless no-store forbids that."""
         for store in (ReferenceStore, DictStore):
             for directive, is_stored in REQUEST_DIRECTIVES:
                 world = self.fresh(store=store)
@@ -139,7 +139,7 @@ class ObjectTests(SynchronousTestCase):
             self.assertEqual((world.asked, world.ask().result), (2, "hit"))
 
     def test_no_store_of_parts(self) -> None:
-        """Not even a part is stored for one who forbids it."""
+        """A no-store request for a range stores no part either."""
         for honoured in (False, True):
             world = World.of(honour_request_directives=honoured)
             world.given(world.answer(206, b"he", Content_Range="bytes 0-1/5", ETag='"1"',
@@ -231,7 +231,7 @@ class RangeTests(SynchronousTestCase):
     """Range queries for a fresh response."""
 
     def test_answered_anew(self) -> None:
-        """The range is fetched whole, answered, and merged into what there is."""
+        """A no-cache range request is fetched whole and merged into the stored samples."""
         for store in (None, lambda _: DictStore()):
             for headers in FRESH:
                 rig = Rig(store=store)
@@ -269,7 +269,10 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(rig.ask(-600, 0).status, Status.HIT)
 
     def test_passed_on(self) -> None:
-        """Caches on the way to the origin are told too (RFC 9111 section 5.2)."""
+        """
+        A no-cache range request is forwarded with its directive for caches further on (RFC 9111
+        section 5.2).
+        """
         rig = Rig()
         rig.ask(-600, 0, headers=FRESH[0])
         self.assertEqual(rig.origin.requests[-1].headers.get(b"cache-control"), b"no-cache")
@@ -359,7 +362,7 @@ class RangeTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.integers(-60, 0), st.integers(0, 30), st.booleans(),
                               st.booleans()), max_size=8))
     def test_in_any_order(self, asks: list[tuple[int, int, bool, bool]]) -> None:
-        """For any clients and requests, at any time and in any order, answers are right."""
+        """Responses are right for any clients and requests, at any time and in any order."""
         rig = Rig()
         rig.origin.is_paused = True
         asking: list[tuple[Deferred[object], int, int]] = []

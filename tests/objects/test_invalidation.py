@@ -43,7 +43,9 @@ class BesideTests(SynchronousTestCase):
     """Several caches of one backend."""
 
     def test_forgets(self) -> None:
-        """What passes one of them makes invalid what another has, or is about to have."""
+        """
+        An unsafe request through one cache invalidates what another has stored or is fetching.
+        """
         world = World.of(key_params=("a",))
         other = world.another_cache()
         target = b"/x?a=1&b=2"
@@ -71,7 +73,9 @@ class InvalidatingProxyTests(SynchronousTestCase):
     """Routes beside the cache."""
 
     def test_forgets(self) -> None:
-        """What passes by makes invalid what is cached; reading and failing does not."""
+        """
+        An unsafe proxied request invalidates stored responses; a safe or failing one does not.
+        """
         world = World.of()
         proxy = InvalidatingProxy(world.origin, world.runtime.invalidation)
         for method, status, asked in ((b"GET", 200, 0), (b"PUT", 500, 0), (b"PUT", 204, 1)):

@@ -163,7 +163,9 @@ class ChaosTests(SynchronousTestCase):
            st.sampled_from([6, 1000]))
     def test_nothing_is_left_over(self, actions: list[tuple[str, int]], collapse: Collapse,
                                   store: Any, largest: int) -> None:
-        """Every client is answered or told; every body is ended or left; nothing is pending."""
+        """
+        Every client gets a response or an error, every body is closed, and nothing is left pending.
+        """
         spools: list[FakeSpool] = []
 
         def spool() -> FakeSpool:

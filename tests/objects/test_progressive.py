@@ -43,7 +43,9 @@ class ProgressiveCacheTests(SynchronousTestCase):
         self.assertEqual(slow.octets, fast.octets)
 
     def test_too_large(self) -> None:
-        """What is too large goes to all, also those who come late, and is not stored."""
+        """
+        A response that is too large streams to all clients, also late ones, and is not stored.
+        """
         for length in (36_000, None):
             world = progressive(max_object_size_bytes=10_000)
             first = world.ask()

@@ -71,7 +71,7 @@ class PurgeTests(SynchronousTestCase):
             self.assertEqual(world.store.entries, {})
 
     def test_on_its_way(self) -> None:
-        """What is on its way reaches those who wait for it, and is not stored."""
+        """A response on its way during a purge reaches its waiters and is not stored."""
         for collapse in Collapse:
             world = World.of(collapse=collapse)
             body = PausedBody(5)

@@ -88,7 +88,7 @@ class TtlTests(SynchronousTestCase):
         self.assertEqual(self.ttl(Cache_Control="s-maxage=30,max-age=300"), 30.0)
 
     def test_age(self) -> None:
-        """What was old when it came is kept for less."""
+        """A response that was old on arrival is kept for less."""
         self.assertEqual(self.ttl(age=20.0, Cache_Control="max-age=60"), 40.0)
 
     def test_fractions(self) -> None:
@@ -116,7 +116,7 @@ class TtlTests(SynchronousTestCase):
         self.assertEqual(self.ttl(given=given, Cache_Control="max-age=60, must-revalidate"), 60.0)
 
     def test_limit(self) -> None:
-        """Nothing is kept for longer than the limit."""
+        """A response is never kept for longer than the limit."""
         self.assertEqual(self.ttl(given=options(max_ttl=50.0), Cache_Control="max-age=60"), 50.0)
 
     def test_forced(self) -> None:

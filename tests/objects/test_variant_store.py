@@ -73,7 +73,7 @@ class VariantStoreTests(SynchronousTestCase):
         self.each_kind(run)
 
     def test_newest(self) -> None:
-        """Of several that match the newest is found, by when it was made."""
+        """Of several variants that match, the one made last is found."""
 
         def run(variants: VariantStore, store: Any) -> None:
             self.keep(variants, b"new", b"foo", received=10.0**9 + 5, Foo="1", Bar="1")
@@ -217,7 +217,7 @@ class SlowStoreTests(SynchronousTestCase):
         return None if stored is None else b"".join(stored.parts[0].buffers)
 
     def test_two_writers(self) -> None:
-        """Of variants that are kept at the same time, none loses another."""
+        """Variants that are stored at the same time do not lose each other."""
         keeping = [self.keep(foo) for foo in "abc"]
         self.store.catch_up()
         for one in keeping:

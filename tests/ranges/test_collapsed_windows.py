@@ -49,7 +49,7 @@ class SlowStoreTests(SynchronousTestCase):
     @settings(max_examples=150, deadline=None)
     @given(st.lists(st.integers(-1, 5), max_size=40), st.sampled_from(Collapse))
     def test_any_order(self, steps: list[int], collapse: Collapse) -> None:
-        """In any order of the store's answers, and whenever clients come, one request is made."""
+        """One fetch is made whenever clients come, and in whatever order the store answers."""
         world, store = self.world(collapse)
         clients = [world.ask()]
         for step in steps:

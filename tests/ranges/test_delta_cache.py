@@ -223,7 +223,7 @@ class KeyTests(SynchronousTestCase):
             self.assertEqual((answer.status, answer.octets), (Status.HIT, rig.direct(-300, 0)))
 
     def test_identity(self) -> None:
-        """Header fields that tell who asks separate entries; none is not the empty one."""
+        """Identity fields of requests separate entries, in which absent and empty differ."""
         rig = Rig()
         for value in (None, b"", b"Basic a", b"Basic b"):
             headers = () if value is None else ((b"Authorization", value),)

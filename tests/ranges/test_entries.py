@@ -207,7 +207,7 @@ class SlowTests(SynchronousTestCase):
         self.assertEqual(self.entries.busy, 0)
 
     def test_told_one_after_the_other(self) -> None:
-        """What is read is not older than a change that another reader made when it was told."""
+        """A read entry is never older than a change that another reader made in its callback."""
         first, second = self._get(), self._get()
         first.addCallback(self._change_promptly)
         self.store.asked[0].callback(None)
@@ -218,7 +218,7 @@ class SlowTests(SynchronousTestCase):
         at_once(self.entries.change("a", _one_more))
 
     def test_not_for_ever(self) -> None:
-        """However often it is changed, a read ends."""
+        """A read ends, however often its entry is changed."""
         reader = self._get()
         for _ in range(3):
             current = next(asked for asked in self.store.asked if not asked.called)

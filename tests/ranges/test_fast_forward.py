@@ -191,14 +191,14 @@ class AnswerTests(SynchronousTestCase):
         self.assertTrue(paused.asked[0].is_cancelled)
 
     def test_refused_at_once(self) -> None:
-        """Where it is clear at once that there is no range, no sample is asked for."""
+        """No newest sample is fetched where it is known at once that the range has no dataset."""
         self.rig.origin.faults = [saying(b"nonsense"), None]
         for _ in range(2):  # the second is a hit for pass
             self.rig.ask(-600, 30)
         self.assertEqual(self.rig.origin.newest, [])
 
     def test_only_if_cached(self) -> None:
-        """Nothing is asked for a client that wants only what is stored."""
+        """No newest sample is fetched for a request with only-if-cached."""
         rig = Rig(newest=True, honours=True)
         rig.now.advance(37)
         rig.ask(-600, 0)

@@ -52,7 +52,7 @@ class CollapsingTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(wide).status, Status.KEY_MISS)
 
     def test_overlap(self) -> None:
-        """Only what is neither held nor under way is asked for."""
+        """Only extents that are neither stored nor being fetched are fetched."""
         rig = Rig()
         rig.ask(-1200, -900)
         rig.origin.is_paused = True

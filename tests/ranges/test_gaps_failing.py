@@ -142,7 +142,7 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual(rig.fetches(), [(-600, 0), (-590, 5)])
 
     def test_waiters(self) -> None:
-        """All who wait for one fetch are told of its failure, and the origin asked once."""
+        """A failed fetch fails all its waiters, and the origin is asked once."""
         rig = Rig()
         rig.origin.is_paused = True
         rig.origin.always = status(500, b"down")

@@ -12,7 +12,7 @@ class FetchRequestTests(SynchronousTestCase):
     """Requests of the cache's own."""
 
     def test_stripped(self) -> None:
-        """Conditions, ranges and codings are the client's; who it is goes along."""
+        """Conditions, ranges and codings of the client are removed, and its identity is kept."""
         headers = Headers(((b"If-None-Match", b"1"), (b"RANGE", b"bytes=0-"),
                            (b"Accept-Encoding", b"gzip"), (b"Authorization", b"x"),
                            (b"Cache-Control", b"max-age=0"), (b"Cookie", b"y")))

@@ -44,7 +44,7 @@ class PurgeTests(SynchronousTestCase):
             self.assertEqual(rig.ask(-300, 0).status, Status.KEY_MISS)
 
     def test_on_its_way(self) -> None:
-        """What is on its way reaches those who wait for it, and is not stored."""
+        """A response on its way during a purge reaches its waiters and is not stored."""
         for store in (MemoryStore, DictStore):
             rig = Rig(store)
             rig.origin.is_paused = True

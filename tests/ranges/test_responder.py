@@ -53,7 +53,7 @@ class ResponderTests(SynchronousTestCase):
             Extent((NOW - 600) * SECOND_NS, NOW * SECOND_NS)])
 
     def test_query(self) -> None:
-        """The source is asked on the grid, and is told the client's extent, the time and wish."""
+        """The source is asked on the grid, with the client's extent, the time and no-cache."""
         self.ask(0, 0, range_request(NOW - 590, NOW + 7, headers=((b"Cache-Control", b"no-cache"),)))
         (query,) = self.source.queries
         self.assertEqual((query.extent, query.requested, query.now_ns, query.no_cache), (

@@ -54,7 +54,7 @@ class CircuitTests(SynchronousTestCase):
         self.assertFalse(self.failing(2).succeeded())
 
     def test_success_resets(self) -> None:
-        """Only failures in a row count."""
+        """Only consecutive failures open a circuit."""
         circuit = self.failing(2)
         circuit.succeeded()
         circuit.failed(101.0)

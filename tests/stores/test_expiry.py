@@ -20,7 +20,7 @@ class ExpiriesTests(SynchronousTestCase):
         self.assertEqual(expiries.due(2.0, 9), ["a"])
 
     def test_at_most(self) -> None:
-        """No more keys are told than were asked for."""
+        """No more due keys are given than were asked for."""
         expiries = Expiries()
         for key in "abc":
             expiries.add(key, 1.0)

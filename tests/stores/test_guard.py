@@ -511,7 +511,7 @@ class LogTests(GuardTestCase):
             "Cache cold failed to get: StoreError: broken (5 more failures)"])
 
     def test_nameless_error(self) -> None:
-        """An error without words is told by its type."""
+        """An error without a message is logged by its type."""
         self.broken.error = StoreError()
         self.assertEqual(self.fail(1, 0), [
             "Cache cold failed to get: StoreError (0 more failures)"])

@@ -83,7 +83,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual((self.store.octets, self.store.objects), (0, 0))
 
     def test_least_recently_used_goes(self) -> None:
-        """When there is no room, what was used longest ago goes."""
+        """The least recently used entry is evicted when there is no room."""
         self.fill("abcdefghij")
         self.store.get_object("a")
         self.fill("k")
@@ -143,7 +143,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(at_once(self.store.delete(["a"])), 1)
 
     def test_expiry_is_noted(self) -> None:
-        """Finding something expired takes it away, and is told."""
+        """An expired entry that is looked up is removed, and its expiry is reported."""
         self.fill("a", ttl=1)
         self.clock.advance(1)
         self.assertIsNone(self.store.get_object("a"))
@@ -304,7 +304,7 @@ class ModelTests(SynchronousTestCase):
     @given(_steps)
     @settings(max_examples=150)
     def test_same(self, steps: list[tuple[Any, ...]]) -> None:
-        """In any order of calls, both find the same, and the octets are those of what is held."""
+        """The memory store and the naive one find the same entries, in any order of calls."""
         clock = Clock()
         store = MemoryStore(clock, 6 * OVERHEAD, 5)
         naive = Naive([], 6 * OVERHEAD, 5)

@@ -190,7 +190,7 @@ class ReferenceTests(Stores):
         self.assertEqual(store.objects, 0)
 
     def test_octets_wait(self) -> None:
-        """In a store of octets nothing is there without waiting."""
+        """An entry in a store of octets is not available without waiting."""
         typed = self.typed(DictStore(self.clock))
         at_once(typed.put("a", Words(b"one"), TTL))
         self.assertIsNone(typed.peek("a"))
@@ -299,7 +299,7 @@ class ChunkTests(Stores):
             self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(3)))
 
     def test_deleted(self) -> None:
-        """Nothing of a deleted entry is left, also where another process has put it."""
+        """A deleted entry leaves no chunk, also where another process had put it."""
         store = RecordingStore(self.clock)
         at_once(self.typed(store).put("a", Words(self.text(3)), TTL))
         at_once(self.typed(store).delete(["a"]))
