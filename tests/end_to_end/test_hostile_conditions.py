@@ -32,7 +32,7 @@ _BACKENDS: dict[str, dict[str, Any]] = {
 
 
 class ConditionTests(BesidePrometheus):
-    """Many clients at once, of whom many do not wait for their answers."""
+    """Many clients at once, of which many do not wait for their responses."""
 
     root: ClassVar[Path]
 
@@ -47,19 +47,23 @@ class ConditionTests(BesidePrometheus):
             "[trickster.stores]\nodd = tests.end_to_end.oddstore:odd\n")
 
     def test_small_cache(self) -> None:
-        """A cache of one MiB evicts what others are just adding to."""
+        """
+        Responses are right with a cache of one MiB that evicts what others are just adding to.
+        """
         self.besiege({"provider": "memory", "memory": {"max_size_bytes": 1 << 20}}, 1)
 
     def test_slow_store(self) -> None:
-        """A stranger's store that takes its time."""
+        """Responses are right with a plugin's store that takes its time."""
         self.besiege({"provider": "odd"}, 2)
 
     def test_failing_store(self) -> None:
-        """A stranger's store that fails in ways that it should and should not."""
+        """
+        Responses are right with a plugin's store that fails in ways that it should and should not.
+        """
         self.besiege({"provider": "odd", "odd": {"failing": 0.1}}, 3)
 
     def test_spoiling_store(self) -> None:
-        """A store whose octets are not those that were put into it."""
+        """Responses are right with a store that gives other octets than were put."""
         self.besiege({"provider": "odd", "odd": {"spoiling": 0.2}}, 4)
 
     def besiege(self, cache: dict[str, Any], seed: int) -> None:

@@ -93,11 +93,11 @@ class RunFormTests(SynchronousTestCase):
         self.assertNotIn("Traceback", (self.root / "log").read_text())
 
     def test_twistd_in_the_foreground(self) -> None:
-        """C{twistd -n trickster -c conf.yaml} serves until it is told to stop."""
+        """C{twistd -n trickster -c conf.yaml} serves until it is stopped."""
         self.assert_serves("twistd", "-n", "--pidfile=", "trickster", "-c", str(self.file))
 
     def test_twist(self) -> None:
-        """C{twist trickster} serves until it is told to stop."""
+        """C{twist trickster} serves until it is stopped."""
         self.assert_serves("twist", "trickster", "--config", str(self.file))
 
     def test_first_line(self) -> None:

@@ -83,7 +83,7 @@ class UpgradeTests(ProxyCase):
         self.assertEqual(talk.rest(), b"11 in all")
 
     def test_client_vanishes(self) -> None:
-        """The origin is told when the client has gone, whichever way it did."""
+        """The origin's connection is closed when the client leaves, whichever way it does."""
         for leave in (Talk.close, Talk.reset):
             self.origin.renew()
             talk, _ = self.upgraded("echo")

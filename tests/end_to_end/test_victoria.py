@@ -57,7 +57,7 @@ class Victoria(Server):
 
 
 class VictoriaTests(Standing):
-    """Random windows of fixed questions, asked both ways."""
+    """Random windows of fixed queries, sent to VictoriaMetrics directly and through Trickster."""
 
     victoria: ClassVar[Victoria]
     trickster: ClassVar[Trickster]
@@ -95,7 +95,10 @@ class VictoriaTests(Standing):
         return found
 
     def test_aligned(self) -> None:
-        """In mode aligned, with its own cache and without, as VictoriaMetrics itself aligns."""
+        """
+        In mode aligned a range gets VictoriaMetrics's own aligned response, with its cache and
+        without.
+        """
         for query in _CACHED:
             for window in self.windows(6, 0):
                 for more in ({}, {"nocache": 1}):
@@ -103,7 +106,10 @@ class VictoriaTests(Standing):
                     self.assertEqual(self.ask("aligned", query, window, **more).lookup, "hit")
 
     def test_phase(self) -> None:
-        """In mode phase, where VictoriaMetrics is told to leave the ends alone."""
+        """
+        In mode phase a range gets VictoriaMetrics's own response if that one does not move the
+        ends.
+        """
         for query in _CACHED:
             for window in self.windows(8, 1):
                 for _ in range(2):
@@ -111,14 +117,14 @@ class VictoriaTests(Standing):
                 self.assertEqual(last.lookup, "hit")
 
     def test_moved_ends(self) -> None:
-        """Where it moves the ends of a range, its answer is passed on as it is."""
+        """A response whose ends VictoriaMetrics has moved is passed on as it is."""
         window = (self.now - 4807, self.now - 900, 60)
         got = self.ask("phase", "temperature + 1", window)
         self.assertIn("reason=undecodable", got.result)
         self.assertEqual(self.ask("phase", "temperature + 1", window).lookup, "proxy-only")
 
     def test_passed(self) -> None:
-        """What looks at the whole range is never put together."""
+        """A query that depends on the whole range is never merged from parts."""
         for query in _PASSED:
             for window in self.windows(3, 0):
                 self.assertIn("reason=", self.ask("aligned", query, window, nocache=1).result)

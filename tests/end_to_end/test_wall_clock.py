@@ -106,33 +106,33 @@ class _SetClockCase(SynchronousTestCase):
 
 class SetBackTests(_SetClockCase):
     """
-    The clock goes back an hour in the middle of something.  What went by it would take as
-    long, and no client here waits for more than a part of a minute.
+    The clock goes back an hour in the middle of a wait. A timeout that followed the clock would
+    take as long, and no client here waits for more than a part of a minute.
     """
 
     limit = "2s"
 
     def test_timeout(self) -> None:
-        """An origin that hangs is given up in time."""
+        """An origin that hangs is given up in time after the clock is set back."""
         talk = self.waiting()
         self.clock.set(-HOUR)
         self.assertEqual(talk.answer().status, 504)
 
     def test_half_a_head(self) -> None:
-        """A client that hangs is too."""
+        """A client that hangs within its header is given up in time after the clock is set back."""
         talk = self.half_a_head()
         self.clock.set(-HOUR)
         talk.rest()
 
     def test_freshness(self) -> None:
-        """What is fresh for seconds is not for longer."""
+        """A response that is fresh for seconds does not stay fresh when the clock is set back."""
         # A client may have its answer before it is stored, and by the clock that is set then.
         self.assertTrue(eventually(lambda: self.ask("/web/back").lookup == "hit"))
         self.clock.set(-HOUR)
         self.assertTrue(eventually(lambda: self.ask("/web/back").lookup == "kmiss"))
 
     def test_dates(self) -> None:
-        """What is told as a date is what the clock says."""
+        """Dates are those of the wall clock after it was set back."""
         self.clock.set(-HOUR)
         answer = self.ask("/plain/told")
         said = email.utils.parsedate_to_datetime(answer.headers["Date"]).timestamp()
@@ -144,7 +144,7 @@ class SetBackTests(_SetClockCase):
 
 
 class SetBackConsoleTests(SetBackTests):
-    """The same for the command that is its own C{twistd}."""
+    """The clock goes back an hour under the command that is its own C{twistd}."""
 
     form = CONSOLE
 
@@ -155,7 +155,7 @@ class SetForwardTests(_SetClockCase):
     limit = "1h"
 
     def test_timeout(self) -> None:
-        """Who waits for an origin waits on."""
+        """A request that waits for an origin does not time out when the clock is set forward."""
         talk = self.waiting()
         self.clock.set(DAY)
         self.turn()
@@ -163,7 +163,7 @@ class SetForwardTests(_SetClockCase):
         self.assertEqual(talk.answer().status, 200)
 
     def test_half_a_head(self) -> None:
-        """Who sends a head slowly may go on."""
+        """A header that arrives slowly does not time out when the clock is set forward."""
         talk = self.half_a_head()
         self.clock.set(DAY)
         self.turn()
@@ -171,7 +171,7 @@ class SetForwardTests(_SetClockCase):
         self.assertEqual(talk.answer().status, 200)
 
     def test_freshness(self) -> None:
-        """What is fresh stays so."""
+        """A fresh stored response stays fresh when the clock is set forward."""
         self.assertTrue(eventually(lambda: self.ask("/web/long").lookup == "hit"))
         self.clock.set(DAY)
         self.assertEqual(self.ask("/web/long").lookup, "hit")
