@@ -70,7 +70,7 @@ class ApplicationTests(SynchronousTestCase):
         return application_of(loaded(text), service, Clock()), service
 
     def test_standard_output(self) -> None:
-        """Without a file, the log is started before all else."""
+        """Without a log file, the log to standard output is started first."""
         application, service = self.application(ONE)
         log, last = list(IService(application))
         self.assertIsInstance(log, Logs)

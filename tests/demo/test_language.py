@@ -38,7 +38,7 @@ class DurationTests(SynchronousTestCase):
         self.assertEqual(duration_ms("1h30m5s7ms"), 5_405_007)
 
     def test_minutes_are_not_milliseconds(self) -> None:
-        """C{m} and C{ms} are told apart."""
+        """C{m} and C{ms} are different units."""
         self.assertEqual((duration_ms("5m"), duration_ms("5ms")), (300_000, 5))
 
     def test_refused(self) -> None:

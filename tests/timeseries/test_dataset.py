@@ -210,13 +210,16 @@ class OrderTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from([*NAMES, *(n.upper() for n in NAMES)]), unique_by=bytes.lower),
            st.lists(st.sampled_from([*NAMES, *(n.upper() for n in NAMES)]), unique_by=bytes.lower))
     def test_any_order(self, old: list[bytes], new: list[bytes]) -> None:
-        """In any order and spelling, each series is there once, spelled anew."""
+        """
+        A merged dataset has each series once with its new spelling, whatever the order and
+        spelling.
+        """
         spelled = {n.lower(): n for n in [*old, *new]}
         found = self.order(old, new)
         self.assertEqual(sorted(found), sorted(spelled.values()))
 
     def test_few_are_collated(self) -> None:
-        """Of thousands that stay, those that come and go are put in their places alone."""
+        """Of thousands of series only those that come or go are collated."""
         collated: list[bytes] = []
 
         def collation(name: bytes) -> bytes:

@@ -128,7 +128,7 @@ class ShardsTests(SynchronousTestCase):
         self.assertEqual(self.pieces((0, 600), max_ns=59), [(0, 600)])
 
     def test_too_many(self) -> None:
-        """More pieces than a fetch can want are one instead."""
+        """A range that would need too many shards is fetched as one."""
         asked = (0, 60 * (MOST_SHARDS + 1))
         self.assertEqual(self.pieces(asked, max_points=1), [asked])
 

@@ -182,7 +182,9 @@ class RefreshTests(SynchronousTestCase):
         self.assertEqual(len(self.new(before, after)), 1)
 
     def test_series_that_come_and_go(self) -> None:
-        """Another series changes windows that it has rows in, and its group of identities."""
+        """
+        A series that comes or goes changes the windows with its rows, and its group of identities.
+        """
         many = range(3000)
         before = self.dataset(8000, 8100, many)
         gone = before.merged(self.dataset(8101, 8101, (n for n in many if n != 1500)))

@@ -46,7 +46,7 @@ class AnswerTests(ClientCase):
         self.at_rest(idle=1)
 
     def test_outcome(self) -> None:
-        """An answer says that it was proxied, and what the origin's status was."""
+        """The outcome of a response says that it was proxied, and has the origin's status."""
         outcome = self.answered(OK).outcome
         self.assertEqual((outcome.status, outcome.origin_status), (Status.PROXY_ONLY, 200))
 

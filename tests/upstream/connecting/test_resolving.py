@@ -67,7 +67,7 @@ class SharedTests(SynchronousTestCase):
         verifyObject(IHostnameResolver, self.resolver)
 
     def test_found(self) -> None:
-        """All addresses of the internet that a lookup finds are told, in its order."""
+        """All internet addresses that a lookup finds are given, in its order."""
         told = self.resolving("a.test", 80)
         self.assertEqual(self.asked[0][0], ("a.test", 80, socket.AF_UNSPEC, socket.SOCK_STREAM))
         self.assertEqual(told, ["a.test"])

@@ -50,7 +50,7 @@ class OutgoingFieldsTests(SynchronousTestCase):
                     request_fields(request, b"origin:9090", ForwardedMode.BOTH, "trk")))
 
     def test_kept(self) -> None:
-        """Only what is short is kept: an idle connection must not hold much."""
+        """Only short fields are remembered, since an idle connection must not hold much."""
         outgoing = OutgoingFields(b"origin:9090", ForwardedMode.X, "trk")
         for size, is_kept in ((100, True), (5000, False)):
             request = a_request((b"A", b"x" * size))
@@ -270,7 +270,10 @@ class ModeTests(SynchronousTestCase):
         self.assertIn(b"x-forwarded-for", said)
 
     def test_x_from_standard_as_asked(self) -> None:
-        """Scheme and host are told in C{X-Forwarded-*}, and addresses lose their ports."""
+        """
+        Scheme and host of a Forwarded list are sent as C{X-Forwarded-*}, and addresses without
+        ports.
+        """
         said = sent(a_request((b"Forwarded", b'for="[::1]:4711";proto=https;host="a:81", for=x')),
                     "x")
         self.assertEqual(said.get(b"x-forwarded-for"), b"::1, x, 192.0.2.7")
@@ -303,7 +306,7 @@ class ModeTests(SynchronousTestCase):
         self.assertEqual(sent(request).get(b"x-scope-orgid"), b"a")
 
     def test_via(self) -> None:
-        """Via says who passed the message on, and in which version it came."""
+        """Via names the proxy that forwarded the message, and the version in which it came."""
         self.assertEqual(sent(a_request()).get(b"via"), b"1.1 trk")
         old = evolve(a_request((b"Via", b"1.1 a"), (b"via", b"1.0 b")), version=b"HTTP/1.0")
         self.assertEqual(sent(old).get_all(b"via"), [b"1.1 a, 1.0 b, 1.0 trk"])

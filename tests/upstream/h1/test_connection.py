@@ -203,7 +203,7 @@ class LifeTests(ConnectionCase):
             self.assertEqual(self.keeper.said[1:], ["dropped", "closed"])
 
     def test_half_close(self) -> None:
-        """For an answer without a length, the end of the origin's sending is its end."""
+        """A response without a length ends when the origin closes its sending side."""
         asked = self.ask()
         self.wire.sends(b"HTTP/1.1 200 OK\r\n\r\nabc")
         self.connection.readConnectionLost()

@@ -50,11 +50,14 @@ class StateTests(SynchronousTestCase):
                 self.assertRaises(WrongTransition, self.entered, State.BUSY, end, state)
 
     def test_handshake_first(self) -> None:
-        """No request goes before the origin is who it should be (RFC 9110 section 4.3.4)."""
+        """
+        A request is sent only after the TLS handshake has proved the origin (RFC 9110 section
+        4.3.4).
+        """
         self.assertRaises(WrongTransition, self.entered, State.CONNECTING, State.BUSY)
 
     def test_leased(self) -> None:
-        """The owner counts a connection from its first exchange until it was told of the end."""
+        """A connection counts for its owner from its first exchange until its end is reported."""
         self.assertEqual({state for state in State if state.is_leased},
                          {State.BUSY, State.IDLE, State.LOST})
 

@@ -101,7 +101,7 @@ class UploadTests(ClientCase):
             self.at_rest()
 
     def test_sender_fails(self) -> None:
-        """What is wrong with the client's body is what the client is told."""
+        """An error in the client's body is the error that the client gets."""
         body = PausedBody()
         asked = self.asked(a_request(b"POST", b"/", body=body))
         body.feed(RequestError("too large", Reason.REQUEST_TOO_LARGE, 413))
