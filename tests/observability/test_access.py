@@ -455,6 +455,24 @@ class BodyTests(ObservedTestCase):
         self.assertEqual(self.reasons("proxy-error", "origin-broke"), 1)
         self.assertEqual(self.frontend("written_bytes_total", "2xx"), 3)
 
+    def test_another_length(self) -> None:
+        """A body of more or fewer octets than its length is counted as one that broke."""
+        for pieces, whole in (((b"abc",), 1), ((b"abc", b"defg"), 1)):
+            with self.subTest(pieces=pieces):
+                self.setUp()
+                body, _ = self.body(*pieces, length=6)
+                for _ in range(whole):
+                    self.now(body.read())
+                self.failureResultOf(Deferred.fromCoroutine(body.read()), UpstreamBroke)
+                self.assertEqual(self.reasons("proxy-error", "origin-broke"), 1)
+
+    def test_empty_for_its_length(self) -> None:
+        """A body without an octet, but with a length, is a refusal to its client."""
+        body, _ = self.body(length=6)
+        error = self.failureResultOf(Deferred.fromCoroutine(body.read()), SpelledRefusal).value
+        self.assertEqual((error.status, error.reason), (502, Reason.ORIGIN_BROKE))
+        self.assertEqual(self.requests("502", "proxy-error"), 1)
+
     def test_broken_at_once(self) -> None:
         """A body that breaks before its first octet is answered, and counted, as a refusal."""
         for broken, status, told in ((UpstreamBroke("gone"), 502, "proxy-error"),

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from trickster.errors import Reason, RequestError, UpstreamError
+from trickster.errors import Reason, RequestError, UpstreamBroke, UpstreamError
 from trickster.interfaces import IBody, IDuplex, IRefuser, IResponder
 from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
 from trickster.observability.accesslog import AccessEntry, EntryLog
@@ -220,6 +220,7 @@ class _CountedBody:
         """
         try:
             octets = await self._inner.read()
+            self._check(octets)
         except CancelledError:
             self._end(CLIENT_GONE, Reason.CLIENT_GONE)
             raise
@@ -240,6 +241,16 @@ class _CountedBody:
         else:
             self._end(self._exchange.status, None)
         return octets
+
+    def _check(self, octets: bytes) -> None:
+        """:raises UpstreamBroke: there are more octets, or fewer, than the body's length."""
+        length: int | None = self._inner.length
+        if length is None:
+            return
+        found = self._octets + len(octets)
+        if found > length or (not octets and found < length):
+            raise UpstreamBroke(f"a body of {length} octets has {found}"
+                                + (" at least" if octets else ""))
 
     def close(self) -> None:
         """See L{IBody.close}.  Before the end, it means that the client is gone."""
