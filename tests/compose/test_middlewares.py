@@ -140,10 +140,10 @@ class MiddlewaresTests(SynchronousTestCase):
                 marked(FakeRuntime()).around(RecordingResponder(), [name])
             self.assertIn(name, str(caught.exception))
 
-
     def test_answers(self) -> None:
         """What is no answer is a failure that names the middleware, whatever stands around it."""
-        bodies = [PausedBody() for _ in range(3)]
+        bodies = [PausedBody() for _ in range(6)]
+        text: Any = (("X-A", "b"),)
         headers: Any = ()
         status: Any = "200"
         body: Any = b"ok"
@@ -152,14 +152,17 @@ class MiddlewaresTests(SynchronousTestCase):
                 (Response(200, body=body), "a body that is bytes, and no Octets or other IBody"),
                 (Response(status, body=bodies[0]), "a status that is no status code"),
                 (Response(1000, body=bodies[1]), "a status that is no status code"),
-                (Response(200, headers, bodies[2]), "headers that are no Headers")):
+                (Response(200, headers, bodies[2]), "headers that are no Headers"),
+                (Response(200, Headers(text), bodies[3]), "no octets, or have line ends"),
+                (Response(200, Headers(((b"a", b"b\nc: d"),)), bodies[4]), "line ends in them"),
+                (Response(299, body=bodies[5], phrase=b"a\r\nb"), "line ends in them")):
             runtime = FakeRuntime(states={"given": given})
             around = marked(runtime).around(RecordingResponder(), ["a", "odd"])
             error = self.assertRaises(
                 BrokenPlugin, at_once, around.respond(Request(b"GET", b"/")))
             self.assertIn("middleware 'odd' is broken: it answers with ", str(error))
             self.assertIn(told, str(error))
-        self.assertEqual([body.is_closed for body in bodies], [True] * 3)
+        self.assertEqual([body.is_closed for body in bodies], [True] * 6)
 
     def test_status(self) -> None:
         """A status may be any kind of whole number."""

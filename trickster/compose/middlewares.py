@@ -10,6 +10,7 @@ from zope.interface import implementer
 from trickster.config.options.middlewares import MiddlewareOptions
 from trickster.contracts import checked_middleware
 from trickster.errors import BrokenPlugin
+from trickster.http.h1.encoding import can_be_sent
 from trickster.interfaces import IMiddlewareType, IResponder, IRuntime
 from trickster.messages import Headers, Request, Response
 from trickster.plugins import MIDDLEWARES, Plugins
@@ -65,11 +66,15 @@ def _fault(response: Response) -> str:
         return f"{type(response).__name__}, which is no Response"
     if not hasattr(response.body, "read"):
         return f"a body that is {type(response.body).__name__}, and no Octets or other IBody"
-    if _is(response.status, int) and 100 <= response.status <= 599 and _is(
-            response.headers, Headers):
-        return ""
-    response.body.close()
-    return "a status that is no status code, or headers that are no Headers"
+    fault = ""
+    if not (_is(response.status, int) and 100 <= response.status <= 599 and _is(
+            response.headers, Headers)):
+        fault = "a status that is no status code, or headers that are no Headers"
+    elif not can_be_sent(response):
+        fault = "header fields that are no octets, or have line ends in them"
+    if fault:
+        response.body.close()
+    return fault
 
 
 def _is(given: object, kind: type) -> bool:

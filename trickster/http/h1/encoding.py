@@ -122,6 +122,19 @@ def _field_lines(headers: Headers, _: None = None) -> tuple[bytes, bool]:
     return block, has_date
 
 
+def can_be_sent(response: Response) -> bool:
+    """
+    :return: whether a response has a phrase and header fields of octets that stay on their
+        lines, as L{response_head} needs them.
+    """
+    try:
+        _status_line(response.status, response.phrase)
+        _field_lines(response.headers)
+    except UnsendableHead:
+        return False
+    return True
+
+
 def _dated_lines(response: Response, date: bytes) -> bytes:
     headers = response.headers
     # Small hits have the very same fields time and again.
