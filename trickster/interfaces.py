@@ -285,9 +285,10 @@ class ICacheStore(Interface):
         :return: the octets, or None where there are none, or none any more.
         """
 
-    def put(key: str, value: bytes, ttl: float) -> Awaitable[None]:
+    def put(key: str, value: bytes, ttl: float) -> Awaitable[bool | None]:
         """
         :param ttl: seconds from now, more than 0, until C{value} is forgotten.
+        :return: False where it was not put; a store that does not know gives None.
         """
 
     def delete(keys: Iterable[str]) -> Awaitable[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer_only
 
+from trickster.errors import StoreError
+from trickster.interfaces import ICacheStore
 from trickster.remembering import SizedLRU
-from trickster.stores.guard import guarded
+from trickster.stores.guard import GuardLimits, guarded
 from trickster.stores.memory import MemoryStore
 from trickster.stores.near_tier import NearTier
 from trickster.stores.sealed import CHUNK
@@ -249,6 +253,37 @@ class NearTierTests(Stores):
         self.assertEqual(self.format.read, 3)
 
 
+@define(eq=False)
+class Forgetful(SharedStore):
+    """Fails to put some of the chunks that it is given."""
+
+    failures: int = 0
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        if "~" in key and self.failures:
+            self.failures -= 1
+            raise StoreError("busy")
+        await super().put(key, value, ttl)
+
+
+@implementer_only(ICacheStore)
+class ForgetfulAlone(Forgetful):
+    """The same, of one process alone."""
+
+
+@define(eq=False)
+class SharedWithPaused(SharedStore):
+    """Lets the test say when one key is put."""
+
+    paused: PausedStore = field(factory=PausedStore)
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        if key == "b":
+            await self.paused.put(key, value, ttl)
+        else:
+            await super().put(key, value, ttl)
+
+
 class ChunkTests(Stores):
     """Large entries, which are kept in chunks."""
 
@@ -297,6 +332,36 @@ class ChunkTests(Stores):
             self.assertIsNone(at_once(typed.get("a")))
             at_once(typed.change("a", lambda _: Kept(Words(self.text(3)), TTL)))
             self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(3)))
+
+    def test_chunk_not_put(self) -> None:
+        """An entry of which a chunk could not be put is not kept, and costs no earlier one."""
+        more = b"\xff" * CHUNK
+        for kind in (Forgetful, ForgetfulAlone):
+            store = kind(self.clock)
+            typed = self.typed(guarded(store, "c", self.clock))
+            self.assertTrue(at_once(typed.put("a", Words(self.text(2)), TTL)))
+            for put in (partial(typed.change, "a", added(more)),
+                        partial(typed.put, "a", Words(more), TTL)):
+                store.failures = 1
+                self.assertFalse(at_once(put()), kind)
+                for each in (typed, self.typed(store)):
+                    self.assertEqual(at_once(each.get("a")), Words(self.text(2)), kind)
+            self.assertTrue(at_once(typed.change("a", added(more))))
+            self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(2) + more))
+        self.flushLoggedErrors()
+
+    def test_no_room_on_the_way(self) -> None:
+        """What a store is too slow to take is made ready once, and not kept."""
+        paused = PausedStore()
+        store = guarded(SharedWithPaused(self.clock, paused=paused), "c", self.clock,
+                        limits=GuardLimits(pending_octets=CHUNK))
+        typed = self.typed(store)
+        other = Deferred.fromCoroutine(store.put("b", b"x" * CHUNK, TTL))
+        self.assertFalse(at_once(typed.change("a", added(self.text(2)))))
+        self.assertEqual(self.format.made, 1)
+        paused.asked[0].callback(None)
+        self.assertTrue(self.successResultOf(other))
+        self.assertTrue(at_once(typed.change("a", added(self.text(2)))))
 
     def test_deleted(self) -> None:
         """A deleted entry leaves no chunk, also where another process had put it."""

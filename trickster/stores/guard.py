@@ -120,14 +120,14 @@ class Guarded:
             self.on_operation("get", "miss", 0)
         return found
 
-    async def put(self, key: str, value: bytes, ttl: float) -> None:
+    async def put(self, key: str, value: bytes, ttl: float) -> bool:
         """
         See L{ICacheStore.put}.
 
         :param value: not put where more octets than allowed would be on their way to the store.
-            Whether it was put is not said.
+        :return: whether it was put, as far as the store says.
         """
-        await self._set(key, len(value), self._put, value, ttl)
+        return await self._set(key, len(value), self._put, value, ttl)
 
     async def _set(self, key: str, size: int, method: Callable[..., Awaitable[bool]],
                    *args: Any) -> bool:
@@ -180,8 +180,8 @@ class Guarded:
         raise StoreError(f"the store gave no octets, but {type(found).__name__}")
 
     async def _put(self, key: str, value: bytes, ttl: float) -> bool:
-        await self.inner.put(key, value, ttl)
-        return True
+        put: object = await self.inner.put(key, value, ttl)
+        return put is not False
 
     async def _counted(self, keys: list[str]) -> int:
         count: Any = await self.inner.delete(keys)

@@ -235,13 +235,15 @@ class OctetEntries(Generic[E]):
 
     async def _written(self, key: str, made: Kept[E], placed: _Placed,
                        put: Callable[[], Awaitable[object]]) -> bool:
-        """:return: whether it is put: a store that compares nothing gives None for that."""
+        """:return: whether it is put: a store that does not say so gives None for that."""
         chunks = placed.value.chunks
         if len(chunks) > MOST_CHUNKS:
             return False
         try:
             for chunk, octets in placed.new():
-                await self.store.put(chunk_key(key, chunk), octets, LONGER * made.ttl)
+                ttl = LONGER * made.ttl
+                if await self.store.put(chunk_key(key, chunk), octets, ttl) is False:
+                    return False
             if await put() is False:
                 return False
         except StoreError:

@@ -205,8 +205,8 @@ class TypedStore(Generic[E]):
 
     async def _changed(self, key: str,
                        change: Callable[[E | None], Kept[E] | Unchanged | None]) -> bool:
+        before = await self._octets.read(key)
         for _ in range(_MOST_WRITES):
-            before = await self._octets.read(key)
             made = change(before.entry)
             if made is None:
                 await self._forget(key)
@@ -216,6 +216,10 @@ class TypedStore(Generic[E]):
                 return True
             if not self._octets.compares or self.is_failing:
                 break
+            latest = await self._octets.read(key)
+            if latest.octets == before.octets:
+                break  # no other writer was before us, but the store does not take it
+            before = latest
         return False
 
     async def _replaced(self, key: str, made: Kept[E], before: Read[E]) -> bool:
