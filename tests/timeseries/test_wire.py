@@ -203,6 +203,32 @@ class RefreshTests(SynchronousTestCase):
                          {b"a": (IndexedRows.of(rows),)})
         self.assertLess(len(Codec().to_parts(sparse)), 6)
 
+    def test_many_holes(self) -> None:
+        """However many spans are far from each other, the parts are few, and a refresh writes little."""
+        far = [(k << 22, (k << 22) + 3) for k in range(1500)]
+        for spans in (far, [(k << 12, (k << 12) + 3) for k in range(1500)], far[:200]):
+            first = spans[-1][1] + (1 << 22)
+            reach = Extents.of(STEP, [(a * STEP, b * STEP) for a, b in spans])
+            rows = [(t * STEP, b"x" * 9) for a, b in spans for t in range(a, b + 1)]
+            holed = Dataset(reach, {b"a": (IndexedRows.of(rows),)})
+            dense = holed.merged(self.indexed(first, first + 40000))
+            self.assertLess(max(len(Codec().to_parts(each)) for each in (holed, dense)), 300)
+            refreshed = dense.merged(self.indexed(first + 40001, first + 40001))
+            self.assertLess(sum(self.new(dense, refreshed)), dense.encoded_bytes // 4)
+
+    def indexed(self, first: int, last: int) -> Dataset:
+        """:return: one series with a row of 20 octets at each tick."""
+        rows = [(t * STEP, b"%020d" % t) for t in range(first, last + 1)]
+        return Dataset.from_rows(Extents.of(STEP, [(first * STEP, last * STEP)]), {b"a": rows})
+
+    def test_many_series(self) -> None:
+        """However many series there are, the groups of their identities are few."""
+        run = (TextRows.of(b'[1,"1"]', ARRAYS),)
+        for count, most in ((1000, 20), (150_000, 400)):
+            dataset = Dataset(Extents.of(STEP, [(STEP, STEP)]),
+                              {b"%d" % name: run for name in range(count)})
+            self.assertLess(len(Codec().to_parts(dataset)), most)
+
 
 def stored(step: int = STEP, spans: Any = ((0, STEP),), runs: Any = (["i", b",", [[1, b"x"]]],),
            format: Any = (b",", b",", b"[", b"]", b"", 0, 1), groups: int = 1,

@@ -92,7 +92,8 @@ class TextRows:
         :raises ValueError: the border rows have no timestamp, or are in the wrong order.
         """
         last = _last_row(octets, 0, len(octets), rows)
-        first_ns, last_ns = rows.instant(octets, 0), rows.instant(octets, last)
+        first_ns = rows.instant(octets, 0)
+        last_ns = rows.instant(octets, last) if last else first_ns
         if first_ns > last_ns or (first_ns == last_ns and last):
             raise ValueError("rows out of order")
         return cls(octets, 0, len(octets), first_ns, last_ns, rows)

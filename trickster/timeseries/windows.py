@@ -8,16 +8,20 @@ a dataset stay few.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
 from trickster.timeseries.dataset import Dataset, Runs
+from trickster.timeseries.extents import Extent
 from trickster.timeseries.rows import Rows
 
 # Octets that windows of each width hold about, or more, of all series together and of each: the
 # widest first.  To cut a series into pieces of a row or two would take longer than to write it.
 _OCTETS = ((1 << 21, 1 << 10), (1 << 18, 1 << 8), (1 << 15, 1 << 6))
+# Windows of one width: where there would be more, since what is held has many holes, they are
+# wider.  Each is a read when the dataset is read.
+_MOST = 128
 _BEFORE_ALL = -(1 << 63)
 
 
@@ -37,18 +41,23 @@ class Windows:
     @classmethod
     def of(cls, dataset: Dataset) -> Windows:
         """
-        :return: those of a dataset.  The widths are its step times powers of two, so that
-            while it grows they are mostly what they were.
+        :return: those of a dataset, a few hundred at most.  The widths are its step times
+            powers of two, so that while it grows they are mostly what they were.
         """
         extents = dataset.extents
         if not extents:
             return cls((extents.step_ns,), 0)
         octets = sum(len(run.encoded()) for runs in dataset.series.values() for run in runs)
         at_an_instant = octets // extents.count() + 1
-        series = len(dataset.series)
-        widths = (extents.step_ns << (max(least, each * series) // at_an_instant).bit_length()
-                  for least, each in _OCTETS)
-        return cls(tuple(widths), extents.spans[-1].end_ns)
+        widths, since_ns, last_ns = [], _BEFORE_ALL, extents.spans[-1].end_ns
+        for least, each in _OCTETS:
+            instants = max(least, each * len(dataset.series)) // at_an_instant
+            width = extents.step_ns << instants.bit_length()
+            while not _are_few(extents.spans, width, since_ns):
+                width <<= 1
+            widths.append(width)
+            since_ns = last_ns - last_ns % width
+        return cls(tuple(widths), last_ns)
 
     def around(self, instant_ns: int) -> tuple[int, int]:
         """:return: where the window begins that an instant is in, and where the next does."""
@@ -77,3 +86,18 @@ class Windows:
                     break
                 piece, rest = rest.split(end)
                 yield start, piece
+
+
+def _are_few(spans: Sequence[Extent], width: int, since_ns: int) -> bool:
+    """
+    :param since_ns: where those before are wider.
+    :return: whether a few windows of a width hold all instants.
+    """
+    count, last = 0, since_ns // width - 1
+    for start, end in spans:
+        first = max(start // width, last + 1)
+        last = max(end // width, last)
+        count += last - first + 1 if last >= first else 0
+        if count > _MOST:
+            return False
+    return True

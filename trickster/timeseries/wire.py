@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import groupby
 from typing import Annotated, Any
@@ -112,18 +112,27 @@ def _windows_stored(dataset: Dataset, places: dict[RowFormat, int]
                     ) -> tuple[list[_Pieces], list[list[bytes]]]:
     windows: dict[int, dict[bytes, list[_Text | _Indexed]]] = {}
     groups: list[list[bytes]] = [[]]
-    cutting = Windows.of(dataset)
+    cutting, is_last = Windows.of(dataset), _group_ends(len(dataset.series))
     for identity, runs in dataset.series.items():
         digest = _digest_of(identity)
         groups[-1].append(identity)
-        if digest[0] == 0:
-            # By its digest, so that groups end where they did whatever series come and go.
+        if is_last(digest):
             groups.append([])
         for start, piece in cutting.cut(runs):
             pieces = windows.setdefault(start, {}).setdefault(digest, [])
             pieces.append(_stored(piece, places))
     return ([list(windows[start].items()) for start in sorted(windows)],
             [group for group in groups if group])
+
+
+def _group_ends(series: int) -> Callable[[bytes], bool]:
+    """
+    :param series: how many there are; some hundred groups hold the identities of all.
+    :return: whether a group ends with the identity of a digest: so groups end where they did
+        whatever series come and go.
+    """
+    within = (1 << max(8, (series >> 8).bit_length())) - 1
+    return lambda digest: not int.from_bytes(digest[:4], "big") & within
 
 
 def _series_read(head: _Head, parts: Sequence[bytes]) -> dict[bytes, Runs]:
@@ -152,6 +161,8 @@ def _runs_read(pieces: list[_Text | _Indexed], formats: list[RowFormat]) -> Runs
     """:return: the pieces of a series, those that are alike put together."""
     if not pieces:
         raise ValueError("a series without a row")
+    if len(pieces) == 1:  # of a hundred thousand series most have few rows
+        return (_run_read(pieces, formats),)
     return tuple(_run_read(list(alike), formats) for _, alike in groupby(pieces, _form_of))
 
 
