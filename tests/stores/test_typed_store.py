@@ -20,7 +20,7 @@ from trickster.remembering import SizedLRU
 from trickster.stores.guard import GuardLimits, guarded
 from trickster.stores.memory import MemoryStore
 from trickster.stores.near_tier import NearTier
-from trickster.stores.sealed import CHUNK
+from trickster.stores.sealed import CHUNK, chunk_key, unsealed
 from trickster.stores.typed_store import UNCHANGED, Kept, TypedStore
 from trickster.testing.doubles import (
     BrokenOctetStore,
@@ -333,6 +333,14 @@ class ChunkTests(Stores):
             at_once(typed.change("a", lambda _: Kept(Words(self.text(3)), TTL)))
             self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(3)))
 
+    def test_unreadable(self) -> None:
+        """What takes the place of an entry that cannot be read leaves none of its chunks."""
+        store = RecordingStore(self.clock)
+        at_once(self.typed(store).put("a", Words(self.text(3)), TTL))
+        store.entries.pop(next(key for key in store.entries if "~" in key))
+        at_once(self.typed(store).change("a", added(b"one")))
+        self.assertEqual(list(store.entries), ["a"])
+
     def test_chunk_not_put(self) -> None:
         """An entry of which a chunk could not be put is not kept, and costs no earlier one."""
         more = b"\xff" * CHUNK
@@ -412,6 +420,18 @@ class TwoProcessesTests(Stores):
             store.others.append(lambda: others.change("a", added(b"other")))
             self.assertTrue(at_once(ours.change("a", added(b"own"))), number)
         self.assertEqual(at_once(ours.get("a")), Words(b"otherown" * 3))
+
+    def test_tried_in_vain(self) -> None:
+        """Chunks that were put for an entry which was not do not stay."""
+        store = Interrupted(self.clock)
+        ours, others = self.typed(store), self.typed(store)
+        for number in range(3):
+            store.others.append(lambda n=number: others.change("a", added(b"%d" % n * CHUNK)))
+            self.assertTrue(at_once(ours.change("a", lambda entry: Kept(
+                Words(b"%d own " % len(entry.text if entry else b"") * CHUNK), TTL))))
+        needed = unsealed(store.entries["a"][0]).chunks
+        self.assertEqual({key for key in store.entries if "~" in key},
+                         {chunk_key("a", chunk) for chunk in needed})
 
     def test_replaced_while_read(self) -> None:
         """A reader whose chunks another process replaces meanwhile gets the newer version."""

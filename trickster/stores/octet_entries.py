@@ -76,11 +76,14 @@ class Read(Generic[E]):
     :ivar octets: as the store gave them; None where there is nothing.
     :ivar chunks: those of the entry; none where it cannot be read, since one may be missing.
     :ivar entry: None where there is nothing, or nothing that can be read.
+    :ivar spare: chunks that may be in the store besides, and that no entry needs once another
+        is in the place of this one.
     """
 
     octets: bytes | None = None
     chunks: tuple[Chunk, ...] = ()
     entry: E | None = None
+    spare: tuple[Chunk, ...] = ()
 
 
 @frozen
@@ -88,7 +91,7 @@ class _Placed:
     """
     An entry that takes the place of another: sealed, and where its chunks are.
 
-    :ivar before: chunks of the other one.
+    :ivar before: chunks of the other one, and of what was tried in vain.
     :ivar held: those of them that are known to be in the store.
     :ivar octets: what is put under the key of the entry.
     """
@@ -108,9 +111,10 @@ class _Placed:
                 yield chunk, bytes(octets)
 
     def gone(self) -> Iterator[Chunk]:
-        """:return: the chunks that only the other entry needs."""
+        """:return: the chunks that this entry does not need, each once."""
         digests = {chunk.digest for chunk in self.value.chunks}
-        return (chunk for chunk in self.before if chunk.digest not in digests)
+        before = {chunk.digest: chunk for chunk in self.before}
+        return (chunk for digest, chunk in before.items() if digest not in digests)
 
 
 @define(eq=False)
@@ -177,9 +181,10 @@ class OctetEntries(Generic[E]):
             # change would replace.
             return Read(octets)
         entry = await self._decoded(key, value)
-        if entry is not None:
-            self._note(key, octets, entry, value.chunks)
-        return Read(octets, value.chunks if entry is not None else (), entry)
+        if entry is None:
+            return Read(octets, spare=value.chunks)
+        self._note(key, octets, entry, value.chunks)
+        return Read(octets, value.chunks, entry)
 
     async def put(self, key: str, entry: E, ttl: float) -> bool:
         """
@@ -194,15 +199,20 @@ class OctetEntries(Generic[E]):
         put = partial(self.store.put, key, placed.octets, ttl)
         return await self._written(key, Kept(entry, ttl), placed, put)
 
-    async def replace(self, key: str, made: Kept[E], before: Read[E]) -> bool:
+    async def replace(self, key: str, made: Kept[E], before: Read[E],
+                      tried: list[Chunk]) -> bool:
         """
         Put an entry in the place of the one that was read.
 
+        :param tried: chunks of earlier tries, which go once this one succeeds; those of this
+            one are added.
         :return: whether it is kept; not where another writer has put something meanwhile.
         """
         sealed, ttl = await self._sealed(made.entry), made.ttl
         value = sealed.placed(before.chunks, self._clock.seconds(), ttl)
-        placed = _Placed(sealed, value, before.chunks, before.chunks)
+        placed = _Placed(
+            sealed, value, (*before.chunks, *before.spare, *tried), before.chunks)
+        tried += (chunk for chunk, _ in placed.new())
         put = partial(self.store.put, key, placed.octets, ttl)
         if self.compares:
             put = partial(self.store.replace, key, placed.octets, ttl, before.octets)

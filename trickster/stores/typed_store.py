@@ -18,7 +18,7 @@ from trickster.net.waiters import SharedWork
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.octet_entries import E, EntryFormat, Kept, OctetEntries, Offload, Read
-from trickster.stores.sealed import is_chunk_key
+from trickster.stores.sealed import Chunk, is_chunk_key
 
 __all__ = ["UNCHANGED", "EntryFormat", "Kept", "Offload", "TypedStore", "Unchanged"]
 
@@ -205,14 +205,14 @@ class TypedStore(Generic[E]):
 
     async def _changed(self, key: str,
                        change: Callable[[E | None], Kept[E] | Unchanged | None]) -> bool:
-        before = await self._octets.read(key)
+        before, tried = await self._octets.read(key), list[Chunk]()
         for _ in range(_MOST_WRITES):
             made = change(before.entry)
             if made is None:
                 await self._forget(key)
             if made is None or made is UNCHANGED:
                 return False
-            if await self._replaced(key, made, before):
+            if await self._replaced(key, made, before, tried):
                 return True
             if not self._octets.compares or self.is_failing:
                 break
@@ -222,9 +222,10 @@ class TypedStore(Generic[E]):
             before = latest
         return False
 
-    async def _replaced(self, key: str, made: Kept[E], before: Read[E]) -> bool:
+    async def _replaced(self, key: str, made: Kept[E], before: Read[E],
+                        tried: list[Chunk]) -> bool:
         try:
-            return await self._octets.replace(key, made, before)
+            return await self._octets.replace(key, made, before, tried)
         finally:
             self._outdate(key)
 
