@@ -159,6 +159,18 @@ class RefusedTests(SynchronousTestCase):
             self.assertRaises(NotATimeRange, placed_query, range_request(60, 120), Careless(wrong),
                               RangePolicy("b"), 1000 * SECOND_NS)
 
+    def test_too_far(self) -> None:
+        """An instant or a step that 64 bits of nanoseconds do not hold is the origin's to answer."""
+        far = 1 << 63
+        for wrong in ({"extent": Extent(0, far)}, {"extent": Extent(-far - 1, 0)},
+                      {"extent": Extent(1 - far, 0), "step_ns": far // 3}, {"step_ns": far}):
+            with self.assertRaises(NotATimeRange) as caught:
+                placed_query(range_request(60, 120), Careless(wrong), RangePolicy("b"),
+                             1000 * SECOND_NS)
+            self.assertEqual(caught.exception.reason, Reason.UNPARSABLE_PARAMETER)
+        placed_query(range_request(60, 120), Careless({"extent": Extent(-far, far - 1), "step_ns": 1}),
+                     RangePolicy("b"), 1000 * SECOND_NS)
+
     def test_malformed_parameters(self) -> None:
         """Parameters that cannot be read are the origin's to refuse, in every dialect."""
         request = evolve(range_request(60, 120), target=b"/api/v1/query_range?query=%zz")

@@ -17,6 +17,7 @@ from trickster.timeseries.query import TimeRangeQuery
 from trickster.units import format_duration
 
 SECOND_NS = 1_000_000_000
+_FAR_NS = 1 << 63  # entries are kept with instants of 64 bits
 # How old stored samples are is not known: no limit that a client sets is kept by them.
 _NO_CACHE = frozenset((b"no-cache", b"max-age"))
 
@@ -34,9 +35,11 @@ def placed_query(request: Request, dialect: IQueryDialect, policy: RangePolicy,
     if step_ns <= 0 or extent.end_ns < extent.start_ns:
         raise NotATimeRange(Reason.INVERTED_RANGE)
     _check_length(extent, policy.max_query_range)
-    place = planning.in_phase if policy.phase else planning.aligned
+    placed = (planning.in_phase if policy.phase else planning.aligned)(extent, step_ns)
+    if placed.start_ns < -_FAR_NS or max(extent.end_ns, step_ns) >= _FAR_NS:
+        raise NotATimeRange(Reason.UNPARSABLE_PARAMETER, "out of range")
     directives = honoured_directives(request.headers, policy.honours)
-    return query.placed(place(extent, step_ns), now_ns,
+    return query.placed(placed, now_ns,
                         not _NO_CACHE.isdisjoint(directives.values))
 
 
