@@ -60,7 +60,7 @@ datasets = st.builds(
     lambda spans, series, kind: Dataset(Extents.of(STEP, spans), series, kind=kind),
     st.lists(st.tuples(*[st.integers(-99, 99).map(lambda t: t * STEP)] * 2), max_size=4),
     st.dictionaries(st.binary(max_size=9), runs, max_size=4),
-    st.sampled_from([None, "matrix"]))
+    st.sampled_from([None, "matrix", b"m", 7, True, ("matrix", ("a", 1.5), ())]))
 pairs = st.lists(st.tuples(st.binary(max_size=9), st.binary(max_size=9)), max_size=3).map(tuple)
 
 

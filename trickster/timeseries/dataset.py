@@ -38,8 +38,8 @@ class Dataset:
     :ivar series: by identity, in the origin's order: the series' own octets (labels, tags,
         columns), and its rows in runs, in time order.
     :ivar collation: gives what series are ordered by where the origin's order is unknown.
-    :ivar kind: what the dialect wants to remember, such as the result type; datasets of
-        different kinds are not merged.
+    :ivar kind: what the dialect wants to remember, such as the result type: a text, octets, a
+        number, None, or a tuple of them.  Datasets of different kinds are not merged.
     """
 
     extents: Extents

@@ -104,8 +104,12 @@ class Codec:
             series = _series_read(head, parts[1:])
         except (ValueError, LookupError):
             return None
-        dataset = Dataset(extents, series, self.collation, head.kind)
+        dataset = Dataset(extents, series, self.collation, _as_tuples(head.kind))
         return dataset, tuple(head.headers), head.span
+
+
+def _as_tuples(kind: Any) -> Any:
+    return tuple(map(_as_tuples, kind)) if isinstance(kind, list) else kind
 
 
 def _windows_stored(dataset: Dataset, places: dict[RowFormat, int]
