@@ -98,6 +98,12 @@ class CodecTests(SynchronousTestCase):
                          (dataset.extents, dataset.kind, bytes.lower))
         self.assertEqual(contents(found.series), contents(dataset.series))
 
+    def test_shared_formats(self) -> None:
+        """Datasets share the forms of their rows, which take memory of their own."""
+        runs = [read[0].series[b"b"][0] for read in map(Codec().from_parts, [EXAMPLE] * 2) if read]
+        first, second = (run.format for run in runs if isinstance(run, TextRows))
+        self.assertIs(first, second)
+
     def test_part(self) -> None:
         """Of a run that was cut, only the remaining rows are encoded."""
         whole = text_run(list(range(1000)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby
 from typing import Annotated, Any
@@ -190,5 +191,9 @@ def _format_stored(rows: RowFormat) -> _Format:
 
 
 def _format_read(rows: _Format) -> RowFormat:
-    return RowFormat(rows.separator, rows.after, rows.opening, rows.closing, rows.delimiter,
-                     rows.column, rows.unit_ns)
+    return _row_format(rows.separator, rows.after, rows.opening, rows.closing, rows.delimiter,
+                       rows.column, rows.unit_ns)
+
+
+# Shared by datasets: each remembers how rows begin, which may be more than a small one has.
+_row_format = lru_cache(maxsize=64)(RowFormat)
