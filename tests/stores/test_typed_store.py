@@ -266,6 +266,19 @@ class Forgetful(SharedStore):
         await super().put(key, value, ttl)
 
 
+@define(eq=False)
+class Unread(SharedStore):
+    """Fails to read some of the chunks."""
+
+    failures: int = 0
+
+    async def get(self, key: str) -> bytes | None:
+        if "~" in key and self.failures:
+            self.failures -= 1
+            raise StoreError("busy")
+        return await super().get(key)
+
+
 @implementer_only(ICacheStore)
 class ForgetfulAlone(Forgetful):
     """The same, of one process alone."""
@@ -356,6 +369,17 @@ class ChunkTests(Stores):
                     self.assertEqual(at_once(each.get("a")), Words(self.text(2)), kind)
             self.assertTrue(at_once(typed.change("a", added(more))))
             self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(2) + more))
+        self.flushLoggedErrors()
+
+    def test_chunk_not_read(self) -> None:
+        """An entry of which a chunk could not be read for once is not replaced by less."""
+        store = Unread(self.clock)
+        at_once(self.typed(store).put("a", Words(self.text(2)), TTL))
+        typed = self.typed(guarded(store, "c", self.clock))
+        store.failures = 1
+        self.assertFalse(at_once(typed.change("a", added(b"one"))))
+        self.assertTrue(at_once(typed.change("a", added(b"one"))))
+        self.assertEqual(at_once(self.typed(store).get("a")), Words(self.text(2, b"one")))
         self.flushLoggedErrors()
 
     def test_no_room_on_the_way(self) -> None:

@@ -74,6 +74,8 @@ class Guarded:
     A store that keeps failing is left alone for a while.  A key that could not be deleted
     is a miss until it has been, so that what was invalidated does not come back with the
     store.
+
+    :ivar unread: how many reads gave nothing since the store failed or was left alone.
     """
 
     inner: Any
@@ -85,6 +87,7 @@ class Guarded:
     _reading: Circuit = field(init=False)
     _writing: Circuit = field(init=False)
     _doomed: FIFOCache[str, None] = field(init=False)
+    unread: int = field(default=0, init=False)
     _pending: int = field(default=0, init=False)
     _logged: float | None = field(default=None, init=False)
     _unlogged: int = field(default=0, init=False)
@@ -203,6 +206,7 @@ class Guarded:
                      *args: Any) -> _T:
         if not self._circuit(operation).allows(self.clock.seconds()):
             self.on_operation(operation, "skipped", 0)
+            self.unread += operation in _READING
             return otherwise
         try:
             result = await self._in_time(method, args)
@@ -230,6 +234,7 @@ class Guarded:
         now = self.clock.seconds()
         self._circuit(operation).failed(now)
         self.on_operation(operation, "error", 0)
+        self.unread += operation in _READING
         if self._logged is not None and 0 <= now - self._logged < _LOG_PAUSE:
             self._unlogged += 1
             return

@@ -205,8 +205,10 @@ class TypedStore(Generic[E]):
 
     async def _changed(self, key: str,
                        change: Callable[[E | None], Kept[E] | Unchanged | None]) -> bool:
-        before, tried = await self._octets.read(key), list[Chunk]()
+        before, tried = await self._read(key), list[Chunk]()
         for _ in range(_MOST_WRITES):
+            if before is None:
+                break
             made = change(before.entry)
             if made is None:
                 await self._forget(key)
@@ -216,11 +218,21 @@ class TypedStore(Generic[E]):
                 return True
             if not self._octets.compares or self.is_failing:
                 break
-            latest = await self._octets.read(key)
-            if latest.octets == before.octets:
+            latest = await self._read(key)
+            if latest is not None and latest.octets == before.octets:
                 break  # no other writer was before us, but the store does not take it
             before = latest
         return False
+
+    async def _read(self, key: str) -> Read[E] | None:
+        """:return: None where it could not be read: what is there is not replaced by less."""
+        unread = self._unread
+        found = await self._octets.read(key)
+        return found if found.entry is not None or self._unread == unread else None
+
+    @property
+    def _unread(self) -> int:
+        return getattr(self.store, "unread", 0)
 
     async def _replaced(self, key: str, made: Kept[E], before: Read[E],
                         tried: list[Chunk]) -> bool:
