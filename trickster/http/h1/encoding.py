@@ -15,9 +15,6 @@ from trickster.http.fields import OF_ONE_MESSAGE
 from trickster.http.grammar import TEXT, TOKEN
 from trickster.messages import Headers, Octets, Pair, Response, Status
 
-# Framing is ours to say, and the connection's state is the channel's.
-_SPECIAL = OF_ONE_MESSAGE | {b"date"}
-
 _STATUS_LINES = MappingProxyType({
     status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode("ascii"))
     for status in HTTPStatus
@@ -107,10 +104,10 @@ def _field_lines(headers: Headers, _: None = None) -> tuple[bytes, bool]:
     try:
         for pair in headers.pairs:
             lowered = pair[0].lower()
-            if lowered in _SPECIAL:
-                if lowered != b"date":
-                    continue
+            if lowered == b"date":
                 has_date = True
+            elif lowered in OF_ONE_MESSAGE:
+                continue  # framing is ours to say, and so is the connection's state
             lines.append(b": ".join(pair))
     except (TypeError, AttributeError) as error:
         # Text where octets must be, from a plugin.
