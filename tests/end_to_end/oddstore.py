@@ -14,6 +14,7 @@ from zope.interface import implementer
 from trickster.errors import StoreError
 from trickster.interfaces import ICacheStore, IStoreType
 
+# Raised time and again, as by a store that makes its errors once.
 _ERRORS = (StoreError("out of order"), ValueError("a bug"), OSError("disk full"), KeyError("x"))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
@@ -428,6 +429,26 @@ class TimeTests(GuardTestCase):
         self.clock.advance(2.0)
         self.asked(self.guard.put("b", b"x", 9))
         self.assertEqual(len(self.paused.asked), 2)
+
+
+@define(eq=False)
+class Repeating(BrokenStore):
+    """Raises one and the same error each time."""
+
+    error: Exception = field(factory=lambda: OSError("disk full"))
+
+    async def get(self, key: str) -> bytes | None:
+        raise self.error
+
+
+class ErrorTests(SynchronousTestCase):
+    """What the guard does with errors that it has handled."""
+
+    def test_frames(self) -> None:
+        """An error that a store keeps holds no frame of those who have asked the store."""
+        store = Repeating()
+        self.assertIsNone(at_once(guarded(store, "c", Clock()).get("a")))
+        self.assertIsNone(store.error.__traceback__)
 
 
 class LeftAloneTests(GuardTestCase):

@@ -15,6 +15,7 @@ from zope.interface import implementer
 from trickster.errors import StoreError
 from trickster.interfaces import ICacheStore, ICompareAndSetStore, IReferenceStore
 from trickster.net.callbacks import ignore
+from trickster.net.tracebacks import forget_traceback
 from trickster.stores.circuit import Circuit
 from trickster.stores.timed_call import TimedCall
 
@@ -214,6 +215,9 @@ class Guarded:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - costs no client its answer
             self._failed(operation, error)
+            # A store may raise the same error again and again, and so keep it: its frames, and
+            # those of all who waited, would hold the answers that these have.
+            forget_traceback(error)
             return otherwise
         self._succeeded(operation)
         return result
