@@ -217,9 +217,13 @@ def cache_store_contract(make: MakeStore, pass_time: PassTime = Clock.advance,
     :return: a mixin for a C{TestCase}, to be named before it.
     """
     bases = (CacheStoreContract, *([BrokenStoreContract] if make_broken else []))
-    return type("CacheStoreContract", bases, {
-        "make": staticmethod(make), "pass_time": staticmethod(pass_time),
-        "make_broken": staticmethod(make_broken) if make_broken else None})
+    return _made(bases, make=make, pass_time=pass_time, make_broken=make_broken)
+
+
+def _made(bases: tuple[type, ...], **functions: Callable[..., Any] | None) -> type:
+    """:return: a mixin of these, the first of which names it, with functions of a plugin's author."""
+    return type(bases[0].__name__, bases, {
+        name: staticmethod(function) for name, function in functions.items() if function})
 
 
 class BrokenStoreContract(_Base):
@@ -240,58 +244,132 @@ class BrokenStoreContract(_Base):
                 await ask()
 
 
+class ReferenceStoreContract(CacheStoreContract):
+    """What only a store in this process can do, which keeps objects as they are; made for one by L{reference_store_contract}."""
+
+    async def test_provides_reference(self) -> None:
+        """The store has every member of its interface, with the right arguments."""
+        verifyObject(IReferenceStore, await self.ready())
+
+    async def test_get_no_object(self) -> None:
+        """What was never put is None."""
+        self.assertIsNone((await self.ready()).get_object("a"))
+
+    async def test_same_object(self) -> None:
+        """The very object comes back."""
+        store, value = await self.ready(), object()
+        self.assertTrue(store.put_object("a", value, 100, 60.0))
+        self.assertIs(store.get_object("a"), value)
+
+    async def test_object_expires(self) -> None:
+        """After its time, an object is there no more."""
+        store = await self.ready()
+        store.put_object("a", object(), 100, 2.0)
+        await self.passed(2.5)
+        self.assertIsNone(store.get_object("a"))
+
+    async def test_object_deleted(self) -> None:
+        """Objects are deleted, and found by their keys, as octets are."""
+        store = await self.ready()
+        store.put_object("a", object(), 100, 60.0)
+        self.assertEqual(list(await store.keys("a")), ["a"])
+        self.assertEqual(await store.delete(["a"]), 1)
+        self.assertIsNone(store.get_object("a"))
+
+    async def test_object_is_no_octets(self) -> None:
+        """An object is never given to who asks for octets."""
+        store = await self.ready()
+        store.put_object("a", object(), 100, 60.0)
+        self.assertIsNone(await store.get("a"))
+
+    async def test_octets_replace_object(self) -> None:
+        """Under one key there is one thing."""
+        store = await self.ready()
+        store.put_object("a", object(), 100, 60.0)
+        await store.put("a", b"1", 60.0)
+        self.assertEqual(await store.get("a"), b"1")
+        self.assertEqual(await store.delete(["a"]), 1)
+
+
 def reference_store_contract(make: MakeStore, pass_time: PassTime = Clock.advance) -> type:
     """
     :param make: as in L{cache_store_contract}, whose tests are among these.
     :param pass_time: as in L{cache_store_contract}.
     :return: a mixin for a C{TestCase}, for what only a store in this process can do.
     """
+    return _made((ReferenceStoreContract,), make=make, pass_time=pass_time)
 
-    class ReferenceStoreContract(cache_store_contract(make, pass_time)):  # type: ignore[misc]
-        async def test_provides_reference(self) -> None:
-            """The store has every member of its interface, with the right arguments."""
-            verifyObject(IReferenceStore, await self.ready())
 
-        async def test_get_no_object(self) -> None:
-            """What was never put is None."""
-            self.assertIsNone((await self.ready()).get_object("a"))
+class CompareAndSetContract(CacheStoreContract):
+    """What a store of several processes can do; made for one by L{compare_and_set_contract}."""
 
-        async def test_same_object(self) -> None:
-            """The very object comes back."""
-            store, value = await self.ready(), object()
-            self.assertTrue(store.put_object("a", value, 100, 60.0))
-            self.assertIs(store.get_object("a"), value)
+    async def test_provides_compare_and_set(self) -> None:
+        """The store has every member of its interface, with the right arguments."""
+        verifyObject(ICompareAndSetStore, await self.ready())
 
-        async def test_object_expires(self) -> None:
-            """After its time, an object is there no more."""
-            store = await self.ready()
-            store.put_object("a", object(), 100, 2.0)
-            await self.passed(2.5)
-            self.assertIsNone(store.get_object("a"))
+    async def test_first(self) -> None:
+        """Where there is nothing, what expects nothing is put, and only once."""
+        store = await self.ready()
+        self.assertTrue(await store.replace("a", b"1", 60.0, None))
+        self.assertFalse(await store.replace("a", b"2", 60.0, None))
+        self.assertEqual(await store.get("a"), b"1")
 
-        async def test_object_deleted(self) -> None:
-            """Objects are deleted, and found by their keys, as octets are."""
-            store = await self.ready()
-            store.put_object("a", object(), 100, 60.0)
-            self.assertEqual(list(await store.keys("a")), ["a"])
-            self.assertEqual(await store.delete(["a"]), 1)
-            self.assertIsNone(store.get_object("a"))
+    async def test_still_there(self) -> None:
+        """What was read is replaced if it is still there, to the octet."""
+        store = await self.ready()
+        await store.put("a", b"1", 60.0)
+        for expected in (b"", b"11", b"2"):
+            self.assertFalse(await store.replace("a", b"3", 60.0, expected))
+        self.assertTrue(await store.replace("a", b"3", 60.0, b"1"))
+        self.assertEqual(await store.get("a"), b"3")
 
-        async def test_object_is_no_octets(self) -> None:
-            """An object is never given to who asks for octets."""
-            store = await self.ready()
-            store.put_object("a", object(), 100, 60.0)
-            self.assertIsNone(await store.get("a"))
+    async def test_empty_is_something(self) -> None:
+        """No octets are something else than nothing."""
+        store = await self.ready()
+        self.assertFalse(await store.replace("a", b"1", 60.0, b""))
+        await store.put("a", b"", 60.0)
+        self.assertFalse(await store.replace("a", b"1", 60.0, None))
+        self.assertTrue(await store.replace("a", b"1", 60.0, b""))
 
-        async def test_octets_replace_object(self) -> None:
-            """Under one key there is one thing."""
-            store = await self.ready()
-            store.put_object("a", object(), 100, 60.0)
-            await store.put("a", b"1", 60.0)
-            self.assertEqual(await store.get("a"), b"1")
-            self.assertEqual(await store.delete(["a"]), 1)
+    async def test_gone(self) -> None:
+        """What was deleted, or has expired, is nothing."""
+        store = await self.ready()
+        await store.put("a", b"1", 60.0)
+        await store.put("b", b"1", 2.0)
+        await store.delete(["a"])
+        await self.passed(2.5)
+        for key in ("a", "b"):
+            self.assertFalse(await store.replace(key, b"2", 60.0, b"1"))
+            self.assertTrue(await store.replace(key, b"2", 60.0, None))
 
-    return ReferenceStoreContract
+    async def test_brings_its_time(self) -> None:
+        """A value that replaces another one has its own time to live."""
+        store = await self.ready()
+        await store.put("a", b"1", 60.0)
+        await store.replace("a", b"2", 2.0, b"1")
+        await self.passed(2.5)
+        self.assertIsNone(await store.get("a"))
+
+    async def test_two_writers(self) -> None:
+        """Of writers that have read the same, one replaces it, and the others can tell."""
+        store = await self.ready()
+        await store.put("a", b"0", 60.0)
+        put = [await store.replace("a", b"%d" % number, 60.0, b"0") for number in (1, 2, 3)]
+        self.assertEqual((put, await store.get("a")), ([True, False, False], b"1"))
+
+    async def test_nothing_is_lost(self) -> None:
+        """Writers that read again where they came too late lose nothing of each other."""
+        store = await self.ready()
+
+        async def add(mark: bytes) -> None:
+            while True:
+                before = await store.get("a")
+                if await store.replace("a", (before or b"") + mark, 60.0, before):
+                    return
+
+        marks = [bytes([mark]) for mark in range(8)]
+        await gatherResults([Deferred.fromCoroutine(add(mark)) for mark in marks])
+        self.assertEqual(sorted(await store.get("a")), list(range(8)))
 
 
 def compare_and_set_contract(make: MakeStore, pass_time: PassTime = Clock.advance) -> type:
@@ -300,77 +378,45 @@ def compare_and_set_contract(make: MakeStore, pass_time: PassTime = Clock.advanc
     :param pass_time: as in L{cache_store_contract}.
     :return: a mixin for a C{TestCase}, for what a store of several processes can do.
     """
+    return _made((CompareAndSetContract,), make=make, pass_time=pass_time)
 
-    class CompareAndSetContract(cache_store_contract(make, pass_time)):  # type: ignore[misc]
-        async def test_provides_compare_and_set(self) -> None:
-            """The store has every member of its interface, with the right arguments."""
-            verifyObject(ICompareAndSetStore, await self.ready())
 
-        async def test_first(self) -> None:
-            """Where there is nothing, what expects nothing is put, and only once."""
-            store = await self.ready()
-            self.assertTrue(await store.replace("a", b"1", 60.0, None))
-            self.assertFalse(await store.replace("a", b"2", 60.0, None))
-            self.assertEqual(await store.get("a"), b"1")
+class MeteredStoreContract(CacheStoreContract):
+    """What a store does that tells how full it is; made for one by L{metered_store_contract}."""
 
-        async def test_still_there(self) -> None:
-            """What was read is replaced if it is still there, to the octet."""
-            store = await self.ready()
-            await store.put("a", b"1", 60.0)
-            for expected in (b"", b"11", b"2"):
-                self.assertFalse(await store.replace("a", b"3", 60.0, expected))
-            self.assertTrue(await store.replace("a", b"3", 60.0, b"1"))
-            self.assertEqual(await store.get("a"), b"3")
+    async def test_provides_metered(self) -> None:
+        """The store has every member of its interface, with the right arguments."""
+        verifyObject(IMeteredStore, await self.ready())
 
-        async def test_empty_is_something(self) -> None:
-            """No octets are something else than nothing."""
-            store = await self.ready()
-            self.assertFalse(await store.replace("a", b"1", 60.0, b""))
-            await store.put("a", b"", 60.0)
-            self.assertFalse(await store.replace("a", b"1", 60.0, None))
-            self.assertTrue(await store.replace("a", b"1", 60.0, b""))
+    async def test_usage(self) -> None:
+        """What is put counts until it is deleted."""
+        store = await self.ready()
+        empty = store.usage()
+        await store.put("a", b"x" * 1000, 60.0)
+        full = store.usage()
+        self.assertEqual((empty.objects, full.objects), (0, 1))
+        self.assertGreaterEqual(full.octets - empty.octets, 1000)
+        await store.delete(["a"])
+        self.assertEqual(store.usage(), empty)
 
-        async def test_gone(self) -> None:
-            """What was deleted, or has expired, is nothing."""
-            store = await self.ready()
-            await store.put("a", b"1", 60.0)
-            await store.put("b", b"1", 2.0)
-            await store.delete(["a"])
-            await self.passed(2.5)
-            for key in ("a", "b"):
-                self.assertFalse(await store.replace(key, b"2", 60.0, b"1"))
-                self.assertTrue(await store.replace(key, b"2", 60.0, None))
+    async def test_usage_replaced(self) -> None:
+        """A value that takes the place of another counts alone."""
+        store = await self.ready()
+        await store.put("a", b"x" * 1000, 60.0)
+        once = store.usage()
+        for size in (1, 5000, 1000):
+            await store.put("a", b"y" * size, 60.0)
+        self.assertEqual(store.usage(), once)
 
-        async def test_brings_its_time(self) -> None:
-            """A value that replaces another one has its own time to live."""
-            store = await self.ready()
-            await store.put("a", b"1", 60.0)
-            await store.replace("a", b"2", 2.0, b"1")
-            await self.passed(2.5)
-            self.assertIsNone(await store.get("a"))
-
-        async def test_two_writers(self) -> None:
-            """Of writers that have read the same, one replaces it, and the others can tell."""
-            store = await self.ready()
-            await store.put("a", b"0", 60.0)
-            put = [await store.replace("a", b"%d" % number, 60.0, b"0") for number in (1, 2, 3)]
-            self.assertEqual((put, await store.get("a")), ([True, False, False], b"1"))
-
-        async def test_nothing_is_lost(self) -> None:
-            """Writers that read again where they came too late lose nothing of each other."""
-            store = await self.ready()
-
-            async def add(mark: bytes) -> None:
-                while True:
-                    before = await store.get("a")
-                    if await store.replace("a", (before or b"") + mark, 60.0, before):
-                        return
-
-            marks = [bytes([mark]) for mark in range(8)]
-            await gatherResults([Deferred.fromCoroutine(add(mark)) for mark in marks])
-            self.assertEqual(sorted(await store.get("a")), list(range(8)))
-
-    return CompareAndSetContract
+    async def test_told(self) -> None:
+        """That an entry is removed since it has expired is told, and why, soon after."""
+        store, told = await self.ready(), []
+        store.tell(lambda event, reason: told.append((event, reason)))
+        await store.put("a", b"1", 2.0)
+        await self.passed(10.0)
+        await store.get("a")
+        await store.put("b", b"1", 2.0)
+        self.assertIn(("eviction", "ttl"), told)
 
 
 def metered_store_contract(make: MakeStore, pass_time: PassTime = Clock.advance,
@@ -382,46 +428,8 @@ def metered_store_contract(make: MakeStore, pass_time: PassTime = Clock.advance,
     :param make_limited: called with a clock and limits; makes an empty store that heeds them.
     :return: a mixin for a C{TestCase}, for a store that tells how full it is.
     """
-
-    class MeteredStoreContract(cache_store_contract(make, pass_time)):  # type: ignore[misc]
-        async def test_provides_metered(self) -> None:
-            """The store has every member of its interface, with the right arguments."""
-            verifyObject(IMeteredStore, await self.ready())
-
-        async def test_usage(self) -> None:
-            """What is put counts until it is deleted."""
-            store = await self.ready()
-            empty = store.usage()
-            await store.put("a", b"x" * 1000, 60.0)
-            full = store.usage()
-            self.assertEqual((empty.objects, full.objects), (0, 1))
-            self.assertGreaterEqual(full.octets - empty.octets, 1000)
-            await store.delete(["a"])
-            self.assertEqual(store.usage(), empty)
-
-        async def test_usage_replaced(self) -> None:
-            """A value that takes the place of another counts alone."""
-            store = await self.ready()
-            await store.put("a", b"x" * 1000, 60.0)
-            once = store.usage()
-            for size in (1, 5000, 1000):
-                await store.put("a", b"y" * size, 60.0)
-            self.assertEqual(store.usage(), once)
-
-        async def test_told(self) -> None:
-            """That an entry is removed since it has expired is told, and why, soon after."""
-            store, told = await self.ready(), []
-            store.tell(lambda event, reason: told.append((event, reason)))
-            await store.put("a", b"1", 2.0)
-            await self.passed(10.0)
-            await store.get("a")
-            await store.put("b", b"1", 2.0)
-            self.assertIn(("eviction", "ttl"), told)
-
-    if make_limited is None:
-        return MeteredStoreContract
-    return type("MeteredStoreContract", (LimitedStoreContract, MeteredStoreContract),
-                {"make_limited": staticmethod(make_limited)})
+    bases = (MeteredStoreContract, *([LimitedStoreContract] if make_limited else []))
+    return _made(bases, make=make, pass_time=pass_time, make_limited=make_limited)
 
 
 class LimitedStoreContract(_Base):
@@ -491,6 +499,57 @@ class LimitedStoreContract(_Base):
         self.assertEqual((len(await self.kept(store, 1000)), told), (20, []))
 
 
+class DurableStoreContract(CacheStoreContract):
+    """
+    What a store does whose entries outlive the process; made for one by L{durable_store_contract}.
+
+    :ivar reopen: makes the store of the next process, over what the one before has left.
+    """
+
+    reopen: Any
+
+    async def restarted(self, store: Any, seconds: float) -> Any:
+        """
+        :param store: of the process that ends.
+        :param seconds: until the next process is there, whose clock begins anew.
+        :return: its store, over the same entries.
+        """
+        await self.stopped(store)
+        now = FakeRuntime(self.clock).wall()
+        self.clock = Clock()
+        return self.started(self.reopen(store, FakeRuntime(self.clock, epoch=now + seconds)))
+
+    async def test_kept(self) -> None:
+        """What was put before a restart is there after it, octet for octet."""
+        store = await self.ready()
+        for key in ("a", "b", "c"):
+            await store.put(key, bytes(range(256)), 60.0)
+        await store.delete(["b"])
+        store = await self.restarted(store, 5.0)
+        self.assertEqual([await store.get(key) for key in ("a", "b")],
+                         [bytes(range(256)), None])
+        self.assertEqual(sorted(await store.keys("")), ["a", "c"])
+
+    async def test_expires_meanwhile(self) -> None:
+        """Time to live goes on while no process runs: deadlines are dates."""
+        store = await self.ready()
+        await store.put("a", b"1", 10.0)
+        await store.put("b", b"1", 60.0)
+        store = await self.restarted(store, 20.0)
+        self.assertEqual([await store.get("a"), await store.get("b")], [None, b"1"])
+        await self.passed(50.0)
+        self.assertIsNone(await store.get("b"))
+
+    async def test_changed_after(self) -> None:
+        """What was left can be replaced and deleted as if it had just been put."""
+        store = await self.ready()
+        for key in ("a", "b"):
+            await store.put(key, b"1", 60.0)
+        store = await self.restarted(store, 5.0)
+        await store.put("a", b"2", 60.0)
+        self.assertEqual((await store.get("a"), await store.delete(["a", "b"])), (b"2", 2))
+
+
 def durable_store_contract(make: MakeStore, reopen: Reopen,
                            pass_time: PassTime = Clock.advance) -> type:
     """
@@ -501,52 +560,7 @@ def durable_store_contract(make: MakeStore, reopen: Reopen,
     :param pass_time: as in L{cache_store_contract}.
     :return: a mixin for a C{TestCase}, for a store whose entries outlive the process.
     """
-
-    class DurableStoreContract(cache_store_contract(make, pass_time)):  # type: ignore[misc]
-        clock: Clock
-
-        async def restarted(self, store: Any, seconds: float) -> Any:
-            """
-            :param store: of the process that ends.
-            :param seconds: until the next process is there, whose clock begins anew.
-            :return: its store, over the same entries.
-            """
-            await self.stopped(store)
-            now = FakeRuntime(self.clock).wall()
-            self.clock = Clock()
-            return self.started(reopen(store, FakeRuntime(self.clock, epoch=now + seconds)))
-
-        async def test_kept(self) -> None:
-            """What was put before a restart is there after it, octet for octet."""
-            store = await self.ready()
-            for key in ("a", "b", "c"):
-                await store.put(key, bytes(range(256)), 60.0)
-            await store.delete(["b"])
-            store = await self.restarted(store, 5.0)
-            self.assertEqual([await store.get(key) for key in ("a", "b")],
-                             [bytes(range(256)), None])
-            self.assertEqual(sorted(await store.keys("")), ["a", "c"])
-
-        async def test_expires_meanwhile(self) -> None:
-            """Time to live goes on while no process runs: deadlines are dates."""
-            store = await self.ready()
-            await store.put("a", b"1", 10.0)
-            await store.put("b", b"1", 60.0)
-            store = await self.restarted(store, 20.0)
-            self.assertEqual([await store.get("a"), await store.get("b")], [None, b"1"])
-            await self.passed(50.0)
-            self.assertIsNone(await store.get("b"))
-
-        async def test_changed_after(self) -> None:
-            """What was left can be replaced and deleted as if it had just been put."""
-            store = await self.ready()
-            for key in ("a", "b"):
-                await store.put(key, b"1", 60.0)
-            store = await self.restarted(store, 5.0)
-            await store.put("a", b"2", 60.0)
-            self.assertEqual((await store.get("a"), await store.delete(["a", "b"])), (b"2", 2))
-
-    return DurableStoreContract
+    return _made((DurableStoreContract,), make=make, pass_time=pass_time, reopen=reopen)
 
 
 async def _left(awaitable: Any) -> None:
