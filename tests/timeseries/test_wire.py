@@ -137,6 +137,14 @@ class CodecTests(SynchronousTestCase):
         self.assertIsNone(Codec().from_parts(parts))
         self.assertIsNone(Codec().from_parts([EXAMPLE[0], *parts]))
 
+    def test_nested(self) -> None:
+        """A kind that is nested deeper than can be read is not read, and raises nothing."""
+        version = msgspec.msgpack.encode(b"TkD3")
+        for depth in (*range(200, 1200, 7), 200_000):
+            head = b"\x98" + version + b"\x01\x90" + b"\x91" * depth + b"\xc0\x90\x00\x90\x00"
+            read = Codec().from_parts([head])
+        self.assertIsNone(read)
+
     def test_impossible(self) -> None:
         """Parts in the right form with impossible contents are not decoded."""
         text, indexed = ["t", 0, b'[1,"1"]'], ["i", b",", [[1, b"x"]]]

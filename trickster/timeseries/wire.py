@@ -103,9 +103,10 @@ class Codec:
                 return None
             extents = Extents.of(head.step_ns, head.spans)
             series = _series_read(head, parts[1:])
-        except (ValueError, LookupError):
+            kind = _as_tuples(head.kind)
+        except (ValueError, LookupError, RecursionError):
             return None
-        dataset = Dataset(extents, series, self.collation, _as_tuples(head.kind))
+        dataset = Dataset(extents, series, self.collation, kind)
         return dataset, tuple(head.headers), head.span
 
 
@@ -134,7 +135,7 @@ def _group_ends(series: int) -> Callable[[bytes], bool]:
     """
     :param series: how many there are; some hundred groups hold the identities of all.
     :return: whether a group ends with the identity of a digest: so groups end where they did
-        whatever series come and go.
+        while series come and go.
     """
     within = (1 << max(8, (series >> 8).bit_length())) - 1
     return lambda digest: not int.from_bytes(digest[:4], "big") & within
