@@ -17,6 +17,7 @@ from trickster.testing.doubles import (
     BrokenOctetStore,
     BrokenStore,
     DictStore,
+    RecordingStore,
     ReferenceStore,
     SlowStore,
     at_once,
@@ -47,6 +48,18 @@ class VariantStoreTests(SynchronousTestCase):
         made = stored_response(body, fields(**request), received, (b"authorization", *names))
         at_once(variants.keep("k", made, 60.0))
         return made
+
+    def test_validated(self) -> None:
+        """A stored response of which only fields have changed is put without its body."""
+        clock = Clock()
+        clock.advance(10**9)
+        store = RecordingStore(clock)
+        variants, body = variants_in(store, clock), b"x" * 3_000_000
+        self.keep(variants, body)
+        store.puts.clear()
+        self.keep(variants, body, received=10.0**9 + 30)
+        self.assertLess(sum(size for _, size in store.puts), 2000)
+        self.assertEqual(self.body(variants_in(store, clock)), body)
 
     def test_alone(self) -> None:
         """A lone stored response is found by the requests that select it, and by no others."""

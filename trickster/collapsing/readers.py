@@ -28,7 +28,7 @@ class BodyReader:
     @property
     def whole_length(self) -> int | None:
         """
-        :return: octets of the whole body, whatever this reader wants of it, as in
+        :return: octets of the whole body, of which this reader may want a part, as in
             L{BroadcastBody.length}.
         """
         return self._broadcast.length

@@ -85,7 +85,7 @@ class Threads:
 
 
 class _DaemonPool(ThreadPool):
-    """Threads that end with the process, whatever they are doing."""
+    """Threads that end with the process, also in the middle of a call."""
 
     threadFactory = staticmethod(partial(Thread, daemon=True))  # type: ignore[assignment]
 

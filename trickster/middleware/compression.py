@@ -276,7 +276,7 @@ class CompressionType:
         """
         See L{IMiddlewareType.wrap}.
 
-        :param options: its C{types} hold for all backends inside, whatever these say themselves.
+        :param options: its C{types} hold for all backends inside, in the place of their own.
         :param runtime: all places share its one memo of coded bodies.
         """
         shared: Compression = runtime.shared(self.name, Compression)

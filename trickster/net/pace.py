@@ -33,7 +33,7 @@ class Pace:
         """
         Octets have come, and the reader waits no more, until L{wanted} says so again.
 
-        :param octets: how many, of whatever came: framing counts.
+        :param octets: how many came, those of framing among them.
         """
         self._waited += 0.0 if self._since is None else now - self._since
         self._since = None

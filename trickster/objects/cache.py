@@ -267,7 +267,7 @@ class ObjectCache:
         one that it confirms is as good as new (RFC 9111 section 4.3.5).
 
         :param found: what the answer is compared with.
-        :return: the origin's answer, whatever is stored.
+        :return: the origin's answer, also where one is stored.
         :raises trickster.errors.RequestError: the origin gave none.
         """
         exchange = await self._exchanges.made(forwarded_request(lookup, self.options))
