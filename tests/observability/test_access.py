@@ -179,6 +179,12 @@ class AnswerTests(ObservedTestCase):
                          [b"engine=ObjectProxyCache; status=hit"])
         self.assertEqual(response.headers.joined(b"cache-status"), b"Up; hit, Trickster; hit")
 
+    def test_kept_error(self) -> None:
+        """An error that a plugin raises time and again holds no frame of a request."""
+        error = Overloaded("full")
+        self.answer(error)
+        self.assertIsNone(error.__traceback__)
+
     def test_ends_in_its_first_step(self) -> None:
         """Where the inner responder need not wait, neither does this."""
         response = Response(200, body=Octets(b"x"), outcome=HIT)

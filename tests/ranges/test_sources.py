@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.ranges.deltarig import NOW, SECOND_NS, Rig, inline, range_request
 from tests.ranges.entriesin import entries_in
 from trickster.collapsing.hit_for_pass import HitForPass
-from trickster.errors import NotADataset, Reason, UpstreamBroke
+from trickster.errors import NotADataset, Reason, Undecodable, UpstreamBroke
 from trickster.interfaces import IDatasetSource
 from trickster.messages import Headers, Octets, Outcome, Response, Status
 from trickster.origins.promrange import PrometheusRange
@@ -89,6 +90,35 @@ class FastForwardTests(dataset_source_contract(  # type: ignore[misc]
 class TowerTests(dataset_source_contract(  # type: ignore[misc]
         lambda: delta(delta(RecordingSource(), prefix="a")), query()), SynchronousTestCase):
     """The contract, for a delta cache before another delta cache."""
+
+
+@define
+class Refusing:
+    """A dialect that takes no answer for a dataset, and raises the same error each time."""
+
+    inner: Any
+    error: Undecodable = field(factory=lambda: Undecodable("none"))
+
+    def encode_request(self, of: TimeRangeQuery) -> Any:
+        """See L{IQueryDialect.encode_request}."""
+        return self.inner.encode_request(of)
+
+    def decode_response(self, of: TimeRangeQuery, response: Response) -> Any:
+        """See L{IQueryDialect.decode_response}."""
+        raise self.error
+
+
+class OriginErrorTests(SynchronousTestCase):
+    """What becomes of errors that a dialect raises."""
+
+    def test_kept_error(self) -> None:
+        """An error that a dialect raises time and again holds no frame that has an answer."""
+        source: Any = origin()
+        source._dialect = dialect = Refusing(source._dialect)
+        with self.assertRaises(NotADataset):
+            asked(source, query(-600, -60))
+        self.assertIsNone(dialect.error.__traceback__)
+        self.assertEqual(source._in_flight.held, 0)
 
 
 class OverAnySourceTests(SynchronousTestCase):

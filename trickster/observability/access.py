@@ -14,6 +14,7 @@ from zope.interface import implementer
 from trickster.errors import Reason, RequestError, UpstreamBroke, UpstreamError
 from trickster.interfaces import IBody, IDuplex, IRefuser, IResponder
 from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
+from trickster.net.tracebacks import forget_traceback
 from trickster.observability.accesslog import AccessEntry, EntryLog
 from trickster.observability.counters import CLIENT_GONE, RouteCounters, RouteLabels
 from trickster.observability.decisionlog import Notes
@@ -92,6 +93,7 @@ class Observed:
             raise
         except RequestError as error:
             response = refusal(error, _path(request, span), span.place.spelling)
+            forget_traceback(error)  # a plugin may keep it, and its frames have the request
         except Exception:  # noqa: BLE001 - a plugin may stand inside; the client gets an answer
             self.log.failure("Answering {method} {path} failed", method=request.method,
                              path=span.place.path)

@@ -18,6 +18,7 @@ from trickster.interfaces import IDatasetSource, INewestDialect, IPurgeable, IRe
 from trickster.keys.cache_key import purge_prefix
 from trickster.messages import FastForward, Octets
 from trickster.net.first_step import first_step
+from trickster.net.tracebacks import forget_traceback
 from trickster.net.waiters import SharedWork
 from trickster.ranges.offloading import MANY_SERIES, Offloading
 from trickster.ranges.origin_messages import DialectFailed, decoded, fetch_request, is_plain
@@ -124,6 +125,7 @@ class NewestSamples:
         except (TricksterError, TimeoutError) as error:
             if isinstance(error, DialectFailed):
                 self._log.failure("A dialect failed to decode a newest sample")
+            forget_traceback(error)  # which a dialect may keep
             return None, FastForward.ERROR
         if fetched is None or not fetched.serves(last, at_ns):
             return None, FastForward.ERROR

@@ -14,6 +14,7 @@ from trickster.errors import NotADataset, Reason, Undecodable
 from trickster.http.freshness import not_for_others
 from trickster.interfaces import IDatasetSource, IQueryDialect, IResponder
 from trickster.messages import Octets, Outcome, Request, Response
+from trickster.net.tracebacks import forget_traceback
 from trickster.ranges.offloading import Offloading
 from trickster.ranges.origin_messages import (
     OF_ONE_ANSWER,
@@ -81,6 +82,8 @@ class OriginRange:
         except Undecodable as why:
             if isinstance(why, DialectFailed):
                 self._log.failure("A dialect failed to decode an answer")
+            # A dialect may keep the errors that it raises, and their frames have the answer.
+            forget_traceback(why)
             raise NotADataset(why.reason, str(why), response) from why
         return DatasetAnswer(dataset, response.headers.without(*OF_ONE_ANSWER), Outcome(
             fetched=(query.extent,), aligned=realigned(query), origin_status=200))
