@@ -20,7 +20,7 @@ from trickster.interfaces import (
     IResponder,
 )
 from trickster.messages import Headers
-from trickster.plugins import one_line, verify
+from trickster.plugins import explained, verify
 from trickster.routes import Match, Probe, Route, Serve, StaticResponse
 
 _PATH = re.compile(r"/[^\x00-\x20\x7f?#]*")
@@ -96,8 +96,7 @@ def _asked(what: str, ask: Callable[[], Any]) -> Any:
         return ask()
     except (Exception, SystemExit) as error:
         # A stranger's code, called with options that it may not have thought of.
-        explained = f"{type(error).__name__}: {one_line(error)}"
-        raise BrokenPlugin(f"{what} fails with {explained}") from error
+        raise BrokenPlugin(f"{what} fails with {explained(error)}") from error
 
 
 def _verify(interface: InterfaceClass, given: Any, what: str) -> None:

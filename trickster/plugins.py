@@ -109,8 +109,8 @@ def _imported(entry: EntryPoint, what: str) -> Any:
         return entry.load()
     except (Exception, SystemExit) as error:
         # A stranger's module may do anything when it is imported.
-        explained = f"{type(error).__name__}: {one_line(error)}"
-        raise BrokenPlugin(f"{what} cannot be imported ({entry.value}): {explained}") from error
+        raise BrokenPlugin(
+            f"{what} cannot be imported ({entry.value}): {explained(error)}") from error
 
 
 def verify(interface: InterfaceClass, given: Any, fault: str) -> None:
@@ -126,12 +126,18 @@ def verify(interface: InterfaceClass, given: Any, fault: str) -> None:
         raise BrokenPlugin(f"{fault}: {one_line(error)}") from error
     except Exception as error:
         # Looking at a stranger's attributes runs a stranger's code.
-        raise BrokenPlugin(f"{fault}: {type(error).__name__}: {one_line(error)}") from error
+        raise BrokenPlugin(f"{fault}: {explained(error)}") from error
 
 
 def one_line(error: BaseException) -> str:
     """:return: what a stranger's error says, without line breaks."""
     return " ".join(str(error).split()) or "no explanation"
+
+
+def explained(error: BaseException) -> str:
+    """:return: which kind of error it is, and what it says, if anything, on one line."""
+    kind = type(error).__name__
+    return f"{kind}: {one_line(error)}" if str(error) else kind
 
 
 def _verify(plugin: Any, interface: InterfaceClass, what: str) -> None:
@@ -156,7 +162,7 @@ def _verify_options(options: Any, what: str) -> None:
     except Exception as error:
         # A stranger's annotations, defaults and validators.
         raise BrokenPlugin(f"{what} is broken: its options cannot be made: "
-                           f"{type(error).__name__}: {one_line(error)}") from error
+                           f"{explained(error)}") from error
 
 
 def _word(group: str) -> str:

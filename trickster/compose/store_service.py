@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from trickster.errors import BrokenPlugin
-from trickster.plugins import one_line
+from trickster.plugins import explained
 from trickster.stores.timed_call import TimedCall
 
 _PATIENCE = 5.0  # seconds in which a store has to be closed
@@ -66,7 +66,7 @@ class StoreService(Service):
             given = start()
         except (Exception, SystemExit) as error:
             # A stranger's code, which finds out only now that a file cannot be opened.
-            raise BrokenPlugin(what + _told(error)) from error
+            raise BrokenPlugin(what + explained(error)) from error
         if isawaitable(given):
             _forget(given)
             raise BrokenPlugin(f"{what}its {start.__name__} gives {type(given).__name__}, and "
@@ -77,13 +77,9 @@ class StoreService(Service):
             await TimedCall.of(maybeDeferred(self._store.stopService), self._clock, _PATIENCE)
         except Exception as error:  # noqa: BLE001 - a store must not keep others from stopping
             self._log.error("The store of cache {cache} did not stop: {error}",
-                            cache=self._cache, error=_told(error))
+                            cache=self._cache, error=explained(error))
         finally:
             self._let_go()
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {one_line(error)}"
 
 
 def _forget(given: Any) -> None:

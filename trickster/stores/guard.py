@@ -16,6 +16,7 @@ from trickster.errors import StoreError
 from trickster.interfaces import ICacheStore, ICompareAndSetStore, IReferenceStore
 from trickster.net.callbacks import ignore
 from trickster.net.tracebacks import forget_traceback
+from trickster.plugins import explained
 from trickster.stores.circuit import Circuit
 from trickster.stores.timed_call import TimedCall
 
@@ -243,7 +244,7 @@ class Guarded:
             self._unlogged += 1
             return
         self.log.error("Cache {cache} failed to {operation}: {error} ({more} more failures)",
-                       cache=self.name, operation=operation, error=_told(error),
+                       cache=self.name, operation=operation, error=explained(error),
                        more=self._unlogged)
         self._logged, self._unlogged = now, 0
 
@@ -307,7 +308,3 @@ class GuardedReferences(Guarded):
     def _in_time(self, method: Callable[..., Awaitable[_T]],
                  args: tuple[Any, ...]) -> Awaitable[_T]:
         return method(*args)
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
