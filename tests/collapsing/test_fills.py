@@ -191,6 +191,13 @@ class FillTableTests(SynchronousTestCase):
             self.assertTrue(newer.turn.take())
             self.assertEqual((older.turn.take(), other.turn.take()), (False, True))
 
+    def test_order_of_stores(self) -> None:
+        """Exchanges that store in the order in which they began may all do so."""
+        table: FillTable[StoredResponse] = FillTable.of(Clock())
+        fills = [self.begun(table, "a", shared=False)[0] for _ in range(4)]
+        taken = [fills[number].turn.take() for number in (0, 2, 1, 3)]
+        self.assertEqual(taken, [True, True, False, True])
+
     def test_ended_ones_are_let_go(self) -> None:
         """An exchange that has ended is not held on to by those that began meanwhile."""
         table: FillTable[StoredResponse] = FillTable.of(Clock())

@@ -103,7 +103,7 @@ class EndTests(FetchCase):
     def test_outdated(self) -> None:
         """What was outdated on its way is not stored."""
         fetch = self.fetch()
-        fetch.fill.turn.is_open = False
+        fetch.fill.turn.outdate()
         at_once(fetch.complete(self.stored(), self.outcome(), True))
         result = self.successResultOf(fetch.fill.wait())
         self.assertIsInstance(result, Filled)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 from attrs import define, field, frozen
@@ -73,22 +73,35 @@ FillResult = Filled[R] | Streaming[R] | Unshared
 
 
 @define(eq=False)
+class StoringOrder:
+    """
+    The order in which exchanges for the same have begun: of what they bring, the newest is
+    stored, and nothing older after it.
+
+    :ivar stored: the number of the newest turn that was taken.
+    """
+
+    stored: int = 0
+    _begun: int = 0
+
+    def turn(self) -> StoringTurn:
+        """:return: that of an exchange which begins now."""
+        self._begun += 1
+        return StoringTurn(self, self._begun)
+
+
+@define(eq=False)
 class StoringTurn:
-    """
-    The place of an exchange among those for the same: of what they bring, the newest is stored.
+    """The place of one exchange in a L{StoringOrder}."""
 
-    :ivar is_open: whether what the exchange brings may still be stored.
-    :ivar _older: the turns of those that have begun earlier, and may end later.
-    """
+    _order: StoringOrder
+    _number: int
+    _is_outdated: bool = field(default=False, init=False)
 
-    is_open: bool = True
-    _older: Sequence[StoringTurn] = ()
-
-    def follow(self, older: Sequence[StoringTurn]) -> None:
-        """
-        :param older: turns of the exchanges that are under way when this one begins.
-        """
-        self._older = older
+    @property
+    def is_open(self) -> bool:
+        """:return: whether what the exchange brings may still be stored."""
+        return not self._is_outdated and self._number >= self._order.stored
 
     def take(self) -> bool:
         """
@@ -97,15 +110,18 @@ class StoringTurn:
         :return: whether what it brought may be stored; then what older exchanges bring from
             now on may not.
         """
-        if self.is_open:
-            for older in self._older:
-                older.is_open = False
-        self.end()
-        return self.is_open
+        if not self.is_open:
+            return False
+        self._order.stored = self._number
+        return True
 
-    def end(self) -> None:
-        """Let go of the others: where there is always one on its way, each would hold all."""
-        self._older = ()
+    def outdate(self) -> None:
+        """Let nothing be stored of what the exchange brings: it was asked for before a change."""
+        self._is_outdated = True
+
+
+def _only_turn() -> StoringTurn:
+    return StoringOrder().turn()
 
 
 @define(eq=False)
@@ -124,7 +140,7 @@ class Fill(Generic[R]):
 
     is_progressive: bool = False
     is_background: bool = False
-    turn: StoringTurn = field(factory=StoringTurn)
+    turn: StoringTurn = field(factory=_only_turn)
     _is_abandoned: bool = field(default=False, init=False)
     _waiters: Waiters[FillResult[R]] = field(factory=Waiters, init=False)
     _work: Deferred[None] | None = field(default=None, init=False)
@@ -140,11 +156,7 @@ class Fill(Generic[R]):
         """
         self._work = Deferred.fromCoroutine(work)
         self._work.addErrback(self._fail)
-        self._work.addBoth(lambda _: self._over(ended))
-
-    def _over(self, ended: Callable[[], None]) -> None:
-        self.turn.end()
-        ended()
+        self._work.addBoth(lambda _: ended())
 
     @property
     def is_open(self) -> bool:
@@ -282,6 +294,14 @@ class StoreRead:
     is_outdated: bool = False
 
 
+@define(eq=False)
+class _Slot(Generic[R]):
+    """The exchanges of one slot that are under way, in the order in which they began."""
+
+    fills: dict[Fill[R], None] = field(factory=dict, init=False)
+    order: StoringOrder = field(factory=StoringOrder, init=False)
+
+
 @define
 class FillTable(Generic[R]):
     """
@@ -291,9 +311,9 @@ class FillTable(Generic[R]):
     """
 
     hit_for_pass: HitForPass
-    # The one that others join, by slot; and all that are on their way, in the order they began.
+    # The one that others join, by slot; and all that are on their way.
     _shared: dict[str, Fill[R]] = field(factory=dict, init=False)
-    _under_way: dict[str, list[Fill[R]]] = field(factory=dict, init=False)
+    _under_way: dict[str, _Slot[R]] = field(factory=dict, init=False)
     _reads: dict[str, list[StoreRead]] = field(factory=dict, init=False)
 
     @classmethod
@@ -302,7 +322,7 @@ class FillTable(Generic[R]):
         return cls(HitForPass(clock, _PASS_SECONDS))
 
     def __len__(self) -> int:
-        return sum(map(len, self._under_way.values()))
+        return sum(len(slot.fills) for slot in self._under_way.values())
 
     def find(self, slot: str) -> Fill[R] | None:
         """:return: the exchange that a waiter may still join."""
@@ -329,15 +349,17 @@ class FillTable(Generic[R]):
         self._start(slot, fill, work)
 
     def _start(self, slot: str, fill: Fill[R], work: Coroutine[Any, Any, None]) -> None:
-        under_way = self._under_way.setdefault(slot, [])
-        fill.turn.follow(tuple(other.turn for other in under_way))
-        under_way.append(fill)
+        under_way = self._under_way.get(slot)
+        if under_way is None:
+            under_way = self._under_way[slot] = _Slot()
+        fill.turn = under_way.order.turn()
+        under_way.fills[fill] = None
         fill.start(work, lambda: self._forget(slot, fill))
 
     def _forget(self, slot: str, fill: Fill[R]) -> None:
         under_way = self._under_way[slot]
-        under_way.remove(fill)
-        if not under_way:
+        del under_way.fills[fill]
+        if not under_way.fills:
             del self._under_way[slot]
         if self._shared.get(slot) is fill:
             del self._shared[slot]
@@ -350,8 +372,8 @@ class FillTable(Generic[R]):
         """
         for slot in [slot for slot in self._under_way if slot.startswith(key)]:
             self._shared.pop(slot, None)
-            for fill in self._under_way[slot]:
-                fill.turn.is_open = False
+            for fill in self._under_way[slot].fills:
+                fill.turn.outdate()
 
     def begin_read(self, key: str) -> StoreRead:
         """:return: a read that begins; it ends with L{end_read}."""
@@ -383,5 +405,5 @@ class FillTable(Generic[R]):
 
     def cancel_all(self) -> None:
         """Give up everything, at the end of the program."""
-        for fill in [fill for fills in self._under_way.values() for fill in fills]:
+        for fill in [fill for slot in self._under_way.values() for fill in slot.fills]:
             fill.cancel()
