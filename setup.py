@@ -19,13 +19,14 @@ def version() -> str:
     return found.group(1)
 
 
-FAST = ["brotli>=1.1", "isal>=1.7", "zstandard>=0.23"]
-# For the store that is to come; its options are read already.
-REDIS = ["hiredis>=3", "txredisapi>=1.6,<2"]
+FAST = ["brotli>=1.1", "isal>=1.7"]
+# Reads what Redis sends, in C; without it txredisapi does so in Python.
+REDIS = ["hiredis>=3"]
 # For "make demo", which runs from a checkout: the demonstration itself is not installed.
 DEMO = ["treq>=26.7"]
 TEST = [
     *FAST,
+    *REDIS,
     *DEMO,
     "build>=1.2",
     "coverage[toml]>=7.6",
@@ -105,13 +106,16 @@ setup(
         "cachetools>=6",
         "google-re2>=1.1.20250805",
         "http-sfv>=0.9.9",
+        "lmdb>=2",
         "msgspec>=0.21",
         "multipart>=2",
         "prometheus-client>=0.23",
         "PyYAML>=6.0.2",
         "treq>=26.7",
         "twisted[tls]>=26.10",
+        "txredisapi>=1.6,<2",
         "zope.interface>=8",
+        "zstandard>=0.23",
     ],
     extras_require={
         "fast": FAST,
