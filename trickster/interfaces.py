@@ -334,6 +334,22 @@ class ICompareAndSetStore(ICacheStore):
         """
 
 
+class IPeekingStore(ICacheStore):
+    """
+    A store that can tell at once, in the reactor's thread, how the value under a key begins: so
+    what was decoded of the value before is known to be current without waiting.
+    """
+
+    def peek(key: str, length: int) -> bytes | None:
+        """
+        :param length: octets, some dozens: what tells a value from others is in its first ones.
+        :return: the first C{length} octets of what C{get} would give now, or all where there are
+            fewer; None where there is nothing, and where the store would have to wait to know.
+            It takes some microseconds, and counts as a use of the entry.
+        :raises trickster.errors.StoreError: the store does not work.
+        """
+
+
 class IMeteredStore(Interface):
     """A store that can tell how full it is, and what it does by itself."""
 

@@ -13,6 +13,7 @@ from trickster.stores.sealed import (
     Chunk,
     Value,
     chunk_key,
+    entry_key,
     seal,
     stamp_of,
     unsealed,
@@ -42,6 +43,12 @@ class SealedTests(SynchronousTestCase):
         self.assertEqual(value, placed)
         self.assertEqual([len(piece) for piece in sealed.pieces()], [CHUNK, CHUNK, CHUNK, 4])
         self.assertEqual(value.joined(map(bytes, sealed.pieces())), [LARGE])
+
+    def test_entry_of_chunk(self) -> None:
+        """A chunk's key tells the entry's; an entry's own key is itself, whatever is in it."""
+        for key in ("a", "", "a~b", "a~" + "0" * 31):
+            self.assertEqual(entry_key(chunk_key(key, Chunk(b"\0" * 16, 1, 0.0))), key)
+            self.assertEqual(entry_key(key), key)
 
     def test_parts(self) -> None:
         """A large entry has a small first part in the value, and each other part in chunks."""

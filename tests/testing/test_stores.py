@@ -16,13 +16,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from trickster.errors import StoreError
 from trickster.stores.limits import StoreUsage
 from trickster.stores.memory import MemoryStore, memory
-from trickster.testing.doubles import BrokenStore, DictStore, SharedStore
+from trickster.testing.doubles import BrokenStore, DictStore, PeekingStore, SharedStore
 from trickster.testing.runtime import FakeRuntime
 from trickster.testing.stores import (
     cache_store_contract,
     compare_and_set_contract,
     durable_store_contract,
     metered_store_contract,
+    peeking_store_contract,
     reference_store_contract,
     verify_store_type,
 )
@@ -60,6 +61,19 @@ class Truncating(DictStore):
     async def get(self, key: str) -> bytes | None:
         """See L{ICacheStore.get}."""
         return await DictStore.get(self, key) or None
+
+
+class Remembering(PeekingStore):
+    """Tells how a value began that was there once."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.begun: dict[str, bytes] = {}
+
+    def peek(self, key: str, length: int) -> bytes | None:
+        """See L{IPeekingStore.peek}."""
+        found = PeekingStore.peek(self, key, length)
+        return found if found is None else self.begun.setdefault(key, found)
 
 
 @define
@@ -136,6 +150,11 @@ class ContractTests(SynchronousTestCase):
         """A store that takes an empty value for none fails."""
         self.assertIn("test_empty_value", _failed(Truncating))
 
+    def test_peeking(self) -> None:
+        """A store that tells how values begin passes, unless it tells of those before."""
+        self.assertEqual(_failed(PeekingStore, peeking_store_contract), set())
+        self.assertEqual(_failed(Remembering, peeking_store_contract), {"test_peek_replaced"})
+
     def test_incomplete(self) -> None:
         """A store without methods fails all tests."""
         self.assertIn("test_provides", _failed(lambda clock: Incomplete()))
@@ -171,6 +190,7 @@ class ContractTests(SynchronousTestCase):
         for contract_of, make in ((cache_store_contract, DictStore),
                                   (compare_and_set_contract, SharedStore),
                                   (metered_store_contract, MemoryStore),
+                                  (peeking_store_contract, PeekingStore),
                                   (reference_store_contract, MemoryStore)):
             passed.clear()
             self.assertEqual(_failed(make, partial(contract_of, pass_time=pass_time)), set())

@@ -15,17 +15,43 @@ class StoreLimits:
     :ivar max_octets: most octets of keys and values together; 0 for no limit.
     :ivar max_objects: most entries; 0 for no limit.
     :ivar reap_interval: seconds between two looks for what has expired.
+    :ivar backoff_octets: how far below C{max_octets} an eviction goes, so that the next put does
+        not lead to another one at once.
+    :ivar backoff_objects: how far below C{max_objects} it goes.
+    :ivar flush_interval: seconds between two times that what is kept about entries, and is not
+        in them, is written.
+    :ivar index_expiry: seconds after which what was written so is not used.
     """
 
     max_octets: int = 0
     max_objects: int = 0
     reap_interval: float = 3.0
+    backoff_octets: int = 0
+    backoff_objects: int = 0
+    flush_interval: float = 5.0
+    index_expiry: float = 31_536_000.0
 
     @classmethod
     def of(cls, index: IndexOptions) -> StoreLimits:
         """:return: what the options of an index allow a store."""
         return cls(max_octets=index.max_size_bytes, max_objects=index.max_size_objects,
-                   reap_interval=index.reap_interval)
+                   reap_interval=index.reap_interval,
+                   backoff_octets=index.max_size_backoff_bytes,
+                   backoff_objects=index.max_size_backoff_objects,
+                   flush_interval=index.flush_interval, index_expiry=index.index_expiry)
+
+    @property
+    def low_octets(self) -> int:
+        """
+        :return: to how many octets an eviction goes down: at least to half of the most that
+            there may be, however far the backoff would go.  0 where there is no limit.
+        """
+        return max(self.max_octets - self.backoff_octets, (self.max_octets + 1) // 2)
+
+    @property
+    def low_objects(self) -> int:
+        """:return: to how many entries an eviction goes down, likewise."""
+        return max(self.max_objects - self.backoff_objects, (self.max_objects + 1) // 2)
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,6 @@ import msgspec
 from attrs import Factory, field, frozen
 
 # Another number for every change of the form: what has another one is a miss.
-# Another number for every change of the form: what has another one is a miss.
 _MAGIC = b"TkS2"
 _DIGEST = 16
 # Most octets of a chunk.
@@ -27,6 +26,7 @@ LONGER = 2.0
 MOST_CHUNKS = 1024
 
 _CHUNK_KEY = re.compile(r"~[0-9a-f]{32}\Z")
+_CHUNK_SUFFIX = 1 + 2 * _DIGEST
 _Length = Annotated[int, msgspec.Meta(ge=0, le=CHUNK)]
 _Digest = Annotated[bytes, msgspec.Meta(min_length=_DIGEST, max_length=_DIGEST)]
 
@@ -136,6 +136,14 @@ def chunk_key(key: str, chunk: Chunk) -> str:
 def is_chunk_key(key: str) -> bool:
     """:return: whether there is a chunk under a key, and not an entry."""
     return _CHUNK_KEY.search(key) is not None
+
+
+def entry_key(key: str) -> str:
+    """
+    :return: of a chunk, the key of the entry that it is of; of an entry, its own.  A store that
+        makes room does so for both at once: one without the other is of no use.
+    """
+    return key[:-_CHUNK_SUFFIX] if is_chunk_key(key) else key
 
 
 def seal(parts: Sequence[Octets]) -> Sealed:

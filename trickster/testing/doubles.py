@@ -12,7 +12,13 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from trickster.errors import StoreError
-from trickster.interfaces import ICacheStore, ICompareAndSetStore, IReferenceStore, IResponder
+from trickster.interfaces import (
+    ICacheStore,
+    ICompareAndSetStore,
+    IPeekingStore,
+    IReferenceStore,
+    IResponder,
+)
 from trickster.messages import Request, Response, text_response
 
 Answer = Response | Exception | Callable[[Request], Response] | Deferred[Response]
@@ -217,6 +223,22 @@ class SharedStore(DictStore):
             return False
         await self.put(key, value, ttl)
         return True
+
+
+@implementer(IPeekingStore)
+@define(eq=False)
+class PeekingStore(SharedStore):
+    """A L{SharedStore} that tells at once how values begin."""
+
+    def peek(self, key: str, length: int) -> bytes | None:
+        """
+        See L{IPeekingStore.peek}.
+
+        :param length: octets.
+        :return: the first of them; None where there is nothing, or it has expired.
+        """
+        value, deadline = self.entries.get(key, (b"", 0.0))
+        return value[:length] if deadline > self.clock.seconds() else None
 
 
 @implementer(IReferenceStore)

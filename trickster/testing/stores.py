@@ -29,6 +29,7 @@ from trickster.interfaces import (
     ICacheStore,
     ICompareAndSetStore,
     IMeteredStore,
+    IPeekingStore,
     IReferenceStore,
     IStoreType,
 )
@@ -298,6 +299,59 @@ def reference_store_contract(make: MakeStore, pass_time: PassTime = Clock.advanc
     :return: a mixin for a C{TestCase}, for what only a store in this process can do.
     """
     return _made((ReferenceStoreContract,), make=make, pass_time=pass_time)
+
+
+class PeekingStoreContract(CacheStoreContract):
+    """What a store does that tells at once how values begin; made for one by L{peeking_store_contract}."""
+
+    async def test_provides_peeking(self) -> None:
+        """The store has every member of its interface, with the right arguments."""
+        verifyObject(IPeekingStore, await self.ready())
+
+    async def test_peek(self) -> None:
+        """Once a value was read, its beginning is told at once; a short value is told whole."""
+        store = await self.ready()
+        for key, value in (("a", bytes(range(100))), ("b", b"12"), ("c", b"")):
+            await store.put(key, value, 60.0)
+            await store.get(key)
+            self.assertEqual(store.peek(key, 20), value[:20])
+
+    async def test_peek_large(self) -> None:
+        """A value of a mebibyte begins as any other does."""
+        store = await self.ready()
+        value = bytes(range(256)) * 4096
+        await store.put("a", value, 60.0)
+        await store.get("a")
+        self.assertEqual(store.peek("a", 20), value[:20])
+
+    async def test_peek_nothing(self) -> None:
+        """What was never put, is deleted or has expired does not begin with anything."""
+        store = await self.ready()
+        for key, ttl in (("a", 60.0), ("b", 2.0)):
+            await store.put(key, b"1", ttl)
+            await store.get(key)
+        await store.delete(["a"])
+        await self.passed(2.5)
+        self.assertEqual([store.peek(key, 20) for key in ("a", "b", "c")], [None, None, None])
+
+    async def test_peek_replaced(self) -> None:
+        """What was replaced is never told once the replacement is put."""
+        store = await self.ready()
+        await store.put("a", b"1", 60.0)
+        await store.get("a")
+        await store.put("a", b"2", 60.0)
+        self.assertIn(store.peek("a", 20), (None, b"2"))
+        await store.get("a")
+        self.assertEqual(store.peek("a", 20), b"2")
+
+
+def peeking_store_contract(make: MakeStore, pass_time: PassTime = Clock.advance) -> type:
+    """
+    :param make: as in L{cache_store_contract}, whose tests are among these.
+    :param pass_time: as in L{cache_store_contract}.
+    :return: a mixin for a C{TestCase}, for a store that tells at once how values begin.
+    """
+    return _made((PeekingStoreContract,), make=make, pass_time=pass_time)
 
 
 class CompareAndSetContract(CacheStoreContract):
