@@ -339,6 +339,7 @@ class PeekingStoreContract(CacheStoreContract):
         store = await self.ready()
         await store.put("a", b"1", 60.0)
         await store.get("a")
+        self.assertEqual(store.peek("a", 20), b"1")
         await store.put("a", b"2", 60.0)
         self.assertIn(store.peek("a", 20), (None, b"2"))
         await store.get("a")
