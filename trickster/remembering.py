@@ -55,6 +55,9 @@ class SizedLRU(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._entries
+
     def get(self, key: K) -> V | None:
         """:return: the value, used last of all now; None where there is none."""
         found = self._entries.get(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import tracemalloc
+from typing import Any
 from weakref import ref
 
 from attrs import evolve
@@ -14,11 +15,18 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.objects.objectworld import World
 from tests.ranges.deltarig import Rig
 from trickster.collapsing.hit_memo import HitMemo
-from trickster.http.freshness import Policy
+from trickster.http.freshness import FreshnessRules, Policy
 from trickster.messages import NO_HEADERS, Octets, Response, Status, octets_of
+from trickster.objects.codec import ResponseFormat
 from trickster.objects.stored_response import StoredResponse
-from trickster.testing.doubles import DictStore, ReferenceStore, at_once
+from trickster.stores.typed_store import TypedStore
+from trickster.testing.doubles import PeekingStore, ReferenceStore, SharedStore, at_once
 from trickster.timeseries.dataset import Dataset
+
+
+def kept_in(store: Any) -> TypedStore[Any]:
+    """:return: a store, as one of stored responses."""
+    return TypedStore(store, ResponseFormat(FreshnessRules()), store.clock)
 
 
 class RangeTests(SynchronousTestCase):
@@ -104,8 +112,8 @@ class RangeTests(SynchronousTestCase):
             self.assertEqual(self.remembered(), 1, more)
 
     def test_not_where_each_request_counts(self) -> None:
-        """Caches with lru retention, and those over stores of octets, have no memo."""
-        for rig in (Rig(lru=True), Rig(DictStore)):
+        """Caches with lru retention, and those over stores that are waited for, have no memo."""
+        for rig in (Rig(lru=True), Rig(SharedStore)):
             self.hit(rig)
             self.assertEqual(len(rig.memo.kept), 0)
             self.assertEqual(rig.ask(-300, 0).octets, rig.direct(-300, 0))
@@ -187,6 +195,32 @@ class ObjectTests(SynchronousTestCase):
         self.assertEqual(len(world.memo.kept), 0)
 
 
+class PeekingTests(SynchronousTestCase):
+    """Hits from a store of octets that tells at once what it has."""
+
+    def test_range(self) -> None:
+        """A range is remembered until another process has put another entry in its place."""
+        rig = Rig(PeekingStore)
+        other = Rig(lambda _: rig.store, origin=rig.origin)
+        for _ in range(3):
+            rig.ask(-300, 0)
+        self.assertEqual((rig.memo.hits, len(rig.memo.kept)), (1, 1))
+        key = at_once(rig.store.keys(""))[0]
+        at_once(other.entries.change(key, lambda entry: entry and evolve(
+            entry, dataset=Dataset(entry.dataset.extents, {}))))
+        self.assertEqual(rig.ask(-300, 0).json["data"]["result"], [])
+
+    def test_object(self) -> None:
+        """A stored response is remembered until another process has forgotten it."""
+        world = World.of(PeekingStore)
+        world.given(*(world.answer(Cache_Control="max-age=60", body=body)
+                      for body in (b"1", b"2")))
+        self.assertEqual([world.ask().octets for _ in range(3)], [b"1"] * 3)
+        self.assertEqual((world.memo.hits, len(world.memo.kept)), (1, 1))
+        world.store.entries.clear()
+        self.assertEqual(world.ask().octets, b"2")
+
+
 class SharedTests(SynchronousTestCase):
     """One memo for all caches of a process, within one bound."""
 
@@ -194,7 +228,7 @@ class SharedTests(SynchronousTestCase):
         """Equal requests to two caches share no remembered response."""
         memo, worlds = HitMemo(), (World.of(), World.of())
         stores = [world.store for world in worlds]
-        caches = [memo.of(store) for store in stores]
+        caches = [memo.of(kept_in(store)) for store in stores]
         for store, cache, octets in zip(stores, caches, (b"1", b"2"), strict=True):
             assert cache is not None
             store.put_object("k", StoredResponse(200, NO_HEADERS, (), 0, Policy(), 0.0, 0.0), 1, 60.0)
@@ -204,9 +238,9 @@ class SharedTests(SynchronousTestCase):
         self.assertEqual((memo.hits, memo.misses, len(memo.kept)), (2, 0, 2))
 
     def test_none(self) -> None:
-        """A memo of no octets, and one for a store of octets, is none."""
-        self.assertIsNone(HitMemo(0).of(ReferenceStore(Clock())))
-        self.assertIsNone(HitMemo().of(DictStore(Clock())))
+        """A memo of no octets, and one for a store that has to be waited for, is none."""
+        self.assertIsNone(HitMemo(0).of(kept_in(ReferenceStore(Clock()))))
+        self.assertIsNone(HitMemo().of(kept_in(SharedStore(Clock()))))
 
     def test_many_small(self) -> None:
         """Thousands of small hits are remembered at a time."""

@@ -122,10 +122,12 @@ class StoresTests(SynchronousTestCase):
     def test_made(self) -> None:
         """A store is made of its own options and the limits of its index; nothing is opened."""
         caches = self.stores.of({
-            "a": options_of("x", max_size_bytes=5, max_size_objects=6, reap_interval=7.0),
+            "a": options_of("x", max_size_bytes=5, max_size_objects=6, reap_interval=7.0,
+                            max_size_backoff_bytes=1, max_size_backoff_objects=2),
             "b": options_of("y")})
         self.assertEqual(kind.asked[0], ("a", Options("x"), StoreLimits(
-            max_octets=5, max_objects=6, reap_interval=7.0)))
+            max_octets=5, max_objects=6, reap_interval=7.0, backoff_octets=1,
+            backoff_objects=2)))
         self.assertEqual([(cache.name, cache.options.plugin.path) for cache in caches.values()],
                          [("a", "x"), ("b", "y")])
         self.assertIsNot(caches["a"].locks, caches["b"].locks)

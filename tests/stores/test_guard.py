@@ -16,14 +16,27 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from trickster.errors import StoreError
-from trickster.interfaces import ICacheStore, ICompareAndSetStore, IReferenceStore
+from trickster.interfaces import (
+    ICacheStore,
+    ICompareAndSetStore,
+    IPeekingStore,
+    IReferenceStore,
+)
 from trickster.observability.counters import StoreCounters
 from trickster.stores.guard import GuardedReferences, GuardLimits, guarded
 from trickster.stores.memory import MemoryStore
-from trickster.testing.doubles import BrokenStore, DictStore, PausedStore, SharedStore, at_once
+from trickster.testing.doubles import (
+    BrokenStore,
+    DictStore,
+    PausedStore,
+    PeekingStore,
+    SharedStore,
+    at_once,
+)
 from trickster.testing.stores import (
     cache_store_contract,
     compare_and_set_contract,
+    peeking_store_contract,
     reference_store_contract,
 )
 
@@ -54,6 +67,83 @@ def _guarded_shared(clock: Clock) -> ICacheStore:
 class CompareAndSetContractTests(  # type: ignore[misc]
         compare_and_set_contract(_guarded_shared), TestCase):
     """The store contract, for a guard before a working shared store."""
+
+
+def _guarded_peeking(clock: Clock) -> ICacheStore:
+    return guarded(PeekingStore(clock), "c", clock)
+
+
+class PeekingContractTests(  # type: ignore[misc]
+        peeking_store_contract(_guarded_peeking), compare_and_set_contract(_guarded_peeking),
+        TestCase):
+    """The store contracts, for a guard before a working store that tells how values begin."""
+
+
+@implementer(IPeekingStore)
+class OnlyPeeking(DictStore):
+    """Tells how values begin, but does not compare; or fails."""
+
+    error: Exception | None = None
+    peeked: Any = b"1"
+
+    def peek(self, key: str, length: int) -> Any:
+        """See L{IPeekingStore.peek}."""
+        if self.error is not None:
+            raise self.error
+        return self.peeked
+
+
+class PeekingTests(SynchronousTestCase):
+    """A guard before a store that tells at once how values begin."""
+
+    def setUp(self) -> None:
+        self.clock, self.told = Clock(), list[tuple[str, str, int]]()
+        self.store = OnlyPeeking(self.clock)
+        self.guard: Any = guarded(self.store, "c", self.clock,
+                                  lambda *told: self.told.append(told), LIMITS)
+
+    def test_interfaces(self) -> None:
+        """A guard compares and sets only where its store does."""
+        self.assertTrue(IPeekingStore.providedBy(self.guard))
+        self.assertFalse(ICompareAndSetStore.providedBy(self.guard))
+
+    def test_counted(self) -> None:
+        """What is known at once is a hit; what is not says nothing of a miss."""
+        self.assertEqual(self.guard.peek("a", 20), b"1")
+        self.store.peeked = None
+        self.assertIsNone(self.guard.peek("a", 20))
+        self.assertEqual(self.told, [("get", "hit", 1)])
+
+    def test_lying(self) -> None:
+        """What is no octets is nothing."""
+        for peeked in ("1", 1, memoryview(b"1"), bytearray(b"1")):
+            self.store.peeked = peeked
+            self.assertIsNone(self.guard.peek("a", 20))
+
+    def test_failing(self) -> None:
+        """A store that fails has nothing, is counted, and is left alone in time."""
+        self.store.error = StoreError("x")
+        self.assertEqual([self.guard.peek("a", 20) for _ in range(4)], [None] * 4)
+        self.assertEqual(self.told, [("get", "error", 0)] * LIMITS.failures)
+        self.store.error = None
+        self.assertIsNone(self.guard.peek("a", 20))
+        self.assertTrue(self.guard.is_failing)
+
+    def test_doomed(self) -> None:
+        """A key that could not be deleted has nothing."""
+        guard: Any = guarded(NoDeletes(self.clock), "c", self.clock, limits=LIMITS)
+        at_once(guard.put("a", b"1", 60.0))
+        self.assertEqual(guard.peek("a", 20), b"1")
+        at_once(guard.delete(["a"]))
+        self.assertIsNone(guard.peek("a", 20))
+
+
+class NoDeletes(PeekingStore):
+    """Cannot delete."""
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """See L{ICacheStore.delete}."""
+        raise StoreError("read-only")
 
 
 class LyingStore(DictStore):

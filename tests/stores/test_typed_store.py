@@ -27,6 +27,7 @@ from trickster.testing.doubles import (
     BrokenStore,
     DictStore,
     PausedStore,
+    PeekingStore,
     RecordingStore,
     SharedStore,
     at_once,
@@ -251,6 +252,65 @@ class NearTierTests(Stores):
         for _ in range(3):
             self.assertEqual(at_once(typed.get("a")), Words(b"one"))
         self.assertEqual(self.format.read, 3)
+
+
+class ReadsCounted(PeekingStore):
+    """Counts how often values are read."""
+
+    reads = 0
+
+    async def get(self, key: str) -> bytes | None:
+        """See L{ICacheStore.get}."""
+        self.reads += 1
+        return await PeekingStore.get(self, key)
+
+
+class PeekingTests(Stores):
+    """Stores that tell at once which version of an entry they have."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store = PeekingStore(self.clock)
+
+    def test_at_once(self) -> None:
+        """What was read or put is known without waiting, bare and guarded."""
+        for store in (self.store, guarded(self.store, "c", self.clock)):
+            ours = self.typed(store)
+            self.assertTrue(ours.peeks)
+            at_once(ours.put("a", Words(b"one"), TTL))
+            self.assertEqual(ours.peek("a"), Words(b"one"))
+            other = self.typed(store)
+            self.assertIsNone(other.peek("a"))
+            found = at_once(other.get("a"))
+            self.assertIs(other.peek("a"), found)
+
+    def test_without_reading(self) -> None:
+        """A hit of an entry that is decoded reads no octets of the value."""
+        store = ReadsCounted(self.clock)
+        typed = self.typed(store)
+        at_once(typed.put("a", Words(b"one"), TTL))
+        self.assertEqual([at_once(typed.get("a")) for _ in range(3)], [Words(b"one")] * 3)
+        self.assertEqual(store.reads, 0)
+
+    def test_others(self) -> None:
+        """What another process has put, deleted, or let expire is not what was there before."""
+        ours, others = self.typed(self.store), self.typed(self.store)
+        at_once(ours.put("a", Words(b"one"), TTL))
+        at_once(others.put("a", Words(b"two"), TTL))
+        self.assertIsNone(ours.peek("a"))
+        self.assertEqual(at_once(ours.get("a")), Words(b"two"))
+        at_once(others.delete(["a"]))
+        self.assertIsNone(ours.peek("a"))
+        at_once(ours.put("a", Words(b"three"), TTL))
+        self.clock.advance(TTL + 1)
+        self.assertIsNone(ours.peek("a"))
+
+    def test_waiting(self) -> None:
+        """A store that cannot tell gives nothing at once, and is asked."""
+        typed = self.typed(SharedStore(self.clock))
+        at_once(typed.put("a", Words(b"one"), TTL))
+        self.assertEqual((typed.peeks, typed.peek("a")), (False, None))
+        self.assertEqual(at_once(typed.get("a")), Words(b"one"))
 
 
 @define(eq=False)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol
 from weakref import ReferenceType, ref
 
 from attrs import define, field, frozen
 
-from trickster.interfaces import IReferenceStore
 from trickster.messages import Headers, Octets, Outcome, Response
 from trickster.remembering import SizedLRU, octets_held
 
@@ -40,6 +39,17 @@ class Hit:
     outcome: Outcome
 
 
+class Peeking(Protocol):
+    """Entries of a cache, as far as the memo knows them."""
+
+    @property
+    def peeks(self) -> bool:
+        """Whether L{peek} ever gives anything."""
+
+    def peek(self, key: str) -> object | None:
+        """The very object that is kept under a key, where that is known without waiting."""
+
+
 @define(eq=False)
 class HitMemo:
     """
@@ -60,23 +70,25 @@ class HitMemo:
     def __attrs_post_init__(self) -> None:
         self.kept = SizedLRU(self.limit)
 
-    def of(self, store: Any) -> CacheHits | None:
+    def of(self, entries: Peeking) -> CacheHits | None:
         """
-        :param store: where a cache keeps what its hits are made from.
-        :return: the memo for one cache, whose hits are no other one's; None where the
-            store does not give back the very object that was put, or none are remembered.
+        :param entries: what a cache makes its hits from.
+        :return: the memo for one cache, whose hits are no other one's; None where what is kept
+            is never known without waiting, or none are remembered.
         """
-        if not self.limit or not IReferenceStore.providedBy(store):
-            return None
-        return CacheHits(self, store)
+        return CacheHits(self, entries.peek) if self.limit and entries.peeks else None
 
 
 @define(eq=False)
 class CacheHits:
-    """The part of a L{HitMemo} that one cache has."""
+    """
+    The part of a L{HitMemo} that one cache has.
+
+    :ivar _peek: gives what is kept under a key, where that is known without waiting.
+    """
 
     _memo: HitMemo
-    _store: IReferenceStore
+    _peek: Callable[[str], object | None]
 
     def response(self, memo_key: Hashable, now: float) -> Response | None:
         """
@@ -89,7 +101,7 @@ class CacheHits:
         if found is None:
             memo.misses += 1
             return None
-        stored = self._store.get_object(found.key)
+        stored = self._peek(found.key)
         if now >= found.until or stored is None or stored is not found.stored():
             memo.kept.pop((self, memo_key))
             memo.misses += 1
@@ -104,7 +116,7 @@ class CacheHits:
         :param key: of what it was made from.
         :param until: as in L{Hit}.
         """
-        body, stored = response.body, self._store.get_object(key)
+        body, stored = response.body, self._peek(key)
         if type(body) is not Octets or len(body.octets) > _LARGEST_BODY or stored is None:
             return
         hit = Hit(key, ref(stored), until, response.status, response.headers, body.octets,

@@ -109,6 +109,7 @@ class ObjectCache:
     options: ObjectOptions
     _runtime: CacheRuntime
     _clock: IReactorTime = field(init=False)
+    _peek: Callable[[str], Entry | None] = field(init=False)
     _hits: CacheHits | None = field(init=False)
     _storage: Storage = field(init=False)
     _exchanges: Exchanges = field(init=False)
@@ -118,12 +119,12 @@ class ObjectCache:
     def __attrs_post_init__(self) -> None:
         options, runtime = self.options, self._runtime
         clock = self._clock = runtime.clock
-        self._hits = runtime.memo.of(runtime.store)
+        entries = runtime.entries(options.freshness)
+        self._peek, self._hits = entries.peek, runtime.memo.of(entries)
         policy = StoragePolicy(options)
         self._storage = Storage(
             FillTable.of(clock),
-            VariantStore(runtime.entries(options.freshness), clock, options.freshness,
-                         options.identity),
+            VariantStore(entries, clock, options.freshness, options.identity),
             policy, clock)
         self._exchanges = Exchanges(self._inner, clock, runtime.wall, runtime.in_flight,
                                     options.max_capture_bytes)
@@ -180,9 +181,7 @@ class ObjectCache:
     def _keep_hit(self, memo_key: Hashable, key: str, response: Response) -> None:
         outcome = response.outcome
         # Which variant it was, if there are several, the key alone does not say.
-        if self._hits is None or not isinstance(
-                self._runtime.store.get_object(key),  # type: ignore[attr-defined]
-                StoredResponse):
+        if self._hits is None or not isinstance(self._peek(key), StoredResponse):
             return
         if (outcome.status is not Status.HIT or response.status != 200
                 or outcome.reason is not None or outcome.ttl is None or outcome.age is None):

@@ -66,8 +66,8 @@ class Entries:
         return self._typed.busy
 
     def hits(self, memo: HitMemo) -> CacheHits | None:
-        """:return: what a memo has of these, where the very entry that was put is had back."""
-        return memo.of(self._typed.store)
+        """:return: what a memo has of these, where entries are known without waiting."""
+        return memo.of(self._typed)
 
     def peek(self, key: str) -> Entry | None:
         """:return: what is kept under a key, where the store need not be waited for."""

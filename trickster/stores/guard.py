@@ -13,7 +13,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from trickster.errors import StoreError
-from trickster.interfaces import ICacheStore, ICompareAndSetStore, IReferenceStore
+from trickster.interfaces import (
+    ICacheStore,
+    ICompareAndSetStore,
+    IPeekingStore,
+    IReferenceStore,
+)
 from trickster.net.callbacks import ignore
 from trickster.net.tracebacks import forget_traceback
 from trickster.plugins import explained
@@ -56,14 +61,17 @@ def guarded(inner: ICacheStore, name: str, clock: IReactorTime,
     :param name: of the cache, in the configuration.
     :param on_operation: told the operation (C{get}, C{set}, C{del}, C{keys}), how it went
         (C{hit}, C{miss}, C{none}, C{error}, C{skipped}) and how many octets it moved.
-    :return: the same, failing no more; it keeps objects, or compares and sets, where the
-        inner one does.
+    :return: the same, failing no more; it keeps objects, or compares and sets, or tells at once
+        how values begin, where the inner one does.
     """
     kind = Guarded
     if IReferenceStore.providedBy(inner):
         kind = GuardedReferences
     elif ICompareAndSetStore.providedBy(inner):
-        kind = GuardedCompareAndSet
+        peeks = IPeekingStore.providedBy(inner)
+        kind = GuardedPeekingCompareAndSet if peeks else GuardedCompareAndSet
+    elif IPeekingStore.providedBy(inner):
+        kind = GuardedPeeking
     return kind(inner, name, clock, on_operation, limits or GuardLimits())
 
 
@@ -249,6 +257,32 @@ class Guarded:
         self._logged, self._unlogged = now, 0
 
 
+@implementer(IPeekingStore)
+@define(eq=False)
+class GuardedPeeking(Guarded):
+    """The same before a store that tells at once how values begin."""
+
+    def peek(self, key: str, length: int) -> bytes | None:
+        """
+        See L{IPeekingStore.peek}.
+
+        :return: None also where the store failed or is left alone, and for a key that is still
+            to be deleted.
+        """
+        if self._reading.is_open or key in self._doomed:
+            return None
+        try:
+            begins: bytes | None = self.inner.peek(key, length)
+        except Exception as error:  # noqa: BLE001 - a store must not cost a client its answer
+            self._failed("get", error)
+            forget_traceback(error)
+            return None
+        if type(begins) is not bytes:
+            return None
+        self.on_operation("get", "hit", len(begins))
+        return begins
+
+
 @implementer(ICompareAndSetStore)
 @define(eq=False)
 class GuardedCompareAndSet(Guarded):
@@ -262,6 +296,11 @@ class GuardedCompareAndSet(Guarded):
             have been put all the same.
         """
         return await self._set(key, len(value), self.inner.replace, value, ttl, expected)
+
+
+@define(eq=False)
+class GuardedPeekingCompareAndSet(GuardedPeeking, GuardedCompareAndSet):
+    """The same before a store that does both."""
 
 
 @implementer(IReferenceStore)

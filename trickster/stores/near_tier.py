@@ -61,6 +61,13 @@ class NearTier:
         self.hits += 1
         return found
 
+    def has(self, owner: object, key: str) -> bool:
+        """
+        :param owner: as in L{get}.
+        :return: whether some version of the entry is here.
+        """
+        return (owner, key) in self.kept
+
     def chunks(self, owner: object, key: str) -> tuple[Chunk, ...] | None:
         """
         :param owner: as in L{get}.

@@ -11,11 +11,12 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.errors import StoreError
-from trickster.interfaces import ICompareAndSetStore
+from trickster.interfaces import ICompareAndSetStore, IPeekingStore
 from trickster.stores.near_tier import NearEntry, NearTier
 from trickster.stores.sealed import (
     LONGER,
     MOST_CHUNKS,
+    STAMP,
     Chunk,
     Octets,
     Sealed,
@@ -133,6 +134,7 @@ class OctetEntries(Generic[E]):
     :ivar _near: decoded entries, shared by all caches of the process; bounded.
     :ivar _offload: calls a function with arguments in a thread; None to do without.
     :ivar compares: whether an entry is replaced only if it is still the one that was read.
+    :ivar peeks: whether the store tells at once which version of an entry it has.
     """
 
     store: Any
@@ -142,6 +144,19 @@ class OctetEntries(Generic[E]):
     _offload: Offload | None = None
     compares: bool = field(init=False, default=Factory(
         lambda self: bool(ICompareAndSetStore.providedBy(self.store)), takes_self=True))
+    peeks: bool = field(init=False, default=Factory(
+        lambda self: bool(IPeekingStore.providedBy(self.store)), takes_self=True))
+
+    def peek(self, key: str) -> E | None:
+        """
+        :return: what is under a key, where it is decoded already and the store tells at once
+            that it is still the same.
+        """
+        if not self.peeks or not self._near.has(self, key):
+            return None
+        begins = self.store.peek(key, STAMP)
+        near = None if begins is None else self._near.get(self, key, begins)
+        return None if near is None else near.entry
 
     async def read(self, key: str) -> Read[E]:
         """:return: what is under a key."""

@@ -13,6 +13,8 @@ from attrs import Factory, field, frozen
 # Another number for every change of the form: what has another one is a miss.
 _MAGIC = b"TkS2"
 _DIGEST = 16
+# Octets at the beginning of a value that tell it from all others.
+STAMP = len(_MAGIC) + _DIGEST
 # Most octets of a chunk.
 CHUNK = 1 << 20
 # Most octets of an entry, or of its first part, that are in the value itself: a hit gets that
@@ -163,7 +165,7 @@ def seal(parts: Sequence[Octets]) -> Sealed:
 
 def stamp_of(octets: bytes) -> bytes:
     """:return: what tells a value from all others that were under its key."""
-    return octets[:len(_MAGIC) + _DIGEST]
+    return octets[:STAMP]
 
 
 def unsealed(octets: bytes | None) -> Value:
@@ -174,8 +176,8 @@ def unsealed(octets: bytes | None) -> Value:
     """
     if octets is None or octets[:len(_MAGIC)] != _MAGIC:
         raise ValueError("no value of this version")
-    body = memoryview(octets)[len(_MAGIC) + _DIGEST:]
-    if digest_of(body) != octets[len(_MAGIC):len(_MAGIC) + _DIGEST]:
+    body = memoryview(octets)[STAMP:]
+    if digest_of(body) != octets[len(_MAGIC):STAMP]:
         raise ValueError("a damaged value")
     value = Value(tuple(
         part if isinstance(part, bytes) else tuple(Chunk(*chunk) for chunk in part)

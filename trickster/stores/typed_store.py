@@ -104,10 +104,18 @@ class TypedStore(Generic[E]):
         """
         return bool(getattr(self.store, "is_failing", False))
 
+    @property
+    def peeks(self) -> bool:
+        """:return: whether L{peek} ever gives anything."""
+        return self.is_by_reference or self._octets.peeks
+
     def peek(self, key: str) -> E | None:
-        """:return: what is kept under a key, where the store need not be waited for."""
+        """
+        :return: what is kept under a key, where the store need not be waited for: the very
+            object that L{get} gives, for as long as nothing else is kept there.
+        """
         if not self.is_by_reference:
-            return None
+            return self._octets.peek(key)
         try:
             found = self.store.get_object(key)
         except StoreError:
@@ -119,8 +127,9 @@ class TypedStore(Generic[E]):
         :return: what is kept under a key; without waiting where the store allows it.  It is
             not older than the last change of this process that has ended.
         """
-        if self.is_by_reference:
-            return self.peek(key)
+        found = self.peek(key)
+        if found is not None or self.is_by_reference:
+            return found
         read: Read[E] = Read()
         for _ in range(_MOST_READS):
             reading = self._reads.get(key) or self._begin_reading(key)
