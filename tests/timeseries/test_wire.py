@@ -110,7 +110,7 @@ class CodecTests(SynchronousTestCase):
         part = whole.cropped(STEP, 2 * STEP)
         assert part is not None
         parts = Codec().to_parts(Dataset(Extents(STEP), {b"a": (part,)}))
-        self.assertLess(sum(map(len, parts)), 150)
+        self.assertLess(sum(map(len, parts)), 200)
 
     def test_damaged(self) -> None:
         """Damaged parts are decoded or refused, and raise no error."""
@@ -128,7 +128,7 @@ class CodecTests(SynchronousTestCase):
 
     def test_other_version(self) -> None:
         """Parts of another version are not read."""
-        self.assertIsNone(Codec().from_parts([EXAMPLE[0].replace(b"TkD3", b"TkD9"), *EXAMPLE[1:]]))
+        self.assertIsNone(Codec().from_parts([EXAMPLE[0].replace(b"TkD4", b"TkD9"), *EXAMPLE[1:]]))
 
     @settings(max_examples=200)
     @given(st.lists(st.binary(max_size=200), max_size=3))
@@ -139,9 +139,10 @@ class CodecTests(SynchronousTestCase):
 
     def test_nested(self) -> None:
         """A kind that is nested deeper than can be read is not read, and raises nothing."""
-        version = msgspec.msgpack.encode(b"TkD3")
+        version = msgspec.msgpack.encode(b"TkD4")
         for depth in (*range(200, 1200, 7), 200_000):
-            head = b"\x98" + version + b"\x01\x90" + b"\x91" * depth + b"\xc0\x90\x00\x90\x00"
+            head = (b"\x9a" + version + b"\x01\x90" + b"\x91" * depth + b"\xc0\x90\x00\x90\x00"
+                    + b"\xc4\x00\x90")
             read = Codec().from_parts([head])
         self.assertIsNone(read)
 
@@ -156,12 +157,88 @@ class CodecTests(SynchronousTestCase):
                 stored(runs=[["t", 0, b'["1"]']]), stored(groups=-1), stored(groups=9),
                 stored(runs=[["i", b",", []]]), stored(runs=[["i", b",", [[1 << 63, b"x"]]]]),
                 stored(runs=[["i", b",", [[2, b"x"], [1, b"x"]]]]), stored(runs=[["z", 1, b""]]),
-                stored(identity=b"other"),
+                stored(identity=b"other"), stored(bounds=(0, 8)), stored(windows=()),
+                stored(windows=((0, 9), (9, 18))), stored(identities=b"other"),
                 *(stored(format=wrong) for wrong in (
                     [], [b"", b",", b"[", b"]", b"", 0, 1], [b",", b"", b"[", b"]", b"", 0, 1],
                     [b",", b",", b"[", b"]", b"", -1, 1], [b",", b",", b"[", b"]", b"", 0, 0]))):
             with self.subTest(octets=impossible):
                 self.assertIsNone(Codec().from_parts(impossible))
+
+
+class RefreshedTests(SynchronousTestCase):
+    """Datasets of which most is decoded already."""
+
+    def refreshed(self, old: Dataset, new: Dataset) -> tuple[Any, int]:
+        """:return: what is made of the parts that are new, and how many are not."""
+        before = frozenset(Codec().to_parts(old))
+        whole = Codec().to_parts(new, ((b"a", b"b"),), 7)
+        parts = [whole[0], *(None if part in before else part for part in whole[1:])]
+        return Codec(bytes.lower).refreshed(parts, old), parts.count(None)
+
+    def assert_refreshed(self, old: Dataset, new: Dataset, known: int) -> None:
+        """The new dataset is made, and at least so many of its parts were known."""
+        found, count = self.refreshed(old, new)
+        self.assertGreaterEqual(count, known)
+        dataset, *beside = found
+        self.assertEqual(beside, [((b"a", b"b"),), 7])
+        self.assertEqual((dataset.extents, dataset.kind, dataset.collation),
+                         (new.extents, new.kind, bytes.lower))
+        self.assertEqual(list(dataset.series), list(new.series))
+        for identity in new.series:
+            self.assertEqual(list(dataset.rows(identity)), list(new.rows(identity)))
+
+    def grown(self, first: int, last: int, names: Iterable[int] = range(40)) -> Dataset:
+        """:return: rows of so many series from one tick to another."""
+        return RefreshTests("dataset").dataset(first, last, names)
+
+    def test_by_a_step(self) -> None:
+        """A dataset that has grown is made of what there was and the newest windows."""
+        self.assert_refreshed(self.grown(5000, 9000), self.grown(5000, 9001), 5)
+
+    def test_sliding(self) -> None:
+        """A dataset that has lost its oldest rows and grown has neither too many nor too few."""
+        self.assert_refreshed(self.grown(5000, 9000), self.grown(5013, 9005), 5)
+
+    def test_changed(self) -> None:
+        """A dataset whose newest rows are other ones has these."""
+        old = self.grown(5000, 9000)
+        newer = Dataset(Extents.of(STEP, [(8990 * STEP, 9001 * STEP)]), {
+            identity: (TextRows.of(b"[%d,\"x\"]" % 8995, ARRAYS),) for identity in old.series})
+        self.assert_refreshed(old, old.merged(newer), 5)
+
+    def test_nothing_known(self) -> None:
+        """Where nothing is known, all that is new is read, unless it has other series."""
+        old = self.grown(5000, 5003)
+        self.assert_refreshed(old, self.grown(7000, 7010), 1)
+        self.assertIsNone(self.refreshed(old, self.grown(5000, 5003, range(41)))[0])
+
+    def test_series_gone(self) -> None:
+        """A dataset that lost a series is read anew: which are left is not known."""
+        self.assertIsNone(self.refreshed(
+            self.grown(5000, 5003), self.grown(5000, 5003, range(39)))[0])
+
+    def test_wrong_entry(self) -> None:
+        """Parts of another dataset than the one that is decoded here are no dataset."""
+        whole = Codec().to_parts(self.grown(5000, 5003))
+        parts = [whole[0], *(None for _ in whole[1:])]
+        self.assertIsNone(Codec().refreshed(parts, self.grown(5000, 5003, range(1, 41))))
+
+    @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 40), st.booleans()),
+                    min_size=1, max_size=6))
+    def test_any_order(self, changes: list[tuple[int, int, bool]]) -> None:
+        """However a dataset changes, what is made of the new parts is what all parts make."""
+        dataset = self.grown(5000, 5100, range(3))
+        for at, length, crop in changes:
+            first = 5000 + at
+            new = dataset.merged(self.grown(first, first + length, range(3)))
+            if crop:
+                new = new.restricted(Extents.of(STEP, [(first * STEP, 9999 * STEP)]))
+            if new.series:
+                found, _ = self.refreshed(dataset, new)
+                if found is not None:
+                    self.assert_refreshed(dataset, new, 0)
+            dataset = new
 
 
 class RefreshTests(SynchronousTestCase):
@@ -246,8 +323,11 @@ class RefreshTests(SynchronousTestCase):
 
 def stored(step: int = STEP, spans: Any = ((0, STEP),), runs: Any = (["i", b",", [[1, b"x"]]],),
            format: Any = (b",", b",", b"[", b"]", b"", 0, 1), groups: int = 1,
-           identity: bytes = b"a") -> list[bytes]:
+           identity: bytes = b"a", windows: Any = ((0, 9),), bounds: Any = (0, 9),
+           identities: bytes | None = None) -> list[bytes]:
     """:return: octets in our form, with anything in it."""
-    head = [b"TkD3", step, spans, "matrix", [], 0, [format], groups]
-    window = [[blake2b(b"a", digest_size=16).digest(), runs]]
+    digest = blake2b(b"a", digest_size=16).digest()
+    all_of = blake2b(blake2b(identity, digest_size=16).digest(), digest_size=16).digest()
+    head = [b"TkD4", step, spans, "matrix", [], 0, [format], groups, identities or all_of, windows]
+    window = [*bounds, [[digest, runs]]]
     return [msgspec.msgpack.encode(part) for part in (head, [identity], window)]

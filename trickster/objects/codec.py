@@ -67,6 +67,16 @@ class ResponseFormat:
         except Unreadable:
             return None
 
+    def refreshed(self, old: Entry, parts: Sequence[bytes | None]) -> Entry | None:
+        """
+        :param parts: as for L{entry}, with None for each that C{old} has, too.
+        :return: the entry, with the body of the old one where that is the same.
+        """
+        if isinstance(old, Variants):
+            return None
+        body = [octets for part in old.parts for octets in part.buffers]
+        return self.entry([b"".join(body) if part is None else part for part in parts])
+
     def size(self, entry: Entry) -> int:
         """:return: octets of memory that an entry takes."""
         return entry.nbytes if isinstance(entry, StoredResponse) else _VARIANTS_SIZE

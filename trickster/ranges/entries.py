@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
 from trickster.messages import Headers
 from trickster.ranges.entry import Entry
 from trickster.stores.typed_store import Kept, Offload, TypedStore
-from trickster.timeseries.wire import Codec
+from trickster.timeseries.dataset import Dataset
+from trickster.timeseries.wire import Codec, Pairs
 
 Change = Callable[[Entry | None], Entry | None]
 
@@ -35,11 +36,16 @@ class RangeFormat:
 
     def entry(self, parts: Sequence[bytes]) -> Entry | None:
         """:return: the entry; None where the octets are not what L{parts} makes."""
-        read = self.codec.from_parts(parts)
-        if read is None:
-            return None
-        dataset, headers, span = read
-        return Entry(dataset, Headers(headers), span)
+        return _entry_of(self.codec.from_parts(parts))
+
+    def refreshed(self, old: Entry, parts: Sequence[bytes | None]) -> Entry | None:
+        """
+        :param parts: as for L{entry}, with None for each that C{old} has, too.
+        :return: the entry, most of whose rows are those of the old one; None where that takes
+            all parts.
+        """
+        read = _entry_of(self.codec.refreshed(parts, old.dataset))
+        return read and evolve(read, dataset=read.dataset.compacted())
 
     def size(self, entry: Entry) -> int:
         """:return: octets of memory that an entry takes."""
@@ -120,6 +126,13 @@ class Entries:
         :return: how many entries there were.
         """
         return await self._typed.purge(prefix)
+
+
+def _entry_of(read: tuple[Dataset, Pairs, int] | None) -> Entry | None:
+    if read is None:
+        return None
+    dataset, headers, span = read
+    return Entry(dataset, Headers(headers), span)
 
 
 def _instead(kept: Kept[Entry] | None, _: Entry | None) -> Kept[Entry] | None:

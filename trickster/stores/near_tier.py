@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from attrs import define, field, frozen
@@ -19,14 +20,20 @@ class NearEntry:
 
     :ivar octets: what the store had under its key then; only what tells them from all others
         is kept of them.
-    :ivar chunks: those of the entry, to be deleted from the store with it.
+    :ivar parts: the chunks of each part of the entry that is in chunks, to be deleted from the
+        store with it.
     :ivar size: octets of memory that the entry takes.
     """
 
     stamp: bytes = field(alias="octets", converter=stamp_of)
     entry: Any
-    chunks: tuple[Chunk, ...]
+    parts: tuple[tuple[Chunk, ...], ...]
     size: int
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """:return: those of all parts."""
+        return tuple(chain.from_iterable(self.parts))
 
 
 def _empty() -> SizedLRU[tuple[object, str], NearEntry]:
@@ -68,12 +75,19 @@ class NearTier:
         """
         return (owner, key) in self.kept
 
+    def last(self, owner: object, key: str) -> NearEntry | None:
+        """
+        :param owner: as in L{get}.
+        :return: the entry that was read or written last, whatever the store has by now.
+        """
+        return self.kept.get((owner, key))
+
     def chunks(self, owner: object, key: str) -> tuple[Chunk, ...] | None:
         """
         :param owner: as in L{get}.
         :return: the chunks of what was there last; None where that is not known.
         """
-        found = self.kept.get((owner, key))
+        found = self.last(owner, key)
         return None if found is None else found.chunks
 
     def put(self, owner: object, key: str, near: NearEntry) -> None:

@@ -18,10 +18,12 @@ from trickster.stores.sealed import (
     MOST_CHUNKS,
     STAMP,
     Chunk,
+    Content,
     Octets,
     Sealed,
     Value,
     chunk_key,
+    content_of,
     seal,
     unsealed,
 )
@@ -52,6 +54,12 @@ class EntryFormat(Protocol[E]):
 
     def entry(self, parts: Sequence[bytes]) -> E | None:
         """The entry; None where the octets are not exactly what L{parts} makes."""
+
+    def refreshed(self, old: E, parts: Sequence[bytes | None]) -> E | None:
+        """
+        The entry, of which some parts, for which there is None, are to the octet those of
+        another one; None where it takes these to make it.  The first is always there.
+        """
 
     def size(self, entry: E) -> int:
         """About how many octets of memory an entry takes."""
@@ -198,7 +206,7 @@ class OctetEntries(Generic[E]):
         entry = await self._decoded(key, value)
         if entry is None:
             return Read(octets, spare=value.chunks)
-        self._note(key, octets, entry, value.chunks)
+        self._note(key, octets, entry, value)
         return Read(octets, value.chunks, entry)
 
     async def put(self, key: str, entry: E, ttl: float) -> bool:
@@ -273,31 +281,51 @@ class OctetEntries(Generic[E]):
                 return False
         except StoreError:
             return False
-        self._note(key, placed.octets, made.entry, chunks)
+        self._note(key, placed.octets, made.entry, placed.value)
         gone = [chunk_key(key, chunk) for chunk in placed.gone()]
         if gone:
             await self.removed(*gone)
         return True
 
-    def _note(self, key: str, octets: bytes, entry: E, chunks: tuple[Chunk, ...]) -> None:
-        near = NearEntry(octets, entry, chunks, self._format.size(entry))
+    def _note(self, key: str, octets: bytes, entry: E, value: Value) -> None:
+        near = NearEntry(octets, entry, value.chunked, self._format.size(entry))
         self._near.put(self, key, near)
 
     async def _decoded(self, key: str, value: Value) -> E | None:
+        old = self._near.last(self, key)
+        if old is not None:
+            known = frozenset(map(content_of, old.parts))
+            if len(value.needed(known)) < len(value.chunks):
+                # Another process has refreshed what is decoded here: only what is new is read.
+                found = await self._made_of(key, value, known, partial(
+                    self._format.refreshed, old.entry), old.size)
+                if found is not None:
+                    return found
+        return await self._made_of(key, value, frozenset(), self._format.entry)
+
+    async def _made_of(self, key: str, value: Value, known: frozenset[Content],
+                       make: Callable[[Any], E | None], size: int = 0) -> E | None:
+        """
+        :param known: contents of parts that need not be read.
+        :param make: makes an entry of its parts.
+        :param size: octets that it goes through besides those that are read.
+        """
         pieces: list[bytes | None] = []
+        needed = value.needed(known)
         try:
-            for start in range(0, len(value.chunks), _AT_ONCE):
-                some = value.chunks[start:start + _AT_ONCE]
+            for start in range(0, len(needed), _AT_ONCE):
+                some = needed[start:start + _AT_ONCE]
                 pieces += await gatherResults(
                     [self._chunk(chunk_key(key, chunk)) for chunk in some], consumeErrors=True)
         except FirstError:
             return None
 
         def whole() -> E | None:
-            parts = value.joined(pieces)
-            return None if parts is None else self._format.entry(parts)
+            parts = value.joined(pieces, known)
+            return None if parts is None else make(parts)
 
-        found: E | None = await self._computed(sum(chunk.length for chunk in value.chunks), whole)
+        found: E | None = await self._computed(
+            size + sum(chunk.length for chunk in needed), whole)
         return found
 
     def _chunk(self, key: str) -> Deferred[bytes | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Annotated
 
@@ -51,6 +51,7 @@ class Chunk:
     until: float
 
 
+Content = tuple[bytes, ...]
 Placed = tuple[bytes | tuple[Chunk, ...], ...]
 
 
@@ -73,15 +74,33 @@ class Value:
             for part in self.parts])
         return _MAGIC + digest_of(body) + body
 
-    def joined(self, pieces: Iterable[bytes | None]) -> list[bytes] | None:
+    @property
+    def chunked(self) -> tuple[tuple[Chunk, ...], ...]:
+        """:return: the chunks of each part that is in chunks."""
+        return tuple(part for part in self.parts if not isinstance(part, bytes))
+
+    def needed(self, known: Collection[Content]) -> tuple[Chunk, ...]:
         """
-        :param pieces: what a store gave for each of the chunks, in their order.
-        :return: the octets of each part; None where a chunk is missing or damaged.
+        :param known: the contents of parts.
+        :return: the chunks of those parts whose content is another one.
         """
-        given, parts = iter(pieces), []
+        return _chunks_of(tuple(part for part in self.parts if not _is_known(part, known)))
+
+    def joined(self, pieces: Iterable[bytes | None], known: Collection[Content] = ()
+               ) -> list[bytes | None] | None:
+        """
+        :param pieces: what a store gave for each of the chunks that are needed, in their order.
+        :param known: as for L{needed}.
+        :return: the octets of each part, or None for one that is known; None where a chunk is
+            missing or damaged.
+        """
+        given, parts = iter(pieces), list[bytes | None]()
         for part in self.parts:
             if isinstance(part, bytes):
                 parts.append(part)
+                continue
+            if _is_known(part, known):
+                parts.append(None)
                 continue
             found = [piece for chunk, piece in zip(part, given, strict=False)
                      if piece is not None and digest_of(piece) == chunk.digest]
@@ -191,6 +210,15 @@ def _cut(part: Octets) -> tuple[tuple[bytes, Octets], ...]:
     view = memoryview(part)
     pieces = (view[start:start + CHUNK] for start in range(0, len(view), CHUNK))
     return tuple((digest_of(piece), piece) for piece in pieces)
+
+
+def content_of(part: Iterable[Chunk]) -> Content:
+    """:return: what tells the octets of a part from those of others."""
+    return tuple(chunk.digest for chunk in part)
+
+
+def _is_known(part: bytes | tuple[Chunk, ...], known: Collection[Content]) -> bool:
+    return not isinstance(part, bytes) and bool(part) and content_of(part) in known
 
 
 def _chunks_of(parts: Placed) -> tuple[Chunk, ...]:

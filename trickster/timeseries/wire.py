@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import groupby
 from typing import Annotated, Any
@@ -14,10 +14,11 @@ from attrs import frozen
 from trickster.timeseries.dataset import Collation, Dataset, Runs, by_octets
 from trickster.timeseries.extents import Extents
 from trickster.timeseries.row_format import RowFormat
-from trickster.timeseries.rows import IndexedRows, Rows, TextRows
+from trickster.timeseries.rows import IndexedRows, Rows, TextRows, appended
 from trickster.timeseries.windows import Windows
 
-_VERSION = b"TkD3"  # another number for every change of the form
+_VERSION = b"TkD4"  # another number for every change of the form
+_BEFORE_ALL = -(1 << 63)
 Pairs = tuple[tuple[bytes, bytes], ...]
 
 
@@ -50,13 +51,18 @@ class _Head(msgspec.Struct, array_like=True):
     span: int
     formats: list[_Format]
     groups: Annotated[int, msgspec.Meta(ge=0)]  # of identities; the other parts are windows
+    identities: bytes  # what tells all of them, in their order, from others
+    windows: list[tuple[int, int]]  # where each begins, and where the next may
 
 
-_Pieces = list[tuple[bytes, list[_Text | _Indexed]]]  # by digest of identity
+class _Window(msgspec.Struct, array_like=True):
+    start_ns: int
+    end_ns: int
+    pieces: list[tuple[bytes, list[_Text | _Indexed]]]  # by digest of identity
 
 _head_reader = msgspec.msgpack.Decoder(_Head)
 _group_reader = msgspec.msgpack.Decoder(list[bytes])
-_window_reader = msgspec.msgpack.Decoder(_Pieces)
+_window_reader = msgspec.msgpack.Decoder(_Window)
 _writer = msgspec.msgpack.Encoder()
 
 
@@ -88,7 +94,8 @@ class Codec:
         head = _Head(
             _VERSION, extents.step_ns, [(s.start_ns, s.end_ns) for s in extents.spans],
             dataset.kind, list(headers), span, [_format_stored(rows) for rows in places],
-            len(groups))
+            len(groups), _digest_of_all(dataset.series),
+            [(window.start_ns, window.end_ns) for window in windows])
         return [_writer.encode(part) for part in (head, *groups, *windows)]
 
     def from_parts(self, parts: Sequence[bytes]) -> tuple[Dataset, Pairs, int] | None:
@@ -97,13 +104,35 @@ class Codec:
         :return: the dataset, and what was kept beside it; None where the octets are not
             exactly what L{to_parts} of this version made.
         """
+        return self._read(parts, _series_read)
+
+    def refreshed(self, parts: Sequence[bytes | None], old: Dataset
+                  ) -> tuple[Dataset, Pairs, int] | None:
+        """
+        Decode a dataset of which some parts are those of another one, without decoding these.
+
+        :param parts: as for L{from_parts}, with None for each that L{to_parts} of C{old} has to
+            the octet; the first is always there.
+        :param old: read only where a window of time is the same.
+        :return: what L{from_parts} gives for all parts; None also where it takes those that are
+            not given to know.
+        """
+        return self._read(parts, partial(_series_refreshed, old))
+
+    def _read(self, parts: Sequence[bytes | None],
+              series_of: Callable[[_Head, Sequence[Any]], dict[bytes, Runs]]
+              ) -> tuple[Dataset, Pairs, int] | None:
         try:
-            head = _head_reader.decode(parts[0])
+            head = _head_reader.decode(parts[0] or b"")
             if head.version != _VERSION:
                 return None
             extents = Extents.of(head.step_ns, head.spans)
-            series = _series_read(head, parts[1:])
+            if len(parts) != 1 + head.groups + len(head.windows):
+                return None
+            series = series_of(head, parts[1:])
             kind = _as_tuples(head.kind)
+            if _digest_of_all(series) != head.identities:
+                return None
         except (ValueError, LookupError, RecursionError):
             return None
         dataset = Dataset(extents, series, self.collation, kind)
@@ -115,7 +144,7 @@ def _as_tuples(kind: Any) -> Any:
 
 
 def _windows_stored(dataset: Dataset, places: dict[RowFormat, int]
-                    ) -> tuple[list[_Pieces], list[list[bytes]]]:
+                    ) -> tuple[list[_Window], list[list[bytes]]]:
     windows: dict[int, dict[bytes, list[_Text | _Indexed]]] = {}
     groups: list[list[bytes]] = [[]]
     cutting, is_last = Windows.of(dataset), _group_ends(len(dataset.series))
@@ -127,7 +156,8 @@ def _windows_stored(dataset: Dataset, places: dict[RowFormat, int]
         for start, piece in cutting.cut(runs):
             pieces = windows.setdefault(start, {}).setdefault(digest, [])
             pieces.append(_stored(piece, places))
-    return ([list(windows[start].items()) for start in sorted(windows)],
+    return ([_Window(max(start, _BEFORE_ALL), cutting.around(start)[1],
+                     list(windows[start].items())) for start in sorted(windows)],
             [group for group in groups if group])
 
 
@@ -144,13 +174,59 @@ def _group_ends(series: int) -> Callable[[bytes], bool]:
 def _series_read(head: _Head, parts: Sequence[bytes]) -> dict[bytes, Runs]:
     formats = [_format_read(rows) for rows in head.formats]
     identities = [i for group in parts[:head.groups] for i in _group_reader.decode(group)]
-    if len(parts) < head.groups:
-        raise ValueError("identities are missing")
     pieces: dict[bytes, list[_Text | _Indexed]] = {_digest_of(i): [] for i in identities}
-    for window in parts[head.groups:]:
-        for digest, some in _window_reader.decode(window):
+    for bounds, window in zip(head.windows, parts[head.groups:], strict=True):
+        for digest, some in _window_read(window, bounds).pieces:
             pieces[digest] += some
     return {i: _runs_read(pieces[_digest_of(i)], formats) for i in identities}
+
+
+def _series_refreshed(old: Dataset, head: _Head, parts: Sequence[bytes | None]
+                      ) -> dict[bytes, Runs]:
+    if any(group is not None for group in parts[:head.groups]):
+        raise ValueError("there are other series than before")
+    formats = [_format_read(rows) for rows in head.formats]
+    # What is the same in windows side by side is cut from the old rows at once.
+    stretches: list[tuple[int, int] | dict[bytes, list[_Text | _Indexed]]] = []
+    for (start, end), window in zip(head.windows, parts[head.groups:], strict=True):
+        last = stretches[-1] if stretches else None
+        if window is not None:
+            stretches.append(dict(_window_read(window, (start, end)).pieces))
+        elif isinstance(last, tuple):
+            stretches[-1] = last[0], end - 1
+        else:
+            stretches.append((start, end - 1))
+    found = {identity: _runs_refreshed(runs, _digest_of(identity), stretches, formats)
+             for identity, runs in old.series.items()}
+    return {identity: runs for identity, runs in found.items() if runs}
+
+
+def _runs_refreshed(old: Runs, digest: bytes, stretches: Sequence[Any],
+                    formats: list[RowFormat]) -> Runs:
+    runs: Runs = ()
+    for stretch in stretches:
+        if isinstance(stretch, tuple):
+            more: Iterable[Rows | None] = (run.cropped(*stretch) for run in old)
+        else:
+            more = _runs_read(stretch[digest], formats) if digest in stretch else ()
+        for run in more:
+            if run is not None:
+                runs = appended(runs, run)
+    return runs
+
+
+def _window_read(octets: bytes, bounds: tuple[int, int]) -> _Window:
+    window = _window_reader.decode(octets)
+    if (window.start_ns, window.end_ns) != bounds:
+        raise ValueError("a window of another time")
+    return window
+
+
+def _digest_of_all(identities: Iterable[bytes]) -> bytes:
+    digest = blake2b(digest_size=16)
+    for identity in identities:
+        digest.update(_digest_of(identity))
+    return digest.digest()
 
 
 def _digest_of(identity: bytes) -> bytes:
