@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -48,9 +49,10 @@ class BackendCase(SynchronousTestCase):
     """A backend in front of an origin that is faked behind its connections."""
 
     def setUp(self) -> None:
-        """Make the origins."""
+        """Make the origins, and an empty store for each backend."""
         self.clock, self.log, self.plugins = Clock(), Entries(), Plugins()
         self.clock.advance(NOW + 37)
+        self.store: Callable[[Clock], MemoryStore] = MemoryStore
         self.prometheus, self.web = FakePrometheus(self.clock), Origin()
 
     def options(self, provider: str, **said: Any) -> BackendOptions:
@@ -66,7 +68,7 @@ class BackendCase(SynchronousTestCase):
         """:return: the backend of a file that says so; of another origin type, if given."""
         backend = Backend(
             "x", self.options(provider, **said),
-            kind or self.plugins.load(ORIGINS, provider, IOriginType), MemoryStore(self.clock), {},
+            kind or self.plugins.load(ORIGINS, provider, IOriginType), self.store(self.clock), {},
             self.around())
         backend.origin.counted = self.prometheus if provider == "prometheus" else self.web
         return backend

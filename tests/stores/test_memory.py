@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.application.service import IService
@@ -87,8 +87,62 @@ class BoundsTests(SynchronousTestCase):
         self.fill("abcdefghij")
         self.store.get_object("a")
         self.fill("k")
-        self.assertEqual(self.held(), "cdefghijak")
+        self.assertEqual(self.held(), "cdefghijka")
         self.assertEqual(self.events, [("eviction", "size_bytes")])
+
+    def test_scan(self) -> None:
+        """A dashboard that was asked for twice survives any number of queries that are asked once."""
+        self.fill("abc")
+        for name in "abc":
+            self.store.get_object(name)
+        for number in range(1000):
+            self.fill(chr(1000 + number))
+            self.assertLessEqual(self.store.octets, ROOM)
+        self.assertEqual("".join(filter(self.store.get_object, "abc")), "abc")
+
+    def test_refreshed(self) -> None:
+        """A value that takes the place of another survives queries that are asked once, too."""
+        self.fill("aa")
+        self.fill("bcdefghijklmnopqrstuvwxyz")
+        self.assertEqual(self.held(), "rstuvwxyza")
+
+    def test_replaced_objects(self) -> None:
+        """An object in the place of another costs no other one its place."""
+        self.fill("abcdefghijj")
+        self.assertEqual((self.held(), self.events), ("abcdefghij", []))
+
+    def test_larger_than_a_segment(self) -> None:
+        """A value that fits into the store only is kept, also when it is used or put again."""
+        self.fill("aabb")
+        for _ in range(2):
+            self.store.put_object("c", "c", ROOM - 1 - OVERHEAD, 60)
+            self.assertEqual([self.store.get_object("c") for _ in range(3)], ["c"] * 3)
+            self.assertEqual((self.held(), self.store.octets), ("c", ROOM))
+
+    def test_one_object(self) -> None:
+        """Where there is room for one entry, it is the one that was put last."""
+        self.store = MemoryStore(self.clock, 0, 1)
+        self.fill("aab")
+        self.assertEqual((self.held(), self.store.get_object("b")), ("b", "b"))
+        self.fill("bc")
+        self.assertEqual(self.held(), "c")
+
+    def test_known_again(self) -> None:
+        """A key that had to go for want of room is protected as soon as it is put again."""
+        self.store = MemoryStore(self.clock, 0, 5, counters=1000)
+        self.fill("abcdef")
+        self.fill("a")
+        self.fill("uvwxyz")
+        self.assertEqual(self.held(), "wxyza")
+
+    def test_counters_take_room(self) -> None:
+        """Counters count as octets of the store, and take a sixteenth of them at most."""
+        for counters, taken in ((100, 100), (10**9, ROOM // 16), (0, 0)):
+            store = MemoryStore(self.clock, ROOM, counters=counters)
+            self.assertEqual((store.octets, store.usage().octets), (taken, taken))
+            for size, is_kept in ((ROOM - taken, True), (ROOM - taken + 1, False)):
+                self.assertIs(store.put_object("", 1, size - OVERHEAD, 60), is_kept)
+                self.assertLessEqual(store.octets, ROOM)
 
     def test_large_one_takes_several_places(self) -> None:
         """A large value evicts as many entries as it needs, and no more."""
@@ -251,6 +305,12 @@ class TypeTests(SynchronousTestCase):
         limits = [self.made(*pair).max_octets for pair in ((5, 9), (9, 5), (0, 7), (7, 0), (0, 0))]
         self.assertEqual(limits, [5, 5, 7, 7, 0])
 
+    def test_counters(self) -> None:
+        """The option C{num_counters} is how many counters of keys there are."""
+        store = memory.store("default", MemoryOptions(num_counters=7),
+                             StoreLimits(), FakeRuntime(Clock()))
+        self.assertEqual((store.counters, store.octets), (7, 7))
+
     def test_other_options(self) -> None:
         """The options for number and interval are those of the index."""
         store = self.made(5, 5)
@@ -259,34 +319,56 @@ class TypeTests(SynchronousTestCase):
 
 @frozen
 class Naive:
-    """The same store, as slow and simple as can be: a list in order of use."""
+    """The same store, as slow and simple as can be: two lists in order of use."""
 
-    entries: list[tuple[str, int, float]]
     room: int
     most: int
+    once: list[tuple[str, int, float]] = field(factory=list)
+    again: list[tuple[str, int, float]] = field(factory=list)
+
+    def size(self) -> int:
+        """:return: the octets of all."""
+        return sum(entry[1] for entry in self.once + self.again)
 
     def put(self, key: str, octets: int, deadline: float) -> None:
-        """Put, and drop from the front while there is too much."""
-        self.drop(key)
-        if octets + len(key) + OVERHEAD <= self.room:
-            self.entries.append((key, octets + len(key) + OVERHEAD, deadline))
-        while sum(e[1] for e in self.entries) > self.room or len(self.entries) > self.most:
-            self.entries.pop(0)
+        """Put, and drop the first but this one while there is too much."""
+        is_used_again = self.drop(key)
+        octets += len(key) + OVERHEAD
+        if octets <= self.room:
+            self.add((key, octets, deadline), is_used_again)
+        while self.size() > self.room or len(self.once + self.again) > self.most:
+            self.drop(next(entry[0] for entry in self.once + self.again if entry[0] != key))
 
     def get(self, key: str, now: float) -> bool:
-        """Look, and move to the end."""
-        for entry in self.entries:
+        """Look, and move to the end of those that were used again."""
+        for entry in self.once + self.again:
             if entry[0] == key:
-                self.entries.remove(entry)
+                self.drop(key)
                 if entry[2] > now:
-                    self.entries.append(entry)
+                    self.add(entry, is_used_again=True)
                     return True
-                return False
         return False
 
-    def drop(self, key: str) -> None:
+    def add(self, entry: tuple[str, int, float], is_used_again: bool) -> None:
+        """Add to the one list or the other, and move what is too much there."""
+        if not is_used_again or not self.fits([entry]):
+            self.once.append(entry)
+            return
+        self.again.append(entry)
+        while not self.fits(self.again):
+            self.once.append(self.again.pop(0))
+
+    def fits(self, entries: list[tuple[str, int, float]]) -> bool:
+        """:return: whether these are four fifths of all that there may be, or less."""
+        return (5 * sum(entry[1] for entry in entries) <= 4 * self.room
+                and 5 * len(entries) <= 4 * self.most)
+
+    def drop(self, key: str) -> bool:
         """Delete."""
-        self.entries[:] = [e for e in self.entries if e[0] != key]
+        before = len(self.once + self.again)
+        for entries in (self.once, self.again):
+            entries[:] = [entry for entry in entries if entry[0] != key]
+        return len(self.once + self.again) < before
 
 
 _keys = st.sampled_from("abcdefgh")
@@ -304,13 +386,16 @@ class ModelTests(SynchronousTestCase):
     @given(_steps)
     @settings(max_examples=150)
     def test_same(self, steps: list[tuple[Any, ...]]) -> None:
-        """The memory store and the naive one find the same entries, in any order of calls."""
+        """The memory store and the naive one have the same entries, and the same to go next."""
         clock = Clock()
         store = MemoryStore(clock, 6 * OVERHEAD, 5)
-        naive = Naive([], 6 * OVERHEAD, 5)
+        naive = Naive(6 * OVERHEAD, 5)
         for step in steps:
             self._do(step, clock, store, naive)
-            self.assertEqual(store.octets, sum(entry[1] for entry in naive.entries))
+            self.assertEqual(store.octets, naive.size())
+            live = [key for key, _, deadline in naive.once + naive.again
+                    if deadline > clock.seconds()]
+            self.assertEqual(at_once(store.keys("")), live)
 
     def _do(self, step: tuple[Any, ...], clock: Clock, store: MemoryStore, naive: Naive) -> None:
         if step[0] == "put":

@@ -180,11 +180,12 @@ class ObjectCache:
 
     def _keep_hit(self, memo_key: Hashable, key: str, response: Response) -> None:
         outcome = response.outcome
-        # Which variant it was, if there are several, the key alone does not say.
-        if self._hits is None or not isinstance(self._peek(key), StoredResponse):
-            return
-        if (outcome.status is not Status.HIT or response.status != 200
+        if (self._hits is None or outcome.status is not Status.HIT or response.status != 200
                 or outcome.reason is not None or outcome.ttl is None or outcome.age is None):
+            return
+        # Which variant it was, if there are several, the key alone does not say.  To look is a
+        # use of what is stored, and so is for hits only.
+        if not isinstance(self._peek(key), StoredResponse):
             return
         # Until it is stale, or its Age is another one.
         left = min(outcome.ttl, 1.0 - outcome.age % 1.0)

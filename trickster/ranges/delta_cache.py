@@ -103,8 +103,8 @@ class DeltaCache:
             await self._check_failures(plan, fetched)
         # What may not be stored is in the answer all the same.
         is_in_entry = not (plan.query.no_cache or fetched.unstorable)
-        entry = self._entries.peek(plan.key) if is_in_entry else None
-        if entry is not None and entry.dataset.extents.covers(plan.wanted):
+        entry = fetched.entry_over(plan.wanted) if is_in_entry else None
+        if entry is not None:
             dataset, headers = entry.dataset.window(plan.wanted), entry.headers
         else:
             entry, headers = None, fetched.headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from weakref import ReferenceType, ref
 
 from attrs import define, field, frozen
 from twisted.internet.defer import DeferredSemaphore
@@ -13,6 +14,7 @@ from trickster.interfaces import IDatasetSource
 from trickster.messages import NO_HEADERS, Headers
 from trickster.net.waiters import SharedWork, settled
 from trickster.ranges.entries import Entries
+from trickster.ranges.entry import Entry
 from trickster.ranges.offloading import MANY_SERIES
 from trickster.ranges.plan import Plan
 from trickster.ranges.policy import RangePolicy
@@ -27,13 +29,13 @@ class FetchResult:
     """
     The result of one fetch.
 
-    :ivar stored: whether the store keeps any of it.
+    :ivar entry: what the store was given to keep, with it; None where nothing of it is kept.
     :ivar unstorable: why it may not; None where it may.
     """
 
     dataset: Dataset
     headers: Headers
-    stored: bool
+    entry: ReferenceType[Entry] | None
     unstorable: Reason | None = None
 
 
@@ -71,7 +73,7 @@ class Fetched:
     :ivar own: what was fetched for this request; other requests had the rest fetched.
     :ivar failures: extents that there is no answer for, and why.
     :ivar headers: of one of the answers.
-    :ivar stored: whether the store keeps any of it.
+    :ivar entries: what the store was given to keep; gone where another entry is in its place.
     :ivar theirs: those of the failures that were answers to others.
     :ivar unstorable: why nothing may be stored of one of the answers, if that is so.
     """
@@ -81,9 +83,23 @@ class Fetched:
     datasets: tuple[Dataset, ...] = ()
     failures: tuple[tuple[Extent, Exception], ...] = ()
     headers: Headers = NO_HEADERS
-    stored: bool = False
+    entries: tuple[ReferenceType[Entry], ...] = ()
     theirs: tuple[Exception, ...] = ()
     unstorable: Reason | None = None
+
+    @property
+    def stored(self) -> bool:
+        """:return: whether the store keeps any of it."""
+        return bool(self.entries)
+
+    def entry_over(self, wanted: Extent) -> Entry | None:
+        """
+        :return: what is stored now, if it has all that is wanted.  To find it here is no use of
+            it that would count in the store.
+        """
+        held = (entry() for entry in self.entries)
+        return next((entry for entry in held
+                     if entry is not None and entry.dataset.extents.covers(wanted)), None)
 
     @property
     def not_datasets(self) -> list[NotADataset]:
@@ -201,11 +217,24 @@ class GapFetcher:
         if final is not None and fetch.superseded:
             left = final.extents - Extents.of(plan.query.step_ns, fetch.superseded)
             final = final.restricted(left) if left else None
-        stored = final is not None and await self._entries.change(
-            plan.key, lambda entry: with_more(entry, final, headers, plan, self._policy),
-            (lambda: self._under_way.get(plan.key) is others) if (
-                len(final.series) > MANY_SERIES) else None)
-        return FetchResult(dataset, headers, stored, answer.unstorable)
+        if final is None:
+            return FetchResult(dataset, headers, None, answer.unstorable)
+        still = None
+        if len(final.series) > MANY_SERIES:
+            still = lambda: self._under_way.get(plan.key) is others
+        entry = await self._stored(plan, final, headers, still)
+        return FetchResult(dataset, headers, entry, answer.unstorable)
+
+    async def _stored(self, plan: Plan, final: Dataset, headers: Headers,
+                      still: Callable[[], bool] | None) -> ReferenceType[Entry] | None:
+        made: list[Entry] = []
+
+        def change(entry: Entry | None) -> Entry:
+            made[:] = [with_more(entry, final, headers, plan, self._policy)]
+            return made[0]
+
+        is_kept = await self._entries.change(plan.key, change, still)
+        return ref(made[0]) if is_kept else None
 
 
 def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Extent],
@@ -222,7 +251,7 @@ def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Ext
             done.append(result)
     return Fetched(missing, own, tuple(one.dataset for one in done), tuple(failures),
                    done[-1].headers if done else NO_HEADERS,
-                   any(one.stored for one in done), tuple(theirs),
+                   tuple(one.entry for one in done if one.entry is not None), tuple(theirs),
                    next((one.unstorable for one in done if one.unstorable), None))
 
 
@@ -231,7 +260,7 @@ def _both(first: Fetched, again: Fetched, wanted: Extent) -> Fetched:
     kept = tuple(failure for failure in first.failures if _within(failure[0], wanted))
     return Fetched(first.missing, first.own + again.own, first.datasets + again.datasets,
                    kept + again.failures, again.headers if again.datasets else first.headers,
-                   first.stored or again.stored, first.theirs + again.theirs,
+                   first.entries + again.entries, first.theirs + again.theirs,
                    first.unstorable or again.unstorable)
 
 

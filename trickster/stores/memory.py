@@ -1,4 +1,4 @@
-"""A cache store in this process: least recently used goes first, objects are kept as they are."""
+"""A cache store in this process: objects are kept as they are, and scans push out no dashboard."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from twisted.application.service import IService, Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from trickster.config.document.settings import later, setting
+from trickster.config.document.settings import setting
 from trickster.interfaces import IMeteredStore, IReferenceStore, IRuntime, IStoreType
 from trickster.net.callbacks import ignore
 from trickster.stores.expiry import Expiries
+from trickster.stores.frequency_sketch import FrequencySketch
 from trickster.stores.limits import StoreLimits, StoreUsage
+from trickster.stores.segmented_lru import Entry, SegmentedLRU
 
 # What an entry costs beside its key's and its value's octets, measured: the entry, its
 # place in the order and in the wheel, and the headers of the objects.
@@ -26,11 +28,8 @@ OVERHEAD = 384
 _TURN = 1000
 _KEYS_A_TURN = 20_000
 
-
-# A value, how many octets it counts for, and until when it is kept.  A plain tuple of octets
-# and numbers is nothing that the collector of cycles has to look at, unlike an instance of a
-# class of ours: with a gibibyte of small objects it would hold the process for 0.2 s.
-_Entry = tuple[object, int, float]
+# The part of all octets that counters of keys may take.
+_COUNTERS = 16
 
 
 @implementer(IReferenceStore, IMeteredStore, IService)
@@ -42,22 +41,38 @@ class MemoryStore(Service):
     As a service it forgets what has expired by and by; what has expired is never given out,
     whether it runs or not.
 
-    :ivar max_octets: most octets: keys, values and L{OVERHEAD} for each; 0 for no limit.
+    What was used once goes before what was used again (L{SegmentedLRU}).
+
+    :ivar max_octets: most octets: keys, values and L{OVERHEAD} for each, and counters; 0 for no
+        limit.
     :ivar max_objects: most entries; 0 for no limit.
     :ivar reap_interval: seconds between two looks for what has expired.
-    :ivar octets: held now, overhead included.
+    :ivar counters: of the keys that were pushed out, each an octet; fewer, where these would
+        be more than a sixteenth of all octets, and none for 0.
     """
 
     clock: IReactorTime
     max_octets: int = 512 << 20
     max_objects: int = 0
     reap_interval: float = 3.0
-    octets: int = field(default=0, init=False)
+    counters: int = 0
     _heard: Callable[[str, str], None] = field(default=ignore, init=False, repr=False)
-    _entries: OrderedDict[str, _Entry] = field(factory=OrderedDict, init=False,
-                                                repr=False)
+    _pushed_out: FrequencySketch | None = field(init=False, repr=False, default=Factory(
+        lambda self: _sketch(self.counters, self.max_octets), takes_self=True))
+    _entries: SegmentedLRU = field(init=False, repr=False, default=Factory(
+        lambda self: SegmentedLRU(
+            self.max_octets and self.max_octets - _size(self._pushed_out), self.max_objects,
+            self._pushed_out), takes_self=True))
+    # The entries of most hits: looked up here, in one step.
+    _protected: OrderedDict[str, Entry] = field(init=False, repr=False, default=Factory(
+        lambda self: self._entries.protected, takes_self=True))
     _expiries: Expiries = field(factory=Expiries, init=False, repr=False)
     _reaping: IDelayedCall | None = field(default=None, init=False, repr=False)
+
+    @property
+    def octets(self) -> int:
+        """:return: held now, what entries take beside their values and counters included."""
+        return self._entries.octets + _size(self._pushed_out)
 
     @property
     def objects(self) -> int:
@@ -136,15 +151,14 @@ class MemoryStore(Service):
 
         :return: the very object, which is the last to go from now on.
         """
-        entry = self._entries.get(key)
+        entry = self._protected.get(key)
         if entry is None:
-            return None
+            return self._object_on_probation(key)
         value, _, deadline = entry
         if deadline <= self.clock.seconds():
-            self._removed(key)
-            self._heard("eviction", "ttl")
+            self._expired(key)
             return None
-        self._entries.move_to_end(key)
+        self._protected.move_to_end(key)
         return value
 
     def put_object(self, key: str, value: object, nbytes: int, ttl: float) -> bool:
@@ -154,19 +168,21 @@ class MemoryStore(Service):
         :param nbytes: the key's and L{OVERHEAD} are added.
         :return: whether it is kept.  What was there under the key is gone in any case.
         """
-        # What was there under this key is out of date, whether the new value fits or not.
-        self._removed(key)
-        if not ttl > 0:
-            return False
         octets = max(0, nbytes) + len(key) + OVERHEAD
-        if self.max_octets and octets > self.max_octets:
-            self._heard("refusal", "size_bytes")
+        most = self._entries.most_octets
+        if not ttl > 0 or most and octets > most:
+            # What was there under this key is out of date all the same.
+            self._removed(key)
+            if ttl > 0:
+                self._heard("refusal", "size_bytes")
             return False
+        before = self._entries.get(key)
+        if before is not None:
+            self._expiries.remove(key, before[2])
         deadline = self.clock.seconds() + ttl
-        self._entries[key] = (value, octets, deadline)
+        self._entries.put(key, (value, octets, deadline))
         self._expiries.add(key, deadline)
-        self.octets += octets
-        self._make_room()
+        self._make_room(key)
         return True
 
     def startService(self) -> None:
@@ -182,28 +198,40 @@ class MemoryStore(Service):
             self._reaping = None
         self._entries.clear()
         self._expiries.clear()
-        self.octets = 0
 
     def _is_live(self, key: str, now: float) -> bool:
         entry = self._entries.get(key)
         return entry is not None and entry[2] > now
 
-    def _make_room(self) -> None:
-        while self.max_octets and self.octets > self.max_octets:
-            self._evict_oldest("size_bytes")
-        while self.max_objects and len(self._entries) > self.max_objects:
-            self._evict_oldest("size_objects")
+    def _object_on_probation(self, key: str) -> object | None:
+        entry = self._entries.probation.get(key)
+        if entry is None:
+            return None
+        if entry[2] <= self.clock.seconds():
+            self._expired(key)
+            return None
+        self._entries.use(key)
+        return entry[0]
 
-    def _evict_oldest(self, reason: str) -> None:
-        self._removed(next(iter(self._entries)))
+    def _expired(self, key: str) -> None:
+        self._removed(key)
+        self._heard("eviction", "ttl")
+
+    def _make_room(self, but: str) -> None:
+        entries = self._entries
+        while entries.most_octets and entries.octets > entries.most_octets:
+            self._evict("size_bytes", but)
+        while self.max_objects and len(entries) > self.max_objects:
+            self._evict("size_objects", but)
+
+    def _evict(self, reason: str, but: str) -> None:
+        self._removed(self._entries.push_out(but))
         self._heard("eviction", reason)
 
-    def _removed(self, key: str) -> _Entry | None:
-        entry = self._entries.pop(key, None)
+    def _removed(self, key: str) -> Entry | None:
+        entry = self._entries.pop(key)
         if entry is not None:
-            _, octets, deadline = entry
-            self._expiries.remove(key, deadline)
-            self.octets -= octets
+            self._expiries.remove(key, entry[2])
         return entry
 
     def _reap_later(self, seconds: float) -> None:
@@ -212,8 +240,7 @@ class MemoryStore(Service):
     def _reap(self) -> None:
         due = self._expiries.due(self.clock.seconds(), _TURN)
         for key in due:
-            self._removed(key)
-            self._heard("eviction", "ttl")
+            self._expired(key)
         self._reap_later(0 if due else self.reap_interval)
 
 
@@ -224,7 +251,10 @@ class MemoryOptions:
     max_size_bytes: int = setting(
         512 << 20, "Most octets in the cache; the smaller of this and index.max_size_bytes.",
         unit="size")
-    num_counters: int = later(500_000, "Size of the original's admission filter.", minimum=0)
+    num_counters: int = setting(
+        500_000, "Counters, of an octet each, by which a key is known again that had to go for "
+        "want of room: at most a sixteenth of max_size_bytes; 0 for none.", minimum=0,
+        maximum=1 << 26)
 
 
 @implementer(IStoreType)
@@ -246,7 +276,16 @@ class MemoryType:
         """
         most = [limit for limit in (options.max_size_bytes, limits.max_octets) if limit > 0]
         return MemoryStore(runtime.clock, min(most, default=0), limits.max_objects,
-                           max(0.1, limits.reap_interval))
+                           max(0.1, limits.reap_interval), options.num_counters)
+
+
+def _sketch(counters: int, max_octets: int) -> FrequencySketch | None:
+    size = min(counters, max_octets // _COUNTERS) if max_octets else counters
+    return FrequencySketch(size) if size > 0 else None
+
+
+def _size(sketch: FrequencySketch | None) -> int:
+    return 0 if sketch is None else sketch.size
 
 
 memory = MemoryType()
