@@ -178,6 +178,7 @@ class MetricsTests(Reporting):
                 ("cache_usage_bytes", {"cache_name", "provider"}),
                 ("cache_max_usage_objects", {"cache_name", "provider"}),
                 ("cache_max_usage_bytes", {"cache_name", "provider"}),
+                ("cache_usage_protected_bytes", {"cache_name", "provider"}),
                 ("healthcheck_probe_latency_seconds", {"backend_name"})):
             samples = families[f"trickster_{name}"].samples
             self.assertTrue(samples, name)

@@ -244,7 +244,7 @@ class OtherTests(MetricsTestCase):
         store.operation("get", "hit", 5)
         store.event("eviction", "ttl")
         self.metrics.watch_usage("default", "memory", lambda: StoreUsage(
-            objects=1, octets=2, max_objects=3, max_octets=4))
+            objects=1, octets=2, max_objects=3, max_octets=4, protected_octets=5))
         cache = {"cache_name": "default", "provider": "memory"}
         get = {"operation": "get", "status": "hit", **cache}
         self.assertEqual([
@@ -253,7 +253,8 @@ class OtherTests(MetricsTestCase):
             self.value("cache_events_total", event="eviction", reason="ttl", **cache),
             self.value("cache_usage_objects", **cache), self.value("cache_usage_bytes", **cache),
             self.value("cache_max_usage_objects", **cache),
-            self.value("cache_max_usage_bytes", **cache)], [2, 15, 1, 1, 2, 3, 4])
+            self.value("cache_max_usage_bytes", **cache),
+            self.value("cache_usage_protected_bytes", **cache)], [2, 15, 1, 1, 2, 3, 4, 5])
 
     def test_not_in_use(self) -> None:
         """Counters of equal labels are shared, and have no samples before they are exposed."""
@@ -292,6 +293,7 @@ class OtherTests(MetricsTestCase):
         usages = [self.value("cache_usage_objects", cache_name=name, provider="odd")
                   for name in "abc"]
         self.assertEqual([str(usage) for usage in usages], ["nan", "nan", "1.0"])
+        self.assertIsNone(self.value("cache_usage_protected_bytes", cache_name="c", provider="odd"))
         events = [self.value("cache_events_total", event=event, reason="other",
                              cache_name="a", provider="odd") for event in ("eviction", "other")]
         self.assertEqual(events, [2, 1])

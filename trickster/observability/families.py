@@ -38,7 +38,8 @@ _STORE = ("cache_name", "provider")
 _USAGE = (("cache_usage_objects", "Objects in caches."),
           ("cache_usage_bytes", "Octets in caches, overhead included."),
           ("cache_max_usage_objects", "Most objects in caches; 0: no limit."),
-          ("cache_max_usage_bytes", "Most octets in caches; 0: no limit."))
+          ("cache_max_usage_bytes", "Most octets in caches; 0: no limit."),
+          ("cache_usage_protected_bytes", "Octets in caches that were used more than once."))
 
 GaugeKey = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -219,7 +220,9 @@ def of_usages(
     """
     now = [(key, _usage(read)) for key, read in usages]
     for place, (name, documentation) in enumerate(_USAGE):
-        yield _gauge(name, documentation, _STORE, [(key, usage[place]) for key, usage in now])
+        told = [(key, usage[place]) for key, usage in now]
+        yield _gauge(name, documentation, _STORE,
+                     [(key, number) for key, number in told if number is not None])
 
 
 def of_memos(memos: list[tuple[str, Callable[[], MemoUsage]]]) -> Iterator[Metric]:
@@ -275,13 +278,15 @@ def of_probes(probes: list[tuple[str, Histogram]]) -> Metric:
                       ("backend_name",), [((backend,), h) for backend, h in probes])
 
 
-def _usage(read: Callable[[], StoreUsage]) -> Sequence[float]:
+def _usage(read: Callable[[], StoreUsage]) -> Sequence[float | None]:
+    """:return: numbers as in C{_USAGE}; None for what the store does not tell."""
     try:
         usage = read()
-        return [float(number) for number in (usage.objects, usage.octets, usage.max_objects,
-                                             usage.max_octets)]
+        numbers = (usage.objects, usage.octets, usage.max_objects, usage.max_octets)
+        protected = usage.protected_octets
+        return [*map(float, numbers), None if protected is None else float(protected)]
     except Exception:  # noqa: BLE001 - a stranger's store must not cost the other samples
-        return [nan] * len(_USAGE)
+        return [nan, nan, nan, nan, None]
 
 
 def _reading(gauge: Gauge) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from trickster.config.options.caches import IndexOptions
 
@@ -63,9 +63,12 @@ class StoreUsage:
     :ivar octets: octets held now, what each entry costs beside its key and value included.
     :ivar max_objects: most entries; 0 for no limit.
     :ivar max_octets: most octets; 0 for no limit.
+    :ivar protected_octets: of those held, what a store that tells it apart keeps longer, since it
+        was used more than once; None for a store that does not.  A usage is as full with it.
     """
 
     objects: int
     octets: int
     max_objects: int = 0
     max_octets: int = 0
+    protected_octets: int | None = field(default=None, eq=False)

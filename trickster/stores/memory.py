@@ -86,7 +86,8 @@ class MemoryStore(Service):
         :return: with what has expired unnoticed.
         """
         return StoreUsage(objects=self.objects, octets=self.octets, max_objects=self.max_objects,
-                          max_octets=self.max_octets)
+                          max_octets=self.max_octets,
+                          protected_octets=self._entries.protected_octets)
 
     def tell(self, heard: Callable[[str, str], None]) -> None:
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from trickster.config.checks.backends import check_backend, check_backends
+from trickster.config.checks.caches import check_caches
 from trickster.config.checks.cycles import check_cycles
 from trickster.config.checks.endpoints import check_endpoints
 from trickster.config.checks.hereafter import check_hereafter
@@ -30,6 +31,7 @@ def check(configuration: Configuration, routes: Routes, problems: Problems) -> N
     check_listeners(configuration, problems)
     check_endpoints(configuration.mgmt, problems)
     _check_negative_caches(configuration, problems)
+    check_caches(configuration, problems)
     check_backends(configuration, problems)
     for name, backend in configuration.backends.items():
         path = f"backends.{name}"

@@ -1,0 +1,51 @@
+"""Tests of L{trickster.config.checks.caches}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.doubles import ONE, loaded
+from trickster.config.checks.caches import idle_cache_keys
+from trickster.config.document.settings import keys_of
+from trickster.config.options.caches import CacheOptions, IndexOptions
+
+# Keys of an index that a cache in memory has no use for, each with another value.
+IDLE: dict[str, Any] = {"max_size_backoff_bytes": 1, "max_size_backoff_objects": 1,
+                        "flush_interval": 60.0, "index_expiry": 60.0}
+
+
+class IdleTests(SynchronousTestCase):
+    """Keys that have no effect in the store of their cache."""
+
+    def effective(self) -> dict[str, Any]:
+        """:return: those of L{IDLE} that have an effect in any store."""
+        return {key.name: IDLE[key.name] for key in keys_of(IndexOptions)
+                if key.name in IDLE and key.facts.effective}
+
+    def test_memory(self) -> None:
+        """For a cache in memory, every key of an index is told that has no effect there."""
+        index = IndexOptions(**IDLE, max_size_bytes=5, max_size_objects=5, reap_interval=5.0)
+        idle = idle_cache_keys(CacheOptions(index=index, store="memory"))
+        self.assertEqual({one.key for one in idle},
+                         {f"index.{name}" for name in self.effective()})
+
+    def test_defaults(self) -> None:
+        """A key that repeats its default is not told, as in files that spell everything out."""
+        self.assertEqual(idle_cache_keys(CacheOptions(store="memory")), [])
+
+    def test_others(self) -> None:
+        """For any other store nothing is told: it knows its limits."""
+        options = CacheOptions(index=IndexOptions(**IDLE), store="sqlite", provider="sqlite")
+        self.assertEqual(idle_cache_keys(options), [])
+        self.assertEqual(idle_cache_keys(evolve(options, store="other")), [])
+
+    def test_remarked(self) -> None:
+        """A key without effect is a remark at its place, and refuses no configuration."""
+        for name, value in self.effective().items():
+            value = "1m" if value == 60.0 else value
+            notices = loaded(f"{ONE}caches:\n  c: {{index: {{{name}: {value}}}}}\n").notices
+            (line,) = (line for line in notices if name in line)
+            self.assertRegex(line, rf"^t\.yaml:3:\d+: caches\.c\.index\.{name} has no effect here: ")

@@ -1,0 +1,55 @@
+"""Keys of caches that cannot have an effect in the store that is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
+
+from trickster.config.checks.idle import Idle
+from trickster.config.document.problems import Problems
+from trickster.config.document.settings import Key, keys_of
+from trickster.config.options.caches import CacheOptions
+from trickster.config.options.model import Configuration
+
+_AT_ONCE = "a cache in memory makes room for one entry at a time"
+_NO_INDEX = "a cache in memory has no index beside it, and is empty at each start"
+
+# By the name of a store: keys, dotted, and why they cannot have an effect.
+_IDLE: Mapping[str, Mapping[str, str]] = {
+    "memory": {
+        "index.max_size_backoff_bytes": _AT_ONCE,
+        "index.max_size_backoff_objects": _AT_ONCE,
+        "index.flush_interval": _NO_INDEX,
+        "index.index_expiry": _NO_INDEX,
+    },
+}
+_DEFAULTS = CacheOptions()
+
+
+def check_caches(configuration: Configuration, problems: Problems) -> None:
+    """
+    :param problems: is told of each key that has another value than its default, and no effect
+        in the store of its cache.
+    """
+    for name, cache in configuration.caches.items():
+        # What is only kept in memory until its own store is there is told already.
+        if cache.store == cache.provider:
+            for idle in idle_cache_keys(cache):
+                problems.remark(f"caches.{name}.{idle.key}", f"has no effect here: {idle.text}")
+
+
+def idle_cache_keys(cache: CacheOptions) -> list[Idle]:
+    """
+    :return: keys that differ from their defaults, and that cannot have an effect; but for those
+        that have none in any store.
+    """
+    return [Idle(key, text) for key, text in _IDLE.get(cache.store, {}).items()
+            if attrgetter(key)(cache) != attrgetter(key)(_DEFAULTS) and _key(key).facts.effective]
+
+
+def _key(dotted: str) -> Key:
+    options: type = CacheOptions
+    *outer, last = dotted.split(".")
+    for name in outer:
+        options = next(key for key in keys_of(options) if key.name == name).hint
+    return next(key for key in keys_of(options) if key.name == last)
