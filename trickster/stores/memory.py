@@ -183,7 +183,7 @@ class MemoryStore(Service):
         deadline = self.clock.seconds() + ttl
         self._entries.put(key, (value, octets, deadline))
         self._expiries.add(key, deadline)
-        self._make_room(key)
+        self._make_room()
         return True
 
     def startService(self) -> None:
@@ -218,15 +218,15 @@ class MemoryStore(Service):
         self._removed(key)
         self._heard("eviction", "ttl")
 
-    def _make_room(self, but: str) -> None:
+    def _make_room(self) -> None:
         entries = self._entries
         while entries.most_octets and entries.octets > entries.most_octets:
-            self._evict("size_bytes", but)
+            self._evict("size_bytes")
         while self.max_objects and len(entries) > self.max_objects:
-            self._evict("size_objects", but)
+            self._evict("size_objects")
 
-    def _evict(self, reason: str, but: str) -> None:
-        self._removed(self._entries.push_out(but))
+    def _evict(self, reason: str) -> None:
+        self._removed(self._entries.push_out())
         self._heard("eviction", reason)
 
     def _removed(self, key: str) -> Entry | None:

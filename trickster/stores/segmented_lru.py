@@ -49,6 +49,7 @@ class SegmentedLRU:
     probation: OrderedDict[str, Entry] = field(factory=OrderedDict, init=False, repr=False)
     octets: int = field(default=0, init=False)
     protected_octets: int = field(default=0, init=False)
+    _put_last: str | None = field(default=None, init=False, repr=False)
     _protected_room: int = field(init=False, default=Factory(
         lambda self: _without_probation(self.most_octets), takes_self=True))
     _protected_places: int = field(init=False, default=Factory(
@@ -83,10 +84,12 @@ class SegmentedLRU:
         """
         Add an entry, or put it in the place of another.
 
-        :param entry: not larger than all that there may be; L{victim} tells then what has to go.
+        :param entry: not larger than all that there may be; what then has to go,
+            L{push_out} says.
         """
         is_used_again = self.pop(key) is not None or (
             self.pushed_out is not None and self.pushed_out.count(key) > 0)
+        self._put_last = key
         self._add(key, entry, is_used_again)
 
     def pop(self, key: str) -> Entry | None:
@@ -102,14 +105,13 @@ class SegmentedLRU:
             self.octets -= entry[1]
         return entry
 
-    def push_out(self, but: str) -> str:
+    def push_out(self) -> str:
         """
         Choose what goes next, and remember that it had to.
 
-        :param but: the key that was put last, which stays; there is another one.
-        :return: the key that is to be popped.
+        :return: the key that is to be popped, of several: not the one that was put last.
         """
-        key = next(key for key in self if key != but)
+        key = next(key for key in self if key != self._put_last)
         if self.pushed_out is not None:
             self.pushed_out.add(key)
         return key
