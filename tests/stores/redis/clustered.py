@@ -60,6 +60,8 @@ class FakeServer:
             await paused
         if self.failure is not None:
             raise self.failure
+        if command == (b"CLUSTER", b"NODES"):
+            return self._nodes()
         if command == (b"CLUSTER", b"SLOTS"):
             return self.slots_answer if self.slots_answer is not None else self._slots()
         if self.errors:
@@ -76,6 +78,11 @@ class FakeServer:
     def _slots(self) -> list[Any]:
         return [[start, end, *([node.host.encode(), node.port, b"f" * 40, []] for node in nodes)]
                 for start, end, nodes in self.owners]
+
+    def _nodes(self) -> bytes:
+        moving = "[0->-f]" if self.migrating or self.importing else ""
+        return (f"f other 10.0.0.9:1 master - 0 0 1 connected [7->-f]\n"
+                f"f {self.address} myself,master - 0 0 1 connected 0-9 {moving}\n").encode()
 
     def _of_a_key(self, command: tuple[Any, ...], asking: bool) -> Any:
         name, key, *rest = command
@@ -106,11 +113,11 @@ class FakeNode:
     is_open: bool = False
 
     def start(self) -> None:
-        """See L{trickster.stores.redis.peers.Node.start}."""
+        """See L{trickster.stores.redis.node.Node.start}."""
         self.is_open = True
 
-    def stop(self) -> None:
-        """See L{trickster.stores.redis.peers.Node.stop}."""
+    async def stop(self) -> None:
+        """See L{trickster.stores.redis.node.Node.stop}."""
         self.is_open = False
 
     async def execute(self, *command: Any) -> Any:
@@ -154,7 +161,7 @@ class FakeServers:
             self.servers[address] = FakeServer(address, failure=NotConnected("refused"))
         return self.servers[address]
 
-    def make(self, address: Address) -> FakeNode:
+    def make(self, address: Address) -> Any:
         """:return: a connection to the server there, not started yet."""
         self.nodes.append(FakeNode(self[address]))
         return self.nodes[-1]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.redirects import Again, Ask, Moved, redirect
+from trickster.stores.redis.redirects import Again, Asked, Moved, redirect
 from trickster.stores.redis.topology import BadTopology
 
 ASKED = Address("asked.example", 7000)
@@ -25,7 +25,7 @@ class RedirectTests(SynchronousTestCase):
 
     def test_ask(self) -> None:
         """ASK tells who is to be asked this once."""
-        self.assertEqual(redirect("ASK 3999 ::1:6381", ASKED), Ask(Address("::1", 6381)))
+        self.assertEqual(redirect("ASK 3999 ::1:6381", ASKED), Asked(Address("::1", 6381)))
 
     def test_again(self) -> None:
         """A cluster that is not ready, or a server, is to be asked again."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.task import deferLater
 
 from trickster.errors import StoreError
 from trickster.interfaces import IRuntime
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.commands import Argument, Command, Commands, Reply
+from trickster.stores.redis.commands import Argument, Ask, Command, Commands, Reply
 from trickster.stores.redis.errors import ErrorReply
+from trickster.stores.redis.node import Node
 from trickster.stores.redis.peers import Peers
-from trickster.stores.redis.redirects import Again, Ask, Moved, redirect
+from trickster.stores.redis.redirects import Again, Asked, Moved, redirect
 from trickster.stores.redis.slot_map import SlotMap
 from trickster.stores.redis.slots import slot_of
-from trickster.stores.redis.topology import BadTopology
+from trickster.stores.redis.topology import BadTopology, Topology
+
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -59,6 +63,31 @@ class _Journey:
     until: float | None = None
 
 
+@frozen
+class Asking:
+    """
+    A server that does not have a slot yet, and is asked all the same.
+
+    Each command has ASKING right before it, on the same connection.
+
+    :ivar _server: may send commands of others between pipelines, but not within one.
+    """
+
+    _server: Commands
+
+    async def execute(self, *command: Argument) -> Reply:
+        """See L{Commands.execute}."""
+        [reply] = await self.pipeline(command)
+        if isinstance(reply, ErrorReply):
+            raise reply
+        return reply
+
+    async def pipeline(self, *commands: Command) -> list[Reply]:
+        """See L{Commands.pipeline}."""
+        both = [each for command in commands for each in ((b"ASKING",), command)]
+        return (await self._server.pipeline(*both))[1::2]
+
+
 @define(eq=False)
 class Cluster:
     """
@@ -76,22 +105,19 @@ class Cluster:
         """Begin to ask who has what."""
         self.slots.start()
 
-    def stop(self) -> Deferred[Any]:
-        """
-        Close all connections, for good.
-
-        :return: fires when they are closed.
-        """
+    async def stop(self) -> None:
+        """Close all connections, for good, after what is under way."""
         self.slots.stop()
-        return self._peers.stop()
+        await self._peers.stop()
 
-    async def execute(self, key: bytes, *command: Argument) -> Reply:
+    async def at(self, key: bytes, ask: Ask[T]) -> T:
         """
-        Have a command carried out by the server that has its key.
+        See L{trickster.stores.redis.servers.Servers.at}.
 
-        :param key: of the command; where it has several, they are in one slot.
-        :return: the server's answer.
-        :raises ErrorReply: the server answered with an error, other than where to go.
+        :param ask: done again, whole, by each server that the one before sends to; errors that
+            are about the slot must come out of it.
+        :return: what comes of it in the end.
+        :raises ErrorReply: a server refuses, for other reasons than where the key is.
         :raises StoreError: no server that has the key gave an answer.
         """
         slot, topology = slot_of(key), self.slots.topology
@@ -100,17 +126,67 @@ class Cluster:
         journey = _Journey(slot, topology.owner(slot))
         while True:
             try:
-                return await self._asked(journey, command)
+                return await self._asked(journey, ask)
             except ErrorReply as error:
                 await self._follow(journey, error)
 
-    async def _asked(self, journey: _Journey, command: Command) -> Reply:
+    async def each(self, ask: Ask[T]) -> list[T]:
+        """
+        See L{trickster.stores.redis.servers.Servers.each}.
+
+        Each slot has a master, or this fails.  Where slots are moved meanwhile, C{ask} is done
+        twice by each: what was on its way the first time has arrived then.
+
+        :return: what C{ask} gives for each master, at least once.
+        :raises StoreError: one of them fails, or a slot has none.
+        """
+        before = await self._whole()
+        is_moving = any(await self._by_all(before.masters, is_moving_slots))
+        found = await self._by_all(before.masters, ask)
+        after = await self._whole()
+        if is_moving or after.changed(before) or any(
+                await self._by_all(after.masters, is_moving_slots)):
+            found += await self._by_all(after.masters, ask)
+        return found
+
+    def grouped(self, keys: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
+        """
+        See L{trickster.stores.redis.servers.Servers.grouped}.
+
+        :return: each by itself: those of one slot may be on two servers while it is moved.
+        """
+        return [[key] for key in keys]
+
+    def node_of(self, key: bytes) -> Node | None:
+        """See L{trickster.stores.redis.servers.Servers.node_of}."""
+        address = self.slots.topology.owner(slot_of(key))
+        return None if address is None else self._peers.node(address)
+
+    async def _whole(self) -> Topology:
+        topology = await self.slots.refreshed()
+        if -1 in topology.owners:
+            raise StoreError(f"no server has slot {topology.owners.index(-1)}")
+        return topology
+
+    async def _by_all(self, addresses: Iterable[Address], ask: Ask[T]) -> list[T]:
+        asked = [Deferred.fromCoroutine(self._peers.at(address).ask(ask))
+                 for address in addresses]
+        try:
+            return await gatherResults(asked, consumeErrors=True)
+        except FirstError as error:
+            self.slots.refresh_soon()
+            raise (error.subFailure.value or error) from None
+        finally:
+            for one in asked:
+                one.cancel()
+
+    async def _asked(self, journey: _Journey, ask: Ask[T]) -> T:
         while journey.address is None:
             self.slots.refresh_soon()
             await self._wait(journey, f"no server has slot {journey.slot}")
         peer = self._peers.at(journey.address)
         try:
-            return await peer.ask(partial(_asking if journey.is_asking else _executing, command))
+            return await peer.ask(partial(_asking, ask) if journey.is_asking else ask)
         except ErrorReply:
             raise
         except StoreError:
@@ -141,7 +217,7 @@ class Cluster:
                              "to each other")
         if isinstance(found, Moved):
             self._moved(journey, found)
-        journey.address, journey.is_asking = found.address, isinstance(found, Ask)
+        journey.address, journey.is_asking = found.address, isinstance(found, Asked)
 
     def _moved(self, journey: _Journey, found: Moved) -> None:
         if found.slot != journey.slot:
@@ -168,13 +244,15 @@ class Cluster:
         journey.is_asking = False
 
 
-async def _executing(command: Command, server: Commands) -> Reply:
-    return await server.execute(*command)
+async def _asking(ask: Ask[T], server: Commands) -> T:
+    return await ask(Asking(server))
 
 
-async def _asking(command: Command, server: Commands) -> Reply:
-    """:return: the reply to a command about a slot that the server is only being given."""
-    _, reply = await server.pipeline((b"ASKING",), command)
-    if isinstance(reply, ErrorReply):
-        raise reply
-    return reply
+async def is_moving_slots(server: Commands) -> bool:
+    """
+    :param server: one of a cluster.
+    :return: whether some of its slots are being moved, as it says itself.
+    """
+    reply = await server.execute(b"CLUSTER", b"NODES")
+    lines = reply.splitlines() if isinstance(reply, bytes) else []
+    return any(b"myself" in line and b"[" in line for line in lines)

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList
 
 from trickster.errors import StoreError
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.commands import Ask, Commands
+from trickster.stores.redis.commands import Ask
 from trickster.stores.redis.errors import ErrorReply
+from trickster.stores.redis.node import Node
 from trickster.stores.redis.topology import MOST_NODES
 
 T = TypeVar("T")
-
-
-class Node(Commands, Protocol):
-    """One server, wherever it is."""
-
-    def start(self) -> None:
-        """Begin to connect."""
-
-    def stop(self) -> Any:
-        """:return: None, or what fires when the connections are closed."""
 
 
 @define(eq=False)
@@ -81,6 +72,7 @@ class Peers:
     _make: Callable[[Address], Node]
     most: int = MOST_NODES + 100
     _peers: dict[Address, Peer] = field(factory=dict, init=False)
+    _closing: set[Deferred[None]] = field(factory=set, init=False)
     _is_stopped: bool = field(default=False, init=False)
 
     def at(self, address: Address) -> Peer:
@@ -91,6 +83,11 @@ class Peers:
         """
         peer = self._peers.get(address)
         return self._new(address) if peer is None else peer
+
+    def node(self, address: Address) -> Node | None:
+        """:return: a server to which there are connections already; None for others."""
+        peer = self._peers.get(address)
+        return None if peer is None else peer.node
 
     def is_doubted(self, address: Address) -> bool:
         """:return: whether a server was of no use when it was last asked."""
@@ -109,16 +106,12 @@ class Peers:
             if peer.is_retired and not peer.pending:
                 self._drop(peer)
 
-    def stop(self) -> Deferred[Any]:
-        """
-        Close all connections, for good.
-
-        :return: fires when they are closed.
-        """
+    async def stop(self) -> None:
+        """Close all connections, for good, after what is under way."""
         self._is_stopped = True
-        nodes = [peer.node for peer in self._peers.values()]
+        stopping = list(map(_stopped, self._peers.values()))
         self._peers.clear()
-        return DeferredList([maybeDeferred(node.stop) for node in nodes], consumeErrors=True)
+        await DeferredList([*stopping, *self._closing])
 
     def _new(self, address: Address) -> Peer:
         if self._is_stopped:
@@ -132,8 +125,10 @@ class Peers:
     def _drop(self, peer: Peer) -> None:
         if self._peers.get(peer.address) is peer:
             del self._peers[peer.address]
-            maybeDeferred(peer.node.stop).addErrback(_closed)
+            closing = _stopped(peer)
+            self._closing.add(closing)
+            closing.addBoth(lambda _: self._closing.discard(closing))
 
 
-def _closed(_: object) -> None:
-    """A connection that fails while it is closed is closed."""
+def _stopped(peer: Peer) -> Deferred[None]:
+    return Deferred.fromCoroutine(peer.node.stop())

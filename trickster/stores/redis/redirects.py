@@ -24,7 +24,7 @@ class Moved:
 
 
 @frozen
-class Ask:
+class Asked:
     """The key is at another server if it is anywhere, for this once: its slot is being moved."""
 
     address: Address
@@ -42,7 +42,7 @@ class Again:
     is_lost: bool
 
 
-def redirect(text: str, asked: Address) -> Moved | Ask | Again | None:
+def redirect(text: str, asked: Address) -> Moved | Asked | Again | None:
     """
     :param text: of an error that a server gave.
     :param asked: the server.
@@ -58,4 +58,4 @@ def redirect(text: str, asked: Address) -> Moved | Ask | Again | None:
     if found is None or int(found[2]) >= SLOTS:
         raise BadTopology(f"{asked} redirects to nowhere")
     address = read_address(found[3], asked)
-    return Ask(address) if word == "ASK" else Moved(int(found[2]), address)
+    return Asked(address) if word == "ASK" else Moved(int(found[2]), address)

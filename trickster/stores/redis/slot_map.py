@@ -152,10 +152,11 @@ class SlotMap:
 
     def _sources(self) -> list[Address]:
         """:return: whom to ask: those first that were of use, and, of them, masters."""
-        replicas = frozenset(self.topology.replicas)
-        known = sorted(self.topology.addresses, key=lambda address: (
-            self._peers.is_doubted(address), address in replicas, self._runtime.random()))
-        return [*known, *(seed for seed in self._seeds if seed not in self.topology.addresses)]
+        masters, replicas = (
+            sorted(addresses, key=lambda _: self._runtime.random())
+            for addresses in (self.topology.masters, self.topology.replicas))
+        known = sorted([*masters, *replicas], key=self._peers.is_doubted)
+        return [*known, *(seed for seed in self._seeds if seed not in known)]
 
     def _answered(self, result: Any) -> None:
         self._asking = None
