@@ -1,0 +1,224 @@
+"""Real Redis clusters for the tests, on loopback, whose slots can be moved."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.end_to_end.servers import Server, free_port, program
+from trickster.stores.redis.slots import SLOTS, slot_of
+
+_PATIENCE = 30.0
+
+
+class Refused(Exception):
+    """A server answers with an error."""
+
+
+class RedisNode(Server):
+    """Debian's Redis as a node of a cluster, which keeps nothing on disk but who it is."""
+
+    def __init__(self, directory: Path, options: Iterable[str] = ()) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory, self.options = directory, tuple(options)
+        self.port, self.bus_port = free_port(), free_port()
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again, where it was, unless it runs."""
+        if hasattr(self, "process") and self.process.poll() is None:
+            return
+        super().__init__([
+            program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1",
+            "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
+            "--cluster-port", str(self.bus_port), "--cluster-node-timeout", "1500",
+            "--dir", str(self.directory), "--save", "", "--appendonly", "no",
+            "--repl-diskless-sync-delay", "0", *self.options], self.directory / "redis.log")
+        eventually(lambda: self.command("PING") == b"PONG")
+        self.name = str(self.command("CLUSTER", "MYID").decode())
+
+    @property
+    def endpoint(self) -> str:
+        """:return: as in configuration files."""
+        return f"127.0.0.1:{self.port}"
+
+    def command(self, *arguments: Any) -> Any:
+        """
+        :return: what the server answers.
+        :raises Refused: that is an error.
+        """
+        with socket.create_connection(("127.0.0.1", self.port), 10.0) as connection:
+            connection.sendall(b"*%d\r\n" % len(arguments) + b"".join(
+                b"$%d\r\n%s\r\n" % (len(each), each) for each in map(_octets, arguments)))
+            with connection.makefile("rb") as replies:
+                return _reply(replies)
+
+    def info(self, name: str) -> str:
+        """:return: of C{CLUSTER INFO}."""
+        lines = self.command("CLUSTER", "INFO").decode().split()
+        return next(line.partition(":")[2] for line in lines if line.startswith(f"{name}:"))
+
+    def kill(self) -> None:
+        """End it at once: it has no time to say so to others."""
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self) -> None:
+        """Have it do nothing, with its connections open."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on."""
+        os.kill(self.process.pid, signal.SIGCONT)
+
+
+class RedisCluster:
+    """
+    Nodes that have made a cluster.
+
+    :ivar masters: of the slots, each of as many, in order.
+    :ivar replicas: of the masters, in the same order; none, or one for each.
+    """
+
+    def __init__(self, directory: Path, masters: int = 3, replicas: bool = False,
+                 options: Sequence[str] = ()) -> None:
+        self.masters: list[RedisNode] = []
+        self.replicas: list[RedisNode] = []
+        try:
+            for number in range(masters):
+                self.masters.append(RedisNode(directory / f"master{number}", options))
+            for number in range(masters * replicas):
+                self.replicas.append(RedisNode(directory / f"replica{number}", options))
+            self._meet()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def nodes(self) -> list[RedisNode]:
+        """:return: all of them."""
+        return [*self.masters, *self.replicas]
+
+    @property
+    def endpoints(self) -> list[str]:
+        """:return: of the masters, as in configuration files."""
+        return [node.endpoint for node in self.masters]
+
+    def owner(self, slot: int) -> RedisNode:
+        """:return: the master of a slot, as the first node knows that runs."""
+        rows = next(node for node in self.nodes if node.process.poll() is None).command(
+            "CLUSTER", "SLOTS")
+        port = next(row[2][1] for row in rows if row[0] <= slot <= row[1])
+        return next(node for node in self.nodes if node.port == port)
+
+    def begin(self, slot: int, to: RedisNode) -> RedisNode:
+        """
+        Begin to move a slot: its keys are asked for at the new master where the old one has none.
+
+        :return: the old one.
+        """
+        source = self.owner(slot)
+        to.command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.name)
+        source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", to.name)
+        return source
+
+    def carry(self, slot: int, source: RedisNode, to: RedisNode, most: int = 1000) -> int:
+        """
+        Carry keys of a slot that is being moved.
+
+        :return: how many there were to be carried.
+        """
+        keys = source.command("CLUSTER", "GETKEYSINSLOT", slot, most)
+        if keys:
+            source.command("MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "KEYS", *keys)
+        return len(keys)
+
+    def end(self, slot: int, source: RedisNode, to: RedisNode) -> None:
+        """End the move of a slot: from now on the old master sends to the new one."""
+        while self.carry(slot, source, to):
+            pass
+        for node in (to, source, *(one for one in self.masters if one not in (to, source))):
+            node.command("CLUSTER", "SETSLOT", slot, "NODE", to.name)
+
+    def move(self, slot: int, to: RedisNode) -> None:
+        """Move a slot, with all that is in it."""
+        source = self.begin(slot, to)
+        self.end(slot, source, to)
+
+    def stop(self) -> None:
+        """End all nodes."""
+        for node in self.nodes:
+            if node.process.poll() is None:
+                node.process.kill()
+            node.process.wait()
+
+    def _meet(self) -> None:
+        first, count = self.nodes[0], len(self.masters)
+        for number, node in enumerate(self.nodes):
+            node.command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            if node is not first:
+                node.command("CLUSTER", "MEET", "127.0.0.1", first.port, first.bus_port)
+        for number, node in enumerate(self.masters):
+            node.command("CLUSTER", "ADDSLOTSRANGE", SLOTS * number // count,
+                         SLOTS * (number + 1) // count - 1)
+        eventually(lambda: {node.info("cluster_known_nodes") for node in self.nodes} == {
+            str(len(self.nodes))})
+        for master, replica in zip(self.masters, self.replicas, strict=False):
+            replica.command("CLUSTER", "REPLICATE", master.name)
+        self.settle()
+
+    def settle(self) -> None:
+        """Return once all nodes are well, and say the same of each other."""
+        eventually(lambda: {node.info("cluster_state") for node in self.nodes} == {"ok"})
+        eventually(lambda: all(self._is_whole(node) for node in self.nodes))
+
+    def _is_whole(self, node: RedisNode) -> bool:
+        named = {place[1] for row in node.command("CLUSTER", "SLOTS") for place in row[2:]}
+        role = node.command("INFO", "replication")
+        return len(named) == len(self.nodes) and (
+            b"role:master" in role or b"master_link_status:up" in role)
+
+
+def key_in(slot: int, prefix: str = "") -> str:
+    """:return: a key that is in a slot, of those that begin so."""
+    return next(key for number in range(1 << 20)
+                if slot_of((key := f"{prefix}{number}").encode()) == slot)
+
+
+def eventually(is_so: Callable[[], bool]) -> None:
+    """Return once something is so; what cannot be asked is not."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            if is_so():
+                return
+        except (OSError, Refused, StopIteration):
+            pass
+        if time.monotonic() > deadline:
+            raise AssertionError("it has not come to be so")
+        time.sleep(0.05)
+
+
+def _octets(argument: Any) -> bytes:
+    return argument if isinstance(argument, bytes) else str(argument).encode()
+
+
+def _reply(replies: Any) -> Any:
+    line = replies.readline()
+    kind, rest = line[:1], line[1:].strip()
+    if kind == b"-":
+        raise Refused(rest.decode())
+    if kind == b"+":
+        return rest
+    if kind == b":":
+        return int(rest)
+    if kind == b"$":
+        return None if int(rest) < 0 else replies.read(int(rest) + 2)[:-2]
+    if kind == b"*":
+        return None if int(rest) < 0 else [_reply(replies) for _ in range(int(rest))]
+    raise OSError("the connection was closed")
