@@ -118,7 +118,7 @@ class ClusterCase(TestCase):
 
     def started(self, **settings: Any) -> Cluster:
         """:return: the cluster, from the first server; stopped after the test."""
-        runtime = PluginRuntime(reactor, deferToThread, time.time, random.random)  # type: ignore[arg-type]
+        runtime = PluginRuntime(reactor, deferToThread, time.time, random.random)
         make = partial(Node.at, settings=Settings(**settings), runtime=runtime)
         cluster = Cluster.of([Address.parse(self.servers.masters[0].endpoint)], make, runtime)
         cluster.start()

@@ -115,8 +115,10 @@ class ExecuteTests(ClusterCase):
             self.servers[address].failure = NoAnswer("is away")
         self.cluster.start()
         self.assertIn("10.0.0.1:7002: is away", str(self.failed(b"GET", LOW)))
-        self.servers[B].failure = None
+        self.servers[B].failure, self.servers[A].held = None, []
         self.runtime.clock.advance(1.0)
+        self.assertIn("is away", str(self.failed(b"GET", LOW)))
+        self.runtime.clock.advance(1.5)
         self.assertIsNone(self.got(b"GET", MIDDLE))
 
     def test_lying_seed(self) -> None:

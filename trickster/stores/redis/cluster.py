@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -100,6 +100,19 @@ class Cluster:
     slots: SlotMap
     _runtime: IRuntime
     _limits: ClusterLimits = field(factory=ClusterLimits)
+
+    @classmethod
+    def of(cls, endpoints: Iterable[Address], make: Callable[[Address], Node],
+           runtime: IRuntime) -> Cluster:
+        """
+        :param endpoints: some servers of the cluster.
+        :param make: makes one of any address, not started yet; with the same credentials and
+            TLS for all of them.
+        :param runtime: the clock and the randomness of the process.
+        :return: the cluster that they are of, not started yet.
+        """
+        peers = Peers(make)
+        return cls(peers, SlotMap(peers, tuple(endpoints), runtime), runtime)
 
     def start(self) -> None:
         """Begin to ask who has what."""
@@ -207,7 +220,7 @@ class Cluster:
             raise error
         if isinstance(found, Again):
             if found.is_lost:
-                self._peers.at(asked).is_doubted = True
+                self._peers.doubt(asked)
                 self.slots.refresh_soon()
             await self._wait(journey, error.text)
             return

@@ -94,6 +94,12 @@ class Peers:
         peer = self._peers.get(address)
         return peer is not None and peer.is_doubted
 
+    def doubt(self, address: Address) -> None:
+        """Note that a server is of no use now, as it says itself."""
+        peer = self._peers.get(address)
+        if peer is not None:
+            peer.is_doubted = True
+
     def keep(self, addresses: Iterable[Address]) -> None:
         """
         Close the connections to all other servers, as soon as they are idle.

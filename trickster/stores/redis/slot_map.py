@@ -89,10 +89,11 @@ class SlotMap:
         """
         if self.topology.masters:
             return self.topology
+        if self._failed:
+            # It is tried again in the background: no command waits for that.
+            raise StoreError(self._failed)
         if self._asking is not None:
             return await self._now.wait(ignore)
-        if self._failed and self._seconds() < self._earliest():
-            raise StoreError(self._failed)
         return await self.refreshed()
 
     def refreshed(self) -> Deferred[Topology]:
@@ -122,7 +123,9 @@ class SlotMap:
 
         :param address: of the master.
         """
-        self._learn(self.topology.moved(slot, address))
+        if self.topology.owner(slot) != address:
+            self.topology = self.topology.moved(slot, address)
+            self.on_moved(frozenset((slot,)))
         self.refresh_soon()
 
     def _learn(self, topology: Topology) -> None:
