@@ -127,6 +127,10 @@ class StoreError(TricksterError):
     """A cache store failed.  The caches see a miss; the guard counts and logs it."""
 
 
+class StoreTimeout(StoreError):
+    """A cache store has not answered in time: it hangs, and will do so for the next as well."""
+
+
 class RequestError(TricksterError):
     """
     No answer can be given.

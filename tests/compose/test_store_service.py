@@ -141,4 +141,4 @@ class StoreServiceTests(LoggedTestCase):
             self.successResultOf(waiting)
         self.assertEqual(
             self.logged(),
-            ["The store of cache disk did not stop: StoreError: no answer in 5 s"] * 2)
+            ["The store of cache disk did not stop: StoreTimeout: no answer in 5 s"] * 2)

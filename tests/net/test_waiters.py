@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.net.waiters import SharedWork, Waiters, settled
+from trickster.net.waiters import SharedWork, Waiters, settled, within
 
 
 class Work:
@@ -200,3 +201,43 @@ class SettledTests(SynchronousTestCase):
     def test_nothing(self) -> None:
         """A wait for no Deferreds ends at once."""
         self.assertEqual(self.successResultOf(Deferred.fromCoroutine(settled([]))), [])
+
+
+class WithinTests(SynchronousTestCase):
+    """Work that is waited for only for a while."""
+
+    def setUp(self) -> None:
+        """Wait a second for what goes on."""
+        self.clock, self.work = Clock(), Deferred[str]()
+        self.waiter = within(self.work, self.clock, 1.0, "late")
+
+    def test_in_time(self) -> None:
+        """Work that ends in time gives its result, or its failure, and leaves no timer."""
+        self.work.callback("done")
+        self.assertEqual(self.successResultOf(self.waiter), "done")
+        failing = Deferred[str]()
+        waiter = within(failing, self.clock, 1.0, "late")
+        failing.errback(ValueError("x"))
+        self.failureResultOf(waiter, ValueError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_ended_already(self) -> None:
+        """Work that has ended is not waited for."""
+        waiter = within(succeed("done"), self.clock, 1.0, "late")
+        self.assertEqual(self.successResultOf(waiter), "done")
+
+    def test_late(self) -> None:
+        """Work that is late goes on; its failure is logged."""
+        self.clock.advance(1.0)
+        self.assertEqual(self.successResultOf(self.waiter), "late")
+        self.assertFalse(self.work.called)
+        self.work.errback(ValueError("x"))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_left(self) -> None:
+        """One who does not wait any more leaves the work to itself."""
+        self.waiter.cancel()
+        self.failureResultOf(self.waiter, CancelledError)
+        self.assertFalse(self.work.called)
+        self.work.callback("done")
+        self.assertEqual(self.clock.getDelayedCalls(), [])

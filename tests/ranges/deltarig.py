@@ -79,7 +79,7 @@ class Rig:
         self.objects = RecordingResponder()
         offloading = Offloading(offload)
         source = OriginRange(self.dialect, self.origin, self.policy, self.in_flight, offloading)
-        self.fetcher = GapFetcher(source, self.entries, self.policy)
+        self.fetcher = GapFetcher(source, self.entries, self.policy, self.now)
         self.delta = DeltaCache(self.entries, self.fetcher, HitForPass(self.now), self.now,
                                 self.policy, offloading)
         self.newest = NewestSamples(self.dialect, self.origin, self.now, self.policy,

@@ -107,6 +107,49 @@ class CollapsingTests(SynchronousTestCase):
         self.assertEqual((rig.origin.instants.total(), rig.left_over()), (6, (0, 0, 0)))
 
 
+class SlowStoreTests(SynchronousTestCase):
+    """A store that takes its time to keep what was fetched."""
+
+    def setUp(self) -> None:
+        """Have an answer fetched that the store is still being given."""
+        self.store = SlowStore()
+        self.rig = Rig(lambda clock: self.store)
+        self.first = self.rig.start(-300, 0)
+        self.store.go_on()
+        self.assertNoResult(self.first)
+
+    def test_not_waited_for(self) -> None:
+        """An answer waits for a slow store a moment, and does not say then that it is stored."""
+        self.rig.now.advance(0.2)
+        self.assertNoResult(self.first)
+        self.rig.now.advance(0.05)
+        answer = self.successResultOf(self.first)
+        self.assertEqual(answer.octets, self.rig.direct(-300, 0))
+        self.assertFalse(answer.outcome.stored)
+
+    def test_joined(self) -> None:
+        """A request that comes before it is stored does not have it fetched again."""
+        self.rig.now.advance(0.25)
+        self.successResultOf(self.first)
+        second = self.rig.start(-300, 0)
+        self.store.go_on(len(self.store.steps) - 1)
+        self.assertEqual(self.successResultOf(second).octets, self.rig.direct(-300, 0))
+        self.assertEqual(self.rig.origin.instants.total(), 6)
+
+    def test_stored_in_the_end(self) -> None:
+        """What was fetched is stored after its clients have their answers; nothing is left over."""
+        self.rig.now.advance(0.25)
+        self.successResultOf(self.first)
+        self.store.go_on_always()
+        self.assertEqual((self.rig.held(), self.rig.left_over()), ([(-300, 0)], (0, 0, 0)))
+
+    def test_in_time(self) -> None:
+        """An answer that was stored within that moment says so, and leaves no timer."""
+        self.store.go_on_always()
+        self.assertTrue(self.successResultOf(self.first).outcome.stored)
+        self.assertEqual(self.rig.now.getDelayedCalls(), [])
+
+
 class ShardingTests(SynchronousTestCase):
     """Fetches in several shards."""
 

@@ -47,7 +47,7 @@ def delta(source: Any, store: Any = MemoryStore, prefix: str = "b", **options: A
     clock = Clock()
     clock.advance(NOW)
     policy, entries = RangePolicy(prefix, **options), entries_in(store(clock), Codec(), 3600.0)
-    return DeltaCache(entries, GapFetcher(source, entries, policy), HitForPass(clock), clock,
+    return DeltaCache(entries, GapFetcher(source, entries, policy, clock), HitForPass(clock), clock,
                       policy, Offloading(inline))
 
 

@@ -42,6 +42,13 @@ class CircuitTests(SynchronousTestCase):
         circuit.failed(112.0)
         self.assertEqual([circuit.allows(121.0), circuit.allows(122.0)], [False, True])
 
+    def test_hopeless(self) -> None:
+        """One failure that leaves no hope opens the circuit, as many of others do."""
+        circuit = Circuit(3, 10.0)
+        circuit.failed(100.0, is_hopeless=True)
+        self.assertTrue(circuit.is_open)
+        self.assertEqual([circuit.allows(at) for at in (109.9, 110.0)], [False, True])
+
     def test_success_closes(self) -> None:
         """One success closes an open circuit, and is reported as a change."""
         circuit = self.failing(3)

@@ -517,8 +517,44 @@ class TimeTests(GuardTestCase):
         """A pending value that was taken or given up makes room for the next one."""
         self.asked(self.guard.put("a", b"x" * 150, 9))
         self.clock.advance(2.0)
+        self.clock.advance(LIMITS.pause)
         self.asked(self.guard.put("b", b"x", 9))
         self.assertEqual(len(self.paused.asked), 2)
+
+    def test_hangs(self) -> None:
+        """A store that hangs once, in reading or in writing, is left alone in both at once."""
+        for ask in (lambda guard: guard.get("a"), lambda guard: guard.put("a", b"x", 9)):
+            guard = self.before(paused := PausedStore())
+            self.asked(ask(guard))
+            self.clock.advance(2.0)
+            self.assertIsNone(at_once(guard.get("a")))
+            self.assertFalse(at_once(guard.put("a", b"x", 9)))
+            self.assertEqual(len(paused.asked), 1)
+
+    def test_try_not_waited_for(self) -> None:
+        """Whether a store works again is tried, and no caller waits for that."""
+        self.asked(self.guard.get("a"))
+        self.clock.advance(2.0)
+        self.clock.advance(LIMITS.pause)
+        self.assertIsNone(at_once(self.guard.get("a")))
+        self.assertEqual(len(self.paused.asked), 2)
+        self.paused.asked[1].callback(b"1")
+        found = self.asked(self.guard.get("a"))
+        self.paused.asked[2].callback(b"1")
+        self.assertEqual(self.successResultOf(found), b"1")
+
+    def test_own_timeout(self) -> None:
+        """A store may say itself how long its operations take at most."""
+        class Patient(PausedStore):
+            timeout = 5.0
+
+        guard = self.before(Patient())
+        asking = self.asked(guard.get("a"))
+        self.clock.advance(4.9)
+        self.assertNoResult(asking)
+        self.clock.advance(0.1)
+        self.assertIsNone(self.successResultOf(asking))
+        self.assertEqual((guard.timeout, self.guard.timeout), (5.0, 2.0))
 
 
 @define(eq=False)

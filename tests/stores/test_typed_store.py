@@ -30,6 +30,7 @@ from trickster.testing.doubles import (
     PeekingStore,
     RecordingStore,
     SharedStore,
+    SlowStore,
     at_once,
 )
 
@@ -634,6 +635,22 @@ class WaitingTests(Stores):
         self.assertEqual(len(self.asked), 1)
         self.asked[0].callback(None)
         self.assertEqual([self.successResultOf(reader) for reader in readers], [None] * 3)
+
+    def test_too_slow(self) -> None:
+        """An entry that takes too long to read, piece by piece, is none; the store is left alone."""
+        store = SlowStore(self.clock, is_slow=False)
+        at_once(self.typed(store).put("a", Words(b"x" * 3 * CHUNK), TTL))
+        store.is_slow = True
+        guard = guarded(store, "c", self.clock, limits=GuardLimits(timeout=2.0))
+        reading = Deferred.fromCoroutine(self.typed(guard).get("a"))
+        self.clock.advance(1.5)
+        store.steps.pop(0).callback(None)
+        self.assertNoResult(reading)
+        self.clock.advance(0.6)
+        self.assertIsNone(self.successResultOf(reading))
+        self.assertTrue(guard.is_failing)
+        self.assertIsNone(at_once(self.typed(guard).get("b")))
+        self.flushLoggedErrors()
 
     def test_not_older(self) -> None:
         """A lookup that began before a change ended is repeated."""

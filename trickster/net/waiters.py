@@ -8,11 +8,14 @@ from typing import Any, Generic, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from trickster.net.tracebacks import without_frames
 
 T = TypeVar("T")
+_log = Logger()
 
 
 @define(eq=False)
@@ -120,6 +123,31 @@ class SharedWork(Generic[T]):
         if not self._waiters and self._work is not None:
             self.is_abandoned = True
             self._work.cancel()
+
+
+def within(work: Deferred[T], clock: IReactorTime, seconds: float, otherwise: T) -> Deferred[T]:
+    """
+    Wait for work that goes on in any case, but not for longer than this.
+
+    :param work: left to itself where the wait is over or cancelled; what it fails with then is
+        logged.
+    :return: fires with what comes of the work, or with C{otherwise} after so many seconds.
+    """
+    if work.called:
+        return work
+    waiter: Deferred[T] = Deferred()
+    timer = clock.callLater(seconds, waiter.callback, otherwise)
+
+    def ended(result: Any) -> None:
+        if timer.active():
+            timer.cancel()
+        if not waiter.called:
+            waiter.callback(result)
+        elif isinstance(result, Failure):
+            _log.failure("Work that was no longer waited for has failed", result)
+
+    work.addBoth(ended)
+    return waiter
 
 
 async def settled(waits: Sequence[Deferred[T]]) -> list[T | Failure]:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from weakref import ReferenceType, ref
 
 from attrs import define, field, frozen
-from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from trickster.errors import NotADataset, Reason, TricksterError
 from trickster.interfaces import IDatasetSource
 from trickster.messages import NO_HEADERS, Headers
-from trickster.net.waiters import SharedWork, settled
+from trickster.net.waiters import SharedWork, settled, within
 from trickster.ranges.entries import Entries
 from trickster.ranges.entry import Entry
 from trickster.ranges.offloading import MANY_SERIES
@@ -22,6 +23,8 @@ from trickster.ranges.retention import storable, with_more
 from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
+
+_PATIENCE = 0.25  # seconds that an answer waits for what it was made of to be stored
 
 
 @frozen(slots=True)
@@ -45,11 +48,22 @@ class _Fetch:
     A fetch under way.
 
     :ivar superseded: what of it a later fetch has got already.
+    :ivar storing: fires when what it has got is stored, or is not to be; None before that begins.
     """
 
     extent: Extent
     work: SharedWork[FetchResult] = field(factory=SharedWork)
     superseded: list[Extent] = field(factory=list)
+    storing: Deferred[ReferenceType[Entry] | None] | None = None
+
+    def when_over(self, over: Callable[[], None]) -> None:
+        """
+        :param over: called when nothing is to be stored any more; at once, where nothing is now.
+        """
+        if self.storing is None or self.storing.called:
+            over()
+        else:
+            self.storing.addBoth(lambda _: over())
 
     def supersede(self, all_under_way: Sequence[_Fetch]) -> None:
         """
@@ -116,12 +130,17 @@ class GapFetcher:
     """
     Fetches extents of queries from a source, and merges them into what is stored.
 
+    A request waits a little for what it has had fetched to be stored, so that the next one finds
+    it there, and no longer: a store may be slow.  Requests that come before it is stored join
+    the fetch.
+
     :ivar _source: fetches are queries to it.
     """
 
     _source: IDatasetSource
     _entries: Entries
     _policy: RangePolicy
+    _clock: IReactorTime
     _under_way: dict[str, list[_Fetch]] = field(factory=dict, init=False)
 
     @property
@@ -187,12 +206,12 @@ class GapFetcher:
         others = self._under_way.setdefault(plan.key, [])
         others.append(fetch)
 
-        def ended() -> None:
+        def over() -> None:
             others.remove(fetch)
             if not others and self._under_way.get(plan.key) is others:
                 del self._under_way[plan.key]
 
-        fetch.work.start(self._fetch_in_turn(plan, fetch, gate), ended)
+        fetch.work.start(self._fetch_in_turn(plan, fetch, gate), lambda: fetch.when_over(over))
         return fetch.work
 
     async def _fetch_in_turn(self, plan: Plan, fetch: _Fetch, gate: DeferredSemaphore
@@ -222,7 +241,8 @@ class GapFetcher:
         still = None
         if len(final.series) > MANY_SERIES:
             still = lambda: self._under_way.get(plan.key) is others
-        entry = await self._stored(plan, final, headers, still)
+        fetch.storing = Deferred.fromCoroutine(self._stored(plan, final, headers, still))
+        entry = await within(fetch.storing, self._clock, _PATIENCE, None)
         return FetchResult(dataset, headers, entry, answer.unstorable)
 
     async def _stored(self, plan: Plan, final: Dataset, headers: Headers,

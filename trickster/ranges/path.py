@@ -81,8 +81,8 @@ class RangePath:
                            self.offload, self.locks)
         entries = Entries(typed, policy.ttl, self.offload)
         origin = OriginRange(self.dialect, self.upstream, policy, self.in_flight, offloading)
-        cache = DeltaCache(entries, GapFetcher(origin, entries, policy), HitForPass(self.clock),
-                           self.clock, policy, offloading)
+        cache = DeltaCache(entries, GapFetcher(origin, entries, policy, self.clock),
+                           HitForPass(self.clock), self.clock, policy, offloading)
         passing = PassThrough(self.upstream, policy, self.in_flight, offloading)
         # The order of last uses counts each request: none is answered from the memo.
         hits = None if policy.lru else entries.hits(self.hits)

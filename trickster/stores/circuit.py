@@ -48,11 +48,12 @@ class Circuit:
         self.failures = 0
         return was_open
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, is_hopeless: bool = False) -> None:
         """
         Report that it does not work.
 
         :param now: in the clock's seconds; the next try is a pause later.
+        :param is_hopeless: whether to open at once, however few failures there were.
         """
-        self.failures += 1
+        self.failures = max(self.failures + 1, self.most if is_hopeless else 0)
         self._next_try = now + self.pause

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 from attrs import define, field, frozen
 from cachetools import FIFOCache
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from trickster.errors import StoreError
+from trickster.errors import StoreError, StoreTimeout
 from trickster.interfaces import (
     ICacheStore,
     ICompareAndSetStore,
@@ -38,7 +38,7 @@ class GuardLimits:
     """
     How much patience a store gets.
 
-    :ivar timeout: seconds for one operation.
+    :ivar timeout: seconds for one operation, where the store itself has no attribute C{timeout}.
     :ivar failures: in a row, after which the store is left alone.
     :ivar pause: seconds for which it is.
     :ivar pending_octets: of values on their way to the store; more are not put.
@@ -81,9 +81,10 @@ class Guarded:
     """
     Stands before a store: a failure, or no answer in time, is a miss.
 
-    A store that keeps failing is left alone for a while.  A key that could not be deleted
-    is a miss until it has been, so that what was invalidated does not come back with the
-    store.
+    A store that keeps failing is left alone for a while, and one that hangs at once: it costs
+    callers its time limit once.  Whether it works again is then tried now and then, and no
+    caller waits for that.  A key that could not be deleted is a miss until it has been, so that
+    what was invalidated does not come back with the store.
 
     :ivar unread: how many reads gave nothing since the store failed or was left alone.
     """
@@ -109,12 +110,21 @@ class Guarded:
         self._doomed = FIFOCache(self.limits.doomed_keys)
 
     @property
+    def timeout(self) -> float:
+        """:return: seconds that an operation may take: what the store says, if it does."""
+        return float(getattr(self.inner, "timeout", 0.0) or self.limits.timeout)
+
+    @property
     def is_failing(self) -> bool:
         """
         :return: whether the store failed when it was last read, or when it was last written: a
             miss may then be its fault.
         """
         return self._reading.failures > 0 or self._writing.failures > 0
+
+    def too_slow(self) -> None:
+        """Report that an entry took longer to read, in all its pieces, than one operation may."""
+        self._failed("get", StoreTimeout(f"an entry took longer to read than {self.timeout:g} s"))
 
     async def get(self, key: str) -> bytes | None:
         """
@@ -214,10 +224,26 @@ class Guarded:
 
     async def _asked(self, operation: str, method: Callable[..., Awaitable[_T]], otherwise: _T,
                      *args: Any) -> _T:
-        if not self._circuit(operation).allows(self.clock.seconds()):
-            self.on_operation(operation, "skipped", 0)
-            self.unread += operation in _READING
+        circuit = self._circuit(operation)
+        is_try = circuit.is_open
+        if not circuit.allows(self.clock.seconds()):
+            self._skipped(operation)
             return otherwise
+        if not is_try:
+            return await self._tried(operation, method, otherwise, *args)
+        trying = Deferred.fromCoroutine(self._tried(operation, method, otherwise, *args))
+        if trying.called:
+            return await trying
+        # Who happens to ask at the time of a try need not wait for a store that may hang.
+        self._skipped(operation)
+        return otherwise
+
+    def _skipped(self, operation: str) -> None:
+        self.on_operation(operation, "skipped", 0)
+        self.unread += operation in _READING
+
+    async def _tried(self, operation: str, method: Callable[..., Awaitable[_T]], otherwise: _T,
+                     *args: Any) -> _T:
         try:
             result = await self._in_time(method, args)
         except CancelledError:
@@ -236,7 +262,7 @@ class Guarded:
 
     def _in_time(self, method: Callable[..., Awaitable[_T]],
                  args: tuple[Any, ...]) -> Awaitable[_T]:
-        return TimedCall.of(method(*args), self.clock, self.limits.timeout)
+        return TimedCall.of(method(*args), self.clock, self.timeout)
 
     def _succeeded(self, operation: str) -> None:
         is_news = self._circuit(operation).succeeded()
@@ -245,7 +271,11 @@ class Guarded:
 
     def _failed(self, operation: str, error: BaseException) -> None:
         now = self.clock.seconds()
-        self._circuit(operation).failed(now)
+        if isinstance(error, StoreTimeout):
+            for circuit in (self._reading, self._writing):
+                circuit.failed(now, is_hopeless=True)
+        else:
+            self._circuit(operation).failed(now)
         self.on_operation(operation, "error", 0)
         self.unread += operation in _READING
         if self._logged is not None and 0 <= now - self._logged < _LOG_PAUSE:

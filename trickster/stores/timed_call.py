@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from trickster.errors import StoreError
+from trickster.errors import StoreError, StoreTimeout
 
 _T = TypeVar("_T")
 
@@ -32,7 +32,7 @@ class TimedCall:
 
     @classmethod
     def of(cls, awaitable: Awaitable[_T], clock: IReactorTime, seconds: float) -> Deferred[_T]:
-        """:return: fires as C{awaitable} does, or with a L{StoreError} after C{seconds}."""
+        """:return: fires as C{awaitable} does, or with a L{StoreTimeout} after C{seconds}."""
         call = cls(_deferred(awaitable), seconds)
         call.outer = Deferred(call.cancel)
         call.inner.addBoth(call.ended)
@@ -56,7 +56,7 @@ class TimedCall:
 
     def give_up(self) -> None:
         """Time is over."""
-        self.outer.errback(StoreError(f"no answer in {self.seconds:g} s"))
+        self.outer.errback(StoreTimeout(f"no answer in {self.seconds:g} s"))
         self.inner.cancel()
 
     def cancel(self, _: Deferred[Any]) -> None:

@@ -11,7 +11,7 @@ from attrs import Factory, define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from trickster.errors import StoreError
+from trickster.errors import StoreError, StoreTimeout
 from trickster.interfaces import IReferenceStore
 from trickster.net.callbacks import ignore
 from trickster.net.waiters import SharedWork
@@ -19,6 +19,7 @@ from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.octet_entries import E, EntryFormat, Kept, OctetEntries, Offload, Read
 from trickster.stores.sealed import Chunk, is_chunk_key
+from trickster.stores.timed_call import TimedCall
 
 __all__ = ["UNCHANGED", "EntryFormat", "Kept", "Offload", "TypedStore", "Unchanged"]
 
@@ -264,8 +265,22 @@ class TypedStore(Generic[E]):
     def _begin_reading(self, key: str) -> _Reading[E]:
         reading: _Reading[E] = _Reading()
         self._reads[key] = reading
-        reading.work.start(self._octets.read(key), ignore)
+        reading.work.start(self._read_in_time(key), ignore)
         return reading
+
+    async def _read_in_time(self, key: str) -> Read[E]:
+        """
+        :return: what is under a key; nothing where that takes longer, in all its pieces, than
+            one operation may, as a slow store must cost no request more than a hanging one.
+        """
+        seconds = getattr(self.store, "timeout", None)
+        if seconds is None:
+            return await self._octets.read(key)
+        try:
+            return await TimedCall.of(self._octets.read(key), self._clock, seconds)
+        except StoreTimeout:
+            self.store.too_slow()
+            return Read()
 
     async def _awaited(self, key: str, reading: _Reading[E]) -> Read[E]:
         try:
