@@ -136,7 +136,10 @@ setup(
             "proxy = trickster.origins.web:reverse_proxy",
             "rp = trickster.origins.web:reverse_proxy",
         ],
-        "trickster.stores": ["memory = trickster.stores.memory:memory"],
+        "trickster.stores": [
+            "memory = trickster.stores.memory:memory",
+            "filesystem = trickster.stores.filesystem.store:filesystem",
+        ],
         "trickster.middlewares": [
             "compression = trickster.middleware.compression:compression",
             "rewriting = trickster.middleware.rewriting:rewriting",

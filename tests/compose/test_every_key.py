@@ -95,6 +95,9 @@ _BESIDE: dict[str, dict[str, Any]] = {
     "middlewares.x.kind": {"listeners.x.middlewares": ["x"]},
     "negative_caches": {"backends.x.negative_cache_name": "x"},
     "backends.x.is_default": {"backends.other.is_default": False},
+    **{f"caches.x.{key}": {"caches.x.provider": "filesystem"} for key in (
+        "filesystem.cache_path", "index.flush_interval", "index.index_expiry",
+        "index.max_size_backoff_bytes", "index.max_size_backoff_objects")},
 }
 # Files, of which the other test shows that they are read; and what there is only one of.
 _FILES = ("backends.x.tls.certificate_authority_paths", "backends.x.tls.client_cert_path",

@@ -43,6 +43,14 @@ class MemoryLike:
     num_counters: int = 500_000
 
 
+@frozen
+class FilesystemLike:
+    """Options of the store of files."""
+
+    cache_path: str = "/tmp/trickster"
+
+
+_STORES = {"memory": MemoryLike, "filesystem": FilesystemLike}
 _ORIGINS = {"prometheus": PrometheusLike, "reverseproxycache": Nothing, "reverseproxy": Nothing}
 
 
@@ -54,10 +62,10 @@ def origin_options(provider: str) -> type:
 
 
 def store_options(provider: str) -> type:
-    """:raises NotInstalled: it is not memory."""
-    if provider != "memory":
+    """:raises NotInstalled: it is none of ours."""
+    if provider not in _STORES:
         raise NotInstalled(f"no store {provider!r}")
-    return MemoryLike
+    return _STORES[provider]
 
 
 def routes(provider: str, options: object) -> tuple[Route, ...]:

@@ -31,7 +31,13 @@ from trickster.config.options.backends import (
     VIRTUAL_PROVIDERS,
     BackendOptions,
 )
-from trickster.config.options.caches import KNOWN_STORES, CacheOptions
+from trickster.config.options.caches import (
+    KNOWN_STORES,
+    NOT_IN_MEMORY,
+    STORE_BLOCKS,
+    CacheOptions,
+    IndexOptions,
+)
 from trickster.config.options.hereafter import TracingOptions
 from trickster.config.options.listeners import BUILT_IN_PORTS
 from trickster.config.options.middlewares import MiddlewareOptions
@@ -235,8 +241,33 @@ class _Loading:
     def _cache(self, table: Table, path: str) -> CacheOptions:
         provider = _text_of(table, "provider") or "memory"
         store, plugin, rest = self._plugged(_STORES, provider, table, path)
+        rest = self._without_other_stores(rest, path)
         cache: CacheOptions = self._reader.block(CacheOptions, rest, path, store)
+        if store == "memory":
+            self._tell_ineffective(cache.index, joined(path, "index"))
         return evolve(cache, store=store, plugin=plugin)
+
+    def _without_other_stores(self, table: Table, path: str) -> Table:
+        """
+        Read the blocks of stores that are not used, which say nothing where they say what holds
+        anyway, as in a file that spells everything out.
+        """
+        for name in STORE_BLOCKS:
+            if name not in table.entries:
+                continue
+            try:
+                options = self._plugins.options(IStoreType, name)
+            except PluginError:
+                continue
+            given, table = self._plugin_block(options, name, table, path)
+            if given != options():
+                self._problems.remark(joined(path, name), f"is ignored: it is for provider {name}")
+        return table
+
+    def _tell_ineffective(self, index: IndexOptions, path: str) -> None:
+        for name in NOT_IN_MEMORY:
+            if getattr(index, name) != getattr(IndexOptions(), name):
+                self._problems.remark(joined(path, name), "has no effect on a cache in memory")
 
     def _middleware(self, table: Table, path: str) -> MiddlewareOptions:
         kind, plugin, rest = _text_of(table, "kind"), None, table

@@ -15,25 +15,20 @@ class IndexOptions:
 
     reap_interval: float = setting(
         3.0, "How often expired entries are removed.", unit="duration")
-    flush_interval: float = later(
+    flush_interval: float = setting(
         5.0, "How often the index of a store on disk is written.", unit="duration")
-    index_expiry: float = later(
+    index_expiry: float = setting(
         31_536_000.0, "Age from which a saved index is not used.", unit="duration")
     max_size_bytes: int = setting(
         512 << 20, "Most octets in the cache; 0 for no limit.", unit="size")
-    max_size_backoff_bytes: int = later(
-        16 << 20, "How far below the limit an eviction goes.", unit="size")
+    max_size_backoff_bytes: int = setting(
+        16 << 20, "How far below the limit an eviction goes, but to half of it at most.",
+        unit="size")
     max_size_objects: int = setting(
         0, "Most entries in the cache; 0 for no limit.", minimum=0)
-    max_size_backoff_objects: int = later(
-        100, "How many entries below the limit an eviction goes.", minimum=0)
-
-
-@frozen(kw_only=True)
-class FilesystemOptions:
-    """A cache of one file an entry."""
-
-    cache_path: str = later("/tmp/trickster", "Directory of the files.")
+    max_size_backoff_objects: int = setting(
+        100, "How many entries below the limit an eviction goes, but to half of it at most.",
+        minimum=0)
 
 
 @frozen(kw_only=True)
@@ -102,7 +97,6 @@ class CacheOptions:
     timeseries_chunk_factor: int = later(
         420, "Timestamps in a piece of a time series entry.", minimum=1)
     byterange_chunk_size: int = later(4096, "Octets in a piece of an object.", unit="size")
-    filesystem: FilesystemOptions = later(FilesystemOptions(), "For provider filesystem.")
     bbolt: BboltOptions = later(BboltOptions(), "For provider bbolt.")
     badger: BadgerOptions = later(BadgerOptions(), "For provider badger.")
     redis: RedisOptions = later(RedisOptions(), "For provider redis.")
@@ -111,4 +105,11 @@ class CacheOptions:
 
 
 # Stores of the original that are accepted, and kept in memory until they are there.
-KNOWN_STORES = ("filesystem", "bbolt", "badger", "redis")
+KNOWN_STORES = ("bbolt", "badger", "redis")
+
+# Blocks of stores that the original shows, and reads, for every provider.
+STORE_BLOCKS = ("memory", "filesystem", *KNOWN_STORES)
+
+# What says nothing to a store in memory: it has nothing on a disk, and makes room one by one.
+NOT_IN_MEMORY = ("flush_interval", "index_expiry", "max_size_backoff_bytes",
+                 "max_size_backoff_objects")
