@@ -190,7 +190,7 @@ class Index:
 
         with self._lock:
             self._entries = OrderedDict(sorted(self._entries.items(), key=date_ns))
-            self.changes += 1
+            self.changes += bool(self._entries)
 
     def _forget(self, place: Place) -> Known | None:
         known = self._values[place.shard].pop(place.digest, None)

@@ -171,11 +171,15 @@ class FilesystemStore(BlockingStore):
             loop.start(max(0.1, seconds), now).addErrback(self._broke)
 
     async def stopService(self) -> None:
-        """Save the index, after what is under way."""
+        """Save the index; where that fails, the next process looks at all files."""
         for loop in self._loops:
             loop.stop()
         self._loops.clear()
-        await super().stopService()
+        try:
+            await super().stopService()
+        except StoreError as error:
+            self._log.warn("The index of the cache directory {path} cannot be saved: {error}",
+                           path=self.path, error=error)
 
     def close(self) -> None:
         """

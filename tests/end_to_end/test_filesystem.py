@@ -1,0 +1,265 @@
+"""The store of files: processes that share it, that are killed, and whose disk is full."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.end_to_end.counting import ScriptedOrigin
+from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.writing import KEYS, LIMIT, is_whole, opened, value_of
+from trickster.errors import StoreError
+from trickster.stores.filesystem.directory import OWN
+
+_ROOT = Path(__file__).parents[2]
+
+
+class Directory(SynchronousTestCase):
+    """Has a directory for a cache."""
+
+    def setUp(self) -> None:
+        """Make one to have it in."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.within = Path(directory.name)
+        self.path = self.within / "cache"
+
+    def writing(self, what: str, mark: str, count: int) -> subprocess.Popen[bytes]:
+        """:return: a process that writes, once it is about to begin."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.end_to_end.writing", str(self.path), what, mark,
+             str(count)], cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout is not None
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def result(self, coroutine: Any) -> Any:
+        """:return: what a coroutine gives that waits for threads only."""
+        return self.successResultOf(coroutine)
+
+    def files(self) -> list[Path]:
+        """:return: all but locks."""
+        return [path for path in (self.path / OWN).glob("??/*") if path.name != "lock"]
+
+
+class ProcessesTests(Directory):
+    """Processes that write into one directory."""
+
+    def test_nothing_is_lost(self) -> None:
+        """Two processes that replace the same values lose nothing of each other."""
+        processes = [self.writing("add", mark, 300) for mark in "ab"]
+        for process in processes:
+            _, errors = process.communicate(timeout=120)
+            self.assertEqual((process.returncode, errors), (0, b""))
+        store = opened(str(self.path))
+        kept = [self.result(store.get(f"shared{number}")).split() for number in range(3)]
+        self.assertEqual(
+            sorted(mark for marks in kept for mark in marks),
+            sorted(f"{mark}{number}".encode() for mark in "ab" for number in range(300)))
+        self.result(store.stopService())
+
+    def test_killed(self) -> None:
+        """After any number of processes that were killed, each value is one that was put, whole."""
+        rng = random.Random(7)
+        for round_number in range(25):
+            processes = [self.writing("put", mark, 10**6) for mark in "ab"]
+            time.sleep(rng.uniform(0.0, 0.25))
+            for process in processes:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+            if round_number % 5 == 4:
+                self.check_all()
+
+    def check_all(self) -> None:
+        """Read every value, and put others."""
+        store, found = opened(str(self.path)), 0
+        for key in [f"{mark}{number}" for mark in "ab" for number in range(KEYS)]:
+            value = self.result(store.get(key))
+            self.assertTrue(value is None or is_whole(key, value))
+            found += value is not None
+        self.assertGreater(found, 0)
+        self.assertLessEqual(store.usage().octets, LIMIT)
+        self.assertTrue(self.result(store.put("after", value_of("after", 1), 600.0)))
+        self.result(store.stopService())
+
+    def test_stopped(self) -> None:
+        """While a process is stopped within what it does, others answer, and write or say no."""
+        process, store = self.writing("put", "a", 10**6), opened(str(self.path))
+        for _ in range(20):
+            time.sleep(0.02)
+            process.send_signal(signal.SIGSTOP)
+            self.check_stopped(store)
+            process.send_signal(signal.SIGCONT)
+        self.result(store.stopService())
+
+    def check_stopped(self, store: Any) -> None:
+        """Read and write beside a process that is stopped."""
+        began = time.monotonic()
+        for number in range(KEYS):
+            value = self.result(store.get(f"a{number}"))
+            self.assertTrue(value is None or is_whole(f"a{number}", value))
+        put: list[object] = []
+        Deferred.fromCoroutine(store.put("b0", value_of("b0", 1), 600.0)).addBoth(put.append)
+        self.assertTrue(put[0] is True or put[0].check(StoreError))
+        self.assertLess(time.monotonic() - began, 5.0)
+
+
+class FullDiskTests(Directory):
+    """A disk that is smaller than the cache may be."""
+
+    def setUp(self) -> None:
+        """Have a small disk."""
+        super().setUp()
+        if os.geteuid() != 0 or shutil.which("mount") is None:
+            raise unittest.SkipTest("only root can mount a file system")
+        self.disk = self.within / "disk"
+        self.disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=0755", "none", str(self.disk)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            raise unittest.SkipTest("no file system can be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(self.disk)], check=True)
+        self.path = self.disk / "cache"
+
+    def test_full(self) -> None:
+        """On a full disk, what was used least goes for what is new, although the limit allows more."""
+        store = opened(str(self.path), 100 << 20)
+        for number in range(60):
+            self.assertTrue(self.result(store.put(f"{number}", bytes([number]) * 200_000, 600.0)))
+        self.assertEqual(self.result(store.get("59")), bytes([59]) * 200_000)
+        self.assertEqual([path for path in self.files() if path.suffix], [])
+        self.result(store.stopService())
+
+    def test_full_of_others(self) -> None:
+        """A disk that others have filled is an error of the store, and leaves nothing behind."""
+        store = opened(str(self.path))
+        self.assertTrue(self.result(store.put("a", b"1" * 1000, 600.0)))
+        with (self.disk / "other").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        failure = self.failureResultOf(store.put("b", b"1" * 500_000, 600.0), StoreError)
+        self.assertIn("No space left", str(failure.value))
+        self.assertEqual([path for path in self.files() if path.suffix], [])
+        (self.disk / "other").unlink()
+        self.assertTrue(self.result(store.put("b", b"1" * 500_000, 600.0)))
+        self.result(store.stopService())
+
+    def test_read_only(self) -> None:
+        """On a disk that is read-only, what is there is given, and what is new is an error."""
+        store = opened(str(self.path))
+        self.assertTrue(self.result(store.put("a", b"1" * 1000, 600.0)))
+        subprocess.run(["mount", "-o", "remount,ro", str(self.disk)], check=True)
+        failure = self.failureResultOf(store.put("b", b"1", 600.0), StoreError)
+        self.assertIn("Read-only file system", str(failure.value))
+        self.assertEqual(self.result(store.get("a")), b"1" * 1000)
+        self.assertEqual(store.peek("a", 3), b"111")
+        self.result(store.stopService())
+
+
+class ProgramTests(Directory):
+    """Trickster with its entries in files."""
+
+    def setUp(self) -> None:
+        """Have an origin."""
+        super().setUp()
+        self.asked: list[bytes] = []
+        self.origin = ScriptedOrigin(self.answer)
+        self.addCleanup(self.origin.stop)
+
+    def answer(self, client: socket.socket, head: bytes) -> None:
+        """Answer with what may be kept for ten minutes, large where the path says so."""
+        path = head.split(b" ")[1]
+        self.asked.append(path)
+        body = path * (40_000 if b"large" in path else 1)
+        client.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: %d\r\n"
+                       b"Connection: close\r\n\r\n%b" % (len(body), body))
+
+    def started(self) -> Trickster:
+        """:return: a Trickster that keeps what it has in the directory."""
+        trickster = Trickster(
+            Path(tempfile.mkdtemp(dir=self.within)),
+            {"web": {"provider": "reverseproxycache", "origin_url": self.origin.url}},
+            {"caches": {"default": {"provider": "filesystem",
+                                    "filesystem": {"cache_path": str(self.path)}}}})
+        self.addCleanup(trickster.stop)
+        return trickster
+
+    def asked_of(self, trickster: Trickster, path: str) -> Answer:
+        """:return: an answer for one host, whichever port it is asked on."""
+        answer = fetch(trickster.url + path, headers={"Host": "a.example"})
+        self.assertEqual(answer.body, path.encode() * (40_000 if "large" in path else 1))
+        return answer
+
+    def wait_for(self, trickster: Trickster, entries: int) -> None:
+        """Return once so many are kept: they are written after they have been sent."""
+        deadline = time.monotonic() + 20
+        labels = 'cache_name="default",provider="filesystem"'
+        line = f"trickster_cache_usage_objects{{{labels}}} {entries}.0"
+        while line not in fetch(f"{trickster.metrics_url}/metrics").body.decode():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+
+    def test_outlives_the_process(self) -> None:
+        """What one process has kept is a hit for the next, whether it was stopped or killed."""
+        trickster = self.started()
+        for path in ("/a", "/large"):
+            self.assertEqual(self.asked_of(trickster, path).lookup, "kmiss")
+        self.wait_for(trickster, 2)
+        for end in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+            trickster.process.send_signal(end)
+            trickster.process.wait(20)
+            trickster = self.started()
+            for path in ("/a", "/large"):
+                self.assertEqual(self.asked_of(trickster, path).lookup, "hit")
+                self.assertEqual(self.asked_of(trickster, path).lookup, "hit")
+        self.assertEqual(sorted(self.asked), [b"/a", b"/large"])
+
+    def test_damaged(self) -> None:
+        """Where files are damaged, the origin is asked again, and the answers are right."""
+        trickster = self.started()
+        self.asked_of(trickster, "/large")
+        self.wait_for(trickster, 1)
+        for file in self.files():
+            octets = file.read_bytes()
+            file.write_bytes(octets[:-1] + bytes([octets[-1] ^ 1]))
+        trickster.stop()
+        trickster = self.started()
+        self.assertEqual(self.asked_of(trickster, "/large").lookup, "kmiss")
+        self.wait_for(trickster, 1)
+        self.assertEqual(self.asked_of(trickster, "/large").lookup, "hit")
+
+    def test_removed(self) -> None:
+        """The directory may be removed while it runs."""
+        trickster = self.started()
+        self.asked_of(trickster, "/a")
+        self.wait_for(trickster, 1)
+        shutil.rmtree(self.path)
+        self.assertEqual(self.asked_of(trickster, "/b").lookup, "kmiss")
+        deadline = time.monotonic() + 20
+        while not self.files():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        self.assertEqual(self.asked_of(trickster, "/b").lookup, "hit")
+
+    def test_refused(self) -> None:
+        """A directory that others may write to is told at the start, which ends there."""
+        self.path.mkdir()
+        self.path.chmod(0o777)
+        with self.assertRaises(AssertionError) as caught:
+            self.started()
+        self.assertIn("may be written by others: its mode is 777", str(caught.exception))
