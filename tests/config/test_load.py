@@ -174,6 +174,15 @@ class NoticeTests(SynchronousTestCase):
                          ("redis", "memory", MemoryLike(num_counters=7)))
         self.assertIn("kept in memory instead", configuration.notices[0])
 
+    def test_other_stores(self) -> None:
+        """The block of a store that is not used is read, and told where it says something."""
+        text = ONE + "caches: {r: {provider: filesystem, memory: {num_counters: %s}}}"
+        self.assertEqual(loaded(text % "500000").notices, ())
+        (notice,) = loaded(text % "7").notices
+        self.assertIn("caches.r.memory is ignored: it is for provider memory", notice)
+        (problem,) = problems_of(text % "x")
+        self.assertIn("caches.r.memory.num_counters", problem)
+
     def test_virtual_backends(self) -> None:
         """Pools and rules are read, and named as not served."""
         text = ("backends: {one: {provider: prometheus, origin_url: 'http://a'}, "

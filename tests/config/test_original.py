@@ -106,6 +106,12 @@ class DumpTests(SynchronousTestCase):
                          (None,) * 8)
         self.assertIsNone(prom.paths[1].methods)
 
+    def test_other_store(self) -> None:
+        """So it is with another store, beside which all blocks of stores are spelled out."""
+        configuration = loaded(DUMP.replace("provider: memory", "provider: filesystem"))
+        self.assertEqual(configuration.notices, ())
+        self.assertEqual(configuration.caches["default"].store, "filesystem")
+
     def test_again(self) -> None:
         """A dump of the original that is loaded and rendered loads as the same configuration."""
         configuration = loaded(DUMP)

@@ -77,13 +77,13 @@ class ProcessesTests(Directory):
     def test_killed(self) -> None:
         """After any number of processes that were killed, each value is one that was put, whole."""
         rng = random.Random(7)
-        for round_number in range(25):
+        for round_number in range(12):
             processes = [self.writing("put", mark, 10**6) for mark in "ab"]
             time.sleep(rng.uniform(0.0, 0.25))
             for process in processes:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-            if round_number % 5 == 4:
+            if round_number % 4 == 3:
                 self.check_all()
 
     def check_all(self) -> None:
@@ -131,7 +131,7 @@ class FullDiskTests(Directory):
         self.disk = self.within / "disk"
         self.disk.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=0755", "none", str(self.disk)]
-        if subprocess.run(mount, capture_output=True).returncode:
+        if subprocess.run(mount, check=False, capture_output=True).returncode:
             raise unittest.SkipTest("no file system can be mounted here")
         self.addCleanup(subprocess.run, ["umount", "-l", str(self.disk)], check=True)
         self.path = self.disk / "cache"

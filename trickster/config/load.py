@@ -31,13 +31,7 @@ from trickster.config.options.backends import (
     VIRTUAL_PROVIDERS,
     BackendOptions,
 )
-from trickster.config.options.caches import (
-    KNOWN_STORES,
-    NOT_IN_MEMORY,
-    STORE_BLOCKS,
-    CacheOptions,
-    IndexOptions,
-)
+from trickster.config.options.caches import KNOWN_STORES, STORE_BLOCKS, CacheOptions
 from trickster.config.options.hereafter import TracingOptions
 from trickster.config.options.listeners import BUILT_IN_PORTS
 from trickster.config.options.middlewares import MiddlewareOptions
@@ -243,8 +237,6 @@ class _Loading:
         store, plugin, rest = self._plugged(_STORES, provider, table, path)
         rest = self._without_other_stores(rest, path)
         cache: CacheOptions = self._reader.block(CacheOptions, rest, path, store)
-        if store == "memory":
-            self._tell_ineffective(cache.index, joined(path, "index"))
         return evolve(cache, store=store, plugin=plugin)
 
     def _without_other_stores(self, table: Table, path: str) -> Table:
@@ -263,11 +255,6 @@ class _Loading:
             if given != options():
                 self._problems.remark(joined(path, name), f"is ignored: it is for provider {name}")
         return table
-
-    def _tell_ineffective(self, index: IndexOptions, path: str) -> None:
-        for name in NOT_IN_MEMORY:
-            if getattr(index, name) != getattr(IndexOptions(), name):
-                self._problems.remark(joined(path, name), "has no effect on a cache in memory")
 
     def _middleware(self, table: Table, path: str) -> MiddlewareOptions:
         kind, plugin, rest = _text_of(table, "kind"), None, table

@@ -109,7 +109,3 @@ KNOWN_STORES = ("bbolt", "badger", "redis")
 
 # Blocks of stores that the original shows, and reads, for every provider.
 STORE_BLOCKS = ("memory", "filesystem", *KNOWN_STORES)
-
-# What says nothing to a store in memory: it has nothing on a disk, and makes room one by one.
-NOT_IN_MEMORY = ("flush_interval", "index_expiry", "max_size_backoff_bytes",
-                 "max_size_backoff_objects")
