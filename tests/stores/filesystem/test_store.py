@@ -16,6 +16,7 @@ from trickster.stores.filesystem.directory import OWN, UnsafeDirectory
 from trickster.stores.filesystem.files import write
 from trickster.stores.filesystem.shard import LOCK, Patience
 from trickster.stores.filesystem.store import FilesystemOptions, FilesystemStore, filesystem
+from trickster.stores.filesystem.value_file import Place
 from trickster.stores.limits import StoreLimits
 from trickster.testing.runtime import FakeRuntime
 
@@ -309,6 +310,41 @@ class SharedTests(StoreCase):
             self.assertTrue(await store.put("c", b"1", 600.0))
             self.assertEqual(sorted(await store.keys("")), ["a", "c"])
             self.assertEqual(store.usage().objects, 2)
+
+    async def test_compared_elsewhere(self) -> None:
+        """A shard that cannot be locked does not keep others from being looked at."""
+        store, other = self.impatient(), self.store()
+        await store.put("a", b"1", 600.0)
+        await store.put("b", b"1", 600.0)
+        with self.stopped_in_lock("a"):
+            self.file("a").unlink()
+            await other.delete(["b"])
+            self.clock.advance(3.0)
+            self.assertEqual(store.usage().objects, 1)
+        self.clock.advance(3.0)
+        self.assertEqual(store.usage().objects, 0)
+
+    async def test_not_expected(self) -> None:
+        """A value that is not to be put, since another is there, costs no entry its place."""
+        store = self.store(max_octets=4 * 4096)
+        for key in "abcd":
+            await store.put(key, b"1", 600.0)
+        for expected in (None, b"11", b""):
+            self.assertFalse(await store.replace("a", b"2" * 9000, 600.0, expected))
+        self.assertEqual(store.usage().objects, 4)
+
+    async def test_no_room(self) -> None:
+        """Where others that are being written need all there is, a value is not put, nor is another."""
+        store = self.store(max_octets=4 * 4096)
+        await store.put("a", b"1", 600.0)
+        index = store._upkeep.index
+        room = index.reserve(Place.of("b"), "b", 3 * 4096)
+        self.assertFalse(await store.replace("a", b"2" * 9000, 600.0, b"1"))
+        self.assertEqual(await store.get("a"), b"1")
+        self.assertFalse(await store.put("a", b"2" * 9000, 600.0))
+        self.assertIsNone(await store.get("a"))
+        index.release(room)
+        self.assertTrue(await store.put("a", b"2" * 9000, 600.0))
 
     async def test_expired_elsewhere(self) -> None:
         """What has expired, and cannot be removed, is a miss, and holds up no other."""

@@ -18,6 +18,10 @@ _LOCKING = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MOST_REPLACEMENTS = 5
 
 
+class LockedOut(StoreError):
+    """Another thread or process keeps the lock, since it is stopped for example."""
+
+
 @frozen
 class Patience:
     """
@@ -51,12 +55,12 @@ class Shard:
         Keep all others from changing files in it, other processes too.
 
         :param patience: where it is another than usual.
-        :raises StoreError: another one keeps it for too long, since it is stopped for example.
+        :raises LockedOut: another one keeps it for too long.
         """
         patience = patience or self._patience
         limit = patience.tries * patience.pause
         if not self._busy.acquire(timeout=limit):
-            raise StoreError(f"{self.path} is locked for longer than {limit:g} s")
+            raise LockedOut(f"{self.path} is locked for longer than {limit:g} s")
         try:
             fd = self._lock_held(patience)
             try:
@@ -109,7 +113,7 @@ def _wait_for(fd: int, path: str, patience: Patience) -> None:
             pausing.wait(patience.pause)
         else:
             return
-    raise StoreError(f"{path} is locked by another process")
+    raise LockedOut(f"{path} is locked by another process")
 
 
 def remove(directory: int, name: str) -> None:

@@ -24,7 +24,7 @@ from trickster.stores.filesystem.files import (
 from trickster.stores.filesystem.index import Index, Known, Victim
 from trickster.stores.filesystem.listing import listing
 from trickster.stores.filesystem.saved_index import MOST_OCTETS, decoded, encoded
-from trickster.stores.filesystem.shard import Patience, Shard, remove
+from trickster.stores.filesystem.shard import LockedOut, Patience, Shard, remove
 from trickster.stores.filesystem.value_file import Place
 from trickster.stores.sealed import is_chunk_key
 
@@ -90,7 +90,7 @@ class Upkeep:
         count = 0
         for key in self.index.due(self.wall(), most):
             place = Place.of(key)
-            with suppress(StoreError), self.locked(place, HURRY) as shard:
+            with suppress(LockedOut), self.locked(place, HURRY) as shard:
                 self.settle(shard, place)
                 count += 1
         return count
@@ -126,10 +126,10 @@ class Upkeep:
         """
         See what is in a shard: other processes have put and deleted, and so have operators.
 
-        :param number: from 0 to 255.
+        :param number: from 0 to 255; one that another process keeps locked is let alone.
         """
         try:
-            with self.directory.shard(number) as shard:
+            with suppress(LockedOut), self.directory.shard(number) as shard:
                 self._compare(shard, number)
         except MissingShard:
             for digest in self.index.shard(number):
@@ -142,7 +142,7 @@ class Upkeep:
         :param patience: with others who lock it, where it is another than usual.
         :return: the shard of a place, in which no other changes anything; None where there is
             none.
-        :raises StoreError: another one keeps the lock.
+        :raises LockedOut: another one keeps the lock.
         """
         with ExitStack() as stack:
             shard = None

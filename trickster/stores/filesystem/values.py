@@ -13,7 +13,16 @@ from attrs import define, frozen
 from trickster.errors import StoreError
 from trickster.stores.filesystem.beginnings import Beginnings
 from trickster.stores.filesystem.directory import MissingShard
-from trickster.stores.filesystem.files import Damaged, Found, Stamp, move, read, stamp_of, write
+from trickster.stores.filesystem.files import (
+    Damaged,
+    Found,
+    Stamp,
+    move,
+    read,
+    read_head,
+    stamp_of,
+    write,
+)
 from trickster.stores.filesystem.shard import Shard, remove
 from trickster.stores.filesystem.upkeep import HURRY, Upkeep
 from trickster.stores.filesystem.value_file import (
@@ -88,15 +97,18 @@ class Values:
     def put(self, key: str, value: bytes, ttl: float) -> bool:
         """:return: whether the value is there; if not, there is none any more."""
         new = self._new(key, value, ttl)
-        if new is None:
-            self.delete([key])
-            return False
-        return self._kept(new, None)
+        if new is not None and self._kept(new, None):
+            return True
+        # What was there is out of date.
+        self.delete([key])
+        return False
 
     def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
         """:return: whether the value is there; if not, nothing is changed."""
         new = self._new(key, value, ttl)
-        return new is not None and self._kept(new, partial(self._is_there, new, expected))
+        if new is None or not self._may_be(new, expected):
+            return False
+        return self._kept(new, partial(self._is_there, new, expected))
 
     def delete(self, keys: Iterable[str]) -> int:
         """:return: how many of the keys had a value."""
@@ -145,6 +157,18 @@ class Values:
         self.upkeep.heard("refusal", "size_bytes")
         return None
 
+    def _may_be(self, new: _New, expected: bytes | None) -> bool:
+        """:return: False where it is plain that something else is there: nothing goes for that."""
+        try:
+            with self.upkeep.directory.shard(new.place.shard) as shard:
+                if expected is None:
+                    return self._is_there(new, None, shard)
+                found = read_head(shard.fd, new.place.name)
+        except (MissingShard, Damaged):
+            return expected is None
+        return (found is not None and self._is_live(found, new.key)
+                and found.header.length == len(expected))
+
     def _is_there(self, new: _New, expected: bytes | None, shard: Shard) -> bool:
         try:
             found = read(shard.fd, new.place.name)
@@ -169,14 +193,15 @@ class Values:
         return self._written(new, allows)
 
     def _written(self, new: _New, allows: _Allows | None) -> bool:
-        with self.upkeep.directory.shard(new.place.shard, make=True) as shard:
+        with (self.upkeep.directory.shard(new.place.shard, make=True) as shard,
+              self._room(new) as is_room):
+            return is_room and self._moved(new, allows, shard)
+
+    def _moved(self, new: _New, allows: _Allows | None, shard: Shard) -> bool:
+        with self._begun(shard, new) as temporary, shard.locked():
             if allows is not None and not allows(shard):
                 return False
-            with self._room(new), self._begun(shard, new) as temporary, shard.locked():
-                # Another one may have been put since.
-                if allows is not None and not allows(shard):
-                    return False
-                self._note(shard, new, move(shard.fd, temporary, new.place.name))
+            self._note(shard, new, move(shard.fd, temporary, new.place.name))
         return True
 
     def _note(self, shard: Shard, new: _New, there: os.stat_result) -> None:
@@ -195,17 +220,17 @@ class Values:
                 os.unlink(name, dir_fd=shard.fd)
 
     @contextmanager
-    def _room(self, new: _New) -> Iterator[None]:
-        index = self.upkeep.index
+    def _room(self, new: _New) -> Iterator[bool]:
+        """:return: whether there is room: not where others are written that need all there is."""
         for _ in range(_MOST_ROUNDS):
-            room = index.reserve(new.place, new.key, new.size)
+            room = self.upkeep.index.reserve(new.place, new.key, new.size)
             try:
-                if self.upkeep.evict(room.victims) and room.fits:
-                    yield
+                if self.upkeep.evict(room.victims):
+                    yield room.fits
                     return
             finally:
-                index.release(room)
-        raise StoreError(f"{self.upkeep.directory.own}: there is no room for another value")
+                self.upkeep.index.release(room)
+        raise StoreError(f"{self.upkeep.directory.own}: what is to make room cannot be deleted")
 
     def _deleted(self, key: str) -> bool:
         place = Place.of(key)
