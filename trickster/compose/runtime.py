@@ -34,13 +34,13 @@ from trickster.frontend.overload import Lateness, Overload
 from trickster.http.origin_url import OriginURL
 from trickster.middleware.compression import Compression, compression
 from trickster.net.runtime import PluginRuntime
+from trickster.net.tls import TLSOptions
 from trickster.observability.lag import ReactorLag
 from trickster.observability.logging.logs import Logs, logs
 from trickster.observability.metrics import Metrics, add_process_metrics
 from trickster.plugins import Plugins
 from trickster.upstream.connecting.endpoints import connector
 from trickster.upstream.connecting.resolving import Names, shared_resolver
-from trickster.upstream.connecting.tls import TLSOptions
 
 _LARGEST_SPOOL = 16 << 30  # octets of one body on disk, for readers that lag behind
 _MANY = 1 << 16  # descriptors, where there is no limit

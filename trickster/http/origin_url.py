@@ -54,7 +54,7 @@ class OriginURL:
     @property
     def is_address(self) -> bool:
         """:return: whether the host is an IP address, so that there is nothing to look up."""
-        return _is_address(self.host)
+        return is_address(self.host)
 
     @property
     def place(self) -> str:
@@ -109,7 +109,7 @@ def _names_host(parts: SplitResult) -> bool:
         host = _host(parts)
     except ValueError:
         return False
-    return _is_address(host) or is_host_name(host)
+    return is_address(host) or is_host_name(host)
 
 
 def is_host_name(text: str) -> bool:
@@ -129,7 +129,8 @@ def _host(parts: SplitResult) -> str:
     return host if host.isascii() else host.encode("idna").decode("ascii")
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """:return: whether this is an IP address, without brackets, and not the name of a host."""
     try:
         ip_address(host)
     except ValueError:

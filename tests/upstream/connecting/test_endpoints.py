@@ -28,10 +28,10 @@ from zope.interface.verify import verifyObject
 
 from trickster.errors import ConfigurationError, UpstreamUnreachable
 from trickster.http.origin_url import OriginURL
+from trickster.net.tls import TLSOptions
 from trickster.upstream.connecting.endpoints import NamedEndpoint, connector, plain_endpoint
 from trickster.upstream.connecting.failures import unreachable
 from trickster.upstream.connecting.resolving import SharedResolver
-from trickster.upstream.connecting.tls import TLSOptions
 
 
 @implementer(IHostnameResolver)

@@ -20,8 +20,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from trickster.http.origin_url import OriginURL
+from trickster.net.tls import TLSOptions, connection_creator
 from trickster.upstream.connecting.resolving import SharedResolver
-from trickster.upstream.connecting.tls import TLSOptions, connection_creator
 
 Connector = Callable[[], IStreamClientEndpoint]
 

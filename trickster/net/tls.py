@@ -1,11 +1,11 @@
-"""TLS towards origins: whom to believe, and who we are."""
+"""TLS towards origins and other servers: whom to believe, and who we are."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -18,7 +18,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from trickster.errors import ConfigurationError
-from trickster.http.origin_url import OriginURL
+from trickster.http.origin_url import OriginURL, is_address
 
 
 @frozen(slots=True)
@@ -37,31 +37,60 @@ class TLSOptions:
     client_key_path: str = ""
 
 
+@frozen
+class TLSFiles:
+    """
+    What the files of some options say: read once, for connections to any number of hosts.
+
+    :ivar options: that name the files.
+    :ivar _ours: our certificate, its key and its chain, as Twisted takes them; empty for none.
+    :ivar _authorities: certificates that are believed in.
+    """
+
+    options: TLSOptions
+    _ours: dict[str, Any] = field(repr=False)
+    _authorities: tuple[Certificate, ...] = field(repr=False)
+
+    @classmethod
+    def read(cls, options: TLSOptions) -> TLSFiles:
+        """
+        :return: what the files say.
+        :raises ConfigurationError: a file cannot be used; says which, and why.
+        """
+        ours = _our_certificate(options)
+        authorities = tuple(certificate for path in options.certificate_authority_paths
+                            for certificate in _certificates(path))
+        try:
+            CertificateOptions(**ours).getContext()  # where a key that does not fit is found
+        except SSL.Error as error:
+            raise ConfigurationError((
+                f"{options.client_key_path}: not the key of {options.client_cert_path}",)
+            ) from error
+        return cls(options, ours, authorities)
+
+    def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
+        """
+        :param host: name or IP address that the server's certificate must have, unless it is not
+            verified.
+        :return: what makes TLS connections to that host.
+        :raises ConfigurationError: it is no name that TLS can check.
+        """
+        if self.options.insecure_skip_verify:
+            return _Unverified(host, CertificateOptions(**self._ours))
+        try:
+            verified = optionsForClientTLS(host, platformTrust(),
+                                           extraCertificateOptions=self._ours)
+        except UnicodeError as error:
+            raise ConfigurationError((f"{host}: no name that TLS can check: {error}",)) from error
+        return _Verified(verified, list(self._authorities)) if self._authorities else verified
+
+
 def connection_creator(origin: OriginURL, options: TLSOptions) -> IOpenSSLClientConnectionCreator:
     """
     :return: what makes TLS connections to an origin, checking its name unless told not to.
     :raises ConfigurationError: a file cannot be used; says which, and why.
     """
-    ours = _our_certificate(options)
-    authorities = [certificate for path in options.certificate_authority_paths
-                   for certificate in _certificates(path)]
-    try:
-        return _creator(origin, options, ours, authorities)
-    except SSL.Error as error:
-        raise ConfigurationError((
-            f"{options.client_key_path}: not the key of {options.client_cert_path}",)) from error
-    except UnicodeError as error:
-        raise ConfigurationError((f"{origin}: no name that TLS can check: {error}",)) from error
-
-
-def _creator(origin: OriginURL, options: TLSOptions, ours: dict[str, Any],
-             authorities: list[Certificate]) -> IOpenSSLClientConnectionCreator:
-    unverified = CertificateOptions(**ours)
-    unverified.getContext()  # where a key that does not fit is found
-    if options.insecure_skip_verify:
-        return _Unverified(origin, unverified)
-    verified = optionsForClientTLS(origin.host, platformTrust(), extraCertificateOptions=ours)
-    return _Verified(verified, authorities) if authorities else verified
+    return TLSFiles.read(options).creator(origin.host)
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -85,14 +114,14 @@ class _Verified:
 @implementer(IOpenSSLClientConnectionCreator)
 @frozen
 class _Unverified:
-    _origin: OriginURL
+    _host: str
     _creator: CertificateOptions
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """:return: a connection that says which host it wants, and believes any answer."""
         connection = self._creator.clientConnectionForTLS(tlsProtocol)
-        if not self._origin.is_address:
-            connection.set_tlsext_host_name(self._origin.host.encode("ascii"))
+        if not is_address(self._host):
+            connection.set_tlsext_host_name(self._host.encode("ascii"))
         return connection
 
 

@@ -1,4 +1,4 @@
-"""Tests for L{trickster.upstream.connecting.tls}, with both ends of a connection in memory."""
+"""Tests for L{trickster.net.tls}, with both ends of a connection in memory."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from tests.upstream.scripted import PLACE, a_request, reading
 from trickster.errors import ConfigurationError, UpstreamBroke, UpstreamUnreachable
 from trickster.http.origin_url import OriginURL
 from trickster.messages import Response, octets_of
+from trickster.net.tls import TLSOptions, connection_creator
 from trickster.testing.certificates import Authority, Identity
 from trickster.upstream.client import UpstreamClient
-from trickster.upstream.connecting.tls import TLSOptions, connection_creator
 from trickster.upstream.options import UpstreamOptions
 
 
