@@ -139,6 +139,7 @@ setup(
         "trickster.stores": [
             "memory = trickster.stores.memory:memory",
             "filesystem = trickster.stores.filesystem.store:filesystem",
+            "redis = trickster.stores.redis.kind:redis",
         ],
         "trickster.middlewares": [
             "compression = trickster.middleware.compression:compression",

@@ -134,6 +134,21 @@ class IPluginType(Interface):
     options = Attribute("an attrs class: settings, types, defaults; every field has one")
 
 
+class ICheckedOptions(Interface):
+    """
+    Options of a plugin that know what is wrong with them beyond the types of single keys.
+
+    An options class of a store or a middleware may provide this.  What it says is reported with
+    the places of the keys.
+    """
+
+    def faults() -> Iterable[tuple[str, str]]:
+        """
+        :return: keys that contradict each other or cannot be used, each with what is wrong and
+            what was expected; C{name[0]} is an entry of a list.
+        """
+
+
 class IMiddlewareType(IPluginType):
     """
     A kind of behaviour around responders: authentication, limits, rewriting.

@@ -9,7 +9,9 @@ from trickster.middleware.compression import compression
 from trickster.middleware.rewriting import rewriting
 from trickster.middleware.static_response import static
 from trickster.plugins import ORIGINS, Plugins
+from trickster.stores.filesystem.store import filesystem
 from trickster.stores.memory import memory
+from trickster.stores.redis.kind import redis
 
 # A stranger's package may be installed where the pages are made; they are not about it.
 _OURS = ("prometheus", "reverseproxycache", "reverseproxy")
@@ -20,7 +22,8 @@ def render() -> str:
     load = Plugins().load
     blocks = {f"backends.<name>.{name}": load(ORIGINS, name, IOriginType).options
               for name in _OURS}
-    blocks[f"caches.<name>.{memory.name}"] = memory.options
+    blocks |= {f"caches.<name>.{kind.name}": kind.options
+               for kind in (memory, filesystem, redis)}
     blocks |= {f"middlewares.<name>.{kind.name}": kind.options
                for kind in (compression, rewriting, static)}
     return reference.render({path: each for path, each in blocks.items() if keys_of(each)})

@@ -31,7 +31,8 @@ _HERE = str(Path(__file__))
 _BASE = """
 main: {server_name: here}
 negative_caches: {x: {404: 1s}, y: {404: 2s}}
-caches: {x: {}, y: {index: {max_size_objects: 5}}}
+caches: {x: {}, y: {index: {max_size_objects: 5}}, memory: {}, redis: {provider: redis},
+         filesystem: {provider: filesystem}}
 listeners: {x: {port: 8490, middlewares: [compression, rewriting]}, default: {}}
 middlewares:
   x: {kind: rewriting}
@@ -81,6 +82,8 @@ _VALUES: dict[str, Any] = {
     "backends.x.middlewares": ["compression"],
     "backends.x.paths.x.middlewares": ["compression"],
     "middlewares.x.kind": ("rewriting", "static"),
+    "caches.redis.redis.min_retry_backoff": "10ms",
+    "caches.redis.redis.endpoint": ("a:1", "b:1"),
 }
 
 # What has to stand beside a key so that it can have an effect.
@@ -96,13 +99,20 @@ _BESIDE: dict[str, dict[str, Any]] = {
     "negative_caches": {"backends.x.negative_cache_name": "x"},
     "backends.x.is_default": {"backends.other.is_default": False},
     **{f"caches.x.{key}": {"caches.x.provider": "filesystem"} for key in (
-        "filesystem.cache_path", "index.flush_interval", "index.index_expiry",
+        "index.flush_interval", "index.index_expiry",
         "index.max_size_backoff_bytes", "index.max_size_backoff_objects")},
 }
+_BESIDE |= {f"caches.redis.redis.{key}": {"caches.redis.redis.use_tls": True}
+            for key in ("tls_server_name", "tls_insecure_skip_verify")}
 # Files, of which the other test shows that they are read; and what there is only one of.
 _FILES = ("backends.x.tls.certificate_authority_paths", "backends.x.tls.client_cert_path",
-          "backends.x.tls.client_key_path")
-_ONLY_ONE = ("listeners.x.protocol", "caches.x.provider")
+          "backends.x.tls.client_key_path", "caches.redis.redis.tls_ca_paths",
+          "caches.redis.redis.tls_client_cert_path", "caches.redis.redis.tls_client_key_path")
+# The keys of Redis are not changed alone, but with where the servers are: see its own tests.
+_ONLY_ONE = ("listeners.x.protocol", "caches.x.provider", *(
+    f"caches.redis.redis.{key}" for key in (
+        "client_type", "protocol", "endpoints", "sentinel_master", "sentinel_username",
+        "sentinel_password")))
 _MIDDLEWARES = {"compression": "compression", "rewriting": "rewriting",
                 "static": "static_response"}
 _BY_UNIT = {"duration": "7s", "size": 7777}
@@ -135,7 +145,7 @@ def effective_keys() -> Iterator[tuple[str, Key]]:
     for name in plugins.names(ORIGINS):
         blocks.append((f"backends.<name>.{name}", plugins.load(ORIGINS, name, IOriginType).options))
     for name in plugins.names(STORES):
-        blocks.append((f"caches.<name>.{name}", plugins.load(STORES, name, IStoreType).options))
+        blocks.append((f"caches.{name}.{name}", plugins.load(STORES, name, IStoreType).options))
     skipped: list[str] = []
     for block, options in dict(blocks).items():
         for key in keys_of(options):
@@ -210,8 +220,12 @@ class EveryKeyTests(SynchronousTestCase):
         for path in _FILES:
             tree = yaml.safe_load(_BASE)
             tree["backends"]["x"]["origin_url"] = "https://127.0.0.1:1"
+            if path.startswith("caches.redis"):
+                _with(tree, "caches.redis.redis.use_tls", True)
             if "client" in path:
-                other = next(each for each in _FILES if "client" in each and each != path)
+                block = path.rpartition(".")[0]
+                other = next(each for each in _FILES if each != path
+                             and each.startswith(f"{block}.") and "client" in each)
                 _with(tree, other, _HERE)
             is_list = path.endswith("paths")
             _with(tree, path, ["/nowhere.pem"] if is_list else "/nowhere.pem")

@@ -14,6 +14,7 @@ from trickster.errors import ConfigurationError, NotInstalled
 from trickster.interfaces import IOriginType, IStoreType
 from trickster.middleware.rewriting import RewritingOptions
 from trickster.routes import Match, Route, Serve
+from trickster.stores.redis.options import RedisOptions
 
 
 def _positive(instance: object, attribute: object, value: float) -> None:
@@ -50,7 +51,7 @@ class FilesystemLike:
     cache_path: str = "/tmp/trickster"
 
 
-_STORES = {"memory": MemoryLike, "filesystem": FilesystemLike}
+_STORES = {"memory": MemoryLike, "filesystem": FilesystemLike, "redis": RedisOptions}
 _ORIGINS = {"prometheus": PrometheusLike, "reverseproxycache": Nothing, "reverseproxy": Nothing}
 
 

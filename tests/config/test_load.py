@@ -150,10 +150,10 @@ class NoticeTests(SynchronousTestCase):
         """Stores and backends that are not there yet are named in the same line as keys."""
         text = (with_backend("latency_min: 1s").replace("backends", "origins")[:-2]
                 + ", all: {is_default: true, origin_type: alb, alb: {pool: [one]}}}\n"
-                "caches: {r: {cache_type: redis}}")
+                "caches: {r: {cache_type: badger}}")
         self.assertEqual(loaded(text).notices, ((
             "accepted, but not yet effective in this release: origins.one.latency_min, "
-            "origins.all.alb, caches.r.cache_type redis (the cache is kept in memory instead), "
+            "origins.all.alb, caches.r.cache_type badger (the cache is kept in memory instead), "
             "origins.all.origin_type alb (the backend is not served, though it is the default "
             "one)"),))
 
@@ -168,10 +168,10 @@ class NoticeTests(SynchronousTestCase):
 
     def test_stores(self) -> None:
         """A cache whose known store is not installed is kept in memory, with a notice."""
-        configuration = loaded(ONE + "caches: {r: {provider: redis, memory: {num_counters: 7}}}")
+        configuration = loaded(ONE + "caches: {r: {provider: badger, memory: {num_counters: 7}}}")
         cache = configuration.caches["r"]
         self.assertEqual((cache.provider, cache.store, cache.plugin),
-                         ("redis", "memory", MemoryLike(num_counters=7)))
+                         ("badger", "memory", MemoryLike(num_counters=7)))
         self.assertIn("kept in memory instead", configuration.notices[0])
 
     def test_other_stores(self) -> None:

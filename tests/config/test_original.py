@@ -125,8 +125,9 @@ class DumpTests(SynchronousTestCase):
                      "healthcheck: {headers: {X-Api-Key: '*****'}}"):
             (problem,) = problems_of(with_backend(keys))
             self.assertIn("***** stands for a secret that was not shown; write the value", problem)
-        loaded(ONE + "caches: {r: {provider: redis, redis: {password: '*****'}}}\n"
-               "authenticators: {a: {provider: basic, users: {joe: '*****'}}}\n")
+        (problem,) = problems_of(ONE + "caches: {r: {provider: redis, redis: {password: '*****'}}}")
+        self.assertIn("caches.r.redis.password: ***** stands for a secret", problem)
+        loaded(ONE + "authenticators: {a: {provider: basic, users: {joe: '*****'}}}\n")
 
 
 class LeftoverTests(SynchronousTestCase):
@@ -191,7 +192,7 @@ class VariableTests(SynchronousTestCase):
                          ({"C": "s3cret"}, {"d": ""}, {"E": "s3crets3cret"}))
         assert one.cors is not None
         self.assertEqual(one.cors.headers, {"F": "s3cret"})
-        self.assertEqual(configuration.caches["r"].redis.password, "s3cret")
+        self.assertEqual(configuration.caches["r"].plugin.password, "s3cret")
         self.assertEqual(configuration.authenticators["a"].users, {"joe": "s3cret"})
 
     def test_users_credentials(self) -> None:
@@ -242,8 +243,11 @@ CHOICES = (
       "header", "method")),
     ("rules: {x: {input_type: %s, next_route: one}}", ("string", "num", "bool")),
     ("caches: {default: {provider: redis, redis: {client_type: %s}}}",
-     ("standard", "cluster", "sentinel")),
-    ("caches: {default: {provider: redis, redis: {protocol: %s}}}", ("tcp", "unix")),
+     ("standard", "cluster")),
+    ("caches: {default: {provider: redis, redis: {client_type: %s, sentinel_master: m}}}",
+     ("sentinel",)),
+    ("caches: {default: {provider: redis, redis: {protocol: %s}}}", ("tcp",)),
+    ("caches: {default: {provider: redis, redis: {protocol: %s, endpoint: /r.sock}}}", ("unix",)),
     ("caches: {default: {provider: %s}}",
      ("memory", "redis", "filesystem", "bbolt", "badger")),
     ("logging: {log_level: %s}", ("debug", "info", "warn", "error")),

@@ -31,24 +31,24 @@ class PluginTests(SynchronousTestCase):
         """A plugin that is not installed has a stand-in; a broken one has none."""
         for wrong in (BrokenPlugin("it is broken"), UnknownPlugin("it is there twice")):
             def options(interface: object, name: str, wrong: Exception = wrong) -> type:
-                if name in ("influxdb", "redis"):
+                if name in ("influxdb", "badger"):
                     raise wrong
                 return origin_options("reverseproxy")
 
             plugins = PluginOptions(options)
             for text in (with_backend("").replace("prometheus", "influxdb"),
-                         with_backend("") + "caches: {c: {provider: redis}}"):
+                         with_backend("") + "caches: {c: {provider: badger}}"):
                 self.assertIn(f"provider: {wrong}", self.problem(plugins, text))
 
     def test_not_installed(self) -> None:
         """A plugin of Trickster 2.0 that is not installed has a stand-in, and a notice."""
         def options(interface: object, name: str) -> type:
-            if name in ("influxdb", "redis"):
+            if name in ("influxdb", "badger"):
                 raise NotInstalled(name)
             return origin_options("reverseproxy")
 
         text = (with_backend("").replace("prometheus", "influxdb")
-                + "caches: {c: {provider: redis}}")
+                + "caches: {c: {provider: badger}}")
         configuration = load(
             Sources("t.yaml"), PluginOptions(options), reading(text))
         self.assertEqual(configuration.caches["c"].store, "memory")

@@ -32,6 +32,13 @@ class IdleTests(SynchronousTestCase):
         self.assertEqual({one.key for one in idle},
                          {f"index.{name}" for name in self.effective()})
 
+    def test_redis(self) -> None:
+        """Redis bounds itself: no key of an index has an effect on it."""
+        index = IndexOptions(**IDLE, max_size_bytes=5, max_size_objects=5, reap_interval=5.0)
+        idle = idle_cache_keys(CacheOptions(index=index, store="redis", provider="redis"))
+        self.assertEqual({one.key for one in idle}, {
+            f"index.{key.name}" for key in keys_of(IndexOptions) if key.facts.effective})
+
     def test_defaults(self) -> None:
         """A key that repeats its default is not told, as in files that spell everything out."""
         self.assertEqual(idle_cache_keys(CacheOptions(store="memory")), [])

@@ -13,6 +13,7 @@ from trickster.config.options.middlewares import MiddlewareOptions
 from trickster.config.options.model import Configuration
 from trickster.errors import BrokenPlugin
 from trickster.routes import Route, Serve
+from trickster.stores.redis.options import RedisOptions
 
 
 class PluginTests(SynchronousTestCase):
@@ -28,6 +29,19 @@ class PluginTests(SynchronousTestCase):
             middlewares={"c": MiddlewareOptions(plugin=object()), "d": MiddlewareOptions()})
         self.assertEqual(told_by(check_plugins, configuration, check),
                          ("caches.a.provider: no a", "middlewares.c.kind: no c"))
+
+    def test_faults(self) -> None:
+        """Options that know what is wrong with them say so at their keys; nothing is made of them."""
+        def check(interface: object, name: str, options: object) -> None:
+            raise BrokenPlugin(f"{name} was tried")
+
+        wrong = RedisOptions(client_type="cluster", db=1, endpoints=("a:1", "a b"))
+        configuration = Configuration(caches={
+            "a": CacheOptions(store="redis", plugin=wrong),
+            "b": CacheOptions(store="redis", plugin=RedisOptions())})
+        told = told_by(check_plugins, configuration, check)
+        self.assertEqual(sorted(line.partition(": ")[0] for line in told), [
+            "caches.a.redis.db", "caches.a.redis.endpoints[1]", "caches.b.provider"])
 
     def test_routes(self) -> None:
         """An origin type is asked by its own name, with its options; unread ones have no routes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -28,7 +29,7 @@ class GreetingTests(SynchronousTestCase):
     def dialled(self, answers: dict[bytes, bytes] | None = None, **settings: Any) -> Deferred[Any]:
         """:return: what comes of a connection to a server that answers some commands so."""
         self.server.answer = lambda command: (answers or {}).get(command[0], simple(command))
-        dialler = Dialler(Listening(self.server), self.clock, Settings(**settings))
+        dialler = Dialler(partial(Listening, self.server), self.clock, Settings(**settings))
         made = Deferred.fromCoroutine(dialler())
         turns(self.clock)
         return made

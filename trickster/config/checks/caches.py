@@ -14,6 +14,9 @@ from trickster.config.options.model import Configuration
 _AT_ONCE = "a cache in memory makes room for one entry at a time"
 _NO_INDEX = "a cache in memory has no index beside it, and is empty at each start"
 
+_BY_REDIS = "Redis bounds itself, by its own maxmemory and maxmemory-policy"
+_IN_REDIS = "Redis removes what has expired by itself, and has no index beside it"
+
 # By the name of a store: keys, dotted, and why they cannot have an effect.
 _IDLE: Mapping[str, Mapping[str, str]] = {
     "memory": {
@@ -21,6 +24,13 @@ _IDLE: Mapping[str, Mapping[str, str]] = {
         "index.max_size_backoff_objects": _AT_ONCE,
         "index.flush_interval": _NO_INDEX,
         "index.index_expiry": _NO_INDEX,
+    },
+    "redis": {
+        **dict.fromkeys(("index.max_size_bytes", "index.max_size_objects",
+                         "index.max_size_backoff_bytes", "index.max_size_backoff_objects"),
+                        _BY_REDIS),
+        **dict.fromkeys(("index.reap_interval", "index.flush_interval", "index.index_expiry"),
+                        _IN_REDIS),
     },
 }
 _DEFAULTS = CacheOptions()

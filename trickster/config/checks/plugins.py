@@ -11,7 +11,7 @@ from trickster.config.document.problems import Problems
 from trickster.config.options.backends import BackendOptions
 from trickster.config.options.model import Configuration
 from trickster.errors import PluginError
-from trickster.interfaces import IMiddlewareType, IStoreType
+from trickster.interfaces import ICheckedOptions, IMiddlewareType, IStoreType
 from trickster.routes import Route
 
 # From an origin type's name and its options to its routes; raises L{PluginError}.
@@ -24,20 +24,32 @@ Check = Callable[[InterfaceClass, str, Any], None]
 def check_plugins(configuration: Configuration, check: Check, problems: Problems) -> None:
     """
     :param check: of one store or middleware.
-    :param problems: is told of each cache and each middleware that cannot be made.
+    :param problems: is told of each cache and each middleware that cannot be made, and of the
+        options of which it cannot.
     """
-    made: list[tuple[InterfaceClass, str, str, Any]] = [
-        *((IStoreType, f"caches.{name}.provider", name, cache)
+    made: list[tuple[InterfaceClass, str, str, str, Any]] = [
+        *((IStoreType, "caches", name, "provider", cache)
           for name, cache in configuration.caches.items()),
-        *((IMiddlewareType, f"middlewares.{name}.kind", name, middleware)
+        *((IMiddlewareType, "middlewares", name, "kind", middleware)
           for name, middleware in configuration.middlewares.items())]
-    for interface, path, name, options in made:
-        if options.plugin is None:
+    for interface, group, name, key, options in made:
+        path = f"{group}.{name}"
+        kind = options.store if interface is IStoreType else options.kind
+        if options.plugin is None or _has_faults(f"{path}.{kind}", options.plugin, problems):
             continue
         try:
             check(interface, name, options)
         except PluginError as error:
-            problems.at(path, str(error))
+            problems.at(f"{path}.{key}", str(error))
+
+
+def _has_faults(block: str, options: Any, problems: Problems) -> bool:
+    if not ICheckedOptions.providedBy(options):
+        return False
+    faults = list(options.faults())
+    for key, text in faults:
+        problems.at(f"{block}.{key}", text)
+    return bool(faults)
 
 
 def routes_of(path: str, backend: BackendOptions, routes: Routes,

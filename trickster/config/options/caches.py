@@ -48,39 +48,6 @@ class BadgerOptions:
 
 
 @frozen(kw_only=True)
-class RedisOptions:
-    """A cache in Redis."""
-
-    client_type: str = later(
-        "standard", "How the servers are found.", choices=("standard", "cluster", "sentinel"))
-    protocol: str = later("tcp", "How they are reached.", choices=("tcp", "unix"))
-    endpoint: str = later("redis:6379", "The server, for client_type standard.")
-    endpoints: tuple[str, ...] = later(
-        ("redis:6379",), "The servers, for client_type cluster and sentinel.")
-    sentinel_master: str = later("", "Name of the master, for client_type sentinel.")
-    username: str = later("", "User to authenticate as.")
-    password: str = later("", "Password of that user.", secret=True, variables=True)
-    db: int = later(0, "Number of the database.", minimum=0)
-    max_retries: int = later(0, "How often a failed command is tried again.", minimum=-1)
-    min_retry_backoff: float = later(
-        0.008, "Shortest wait before trying again.", unit="duration")
-    max_retry_backoff: float = later(
-        0.512, "Longest wait before trying again.", unit="duration")
-    dial_timeout: float = later(5.0, "Longest time to connect.", unit="duration")
-    read_timeout: float = later(3.0, "Longest time to wait for an answer.", unit="duration")
-    write_timeout: float = later(3.0, "Longest time to send a command.", unit="duration")
-    pool_size: int = later(20, "Most connections.", minimum=0)
-    min_idle_conns: int = later(0, "Connections kept open without need.", minimum=0)
-    max_conn_age: float = later(
-        0.0, "Age at which a connection is closed; 0 for never.", unit="duration")
-    pool_timeout: float = later(
-        4.0, "Longest wait for a free connection.", unit="duration")
-    idle_timeout: float = later(
-        300.0, "How long an unused connection is kept.", unit="duration")
-    use_tls: bool = later(False, "Whether the connections are encrypted.")
-
-
-@frozen(kw_only=True)
 class CacheOptions:
     """
     A cache, which backends name by C{cache_name}.  The options of a plugin's store stand in
@@ -99,13 +66,12 @@ class CacheOptions:
     byterange_chunk_size: int = later(4096, "Octets in a piece of an object.", unit="size")
     bbolt: BboltOptions = later(BboltOptions(), "For provider bbolt.")
     badger: BadgerOptions = later(BadgerOptions(), "For provider badger.")
-    redis: RedisOptions = later(RedisOptions(), "For provider redis.")
     store: str = setting("memory", "", hidden=True)
     plugin: Any = setting(None, "", hidden=True)
 
 
 # Stores of the original that are accepted, and kept in memory until they are there.
-KNOWN_STORES = ("bbolt", "badger", "redis")
+KNOWN_STORES = ("bbolt", "badger")
 
 # Blocks of stores that the original shows, and reads, for every provider.
-STORE_BLOCKS = ("memory", "filesystem", *KNOWN_STORES)
+STORE_BLOCKS = ("memory", "filesystem", "redis", *KNOWN_STORES)

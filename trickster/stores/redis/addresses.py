@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 
 from attrs import frozen
+
+from trickster.http.origin_url import is_address, is_host_name
 
 PORT = 6379
 SENTINEL_PORT = 26379
 
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_.])?")
 _PARTS = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?")
 
 
@@ -41,7 +42,7 @@ class Address:
         bracketed, host, digits = found.groups()
         if bracketed is not None:
             host = str(IPv6Address(bracketed))
-        elif not _HOST.fullmatch(host):
+        elif not (is_address(host) or is_host_name(host)):
             raise ValueError("expected the name or the address of a host before the port")
         number = int(digits) if digits else port
         if not 0 < number < 65536:
@@ -51,11 +52,7 @@ class Address:
     @property
     def is_ip(self) -> bool:
         """:return: whether the host is an IP address, so that there is nothing to look up."""
-        try:
-            ip_address(self.host)
-        except ValueError:
-            return False
-        return True
+        return is_address(self.host)
 
     def __str__(self) -> str:
         if self.path:

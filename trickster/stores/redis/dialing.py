@@ -32,6 +32,7 @@ from trickster.stores.timed_call import TimedCall
 
 # From the host to what makes TLS connections to it.
 MakeTLS = Callable[[str], IOpenSSLClientConnectionCreator]
+Connector = Callable[[], IStreamClientEndpoint]
 
 
 class Connection(Protocol):
@@ -42,6 +43,7 @@ class Connection(Protocol):
     is_writable: bool
     error: NoAnswer | None
     is_hung: bool
+    answered: int
     heard: float
     born: float
     free_since: float
@@ -77,11 +79,11 @@ async def replies_to(connection: Connection, commands: Sequence[Command]) -> lis
 
 
 def endpoint_of(reactor: Any, address: Address, timeout: float,
-                make_tls: MakeTLS | None = None) -> IStreamClientEndpoint:
+                tls: IOpenSSLClientConnectionCreator | None = None) -> IStreamClientEndpoint:
     """
     :param reactor: connects.
     :param timeout: seconds for each address of a name.
-    :param make_tls: makes what encrypts; None for no TLS.
+    :param tls: encrypts; None for no TLS.
     :return: what connects to an address.
     """
     if address.path:
@@ -92,7 +94,7 @@ def endpoint_of(reactor: Any, address: Address, timeout: float,
     else:
         kind = TCP6ClientEndpoint if ":" in address.host else TCP4ClientEndpoint
         plain = kind(reactor, address.host, address.port, timeout)
-    return plain if make_tls is None else wrapClientTLS(make_tls(address.host), plain, reactor)
+    return plain if tls is None else wrapClientTLS(tls, plain, reactor)
 
 
 @frozen
@@ -100,11 +102,11 @@ class Dialler:
     """
     Connects to a server, and makes it know us.
 
-    :ivar endpoint: connects.
+    :ivar connector: makes what connects.
     :ivar parser: of replies: C{hiredis} or C{python}; empty for the fastest that is there.
     """
 
-    endpoint: IStreamClientEndpoint = field(repr=False)
+    connector: Connector = field(repr=False)
     clock: IReactorTime = field(repr=False)
     settings: Settings
     parser: str = ""
@@ -123,7 +125,7 @@ class Dialler:
             raise NotConnected(settings.credentials.hidden(_explained(error))) from None
 
     async def _dialled(self) -> Connection:
-        connection: Any = await self.endpoint.connect(_Factory(self._made))
+        connection: Any = await self.connector().connect(_Factory(self._made))
         try:
             await self._greeted(connection)
         except BaseException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import Factory, define, field
@@ -50,8 +51,10 @@ class Node:
         :param more: as the other attributes.
         :return: the server at an address, not started yet.
         """
-        endpoint = endpoint_of(runtime.clock, address, settings.dial_timeout, make_tls)
-        dial = Dialler(endpoint, runtime.clock, settings)
+        tls = None if make_tls is None else make_tls(address.host)
+        # Not before there is a reactor: what checks a configuration has none.
+        connector = partial(endpoint_of, runtime.clock, address, settings.dial_timeout, tls)
+        dial = Dialler(connector, runtime.clock, settings)
         return cls(address, settings, runtime, dial, **more)
 
     @property

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from attrs import fields, frozen
+from zope.interface import implementer
 
 from trickster.config.document.settings import setting
+from trickster.interfaces import ICheckedOptions
 from trickster.stores.redis.addresses import Address
 
 # A path that the kernel takes for a socket, in octets, without the zero at its end.
@@ -16,9 +18,10 @@ _TLS_KEYS = ("tls_ca_paths", "tls_client_cert_path", "tls_client_key_path", "tls
 _SENTINEL_KEYS = ("sentinel_master", "sentinel_username", "sentinel_password")
 
 
+@implementer(ICheckedOptions)
 @frozen(kw_only=True)
 class RedisOptions:
-    """A cache in Redis."""
+    """A cache in Redis, on one server or several."""
 
     client_type: str = setting(
         "standard", "How the servers are found: one server, a cluster, or the master that Redis "
@@ -78,12 +81,10 @@ class RedisOptions:
         "", "Name that the servers' certificates must have; empty for the host that is "
         "connected to.")
     tls_insecure_skip_verify: bool = setting(
-        False, "Accept every certificate: encrypted, and open to whoever is in between.")
+        False, "Accept every certificate: encrypted, and open to what stands in between.")
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """
-        :return: keys that contradict each other or cannot be used, and why.
-        """
+        """See L{ICheckedOptions.faults}."""
         yield from self._address_faults()
         if self.client_type != "standard" and self.protocol == "unix":
             yield "protocol", f"unix cannot be used with client_type {self.client_type}"

@@ -25,7 +25,8 @@ _MOST_IN_FLIGHT = 4096
 # Pauses between attempts to connect, in seconds: the first, the longest, and by how much each is
 # longer than the one before.  Each is cut at random, to a half at most.
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.05, 2.0, 2.0
-# A connection that is lost sooner than this has come to nothing, as one that was never made.
+# A connection that is lost sooner than this, and has answered nothing but the greeting, has come
+# to nothing, as one that was never made.
 _SHORT_LIFE = 1.0
 _UPKEEP = 1.0
 
@@ -147,6 +148,7 @@ class Pool:
             connection.end()
             return
         self._ready.append(connection)
+        connection.answered = 0
         connection.changed = partial(self._changed, connection)
         if connection.error is not None:
             self._lost(connection)
@@ -181,7 +183,7 @@ class Pool:
         why = NotConnected(str(connection.error))
         if connection.is_hung:
             self._drop_silent()
-        if self._clock.seconds() - connection.born < _SHORT_LIFE:
+        if not connection.answered and self._clock.seconds() - connection.born < _SHORT_LIFE:
             self._failed(why)
             return
         self._failures = 0
@@ -206,12 +208,13 @@ class Pool:
                 connection.broken("the server does not answer")
 
     def _failed(self, why: NotConnected) -> None:
-        self._down(why)
         self._failures += 1
         longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * _GROWTH ** min(self._failures - 1, 20))
         if self._pause is None:
             seconds = longest * (0.5 + self._random() / 2)
             self._pause = self._clock.callLater(seconds, self._try_again)
+        # The last thing, since who waits may stop the pool.
+        self._down(why)
 
     def _down(self, why: NotConnected) -> None:
         if self._ready:

@@ -73,6 +73,7 @@ class _Connection:
     :ivar is_writable: whether the transport takes more now.
     :ivar error: why there is no connection any more; None while there is.
     :ivar is_hung: whether that is since the server did not answer, or read, in time.
+    :ivar answered: how many commands were answered; the greeting is not counted.
     :ivar heard: seconds of the clock when octets last came.
     :ivar free_since: seconds of the clock since which nothing is under way.
     """
@@ -95,6 +96,7 @@ class _Connection:
         self.is_writable = True
         self.error: NoAnswer | None = None
         self.is_hung = False
+        self.answered = 0
         self._progress = self.heard = self.born = self.free_since = clock.seconds()
 
     @property
@@ -203,6 +205,7 @@ class _Connection:
             self.broken(_unasked(reply))
             return
         asked = self._asked.popleft()
+        self.answered += 1
         self.note_progress()
         if not self._asked:
             self.free_since = self._clock.seconds()

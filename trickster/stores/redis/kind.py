@@ -1,0 +1,68 @@
+"""The kind of store C{redis}, as a configuration names it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+from zope.interface import implementer
+
+from trickster.errors import ConfigurationError
+from trickster.interfaces import IRuntime, IStoreType
+from trickster.net.tls import TLSFiles, TLSOptions
+from trickster.stores.limits import StoreLimits
+from trickster.stores.redis.addresses import Address
+from trickster.stores.redis.cluster import Cluster
+from trickster.stores.redis.dialing import MakeTLS
+from trickster.stores.redis.node import Node
+from trickster.stores.redis.options import RedisOptions
+from trickster.stores.redis.retrying import Retries
+from trickster.stores.redis.servers import Servers, Standalone
+from trickster.stores.redis.settings import Settings
+from trickster.stores.redis.store import RedisStore
+
+
+@implementer(IStoreType)
+@frozen
+class RedisType:
+    """The store type C{redis}."""
+
+    name: str = "redis"
+    options: type = RedisOptions
+
+    def store(self, name: str, options: Any, limits: StoreLimits, runtime: IRuntime) -> RedisStore:
+        """
+        See L{IStoreType.store}.
+
+        :param options: L{RedisOptions}.
+        :param limits: not heeded: Redis bounds itself.
+        :raises ConfigurationError: a file for TLS cannot be used.
+        """
+        retries = Retries.of(options, runtime)
+        return RedisStore(_servers(options, runtime), options.key_prefix, retries,
+                          retries.timeout(Settings.of(options).timeout))
+
+
+def _servers(options: RedisOptions, runtime: IRuntime) -> Servers:
+    make = partial(Node.at, settings=Settings.of(options), runtime=runtime,
+                   make_tls=_make_tls(options))
+    if options.client_type == "cluster":
+        return Cluster.of(map(Address.parse, options.endpoints), make, runtime)
+    if options.client_type == "sentinel":
+        raise ConfigurationError(("client_type sentinel is not there yet",))
+    is_unix = options.protocol == "unix"
+    address = Address(path=options.endpoint) if is_unix else Address.parse(options.endpoint)
+    return Standalone(make(address))
+
+
+def _make_tls(options: RedisOptions) -> MakeTLS | None:
+    if not options.use_tls:
+        return None
+    files = TLSFiles.read(TLSOptions(
+        options.tls_insecure_skip_verify, options.tls_ca_paths, options.tls_client_cert_path,
+        options.tls_client_key_path))
+    return lambda host: files.creator(options.tls_server_name or host)
+
+
+redis = RedisType()

@@ -1,0 +1,132 @@
+"""The store C{redis}: entries under keys of a server, or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+from zope.interface import implementer
+
+from trickster.errors import StoreError
+from trickster.interfaces import ICompareAndSetStore
+from trickster.stores.redis import operations
+from trickster.stores.redis.commands import Ask, Commands
+from trickster.stores.redis.retrying import Retries
+from trickster.stores.redis.servers import Servers
+
+T = TypeVar("T")
+
+# Keys that are deleted by one command, and such commands that are under way at a time.
+_BATCH, _AT_ONCE = 500, 500
+
+
+@implementer(ICompareAndSetStore)
+@define(eq=False, slots=False)
+class RedisStore(Service):
+    """
+    Keeps entries in Redis, which forgets them by itself: each has its time to live there.
+
+    How much is kept is for Redis to say (C{maxmemory}, C{maxmemory-policy}).
+
+    :ivar _servers: where the entries are.
+    :ivar _prefix: what every key begins with.
+    :ivar timeout: seconds that an operation takes at most.
+    """
+
+    _servers: Servers
+    _prefix: str
+    _retries: Retries
+    timeout: float
+    _prefix_octets: bytes = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._prefix_octets = _octets(self._prefix)
+
+    def startService(self) -> None:
+        """Begin to connect.  Where that cannot be done, it is logged, and goes on."""
+        super().startService()
+        self._servers.start()
+
+    async def stopService(self) -> None:
+        """Close the connections, after what is under way."""
+        super().stopService()
+        await self._servers.stop()
+
+    async def get(self, key: str) -> bytes | None:
+        """See L{trickster.interfaces.ICacheStore.get}."""
+        name = self._name(key)
+        return await self._at(name, lambda node: operations.get(node, name))
+
+    async def put(self, key: str, value: bytes, ttl: float) -> bool:
+        """See L{trickster.interfaces.ICacheStore.put}."""
+        name = self._name(key)
+        return await self._at(name, lambda node: operations.put(node, name, value, ttl))
+
+    async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
+        """See L{trickster.interfaces.ICompareAndSetStore.replace}."""
+        name = self._name(key)
+        # Done twice, it would be told the second time that something else is there.
+        return await self._at(
+            name, lambda node: operations.replace(node, name, value, ttl, expected),
+            is_repeatable=False)
+
+    async def delete(self, keys: Iterable[str]) -> int:
+        """See L{trickster.interfaces.ICacheStore.delete}."""
+        count, batches = 0, self._batches(list(dict.fromkeys(map(self._name, keys))))
+        while some := list(islice(batches, _AT_ONCE)):
+            count += sum(await _all([self._at(batch[0], partial(_deleted, batch))
+                                     for batch in some]))
+        return count
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """See L{trickster.interfaces.ICacheStore.keys}."""
+        name = self._name(prefix)
+        found = await self._tried(
+            lambda: self._servers.each(lambda node: operations.scan(node, name)))
+        # Redis may name a key twice; and a key that is no text is none of ours.
+        names = dict.fromkeys(name for each in found for name in each)
+        return [key for key in map(self._key, names) if key is not None]
+
+    async def _at(self, name: bytes, ask: Ask[T], is_repeatable: bool = True) -> T:
+        return await self._tried(lambda: self._servers.at(name, ask), is_repeatable)
+
+    async def _tried(self, ask: Callable[[], Awaitable[T]], is_repeatable: bool = True) -> T:
+        if not self.running:
+            raise StoreError("the store is not running")
+        return await self._retries.tried(ask, is_repeatable)
+
+    def _batches(self, names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+        for group in self._servers.grouped(names):
+            for start in range(0, len(group), _BATCH):
+                yield group[start:start + _BATCH]
+
+    def _name(self, key: str) -> bytes:
+        return self._prefix_octets + _octets(key)
+
+    def _key(self, name: bytes) -> str | None:
+        try:
+            return name[len(self._prefix_octets):].decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            return None
+
+
+async def _all(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    try:
+        return await gatherResults(map(Deferred.fromCoroutine, asked), consumeErrors=True)
+    except FirstError as error:
+        error.subFailure.raiseException()
+        raise
+
+
+async def _deleted(batch: Sequence[bytes], node: Commands) -> int:
+    return await operations.delete(node, batch)
+
+
+def _octets(text: str) -> bytes:
+    # Keys are any text, halves of pairs among them.
+    return text.encode("utf-8", "surrogatepass")
