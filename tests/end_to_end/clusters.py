@@ -26,7 +26,7 @@ class RedisNode(Server):
     def __init__(self, directory: Path, options: Iterable[str] = ()) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.options = directory, tuple(options)
-        self.port, self.bus_port = free_port(), free_port()
+        self.port, self.bus_port, self.tls_port = free_port(), free_port(), free_port()
         self.start()
 
     def start(self) -> None:
@@ -38,7 +38,8 @@ class RedisNode(Server):
             "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
             "--cluster-port", str(self.bus_port), "--cluster-node-timeout", "1500",
             "--dir", str(self.directory), "--save", "", "--appendonly", "no",
-            "--repl-diskless-sync-delay", "0", *self.options], self.directory / "redis.log")
+            "--repl-diskless-sync-delay", "0",
+            *(each.format(tls_port=self.tls_port) for each in self.options)], self.directory / "redis.log")
         eventually(lambda: self.command("PING") == b"PONG")
         self.name = str(self.command("CLUSTER", "MYID").decode())
 
@@ -162,7 +163,9 @@ class RedisCluster:
         for number, node in enumerate(self.nodes):
             node.command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             if node is not first:
-                node.command("CLUSTER", "MEET", "127.0.0.1", first.port, first.bus_port)
+                is_tls = "--tls-cluster" in first.options
+                node.command("CLUSTER", "MEET", "127.0.0.1",
+                             first.tls_port if is_tls else first.port, first.bus_port)
         for number, node in enumerate(self.masters):
             node.command("CLUSTER", "ADDSLOTSRANGE", SLOTS * number // count,
                          SLOTS * (number + 1) // count - 1)

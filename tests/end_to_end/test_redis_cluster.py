@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from attrs import define, field
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
@@ -24,10 +25,12 @@ from trickster.net.runtime import PluginRuntime
 from trickster.stores.redis.addresses import Address
 from trickster.stores.redis.cluster import Cluster
 from trickster.stores.redis.commands import Commands
+from trickster.stores.redis.dialing import MakeTLS
 from trickster.stores.redis.errors import NoAnswer
 from trickster.stores.redis.node import Node
-from trickster.stores.redis.settings import Settings
+from trickster.stores.redis.settings import Credentials, Settings
 from trickster.stores.redis.slots import slot_of
+from trickster.testing.certificates import Authority
 
 _SCRIPT = b"return redis.call('GET', KEYS[1])"
 
@@ -100,6 +103,7 @@ class ClusterCase(TestCase):
 
     replicas = False
     options: ClassVar[tuple[str, ...]] = ()
+    make_tls: MakeTLS | None = None
     root: ClassVar[tempfile.TemporaryDirectory[str]]
     servers: ClassVar[RedisCluster]
     timeout = 120
@@ -108,7 +112,12 @@ class ClusterCase(TestCase):
     def setUpClass(cls) -> None:
         """Start the servers."""
         cls.root = tempfile.TemporaryDirectory()
-        cls.servers = RedisCluster(Path(cls.root.name), 3, cls.replicas, cls.options)
+        cls.servers = RedisCluster(Path(cls.root.name), 3, cls.replicas, cls.prepared())
+
+    @classmethod
+    def prepared(cls) -> tuple[str, ...]:
+        """:return: options of the servers, which may need files."""
+        return cls.options
 
     @classmethod
     def tearDownClass(cls) -> None:
@@ -116,11 +125,16 @@ class ClusterCase(TestCase):
         cls.servers.stop()
         cls.root.cleanup()
 
+    def endpoint(self) -> Address:
+        """:return: of the first server."""
+        return Address.parse(self.servers.masters[0].endpoint)
+
     def started(self, **settings: Any) -> Cluster:
         """:return: the cluster, from the first server; stopped after the test."""
         runtime = PluginRuntime(reactor, deferToThread, time.time, random.random)
-        make = partial(Node.at, settings=Settings(**settings), runtime=runtime)
-        cluster = Cluster.of([Address.parse(self.servers.masters[0].endpoint)], make, runtime)
+        make = partial(Node.at, settings=Settings(**settings), runtime=runtime,
+                       make_tls=self.make_tls)
+        cluster = Cluster.of([self.endpoint()], make, runtime)
         cluster.start()
         self.addCleanup(cluster.stop)
         return cluster
@@ -319,3 +333,62 @@ class FailingTests(ClusterCase):
         self.assertEqual(self.load.failed, {})
         self.gone.start()
         await self.whole_again()
+
+
+class SecuredTests(ClusterCase):
+    """Servers that want TLS and a password."""
+
+    @classmethod
+    def prepared(cls) -> tuple[str, ...]:
+        """Have certificates; connections without TLS are for the test itself."""
+        root = Path(cls.root.name)
+        cls.authority = Authority.make("Cluster Authority")
+        trusted = root / "authority.pem"
+        trusted.write_bytes(cls.authority.certificate)
+        certificate, key = cls.authority.identity("127.0.0.1").save(root, "server")
+        (root / "users.acl").write_text(
+            "user default on nopass ~* &* +@all\n"
+            "user cache on >secret ~* resetchannels +get +set +ping +cluster|slots\n")
+        # Nodes tell each other's TLS ports where they talk to each other over TLS as well.
+        return ("--tls-port", "{tls_port}", "--tls-cluster", "yes", "--tls-replication", "yes",
+                "--tls-cert-file", str(certificate), "--tls-key-file", str(key),
+                "--tls-ca-cert-file", str(trusted),
+                "--tls-auth-clients", "no", "--aclfile", str(root / "users.acl"))
+
+    authority: ClassVar[Authority]
+
+    def setUp(self) -> None:
+        """Believe the servers' authority."""
+        self.trusted: Authority = self.authority
+
+    def make_tls(self, host: str) -> Any:
+        """:return: what makes TLS connections to a host, and verifies who it is."""
+        authority = Certificate.loadPEM(self.trusted.certificate)
+        return optionsForClientTLS(host, trustRoot=trustRootFromCertificates([authority]))
+
+    def endpoint(self) -> Address:
+        """:return: of the first server."""
+        return Address("127.0.0.1", self.servers.masters[0].tls_port)
+
+    async def test_all_servers(self) -> None:
+        """The servers that a server names are reached as it is: with TLS, as the same user."""
+        cluster = self.started(credentials=Credentials(username="cache", password="secret"))
+        for slot in (0, 8000, 16000):
+            key = key_in(slot).encode()
+            await executed(cluster, b"SET", key, b"1")
+            self.assertEqual(await executed(cluster, b"GET", key), b"1")
+        for node in self.servers.masters:
+            self.assertIn(b"user=cache", node.command("CLIENT", "LIST"))
+
+    async def test_wrong_password(self) -> None:
+        """Who may not come in is told so."""
+        cluster = self.started(credentials=Credentials(username="cache", password="other"))
+        with self.assertRaisesRegex(StoreError, "WRONGPASS"):
+            await executed(cluster, b"GET", b"a")
+
+    async def test_strangers(self) -> None:
+        """A server that cannot prove who it is gets nothing."""
+        self.trusted = Authority.make("Another Authority")
+        cluster = self.started(credentials=Credentials(username="cache", password="secret"))
+        with self.assertRaisesRegex(StoreError, "certificate verify failed"):
+            await executed(cluster, b"GET", b"a")

@@ -96,6 +96,27 @@ class CommandTests(PoolCases):
         self.failureResultOf(self.begun(node.execute("GET", "a")), NotConnected)
         self.assertEqual((self.open, self.clock.getDelayedCalls()), (0, []))
 
+    def test_stopped_by_who_waits(self) -> None:
+        """Whoever learns that there is no server may stop the node at once: nothing goes on."""
+        dialled: Deferred[Any] = Deferred()
+
+        async def dial() -> Any:
+            return await dialled
+
+        node = Node(Address("redis", 6379), SETTINGS, FakeRuntime(self.clock), dial)
+
+        async def asked() -> None:
+            try:
+                await node.execute("GET", "a")
+            except NotConnected:
+                await node.stop()
+
+        node.start()
+        stopped = self.begun(asked())
+        dialled.errback(NotConnected("refused"))
+        self.successResultOf(stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_stop_waits(self) -> None:
         """A command that is under way is not lost when the store is stopped."""
         self.server.answer = silent
