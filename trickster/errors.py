@@ -124,7 +124,14 @@ class BrokenPlugin(PluginError):
 
 
 class StoreError(TricksterError):
-    """A cache store failed.  The caches see a miss; the guard counts and logs it."""
+    """
+    A cache store failed.  The caches see a miss; the guard counts and logs it.
+
+    :ivar is_partial: whether it is known that only a part of the store does not work, such as one
+        server of several, so that other keys are worth being asked for.
+    """
+
+    is_partial = False
 
 
 class StoreTimeout(StoreError):

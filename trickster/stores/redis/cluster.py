@@ -196,7 +196,7 @@ class Cluster:
     async def _asked(self, journey: _Journey, ask: Ask[T]) -> T:
         while journey.address is None:
             self.slots.refresh_soon()
-            await self._wait(journey, f"no server has slot {journey.slot}")
+            await self._wait(journey, StoreError(f"no server has slot {journey.slot}"))
         peer = self._peers.at(journey.address)
         try:
             return await peer.ask(partial(_asking, ask) if journey.is_asking else ask)
@@ -219,10 +219,12 @@ class Cluster:
         if found is None:
             raise error
         if isinstance(found, Again):
+            # It is all of the cluster that is down, whichever server says so.
+            error.is_partial = error.code != "CLUSTERDOWN"
             if found.is_lost:
                 self._peers.doubt(asked)
                 self.slots.refresh_soon()
-            await self._wait(journey, error.text)
+            await self._wait(journey, error)
             return
         journey.redirects += 1
         if journey.redirects > self._limits.redirects:
@@ -238,7 +240,7 @@ class Cluster:
                               "asked for")
         self.slots.moved(found.slot, found.address)
 
-    async def _wait(self, journey: _Journey, why: str) -> None:
+    async def _wait(self, journey: _Journey, why: StoreError) -> None:
         """
         Wait a little, each time longer; then the slot is looked up again.
 
@@ -250,7 +252,7 @@ class Cluster:
         pause = min(limits.longest, limits.shortest * 2 ** journey.waits)
         pause *= 0.5 + self._runtime.random() / 2
         if now + pause > journey.until:
-            raise StoreError(why)
+            raise why
         journey.waits += 1
         await deferLater(self._runtime.clock, pause)
         journey.address = self.slots.topology.owner(journey.slot)
@@ -264,8 +266,12 @@ async def _asking(ask: Ask[T], server: Commands) -> T:
 async def is_moving_slots(server: Commands) -> bool:
     """
     :param server: one of a cluster.
-    :return: whether some of its slots are being moved, as it says itself.
+    :return: whether some of its slots are being moved, as it says itself, or may be, as it does
+        not say.
     """
-    reply = await server.execute(b"CLUSTER", b"NODES")
+    try:
+        reply = await server.execute(b"CLUSTER", b"NODES")
+    except ErrorReply:
+        return True
     lines = reply.splitlines() if isinstance(reply, bytes) else []
     return any(b"myself" in line and b"[" in line for line in lines)

@@ -46,11 +46,9 @@ class Peer:
         self.pending += 1
         try:
             found = await asked(self.node)
-        except ErrorReply:
-            self.is_doubted = False
-            raise
-        except StoreError:
-            self.is_doubted = True
+        except StoreError as error:
+            self.is_doubted = not isinstance(error, ErrorReply)
+            error.is_partial = True
             raise
         finally:
             self.pending -= 1
