@@ -49,6 +49,21 @@ class CircuitTests(SynchronousTestCase):
         self.assertTrue(circuit.is_open)
         self.assertEqual([circuit.allows(at) for at in (109.9, 110.0)], [False, True])
 
+    def test_part(self) -> None:
+        """That a part fails does not open a circuit; the next failure of the whole may."""
+        circuit = self.failing(0)
+        for _ in range(9):
+            circuit.partly_failed()
+        self.assertEqual((circuit.is_open, circuit.failures), (False, 2))
+        circuit.failed(100.0)
+        self.assertTrue(circuit.is_open)
+
+    def test_part_closes(self) -> None:
+        """A try that finds only a part failing closes an open circuit."""
+        circuit = self.failing(3)
+        circuit.partly_failed()
+        self.assertTrue(circuit.allows(100.0))
+
     def test_success_closes(self) -> None:
         """One success closes an open circuit, and is reported as a change."""
         circuit = self.failing(3)

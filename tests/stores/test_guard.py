@@ -598,6 +598,56 @@ class LeftAloneTests(GuardTestCase):
         self.assertEqual([at_once(self.guard.get("a")) for _ in range(2)], [b"1", b"1"])
 
 
+class HalfAway(DictStore):
+    """A store of which a part is away: what it has for keys that begin with C{-}."""
+
+    async def get(self, key: str) -> Any:
+        """See L{ICacheStore.get}."""
+        if key.startswith("-"):
+            error = StoreError("one of two is away")
+            error.is_partial = True
+            raise error
+        return await super().get(key)
+
+
+class PartTests(GuardTestCase):
+    """A store of which a part fails."""
+
+    def setUp(self) -> None:
+        """Have one."""
+        super().setUp()
+        self.guard = self.before(HalfAway(self.clock))
+        at_once(self.guard.put("a", b"1", 99))
+
+    def test_others(self) -> None:
+        """However often a part fails, the others are asked, and what they have is had."""
+        for _ in range(10):
+            self.assertIsNone(at_once(self.guard.get("-")))
+        self.assertEqual(at_once(self.guard.get("a")), b"1")
+        self.assertEqual(self.noted.count(("get", "error", 0)), 10)
+        self.assertEqual(self.guard.unread, 10)
+
+    def test_told(self) -> None:
+        """It is said to fail, whatever the other parts do, until that was some time ago."""
+        at_once(self.guard.get("-"))
+        at_once(self.guard.get("a"))
+        self.assertTrue(self.guard.is_failing)
+        self.clock.advance(LIMITS.pause)
+        at_once(self.guard.get("a"))
+        self.assertFalse(self.guard.is_failing)
+
+    def test_rest_works(self) -> None:
+        """A store that was left alone, and of which only a part fails now, is used again."""
+        inner = self.guard.inner
+        self.break_it()
+        for _ in range(3):
+            at_once(self.guard.get("a"))
+        self.guard.inner = inner
+        self.clock.advance(LIMITS.pause)
+        self.assertIsNone(at_once(self.guard.get("-")))
+        self.assertEqual(at_once(self.guard.get("a")), b"1")
+
+
 class DoomedTests(GuardTestCase):
     """What was to be deleted does not come back."""
 

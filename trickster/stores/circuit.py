@@ -57,3 +57,10 @@ class Circuit:
         """
         self.failures = max(self.failures + 1, self.most if is_hopeless else 0)
         self._next_try = now + self.pause
+
+    def partly_failed(self) -> None:
+        """
+        Report that a part of it does not work: however often, that alone does not open it, and
+        where it was open, the other parts are worth being tried.
+        """
+        self.failures = min(self.failures + 1, self.most - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from math import inf
 from typing import Any, TypeVar
 
 from attrs import define, field, frozen
@@ -82,7 +83,8 @@ class Guarded:
     Stands before a store: a failure, or no answer in time, is a miss.
 
     A store that keeps failing is left alone for a while, and one that hangs at once: it costs
-    callers its time limit once.  Whether it works again is then tried now and then, and no
+    callers its time limit once.  A store of which a part fails, as it says, is not, since what
+    is elsewhere in it can be had.  Whether it works again is then tried now and then, and no
     caller waits for that.  A key that could not be deleted is a miss until it has been, so that
     what was invalidated does not come back with the store.
 
@@ -100,6 +102,7 @@ class Guarded:
     _doomed: FIFOCache[str, None] = field(init=False)
     unread: int = field(default=0, init=False)
     _pending: int = field(default=0, init=False)
+    _partly: float = field(default=-inf, init=False)
     _logged: float | None = field(default=None, init=False)
     _unlogged: int = field(default=0, init=False)
 
@@ -117,10 +120,11 @@ class Guarded:
     @property
     def is_failing(self) -> bool:
         """
-        :return: whether the store failed when it was last read, or when it was last written: a
-            miss may then be its fault.
+        :return: whether the store failed when it was last read, or when it was last written, or a
+            part of it has a moment ago: a miss may then be its fault.
         """
-        return self._reading.failures > 0 or self._writing.failures > 0
+        is_partly = 0 <= self.clock.seconds() - self._partly < self.limits.pause
+        return is_partly or self._reading.failures > 0 or self._writing.failures > 0
 
     def too_slow(self) -> None:
         """Report that an entry took longer to read, in all its pieces, than one operation may."""
@@ -271,7 +275,10 @@ class Guarded:
 
     def _failed(self, operation: str, error: BaseException) -> None:
         now = self.clock.seconds()
-        if isinstance(error, StoreTimeout):
+        if getattr(error, "is_partial", False):
+            self._circuit(operation).partly_failed()
+            self._partly = now
+        elif isinstance(error, StoreTimeout):
             for circuit in (self._reading, self._writing):
                 circuit.failed(now, is_hopeless=True)
         else:
