@@ -36,7 +36,7 @@ class RedisNode(Server):
         super().__init__([
             program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1",
             "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
-            "--cluster-port", str(self.bus_port), "--cluster-node-timeout", "1500",
+            "--cluster-port", str(self.bus_port),
             "--dir", str(self.directory), "--save", "", "--appendonly", "no",
             "--repl-diskless-sync-delay", "0",
             *(each.format(tls_port=self.tls_port) for each in self.options)], self.directory / "redis.log")
@@ -88,6 +88,8 @@ class RedisCluster:
 
     def __init__(self, directory: Path, masters: int = 3, replicas: bool = False,
                  options: Sequence[str] = ()) -> None:
+        # Where none can take the place of another, a server that is slow is not to be given up.
+        options = ("--cluster-node-timeout", "1500" if replicas else "15000", *options)
         self.masters: list[RedisNode] = []
         self.replicas: list[RedisNode] = []
         try:

@@ -127,6 +127,16 @@ class SlotMapTests(SynchronousTestCase):
         self.assertIn("is away", str(failure.value))
         self.assertEqual(self.successResultOf(self.known()).owner(0), A)
 
+    def test_only_one(self) -> None:
+        """Where there is no other server to ask, the last one is waited for for longer."""
+        self.servers[A].held = []
+        self.map.start()
+        known = self.known()
+        self.runtime.clock.advance(4.9)
+        self.assertNoResult(known)
+        self.runtime.clock.advance(0.2)
+        self.failureResultOf(known, StoreError)
+
     def test_defect(self) -> None:
         """What goes wrong otherwise is logged with its traceback, and tried again as well."""
         self.servers[A].failure = ZeroDivisionError("a defect")

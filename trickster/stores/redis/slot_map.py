@@ -32,12 +32,14 @@ class MapTimes:
 
     :ivar every: seconds, about, while all is well.
     :ivar pause: seconds between two times, at least; about, while a master is away.
-    :ivar patience: seconds for which one server is waited for.
+    :ivar patience: seconds for which one server is waited for while there are others.
+    :ivar last_patience: seconds for which the last one is.
     """
 
     every: float = 60.0
     pause: float = 1.0
     patience: float = 1.5
+    last_patience: float = 5.0
 
 
 @define(eq=False)
@@ -143,12 +145,14 @@ class SlotMap:
 
     async def _first_answer(self) -> Topology:
         """:return: what the first server says that says anything that can be so."""
-        failed = "no server is known"
-        for address in self._sources():
+        failed, sources = "no server is known", self._sources()
+        for address in sources:
+            times = self._times
+            patience = times.last_patience if address is sources[-1] else times.patience
             try:
                 answer = self._peers.at(address).ask(_slots)
                 return read_slots(await TimedCall.of(
-                    answer, self._runtime.clock, self._times.patience), address)
+                    answer, self._runtime.clock, patience), address)
             except StoreError as error:
                 failed = f"{address}: {error}"
         raise StoreError(f"no server tells the slots of the cluster; the last of them, {failed}")
