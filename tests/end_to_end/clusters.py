@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.servers import Server, free_port, program
-from trickster.stores.redis.slots import SLOTS, slot_of
+from trickster.stores.redis.cluster.slots import SLOTS, slot_of
 
 _PATIENCE = 30.0
 

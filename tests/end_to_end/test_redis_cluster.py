@@ -23,13 +23,13 @@ from tests.end_to_end.clusters import RedisCluster, RedisNode, eventually, key_i
 from trickster.errors import StoreError
 from trickster.net.runtime import PluginRuntime
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.cluster import Cluster
+from trickster.stores.redis.cluster.cluster import Cluster
+from trickster.stores.redis.cluster.slots import slot_of
 from trickster.stores.redis.commands import Commands
 from trickster.stores.redis.dialing import MakeTLS
 from trickster.stores.redis.errors import NoAnswer
 from trickster.stores.redis.node import Node
 from trickster.stores.redis.settings import Credentials, Settings
-from trickster.stores.redis.slots import slot_of
 from trickster.testing.certificates import Authority
 
 _SCRIPT = b"return redis.call('GET', KEYS[1])"

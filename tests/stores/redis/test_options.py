@@ -26,7 +26,8 @@ class OptionsTests(SynchronousTestCase):
     def test_accepted(self) -> None:
         """What works is not refused."""
         tls = {"use_tls": True, "tls_ca_paths": ("/ca.pem",), "tls_server_name": "redis"}
-        for options in ({}, UNIX, SENTINEL, CLUSTER, tls, {"endpoint": "[::1]:7000", "db": 3},
+        for options in ({}, UNIX, SENTINEL, CLUSTER, tls, {"key_prefix": "{a}:"},
+                        {**CLUSTER, "key_prefix": "{"}, {"endpoint": "[::1]:7000", "db": 3},
                         {**SENTINEL, **tls, "db": 2, "sentinel_password": "x"},
                         {"username": "u"}, {"max_retries": -1},
                         {**CLUSTER, "endpoints": ("a:1", "b", "10.0.0.1:3")}):
@@ -38,6 +39,7 @@ class OptionsTests(SynchronousTestCase):
             "sentinel_master": {"client_type": "sentinel"},
             "protocol": {**CLUSTER, "protocol": "unix"},
             "db": {**CLUSTER, "db": 1},
+            "key_prefix": {**CLUSTER, "key_prefix": "{all}:"},
             "endpoint": {**CLUSTER, "endpoint": "other:6379"},
             "endpoints": {"endpoints": ("other:6379",)},
             "use_tls": {**UNIX, "use_tls": True},

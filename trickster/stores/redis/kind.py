@@ -13,7 +13,7 @@ from trickster.interfaces import IRuntime, IStoreType
 from trickster.net.tls import TLSFiles, TLSOptions
 from trickster.stores.limits import StoreLimits
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.cluster import Cluster
+from trickster.stores.redis.cluster.cluster import Cluster
 from trickster.stores.redis.dialing import MakeTLS
 from trickster.stores.redis.node import Node
 from trickster.stores.redis.options import RedisOptions

@@ -10,6 +10,7 @@ from zope.interface import implementer
 from trickster.config.document.settings import setting
 from trickster.interfaces import ICheckedOptions
 from trickster.stores.redis.addresses import Address
+from trickster.stores.redis.cluster.slots import hash_tag
 
 # A path that the kernel takes for a socket, in octets, without the zero at its end.
 _LONGEST_PATH = 107
@@ -91,6 +92,9 @@ class RedisOptions:
         yield from self._sentinel_faults()
         if self.client_type == "cluster" and self.db:
             yield "db", "a cluster has only database 0"
+        if self.client_type == "cluster" and hash_tag(self.key_prefix.encode(
+                "utf-8", "surrogatepass")):
+            yield "key_prefix", "has a hash tag, which would put all entries on one server"
         yield from self._security_faults()
         if self.max_retry_backoff < self.min_retry_backoff:
             yield "max_retry_backoff", "is less than min_retry_backoff"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from attrs import define, field
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, FirstError, gatherResults
 from zope.interface import implementer
 
 from trickster.errors import StoreError
@@ -18,6 +17,7 @@ from trickster.stores.redis import operations
 from trickster.stores.redis.commands import Ask, Commands
 from trickster.stores.redis.retrying import Retries
 from trickster.stores.redis.servers import Servers
+from trickster.stores.redis.together import all_of
 
 T = TypeVar("T")
 
@@ -79,8 +79,8 @@ class RedisStore(Service):
         """See L{trickster.interfaces.ICacheStore.delete}."""
         count, batches = 0, self._batches(list(dict.fromkeys(map(self._name, keys))))
         while some := list(islice(batches, _AT_ONCE)):
-            count += sum(await _all([self._at(batch[0], partial(_deleted, batch))
-                                     for batch in some]))
+            count += sum(await all_of(self._at(batch[0], partial(_deleted, batch))
+                                      for batch in some))
         return count
 
     async def keys(self, prefix: str) -> Sequence[str]:
@@ -113,14 +113,6 @@ class RedisStore(Service):
             return name[len(self._prefix_octets):].decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             return None
-
-
-async def _all(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    try:
-        return await gatherResults(map(Deferred.fromCoroutine, asked), consumeErrors=True)
-    except FirstError as error:
-        error.subFailure.raiseException()
-        raise
 
 
 async def _deleted(batch: Sequence[bytes], node: Commands) -> int:

@@ -10,10 +10,10 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from trickster.errors import StoreError
 from trickster.stores.redis.addresses import Address
+from trickster.stores.redis.cluster.topology import MOST_NODES
 from trickster.stores.redis.commands import Ask
 from trickster.stores.redis.errors import ErrorReply
 from trickster.stores.redis.node import Node
-from trickster.stores.redis.topology import MOST_NODES
 
 T = TypeVar("T")
 

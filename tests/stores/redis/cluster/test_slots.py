@@ -1,4 +1,4 @@
-"""Tests of C{trickster.stores.redis.slots}."""
+"""Tests of C{trickster.stores.redis.cluster.slots}."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.stores.redis.slots import slot_of
+from trickster.stores.redis.cluster.slots import hash_tag, slot_of
 
 # Of the specification, and of CLUSTER KEYSLOT of a server of version 7.0.
 KNOWN = {b"123456789": 12739, b"": 0, b"foo": 12182, b"bar": 5061, b"hello": 866,
@@ -35,6 +35,12 @@ class SlotTests(SynchronousTestCase):
     def test_known(self) -> None:
         """Keys are in the slots in which servers have them, those with hash tags too."""
         self.assertEqual({key: slot_of(key) for key in KNOWN}, KNOWN)
+
+    def test_tags(self) -> None:
+        """A hash tag is what the first brace that opens and the next that closes have between them."""
+        for key, tag in ((b"", b""), (b"a", b""), (b"{a}", b"a"), (b"x{a}{b}", b"a"),
+                         (b"{}{b}", b""), (b"}{a}", b"a"), (b"{a", b""), (b"{{a}}", b"{a")):
+            self.assertEqual(hash_tag(key), tag)
 
     @given(st.binary() | st.text(alphabet="ab{}").map(str.encode))
     def test_model(self, key: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Tests of C{trickster.stores.redis.cluster}."""
+"""Tests of C{trickster.stores.redis.cluster.cluster}."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.stores.redis.clustered import (
+from tests.stores.redis.cluster.clustered import (
     A,
     B,
     C,
@@ -22,11 +22,11 @@ from tests.stores.redis.clustered import (
 )
 from trickster.errors import StoreError
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.cluster import Cluster
+from trickster.stores.redis.cluster.cluster import Cluster
+from trickster.stores.redis.cluster.peers import Peers
+from trickster.stores.redis.cluster.slot_map import SlotMap
 from trickster.stores.redis.commands import Commands
 from trickster.stores.redis.errors import ErrorReply, NoAnswer
-from trickster.stores.redis.peers import Peers
-from trickster.stores.redis.slot_map import SlotMap
 from trickster.testing.runtime import FakeRuntime
 
 # Of slots 0, 8000 and 16000.

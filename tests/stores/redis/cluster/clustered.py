@@ -10,8 +10,8 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from trickster.stores.redis.addresses import Address
+from trickster.stores.redis.cluster.slots import slot_of
 from trickster.stores.redis.errors import ErrorReply, NotConnected
-from trickster.stores.redis.slots import slot_of
 
 A, B, C, D = (Address("10.0.0.1", port) for port in (7001, 7002, 7003, 7004))
 

@@ -7,20 +7,20 @@ from functools import partial
 from typing import TypeVar
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.task import deferLater
 
 from trickster.errors import StoreError
 from trickster.interfaces import IRuntime
 from trickster.stores.redis.addresses import Address
+from trickster.stores.redis.cluster.peers import Peers
+from trickster.stores.redis.cluster.redirects import Again, Asked, Moved, redirect
+from trickster.stores.redis.cluster.slot_map import SlotMap
+from trickster.stores.redis.cluster.slots import slot_of
+from trickster.stores.redis.cluster.topology import BadTopology, Topology
 from trickster.stores.redis.commands import Argument, Ask, Command, Commands, Reply
 from trickster.stores.redis.errors import ErrorReply
 from trickster.stores.redis.node import Node
-from trickster.stores.redis.peers import Peers
-from trickster.stores.redis.redirects import Again, Asked, Moved, redirect
-from trickster.stores.redis.slot_map import SlotMap
-from trickster.stores.redis.slots import slot_of
-from trickster.stores.redis.topology import BadTopology, Topology
+from trickster.stores.redis.together import all_of
 
 T = TypeVar("T")
 
@@ -182,16 +182,11 @@ class Cluster:
         return topology
 
     async def _by_all(self, addresses: Iterable[Address], ask: Ask[T]) -> list[T]:
-        asked = [Deferred.fromCoroutine(self._peers.at(address).ask(ask))
-                 for address in addresses]
         try:
-            return await gatherResults(asked, consumeErrors=True)
-        except FirstError as error:
+            return await all_of([self._peers.at(address).ask(ask) for address in addresses])
+        except StoreError:
             self.slots.refresh_soon()
-            raise (error.subFailure.value or error) from None
-        finally:
-            for one in asked:
-                one.cancel()
+            raise
 
     async def _asked(self, journey: _Journey, ask: Ask[T]) -> T:
         while journey.address is None:

@@ -1,4 +1,4 @@
-"""Tests of C{trickster.stores.redis.slot_map}."""
+"""Tests of C{trickster.stores.redis.cluster.slot_map}."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.stores.redis.clustered import A, B, C, FakeServers, is_slots
+from tests.stores.redis.cluster.clustered import A, B, C, FakeServers, is_slots
 from trickster.errors import StoreError
+from trickster.stores.redis.cluster.peers import Peers
+from trickster.stores.redis.cluster.slot_map import MapTimes, SlotMap
 from trickster.stores.redis.errors import NoAnswer
-from trickster.stores.redis.peers import Peers
-from trickster.stores.redis.slot_map import MapTimes, SlotMap
 from trickster.testing.runtime import FakeRuntime
 
 

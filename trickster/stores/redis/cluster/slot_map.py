@@ -17,9 +17,9 @@ from trickster.interfaces import IRuntime
 from trickster.net.callbacks import ignore
 from trickster.net.waiters import Waiters
 from trickster.stores.redis.addresses import Address
+from trickster.stores.redis.cluster.peers import Peers
+from trickster.stores.redis.cluster.topology import Topology, read_slots
 from trickster.stores.redis.commands import Commands, Reply
-from trickster.stores.redis.peers import Peers
-from trickster.stores.redis.topology import Topology, read_slots
 from trickster.stores.timed_call import TimedCall
 
 Moves = Callable[[frozenset[int]], None]

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 
 from trickster.errors import StoreError
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.slots import SLOTS
+from trickster.stores.redis.cluster.slots import SLOTS
 
 # A cluster has about a thousand nodes at most, by its specification.
 MOST_NODES = 1000

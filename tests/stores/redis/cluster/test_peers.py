@@ -1,4 +1,4 @@
-"""Tests of C{trickster.stores.redis.peers}."""
+"""Tests of C{trickster.stores.redis.cluster.peers}."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.stores.redis.clustered import A, B, C, FakeServers, key_in
+from tests.stores.redis.cluster.clustered import A, B, C, FakeServers, key_in
 from trickster.errors import StoreError
+from trickster.stores.redis.cluster.peers import Peers
 from trickster.stores.redis.commands import Commands
 from trickster.stores.redis.errors import ErrorReply, NoAnswer
-from trickster.stores.redis.peers import Peers
 
 KEY = key_in(0)
 

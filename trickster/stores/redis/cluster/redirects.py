@@ -7,8 +7,8 @@ import re
 from attrs import frozen
 
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.slots import SLOTS
-from trickster.stores.redis.topology import BadTopology, read_address
+from trickster.stores.redis.cluster.slots import SLOTS
+from trickster.stores.redis.cluster.topology import BadTopology, read_address
 
 # The cluster does not serve the slot now, or the server does not serve at all yet: that passes.
 _AGAIN = ("TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN")

@@ -1,4 +1,4 @@
-"""Tests of C{trickster.stores.redis.redirects}."""
+"""Tests of C{trickster.stores.redis.cluster.redirects}."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.redirects import Again, Asked, Moved, redirect
-from trickster.stores.redis.topology import BadTopology
+from trickster.stores.redis.cluster.redirects import Again, Asked, Moved, redirect
+from trickster.stores.redis.cluster.topology import BadTopology
 
 ASKED = Address("asked.example", 7000)
 

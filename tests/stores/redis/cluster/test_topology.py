@@ -1,4 +1,4 @@
-"""Tests of C{trickster.stores.redis.topology}."""
+"""Tests of C{trickster.stores.redis.cluster.topology}."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.topology import (
+from trickster.stores.redis.cluster.topology import (
     MOST_NODES,
     BadTopology,
     Topology,
