@@ -153,6 +153,8 @@ class IndexTests(SynchronousTestCase):
         index.remove(Place.of("b"))
         self.assertEqual(index.changes, changes)
         index.touch(["a"])
+        self.assertEqual((index.changes, index.uses), (changes, 1))
+        index.remove(Place.of("a"))
         self.assertGreater(index.changes, changes)
 
     @given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from(_CHUNKS),

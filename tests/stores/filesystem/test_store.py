@@ -143,6 +143,19 @@ class LifetimeTests(StoreCase):
         self.clock.advance(5.0)
         self.assertFalse(os.path.samestat(first, index.stat()))
 
+    async def test_uses_are_saved_at_the_end(self) -> None:
+        """That entries are used is no reason to save the index, but for the last time."""
+        store, index = self.store(flush_interval=5.0), self.path / OWN / "index"
+        await store.put("a", b"1", 600.0)
+        self.clock.advance(5.0)
+        first = index.stat()
+        for _ in range(3):
+            await store.get("a")
+            self.clock.advance(5.0)
+        self.assertTrue(os.path.samestat(first, index.stat()))
+        await store.stopService()
+        self.assertFalse(os.path.samestat(first, index.stat()))
+
     async def test_large_index_is_saved_less(self) -> None:
         """The larger the index is, the less often it is saved."""
         store, index = self.store(flush_interval=1.0), self.path / OWN / "index"
@@ -267,6 +280,17 @@ class SharedTests(StoreCase):
         await other.put("a", b"2", 600.0)
         self.clock.advance(6.0)
         self.assertEqual((await one.get("a"), self.told), (b"2", []))
+
+    async def test_renewed_keys(self) -> None:
+        """The keys of values that another one has put anew are found, and of no others."""
+        one, other = self.store(reap_interval=1000.0), self.store(reap_interval=1000.0)
+        for key in "abc":
+            await one.put(key, b"1", 5.0)
+        await other.put("a", b"2", 600.0)
+        await other.put("d", b"2", 600.0)
+        await other.delete(["b"])
+        self.clock.advance(6.0)
+        self.assertEqual(sorted(await one.keys("")), ["a", "d"])
 
     async def test_limits(self) -> None:
         """What others have put makes room as well, once it is known."""

@@ -10,7 +10,6 @@ from attrs import define, field
 
 # Octets that are kept of a value: what tells it from others is in its first ones.
 LENGTH = 64
-_MOST = 20_000
 
 # Number, dates of the last change of the content and of all else, and size.
 _Identity = tuple[int, int, int, int]
@@ -27,8 +26,11 @@ class Beginnings:
 
     A file is never changed, but replaced by another one.  So the octets are those of the file
     that is there as long as the system says the same of that, which costs one question.
+
+    :ivar most: values of which they are kept; those that were noted longest ago are forgotten.
     """
 
+    most: int = 20_000
     _noted: OrderedDict[str, tuple[str, _Identity, float, int, bytes]] = field(
         factory=OrderedDict, init=False, repr=False)
     _lock: Lock = field(factory=Lock, init=False, repr=False)
@@ -46,7 +48,7 @@ class Beginnings:
         with self._lock:
             self._noted.pop(key, None)
             self._noted[key] = noted
-            while len(self._noted) > _MOST:
+            while len(self._noted) > self.most:
                 self._noted.popitem(last=False)
 
     def get(self, key: str, length: int, now: float) -> bytes | None:

@@ -91,10 +91,11 @@ class Directory:
         :raises MissingShard: it is missing.
         """
         path = f"{self.own}/{_NAMES[number]}"
-        with self.opened() as own, _naming(path):
+        with self.opened() as own:
             fd = _shard_opened(own, _NAMES[number], make)
             try:
-                yield Shard(fd, path, self._busy[number], self.patience)
+                with _naming(path):
+                    yield Shard(fd, path, self._busy[number], self.patience)
             finally:
                 os.close(fd)
 

@@ -64,12 +64,14 @@ class Index:
     none waits for anything but another call.
 
     :ivar octets: of all files that are known.
-    :ivar changes: how often it has been changed: what is to be saved.
+    :ivar changes: how often that has changed; uses are no change.
+    :ivar uses: how often that was noted.
     """
 
     limits: StoreLimits
     octets: int = field(default=0, init=False)
     changes: int = field(default=0, init=False)
+    uses: int = field(default=0, init=False)
     _reserved: list[int] = field(factory=lambda: [0, 0], init=False)
     _values: tuple[dict[bytes, Known], ...] = field(
         factory=lambda: tuple({} for _ in range(SHARDS)), init=False, repr=False)
@@ -123,7 +125,7 @@ class Index:
             for key in keys:
                 if entry_key(key) in self._entries:
                     self._entries.move_to_end(entry_key(key))
-                    self.changes += 1
+                    self.uses += 1
 
     def reserve(self, place: Place, key: str, size: int) -> Room:
         """

@@ -47,6 +47,23 @@ def listing(directory: int, now: float) -> Listing:
     return Listing(values, left)
 
 
+def value_names(directory: int) -> Sequence[str]:
+    """
+    :param directory: its descriptor.
+    :return: what has the name of a value.
+    """
+    return [name for name in os.listdir(directory) if _VALUE.fullmatch(name)]
+
+
+def digest_of(number: int, name: str) -> bytes:
+    """
+    :param number: of a shard.
+    :param name: of a value in it.
+    :return: the digest of its place.
+    """
+    return bytes((number,)) + bytes.fromhex(name)
+
+
 def _stat(entry: os.DirEntry[str]) -> os.stat_result | None:
     """:return: None for what is gone by now."""
     try:

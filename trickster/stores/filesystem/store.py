@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -187,7 +188,7 @@ class FilesystemStore(BlockingStore):
 
         :raises StoreError: it cannot be saved.
         """
-        self.translated(self._upkeep.save)
+        self.translated(partial(self._upkeep.save, with_uses=True))
 
     def _safely(self, work: Callable[[], Any]) -> Deferred[None]:
         return Deferred.fromCoroutine(self._worked(work))

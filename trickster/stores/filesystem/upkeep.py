@@ -22,7 +22,7 @@ from trickster.stores.filesystem.files import (
     write,
 )
 from trickster.stores.filesystem.index import Index, Known, Victim
-from trickster.stores.filesystem.listing import listing
+from trickster.stores.filesystem.listing import digest_of, listing, value_names
 from trickster.stores.filesystem.saved_index import MOST_OCTETS, decoded, encoded
 from trickster.stores.filesystem.shard import LockedOut, Patience, Shard, remove
 from trickster.stores.filesystem.value_file import Place
@@ -54,7 +54,7 @@ class Upkeep:
     is_restored: bool = field(default=False, init=False)
     saved_octets: int = field(default=0, init=False)
     _is_loaded: bool = field(default=False, init=False)
-    _saved_changes: int = field(default=0, init=False)
+    _saved_state: tuple[int, int] = field(default=(0, 0), init=False)
     _saving: Lock = field(factory=Lock, init=False, repr=False)
 
     def load(self) -> None:
@@ -65,20 +65,25 @@ class Upkeep:
             saved = self._saved()
             for known in saved or ():
                 self.index.put(Place.of(known[0]), known)
-            self._saved_changes = self.index.changes
+            self._saved_state = self.index.changes, self.index.uses
             self.is_restored, self._is_loaded = saved is not None, True
 
-    def save(self) -> None:
-        """Save the index, if it was read, and has changed since."""
+    def save(self, *, with_uses: bool = False) -> None:
+        """
+        Save the index, if it was read, and has changed since.
+
+        :param with_uses: whether the order of use is a change as well.
+        """
         with self._saving:
-            changes = self.index.changes
-            if not self._is_loaded or changes == self._saved_changes:
+            state = self.index.changes, self.index.uses
+            are_used = with_uses and state[1] != self._saved_state[1]
+            if not self._is_loaded or not (are_used or state[0] != self._saved_state[0]):
                 return
             octets = encoded(self.index.known(), self.wall())
             with self.directory.opened() as own:
                 temporary = write(own, _INDEX, (octets, b""), int(self.wall() * 10**9))
                 move(own, temporary, _INDEX)
-            self._saved_changes, self.saved_octets = changes, len(octets)
+            self._saved_state, self.saved_octets = state, len(octets)
 
     def reap(self, most: int) -> int:
         """
@@ -128,13 +133,17 @@ class Upkeep:
 
         :param number: from 0 to 255; one that another process keeps locked is let alone.
         """
-        try:
-            with suppress(LockedOut), self.directory.shard(number) as shard:
-                self._compare(shard, number)
-        except MissingShard:
-            for digest in self.index.shard(number):
-                self.index.remove(Place(digest))
+        self._compared(number, self._stamps_compared)
         self.evict(self.index.over())
+
+    def learn(self, number: int) -> None:
+        """
+        Learn which keys there are in a shard, for which its names are enough where these are
+        known; more quickly than by L{scan}.
+
+        :param number: as in L{scan}.
+        """
+        self._compared(number, self._names_compared)
 
     @contextmanager
     def locked(self, place: Place, patience: Patience | None = None) -> Iterator[Shard | None]:
@@ -196,19 +205,35 @@ class Upkeep:
             return False
         return True
 
-    def _compare(self, shard: Shard, number: int) -> None:
+    def _compared(self, number: int, compare: Callable[[Shard, int], None]) -> None:
+        try:
+            with suppress(LockedOut), self.directory.shard(number) as shard:
+                compare(shard, number)
+        except MissingShard:
+            for digest in self.index.shard(number):
+                self.index.remove(Place(digest))
+
+    def _stamps_compared(self, shard: Shard, number: int) -> None:
         found, known = listing(shard.fd, self.wall()), self.index.shard(number)
-        there = {bytes((number,)) + bytes.fromhex(name): stamp
-                 for name, stamp in found.values.items()}
+        there = {digest_of(number, name): stamp for name, stamp in found.values.items()}
         odd = [digest for digest, stamp in there.items()
                if digest not in known or known[digest][2] != stamp]
-        gone = [digest for digest in known if digest not in there]
-        if not (odd or gone or found.left):
+        self._settled(shard, [*odd, *known.keys() - there.keys()], found.left)
+
+    def _names_compared(self, shard: Shard, number: int) -> None:
+        now, known = self.wall(), self.index.shard(number)
+        there = {digest_of(number, name) for name in value_names(shard.fd)}
+        # What has expired may have been put anew.
+        odd = [digest for digest in there if digest not in known or known[digest][1] <= now]
+        self._settled(shard, [*odd, *known.keys() - there], ())
+
+    def _settled(self, shard: Shard, digests: Sequence[bytes], left: Sequence[str]) -> None:
+        if not (digests or left):
             return
         with shard.locked(HURRY):
-            for digest in (*odd, *gone):
+            for digest in digests:
                 self.settle(shard, Place(digest))
-            for name in found.left:
+            for name in left:
                 remove(shard.fd, name)
 
 

@@ -119,7 +119,7 @@ class Values:
         """:return: the keys that begin so, also of values that another process has put."""
         self.upkeep.load()
         for number in self.upkeep.sweep():
-            self.upkeep.scan(number)
+            self.upkeep.learn(number)
         now = self.upkeep.wall()
         return [key for key, deadline, _ in self.upkeep.index.known()
                 if deadline > now and key.startswith(prefix)]
