@@ -66,6 +66,18 @@ class IndexTests(SynchronousTestCase):
             put(index, key)
         self.assertEqual(put(index, "c"), ["a", "a" + _CHUNKS[1], "a" + _CHUNKS[2]])
 
+    def test_chunks_alone(self) -> None:
+        """Chunks whose entry is gone go first, unless some are put anew."""
+        for is_anew in (False, True):
+            index = made(max_octets=4)
+            for key in ("b", "c", "a" + _CHUNKS[1], "a"):
+                put(index, key)
+            index.remove(Place.of("a"))
+            if is_anew:
+                put(index, "a" + _CHUNKS[1])
+            put(index, "d")
+            self.assertEqual(put(index, "e"), ["b" if is_anew else "a" + _CHUNKS[1]])
+
     def test_backoff(self) -> None:
         """An eviction goes down as far as the limits say, before the value is put."""
         index = made(max_octets=10, backoff_octets=4)

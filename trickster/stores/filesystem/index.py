@@ -199,10 +199,14 @@ class Index:
         if known is not None:
             self.changes += 1
             key, deadline, _ = known
-            entry = self._entries[entry_key(key)]
+            key_of_entry = entry_key(key)
+            entry = self._entries[key_of_entry]
             del entry[place.digest]
             if not entry:
-                del self._entries[entry_key(key)]
+                del self._entries[key_of_entry]
+            elif key == key_of_entry:
+                # Chunks without their entry are of no use, and go before all else.
+                self._entries.move_to_end(key_of_entry, last=False)
             self._expiries.remove(key, deadline)
             self.octets -= octets_of(known)
         return known
