@@ -322,6 +322,7 @@ class SharedTests(StoreCase):
                 with self.assertRaises(StoreError):
                     await change
             self.assertEqual((await store.get("a"), store.peek("a", 1)), (b"1", b"1"))
+            self.assertEqual(list(await self.store().keys("")), ["a"])
         self.assertTrue(await store.put("a", b"2", 600.0))
         self.assertEqual([path for path in self.values() if path.suffix], [])
 

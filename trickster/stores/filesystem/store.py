@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import Any
@@ -28,7 +29,7 @@ from trickster.interfaces import (
 )
 from trickster.stores.blocking import BlockingStore
 from trickster.stores.filesystem.beginnings import Beginnings
-from trickster.stores.filesystem.directory import Directory, UnsafeDirectory
+from trickster.stores.filesystem.directory import Directory
 from trickster.stores.filesystem.index import Index
 from trickster.stores.filesystem.upkeep import Upkeep
 from trickster.stores.filesystem.values import Values
@@ -156,12 +157,8 @@ class FilesystemStore(BlockingStore):
         :raises UnsafeDirectory: others can put something into it.  Where it cannot be used for
             another reason, operations fail.
         """
-        try:
+        with suppress(OSError):
             self._upkeep.directory.check()
-        except UnsafeDirectory:
-            raise
-        except OSError as error:
-            self._fails(error)
         super().startService()
         limits = self.limits
         for seconds, work, now in ((limits.reap_interval, self._tended, True),
@@ -204,7 +201,7 @@ class FilesystemStore(BlockingStore):
             self._is_failing = False
 
     def _fails(self, error: Exception) -> None:
-        if not self._is_failing and self.running:
+        if self.running and not self._is_failing:
             self._log.warn("The cache directory {path} cannot be looked after: {error}",
                            path=self.path, error=error)
         self._is_failing = True

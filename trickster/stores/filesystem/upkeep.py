@@ -133,17 +133,29 @@ class Upkeep:
 
         :param number: from 0 to 255; one that another process keeps locked is let alone.
         """
-        self._compared(number, self._stamps_compared)
+        try:
+            with suppress(LockedOut), self.directory.shard(number) as shard:
+                self._compare(shard, number)
+        except MissingShard:
+            for digest in self.index.shard(number):
+                self.index.remove(Place(digest))
         self.evict(self.index.over())
 
-    def learn(self, number: int) -> None:
+    def keys(self, number: int) -> Iterator[str]:
         """
-        Learn which keys there are in a shard, for which its names are enough where these are
-        known; more quickly than by L{scan}.
-
-        :param number: as in L{scan}.
+        :param number: of a shard.
+        :return: the keys of its values, of those that other processes have put as well; no lock
+            is needed for that, and for those that are known no file.
         """
-        self._compared(number, self._names_compared)
+        now, known = self.wall(), self.index.shard(number)
+        with suppress(MissingShard), self.directory.shard(number) as shard:
+            for name in value_names(shard.fd):
+                digest = digest_of(number, name)
+                found = known.get(digest)
+                if found is None or found[1] <= now:
+                    found = _known(_looked_at(shard, Place(digest), None)[0])
+                if found is not None and found[1] > now:
+                    yield found[0]
 
     @contextmanager
     def locked(self, place: Place, patience: Patience | None = None) -> Iterator[Shard | None]:
@@ -180,8 +192,8 @@ class Upkeep:
             if found is not None and not is_chunk_key(found.header.key):
                 self.heard("eviction", "ttl")
             return None
-        known = (found.header.key, found.header.deadline, stamp_of(found.stat))
-        if self.index.get(place) != known:
+        known = _known(found)
+        if known is not None and self.index.get(place) != known:
             self.index.put(place, known)
         return known
 
@@ -205,36 +217,26 @@ class Upkeep:
             return False
         return True
 
-    def _compared(self, number: int, compare: Callable[[Shard, int], None]) -> None:
-        try:
-            with suppress(LockedOut), self.directory.shard(number) as shard:
-                compare(shard, number)
-        except MissingShard:
-            for digest in self.index.shard(number):
-                self.index.remove(Place(digest))
-
-    def _stamps_compared(self, shard: Shard, number: int) -> None:
+    def _compare(self, shard: Shard, number: int) -> None:
         found, known = listing(shard.fd, self.wall()), self.index.shard(number)
         there = {digest_of(number, name): stamp for name, stamp in found.values.items()}
         odd = [digest for digest, stamp in there.items()
                if digest not in known or known[digest][2] != stamp]
-        self._settled(shard, [*odd, *known.keys() - there.keys()], found.left)
-
-    def _names_compared(self, shard: Shard, number: int) -> None:
-        now, known = self.wall(), self.index.shard(number)
-        there = {digest_of(number, name) for name in value_names(shard.fd)}
-        # What has expired may have been put anew.
-        odd = [digest for digest in there if digest not in known or known[digest][1] <= now]
-        self._settled(shard, [*odd, *known.keys() - there], ())
-
-    def _settled(self, shard: Shard, digests: Sequence[bytes], left: Sequence[str]) -> None:
-        if not (digests or left):
+        gone = known.keys() - there.keys()
+        if not (odd or gone or found.left):
             return
         with shard.locked(HURRY):
-            for digest in digests:
+            for digest in (*odd, *gone):
                 self.settle(shard, Place(digest))
-            for name in left:
+            for name in found.left:
                 remove(shard.fd, name)
+
+
+
+def _known(found: Found | None) -> Known | None:
+    if found is None:
+        return None
+    return found.header.key, found.header.deadline, stamp_of(found.stat)
 
 
 def _looked_at(shard: Shard, place: Place, damaged: Stamp | None) -> tuple[Found | None, bool]:

@@ -118,11 +118,8 @@ class Values:
     def keys(self, prefix: str) -> Sequence[str]:
         """:return: the keys that begin so, also of values that another process has put."""
         self.upkeep.load()
-        for number in self.upkeep.sweep():
-            self.upkeep.learn(number)
-        now = self.upkeep.wall()
-        return [key for key, deadline, _ in self.upkeep.index.known()
-                if deadline > now and key.startswith(prefix)]
+        return [key for number in self.upkeep.directory.shards()
+                for key in self.upkeep.keys(number) if key.startswith(prefix)]
 
     def _read(self, shard: Shard, place: Place, key: str) -> bytes | None:
         found: Found | None = None
