@@ -148,6 +148,18 @@ class DamageTests(StoreCase):
         self.assertFalse(self.file("b").exists())
         self.assertEqual(store.peek("a", 20), None)
 
+    async def test_link_to_a_value(self) -> None:
+        """A link is not followed, also where it leads to what would be the value."""
+        store = self.store()
+        await store.put("a", b"1", 60.0)
+        elsewhere = self.file("a").rename(self.path / "elsewhere")
+        self.file("a").symlink_to(elsewhere)
+        self.assertTrue(await store.replace("a", b"2", 60.0, None))
+        self.file("a").unlink()
+        self.file("a").symlink_to(elsewhere)
+        self.assertIsNone(await store.get("a"))
+        self.assertTrue(elsewhere.exists())
+
     async def test_removed_by_hand(self) -> None:
         """All of it may be removed while the store runs: it is empty then, and works on."""
         store = self.store()
