@@ -15,8 +15,6 @@ from attrs import frozen
 from trickster.stores.filesystem.shard import remove
 from trickster.stores.filesystem.value_file import (
     FIRST_OCTETS,
-    MOST_KEY,
-    MOST_VALUE,
     Header,
     needed,
     read_header,
@@ -179,15 +177,13 @@ def _fd_of(directory: int, name: str) -> int | None:
 
 def _headed(fd: int, there: os.stat_result, length: int) -> tuple[Header, bytes]:
     """:return: the header of a file, and so many octets of its beginning, or more."""
-    beginning, damaged = b"", Damaged(stamp_of(there))
-    if there.st_size <= FIRST_OCTETS + MOST_KEY + MOST_VALUE:
-        beginning = os.pread(fd, length, 0)
+    beginning = os.pread(fd, length, 0)
     start = needed(beginning)
     if start > len(beginning):
         beginning = os.pread(fd, start, 0)
     header = read_header(beginning, there.st_size)
     if header is None:
-        raise damaged
+        raise Damaged(stamp_of(there))
     return header, beginning
 
 
