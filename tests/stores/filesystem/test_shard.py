@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from threading import Thread
@@ -11,7 +12,23 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import StoreError
 from trickster.stores.filesystem.directory import Directory
-from trickster.stores.filesystem.shard import LOCK, Patience, remove
+from trickster.stores.filesystem.shard import LOCK, LockedOut, Patience, remove
+
+
+class Watched:
+    """A patience that does something when it is first needed."""
+
+    tries = 3
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.left = [lambda: None, work]
+
+    @property
+    def pause(self) -> float:
+        """Seconds: asked once to know how long all of it may take, and then for each pause."""
+        if self.left:
+            self.left.pop(0)()
+        return 0.001
 
 
 class LockTests(SynchronousTestCase):
@@ -85,6 +102,27 @@ class LockTests(SynchronousTestCase):
         self.lock.unlink()
         with self.directory.shard(1) as shard, shard.locked():
             self.assertRaises(BlockingIOError, self._taken)
+
+    def test_removed_meanwhile(self) -> None:
+        """A lock that is had after its file was removed is not taken for the one in its place."""
+        self.lock.write_bytes(b"")
+        holder = os.open(self.lock, os.O_RDWR)
+        flock(holder, LOCK_EX)
+
+        def let_go() -> None:
+            self.lock.unlink()
+            os.close(holder)
+
+        with self.directory.shard(1) as shard, shard.locked(Watched(let_go)):
+            self.assertRaises(BlockingIOError, self._taken)
+
+    def test_part_of_the_store(self) -> None:
+        """That a lock is not had is a failure of a part of the store only."""
+        self.held()
+        with self.assertRaises(LockedOut) as caught, self.directory.shard(1) as shard, \
+                shard.locked():
+            self.fail("two have it")
+        self.assertTrue(caught.exception.is_partial)
 
     def test_something_else(self) -> None:
         """What is no file in the place of a lock is removed, and never followed or waited for."""

@@ -437,6 +437,29 @@ class FailingDiskTests(StoreCase):
         self.assertTrue(await store.put("a", b"1", 600.0))
         self.assertEqual(store.usage().objects, 1)
 
+    async def test_removed_meanwhile(self) -> None:
+        """A directory that is removed while a value is written is made anew, and it is written."""
+        store, left = self.store(), [None]
+
+        def written(directory: int, name: str, parts: Any, date_ns: int) -> str:
+            if left:
+                left.pop()
+                away(self.path)
+            return write(directory, name, parts, date_ns)
+
+        store._values._write = written
+        self.assertTrue(await store.put("a", b"1", 600.0))
+        self.assertEqual((await store.get("a"), left), (b"1", []))
+
+    async def test_put_meanwhile(self) -> None:
+        """What is to make room, and is put anew before it is deleted, stays."""
+        store = self.store()
+        await store.put("a", b"1", 600.0)
+        victims = store._upkeep.index.oldest(1, "b")
+        await store.put("a", b"2", 600.0)
+        self.assertTrue(store._upkeep.evict(victims))
+        self.assertEqual((await store.get("a"), store.usage().objects), (b"2", 1))
+
     async def test_room_given_back(self) -> None:
         """Room that was kept for what could not be written is given back."""
         store = self.failing(*[EIO] * 10, max_octets=8 * 4096)

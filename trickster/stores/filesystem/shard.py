@@ -19,7 +19,11 @@ _MOST_REPLACEMENTS = 5
 
 
 class LockedOut(StoreError):
-    """Another thread or process keeps the lock, since it is stopped for example."""
+    """
+    Another thread or process keeps the lock, since it is stopped for example; it has one of many.
+    """
+
+    is_partial = True
 
 
 @frozen
