@@ -111,6 +111,7 @@ class LockTests(SynchronousTestCase):
 
         def let_go() -> None:
             self.lock.unlink()
+            self.lock.write_bytes(b"")
             os.close(holder)
 
         with self.directory.shard(1) as shard, shard.locked(Watched(let_go)):

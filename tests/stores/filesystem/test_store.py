@@ -195,6 +195,16 @@ class LifetimeTests(StoreCase):
         self.assertEqual((len(self.values()), store.usage().objects), (1, 1))
         self.assertEqual(self.told, [("eviction", "ttl")])
 
+    async def test_reaped_by_writing(self) -> None:
+        """What has expired goes before a value is put, and so before any other makes room."""
+        store = self.store(reap_interval=1000.0, max_objects=2)
+        await store.put("a", b"1", 600.0)
+        await store.put("b", b"1", 5.0)
+        self.clock.advance(6.0)
+        await store.put("c", b"1", 600.0)
+        self.assertEqual(self.told, [("eviction", "ttl")])
+        self.assertEqual(sorted(await store.keys("")), ["a", "c"])
+
     async def test_used_entries_stay(self) -> None:
         """An entry that is only peeked at is used, and not the first to go."""
         store = self.store(max_objects=3)
