@@ -1,0 +1,1 @@
+"""A cache store in one file of LMDB, which the processes of a host share."""

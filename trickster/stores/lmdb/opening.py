@@ -1,0 +1,296 @@
+"""Opens a file of LMDB, once it is known to be a cache that is whole."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired, run
+from threading import Lock
+from typing import Any
+
+import lmdb
+from attrs import define, field
+
+from trickster.stores.lmdb.checking import (
+    ABOUT,
+    FOREIGN,
+    MOST_TABLES,
+    TOTALS,
+    ForeignFileError,
+)
+from trickster.stores.lmdb.layout import VERSION
+from trickster.stores.lmdb.tables import Tables
+
+# Seconds that looking through a file may take: some tens of gibibytes.
+PATIENCE = 120.0
+# Transactions that read at the same time, in all processes: each has one, or a few in threads.
+_MOST_READERS = 1022
+# How often a file is opened that another process replaces at the same time.
+_MOST_TRIES = 5
+# Octets of LMDB's locks that are always the same: by what they are known, and their layout.
+_LOCKS_HEAD = 8
+_CREATED = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class LostError(Exception):
+    """The file is no more what was opened: cut off, removed, or another one."""
+
+
+class InUseError(Exception):
+    """Other processes use the file, which is about to be replaced."""
+
+
+@define(eq=False)
+class OpenFile:
+    """
+    A file that is open, and mapped.
+
+    :ivar env: of LMDB.
+    :ivar _file: a descriptor of the file; while it is open, its lock says that it is in use.
+    :ivar _locks: a descriptor of what LMDB keeps beside it; closed last, since the locks of LMDB
+        go with any descriptor of it.
+    :ivar replaced: what was wrong with the file in the place of which this one is.
+    :ivar _size: octets that it had when it was last looked at.
+    :ivar leases: how many threads use it.
+    :ivar writing: held by the thread that changes it.
+    """
+
+    path: str
+    env: Any
+    _file: int
+    _locks: int
+    _totals: Any
+    replaced: str | None = None
+    _size: int = field(init=False)
+    _locks_size: int = field(init=False)
+    _locks_head: bytes = field(init=False)
+    leases: int = field(default=0, init=False)
+    writing: Any = field(factory=Lock, init=False, repr=False)
+    caches: dict[bytes, Tables] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._size = os.fstat(self._file).st_size
+        self._locks_size = os.fstat(self._locks).st_size
+        self._locks_head = os.pread(self._locks, _LOCKS_HEAD, 0)
+
+    def look(self) -> None:
+        """
+        See that what is mapped is there: to read beyond the end of a file ends the process.
+
+        :raises LostError: it is not.
+        """
+        state = os.fstat(self._file)
+        if state.st_size < self._size or not state.st_nlink:
+            raise LostError(f"{self.path} was cut off or removed")
+        self._size = state.st_size
+        if os.fstat(self._locks).st_size < self._locks_size:
+            raise LostError(f"{self.path}-lock was cut off")
+
+    def look_closely(self) -> None:
+        """
+        See in addition that it is the file under its name.
+
+        :raises LostError: it is not.
+        """
+        self.look()
+        for path, descriptor in ((self.path, self._file), (f"{self.path}-lock", self._locks)):
+            if not _is_at(path, descriptor):
+                raise LostError(f"{path} was moved or replaced")
+        if os.pread(self._locks, _LOCKS_HEAD, 0) != self._locks_head:
+            raise LostError(f"{self.path}-lock was written over")
+
+    def tables(self, bucket: bytes) -> Tables:
+        """:return: those of a cache, which are made where they are not there yet; in a thread."""
+        if bucket not in self.caches:
+            with self.writing, self.env.begin(write=True) as txn:
+                tables = Tables.of(self.env, bucket, self._totals, txn)
+            self.caches[bucket] = tables
+        return self.caches[bucket]
+
+    def close(self) -> None:
+        """Close it; what was the last process to use it notes that it is whole."""
+        # LMDB writes into what it has mapped, which may have been cut off meanwhile.
+        if os.fstat(self._locks).st_size < self._locks_size:
+            os.ftruncate(self._locks, self._locks_size)
+        self.env.close()
+        os.close(self._locks)
+        with suppress(BlockingIOError):
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(self.path, self._file):
+                _note(self.path, _state(self._file))
+        os.close(self._file)
+
+    def discard(self) -> None:
+        """Remove the file, so that all processes that have it open notice."""
+        if _is_at(self.path, self._file):
+            _removed(self.path)
+
+
+def opened(path: str, map_size: int) -> OpenFile:
+    """
+    Open a file, in a thread; one that is damaged is removed, and begun anew.
+
+    :param map_size: most octets that it may have, unless it has more.
+    :return: which says of what it takes the place, if it does.
+    :raises ForeignFileError: it is no cache, and left as it is.
+    :raises InUseError: other processes use it, and are about to replace it.
+    :raises OSError: it cannot be opened.
+    :raises lmdb.Error: likewise.
+    """
+    Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    replaced = None
+    for _ in range(_MOST_TRIES):
+        with _locked(path) as (descriptor, is_alone), suppress(LostError):
+            problem = _problem(path, descriptor) if is_alone else None
+            if problem is None:
+                _see_to_locks(path, is_alone)
+                return _opened(path, descriptor, map_size, replaced)
+            replaced = problem
+            _removed(path)
+    raise InUseError(f"{path} is replaced again and again")
+
+
+@contextmanager
+def _locked(path: str) -> Iterator[tuple[int, bool]]:
+    """Lock a file: for this process alone where no other one uses it, which is told."""
+    descriptor = os.open(path, _CREATED, 0o600)
+    try:
+        is_alone = _flock(descriptor, fcntl.LOCK_EX)
+        if not is_alone:
+            # Not for long: while another process looks through the file.
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield descriptor, is_alone
+    finally:
+        os.close(descriptor)
+
+
+def _flock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _opened(path: str, descriptor: int, map_size: int, replaced: str | None) -> OpenFile:
+    """
+    :param descriptor: with the lock of the file, which a duplicate of it keeps.
+    :raises LostError: another process has replaced the file meanwhile.
+    """
+    with ExitStack() as stack:
+        locks = os.open(f"{path}-lock", _CREATED, 0o600)
+        stack.callback(os.close, locks)
+        kept = os.dup(descriptor)
+        stack.callback(os.close, kept)
+        _note(path, {})
+        env = lmdb.open(
+            path, map_size=max(map_size, os.fstat(descriptor).st_size), subdir=False,
+            metasync=False, sync=False, mode=0o600, readahead=False, max_readers=_MOST_READERS,
+            max_dbs=MOST_TABLES, max_spare_txns=1)
+        stack.callback(env.close)
+        env.reader_check()
+        file = OpenFile(path, env, kept, locks, _begun(env), replaced)
+        file.look_closely()
+        _flock(kept, fcntl.LOCK_SH)
+        stack.pop_all()
+        return file
+
+
+def _see_to_locks(path: str, is_alone: bool) -> None:
+    """
+    Have no locks that are left by other processes, or that others do not use.
+
+    :raises InUseError: those in use were removed; who uses them will notice.
+    """
+    locks = Path(f"{path}-lock")
+    if is_alone:
+        locks.unlink(missing_ok=True)
+    elif not locks.exists() or not locks.stat().st_size:
+        raise InUseError(f"{locks} is gone while others use it")
+
+
+def _begun(env: Any) -> Any:
+    with env.begin(write=True) as txn:
+        about = env.open_db(ABOUT, txn=txn)
+        txn.put(b"version", VERSION, db=about)
+        return env.open_db(TOTALS, txn=txn)
+
+
+def _problem(path: str, descriptor: int) -> str | None:
+    """
+    :return: what is wrong with a file; None where it is a cache that is whole, or empty.
+    :raises ForeignFileError: it is none, and never was.
+    """
+    state = _state(descriptor)
+    noted = _noted(path)
+    if not state["size"] or noted == state:
+        return None
+    status, said = _looked_through(path)
+    if status == 0:
+        return None
+    if status == FOREIGN or noted is None:
+        raise ForeignFileError(f"{path} is no cache of this program, and left as it is: {said}")
+    return said or f"looking through it ended with status {status}"
+
+
+def _looked_through(path: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "trickster.stores.lmdb.checking", path]
+    try:
+        done = run(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=PATIENCE,
+                   check=False)
+    except TimeoutExpired:
+        return -1, f"it cannot be looked through within {PATIENCE:g} s"
+    return done.returncode, done.stdout.decode("utf-8", "replace").strip()[-500:]
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _removed(path: str) -> None:
+    for one in (path, f"{path}-lock"):
+        with suppress(FileNotFoundError):
+            os.unlink(one)
+
+
+def _state(descriptor: int) -> dict[str, Any]:
+    """:return: what is another after each change of the file, or each start of the host."""
+    state = os.fstat(descriptor)
+    return {"inode": state.st_ino, "size": state.st_size, "modified": state.st_mtime_ns,
+            "boot": _BOOT.read_text().strip() if _BOOT.exists() else os.urandom(8).hex()}
+
+
+def _note(path: str, state: dict[str, Any]) -> None:
+    """Say that a file is a cache, and in which state it was closed; none while it is open."""
+    octets = json.dumps(state).encode()
+    if _read(path) == octets:
+        return
+    new = f"{path}-state.{os.getpid()}"
+    with open(os.open(new, _CREATED | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(octets)
+    os.replace(new, f"{path}-state")
+
+
+def _noted(path: str) -> Any:
+    octets = _read(path)
+    try:
+        return None if octets is None else json.loads(octets)
+    except ValueError:
+        # Cut off, or written over: there was a note, which says nothing.
+        return {}
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        return Path(f"{path}-state").read_bytes()
+    except FileNotFoundError:
+        return None
