@@ -106,7 +106,7 @@ setup(
         "cachetools>=6",
         "google-re2>=1.1.20250805",
         "http-sfv>=0.9.9",
-        "lmdb>=2",
+        "lmdb>=3",  # the first with lmdb.verify, which reads damaged files without mapping them
         "msgspec>=0.21",
         "multipart>=2",
         "prometheus-client>=0.23",
@@ -140,6 +140,9 @@ setup(
             "memory = trickster.stores.memory:memory",
             "filesystem = trickster.stores.filesystem.store:filesystem",
             "redis = trickster.stores.redis.kind:redis",
+            "lmdb = trickster.stores.lmdb.kinds:lmdb",
+            "bbolt = trickster.stores.lmdb.kinds:bbolt",
+            "badger = trickster.stores.lmdb.kinds:badger",
         ],
         "trickster.middlewares": [
             "compression = trickster.middleware.compression:compression",

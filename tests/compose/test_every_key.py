@@ -101,6 +101,9 @@ _BESIDE: dict[str, dict[str, Any]] = {
     **{f"caches.x.{key}": {"caches.x.provider": "filesystem"} for key in (
         "index.flush_interval", "index.index_expiry",
         "index.max_size_backoff_bytes", "index.max_size_backoff_objects")},
+    **{f"caches.x.{key}": {"caches.x.provider": key.split(".")[0]} for key in (
+        "lmdb.path", "bbolt.filename", "bbolt.bucket", "badger.directory",
+        "badger.value_directory")},
 }
 _BESIDE |= {f"caches.redis.redis.{key}": {"caches.redis.redis.use_tls": True}
             for key in ("tls_server_name", "tls_insecure_skip_verify")}

@@ -51,7 +51,31 @@ class FilesystemLike:
     cache_path: str = "/tmp/trickster"
 
 
-_STORES = {"memory": MemoryLike, "filesystem": FilesystemLike, "redis": RedisOptions}
+@frozen
+class LmdbLike:
+    """Options of the store in a file of LMDB."""
+
+    path: str = "trickster.lmdb"
+
+
+@frozen
+class BboltLike:
+    """Options of the same under another name."""
+
+    filename: str = "trickster.db"
+    bucket: str = "trickster"
+
+
+@frozen
+class BadgerLike:
+    """Options of the same under a third name."""
+
+    directory: str = "/tmp/trickster"
+    value_directory: str = "/tmp/trickster"
+
+
+_STORES = {"memory": MemoryLike, "filesystem": FilesystemLike, "lmdb": LmdbLike,
+           "bbolt": BboltLike, "badger": BadgerLike, "redis": RedisOptions}
 _ORIGINS = {"prometheus": PrometheusLike, "reverseproxycache": Nothing, "reverseproxy": Nothing}
 
 

@@ -35,7 +35,7 @@ class Stores:
     def options(self, where: Path) -> Any:
         """:return: options of which the file is in a directory."""
         if self.kind.name == "badger":
-            return kinds.BadgerOptions(directory=str(where), value_directory="")
+            return kinds.BadgerOptions(directory=str(where))
         if self.kind.name == "bbolt":
             return kinds.BboltOptions(filename=str(where / "file"), bucket="one")
         return kinds.LmdbOptions(path=str(where / "file"))

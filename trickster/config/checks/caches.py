@@ -13,6 +13,8 @@ from trickster.config.options.model import Configuration
 
 _AT_ONCE = "a cache in memory makes room for one entry at a time"
 _NO_INDEX = "a cache in memory has no index beside it, and is empty at each start"
+_IN_STEP = "what a file of LMDB says of its entries changes with them, and is never too old"
+_OF_FILES = {"index.index_expiry": _IN_STEP}
 
 _BY_REDIS = "Redis bounds itself, by its own maxmemory and maxmemory-policy"
 _IN_REDIS = "Redis removes what has expired by itself, and has no index beside it"
@@ -32,6 +34,9 @@ _IDLE: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("index.reap_interval", "index.flush_interval", "index.index_expiry"),
                         _IN_REDIS),
     },
+    "lmdb": _OF_FILES,
+    "bbolt": _OF_FILES,
+    "badger": _OF_FILES,
 }
 _DEFAULTS = CacheOptions()
 

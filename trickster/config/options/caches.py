@@ -32,22 +32,6 @@ class IndexOptions:
 
 
 @frozen(kw_only=True)
-class BboltOptions:
-    """A cache in one file."""
-
-    filename: str = later("trickster.db", "The file.")
-    bucket: str = later("trickster", "Name of the bucket in it.")
-
-
-@frozen(kw_only=True)
-class BadgerOptions:
-    """A cache in one directory."""
-
-    directory: str = later("/tmp/trickster", "Directory of the keys.")
-    value_directory: str = later("/tmp/trickster", "Directory of the values.")
-
-
-@frozen(kw_only=True)
 class CacheOptions:
     """
     A cache, which backends name by C{cache_name}.  The options of a plugin's store stand in
@@ -64,14 +48,12 @@ class CacheOptions:
     timeseries_chunk_factor: int = later(
         420, "Timestamps in a piece of a time series entry.", minimum=1)
     byterange_chunk_size: int = later(4096, "Octets in a piece of an object.", unit="size")
-    bbolt: BboltOptions = later(BboltOptions(), "For provider bbolt.")
-    badger: BadgerOptions = later(BadgerOptions(), "For provider badger.")
     store: str = setting("memory", "", hidden=True)
     plugin: Any = setting(None, "", hidden=True)
 
 
-# Stores of the original that are accepted, and kept in memory until they are there.
-KNOWN_STORES = ("bbolt", "badger")
+# Stores of the original that are accepted, and kept in memory until they are there: none now.
+KNOWN_STORES: tuple[str, ...] = ()
 
-# Blocks of stores that the original shows, and reads, for every provider.
-STORE_BLOCKS = ("memory", "filesystem", "redis", *KNOWN_STORES)
+# Blocks of stores that are read for every provider: the original shows nearly all of them.
+STORE_BLOCKS = ("memory", "filesystem", "lmdb", "bbolt", "badger", "redis")

@@ -42,12 +42,12 @@ class BboltOptions:
 
 @frozen(kw_only=True)
 class BadgerOptions:
-    """A cache in one file, of LMDB: directories of Badger are not read."""
+    """A cache in one file, C{trickster.lmdb}, of LMDB: directories of Badger are not read."""
 
-    directory: str = setting(
-        "/tmp/trickster", "Directory of the file, where value_directory does not name another.")
+    directory: str = setting("/tmp/trickster", "Directory of the file.")
     value_directory: str = setting(
-        "/tmp/trickster", "Directory of the file, trickster.lmdb; empty for that of directory.")
+        "/tmp/trickster", "Directory of the file in the place of directory, where it is another "
+        "than the default.")
 
 
 def _of_lmdb(options: LmdbOptions) -> tuple[str, str]:
@@ -59,7 +59,8 @@ def _of_bbolt(options: BboltOptions) -> tuple[str, str]:
 
 
 def _of_badger(options: BadgerOptions) -> tuple[str, str]:
-    directory = options.value_directory or options.directory
+    is_given = options.value_directory not in ("", BadgerOptions().value_directory)
+    directory = options.value_directory if is_given else options.directory
     return os.path.join(directory, "trickster.lmdb") if directory else "", "trickster"
 
 
