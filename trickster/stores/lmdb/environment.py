@@ -89,15 +89,26 @@ class Environment:
         return _uncancelled(self._called(in_thread, bucket, partial(function, *args)))
 
     async def _called(self, in_thread: InThread, bucket: bytes, function: Callable[..., _T]) -> _T:
+        try:
+            return await self._leased(in_thread, bucket, function)
+        except lmdb.MapFullError:
+            # Not even what is evicted has room for the change: very small files may be so.
+            self.enlarge(self.map_size + self.map_size // 4)
+        except FAILURES as error:
+            raise StoreError(explained(error)) from error
+        try:
+            return await self._leased(in_thread, bucket, function)
+        except FAILURES as error:
+            raise StoreError(explained(error)) from error
+
+    async def _leased(self, in_thread: InThread, bucket: bytes, function: Callable[..., _T]) -> _T:
         file = self.current or await self._opened(in_thread)
         file.leases += 1
         try:
             result: _T = await in_thread(_with_tables, file, bucket, function)
         except LOST as error:
             self.lose(file, error)
-            raise StoreError(explained(error)) from error
-        except FAILURES as error:
-            raise StoreError(explained(error)) from error
+            raise
         finally:
             file.leases -= 1
             self._settle()

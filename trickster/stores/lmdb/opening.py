@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -34,7 +35,7 @@ _MOST_READERS = 1022
 _MOST_TRIES = 5
 # Octets of LMDB's locks that are always the same: by what they are known, and their layout.
 _LOCKS_HEAD = 8
-_CREATED = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+_CREATED = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -161,6 +162,7 @@ def _locked(path: str) -> Iterator[tuple[int, bool]]:
     """Lock a file: for this process alone where no other one uses it, which is told."""
     descriptor = os.open(path, _CREATED, 0o600)
     try:
+        _refuse_strangers(path, os.fstat(descriptor))
         is_alone = _flock(descriptor, fcntl.LOCK_EX)
         if not is_alone:
             # Not for long: while another process looks through the file.
@@ -168,6 +170,17 @@ def _locked(path: str) -> Iterator[tuple[int, bool]]:
         yield descriptor, is_alone
     finally:
         os.close(descriptor)
+
+
+def _refuse_strangers(path: str, state: os.stat_result) -> None:
+    """:raises ForeignFileError: another user might have written what the file says."""
+    if not stat.S_ISREG(state.st_mode):
+        raise ForeignFileError(f"{path} is no file")
+    if state.st_uid != os.geteuid():
+        raise ForeignFileError(f"{path} belongs to user {state.st_uid}, and not to user "
+                               f"{os.geteuid()}, as whom this process runs")
+    if state.st_mode & 0o022:
+        raise ForeignFileError(f"{path} can be written by other users; chmod go-w {path}")
 
 
 def _flock(descriptor: int, kind: int) -> bool:

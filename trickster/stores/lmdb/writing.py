@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import lmdb
@@ -28,6 +30,8 @@ _MOST_WAITING = 10_000
 # How often room is made in a file that is full, each time twice as much.
 _MOST_TRIES = 8
 _FIRST_ROOM = 1 << 18
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 Perform = Callable[[Change], Any]
 
@@ -91,7 +95,8 @@ class Transactions:
             file.look_closely()
             try:
                 return self._committed(operations, tables)
-            except lmdb.MapFullError:
+            except lmdb.Error as error:
+                _see_that_it_is_full(error)
                 return self._one_by_one(operations, tables)
         finally:
             file.writing.release()
@@ -118,27 +123,44 @@ class Transactions:
         for attempt in range(_MOST_TRIES):
             try:
                 done = self._committed([operation], tables)
-            except lmdb.MapFullError:
-                told += self._room_made(_FIRST_ROOM << attempt, tables)
+            except lmdb.Error as error:
+                _see_that_it_is_full(error)
+                told += self._room_made(max(_FIRST_ROOM, operation.octets) << attempt, tables)
             else:
                 return Committed(done.results, done.used, (*told, *done.told), True)
-        error = StoreError("the file is full, and nothing of it can be reused")
-        return Committed((error,), self._used(tables), tuple(told), True)
+        full = StoreError("the file is full, and nothing of it can be reused")
+        return Committed((full,), self._used(tables), tuple(told), True)
 
     def _room_made(self, octets: int, tables: Tables) -> tuple[tuple[str, str], ...]:
-        room = Operation(lambda change: change.evict(octets), 0)
-        try:
-            made = self._committed([room], tables)
-        except lmdb.MapFullError:
-            return ()
-        finally:
-            # Pages that one transaction frees are used by the next but one.
-            self._committed([], tables)
-        return made.told
+        """:raises lmdb.MapFullError: there is not even room for what an eviction changes."""
+        while True:
+            try:
+                made = self._committed([Operation(partial(_evicted, octets), 0)], tables)
+                # Pages that one transaction frees are used by the next but one.
+                self._committed([], tables)
+                return made.told
+            except lmdb.MapFullError:
+                if octets == 1:
+                    raise
+                # Less of it changes fewer pages.
+                octets = max(1, octets // 16)
 
     def _used(self, tables: Tables) -> tuple[int, int]:
         with tables.env.begin() as txn:
             return tables.totalled(txn)[:2]
+
+
+def _evicted(octets: int, change: Change) -> int:
+    return change.evict(octets)
+
+
+def _see_that_it_is_full(error: lmdb.Error) -> None:
+    """
+    :raises lmdb.Error: it is something else.  What a full disk leaves out, LMDB takes for an
+        error of the disk; the pages of what is evicted have their place there already.
+    """
+    if not isinstance(error, lmdb.MapFullError) and error.code not in _FULL:
+        raise error
 
 
 @define(eq=False)
