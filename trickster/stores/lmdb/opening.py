@@ -86,11 +86,14 @@ class OpenFile:
 
         :raises LostError: it is not.
         """
+        # Other threads look as well, and the file grows in between: what it had is asked first.
+        known = self._size
         state = os.fstat(self._file)
-        if state.st_size < self._size or not state.st_nlink:
+        if state.st_size < known or not state.st_nlink:
             raise LostError(f"{self.path} was cut off or removed")
-        self._size = state.st_size
-        if os.fstat(self._locks).st_size < self._locks_size:
+        if state.st_size != known:
+            self._size = state.st_size
+        if os.lseek(self._locks, 0, os.SEEK_END) < self._locks_size:
             raise LostError(f"{self.path}-lock was cut off")
 
     def look_closely(self) -> None:
@@ -124,7 +127,7 @@ class OpenFile:
         with suppress(BlockingIOError):
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(self.path, self._file):
-                _note(self.path, _state(self._file))
+                _note_state(self.path, _state(self._file))
         os.close(self._file)
 
     def discard(self) -> None:
@@ -201,7 +204,7 @@ def _opened(path: str, descriptor: int, map_size: int, replaced: str | None) -> 
         stack.callback(os.close, locks)
         kept = os.dup(descriptor)
         stack.callback(os.close, kept)
-        _note(path, {})
+        _note_use(path)
         env = lmdb.open(
             path, map_size=max(map_size, os.fstat(descriptor).st_size), subdir=False,
             metasync=False, sync=False, mode=0o600, readahead=False, max_readers=_MOST_READERS,
@@ -282,28 +285,27 @@ def _state(descriptor: int) -> dict[str, Any]:
             "boot": _BOOT.read_text().strip() if _BOOT.exists() else os.urandom(8).hex()}
 
 
-def _note(path: str, state: dict[str, Any]) -> None:
-    """Say that a file is a cache, and in which state it was closed; none while it is open."""
-    octets = json.dumps(state).encode()
-    if _read(path) == octets:
-        return
+def _note_use(path: str) -> None:
+    """Say that a file is a cache, and open; that takes no room on a disk that is full."""
+    os.close(os.open(f"{path}-state", _CREATED | os.O_TRUNC, 0o600))
+
+
+def _note_state(path: str, state: dict[str, Any]) -> None:
+    """Say in which state a file was closed."""
     new = f"{path}-state.{os.getpid()}"
-    with open(os.open(new, _CREATED | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(octets)
-    os.replace(new, f"{path}-state")
+    # Without a note it is looked through when it is opened, which is never wrong.
+    with suppress(OSError):
+        with open(os.open(new, _CREATED | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(state, file)
+        os.replace(new, f"{path}-state")
 
 
 def _noted(path: str) -> Any:
-    octets = _read(path)
+    """:return: the state that was noted; None where the file never was a cache."""
     try:
-        return None if octets is None else json.loads(octets)
-    except ValueError:
-        # Cut off, or written over: there was a note, which says nothing.
-        return {}
-
-
-def _read(path: str) -> bytes | None:
-    try:
-        return Path(f"{path}-state").read_bytes()
+        return json.loads(Path(f"{path}-state").read_bytes())
     except FileNotFoundError:
         return None
+    except ValueError:
+        # Not closed, or written over: there was a note, which says nothing.
+        return {}

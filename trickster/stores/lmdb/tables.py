@@ -115,8 +115,10 @@ class Tables:
 
     def whole(self, txn: Any, record: Record) -> bytes | None:
         """:return: a value, and the rest of its key; None where a piece is damaged."""
-        pieces = (txn.get(name, b"", db=self.pieces) for name in record.piece_names())
-        return record.whole(list(pieces))
+        if not record.pieces:
+            return record.inline
+        found = txn.cursor(self.pieces).getmulti(record.piece_names())
+        return record.whole([octets for _, octets in found])
 
     def keys(self, prefix: str, after: bytes, now: float, most: int
              ) -> tuple[list[str], bytes | None]:
@@ -215,8 +217,8 @@ class Change:
         deadline = self.now + ttl
         written = Written.of(name, value, deadline, self._last)
         self.txn.put(name.record, written.record, db=self.tables.records)
-        for piece in written.pieces:
-            self.txn.put(*piece, db=self.tables.pieces)
+        if written.pieces:
+            self.txn.cursor(self.tables.pieces).putmulti(written.pieces, append=True)
         self.txn.put(_DEADLINE.pack(deadline, self._last), name.record, db=self.tables.deadlines)
         self.octets += size
         self.objects += 1
