@@ -298,6 +298,7 @@ def _note_state(path: str, state: dict[str, Any]) -> None:
         with open(os.open(new, _CREATED | os.O_TRUNC, 0o600), "w") as file:
             json.dump(state, file)
         os.replace(new, f"{path}-state")
+    Path(new).unlink(missing_ok=True)
 
 
 def _noted(path: str) -> Any:
