@@ -20,7 +20,7 @@ from trickster.config.document.masking import MASK
 from trickster.config.document.settings import Key, keys_of
 from trickster.config.load import Sources, load
 from trickster.config.options.backends import BackendOptions
-from trickster.config.options.caches import KNOWN_STORES, CacheOptions
+from trickster.config.options.caches import CacheOptions
 from trickster.config.options.hereafter import (
     AlbOptions,
     AuthenticatorOptions,
@@ -129,12 +129,8 @@ def _loaded(text: str, allowed: bool) -> Configuration:
 
 
 def _as_shown(configuration: Configuration) -> Configuration:
-    """:return: without what is not shown: remarks, and options of stores that are not used."""
-    caches = {name: evolve(cache, **{
-        store: type(getattr(cache, store))() for store in ("memory", *KNOWN_STORES)
-        if store not in (cache.provider, cache.store)})
-        for name, cache in configuration.caches.items()}
-    return evolve(configuration, notices=(), unprotected=(), source="", caches=caches)
+    """:return: without what is not shown: remarks."""
+    return evolve(configuration, notices=(), unprotected=(), source="")
 
 
 class RandomTests(SynchronousTestCase):

@@ -147,13 +147,12 @@ class NoticeTests(SynchronousTestCase):
         self.assertEqual(loaded(text).notices, ())
 
     def test_all_in_one_line(self) -> None:
-        """Stores and backends that are not there yet are named in the same line as keys."""
+        """Backends that are not there yet are named in the same line as keys."""
         text = (with_backend("latency_min: 1s").replace("backends", "origins")[:-2]
-                + ", all: {is_default: true, origin_type: alb, alb: {pool: [one]}}}\n"
-                "caches: {r: {cache_type: badger}}")
+                + ", all: {is_default: true, origin_type: alb, alb: {pool: [one]}}}")
         self.assertEqual(loaded(text).notices, ((
             "accepted, but not yet effective in this release: origins.one.latency_min, "
-            "origins.all.alb, caches.r.cache_type badger (the cache is kept in memory instead), "
+            "origins.all.alb, "
             "origins.all.origin_type alb (the backend is not served, though it is the default "
             "one)"),))
 
@@ -165,14 +164,6 @@ class NoticeTests(SynchronousTestCase):
         backend = configuration.backends["i"]
         self.assertEqual((backend.provider, backend.origin_type), ("influxdb", "reverseproxy"))
         self.assertIn("proxied, and nothing of it is cached", configuration.notices[0])
-
-    def test_stores(self) -> None:
-        """A cache whose known store is not installed is kept in memory, with a notice."""
-        configuration = loaded(ONE + "caches: {r: {provider: badger, memory: {num_counters: 7}}}")
-        cache = configuration.caches["r"]
-        self.assertEqual((cache.provider, cache.store, cache.plugin),
-                         ("badger", "memory", MemoryLike(num_counters=7)))
-        self.assertIn("kept in memory instead", configuration.notices[0])
 
     def test_other_stores(self) -> None:
         """The block of a store that is not used is read, and told where it says something."""

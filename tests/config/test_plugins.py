@@ -43,15 +43,13 @@ class PluginTests(SynchronousTestCase):
     def test_not_installed(self) -> None:
         """A plugin of Trickster 2.0 that is not installed has a stand-in, and a notice."""
         def options(interface: object, name: str) -> type:
-            if name in ("influxdb", "badger"):
+            if name == "influxdb":
                 raise NotInstalled(name)
             return origin_options("reverseproxy")
 
-        text = (with_backend("").replace("prometheus", "influxdb")
-                + "caches: {c: {provider: badger}}")
+        text = with_backend("").replace("prometheus", "influxdb")
         configuration = load(
             Sources("t.yaml"), PluginOptions(options), reading(text))
-        self.assertEqual(configuration.caches["c"].store, "memory")
         self.assertEqual(len(configuration.notices), 1)
 
     def test_broken_routes(self) -> None:

@@ -31,7 +31,7 @@ from trickster.config.options.backends import (
     VIRTUAL_PROVIDERS,
     BackendOptions,
 )
-from trickster.config.options.caches import KNOWN_STORES, STORE_BLOCKS, CacheOptions
+from trickster.config.options.caches import STORE_BLOCKS, CacheOptions
 from trickster.config.options.hereafter import TracingOptions
 from trickster.config.options.listeners import BUILT_IN_PORTS
 from trickster.config.options.middlewares import MiddlewareOptions
@@ -187,7 +187,7 @@ class _Group:
 
 
 _ORIGINS = _Group(IOriginType, known=KNOWN_ORIGINS, stand_in=STAND_IN)
-_STORES = _Group(IStoreType, known=KNOWN_STORES, stand_in="memory")
+_STORES = _Group(IStoreType)
 _MIDDLEWARES = _Group(IMiddlewareType, "kind")
 
 

@@ -75,10 +75,6 @@ def _own_groups(configuration: Configuration) -> set[str]:
 
 
 def _stand_ins(configuration: Configuration, problems: Problems) -> Iterator[str]:
-    for name, cache in configuration.caches.items():
-        if cache.store != cache.provider:
-            path = problems.spelled(f"caches.{name}.provider")
-            yield f"{path} {cache.provider} (the cache is kept in memory instead)"
     for name, backend in configuration.backends.items():
         path, also = problems.spelled(f"backends.{name}.provider"), ""
         if backend.origin_type != backend.provider:

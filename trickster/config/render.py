@@ -12,7 +12,7 @@ from trickster.config.document.masking import MASK, is_secret_name, masked_text
 from trickster.config.document.settings import Facts, keys_of
 from trickster.config.document.variables import Substituted
 from trickster.config.options.backends import BackendOptions
-from trickster.config.options.caches import KNOWN_STORES, CacheOptions
+from trickster.config.options.caches import CacheOptions
 from trickster.config.options.middlewares import MiddlewareOptions
 from trickster.config.options.model import Configuration
 from trickster.units import format_duration
@@ -38,25 +38,18 @@ class _Dumper(yaml.SafeDumper):
 def _block(options: Any) -> dict[str, Any]:
     """
     :param options: an instance of an options class.
-    :return: values by key; what is not said (None), hidden or of another store is left out.
+    :return: values by key; what is not said (None) or hidden is left out.
     """
     shown: dict[str, Any] = {}
     options_class: type = type(options)
-    unused = _unused_stores(options)
     for key in keys_of(options_class):
         value = getattr(options, key.name)
-        if not key.facts.hidden and value is not None and key.name not in unused:
+        if not key.facts.hidden and value is not None:
             shown[key.name] = _value(key.name, value, key.facts)
     name, plugin = _plugin(options)
     if plugin is not None and attrs.has(type(plugin)):
         shown[name] = _block(plugin)
     return shown
-
-
-def _unused_stores(options: Any) -> tuple[str, ...]:
-    if not isinstance(options, CacheOptions):
-        return ()
-    return tuple(name for name in KNOWN_STORES if name not in (options.provider, options.store))
 
 
 def _plugin(options: Any) -> tuple[str, Any]:

@@ -47,10 +47,8 @@ def check_caches(configuration: Configuration, problems: Problems) -> None:
         in the store of its cache.
     """
     for name, cache in configuration.caches.items():
-        # What is only kept in memory until its own store is there is told already.
-        if cache.store == cache.provider:
-            for idle in idle_cache_keys(cache):
-                problems.remark(f"caches.{name}.{idle.key}", f"has no effect here: {idle.text}")
+        for idle in idle_cache_keys(cache):
+            problems.remark(f"caches.{name}.{idle.key}", f"has no effect here: {idle.text}")
 
 
 def idle_cache_keys(cache: CacheOptions) -> list[Idle]:

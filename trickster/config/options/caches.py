@@ -1,4 +1,4 @@
-"""Options of caches: their bounds, and the stores that this release knows by name only."""
+"""Options of caches: their bounds."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ class CacheOptions:
     A cache, which backends name by C{cache_name}.  The options of a plugin's store stand in
     the block named like it.
 
-    :ivar store: the name of the store that is really used: C{provider}, or C{memory} where
-        that provider is known but not yet there.
+    :ivar store: the name of the store, as that is written: C{provider}, or C{memory}.
     :ivar plugin: the options of that store, an instance of its C{options} class.
     """
 
@@ -51,9 +50,6 @@ class CacheOptions:
     store: str = setting("memory", "", hidden=True)
     plugin: Any = setting(None, "", hidden=True)
 
-
-# Stores of the original that are accepted, and kept in memory until they are there: none now.
-KNOWN_STORES: tuple[str, ...] = ()
 
 # Blocks of stores that are read for every provider: the original shows nearly all of them.
 STORE_BLOCKS = ("memory", "filesystem", "lmdb", "bbolt", "badger", "redis")

@@ -99,7 +99,7 @@ class Configuration:
 
     :ivar source: absolute path of the file it was read from; empty where there was none.
     :ivar notices: what the operator should read once at the start: keys that are not yet
-        effective, caches that are kept in memory instead, backends that are not served.
+        effective, backends that are not served.
     :ivar unprotected: what is open although a key says otherwise; to be read at each start.
     """
 
