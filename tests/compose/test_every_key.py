@@ -107,15 +107,16 @@ _BESIDE: dict[str, dict[str, Any]] = {
 }
 _BESIDE |= {f"caches.redis.redis.{key}": {"caches.redis.redis.use_tls": True}
             for key in ("tls_server_name", "tls_insecure_skip_verify")}
+_BESIDE |= {f"caches.redis.redis.{key}": {
+                "caches.redis.redis.client_type": "sentinel",
+                "caches.redis.redis.sentinel_master": "m"}
+            for key in ("endpoints", "sentinel_master", "sentinel_username", "sentinel_password")}
 # Files, of which the other test shows that they are read; and what there is only one of.
 _FILES = ("backends.x.tls.certificate_authority_paths", "backends.x.tls.client_cert_path",
           "backends.x.tls.client_key_path", "caches.redis.redis.tls_ca_paths",
           "caches.redis.redis.tls_client_cert_path", "caches.redis.redis.tls_client_key_path")
-# The keys of Redis are not changed alone, but with where the servers are: see its own tests.
-_ONLY_ONE = ("listeners.x.protocol", "caches.x.provider", *(
-    f"caches.redis.redis.{key}" for key in (
-        "client_type", "protocol", "endpoints", "sentinel_master", "sentinel_username",
-        "sentinel_password")))
+# The protocol of Redis is not changed alone, but with where the server is: see its own tests.
+_ONLY_ONE = ("listeners.x.protocol", "caches.x.provider", "caches.redis.redis.protocol")
 _MIDDLEWARES = {"compression": "compression", "rewriting": "rewriting",
                 "static": "static_response"}
 _BY_UNIT = {"duration": "7s", "size": 7777}

@@ -18,8 +18,45 @@ Pushed = Callable[[list[Reply]], object]
 _LARGE = 4096
 
 
+class Tracks(Protocol):
+    """What is known of the values of one server, while it tells which of them change."""
+
+    @property
+    def is_live(self) -> bool:
+        """:return: whether the server tells which values change."""
+        ...
+
+    async def read(self, key: bytes, ask: Callable[[], Awaitable[tuple[bytes | None, float]]]
+                   ) -> bytes | None:
+        """
+        Read a value, and keep how it begins.
+
+        :param ask: gives the value, and the seconds that it has left.
+        :return: the value.
+        """
+        ...
+
+    async def write(self, key: bytes, ask: Callable[[], Awaitable[bool]]) -> bool:
+        """
+        Write a value: what was known of the one before is forgotten.
+
+        :param ask: gives whether it is written.
+        :return: the same.
+        """
+        ...
+
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """Values are deleted: what was known of them is forgotten."""
+        ...
+
+
 class Commands(Protocol):
     """Where commands are carried out: by one server."""
+
+    @property
+    def tracking(self) -> Tracks | None:
+        """:return: what is known of the server's values; None where it tells of no changes."""
+        ...
 
     async def execute(self, *command: Argument) -> Reply:
         """

@@ -15,6 +15,7 @@ from twisted.internet.endpoints import (
     UNIXClientEndpoint,
     wrapClientTLS,
 )
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IReactorTime,
@@ -119,8 +120,8 @@ class Dialler:
         settings = self.settings
         try:
             return await TimedCall.of(self._dialled(), self.clock, settings.dial_timeout)
-        except CancelledError:
-            raise
+        except (CancelledError, ConnectingCancelledError):
+            raise CancelledError from None
         except Exception as error:  # noqa: BLE001 - Twisted's, OpenSSL's and the system's
             raise NotConnected(settings.credentials.hidden(_explained(error))) from None
 

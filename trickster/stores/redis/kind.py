@@ -8,16 +8,16 @@ from typing import Any
 from attrs import frozen
 from zope.interface import implementer
 
-from trickster.errors import ConfigurationError
 from trickster.interfaces import IRuntime, IStoreType
 from trickster.net.tls import TLSFiles, TLSOptions
 from trickster.stores.limits import StoreLimits
-from trickster.stores.redis.addresses import Address
+from trickster.stores.redis.addresses import SENTINEL_PORT, Address
 from trickster.stores.redis.cluster.cluster import Cluster
-from trickster.stores.redis.dialing import MakeTLS
+from trickster.stores.redis.dialing import Dial, Dialler, MakeTLS, endpoint_of
 from trickster.stores.redis.node import Node
 from trickster.stores.redis.options import RedisOptions
 from trickster.stores.redis.retrying import Retries
+from trickster.stores.redis.sentinel import Master
 from trickster.stores.redis.servers import Servers, Standalone
 from trickster.stores.redis.settings import Settings
 from trickster.stores.redis.store import RedisStore
@@ -45,15 +45,26 @@ class RedisType:
 
 
 def _servers(options: RedisOptions, runtime: IRuntime) -> Servers:
-    make = partial(Node.at, settings=Settings.of(options), runtime=runtime,
-                   make_tls=_make_tls(options))
+    settings, make_tls = Settings.of(options), _make_tls(options)
+    make = partial(Node.at, settings=settings, runtime=runtime, make_tls=make_tls)
     if options.client_type == "cluster":
         return Cluster.of(map(Address.parse, options.endpoints), make, runtime)
     if options.client_type == "sentinel":
-        raise ConfigurationError(("client_type sentinel is not there yet",))
+        asked = settings.of_sentinels(options)
+        sentinels = [_sentinel(Address.parse(each, SENTINEL_PORT), asked, runtime, make_tls)
+                     for each in options.endpoints]
+        return Master.of(options.sentinel_master, sentinels, make, runtime, settings)
     is_unix = options.protocol == "unix"
     address = Address(path=options.endpoint) if is_unix else Address.parse(options.endpoint)
     return Standalone(make(address))
+
+
+def _sentinel(address: Address, settings: Settings, runtime: IRuntime,
+              make_tls: MakeTLS | None) -> tuple[Node, Dial]:
+    tls = None if make_tls is None else make_tls(address.host)
+    connector = partial(endpoint_of, runtime.clock, address, settings.dial_timeout, tls)
+    return (Node.at(address, settings, runtime, make_tls),
+            Dialler(connector, runtime.clock, settings.listening))
 
 
 def _make_tls(options: RedisOptions) -> MakeTLS | None:

@@ -7,15 +7,18 @@ from functools import partial
 from typing import Any
 
 from attrs import Factory, define, field
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from trickster.interfaces import IRuntime
+from trickster.net.callbacks import ignore
 from trickster.stores.redis.addresses import Address
 from trickster.stores.redis.commands import Argument, Command, Reply
 from trickster.stores.redis.dialing import Dial, Dialler, MakeTLS, endpoint_of, replies_to
 from trickster.stores.redis.errors import ErrorReply, NoAnswer, NotConnected
 from trickster.stores.redis.pool import Pool
 from trickster.stores.redis.settings import Settings
+from trickster.stores.redis.tracking import Tracking
 
 
 @define(eq=False)
@@ -27,6 +30,7 @@ class Node:
     there, a command fails at once.  Commands do not wait for each other.
 
     :ivar address: of the server.
+    :ivar tracking: what is known of the server's values; None where nothing is.
     :ivar _went: called with why the server cannot be used any more, and with None once it can be
         used again; by default that is logged.
     """
@@ -36,6 +40,7 @@ class Node:
     _runtime: IRuntime
     _dial: Dial
     _went: Callable[[NotConnected | None], object] | None = None
+    tracking: Tracking | None = None
     _log: Logger = field(factory=Logger, repr=False)
     _pool: Pool = field(init=False, repr=False, default=Factory(
         lambda self: Pool(self._dial, self._settings, self._runtime.clock, self._runtime.random,
@@ -55,19 +60,38 @@ class Node:
         # Not before there is a reactor: what checks a configuration has none.
         connector = partial(endpoint_of, runtime.clock, address, settings.dial_timeout, tls)
         dial = Dialler(connector, runtime.clock, settings)
-        return cls(address, settings, runtime, dial, **more)
+        tracking = None
+        if settings.tracked is not None:
+            tracking = Tracking(address, settings.tracked,
+                                Dialler(connector, runtime.clock, settings.listening), runtime)
+        return cls(address, settings, runtime, dial, tracking=tracking, **more)
 
     @property
     def error(self) -> NotConnected | None:
         """:return: why there is no connection; None while there is one, or may be one."""
         return self._pool.error
 
+    def peek(self, key: bytes, length: int) -> bytes | None:
+        """
+        :return: the first octets of the value under a key, where they are known at once; the
+            server is told now and then that it is used.
+        """
+        tracking = self.tracking
+        found = None if tracking is None else tracking.peek(key, length)
+        if found is not None and tracking is not None and tracking.is_used_anew(key):
+            Deferred.fromCoroutine(self.execute("TOUCH", key)).addErrback(ignore)
+        return found
+
     def start(self) -> None:
         """Begin to connect; waits for nothing."""
         self._pool.start()
+        if self.tracking is not None:
+            self.tracking.start()
 
     async def stop(self) -> None:
         """Take no more commands, and close the connections after those that are under way."""
+        if self.tracking is not None:
+            self.tracking.stop()
         await self._pool.stop()
 
     async def execute(self, *command: Argument) -> Reply:
@@ -79,12 +103,12 @@ class Node:
 
     async def pipeline(self, *commands: Command) -> list[Reply]:
         """See L{trickster.stores.redis.commands.Commands.pipeline}."""
-        connection = await self._pool.take()
         try:
+            connection = await self._pool.take()
             return await replies_to(connection, commands)
-        except NoAnswer as error:
+        except (NotConnected, NoAnswer) as error:
             # All that were under way have the same one: each caller gets one of its own.
-            raise NoAnswer(f"{self.address}: {error}") from None
+            raise type(error)(f"{self.address}: {error}") from None
 
     def _told(self, error: NotConnected | None) -> None:
         if error is None:

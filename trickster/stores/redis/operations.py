@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from hashlib import sha1
 
 from trickster.errors import StoreError
@@ -27,6 +28,35 @@ _SPECIAL = re.compile(rb"[*?\[\]\\]")
 _LONGEST_TTL = 3_200_000_000.0
 
 
+async def read(node: Commands, key: bytes) -> bytes | None:
+    """
+    Read octets, and keep how they begin for as long as they are not changed.
+
+    :return: the octets under a key; None where there are none.
+    :raises StoreError: the server does not give them.
+    """
+    if node.tracking is None or not node.tracking.is_live:
+        return await get(node, key)
+    return await node.tracking.read(key, partial(_get_with_ttl, node, key))
+
+
+async def write(node: Commands, key: bytes, ask: Callable[[], Awaitable[bool]]) -> bool:
+    """
+    :param ask: writes octets under a key.
+    :return: whether they are written.
+    :raises StoreError: they may not be.
+    """
+    return await (ask() if node.tracking is None else node.tracking.write(key, ask))
+
+
+async def _get_with_ttl(node: Commands, key: bytes) -> tuple[bytes | None, float]:
+    found, left = await node.pipeline(("GET", key), ("PTTL", key))
+    if isinstance(found, ErrorReply) and found.code != "WRONGTYPE":
+        raise found
+    ttl = left / 1000 if isinstance(left, int) else 0.0
+    return _octets(found), ttl
+
+
 async def get(node: Commands, key: bytes) -> bytes | None:
     """
     :return: the octets under a key; None where there are none.
@@ -38,8 +68,14 @@ async def get(node: Commands, key: bytes) -> bytes | None:
         if error.code == "WRONGTYPE":
             return None
         raise
+    return _octets(found)
+
+
+def _octets(found: Reply) -> bytes | None:
     if found is None or isinstance(found, bytes):
         return found
+    if isinstance(found, ErrorReply):
+        return None  # it is something else than octets
     raise _odd("GET", found)
 
 
@@ -91,6 +127,9 @@ async def delete(node: Commands, keys: Sequence[bytes]) -> int:
         if not error.text.startswith("ERR unknown command"):
             raise
         count = await node.execute("DEL", *keys)  # before Redis 4
+    finally:
+        if node.tracking is not None:
+            node.tracking.forget(keys)
     if not isinstance(count, int):
         raise _odd("UNLINK", count)
     return count

@@ -9,6 +9,8 @@ from attrs import evolve, field, fields, frozen
 from trickster.stores.redis.options import RedisOptions
 
 _ZERO_IS_DEFAULT = ("dial_timeout", "read_timeout", "write_timeout", "pool_timeout", "pool_size")
+# Seconds without an answer after which a server is not listened to any more.
+_SILENCE = 3.0
 
 
 @frozen(kw_only=True)
@@ -45,6 +47,7 @@ class Settings:
     :ivar min_idle: connections that are kept without need.
     :ivar max_age: after which a connection is replaced; 0 for never.
     :ivar idle_timeout: after which an unused connection is closed; 0 for never.
+    :ivar tracked: what the keys begin with of whose changes the server is to tell; None for none.
     """
 
     credentials: Credentials = field(factory=Credentials)
@@ -58,6 +61,7 @@ class Settings:
     min_idle: int = 0
     max_age: float = 0.0
     idle_timeout: float = 300.0
+    tracked: bytes | None = None
 
     @classmethod
     def of(cls, options: RedisOptions) -> Settings:
@@ -72,12 +76,19 @@ class Settings:
             credentials=Credentials(username=options.username, password=options.password),
             db=options.db, is_master=options.client_type == "sentinel",
             min_idle=options.min_idle_conns, max_age=options.max_conn_age,
-            idle_timeout=options.idle_timeout, **given)
+            idle_timeout=options.idle_timeout,
+            tracked=options.key_prefix.encode("utf-8", "surrogatepass"), **given)
 
     def of_sentinels(self, options: RedisOptions) -> Settings:
         """:return: for the Sentinels, which have users of their own, and no databases."""
         ours = Credentials(username=options.sentinel_username, password=options.sentinel_password)
-        return evolve(self, credentials=ours, db=0, is_master=False, pool_size=1, min_idle=0)
+        return evolve(self, credentials=ours, db=0, is_master=False, pool_size=1, min_idle=0,
+                      tracked=None)
+
+    @property
+    def listening(self) -> Settings:
+        """:return: for a connection that is listened to: whether it works is to be known soon."""
+        return evolve(self, db=0, read_timeout=min(self.read_timeout, _SILENCE))
 
     @property
     def timeout(self) -> float:

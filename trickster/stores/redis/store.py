@@ -12,12 +12,13 @@ from twisted.application.service import Service
 from zope.interface import implementer
 
 from trickster.errors import StoreError
-from trickster.interfaces import ICompareAndSetStore
+from trickster.interfaces import ICompareAndSetStore, IPeekingStore
 from trickster.stores.redis import operations
 from trickster.stores.redis.commands import Ask, Commands
 from trickster.stores.redis.retrying import Retries
 from trickster.stores.redis.servers import Servers
 from trickster.stores.redis.together import all_of
+from trickster.stores.sealed import is_chunk_key
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ T = TypeVar("T")
 _BATCH, _AT_ONCE = 500, 500
 
 
-@implementer(ICompareAndSetStore)
+@implementer(ICompareAndSetStore, IPeekingStore)
 @define(eq=False, slots=False)
 class RedisStore(Service):
     """
@@ -59,20 +60,23 @@ class RedisStore(Service):
 
     async def get(self, key: str) -> bytes | None:
         """See L{trickster.interfaces.ICacheStore.get}."""
-        name = self._name(key)
-        return await self._at(name, lambda node: operations.get(node, name))
+        name, read = self._name(key), operations.get if is_chunk_key(key) else operations.read
+        return await self._at(name, lambda node: read(node, name))
 
     async def put(self, key: str, value: bytes, ttl: float) -> bool:
         """See L{trickster.interfaces.ICacheStore.put}."""
         name = self._name(key)
-        return await self._at(name, lambda node: operations.put(node, name, value, ttl))
+        # Of chunks, of which one never takes the place of another one, nothing is kept.
+        put = partial(_put, name, value, ttl) if is_chunk_key(key) else partial(
+            _written, name, partial(_put, name, value, ttl))
+        return await self._at(name, put)
 
     async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
         """See L{trickster.interfaces.ICompareAndSetStore.replace}."""
         name = self._name(key)
         # Done twice, it would be told the second time that something else is there.
         return await self._at(
-            name, lambda node: operations.replace(node, name, value, ttl, expected),
+            name, partial(_written, name, partial(_replaced, name, value, ttl, expected)),
             is_repeatable=False)
 
     async def delete(self, keys: Iterable[str]) -> int:
@@ -82,6 +86,12 @@ class RedisStore(Service):
             count += sum(await all_of(self._at(batch[0], partial(_deleted, batch))
                                       for batch in some))
         return count
+
+    def peek(self, key: str, length: int) -> bytes | None:
+        """See L{trickster.interfaces.IPeekingStore.peek}."""
+        name = self._name(key)
+        node = self._servers.node_of(name) if self.running else None
+        return None if node is None else node.peek(name, length)
 
     async def keys(self, prefix: str) -> Sequence[str]:
         """See L{trickster.interfaces.ICacheStore.keys}."""
@@ -113,6 +123,19 @@ class RedisStore(Service):
             return name[len(self._prefix_octets):].decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             return None
+
+
+async def _put(name: bytes, value: bytes, ttl: float, node: Commands) -> bool:
+    return await operations.put(node, name, value, ttl)
+
+
+async def _replaced(name: bytes, value: bytes, ttl: float, expected: bytes | None,
+                    node: Commands) -> bool:
+    return await operations.replace(node, name, value, ttl, expected)
+
+
+async def _written(name: bytes, ask: Ask[bool], node: Commands) -> bool:
+    return await operations.write(node, name, lambda: ask(node))
 
 
 async def _deleted(batch: Sequence[bytes], node: Commands) -> int:

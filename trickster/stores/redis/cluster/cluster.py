@@ -75,6 +75,11 @@ class Asking:
 
     _server: Commands
 
+    @property
+    def tracking(self) -> None:
+        """See L{Commands.tracking}: the server does not have the key yet."""
+        return
+
     async def execute(self, *command: Argument) -> Reply:
         """See L{Commands.execute}."""
         [reply] = await self.pipeline(command)

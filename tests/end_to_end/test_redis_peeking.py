@@ -1,0 +1,245 @@
+"""What the store C{redis} tells at once, on real servers: never what another process has replaced."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import TestCase
+
+from tests.end_to_end.redises import Redis, pass_time, runtime, shared, store_of
+from trickster.errors import StoreError
+from trickster.stores.redis.options import RedisOptions
+from trickster.testing.stores import peeking_store_contract
+
+_numbers = itertools.count()
+
+
+def options_of(server: Redis, **more: Any) -> RedisOptions:
+    """:return: for a store that sees no other one's entries."""
+    return RedisOptions(**{"endpoint": server.endpoint,
+                           "key_prefix": f"peek{next(_numbers)}:", **more})
+
+
+async def until(holds: Callable[[], Any], seconds: float = 10.0) -> float:
+    """:return: after how many seconds something holds."""
+    clock = runtime().clock
+    began = clock.seconds()
+    while not holds():
+        if clock.seconds() > began + seconds:
+            raise AssertionError(f"{holds} does not hold")
+        await deferLater(clock, 0.005)
+    return clock.seconds() - began
+
+
+def is_told(store: Any) -> bool:
+    """:return: whether a server tells the store which values change."""
+    node = store._servers.node_of(b"")
+    return node is not None and node.tracking.is_live
+
+
+class ContractTests(peeking_store_contract(  # type: ignore[misc]
+        lambda _: store_of(options_of(shared())), pass_time), TestCase):
+    """The contract."""
+
+    timeout = 30.0
+
+    async def ready(self) -> Any:
+        """:return: a store that is told what changes, as it is soon after it was started."""
+        store = await super().ready()
+        await until(lambda: is_told(store))
+        return store
+
+
+class PeekCase(TestCase):
+    """Starts stores."""
+
+    timeout = 60.0
+
+    def server(self, *options: str) -> Redis:
+        """:return: a server of its own."""
+        server = Redis(Path(tempfile.mkdtemp()), options)
+        self.addCleanup(server.stop)
+        return server
+
+    async def store(self, options: RedisOptions) -> Any:
+        """:return: a store that is told what changes."""
+        store = store_of(options)
+        store.startService()
+        self.addCleanup(store.stopService)
+        await until(lambda: is_told(store))
+        return store
+
+    async def read(self, store: Any, key: str, value: bytes) -> None:
+        """Have a store know how a value begins."""
+        self.assertEqual(await store.get(key), value)
+        self.assertEqual(store.peek(key, 20), value[:20])
+
+
+class ChangeTests(PeekCase):
+    """What changes is not told any more."""
+
+    async def test_other_instance(self) -> None:
+        """What one instance replaces or deletes, another one does not tell, moments later."""
+        options = options_of(shared())
+        one, other = await self.store(options), await self.store(options)
+        for change in (lambda: one.put("a", b"2", 60.0),
+                       lambda: one.replace("a", b"2", 60.0, b"1"),
+                       lambda: one.delete(["a"])):
+            await one.put("a", b"1", 60.0)
+            await deferLater(runtime().clock, 0.05)
+            await self.read(other, "a", b"1")
+            await change()
+            self.assertLess(await until(lambda: other.peek("a", 20) is None), 0.5)
+
+    async def test_foreign_changes(self) -> None:
+        """So it is with what a stranger changes, or FLUSHALL, or the lack of memory removes."""
+        server = self.server()
+        options = options_of(server)
+        store, key = await self.store(options), f"{options.key_prefix}a"
+        for change in (("SET", key, "2"), ("APPEND", key, "2"), ("DEL", key), ("RENAME", key, "x"),
+                       ("FLUSHALL",), ("FLUSHDB",), ("PEXPIRE", key, "1")):
+            await store.put("a", b"1", 60.0)
+            await self.read(store, "a", b"1")
+            server.command(*change)
+            self.assertLess(await until(lambda: store.peek("a", 20) is None), 0.5)
+        await store.put("a", b"1", 60.0)
+        await self.read(store, "a", b"1")
+        server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
+        server.command("CONFIG", "SET", "maxmemory", "1")
+        self.assertLess(await until(lambda: store.peek("a", 20) is None), 1.0)
+
+    async def test_expired(self) -> None:
+        """What has expired is not told, also where the server has not removed it yet."""
+        server = self.server("--enable-debug-command", "yes")
+        server.command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+        store = await self.store(options_of(server))
+        await store.put("a", b"1", 0.3)
+        await self.read(store, "a", b"1")
+        self.assertLess(await until(lambda: store.peek("a", 20) is None), 0.35)
+        self.assertIsNone(await store.get("a"))
+
+    async def test_lost(self) -> None:
+        """While the server is not there or hangs, nothing is told; afterwards what it has then."""
+        server = self.server()
+        options = options_of(server, read_timeout=0.5)
+        store = await self.store(options)
+        await store.put("a", b"1", 60.0)
+        await self.read(store, "a", b"1")
+        server.kill()
+        self.assertLess(await until(lambda: store.peek("a", 20) is None), 0.5)
+        server.start()
+        await until(lambda: is_told(store))
+        self.assertIsNone(store.peek("a", 20))
+        await store.put("a", b"2", 60.0)
+        await self.read(store, "a", b"2")
+        server.pause()
+        try:
+            self.assertLess(await until(lambda: store.peek("a", 20) is None), 3.5)
+        finally:
+            server.resume()
+
+    async def test_stopped(self) -> None:
+        """A store that is stopped tells nothing."""
+        store = await self.store(options_of(shared()))
+        await store.put("a", b"1", 60.0)
+        await self.read(store, "a", b"1")
+        await store.stopService()
+        self.assertIsNone(store.peek("a", 20))
+
+    async def test_under_load(self) -> None:
+        """Two instances that write and read the same keys never tell what is long gone."""
+        options = options_of(shared())
+        stores = [await self.store(options), await self.store(options)]
+        latest: dict[str, tuple[int, float]] = {}
+        stale: list[Any] = []
+        peeked = 0
+        clock = runtime().clock
+        is_over = False
+
+        async def write(number: int) -> None:
+            for count in itertools.count():
+                if is_over:
+                    return
+                key = f"k{count % 5}-{number}"
+                await stores[count % 2].put(key, b"%010d" % count, 60.0)
+                latest[key] = (count, clock.seconds())
+                await deferLater(clock, 0.03)
+
+        async def read(number: int) -> None:
+            nonlocal peeked
+            for count in itertools.count():
+                if is_over:
+                    return
+                store, key = stores[(count // 5) % 2], f"k{count % 5}-{number}"
+                found = store.peek(key, 20)
+                value, at = latest.get(key, (-1, 0.0))
+                if found is None:
+                    await store.get(key)
+                else:
+                    peeked += 1
+                    if int(found) < value and clock.seconds() - at > 0.5:
+                        stale.append((key, found, value))
+                await deferLater(clock, 0.001)
+
+        workers = [Deferred.fromCoroutine(work(number)) for work in (write, read, read)
+                   for number in range(3)]
+        await deferLater(clock, 4.0)
+        is_over = True
+        await gatherResults(workers)
+        self.assertEqual(stale, [])
+        self.assertGreater(peeked, 20)
+
+
+class UntoldTests(PeekCase):
+    """Servers that do not tell what changes."""
+
+    async def test_not_permitted(self) -> None:
+        """Where a user may not be told, nothing is told at once, and that is said once."""
+        server = self.server()
+        server.command("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "-client|tracking")
+        with capturedLogs() as events:
+            store = store_of(options_of(server, username="u", password="p"))
+            store.startService()
+            self.addCleanup(store.stopService)
+            await store.put("a", b"1", 60.0)
+            self.assertEqual(await store.get("a"), b"1")
+            await until(lambda: events)
+            self.assertIsNone(store.peek("a", 20))
+            await deferLater(runtime().clock, 0.5)
+        (event,) = events
+        self.assertIn("NOPERM", event["why"])
+
+    async def test_use(self) -> None:
+        """The server learns now and then that a value is used that is only told at once."""
+        server = self.server("--maxmemory-policy", "allkeys-lru")
+        options = options_of(server)
+        store = await self.store(options)
+        await store.put("a", b"1", 600.0)
+        await self.read(store, "a", b"1")
+        tracking = store._servers.node_of(b"").tracking
+        for kept in tracking.beginnings._kept.values():
+            kept.used -= 100.0
+        await deferLater(runtime().clock, 2.1)
+        key = f"{options.key_prefix}a"
+        self.assertGreaterEqual(server.command("OBJECT", "IDLETIME", key), 1)
+        self.assertEqual(store.peek("a", 20), b"1")
+        await deferLater(runtime().clock, 0.1)
+        self.assertEqual(server.command("OBJECT", "IDLETIME", key), 0)
+
+    async def test_failure(self) -> None:
+        """A write that fails leaves nothing to be told of the value before."""
+        server = self.server()
+        store = await self.store(options_of(server))
+        await store.put("a", b"1", 60.0)
+        await self.read(store, "a", b"1")
+        server.command("CONFIG", "SET", "maxmemory", "1")
+        with self.assertRaises(StoreError):
+            await store.put("a", b"2", 60.0)
+        self.assertIsNone(store.peek("a", 20))

@@ -1,0 +1,219 @@
+"""The store C{redis} behind real Sentinels, which name another master when one fails."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import TestCase
+
+from tests.end_to_end.redises import Redis, eventually, pass_time, runtime, store_of
+from tests.end_to_end.servers import free_port, program
+from trickster.errors import StoreError
+from trickster.stores.redis.options import RedisOptions
+from trickster.testing.stores import cache_store_contract, compare_and_set_contract
+
+_SENTINEL = """\
+port {port}
+bind 127.0.0.1
+unixsocket {directory}/redis.sock
+dir {directory}
+requirepass sent1nel
+sentinel sentinel-pass sent1nel
+sentinel monitor ours 127.0.0.1 {master} 2
+sentinel auth-pass ours s3cret
+sentinel down-after-milliseconds ours 1000
+sentinel failover-timeout ours 5000
+sentinel monitor other 127.0.0.1 {master} 2
+sentinel auth-pass other s3cret
+"""
+_numbers = itertools.count()
+
+
+class Sentinel(Redis):
+    """Debian's Redis Sentinel."""
+
+    def __init__(self, directory: Path, master: Redis) -> None:
+        directory.mkdir(parents=True)
+        self.directory, self.port = directory, free_port()
+        self.socket, self.file = str(directory / "redis.sock"), directory / "sentinel.conf"
+        self.file.write_text(_SENTINEL.format(
+            port=self.port, directory=directory, master=master.port))
+        self.start()
+
+    def start(self) -> None:
+        """Start it, where it was."""
+        super(Redis, self).__init__(
+            [program("redis-server"), str(self.file), "--sentinel"], self.directory / "log")
+        eventually(self._answers)
+
+    def named(self) -> int:
+        """:return: the port of the master."""
+        return int(self.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "ours",
+                                auth=["sent1nel"])[1])
+
+
+class Group:
+    """A master, a replica, and three Sentinels."""
+
+    def __init__(self) -> None:
+        directory = Path(tempfile.mkdtemp())
+        options = ["--requirepass", "s3cret", "--masterauth", "s3cret",
+                   "--repl-diskless-sync-delay", "0"]
+        self.master = Redis(directory / "one", options)
+        self.replica = Redis(directory / "other", [
+            *options, "--replicaof", f"127.0.0.1 {self.master.port}"])
+        eventually(lambda: b"master_link_status:up" in self.ask(self.replica, "INFO"))
+        self.sentinels = [Sentinel(directory / f"s{number}", self.master) for number in range(3)]
+        eventually(self._know_each_other)
+
+    def _know_each_other(self) -> bool:
+        said = [sentinel.command("SENTINEL", "MASTER", "ours", auth=["sent1nel"])
+                for sentinel in self.sentinels]
+        found = [dict(zip(words[::2], words[1::2], strict=True)) for words in said]
+        return all(one[b"num-slaves"] == b"1" and one[b"num-other-sentinels"] == b"2"
+                   for one in found)
+
+    @staticmethod
+    def ask(server: Redis, *words: str) -> Any:
+        """:return: what a server answers."""
+        return server.command(*words, auth=["s3cret"])
+
+    def stop(self) -> None:
+        """End all."""
+        for server in (*self.sentinels, self.master, self.replica):
+            server.stop()
+
+    def options(self, **more: Any) -> RedisOptions:
+        """:return: for a store that sees no other one's entries."""
+        return RedisOptions(**{
+            "client_type": "sentinel", "sentinel_master": "ours", "password": "s3cret",
+            "endpoints": tuple(each.endpoint for each in self.sentinels),
+            "sentinel_password": "sent1nel", "key_prefix": f"sentinel{next(_numbers)}:", **more})
+
+
+class GroupTests(cache_store_contract(  # type: ignore[misc]
+        lambda _: store_of(GroupTests.group.options()), pass_time),
+        compare_and_set_contract(lambda _: store_of(GroupTests.group.options()), pass_time),
+        TestCase):
+    """A group in which nothing fails."""
+
+    timeout = 60.0
+    group: Group
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """One group for all."""
+        cls.group = Group()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """End it."""
+        cls.group.stop()
+
+    async def test_wrong(self) -> None:
+        """A master that no Sentinel knows, and passwords that are wrong, are told."""
+        for more, why in (({"sentinel_master": "theirs"}, "No such master"),
+                          ({"sentinel_password": "wr0ng"}, "WRONGPASS"),
+                          ({"password": "wr0ng"}, "WRONGPASS"),
+                          ({"endpoints": ("127.0.0.1:1",)}, "refused")):
+            store = self.started(store_of(self.group.options(**more)))
+            with self.assertRaises(StoreError) as caught:
+                await store.put("a", b"1", 60.0)
+            self.assertIn(why, str(caught.exception))
+            self.assertNotIn("wr0ng", str(caught.exception))
+
+    async def test_one_sentinel(self) -> None:
+        """Of several Sentinels, one that answers is enough."""
+        ends = ("127.0.0.1:1", self.group.sentinels[2].endpoint, "127.0.0.1:2")
+        store = self.started(store_of(self.group.options(endpoints=ends)))
+        self.assertTrue(await store.put("a", b"1", 60.0))
+
+
+class FailoverTests(TestCase):
+    """A master that fails."""
+
+    timeout = 120.0
+
+    async def test_failover(self) -> None:
+        """A master that is killed under load: the next one is used a second after it is named."""
+        group = Group()
+        self.addCleanup(group.stop)
+        clock = runtime().clock
+        store = store_of(group.options())
+        store.startService()
+        self.addCleanup(store.stopService)
+        wrong: list[Any] = []
+        done: list[float] = []
+        slowest, is_over = 0.0, False
+
+        async def work(name: str) -> None:
+            nonlocal slowest
+            for number in itertools.count():
+                if is_over:
+                    return
+                began = clock.seconds()
+                try:
+                    await store.put(name, b"%d" % number, 60.0)
+                    found = await store.get(name)
+                    if found not in (None, b"%d" % number):
+                        wrong.append((name, number, found))
+                    done.append(clock.seconds())
+                except StoreError:
+                    await deferLater(clock, 0.01)
+                slowest = max(slowest, clock.seconds() - began)
+
+        async def until(holds: Any) -> float:
+            began = clock.seconds()
+            while not holds():
+                self.assertLess(clock.seconds(), began + 60.0)
+                await deferLater(clock, 0.02)
+            return clock.seconds()
+
+        workers = [Deferred.fromCoroutine(work(f"k{number}")) for number in range(10)]
+        await until(lambda: len(done) > 100)
+        with capturedLogs() as events:
+            group.master.kill()
+            named = await until(lambda: any(
+                sentinel.named() == group.replica.port for sentinel in group.sentinels))
+            at = await until(lambda: done[-1] > named)
+        self.assertLess(at - named, 2.0)
+        self.assertLess(len(events), 12)
+        # What was the master comes back as a replica, and is not written to.
+        group.master.start()
+        await until(lambda: b"role:slave" in group.ask(group.master, "INFO"))
+        count = len(done)
+        await until(lambda: len(done) > count + 100)
+        is_over = True
+        await gatherResults(workers)
+        self.assertEqual(wrong, [])
+        self.assertLess(slowest, 4.0)
+
+    async def test_planned(self) -> None:
+        """A failover that an operator asks for is followed as well."""
+        group = Group()
+        self.addCleanup(group.stop)
+        clock = runtime().clock
+        store = store_of(group.options())
+        store.startService()
+        self.addCleanup(store.stopService)
+        await store.put("a", b"1", 60.0)
+        group.sentinels[0].command("SENTINEL", "FAILOVER", "ours", auth=["sent1nel"])
+        began = clock.seconds()
+        while store._servers.node_of(b"").address.port != group.replica.port:
+            self.assertLess(clock.seconds(), began + 30.0)
+            await deferLater(clock, 0.02)
+        began = clock.seconds()
+        while True:
+            try:
+                await store.put("b", b"2", 60.0)
+                break
+            except StoreError:
+                self.assertLess(clock.seconds(), began + 5.0)
+                await deferLater(clock, 0.02)
+        self.assertEqual(await store.get("a"), b"1")
