@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -231,10 +232,16 @@ class SecurityTests(StoreCase):
             with capturedLogs() as events:
                 store = self.store(self.options(**more))
                 await store.put("a", b"x" * (1 << 20), 60.0)
+                await self.until(partial(self.told, store))
                 self.assertTrue(await store.replace("a", b"2", 60.0, await store.get("a")))
                 self.assertEqual(list(await store.keys("")), ["a"])
                 self.assertEqual(await store.delete(["a"]), 1)
             self.assertEqual(events, [])
+
+    async def told(self, store: Any) -> None:
+        """:raises StoreError: the server does not tell the store what changes."""
+        if not store._servers.node_of(b"").tracking.is_live:
+            raise StoreError("it does not")
 
     async def test_not_verified(self) -> None:
         """A server that cannot be verified is not used, whatever else is right."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
+from tests.end_to_end.clusters import RedisCluster
 from tests.end_to_end.redises import Redis, pass_time, runtime, shared, store_of
 from trickster.errors import StoreError
+from trickster.stores.redis.cluster.slots import slot_of
 from trickster.stores.redis.options import RedisOptions
 from trickster.testing.stores import peeking_store_contract
 
@@ -195,6 +199,49 @@ class ChangeTests(PeekCase):
         await gatherResults(workers)
         self.assertEqual(stale, [])
         self.assertGreater(peeked, 20)
+
+
+class ClusterTests(PeekCase):
+    """Each server of a cluster tells of its own keys."""
+
+    async def test_cluster(self) -> None:
+        """What another instance changes is not told, on whichever server it is, nor once it moves."""
+        cluster = RedisCluster(Path(tempfile.mkdtemp()))
+        self.addCleanup(cluster.stop)
+        options = RedisOptions(client_type="cluster", endpoints=tuple(cluster.endpoints),
+                               key_prefix="p:")
+        one, other = store_of(options), store_of(options)
+        keys = [f"{number}" for number in range(60)]
+        for store in (one, other):
+            store.startService()
+            self.addCleanup(store.stopService)
+            for key in keys:
+                await store.get(key)
+            await until(partial(self.is_told_by_all, store, keys))
+        for key in keys:
+            await one.put(key, b"1", 60.0)
+        await deferLater(runtime().clock, 0.1)
+        for key in keys:
+            await self.read(other, key, b"1")
+        for key in keys[:30]:
+            await one.put(key, b"2", 60.0)
+        await until(lambda: not any(other.peek(key, 20) for key in keys[:30]))
+        self.assertTrue(all(other.peek(key, 20) == b"1" for key in keys[30:]))
+        slot = slot_of(f"p:{keys[30]}".encode())
+        source = cluster.owner(slot)
+        to = next(node for node in cluster.masters if node is not source)
+        await deferToThread(cluster.move, slot, to)
+        await until(lambda: other.peek(keys[30], 20) is None)
+        await one.put(keys[30], b"3", 60.0)
+        await deferLater(runtime().clock, 0.1)
+        self.assertEqual(await other.get(keys[30]), b"3")
+        await self.read(other, keys[30], b"3")
+
+    @staticmethod
+    def is_told_by_all(store: Any, keys: list[str]) -> bool:
+        """:return: whether all servers tell a store what changes."""
+        nodes = [store._servers.node_of(f"p:{key}".encode()) for key in keys]
+        return all(node is not None and node.tracking.is_live for node in nodes)
 
 
 class UntoldTests(PeekCase):

@@ -7,13 +7,22 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
-from tests.end_to_end.redises import Redis, eventually, pass_time, runtime, store_of
-from tests.end_to_end.servers import free_port, program
+from tests.end_to_end.redises import (
+    PASSWORD,
+    Redis,
+    Secure,
+    eventually,
+    pass_time,
+    runtime,
+    store_of,
+)
+from tests.end_to_end.servers import Server, free_port, program
 from trickster.errors import StoreError
 from trickster.stores.redis.options import RedisOptions
 from trickster.testing.stores import cache_store_contract, compare_and_set_contract
@@ -133,6 +142,43 @@ class GroupTests(cache_store_contract(  # type: ignore[misc]
         ends = ("127.0.0.1:1", self.group.sentinels[2].endpoint, "127.0.0.1:2")
         store = self.started(store_of(self.group.options(endpoints=ends)))
         self.assertTrue(await store.put("a", b"1", 60.0))
+
+
+class SecureTests(TestCase):
+    """A master and a Sentinel that both speak TLS."""
+
+    timeout = 60.0
+
+    async def test_tls(self) -> None:
+        """Both are verified; where either cannot be, nothing is kept."""
+        secure = Secure(Path(tempfile.mkdtemp()))
+        self.addCleanup(secure.server.stop)
+        directory = secure.ca.parent
+        port = free_port()
+        file = directory / "sentinel.conf"
+        file.write_text("\n".join([
+            "port 0", f"tls-port {port}", "bind 127.0.0.1", f"dir {directory}",
+            f"tls-cert-file {directory}/server.pem", f"tls-key-file {directory}/server.key",
+            f"tls-ca-cert-file {secure.ca}", "tls-auth-clients no", "tls-replication yes",
+            f"sentinel monitor ours 127.0.0.1 {secure.tls_port} 1",
+            f"sentinel auth-pass ours {PASSWORD}", ""]))
+        sentinel = Server([program("redis-server"), str(file), "--sentinel"], directory / "log")
+        self.addCleanup(sentinel.stop)
+        options = RedisOptions(
+            client_type="sentinel", sentinel_master="ours", endpoints=(f"127.0.0.1:{port}",),
+            username="trickster", password=PASSWORD, use_tls=True, tls_server_name="localhost",
+            tls_ca_paths=(str(secure.ca),), max_retries=100)
+        store = store_of(options)
+        store.startService()
+        self.addCleanup(store.stopService)
+        self.assertTrue(await store.put("a", b"1", 60.0))
+        for more in ({"tls_ca_paths": (str(secure.stranger),)}, {"tls_server_name": "other"},
+                     {"use_tls": False, "tls_ca_paths": (), "tls_server_name": ""}):
+            wrong = store_of(evolve(options, max_retries=0, **more))
+            wrong.startService()
+            self.addCleanup(wrong.stopService)
+            with self.assertRaises(StoreError):
+                await wrong.put("a", b"1", 60.0)
 
 
 class FailoverTests(TestCase):
