@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.servers import Server, free_port, program
+import hiredis
+
+from tests.end_to_end.redises import Redis
+from tests.end_to_end.servers import free_port
 from trickster.stores.redis.cluster.slots import SLOTS, slot_of
 
 _PATIENCE = 30.0
@@ -20,62 +20,40 @@ class Refused(Exception):
     """A server answers with an error."""
 
 
-class RedisNode(Server):
+class RedisNode(Redis):
     """Debian's Redis as a node of a cluster, which keeps nothing on disk but who it is."""
 
     def __init__(self, directory: Path, options: Iterable[str] = ()) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self.directory, self.options = directory, tuple(options)
-        self.port, self.bus_port, self.tls_port = free_port(), free_port(), free_port()
-        self.start()
-
-    def start(self) -> None:
-        """Start it, or start it again, where it was, unless it runs."""
-        if hasattr(self, "process") and self.process.poll() is None:
-            return
-        super().__init__([
-            program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1",
+        """
+        :param options: C{{tls_port}} in them is a port of this node.
+        """
+        self.bus_port, self.tls_port = free_port(), free_port()
+        super().__init__(directory, [
             "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
-            "--cluster-port", str(self.bus_port),
-            "--dir", str(self.directory), "--save", "", "--appendonly", "no",
-            "--repl-diskless-sync-delay", "0",
-            *(each.format(tls_port=self.tls_port) for each in self.options)], self.directory / "redis.log")
-        eventually(lambda: self.command("PING") == b"PONG")
+            "--cluster-port", str(self.bus_port), "--repl-diskless-sync-delay", "0",
+            *(each.format(tls_port=self.tls_port) for each in options)])
         self.name = str(self.command("CLUSTER", "MYID").decode())
 
-    @property
-    def endpoint(self) -> str:
-        """:return: as in configuration files."""
-        return f"127.0.0.1:{self.port}"
+    def start(self) -> None:
+        """Start it, where it was, unless it runs."""
+        if not hasattr(self, "process") or self.process.poll() is not None:
+            super().start()
 
-    def command(self, *arguments: Any) -> Any:
+    def command(self, *arguments: Any, auth: Sequence[Any] = ()) -> Any:
         """
-        :return: what the server answers.
-        :raises Refused: that is an error.
+        See L{Redis.command}.
+
+        :raises Refused: the server answers with an error.
         """
-        with socket.create_connection(("127.0.0.1", self.port), 10.0) as connection:
-            connection.sendall(b"*%d\r\n" % len(arguments) + b"".join(
-                b"$%d\r\n%s\r\n" % (len(each), each) for each in map(_octets, arguments)))
-            with connection.makefile("rb") as replies:
-                return _reply(replies)
+        reply = super().command(*arguments, auth=auth)
+        if isinstance(reply, hiredis.ReplyError):
+            raise Refused(str(reply))
+        return reply
 
     def info(self, name: str) -> str:
         """:return: of C{CLUSTER INFO}."""
         lines = self.command("CLUSTER", "INFO").decode().split()
         return next(line.partition(":")[2] for line in lines if line.startswith(f"{name}:"))
-
-    def kill(self) -> None:
-        """End it at once: it has no time to say so to others."""
-        self.process.kill()
-        self.process.wait()
-
-    def pause(self) -> None:
-        """Have it do nothing, with its connections open."""
-        os.kill(self.process.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Have it go on."""
-        os.kill(self.process.pid, signal.SIGCONT)
 
 
 class RedisCluster:
@@ -207,23 +185,3 @@ def eventually(is_so: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise AssertionError("it has not come to be so")
         time.sleep(0.05)
-
-
-def _octets(argument: Any) -> bytes:
-    return argument if isinstance(argument, bytes) else str(argument).encode()
-
-
-def _reply(replies: Any) -> Any:
-    line = replies.readline()
-    kind, rest = line[:1], line[1:].strip()
-    if kind == b"-":
-        raise Refused(rest.decode())
-    if kind == b"+":
-        return rest
-    if kind == b":":
-        return int(rest)
-    if kind == b"$":
-        return None if int(rest) < 0 else replies.read(int(rest) + 2)[:-2]
-    if kind == b"*":
-        return None if int(rest) < 0 else [_reply(replies) for _ in range(int(rest))]
-    raise OSError("the connection was closed")

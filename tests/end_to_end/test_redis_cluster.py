@@ -325,7 +325,9 @@ class FailingTests(ClusterCase):
         self.addCleanup(self.gone.start)
         slot = slot_of(self.theirs[0])
         await self.in_thread(eventually, lambda: self.servers.owner(slot) is not self.gone)
-        self.assertIn("CLUSTERDOWN", str(self.load.failed))
+        self.assertIn(b"errorstat_CLUSTERDOWN:", b"".join(
+            node.command("INFO", "errorstats") for node in self.servers.masters
+            if node is not self.gone))
         await self.in_thread(eventually, lambda: all(
             node.info("cluster_state") == "ok" for node in self.servers.nodes
             if node is not self.gone))

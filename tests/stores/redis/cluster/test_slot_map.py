@@ -118,6 +118,18 @@ class SlotMapTests(SynchronousTestCase):
         self.successResultOf(self.map.refreshed())
         self.assertEqual(self.servers.asked(is_slots).count(B), 2)
 
+    def test_slow_last(self) -> None:
+        """One that is too slow, or says what cannot be so, is asked after the others the next time."""
+        for held, answer in (([], None), (None, [[1, 2, 3]])):
+            self.setUp()
+            self.map.start()
+            self.servers[A].held, self.servers[A].slots_answer = held, answer
+            first = self.map.refreshed()
+            self.runtime.clock.advance(2.0)
+            self.successResultOf(first)
+            self.successResultOf(self.map.refreshed())
+            self.assertEqual(self.servers.asked(is_slots).count(A), 2)
+
     def test_none(self) -> None:
         """Where no server tells, that is told, and why; what was known stays."""
         self.map.start()

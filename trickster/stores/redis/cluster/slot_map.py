@@ -154,6 +154,7 @@ class SlotMap:
                 return read_slots(await TimedCall.of(
                     answer, self._runtime.clock, patience), address)
             except StoreError as error:
+                self._peers.doubt(address)
                 failed = f"{address}: {error}"
         raise StoreError(f"no server tells the slots of the cluster; the last of them, {failed}")
 
