@@ -91,15 +91,12 @@ class IDuplex(IBody):
 
 
 class IPurgeable(Interface):
-    """A cache that can be told to forget, beyond what HTTP makes invalid."""
+    """A cache that can be told that something was purged."""
 
-    def purge(path: bytes | None) -> Awaitable[int]:
+    def outdate() -> None:
         """
-        Remove all entries for a path, of any query, host and variant, and do not
-        store what is on its way for it.
-
-        :param path: as the origin knows it, without a query; None for all paths.
-        :return: how many entries were removed.
+        Have no request from now on join what is being fetched, and do not store that: some of it
+        may be what was purged.
         """
 
 

@@ -24,6 +24,7 @@ from trickster.messages import Request, Response
 from trickster.observability.accesslog import AccessEntry
 from trickster.observability.metrics import Metrics
 from trickster.plugins import ORIGINS, Plugins
+from trickster.purging.purges import Purges
 from trickster.routing.paths import Found, RoutedEntry
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import at_once
@@ -66,10 +67,11 @@ class BackendCase(SynchronousTestCase):
 
     def backend(self, provider: str, kind: Any = None, **said: Any) -> Backend:
         """:return: the backend of a file that says so; of another origin type, if given."""
+        store = self.store(self.clock)
         backend = Backend(
             "x", self.options(provider, **said),
-            kind or self.plugins.load(ORIGINS, provider, IOriginType), self.store(self.clock), {},
-            self.around())
+            kind or self.plugins.load(ORIGINS, provider, IOriginType), store, {},
+            self.around(), purges=Purges(store, self.clock, self.clock.seconds))
         backend.origin.counted = self.prometheus if provider == "prometheus" else self.web
         return backend
 

@@ -18,7 +18,7 @@ from trickster.errors import TricksterError, UpstreamBroke
 from trickster.http.dates import format_date
 from trickster.http.freshness import FreshnessRules, policy_of
 from trickster.http.partial_content import Part
-from trickster.interfaces import IBody, IResponder
+from trickster.interfaces import IBody, IPeekingStore, IReferenceStore, IResponder
 from trickster.keys.identity import Identity
 from trickster.keys.selecting import selecting_values
 from trickster.messages import NO_HEADERS, Headers, Octets, Request, Response
@@ -27,6 +27,7 @@ from trickster.objects.codec import ResponseFormat
 from trickster.objects.options import Collapse, ObjectOptions
 from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
+from trickster.purging.purges import Purges
 from trickster.routes import Match, Route, Serve
 from trickster.stores.typed_store import TypedStore
 from trickster.testing.doubles import ReferenceStore
@@ -182,6 +183,13 @@ class World:
     memo: HitMemo = field(factory=HitMemo)
     runtime: CacheRuntime | None = None
 
+    @property
+    def purges(self) -> Purges:
+        """:return: of the store."""
+        assert self.runtime is not None
+        assert self.runtime.purges is not None
+        return self.runtime.purges
+
     @classmethod
     def of(cls, store: Callable[[Clock], Any] = ReferenceStore, route: Route | None = None,
            wall: Callable[[], float] | None = None, memo: HitMemo | None = None,
@@ -195,8 +203,12 @@ class World:
         clock.advance(START)
         origin, kept, memo = Origin(), store(clock), memo or HitMemo()
         given = {name: options.pop(name) for name in ("in_flight", "spool") if name in options}
+        purges = None
+        if IReferenceStore.providedBy(kept) or IPeekingStore.providedBy(kept):
+            purges = Purges(kept, clock, clock.seconds)
         runtime = CacheRuntime(kept, clock, wall or clock.seconds, memo=memo,
-                               boundary=lambda: b"BOUNDARY", **given)
+                               boundary=lambda: b"BOUNDARY", backend="web", purges=purges,
+                               **given)
         world = cls(clock, origin, kept, None, memo, runtime)
         world.cache = world.another_cache(route, **options)
         return world

@@ -20,6 +20,7 @@ from trickster.interfaces import ICacheStore
 from trickster.keys.identity import Identity
 from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
 from trickster.origins.promrange import PrometheusRange
+from trickster.purging.purges import Purges
 from trickster.ranges.delta_cache import DeltaCache
 from trickster.ranges.entry import Entry
 from trickster.ranges.fast_forward import FastForwarding, NewestSamples
@@ -65,16 +66,19 @@ class Rig:
     def __init__(self, store: Any = None, newest: bool = False, limit: int = 1 << 30,
                  offload: Callable[..., Awaitable[Any]] = inline, dialect: Any = None,
                  ttl: float = 3600.0, wall: Callable[[], float] | None = None,
-                 memo: HitMemo | None = None, origin: Any = None, **options: Any) -> None:
+                 memo: HitMemo | None = None, origin: Any = None,
+                 is_purged: bool = False, **options: Any) -> None:
         self.now = Clock()
         self.now.advance(NOW)
         self.origin: Any = origin or FakePrometheus(self.now)
         self.store: ICacheStore = MemoryStore(self.now) if store is None else store(self.now)
-        self.policy = RangePolicy("b", **{
+        self.policy = RangePolicy("b", backend="b", **{
             "identity": Identity(frozenset((b"authorization",))), **options})
         self.dialect = dialect or PrometheusRange()
         self.in_flight = ByteBudget(limit)
-        self.entries = entries_in(self.store, Codec(), ttl)
+        self.purges = Purges(self.store, self.now, self.now.seconds)
+        self.entries = entries_in(self.store, Codec(), ttl,
+                                  purges=self.purges if is_purged else None)
         self.memo = memo or HitMemo()
         self.objects = RecordingResponder()
         offloading = Offloading(offload)

@@ -17,6 +17,7 @@ from trickster.interfaces import IMeteredStore, IRuntime, IStoreType
 from trickster.net.runtime import RuntimeWithThreads
 from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
+from trickster.purging.purges import Purges
 from trickster.stores.guard import Guarded, guarded
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.limits import StoreLimits, StoreUsage
@@ -30,6 +31,7 @@ class Cache:
     :ivar options: of which it was made.
     :ivar store: fails never; what goes wrong in it is a miss.
     :ivar service: to be started and stopped with it, or None.
+    :ivar purges: of it, as all processes that share it know them.
     :ivar locks: of the keys that are being changed, by any of the backends that use it.
     """
 
@@ -38,6 +40,7 @@ class Cache:
     store: Guarded
     service: IService | None
     _usage: Callable[[], StoreUsage] | None
+    purges: Purges
     locks: KeyLocks = field(factory=KeyLocks, init=False)
     _unwatch: list[Callable[[], None]] = field(factory=list, init=False)
 
@@ -139,4 +142,5 @@ class Stores(MultiService):
         if IService.providedBy(store):
             service = StoreService(store, name, self._runtime.clock, threads.stop)
         safe = guarded(store, name, self._runtime.clock, counters.operation)
-        return Cache(name, options, safe, service, usage)
+        purges = Purges(safe, self._runtime.clock, self._runtime.wall)
+        return Cache(name, options, safe, service, usage, purges)

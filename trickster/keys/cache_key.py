@@ -96,6 +96,14 @@ def key_of(rules: KeyRules, request: Request, body: bytes | None = None,
     return key + PRINCIPAL + digest(principal_parts(request.identity))
 
 
+def shared_key(key: str, request: Request) -> str:
+    """
+    :param key: from L{key_of}, of this request.
+    :return: the key, without what is other for every other principal.
+    """
+    return key if request.identity is None else key.rpartition(PRINCIPAL)[0]
+
+
 def _shared_key(rules: KeyRules, request: Request, body: bytes | None, params: Merged | None
                 ) -> str:
     """:return: the key, without what is other for every other principal."""

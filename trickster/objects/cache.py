@@ -19,7 +19,7 @@ from trickster.errors import NotCached, Reason
 from trickster.http.conditions import confirms
 from trickster.http.freshness import FreshnessRules, Use
 from trickster.interfaces import ICacheStore, IPurgeable, IResponder
-from trickster.keys.cache_key import PRINCIPAL, READ_ONLY, key_of, purge_prefix
+from trickster.keys.cache_key import PRINCIPAL, READ_ONLY, key_of
 from trickster.keys.form_fields import UnreadableBody
 from trickster.messages import (
     Engine,
@@ -43,6 +43,7 @@ from trickster.objects.reuse import use_for, why_validated
 from trickster.objects.storage_policy import StoragePolicy
 from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
+from trickster.purging.purges import Purges
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.typed_store import Offload, TypedStore
@@ -71,6 +72,8 @@ class CacheRuntime:
     :ivar offload: calls a function with arguments in a thread; None to do without.
     :ivar spool: makes a place for large bodies of progressive forwarding.
     :ivar boundary: makes unpredictable texts between the parts of an answer.
+    :ivar backend: its name, by which purges know its entries.
+    :ivar purges: of the store; None to do without.
     """
 
     store: ICacheStore
@@ -84,6 +87,8 @@ class CacheRuntime:
     offload: Offload | None = None
     spool: Callable[[], ISpool] | None = None
     boundary: Callable[[], bytes] = unpredictable_boundary
+    backend: str = ""
+    purges: Purges | None = None
 
     def entries(self, rules: FreshnessRules) -> TypedStore[Entry]:
         """
@@ -91,7 +96,7 @@ class CacheRuntime:
         :return: the store, as one of stored responses.
         """
         return TypedStore(self.store, ResponseFormat(rules), self.clock, self.decoded,
-                          self.offload, self.locks)
+                          self.offload, self.locks, self.purges)
 
 
 @implementer(IResponder, IPurgeable)
@@ -125,7 +130,7 @@ class ObjectCache:
         self._storage = Storage(
             FillTable.of(clock),
             VariantStore(entries, clock, options.freshness, options.identity),
-            policy, clock)
+            policy, clock, runtime.backend)
         self._exchanges = Exchanges(self._inner, clock, runtime.wall, runtime.in_flight,
                                     options.max_capture_bytes)
         self._responses = Responses(clock, runtime.in_flight, options.ranges, runtime.boundary)
@@ -215,6 +220,7 @@ class ObjectCache:
             response = self._reused(found, lookup)
             if response is not None:
                 return response
+            lookup = evolve(lookup, mark=found.mark)
             if b"only-if-cached" in lookup.directives:
                 raise NotCached("not cached, and only-if-cached was asked for")
             if b"no-store" in lookup.directives:
@@ -315,15 +321,9 @@ class ObjectCache:
         if self._runtime.invalidation.has_principals:
             await self._storage.variants.purge(key + PRINCIPAL)
 
-    async def purge(self, path: bytes | None) -> int:
-        """
-        See L{trickster.interfaces.IPurgeable.purge}.
-
-        :return: how many entries there were, those that tell of variants among them.
-        """
-        prefix = purge_prefix(self.options.key.prefix, path)
-        self._storage.table.outdate(prefix)
-        return await self._storage.variants.purge(prefix)
+    def outdate(self) -> None:
+        """See L{trickster.interfaces.IPurgeable.outdate}."""
+        self._storage.table.outdate("")
 
     def stop(self) -> None:
         """Give up every fetch, at the end of the program."""

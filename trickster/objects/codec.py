@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import frozen
 
@@ -15,9 +15,11 @@ from trickster.http.partial_content import Part
 from trickster.keys.selecting import Selecting
 from trickster.messages import Headers
 from trickster.objects.stored_response import StoredResponse
+from trickster.purging.label import Label
+from trickster.purging.table import Judgement, Verdict
 
 # Change the number with the form: entries of another version are misses.
-_MAGIC = b"TROBJ\x03"
+_MAGIC = b"TROBJ\x04"
 _VARIANTS_SIZE = 1024
 _UNSAFE = re.compile(r"[\r\n\0]")
 
@@ -37,6 +39,8 @@ class Variants:
 
     generation: str
     fields: tuple[tuple[bytes, ...], ...]
+    # Only the variants themselves are ever purged.
+    mark: ClassVar[None] = None
 
 
 Entry = StoredResponse | Variants
@@ -77,6 +81,17 @@ class ResponseFormat:
         body = [octets for part in old.parts for octets in part.buffers]
         return self.entry([b"".join(body) if part is None else part for part in parts])
 
+    def surviving(self, entry: Entry, judgement: Judgement, now: float) -> Entry | None:
+        """
+        :param now: seconds of the clock that ages are counted by.
+        :return: what a purge leaves of an entry: the same, a stale one, or none.
+        """
+        if judgement.verdict is Verdict.GONE:
+            return None
+        if judgement.verdict is Verdict.STALE and isinstance(entry, StoredResponse):
+            return entry.staled(now)
+        return entry
+
     def size(self, entry: Entry) -> int:
         """:return: octets of memory that an entry takes."""
         return entry.nbytes if isinstance(entry, StoredResponse) else _VARIANTS_SIZE
@@ -99,6 +114,8 @@ def to_parts(entry: Entry) -> list[bytes]:
         "length": entry.length,
         "initial_age": entry.initial_age,
         "received": entry.received,
+        "label": _label_stored(entry.label),
+        "mark": entry.mark,
     }
     return _packed(meta, (b for part in entry.parts for b in part.buffers))
 
@@ -114,7 +131,7 @@ def from_parts(parts: Sequence[bytes], rules: FreshnessRules) -> Entry:
         if "generation" in meta:
             return _variants(meta)
         return _stored_response(meta, body, rules)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise Unreadable(str(error)) from error
 
 
@@ -154,7 +171,20 @@ def _stored_response(meta: dict[str, Any], body: bytes, rules: FreshnessRules
         received=received,
         selecting=_selecting(meta["selecting"]),
         phrase=_octets(meta["phrase"]),
+        label=_label_read(meta["label"]),
+        mark=int(meta["mark"]),
     )
+
+
+def _label_stored(label: Label) -> list[Any]:
+    return [label.backend, label.key, label.group, _text(label.path), _text(label.target),
+            [_text(tag) for tag in label.tags]]
+
+
+def _label_read(stored: list[Any]) -> Label:
+    backend, key, group, path, target, tags = stored
+    return Label(str(backend), str(key), str(group), path.encode("latin-1"), target.encode("latin-1"),
+                 tuple(tag.encode("latin-1") for tag in tags))
 
 
 def _selecting(pairs: list[list[Any]]) -> Selecting:

@@ -101,12 +101,14 @@ class Storage:
     Where the fetches of a path put what they bring.
 
     :ivar table: of the fetches on their way.
+    :ivar backend: its name, by which purges know what is stored.
     """
 
     table: FillTable[StoredResponse]
     variants: VariantStore
     policy: StoragePolicy
     clock: IReactorTime
+    backend: str = ""
 
     async def keep(self, lookup: Lookup, stored: StoredResponse) -> None:
         """
@@ -116,7 +118,9 @@ class Storage:
         :param stored: replaces the one with the same selecting fields; kept for
             L{StoragePolicy.ttl}.
         """
-        await self.variants.keep(lookup.key, stored, self.policy.ttl(stored))
+        label = lookup.label(self.backend, stored.headers)
+        labelled = evolve(stored, label=label, mark=lookup.mark)
+        await self.variants.keep(lookup.key, labelled, self.policy.ttl(stored))
 
     async def keep_freshened(self, lookup: Lookup, fresh: StoredResponse, stored: StoredResponse
                              ) -> None:

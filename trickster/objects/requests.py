@@ -11,11 +11,12 @@ from trickster.http.byte_ranges import Span, parse_range, range_field
 from trickster.http.cache_control import NO_DIRECTIVES, Directives, honoured_directives
 from trickster.http.conditions import strong_validator, validators
 from trickster.http.fields import CONDITIONS
-from trickster.keys.cache_key import READ_ONLY, Merged, digest, key_of, merged
+from trickster.keys.cache_key import READ_ONLY, Merged, digest, key_of, merged, shared_key
 from trickster.keys.form_fields import is_form
 from trickster.messages import Collecting, Headers, Octets, Request
 from trickster.objects.options import ObjectOptions
 from trickster.objects.stored_response import StoredResponse
+from trickster.purging.label import Label, tags_of
 
 # What origins that are asked for whole answers only never see.
 UNSENT_WHEN_WHOLE = (*CONDITIONS, b"range", b"accept-encoding")
@@ -30,6 +31,7 @@ class Lookup:
     :ivar body: of the request, whole; None for GET and HEAD.
     :ivar directives: of the client (RFC 9111 section 5.2.1), as far as they are honoured.
     :ivar merged: its parameters, where the route has a C{form}.
+    :ivar mark: the number of the newest purge that was known before what is asked for it.
     """
 
     key: str
@@ -37,6 +39,16 @@ class Lookup:
     body: bytes | None = None
     directives: Directives = NO_DIRECTIVES
     merged: Merged | None = None
+    mark: int = 0
+
+    def label(self, backend: str, response: Headers) -> Label:
+        """
+        :param response: the fields of what is stored for it.
+        :return: what purges know that by.
+        """
+        request = self.request
+        return Label(backend, self.key, shared_key(self.key, request), request.path,
+                     request.target, tags_of(response))
 
 
 @frozen
@@ -47,11 +59,13 @@ class Found:
     :ivar stored: the newest response that matches the request, if any.
     :ivar slot: equal for requests that, as far as is known, select the same response.
     :ivar others: whether there are stored responses for other requests to the same key.
+    :ivar mark: the number of the newest purge that was known when it was looked for.
     """
 
     stored: StoredResponse | None
     slot: str
     others: bool = False
+    mark: int = 0
 
 
 def why_passed(request: Request, options: ObjectOptions) -> Reason | None:

@@ -16,6 +16,7 @@ from trickster.http.partial_content import Part, PartialContent
 from trickster.interfaces import IBody
 from trickster.keys.selecting import Selecting
 from trickster.messages import Headers, Octets
+from trickster.purging.label import NO_LABEL, Label
 
 # Up to here a body is one buffer, which leaves in one piece.
 _JOINED = 256 * 1024
@@ -37,6 +38,8 @@ class StoredResponse:
     :ivar received: when it arrived or was last validated, in seconds of the clock that ages
         are counted by; of those of other processes see L{trickster.net.steady_clock}.
     :ivar selecting: the request fields that must be equal for it to match.
+    :ivar label: what purges know it by.
+    :ivar mark: the number of the newest purge that it has survived.
     """
 
     status: int
@@ -48,6 +51,8 @@ class StoredResponse:
     received: float
     selecting: Selecting = ()
     phrase: bytes = b""
+    label: Label = NO_LABEL
+    mark: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -63,7 +68,11 @@ class StoredResponse:
     def nbytes(self) -> int:
         """:return: about how many octets of memory it takes: what it counts for in a store."""
         fields = sum(len(name) + len(value) + 130 for name, value in self.headers)
-        return self.held + fields + _OVERHEAD
+        return self.held + fields + self.label.nbytes + _OVERHEAD
+
+    def staled(self, now: float) -> StoredResponse:
+        """:return: the same, as one that has become stale just now."""
+        return evolve(self, received=now - self.policy.lifetime, initial_age=0.0)
 
     def age(self, now: float) -> float:
         """:return: its current age in seconds (RFC 9111 section 4.2.3)."""

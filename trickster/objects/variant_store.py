@@ -63,17 +63,22 @@ class VariantStore:
         :return: the newest response that matches, if any.
         """
         entries = self._entries
+        mark = await entries.mark()
+        since = f"{key}@{mark}" if mark else key
         entry = entries.peek(key) if entries.is_by_reference else await entries.get(key)
         if isinstance(entry, Variants):
-            return await self._variant(key, entry, request)
-        slot = key
+            return await self._variant(key, entry, request, Found(None, since, True, mark))
+        slot = since
         if request.has_any(self._telling):
-            slot = self._slot(key, _SLOTTED, request)
+            slot = self._slot(since, _SLOTTED, request)
         if entry is None or self._matches(entry, request):
-            return Found(entry, slot)
-        return Found(None, slot, others=True)
+            return Found(entry, slot, mark=mark)
+        return Found(None, slot, others=True, mark=mark)
 
-    async def _variant(self, key: str, variants: Variants, request: Headers) -> Found:
+    async def _variant(self, key: str, variants: Variants, request: Headers, none: Found) -> Found:
+        """
+        :param none: what was found where none of the variants matches; its slot is that of all.
+        """
         found: list[StoredResponse] = []
         for names in variants.fields:
             selecting = selecting_values(names, request, identity=self.identity)
@@ -83,23 +88,29 @@ class VariantStore:
                     found.append(entry)
         newest = max(found, key=_made, default=None)
         every = frozenset(name for names in variants.fields for name in names)
-        return Found(newest, self._slot(key, every - _UNSLOTTED | _SLOTTED, request), others=True)
+        slot = self._slot(none.slot, every - _UNSLOTTED | _SLOTTED, request)
+        return Found(newest, slot, True, none.mark)
 
     def _matches(self, stored: StoredResponse, request: Headers) -> bool:
         return matches(stored.selecting, request, stored.headers, self.identity)
 
-    def _slot(self, key: str, names: frozenset[bytes], request: Headers) -> str:
+    def _slot(self, since: str, names: frozenset[bytes], request: Headers) -> str:
+        """
+        :param since: the key, with the number of the newest purge: a fetch that began before that
+            is in another slot.
+        """
         values = selecting_values(names, request, identity=self.identity)
         if all(value is None for _, value in values):
-            return key
-        return key + "." + _digest(values)
+            return since
+        return since + "." + _digest(values)
 
     async def keep(self, key: str, stored: StoredResponse, ttl: float) -> None:
         """
-        :param stored: replaces one that is selected by the same fields and values.
+        :param stored: replaces one that is selected by the same fields and values; it is not
+            kept where it was purged on its way.
         :param ttl: seconds that it is of any use.
         """
-        if not ttl > 0:
+        if not ttl > 0 or self._entries.surviving(stored) is not stored:
             return
         moved: dict[str, StoredResponse] = {}
 

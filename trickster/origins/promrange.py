@@ -49,6 +49,7 @@ class _Parameters:
     params: Params
     facts: Facts
     most_series: int
+    text: str
 
 
 @implementer(INewestDialect)
@@ -82,7 +83,7 @@ class PrometheusRange:
             request, params.key, Extent(params.start_ns, params.end_ns), params.step_ns,
             lead_ns=found.ahead_ns, fixed_ns=fixed_ns, tolerance_ns=found.tolerance_ns,
             wants_newest=_wants_newest(request, found), most_series=params.most_series,
-            statement=params.params)
+            statement=params.params, text=params.text)
 
     def encode_request(self, query: TimeRangeQuery) -> Request:
         """
@@ -194,7 +195,7 @@ def _parameters(path: bytes, query: bytes, form: bytes) -> _Parameters:
         raise NotATimeRange(found.reason, found.detail)
     limit = params.get("limit") or ""
     return _Parameters(start_ns, end_ns, step, _key(path, expression, step, params), params, found,
-                  int(limit) if _SOME_SERIES.fullmatch(limit) else 0)
+                  int(limit) if _SOME_SERIES.fullmatch(limit) else 0, expression)
 
 
 def _key(path: bytes, expression: str, step: int, params: Params) -> str:

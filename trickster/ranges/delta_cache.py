@@ -9,11 +9,10 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.collapsing.hit_for_pass import HitForPass
-from trickster.errors import NotADataset, NotCached, Reason
+from trickster.errors import NotADataset, NotCached, Reason, RequestError
 from trickster.http.cache_control import honoured_directives
 from trickster.http.freshness import NOT_FOR_OTHERS, not_for_others
 from trickster.interfaces import IDatasetSource, IPurgeable
-from trickster.keys.cache_key import purge_prefix
 from trickster.messages import Engine, FastForward, Outcome, Status, passed_status
 from trickster.ranges.entries import Entries
 from trickster.ranges.entry import Entry
@@ -57,7 +56,7 @@ class DeltaCache:
 
         :raises NotCached: something is missing, and the client wants nothing from the origin.
         """
-        plan = planned(query, self._policy)
+        plan = planned(query, self._policy, await self._entries.mark())
         noted = query.request.noted
         if noted is not None:
             noted("key", plan.key)
@@ -71,20 +70,29 @@ class DeltaCache:
             noted("held", entry.dataset.extents.spans)
         if query.no_cache:
             return await self._fetched(plan, None, entry)
+        if entry is not None and entry.is_stale:
+            return await self._fetched_or_stale(plan, entry)
         if entry is not None and entry.dataset.extents.covers(plan.wanted):
             return _hit(plan, entry)
         return await self._fetched(plan, entry, entry)
 
-    async def purge(self, path: bytes | None) -> int:
-        """
-        See L{trickster.interfaces.IPurgeable.purge}.
+    def outdate(self) -> None:
+        """See L{trickster.interfaces.IPurgeable.outdate}."""
+        self._fetcher.outdate_all("")
 
-        :return: how many entries there were; what is being fetched is not among them, and is
-            not stored.
+    async def _fetched_or_stale(self, plan: Plan, stale: Entry) -> DatasetAnswer:
         """
-        prefix = purge_prefix(self._policy.prefix, path, kind="dpc")
-        self._fetcher.outdate_all(prefix)
-        return await self._entries.purge(prefix)
+        :param stale: answers where the origin has no answer, if it has all.
+        :raises Exception: as L{_fetched}.
+        """
+        try:
+            return await self._fetched(plan, None, None)
+        except (NotADataset, RequestError) as error:
+            if not _is_no_answer(error) or not stale.dataset.extents.covers(plan.wanted):
+                raise
+        answer = _hit(plan, stale)
+        return evolve(answer, outcome=evolve(answer.outcome, reason=Reason.STALE),
+                      entry_key=None)
 
     async def _fetched(self, plan: Plan, used: Entry | None, held: Entry | None
                        ) -> DatasetAnswer:
@@ -212,6 +220,15 @@ class DeltaCache:
                           fetched=fetched.own, failed=tuple(e for e, _ in fetched.failures),
                           origin_status=response.status)
         raise NotADataset(Reason.ORIGIN_STATUS, "", response.with_outcome(outcome))
+
+
+def _is_no_answer(error: NotADataset | RequestError) -> bool:
+    """:return: whether the origin could not be asked, or failed."""
+    if isinstance(error, NotCached):
+        return False
+    if isinstance(error, RequestError):
+        return True
+    return error.response is not None and error.response.status >= 500
 
 
 def _has_no_response(failure: NotADataset) -> bool:

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
+import msgspec
 from attrs import define, evolve, frozen
 
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
 from trickster.messages import Headers
+from trickster.purging.label import Label
+from trickster.purging.table import Judgement, Verdict
 from trickster.ranges.entry import Entry
 from trickster.stores.typed_store import Kept, Offload, TypedStore
 from trickster.timeseries.dataset import Dataset
+from trickster.timeseries.extents import Extents
 from trickster.timeseries.wire import Codec, Pairs
 
 Change = Callable[[Entry | None], Entry | None]
 
 _MOST_READS = 3
+
+
+class _Beside(msgspec.Struct, array_like=True):
+    span: int
+    mark: int
+    backend: str
+    key: str
+    group: str
+    path: bytes
+    target: bytes
+    query: bytes | None
+
+
+_reader = msgspec.msgpack.Decoder(_Beside)
+_writer = msgspec.msgpack.Encoder()
 
 
 @frozen
@@ -32,7 +51,10 @@ class RangeFormat:
 
     def parts(self, entry: Entry) -> list[bytes]:
         """:return: the octets of which L{entry} makes an equal entry."""
-        return self.codec.to_parts(entry.dataset, entry.headers.pairs, entry.span)
+        label = entry.label
+        beside = _Beside(entry.span, entry.mark, label.backend, label.key, label.group,
+                         label.path, label.target, _octets(label.query))
+        return self.codec.to_parts(entry.dataset, entry.headers.pairs, _writer.encode(beside))
 
     def entry(self, parts: Sequence[bytes]) -> Entry | None:
         """:return: the entry; None where the octets are not what L{parts} makes."""
@@ -46,6 +68,21 @@ class RangeFormat:
         """
         read = _entry_of(self.codec.refreshed(parts, old.dataset))
         return read and evolve(read, dataset=read.dataset.compacted())
+
+    def surviving(self, entry: Entry, judgement: Judgement, now: float) -> Entry | None:
+        """
+        :param now: not looked at.
+        :return: what a purge leaves of an entry: a part of it, or a stale one, or none.
+        """
+        if judgement.verdict is Verdict.GONE:
+            return None
+        if judgement.spans:
+            held = entry.dataset.extents
+            left = held - Extents.of(held.step_ns, _on_grid(judgement.spans, held))
+            if not left:
+                return None
+            entry = evolve(entry, dataset=entry.dataset.restricted(left))
+        return evolve(entry, is_stale=True) if judgement.verdict is Verdict.STALE else entry
 
     def size(self, entry: Entry) -> int:
         """:return: octets of memory that an entry takes."""
@@ -65,6 +102,20 @@ class Entries:
     _typed: TypedStore[Entry]
     _ttl: float
     _offload: Offload | None = None
+
+    async def mark(self) -> int:
+        """:return: the number of the newest purge, for what is asked for from now on."""
+        return await self._typed.mark()
+
+    @property
+    def known_mark(self) -> int:
+        """:return: the number of the newest purge that is known, without looking for newer ones."""
+        purges = self._typed.purges
+        return 0 if purges is None else purges.mark
+
+    def surviving(self, entry: Entry) -> Entry | None:
+        """:return: what purges leave of an entry that is about to be put."""
+        return self._typed.surviving(entry)
 
     @property
     def busy(self) -> int:
@@ -119,20 +170,34 @@ class Entries:
         """Forget what is kept under a key, also what is about to be."""
         await self._typed.delete((key,))
 
-    async def purge(self, prefix: str) -> int:
-        """
-        Forget what is kept under keys that begin so.
 
-        :return: how many entries there were.
-        """
-        return await self._typed.purge(prefix)
-
-
-def _entry_of(read: tuple[Dataset, Pairs, int] | None) -> Entry | None:
+def _entry_of(read: tuple[Dataset, Pairs, bytes] | None) -> Entry | None:
     if read is None:
         return None
-    dataset, headers, span = read
-    return Entry(dataset, Headers(headers), span)
+    dataset, headers, octets = read
+    try:
+        beside = _reader.decode(octets)
+    except ValueError:
+        return None
+    label = Label(beside.backend, beside.key, beside.group, beside.path, beside.target, (),
+                  _text(beside.query))
+    return Entry(dataset, Headers(headers), beside.span, label, beside.mark)
+
+
+def _on_grid(spans: Iterable[tuple[int, int]], held: Extents) -> Iterator[tuple[int, int]]:
+    step = held.step_ns
+    phase = held.spans[0].start_ns % step if held else 0
+    for start, end in spans:
+        yield start - (start - phase) % step, end + (phase - end) % step
+
+
+def _octets(query: str | None) -> bytes | None:
+    # What a client sent need not be text.
+    return None if query is None else query.encode("utf-8", "surrogateescape")
+
+
+def _text(query: bytes | None) -> str | None:
+    return None if query is None else query.decode("utf-8", "surrogateescape")
 
 
 def _instead(kept: Kept[Entry] | None, _: Entry | None) -> Kept[Entry] | None:

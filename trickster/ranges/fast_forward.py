@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -15,7 +16,6 @@ from trickster.errors import TricksterError, Undecodable
 from trickster.http.cache_control import request_directives
 from trickster.http.freshness import not_for_others
 from trickster.interfaces import IDatasetSource, INewestDialect, IPurgeable, IResponder
-from trickster.keys.cache_key import purge_prefix
 from trickster.messages import FastForward, Octets
 from trickster.net.first_step import first_step
 from trickster.net.tracebacks import forget_traceback
@@ -94,6 +94,7 @@ class NewestSamples:
     :ivar _policy: of the cache beside whose answers they are.
     :ivar _memo: of samples, shared with other queries' origins.
     :ivar _in_flight: bounds what is held of answers on their way.
+    :ivar _mark: gives the number of the newest purge: what is remembered from before is not given.
     """
 
     _dialect: INewestDialect
@@ -103,6 +104,7 @@ class NewestSamples:
     _in_flight: ByteBudget
     _offloading: Offloading
     _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
+    _mark: Callable[[], int] = int
     _log: Logger = field(factory=Logger)
     _under_way: dict[str, tuple[int, SharedWork[_Newest]]] = field(factory=dict, init=False)
     _purges: int = field(default=0, init=False)
@@ -116,7 +118,7 @@ class NewestSamples:
             query's end and not later than this.
         :return: one row a series, or None where the origin would not say.
         """
-        last = query.extent.end_ns
+        last, key = query.extent.end_ns, f"{key}@{self._mark()}"
         found = None if query.no_cache else self._remembered(key)
         if found is not None and found.serves(last, at_ns):
             return found.dataset, FastForward.HIT
@@ -131,18 +133,11 @@ class NewestSamples:
             return None, FastForward.ERROR
         return fetched.dataset, FastForward.MISS
 
-    async def purge(self, path: bytes | None) -> int:
-        """
-        See L{trickster.interfaces.IPurgeable.purge}.
-
-        :return: for how many queries samples were remembered; those being fetched are not among
-            them, and will not be remembered.
-        """
+    def outdate(self) -> None:
+        """See L{trickster.interfaces.IPurgeable.outdate}."""
         self._purges += 1
-        prefix = purge_prefix(self._policy.prefix, path, kind="dpc")
-        for key in [key for key in self._under_way if key.startswith(prefix)]:
-            del self._under_way[key]
-        return self._memo.drop(lambda key: key[0] is self and key[1].startswith(prefix))
+        self._under_way.clear()
+        self._memo.drop(lambda key: key[0] is self)
 
     def _remembered(self, key: str) -> _Newest | None:
         found: _Newest | None = self._memo.get((self, key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from weakref import ReferenceType, ref
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -47,11 +47,13 @@ class _Fetch:
     """
     A fetch under way.
 
+    :ivar mark: of the plan for which it began: what is asked for after a purge does not join it.
     :ivar superseded: what of it a later fetch has got already.
     :ivar storing: fires when what it has got is stored, or is not to be; None before that begins.
     """
 
     extent: Extent
+    mark: int = 0
     work: SharedWork[FetchResult] = field(factory=SharedWork)
     superseded: list[Extent] = field(factory=list)
     storing: Deferred[ReferenceType[Entry] | None] | None = None
@@ -192,6 +194,7 @@ class GapFetcher:
         step = plan.query.step_ns
         waits = [(other.extent, other.work.wait()) for other in self._under_way.get(plan.key, ())
                  if not other.work.is_abandoned and joinable(other.extent)
+                 and other.mark == plan.mark
                  and any(other.extent.overlaps(span) for span in missing.spans)]
         left = missing - Extents.of(step, (extent for extent, _ in waits))
         own = tuple(piece for span in left.spans
@@ -202,7 +205,7 @@ class GapFetcher:
         return _sorted_out(missing, own, [extent for extent, _ in waits], results)
 
     def _start(self, plan: Plan, piece: Extent, gate: DeferredSemaphore) -> SharedWork[FetchResult]:
-        fetch = _Fetch(piece)
+        fetch = _Fetch(piece, plan.mark)
         others = self._under_way.setdefault(plan.key, [])
         others.append(fetch)
 
@@ -248,9 +251,17 @@ class GapFetcher:
     async def _stored(self, plan: Plan, final: Dataset, headers: Headers,
                       still: Callable[[], bool] | None) -> ReferenceType[Entry] | None:
         made: list[Entry] = []
+        label = plan.label(self._policy)
+        new = self._entries.surviving(Entry(final, label=label, mark=plan.mark))
+        if new is None or new.is_stale:
+            return None  # purged on its way
+        final = new.dataset
 
         def change(entry: Entry | None) -> Entry:
-            made[:] = [with_more(entry, final, headers, plan, self._policy)]
+            held = None if entry is None or entry.is_stale else entry
+            more = with_more(held, final, headers, plan, self._policy)
+            # What is there has survived all purges that are known now, and so has what is new.
+            made[:] = [evolve(more, label=label, mark=self._entries.known_mark)]
             return made[0]
 
         is_kept = await self._entries.change(plan.key, change, still)

@@ -18,6 +18,7 @@ from trickster.interfaces import (
     IQueryDialect,
     IResponder,
 )
+from trickster.purging.purges import Purges
 from trickster.ranges.delta_cache import DeltaCache
 from trickster.ranges.entries import Entries, RangeFormat
 from trickster.ranges.fast_forward import FastForwarding, NewestMemo, NewestSamples
@@ -58,6 +59,7 @@ class RangePath:
     :ivar newest: newest samples of all queries.
     :ivar locks: of the keys of the store that are being changed.
     :ivar decoded: entries of all caches that need not be decoded again.
+    :ivar purges: of the store; None to do without.
     """
 
     dialect: IQueryDialect
@@ -73,12 +75,13 @@ class RangePath:
     newest: NewestMemo
     locks: KeyLocks = field(factory=KeyLocks)
     decoded: NearTier = field(factory=NearTier)
+    purges: Purges | None = None
 
     def made(self) -> RangeAnswering:
         """:return: the responder: fast forward beside a delta cache before the origin."""
         policy, offloading = self.policy, Offloading(self.offload)
         typed = TypedStore(self.store, RangeFormat(Codec()), self.clock, self.decoded,
-                           self.offload, self.locks)
+                           self.offload, self.locks, self.purges)
         entries = Entries(typed, policy.ttl, self.offload)
         origin = OriginRange(self.dialect, self.upstream, policy, self.in_flight, offloading)
         cache = DeltaCache(entries, GapFetcher(origin, entries, policy, self.clock),
@@ -90,7 +93,8 @@ class RangePath:
         caches: tuple[IPurgeable, ...] = (cache,)
         if policy.fast_forward and INewestDialect.providedBy(self.dialect):
             newest = NewestSamples(self.dialect, self.upstream, self.clock, policy,
-                                   self.in_flight, offloading, self.newest)
+                                   self.in_flight, offloading, self.newest,
+                                   lambda: entries.known_mark)
             source, caches = FastForwarding(cache, newest, policy, offloading), (cache, newest)
         return RangeAnswering(
             RangeResponder(self.dialect, source, passing, self.objects, policy, offloading,

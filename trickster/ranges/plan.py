@@ -9,6 +9,7 @@ from trickster.http.cache_control import honoured_directives
 from trickster.interfaces import IQueryDialect
 from trickster.keys.cache_key import digest, path_prefix
 from trickster.messages import MalformedParams, Request, Status
+from trickster.purging.label import Label
 from trickster.ranges.policy import RangePolicy
 from trickster.remembering import remembered
 from trickster.timeseries import planning
@@ -87,6 +88,7 @@ class Plan:
     :ivar key: of its entry in the store.
     :ivar final_ns: the newest instant that may be stored, or None.
     :ivar is_too_old: whether so old a range is not stored.
+    :ivar mark: the number of the newest purge that was known when it was made.
     :ivar uses: which extents were requested when, this one last (C{lru} only).
     """
 
@@ -94,12 +96,19 @@ class Plan:
     key: str
     final_ns: int | None
     is_too_old: bool = False
+    mark: int = 0
     uses: planning.Uses = ()
 
     @property
     def wanted(self) -> Extent:
         """:return: what is to be answered, on the grid of the step."""
         return self.query.extent
+
+    def label(self, policy: RangePolicy) -> Label:
+        """:return: what purges know the query's entry by."""
+        request = self.query.request
+        return Label(policy.backend, self.key, group_key(self.query, policy), request.path,
+                     request.target, (), self.query.text)
 
     def with_uses(self, uses: planning.Uses) -> Plan:
         """:return: the same with these uses of the key's extents."""
@@ -133,18 +142,26 @@ class Plan:
         return Reason.RANGE_MISS
 
 
-def planned(query: TimeRangeQuery, policy: RangePolicy) -> Plan:
-    """:return: what a query comes to in the cache of a path."""
+def planned(query: TimeRangeQuery, policy: RangePolicy, mark: int = 0) -> Plan:
+    """
+    :param mark: as in L{Plan}.
+    :return: what a query comes to in the cache of a path.
+    """
     is_too_old = not policy.lru and query.extent.end_ns < planning.oldest_kept(
         query.step_ns, query.now_ns, policy.retention)
     final_ns = planning.newest_final(query, query.now_ns, _tolerance_ns(query, policy))
-    return Plan(query, entry_key(query, policy), final_ns, is_too_old)
+    return Plan(query, entry_key(query, policy), final_ns, is_too_old, mark)
 
 
 def _tolerance_ns(query: TimeRangeQuery, policy: RangePolicy) -> int:
     if query.tolerance_ns is not None:
         return query.tolerance_ns
     return max(int(policy.tolerance * SECOND_NS), policy.tolerance_points * query.step_ns)
+
+
+def group_key(query: TimeRangeQuery, policy: RangePolicy) -> str:
+    """:return: what is the same for a query's entries of all who ask, and of all phases."""
+    return _entry_key(policy.prefix, query.request.path, query.key, "", b"")
 
 
 def entry_key(query: TimeRangeQuery, policy: RangePolicy) -> str:

@@ -26,6 +26,7 @@ class RangePolicy:
     How the range queries of a path are cached; durations in seconds, sizes in octets.
 
     :ivar prefix: begins every key: the backend's name and key prefix.
+    :ivar backend: the backend's name.
     :ivar identity: request fields whose values are part of the key.
     :ivar overrides: requests that are sent to the origin as they are.
     :ivar phase: whether ranges are kept apart by start modulo step, and never changed.
@@ -71,6 +72,7 @@ class RangePolicy:
     transform: Callable[[bytes], bytes] | None = None
     honours: bool = False
     rules: FreshnessRules = NO_RULES
+    backend: str = ""
     vary_fields: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(
         lambda self: _NEVER_SENT | self.identity.names, takes_self=True))
     inspected_fields: frozenset[bytes] = field(init=False, repr=False, eq=False, default=Factory(

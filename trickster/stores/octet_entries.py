@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from trickster.errors import StoreError
 from trickster.interfaces import ICompareAndSetStore, IPeekingStore
+from trickster.purging.table import Judgement
 from trickster.stores.near_tier import NearEntry, NearTier
 from trickster.stores.sealed import (
     LONGER,
@@ -59,6 +60,13 @@ class EntryFormat(Protocol[E]):
         """
         The entry, of which some parts, for which there is None, are to the octet those of
         another one; None where it takes these to make it.  The first is always there.
+        """
+
+    def surviving(self, entry: E, judgement: Judgement, now: float) -> E | None:
+        """
+        What a purge leaves of an entry, at a time in seconds of the clock.  Where there are
+        purges, each entry has a C{mark}, and if that is not None, a C{label}
+        (L{trickster.purging}).
         """
 
     def size(self, entry: E) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import partial
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 from attrs import Factory, define, field
 from twisted.internet.interfaces import IReactorTime
@@ -15,6 +15,7 @@ from trickster.errors import StoreError, StoreTimeout
 from trickster.interfaces import IReferenceStore
 from trickster.net.callbacks import ignore
 from trickster.net.waiters import SharedWork
+from trickster.purging.purges import Purges
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.octet_entries import E, EntryFormat, Kept, OctetEntries, Offload, Read
@@ -69,6 +70,7 @@ class TypedStore(Generic[E]):
     :ivar _near: decoded entries, shared by all caches of the process; bounded.
     :ivar _offload: calls a function with arguments in a thread; None to do without.
     :ivar locks: of the keys that are being changed; the same for all that use a store's keys.
+    :ivar purges: of the cache: what one of them names is not there; None where there are none.
     """
 
     store: Any
@@ -77,6 +79,7 @@ class TypedStore(Generic[E]):
     _near: NearTier = field(factory=NearTier)
     _offload: Offload | None = None
     locks: KeyLocks = field(factory=KeyLocks)
+    purges: Purges | None = None
     is_by_reference: bool = field(init=False)
     _octets: OctetEntries[E] = field(init=False, default=Factory(
         lambda self: OctetEntries(self.store, self._format, self._clock, self._near,
@@ -115,13 +118,42 @@ class TypedStore(Generic[E]):
         :return: what is kept under a key, where the store need not be waited for: the very
             object that L{get} gives, for as long as nothing else is kept there.
         """
+        purges = self.purges
         if not self.is_by_reference:
-            return self._octets.peek(key)
+            if purges is not None and not purges.is_current:
+                return None
+            return self.surviving(self._octets.peek(key))
         try:
             found = self.store.get_object(key)
         except StoreError:
             return None
-        return found if type(found) in self._kinds else None
+        if type(found) not in self._kinds:
+            return None
+        if purges is None or found.mark == purges.table.sequence:
+            return found
+        return self.surviving(found)
+
+    async def mark(self) -> int:
+        """
+        :return: the number of the newest purge: for what is asked for from now on, by which it is
+            purged or not.
+        """
+        if self.purges is None:
+            return 0
+        if not self.purges.is_current:
+            await self.purges.refreshed()
+        return self.purges.mark
+
+    def surviving(self, entry: E | None) -> E | None:
+        """
+        :param entry: that was stored at some time, or is about to be.
+        :return: what purges leave of it: the entry itself where none names it.
+        """
+        purges, labelled = self.purges, cast(Any, entry)
+        if purges is None or entry is None or labelled.mark in (None, purges.mark):
+            return entry
+        judgement = purges.judged(labelled.label, labelled.mark)
+        return self._format.surviving(entry, judgement, self._clock.seconds())
 
     async def get(self, key: str) -> E | None:
         """
@@ -131,13 +163,15 @@ class TypedStore(Generic[E]):
         found = self.peek(key)
         if found is not None or self.is_by_reference:
             return found
+        if self.purges is not None and not await self.purges.refreshed():
+            return None
         read: Read[E] = Read()
         for _ in range(_MOST_READS):
             reading = self._reads.get(key) or self._begin_reading(key)
             read = await self._awaited(key, reading)
             if not reading.is_stale:
                 break
-        return read.entry
+        return self.surviving(read.entry)
 
     async def put(self, key: str, entry: E, ttl: float) -> bool:
         """
@@ -219,7 +253,7 @@ class TypedStore(Generic[E]):
         for _ in range(_MOST_WRITES):
             if before is None:
                 break
-            made = change(before.entry)
+            made = change(self.surviving(before.entry))
             if made is None:
                 await self._forget(key)
             if made is None or made is UNCHANGED:

@@ -33,6 +33,8 @@ class TimeRangeQuery:
     :ivar wants_newest: whether the newest sample may be added at the end (fast forward).
     :ivar most_series: answers with more series than this are cut by the origin, so that they
         depend on the range; 0 where there is no limit.
+    :ivar text: the statement in the words of the origin, without times and steps: what it is
+        purged by.
     :ivar statement: the dialect's own, for its use in C{encode_request}.
     :ivar requested: the client's own extent, once it is L{placed}; no dialect sets it.
     :ivar now_ns: when the client sent it, likewise.
@@ -50,6 +52,7 @@ class TimeRangeQuery:
     wants_newest: bool = True
     most_series: int = 0
     statement: Any = None
+    text: str = ""
     requested: Extent | None = None
     now_ns: int = 0
     no_cache: bool = False
@@ -63,7 +66,7 @@ class TimeRangeQuery:
         return TimeRangeQuery(
             self.request, self.key, extent, self.step_ns, self.lead_ns, self.fixed_ns,
             self.tolerance_ns, self.wants_newest, self.most_series, self.statement,
-            self.extent, now_ns, no_cache)
+            self.text, self.extent, now_ns, no_cache)
 
     def over(self, extent: Extent) -> TimeRangeQuery:
         """:return: the same query over another extent of the same grid."""

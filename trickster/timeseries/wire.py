@@ -17,7 +17,7 @@ from trickster.timeseries.row_format import RowFormat
 from trickster.timeseries.rows import IndexedRows, Rows, TextRows, appended
 from trickster.timeseries.windows import Windows
 
-_VERSION = b"TkD4"  # another number for every change of the form
+_VERSION = b"TkD5"  # another number for every change of the form
 _BEFORE_ALL = -(1 << 63)
 Pairs = tuple[tuple[bytes, bytes], ...]
 
@@ -48,7 +48,7 @@ class _Head(msgspec.Struct, array_like=True):
     spans: list[tuple[int, int]]
     kind: Any
     headers: list[tuple[bytes, bytes]]
-    span: int
+    beside: bytes
     formats: list[_Format]
     groups: Annotated[int, msgspec.Meta(ge=0)]  # of identities; the other parts are windows
     identities: bytes  # what tells all of them, in their order, from others
@@ -83,22 +83,22 @@ class Codec:
 
     collation: Collation = by_octets
 
-    def to_parts(self, dataset: Dataset, headers: Pairs = (), span: int = 0) -> list[bytes]:
+    def to_parts(self, dataset: Dataset, headers: Pairs = (), beside: bytes = b"") -> list[bytes]:
         """
         :param headers: header fields to keep beside it.
-        :param span: a number to keep beside it.
+        :param beside: other octets to keep beside it.
         """
         extents = dataset.extents
         places: dict[RowFormat, int] = {}
         windows, groups = _windows_stored(dataset, places)
         head = _Head(
             _VERSION, extents.step_ns, [(s.start_ns, s.end_ns) for s in extents.spans],
-            dataset.kind, list(headers), span, [_format_stored(rows) for rows in places],
+            dataset.kind, list(headers), beside, [_format_stored(rows) for rows in places],
             len(groups), _digest_of_all(dataset.series),
             [(window.start_ns, window.end_ns) for window in windows])
         return [_writer.encode(part) for part in (head, *groups, *windows)]
 
-    def from_parts(self, parts: Sequence[bytes]) -> tuple[Dataset, Pairs, int] | None:
+    def from_parts(self, parts: Sequence[bytes]) -> tuple[Dataset, Pairs, bytes] | None:
         """
         :param parts: octets that are whole.
         :return: the dataset, and what was kept beside it; None where the octets are not
@@ -107,7 +107,7 @@ class Codec:
         return self._read(parts, _series_read)
 
     def refreshed(self, parts: Sequence[bytes | None], old: Dataset
-                  ) -> tuple[Dataset, Pairs, int] | None:
+                  ) -> tuple[Dataset, Pairs, bytes] | None:
         """
         Decode a dataset of which some parts are those of another one, without decoding these.
 
@@ -121,7 +121,7 @@ class Codec:
 
     def _read(self, parts: Sequence[bytes | None],
               series_of: Callable[[_Head, Sequence[Any]], dict[bytes, Runs]]
-              ) -> tuple[Dataset, Pairs, int] | None:
+              ) -> tuple[Dataset, Pairs, bytes] | None:
         try:
             head = _head_reader.decode(parts[0] or b"")
             if head.version != _VERSION:
@@ -136,7 +136,7 @@ class Codec:
         except (ValueError, LookupError, RecursionError):
             return None
         dataset = Dataset(extents, series, self.collation, kind)
-        return dataset, tuple(head.headers), head.span
+        return dataset, tuple(head.headers), head.beside
 
 
 def _as_tuples(kind: Any) -> Any:

@@ -16,6 +16,7 @@ from trickster.config.options.backends import BackendOptions
 from trickster.interfaces import ICacheStore, IOriginType, IPurgeable, IResponder
 from trickster.messages import Headers, Request, Response
 from trickster.middleware.static_response import StaticResponder
+from trickster.purging.purges import Purges
 from trickster.routes import ALL_METHODS, Match, StaticResponse
 from trickster.routing.paths import BackendPaths, RoutedEntry
 from trickster.routing.router import BackendRoute
@@ -38,6 +39,7 @@ class Backend:
     :ivar name: in the configuration.
     :ivar negative: seconds that failures are kept, by status.
     :ivar locks: of the keys of the store that are being changed.
+    :ivar purges: of the store; None to do without.
     :ivar origin: where its requests and its health checks go.
     """
 
@@ -48,6 +50,7 @@ class Backend:
     negative: dict[int, float]
     around: Surroundings
     locks: KeyLocks = field(factory=KeyLocks)
+    purges: Purges | None = None
     origin: BackendOrigin = field(init=False)
     _caches: BackendCaches = field(init=False)
     _chains: PathChains = field(init=False)
@@ -57,7 +60,9 @@ class Backend:
         options, around = self.options, self.around
         self.origin = BackendOrigin(self.name, options, around)
         self._caches = BackendCaches(self.name, options, self.store, self.negative, around,
-                                     self.locks)
+                                     self.locks, self.purges)
+        if self.purges is not None:
+            self.purges.keep_for(max(options.max_ttl, options.timeseries_ttl))
         self._chains = PathChains(self.origin, self._caches, options, self.origin_type, around)
 
     def respond(self, request: Request) -> Awaitable[Response]:

@@ -23,6 +23,7 @@ from trickster.config.options.backends import BackendOptions
 from trickster.interfaces import ICacheStore, IPurgeable, IQueryDialect, IResponder
 from trickster.objects.cache import CacheRuntime, ObjectCache
 from trickster.objects.invalidation import Invalidation
+from trickster.purging.purges import Purges
 from trickster.ranges.path import RangePath
 from trickster.stores.key_locks import KeyLocks
 
@@ -38,6 +39,7 @@ class BackendCaches:
     :ivar name: of the backend.
     :ivar negative: seconds that failures are kept, by status.
     :ivar locks: of the keys of the store that are being changed.
+    :ivar _purges: of the store.
     :ivar in_flight: for the octets of all answers on their way.
     :ivar invalidation: has all of them forget what a request makes invalid.
     """
@@ -48,6 +50,7 @@ class BackendCaches:
     _negative: dict[int, float]
     _around: Surroundings
     _locks: KeyLocks
+    _purges: Purges | None = None
     in_flight: ByteBudget = field(init=False, default=Factory(
         lambda self: ByteBudget(self._options.in_flight_bytes), takes_self=True))
     invalidation: Invalidation = field(init=False, default=Factory(
@@ -81,9 +84,9 @@ class BackendCaches:
         around = self._around
         answering = RangePath(
             dialect, inner, self.objects(whole, inner),
-            range_policy(self._prefix, self._options, plan), self._store, self.in_flight,
+            range_policy(self.name, self._options, plan), self._store, self.in_flight,
             around.clock, around.wall, around.offload, around.memos.hits,
-            around.memos.newest, self._locks, around.memos.decoded).made()
+            around.memos.newest, self._locks, around.memos.decoded, self._purges).made()
         self._made.extend(answering.caches)
         return answering.responder
 
@@ -118,7 +121,8 @@ class BackendCaches:
         around = self._around
         return CacheRuntime(
             self._store, around.clock, around.wall, self.in_flight, self.invalidation,
-            around.memos.hits, self._locks, around.memos.decoded, around.offload, around.spool)
+            around.memos.hits, self._locks, around.memos.decoded, around.offload, around.spool,
+            backend=self.name, purges=self._purges)
 
     def _watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         self._stops.append(self._around.metrics.watch(

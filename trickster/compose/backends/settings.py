@@ -22,16 +22,16 @@ from trickster.timeseries.planning import Sharding
 from trickster.upstream.options import UpstreamOptions
 
 
-def range_policy(prefix: str, options: BackendOptions, plan: PathPlan) -> RangePolicy:
+def range_policy(name: str, options: BackendOptions, plan: PathPlan) -> RangePolicy:
     """
-    :param prefix: of every key of the backend.
+    :param name: of the backend.
     :return: how the range queries of a path are cached.
     """
     sharding = Sharding(
         options.shard_max_size_points, int(options.shard_max_size_time * SECOND_NS),
         int(options.shard_step * SECOND_NS))
     return RangePolicy(
-        prefix=prefix, identity=identity(options, plan),
+        prefix=key_prefix(name, options), backend=name, identity=identity(options, plan),
         overrides=overrides(options, plan),
         rules=FreshnessRules(shares_cookies=bool(plan.options.cache_set_cookie)),
         phase=options.timeseries_step_mode == "phase",

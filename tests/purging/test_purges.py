@@ -1,0 +1,220 @@
+"""Tests of C{trickster.purging.purges}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.errors import StoreError
+from trickster.purging.label import Label
+from trickster.purging.purges import TABLE_KEY, Purges
+from trickster.purging.table import Kind, Purge, PurgeTable, Scope, Verdict
+from trickster.stores.guard import guarded
+from trickster.testing.doubles import (
+    BrokenOctetStore,
+    DictStore,
+    PeekingStore,
+    ReferenceStore,
+    SharedStore,
+    at_once,
+)
+
+ALL = Purge(Scope(Kind.ALL))
+WALL = 1_700_000_000.0
+
+
+class PurgesCase(SynchronousTestCase):
+    """Sets up purges of processes that share a store."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+
+    def over(self, store: Any) -> Purges:
+        """:return: those of one process."""
+        return Purges(store, self.clock, lambda: WALL + self.clock.seconds())
+
+    def added(self, purges: Purges, purge: Purge = ALL) -> int:
+        """:return: the number of a purge, once it is effective."""
+        adding = Deferred.fromCoroutine(purges.add(purge))
+        if not adding.called:
+            self.clock.advance(1.0)
+        number: int = self.successResultOf(adding)
+        return number
+
+    def verdict(self, purges: Purges, mark: int) -> Verdict:
+        """:return: what becomes of an entry of that number."""
+        return purges.judged(Label("web"), mark).verdict
+
+
+class SharedTests(PurgesCase):
+    """Several processes share a store."""
+
+    def processes(self) -> list[tuple[Purges, Purges]]:
+        """:return: pairs of processes, over each kind of store that can be shared."""
+        found = []
+        for store in (SharedStore(self.clock), PeekingStore(self.clock), DictStore(self.clock)):
+            for shared in (store, guarded(store, "c", self.clock)):
+                found.append((self.over(shared), self.over(shared)))
+                store.entries.clear()
+        return found
+
+    def test_reaches_all(self) -> None:
+        """Once a purge is answered, every process that looks knows it."""
+        for ours, theirs in self.processes():
+            for purges in (ours, theirs):
+                self.assertTrue(at_once(purges.refreshed()))
+            mark = theirs.mark
+            self.assertEqual((ours.mark, self.verdict(theirs, mark)), (mark, Verdict.SPARED))
+            number = self.added(ours)
+            self.assertTrue(at_once(theirs.refreshed()))
+            self.assertEqual((theirs.mark, self.verdict(theirs, mark)), (number, Verdict.GONE))
+            self.assertEqual(self.verdict(theirs, number), Verdict.SPARED)
+
+    def test_none_lost(self) -> None:
+        """Purges of two processes at a time are all kept, whichever comes first."""
+        for ours, theirs in self.processes()[:4]:
+            at_once(ours.refreshed())
+            at_once(theirs.refreshed())
+            mark = ours.mark
+            self.added(ours, Purge(Scope(Kind.TAG, "", b"a")))
+            self.added(theirs, Purge(Scope(Kind.TAG, "", b"b")))
+            at_once(ours.refreshed())
+            for purges in (ours, theirs):
+                for tag in (b"a", b"b"):
+                    label = Label("web", tags=(tag,))
+                    self.assertEqual(purges.judged(label, mark).verdict, Verdict.GONE)
+
+    def test_at_once(self) -> None:
+        """Where the store tells at once what it has, a purge is known at once elsewhere."""
+        store = PeekingStore(self.clock)
+        ours, theirs = self.over(store), self.over(store)
+        at_once(theirs.refreshed())
+        self.assertTrue(theirs.is_current)
+        at_once(ours.add(ALL))
+        self.assertFalse(theirs.is_current)
+
+    def test_waited_for(self) -> None:
+        """Elsewhere a purge is answered when all processes must have looked again."""
+        store = SharedStore(self.clock)
+        ours, theirs = self.over(store), self.over(store)
+        at_once(theirs.refreshed())
+        adding = Deferred.fromCoroutine(ours.add(ALL))
+        self.clock.advance(0.9)
+        self.assertNoResult(adding)
+        self.assertTrue(theirs.is_current)
+        self.clock.advance(0.1)
+        self.successResultOf(adding)
+        self.assertFalse(theirs.is_current)
+
+    def test_restart(self) -> None:
+        """A process that begins later knows what was purged before."""
+        store = SharedStore(self.clock)
+        ours = self.over(store)
+        at_once(ours.refreshed())
+        mark = ours.mark
+        self.added(ours)
+        later = self.over(store)
+        at_once(later.refreshed())
+        self.assertEqual(self.verdict(later, mark), Verdict.GONE)
+
+
+class LostTests(PurgesCase):
+    """Tables that are lost or damaged."""
+
+    def test_lost(self) -> None:
+        """Where the table is lost, all that was stored before is gone."""
+        for damage in (None, b"", b"TkP1 of another"):
+            store = SharedStore(self.clock)
+            ours, theirs = self.over(store), self.over(store)
+            at_once(ours.refreshed())
+            at_once(theirs.refreshed())
+            mark = ours.mark
+            self.clock.advance(5.0)
+            store.entries.pop(TABLE_KEY)
+            if damage is not None:
+                at_once(store.put(TABLE_KEY, damage, 60.0))
+            for purges in (ours, theirs):
+                self.assertTrue(at_once(purges.refreshed()))
+                self.assertEqual(self.verdict(purges, mark), Verdict.GONE)
+            self.assertEqual(ours.mark, theirs.mark)
+
+    def test_first(self) -> None:
+        """The first process makes the table, and two of them the same."""
+        store = PeekingStore(self.clock)
+        ours, theirs = self.over(store), self.over(store)
+        self.assertFalse(ours.is_current)
+        at_once(ours.refreshed())
+        at_once(theirs.refreshed())
+        self.assertEqual(PurgeTable.decoded(store.entries[TABLE_KEY][0]), ours.table)
+        self.assertEqual(ours.table, theirs.table)
+
+
+class FailureTests(PurgesCase):
+    """Stores that do not work."""
+
+    def test_not_known(self) -> None:
+        """Where the store does not work, nothing is known to be spared, and nothing is lost."""
+        store = SharedStore(self.clock)
+        guard = guarded(store, "c", self.clock)
+        purges = self.over(guard)
+        at_once(purges.refreshed())
+        self.clock.advance(2.0)
+        guard.inner = BrokenOctetStore()
+        self.assertFalse(at_once(purges.refreshed()))
+        guard.inner = store
+        self.assertTrue(at_once(purges.refreshed()))
+        self.flushLoggedErrors()
+
+    def test_not_added(self) -> None:
+        """
+        A purge that others cannot be told of is an error, and is made up for when the store works
+        again, before anything in it is used.
+        """
+        store = SharedStore(self.clock)
+        guard = guarded(store, "c", self.clock)
+        purges = self.over(guard)
+        at_once(purges.refreshed())
+        mark = purges.mark
+        guard.inner = BrokenOctetStore()
+        self.failureResultOf(Deferred.fromCoroutine(purges.add(ALL)), StoreError)
+        self.assertFalse(purges.is_current)
+        self.assertFalse(at_once(purges.refreshed()))
+        guard.inner = store
+        other = self.over(store)
+        self.assertTrue(at_once(purges.refreshed()))
+        at_once(other.refreshed())
+        for process in (purges, other):
+            self.assertEqual(self.verdict(process, mark), Verdict.GONE)
+        self.flushLoggedErrors()
+
+    def test_many_not_added(self) -> None:
+        """Where more purges are to be made up for than are remembered, everything is purged."""
+        store = SharedStore(self.clock)
+        guard = guarded(store, "c", self.clock)
+        purges = self.over(guard)
+        at_once(purges.refreshed())
+        mark = purges.mark
+        guard.inner = BrokenOctetStore()
+        for number in range(150):
+            self.failureResultOf(Deferred.fromCoroutine(purges.add(
+                Purge(Scope(Kind.TAG, "", b"%d" % number)))), StoreError)
+        guard.inner = store
+        self.clock.advance(60.0)
+        self.assertTrue(at_once(purges.refreshed()))
+        self.assertEqual(self.verdict(purges, mark), Verdict.GONE)
+        self.flushLoggedErrors()
+
+
+class LocalTests(PurgesCase):
+    """A store in this process."""
+
+    def test_local(self) -> None:
+        """A purge of a store in this process waits for nothing, and is known at once."""
+        purges = self.over(ReferenceStore(self.clock))
+        self.assertTrue(purges.is_current and at_once(purges.refreshed()))
+        number = at_once(purges.add(ALL))
+        self.assertEqual([self.verdict(purges, mark) for mark in (0, number)],
+                         [Verdict.GONE, Verdict.SPARED])

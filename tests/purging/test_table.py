@@ -1,0 +1,182 @@
+"""Tests of C{trickster.purging.table}."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from trickster.purging.label import Label
+from trickster.purging.table import MOST_RULES, Kind, Purge, PurgeTable, Scope, Verdict
+
+WALL = 1_700_000_000.0
+DAY = 86400.0
+LABEL = Label("web", "web.opc.1.2-3", "web.opc.1.2", b"/a/b", b"/a/b?c", (b"red", b"blue"), "up")
+
+
+def purged(*purges: Purge, table: PurgeTable | None = None, wall: float = WALL) -> PurgeTable:
+    """:return: a table with more rules."""
+    table = table or PurgeTable()
+    for purge in purges:
+        table = table.with_purge(purge, wall, DAY)
+    return table
+
+
+def verdict(table: PurgeTable, mark: int = 0, label: Label = LABEL) -> Verdict:
+    """:return: what becomes of an entry."""
+    return table.judged(label, mark).verdict
+
+
+class ScopeTests(SynchronousTestCase):
+    """Which entries a rule names."""
+
+    def test_none(self) -> None:
+        """Without rules, every entry is spared."""
+        self.assertEqual(verdict(PurgeTable()), Verdict.SPARED)
+
+    def test_naming(self) -> None:
+        """Each kind of rule names entries by what it says of them."""
+        for scope in (
+                Scope(Kind.ALL), Scope(Kind.BACKEND, "web"), Scope(Kind.PATH, "web", b"/a/b"),
+                Scope(Kind.KEY, "web", b"web.opc.1.2-3"), Scope(Kind.KEY, "web", b"web.opc.1.2"),
+                Scope(Kind.PREFIX, "web", b""), Scope(Kind.PREFIX, "web", b"/a/"),
+                Scope(Kind.PREFIX, "web", b"/a/b"), Scope(Kind.TAG, "web", b"red"),
+                Scope(Kind.TAG, "", b"blue"), Scope(Kind.QUERY, "web", b"up")):
+            self.assertEqual(verdict(purged(Purge(scope))), Verdict.GONE, scope)
+
+    def test_not_naming(self) -> None:
+        """A rule for other entries leaves this one alone."""
+        for scope in (
+                Scope(Kind.BACKEND, "we"), Scope(Kind.PATH, "web", b"/a"),
+                Scope(Kind.PATH, "we", b"/a/b"), Scope(Kind.KEY, "web", b"web.opc.1"),
+                Scope(Kind.PREFIX, "web", b"/a/b/"), Scope(Kind.PREFIX, "web", b"a"),
+                Scope(Kind.PREFIX, "we", b"/a"), Scope(Kind.TAG, "we", b"red"),
+                Scope(Kind.TAG, "web", b"re"), Scope(Kind.QUERY, "web", b"up ")):
+            self.assertEqual(verdict(purged(Purge(scope))), Verdict.SPARED, scope)
+
+    def test_no_series(self) -> None:
+        """What is no time series is not named by a query, not even by an empty one."""
+        table = purged(Purge(Scope(Kind.QUERY, "web")))
+        self.assertEqual(verdict(table, label=evolve(LABEL, query=None)), Verdict.SPARED)
+
+
+class NumberTests(SynchronousTestCase):
+    """Before and after are numbers, not times."""
+
+    def test_later(self) -> None:
+        """What was asked for after a purge, or has survived it, is spared."""
+        table = purged(Purge(Scope(Kind.ALL)), Purge(Scope(Kind.BACKEND, "other")))
+        self.assertEqual([verdict(table, mark) for mark in (0, 1, 2)],
+                         [Verdict.GONE, Verdict.SPARED, Verdict.SPARED])
+
+    def test_another_table(self) -> None:
+        """A number that this table has not given yet is another table's: the entry is gone."""
+        self.assertEqual(verdict(purged(Purge(Scope(Kind.TAG, "", b"x"))), 2), Verdict.GONE)
+
+    def test_new_table(self) -> None:
+        """By a table that takes the place of a lost one, all that there was is gone."""
+        table = PurgeTable.of_all(WALL)
+        for mark in (0, 1, table.sequence - 1, table.sequence + 5):
+            self.assertEqual(verdict(table, mark), Verdict.GONE)
+        self.assertEqual(verdict(table, table.sequence), Verdict.SPARED)
+
+    def test_soft(self) -> None:
+        """A soft purge makes stale; a hard one, earlier or later, makes gone."""
+        soft, hard = Purge(Scope(Kind.ALL), is_soft=True), Purge(Scope(Kind.ALL))
+        self.assertEqual(verdict(purged(soft)), Verdict.STALE)
+        self.assertEqual(verdict(purged(soft, hard)), Verdict.GONE)
+        table = purged(hard, soft)
+        self.assertEqual([verdict(table, mark) for mark in (0, 1, 2)],
+                         [Verdict.GONE, Verdict.STALE, Verdict.SPARED])
+
+    def test_span(self) -> None:
+        """A purge of a span of time takes that, until the entry has survived it."""
+        scope = Scope(Kind.QUERY, "web", b"up")
+        table = purged(Purge(scope, span=(10, 20)), Purge(scope, span=(40, 50)))
+        self.assertEqual([table.judged(LABEL, mark).spans for mark in (0, 1, 2)],
+                         [((10, 20), (40, 50)), ((40, 50),), ()])
+        self.assertEqual(verdict(table), Verdict.SPARED)
+        self.assertEqual(verdict(purged(Purge(scope), table=table), 2), Verdict.GONE)
+
+
+class BoundTests(SynchronousTestCase):
+    """Rules are kept for as long as they may be needed, and are never too many."""
+
+    def test_over(self) -> None:
+        """A rule is forgotten once no entry can be there that it names."""
+        table = purged(Purge(Scope(Kind.TAG, "", b"red")))
+        for later, expected in ((DAY - 1, Verdict.GONE), (DAY + 1, Verdict.SPARED)):
+            after = purged(Purge(Scope(Kind.TAG, "", b"x")), table=table, wall=WALL + later)
+            self.assertEqual(verdict(after), expected)
+
+    def test_all_is_kept(self) -> None:
+        """A rule for all entries is never forgotten, since it is what a new table begins with."""
+        table = purged(Purge(Scope(Kind.TAG, "", b"x")), table=PurgeTable.of_all(WALL),
+                       wall=WALL + 99 * DAY)
+        self.assertEqual(verdict(table), Verdict.GONE)
+
+    def test_too_many(self) -> None:
+        """Where there are too many rules, older ones become one for all: nothing is spared."""
+        table = PurgeTable()
+        for number in range(2 * MOST_RULES):
+            table = purged(Purge(Scope(Kind.TAG, "", b"%d" % number)), table=table)
+        self.assertLess(len(table.encoded()), 200_000)
+        for number in range(0, 2 * MOST_RULES, 97):
+            label = evolve(LABEL, tags=(b"%d" % number,))
+            self.assertEqual(verdict(table, number, label), Verdict.GONE)
+        self.assertEqual(verdict(table, table.sequence), Verdict.SPARED)
+
+    def test_many_spans(self) -> None:
+        """Spans of one query count, too."""
+        table, scope = PurgeTable(), Scope(Kind.QUERY, "web", b"up")
+        for number in range(MOST_RULES + 10):
+            table = purged(Purge(scope, span=(number, number)), table=table)
+        self.assertLess(len(table.encoded()), 200_000)
+        self.assertEqual(verdict(table), Verdict.GONE)
+
+
+names = st.sampled_from([b"", b"/", b"/a", b"/a/b", b"red", b"up", b"web.opc.1.2"])
+scopes = st.builds(Scope, st.sampled_from(Kind), st.sampled_from(["", "web", "b"]), names)
+purges = st.builds(Purge, scopes, st.booleans(), st.none() | st.just((5, 9)))
+
+
+class CodecTests(SynchronousTestCase):
+    """Tables as octets."""
+
+    @given(st.lists(purges, max_size=8), st.integers(0, 9))
+    def test_there_and_back(self, added: list[Purge], mark: int) -> None:
+        """A table that was encoded judges as before, and takes more rules."""
+        table = purged(*added, table=PurgeTable.of_all(WALL))
+        read = PurgeTable.decoded(table.encoded())
+        assert read is not None
+        self.assertEqual((read, read.encoded()), (table, table.encoded()))
+        at = table.sequence - mark
+        self.assertEqual(read.judged(LABEL, at), table.judged(LABEL, at))
+
+    @given(st.binary(max_size=60))
+    def test_foreign(self, octets: bytes) -> None:
+        """Octets of others are no table, and raise nothing."""
+        self.assertIsNone(PurgeTable.decoded(octets))
+        self.assertIsNone(PurgeTable.decoded(b"TkP1" + octets))
+        self.assertIsNone(PurgeTable.decoded(None))
+
+    def test_damaged(self) -> None:
+        """A table that is damaged anywhere, cut or lengthened, is none."""
+        octets = purged(Purge(Scope(Kind.TAG, "", b"red"))).encoded()
+        for index in range(len(octets)):
+            changed = octets[:index] + bytes([octets[index] ^ 1]) + octets[index + 1:]
+            self.assertIsNone(PurgeTable.decoded(changed))
+            self.assertIsNone(PurgeTable.decoded(octets[:index]))
+        self.assertIsNone(PurgeTable.decoded(octets + b"x"))
+
+    @given(st.lists(purges, max_size=12), st.integers(0, 12))
+    def test_never_spared(self, added: list[Purge], mark: int) -> None:
+        """What one rule says is gone stays so, whatever rules come after it."""
+        table = PurgeTable()
+        was_gone = False
+        for purge in added:
+            table = purged(purge, table=table)
+            gone = mark <= table.sequence and verdict(table, mark) is Verdict.GONE
+            self.assertTrue(gone or not was_gone)
+            was_gone = gone

@@ -1,0 +1,174 @@
+"""The purges of one cache: kept in its store, so that they reach every process that shares it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from trickster.errors import StoreError
+from trickster.interfaces import ICompareAndSetStore, IPeekingStore, IReferenceStore
+from trickster.net.waiters import SharedWork
+from trickster.purging.label import Label
+from trickster.purging.table import Judgement, Kind, Purge, PurgeTable, Scope
+
+# What no entry's key looks like.
+TABLE_KEY = "~purges"
+# Octets at the beginning of a table that tell it from all others.
+_STAMP = 20
+# Seconds for which a table is taken to be current where the store cannot tell at once.
+_TRUSTED = 1.0
+_MOST_TRIES = 20
+# Purges that the store could not be told of yet; where there are more, everything is purged.
+_MOST_PENDING = 100
+_FOR_EVER = 10 * 365 * 86400.0
+
+
+@define(eq=False)
+class Purges:
+    """
+    Which entries of a cache are purged, as all processes that share its store know it.
+
+    Before an entry is used, the table of purges is looked at that is in the store now, or was
+    less than a second ago where the store cannot tell at once: who purges waits that long, so
+    that a purge is effective everywhere when it is answered.  A table that is lost is replaced by
+    one by which everything is gone.
+
+    :ivar store: of the cache, guarded.
+    :ivar clock: for delays and ages.
+    :ivar wall: seconds since the epoch.
+    :ivar longest: seconds that entries are kept at most, by what backends say (L{keep_for}).
+    :ivar table: as it was last looked at.
+    """
+
+    store: Any
+    clock: IReactorTime
+    wall: Callable[[], float]
+    longest: float = 86400.0
+    table: PurgeTable = field(factory=PurgeTable, init=False)
+    _is_local: bool = field(init=False)
+    _peeks: bool = field(init=False)
+    _octets: bytes | None = field(default=None, init=False)
+    _looked: float | None = field(default=None, init=False)
+    _reading: SharedWork[bool] | None = field(default=None, init=False)
+    _pending: list[Purge] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._is_local = bool(IReferenceStore.providedBy(self.store))
+        self._peeks = bool(IPeekingStore.providedBy(self.store))
+
+    def keep_for(self, seconds: float) -> None:
+        """
+        Remember purges for as long as an entry that they name may be kept.
+
+        :param seconds: for which entries of a backend are.
+        """
+        self.longest = max(self.longest, seconds)
+
+    @property
+    def mark(self) -> int:
+        """:return: the number for an entry whose fetch begins now."""
+        return self.table.sequence
+
+    @property
+    def is_current(self) -> bool:
+        """:return: whether the table is known, without waiting, to be the one that counts."""
+        if self._is_local:
+            return True
+        if self._peeks:
+            known = self._octets
+            return known is not None and self.store.peek(TABLE_KEY, _STAMP) == known[:_STAMP]
+        now = self.clock.seconds()
+        return self._looked is not None and 0 <= now - self._looked < _TRUSTED
+
+    async def refreshed(self) -> bool:
+        """
+        Look at the table that is in the store, unless the one here is current.
+
+        :return: whether the table is the one that counts; not where the store does not work.
+        """
+        if self.is_current:
+            return True
+        reading = self._reading
+        if reading is None:
+            reading = self._reading = SharedWork()
+            reading.start(self._read(), self._read_ended)
+        return await reading.wait()
+
+    def judged(self, label: Label, mark: int) -> Judgement:
+        """:return: what becomes of an entry, by the table as it was last looked at."""
+        return self.table.judged(label, mark)
+
+    async def add(self, purge: Purge) -> int:
+        """
+        Purge entries; effective in all processes when this returns.
+
+        :return: the number of the purge.
+        :raises StoreError: it could not be made known to others, since the store does not work;
+            it will be before anything in the store is used by this process again.
+        """
+        if self._is_local:
+            self.table = self.table.with_purge(purge, self.wall(), self.longest)
+            return self.table.sequence
+        self._pending.append(purge)
+        if len(self._pending) > _MOST_PENDING:
+            self._pending[:] = [Purge(Scope(Kind.ALL))]
+        self._octets = self._looked = None
+        if not await self.refreshed() or self._pending:
+            raise StoreError("the purge could not be written to the store; it will be when that "
+                             "works again")
+        number = self.table.sequence
+        if self._lag:
+            await deferLater(self.clock, self._lag)
+        return number
+
+    @property
+    def _lag(self) -> float:
+        """:return: seconds for which another process may not know what is in the store."""
+        return float(getattr(self.store, "peek_lag", 0.0)) if self._peeks else _TRUSTED
+
+    def _read_ended(self) -> None:
+        self._reading = None
+
+    async def _read(self) -> bool:
+        for _ in range(_MOST_TRIES):
+            begun, unread = self.clock.seconds(), self._unread
+            octets = await self.store.get(TABLE_KEY)
+            if self._unread != unread:
+                return False
+            table = PurgeTable.decoded(octets)
+            if table is not None and octets is not None and not self._pending:
+                self._take(table, octets, begun)
+                return True
+            if table is None:
+                table = PurgeTable.of_all(self.wall())
+            added = list(self._pending)
+            for purge in added:
+                table = table.with_purge(purge, self.wall(), self.longest)
+            if await self._put(table.encoded(), octets):
+                self._take(table, table.encoded(), begun)
+                self._pending = self._pending[len(added):]
+                return not self._pending
+        return False
+
+    async def _put(self, octets: bytes, expected: bytes | None) -> bool:
+        """
+        :param expected: what is there now.
+        """
+        if not ICompareAndSetStore.providedBy(self.store):
+            # A store that does not say whether it was put gives None.
+            return await self.store.put(TABLE_KEY, octets, _FOR_EVER) is not False
+        return bool(await self.store.replace(TABLE_KEY, octets, _FOR_EVER, expected))
+
+    @property
+    def _unread(self) -> int:
+        return getattr(self.store, "unread", 0)
+
+    def _take(self, table: PurgeTable, octets: bytes, looked: float | None = None) -> None:
+        self.table, self._octets = table, octets
+        self._looked = self.clock.seconds() if looked is None else looked
+
+

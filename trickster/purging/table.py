@@ -1,0 +1,268 @@
+"""
+Which entries of a cache are purged: pure.
+
+A purge is a rule with a number, and an entry has the number of the newest rule that was known
+when its fetch began, or that it has survived since: a rule with a greater number that names the
+entry has it purged, wherever and whenever that was stored.  So a purge costs the same however
+many entries there are, and no clock has a part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from functools import cached_property
+from hashlib import blake2b
+from typing import Annotated
+
+import msgspec
+from attrs import evolve, field, frozen
+
+from trickster.purging.label import Label
+
+# Another number for every change of the form.
+_MAGIC = b"TkP1"
+_DIGEST = 16
+# Rules of one table; where there would be more, the older half becomes one for everything.
+MOST_RULES = 2000
+# Octets of one table in a store, lest what a store gives be more than memory takes.
+_MOST_OCTETS = 4 << 20
+# The longest time that a fetch may take: a rule for one key catches what is being fetched, as
+# the entry itself is deleted.
+_LONGEST_FETCH = 3600.0
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Verdict(Enum):
+    """What becomes of an entry."""
+
+    SPARED = "spared"
+    STALE = "stale"
+    GONE = "gone"
+
+
+class Kind(Enum):
+    """What a rule names entries by."""
+
+    ALL = "all"
+    BACKEND = "backend"
+    KEY = "key"
+    PATH = "path"
+    PREFIX = "prefix"
+    TAG = "tag"
+    QUERY = "query"
+
+
+@frozen
+class Scope:
+    """
+    Which entries a rule is for.
+
+    :ivar backend: whose; empty for all backends of the cache, where the kind allows that.
+    :ivar name: what the kind says: a key, path, beginning of a path, tag or query.
+    """
+
+    kind: Kind
+    backend: str = ""
+    name: bytes = b""
+
+    @property
+    def canonical(self) -> Scope:
+        """:return: the same, without what its kind has no use for."""
+        if self.kind is Kind.ALL:
+            return Scope(Kind.ALL)
+        return Scope(Kind.BACKEND, self.backend) if self.kind is Kind.BACKEND else self
+
+
+@frozen
+class Purge:
+    """
+    A rule that is to be added.
+
+    :ivar is_soft: whether entries become stale, and are not gone.
+    :ivar span: of time, both ends inclusive, in nanoseconds, for L{Kind.QUERY} and L{Kind.KEY} of
+        time series: what lies outside stays.
+    """
+
+    scope: Scope
+    is_soft: bool = False
+    span: tuple[int, int] | None = None
+
+
+class _Rule(msgspec.Struct, array_like=True, frozen=True):
+    kind: Kind
+    backend: str
+    name: bytes
+    hard: _Count  # the newest number of those that make entries gone; 0 for none
+    soft: _Count
+    at: float  # when the newest was added, in seconds since the epoch
+    spans: list[tuple[int, int, int]]  # number, start, end
+
+    @property
+    def newest(self) -> int:
+        """The newest number of them all."""
+        return max(self.hard, self.soft, *(number for number, _, _ in self.spans), 0)
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    sequence: _Count
+    rules: list[_Rule]
+
+
+_reader = msgspec.msgpack.Decoder(_Stored)
+_writer = msgspec.msgpack.Encoder()
+
+
+@frozen
+class Judgement:
+    """
+    What the rules say of an entry.
+
+    :ivar spans: of a time series, that are gone, in nanoseconds, both ends inclusive.
+    """
+
+    verdict: Verdict = Verdict.SPARED
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+_SPARED = Judgement()
+_GONE = Judgement(Verdict.GONE)
+
+
+@frozen
+class PurgeTable:
+    """
+    All rules of one cache.
+
+    :ivar sequence: the number of the newest rule.
+    """
+
+    sequence: int = 0
+    _rules: Mapping[Scope, _Rule] = field(factory=dict)
+
+    @classmethod
+    def of_all(cls, wall: float) -> PurgeTable:
+        """
+        :param wall: seconds since the epoch.
+        :return: a new table, by which whatever was stored earlier is gone: where a table was
+            lost, nobody knows what it said.
+        """
+        number = max(1, int(wall * 1_000_000))
+        scope = Scope(Kind.ALL)
+        return cls(number, {scope: _Rule(scope.kind, "", b"", number, 0, wall, [])})
+
+    @classmethod
+    def decoded(cls, octets: bytes | None) -> PurgeTable | None:
+        """:return: what L{encoded} made; None where the octets are nothing of ours, or damaged."""
+        if octets is None or len(octets) > _MOST_OCTETS or octets[:len(_MAGIC)] != _MAGIC:
+            return None
+        body = octets[len(_MAGIC) + _DIGEST:]
+        if _digest_of(body) != octets[len(_MAGIC):len(_MAGIC) + _DIGEST]:
+            return None
+        try:
+            stored = _reader.decode(body)
+        except (ValueError, RecursionError):
+            return None
+        return cls(stored.sequence, {
+            Scope(rule.kind, rule.backend, rule.name): rule for rule in stored.rules})
+
+    def encoded(self) -> bytes:
+        """:return: the table, as a store keeps it: its first octets tell it from all others."""
+        body = _writer.encode(_Stored(self.sequence, list(self._rules.values())))
+        return _MAGIC + _digest_of(body) + body
+
+    def with_purge(self, purge: Purge, wall: float, longest: float) -> PurgeTable:
+        """
+        :param wall: seconds since the epoch.
+        :param longest: seconds that an entry is kept, at most, after it was last put: older rules
+            are of no use any more.
+        :return: the table with one rule more.
+        """
+        number = self.sequence + 1
+        purge = evolve(purge, scope=purge.scope.canonical)
+        old = self._rules.get(purge.scope)
+        made = _added(purge, number, wall, old)
+        rules = {scope: rule for scope, rule in self._rules.items()
+                 if scope != purge.scope and not _is_over(rule, wall, longest)}
+        if made.kind is Kind.ALL and made.hard == number:
+            rules = {}  # whatever they named is gone
+        rules[purge.scope] = made
+        return evolve(self, sequence=number, rules=_few(rules, wall))
+
+    def judged(self, label: Label, mark: int) -> Judgement:
+        """
+        :param label: of an entry.
+        :param mark: its number.
+        :return: what becomes of the entry.
+        """
+        if mark > self.sequence:
+            return _GONE  # stored by another table's numbers
+        is_stale, spans = False, list[tuple[int, int]]()
+        for scope in self._scopes(label):
+            rule = self._rules.get(scope)
+            if rule is None or rule.newest <= mark:
+                continue
+            if rule.hard > mark:
+                return _GONE
+            is_stale = is_stale or rule.soft > mark
+            spans += ((start, end) for number, start, end in rule.spans if number > mark)
+        if not is_stale and not spans:
+            return _SPARED
+        return Judgement(Verdict.STALE if is_stale else Verdict.SPARED, tuple(spans))
+
+    def _scopes(self, label: Label) -> Iterator[Scope]:
+        backend = label.backend
+        yield Scope(Kind.ALL)
+        yield Scope(Kind.BACKEND, backend)
+        yield Scope(Kind.KEY, backend, label.key.encode())
+        if label.group != label.key:
+            yield Scope(Kind.KEY, backend, label.group.encode())
+        yield Scope(Kind.PATH, backend, label.path)
+        for length in self._prefix_lengths:
+            if length <= len(label.path):
+                yield Scope(Kind.PREFIX, backend, label.path[:length])
+        for tag in label.tags:
+            yield Scope(Kind.TAG, backend, tag)
+            yield Scope(Kind.TAG, "", tag)
+        if label.query is not None:
+            yield Scope(Kind.QUERY, backend, label.query.encode("utf-8", "surrogateescape"))
+
+    @cached_property
+    def _prefix_lengths(self) -> frozenset[int]:
+        return frozenset(len(scope.name) for scope in self._rules if scope.kind is Kind.PREFIX)
+
+
+def _added(purge: Purge, number: int, wall: float, old: _Rule | None) -> _Rule:
+    scope = purge.scope
+    hard, soft, spans = (old.hard, old.soft, list(old.spans)) if old else (0, 0, [])
+    if purge.span is not None:
+        spans.append((number, *purge.span))
+    elif purge.is_soft:
+        soft = number
+    else:
+        hard, spans = number, []
+    return _Rule(scope.kind, scope.backend, scope.name, hard, soft, wall, spans)
+
+
+def _is_over(rule: _Rule, wall: float, longest: float) -> bool:
+    if rule.kind is Kind.ALL:
+        return False
+    if rule.kind is Kind.KEY and not rule.soft and not rule.spans:
+        longest = min(longest, _LONGEST_FETCH)
+    return rule.at + longest < wall
+
+
+def _few(rules: dict[Scope, _Rule], wall: float) -> dict[Scope, _Rule]:
+    if sum(1 + len(rule.spans) for rule in rules.values()) <= MOST_RULES:
+        return rules
+    # Rather everything is fetched again than anything that was purged is used.
+    in_order = sorted(rules.items(), key=lambda item: item[1].newest)
+    older, newer = in_order[:len(in_order) // 2 + 1], in_order[len(in_order) // 2 + 1:]
+    number = max(rule.newest for _, rule in older)
+    scope = Scope(Kind.ALL)
+    return {**dict(newer), scope: _Rule(scope.kind, "", b"", number, 0, wall, [])}
+
+
+def _digest_of(octets: bytes) -> bytes:
+    return blake2b(octets, digest_size=_DIGEST).digest()
