@@ -19,6 +19,7 @@ from trickster.bodies import read_all
 from trickster.compose.backends.backend import Backend
 from trickster.compose.backends.surroundings import Surroundings
 from trickster.config.options.backends import BackendOptions
+from trickster.config.options.caches import CacheOptions
 from trickster.interfaces import IOriginType
 from trickster.messages import Request, Response
 from trickster.observability.accesslog import AccessEntry
@@ -53,7 +54,8 @@ class BackendCase(SynchronousTestCase):
         """Make the origins, and an empty store for each backend."""
         self.clock, self.log, self.plugins = Clock(), Entries(), Plugins()
         self.clock.advance(NOW + 37)
-        self.store: Callable[[Clock], MemoryStore] = MemoryStore
+        self.store: Callable[[Clock], Any] = MemoryStore
+        self.cache = CacheOptions()
         self.prometheus, self.web = FakePrometheus(self.clock), Origin()
 
     def options(self, provider: str, **said: Any) -> BackendOptions:
@@ -70,8 +72,8 @@ class BackendCase(SynchronousTestCase):
         store = self.store(self.clock)
         backend = Backend(
             "x", self.options(provider, **said),
-            kind or self.plugins.load(ORIGINS, provider, IOriginType), store, {},
-            self.around(), purges=Purges(store, self.clock, self.clock.seconds))
+            kind or self.plugins.load(ORIGINS, provider, IOriginType), store, {}, self.around(),
+            purges=Purges(store, self.clock, self.clock.seconds), cache=self.cache)
         backend.origin.counted = self.prometheus if provider == "prometheus" else self.web
         return backend
 

@@ -88,6 +88,11 @@ _VALUES: dict[str, Any] = {
 
 # What has to stand beside a key so that it can have an effect.
 _BESIDE: dict[str, dict[str, Any]] = {
+    "caches.x.use_cache_chunking": {"backends.x.cache_name": "x"},
+    "caches.x.timeseries_chunk_factor": {
+        "backends.x.cache_name": "x", "caches.x.use_cache_chunking": True},
+    "caches.x.byterange_chunk_size": {
+        "backends.x.cache_name": "x", "caches.x.use_cache_chunking": True},
     "main.instance_id": {"logging.log_file": f"{_HERE}.log"},
     "logging.format": {"logging.log_file": f"{_HERE}.log"},
     "logging.log_level": {"logging.log_file": f"{_HERE}.log"},

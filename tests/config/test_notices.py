@@ -52,9 +52,7 @@ HARMLESS = {
     "": {"tracing", "rules", "request_rewriters", "authenticators"},
     "mgmt": {"purge_by_key_path", "purge_by_path_path", "pprof_listener", "reload_handler_path",
              "reload_drain_timeout", "reload_rate_limit", "auto_reload_interval"},
-    "caches.<name>": {"use_cache_chunking", "timeseries_chunk_factor", "byterange_chunk_size"},
-    "backends.<name>": {"chunk_read_concurrency_limit", "chunk_write_concurrency_limit",
-                        "max_capture_bytes", "max_fanout_capture_bytes", "latency_min",
+    "backends.<name>": {"max_capture_bytes", "max_fanout_capture_bytes", "latency_min",
                         "latency_max", "replica_group", "tracing_name", "rule_name", "alb"},
 }
 

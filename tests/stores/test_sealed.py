@@ -10,6 +10,7 @@ from trickster.stores.sealed import (
     CHUNK,
     INLINE,
     MOST_CHUNKS,
+    MOST_SMALL_CHUNKS,
     Chunk,
     Value,
     chunk_key,
@@ -82,6 +83,33 @@ class SealedTests(SynchronousTestCase):
                          MOST_CHUNKS)
         for parts in (((chunk,) * (MOST_CHUNKS + 1),), ((chunk,) * MOST_CHUNKS, (chunk,))):
             self.assertRaises(ValueError, unsealed, Value(parts).encoded())
+
+    def test_too_many_small_chunks(self) -> None:
+        """However small chunks are, there is an end to how many of them an entry has."""
+        chunk = Chunk(bytes(16), 4096, 1e9)
+        for count, is_too_large in ((MOST_SMALL_CHUNKS, False), (MOST_SMALL_CHUNKS + 1, True)):
+            value = Value(((chunk,) * count,))
+            self.assertIs(value.is_too_large, is_too_large)
+        self.assertRaises(ValueError, unsealed, value.encoded())
+
+    @given(st.lists(st.binary(max_size=40), min_size=1, max_size=5), st.integers(1, 50),
+           st.integers(0, 5))
+    def test_any_chunk(self, parts: list[bytes], most: int, whole: int) -> None:
+        """However an entry is cut, no chunk of it is larger than it may be, and it is read whole."""
+        sealed = seal(parts, most, whole)
+        value = unsealed(sealed.placed((), 100.0, 60.0).encoded())
+        self.assertEqual(value.joined(map(bytes, sealed.pieces())), parts)
+        self.assertTrue(all(0 < len(piece) <= most for piece in sealed.pieces()))
+        self.assertEqual(value.parts[0], parts[0])
+        is_whole = (not whole or len(parts) <= whole) and max(map(len, parts[1:]), default=0) <= most
+        self.assertIs(all(isinstance(part, bytes) for part in value.parts[1:]),
+                      is_whole or len(parts) == 1)
+
+    def test_large_head_in_small_chunks(self) -> None:
+        """The first part is no piece of what the others are: only its own size counts."""
+        value = seal([b"h" * (INLINE + 1), b"one"], 2).placed((), 100.0, 60.0)
+        self.assertEqual([[chunk.length for chunk in part] for part in value.chunked],
+                         [[INLINE + 1], [2, 1]])
 
     def test_keys_of_chunks(self) -> None:
         """The key of a chunk begins as that of its entry, and tells its content."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 from hypothesis import given
@@ -95,6 +96,29 @@ class WindowsTests(SynchronousTestCase):
             self.assertGreaterEqual(steps * (size + 1) * series, least)
             if least > 1024 * series:
                 self.assertLessEqual((steps - 1) * size * series, 2 * least)
+
+    @given(st.integers(1, 50), st.integers(1, 60), st.integers(1, 1 << 12), st.integers(1, 100))
+    def test_most(self, series: int, rows: int, size: int, most: int) -> None:
+        """No window has more timestamps than it may, and none is wider for that."""
+        step = 15 * S
+        run = IndexedRows.of([(tick * step, b"x" * size) for tick in range(rows)])
+        dataset = Dataset(Extents.of(step, [(0, run.last_ns)]),
+                          {b"%d" % name: (run,) for name in range(series)})
+        bounded, suiting = Windows.of(dataset, most), Windows.of(dataset)
+        for width, wide in zip(bounded.widths, suiting.widths, strict=True):
+            steps, rest = divmod(width, step)
+            self.assertEqual((rest, steps & (steps - 1)), (0, 0))
+            self.assertLessEqual(steps, most)
+            self.assertLessEqual(width, wide)
+        counts = Counter(start for start, piece in bounded.cut((run,)) for _ in piece.rows())
+        self.assertLessEqual(max(counts.values()), most)
+        self.assertEqual(counts.total(), rows)
+
+    def test_most_with_holes(self) -> None:
+        """Also of a dataset with many holes no window has more timestamps than it may."""
+        extents = Extents.of(S, [(n * 10 * S, n * 10 * S) for n in range(500)])
+        run = IndexedRows.of([(n * 10 * S, b"x") for n in range(500)])
+        self.assertEqual(set(Windows.of(Dataset(extents, {b"a": (run,)}), 9).widths), {8 * S})
 
     def test_nothing(self) -> None:
         """A dataset that covers nothing has windows without rows."""

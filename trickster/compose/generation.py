@@ -107,7 +107,7 @@ class Generation(MultiService):
         return Backend(
             name, options, runtime.plugins.load(ORIGINS, options.origin_type, IOriginType),
             cache.store, self.configuration.negative_ttls(options.negative_cache_name),
-            self._around, cache.locks, cache.purges)
+            self._around, cache.locks, cache.purges, cache.options)
 
     def _made_roots(self) -> dict[str, IResource]:
         said = self.configuration

@@ -44,6 +44,7 @@ from trickster.objects.storage_policy import StoragePolicy
 from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
 from trickster.purging.purges import Purges
+from trickster.stores.chunking import Chunking
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.typed_store import Offload, TypedStore
@@ -71,6 +72,7 @@ class CacheRuntime:
     :ivar decoded: entries that need not be decoded again, shared with other backends.
     :ivar offload: calls a function with arguments in a thread; None to do without.
     :ivar spool: makes a place for large bodies of progressive forwarding.
+    :ivar chunking: how stored responses are cut where the store keeps octets.
     :ivar boundary: makes unpredictable texts between the parts of an answer.
     :ivar backend: its name, by which purges know its entries.
     :ivar purges: of the store; None to do without.
@@ -86,6 +88,7 @@ class CacheRuntime:
     decoded: NearTier = field(factory=NearTier)
     offload: Offload | None = None
     spool: Callable[[], ISpool] | None = None
+    chunking: Chunking = field(factory=Chunking)
     boundary: Callable[[], bytes] = unpredictable_boundary
     backend: str = ""
     purges: Purges | None = None
@@ -96,7 +99,7 @@ class CacheRuntime:
         :return: the store, as one of stored responses.
         """
         return TypedStore(self.store, ResponseFormat(rules), self.clock, self.decoded,
-                          self.offload, self.locks, self.purges)
+                          self.offload, self.locks, self.chunking, self.purges)
 
 
 @implementer(IResponder, IPurgeable)

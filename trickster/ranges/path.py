@@ -28,6 +28,7 @@ from trickster.ranges.origin_range import OriginRange
 from trickster.ranges.pass_through import PassThrough
 from trickster.ranges.policy import RangePolicy
 from trickster.ranges.responder import RangeResponder
+from trickster.stores.chunking import Chunking
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.typed_store import TypedStore
@@ -59,6 +60,7 @@ class RangePath:
     :ivar newest: newest samples of all queries.
     :ivar locks: of the keys of the store that are being changed.
     :ivar decoded: entries of all caches that need not be decoded again.
+    :ivar chunking: how entries are cut where the store keeps octets.
     :ivar purges: of the store; None to do without.
     """
 
@@ -75,13 +77,15 @@ class RangePath:
     newest: NewestMemo
     locks: KeyLocks = field(factory=KeyLocks)
     decoded: NearTier = field(factory=NearTier)
+    chunking: Chunking = field(factory=Chunking)
     purges: Purges | None = None
 
     def made(self) -> RangeAnswering:
         """:return: the responder: fast forward beside a delta cache before the origin."""
         policy, offloading = self.policy, Offloading(self.offload)
-        typed = TypedStore(self.store, RangeFormat(Codec()), self.clock, self.decoded,
-                           self.offload, self.locks, self.purges)
+        codec = Codec(most_instants=policy.most_instants)
+        typed = TypedStore(self.store, RangeFormat(codec), self.clock, self.decoded,
+                           self.offload, self.locks, self.chunking, self.purges)
         entries = Entries(typed, policy.ttl, self.offload)
         origin = OriginRange(self.dialect, self.upstream, policy, self.in_flight, offloading)
         cache = DeltaCache(entries, GapFetcher(origin, entries, policy, self.clock),

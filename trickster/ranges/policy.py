@@ -43,6 +43,8 @@ class RangePolicy:
     :ivar max_query_range: longest range that is answered at all; 0 for any.
     :ivar max_answer_bytes: largest answer of the origin that is held in memory.
     :ivar max_request_bytes: largest body of a request that is read to find out what it asks for.
+    :ivar most_instants: timestamps in a piece of an entry, where it is kept in pieces; 0 for as
+        many as suit.
     :ivar transform: applied to answers that pass the cache by.
     :ivar honours: whether all directives of a client's C{Cache-Control} are obeyed.
     :ivar rules: what decides whether an answer is for all who ask alike.
@@ -69,6 +71,7 @@ class RangePolicy:
     max_query_range: float = 0.0
     max_answer_bytes: int = 256 << 20
     max_request_bytes: int = 10 << 20
+    most_instants: int = 0
     transform: Callable[[bytes], bytes] | None = None
     honours: bool = False
     rules: FreshnessRules = NO_RULES

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import Factory, define, field, frozen
-from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.errors import StoreError
 from trickster.interfaces import ICompareAndSetStore, IPeekingStore
+from trickster.net.side_by_side import side_by_side
 from trickster.purging.table import Judgement
+from trickster.stores.chunking import Chunking
 from trickster.stores.near_tier import NearEntry, NearTier
 from trickster.stores.sealed import (
     LONGER,
-    MOST_CHUNKS,
     STAMP,
     Chunk,
     Content,
@@ -34,8 +34,11 @@ Offload = Callable[..., Awaitable[Any]]
 
 # Octets from which making them, or reading them, would hold the reactor.
 _LARGE = 1 << 20
-# Chunks that are read at a time.
-_AT_ONCE = 8
+# A value is so much work, an octet compared with one of a chunk: it may be a list of chunks.
+_LISTED = 16
+# Octets of chunks of one entry that are on their way to the store, but for a chunk that is
+# larger: stores take in so many entries at a time.
+_ON_THE_WAY = 4 << 20
 # Versions of an entry that are tried, where each is replaced while it is read.
 _MOST_READS = 3
 
@@ -108,30 +111,30 @@ class _Placed:
     """
     An entry that takes the place of another: sealed, and where its chunks are.
 
-    :ivar before: chunks of the other one, and of what was tried in vain.
-    :ivar held: those of them that are known to be in the store.
     :ivar octets: what is put under the key of the entry.
+    :ivar new: the chunks that are to be put, and their octets.
+    :ivar gone: chunks that may be in the store, and that this entry does not need, each once.
     """
 
-    sealed: Sealed
     value: Value
-    before: tuple[Chunk, ...] = ()
-    held: tuple[Chunk, ...] = ()
-    octets: bytes = field(init=False, default=Factory(
-        lambda self: self.value.encoded(), takes_self=True))
+    octets: bytes
+    new: tuple[tuple[Chunk, Octets], ...]
+    gone: tuple[Chunk, ...]
 
-    def new(self) -> Iterator[tuple[Chunk, bytes]]:
-        """:return: the chunks that are to be put, and their octets."""
-        held = frozenset(self.held)
-        for chunk, octets in zip(self.value.chunks, self.sealed.pieces(), strict=True):
-            if chunk not in held:
-                yield chunk, bytes(octets)
-
-    def gone(self) -> Iterator[Chunk]:
-        """:return: the chunks that this entry does not need, each once."""
-        digests = {chunk.digest for chunk in self.value.chunks}
-        before = {chunk.digest: chunk for chunk in self.before}
-        return (chunk for digest, chunk in before.items() if digest not in digests)
+    @classmethod
+    def of(cls, sealed: Sealed, value: Value, held: Iterable[Chunk], before: Iterable[Chunk]
+           ) -> _Placed:
+        """
+        :param value: where the chunks of the sealed entry are.
+        :param held: chunks that are known to be in the store.
+        :param before: chunks of the other entry, and of what was tried in vain.
+        """
+        known, digests = frozenset(held), {chunk.digest for chunk in value.chunks}
+        pieces = zip(value.chunks, sealed.pieces(), strict=True)
+        others = {chunk.digest: chunk for chunk in before}
+        return cls(value, value.encoded(),
+                   tuple((chunk, piece) for chunk, piece in pieces if chunk not in known),
+                   tuple(chunk for digest, chunk in others.items() if digest not in digests))
 
 
 @define(eq=False)
@@ -149,6 +152,7 @@ class OctetEntries(Generic[E]):
     :ivar store: an L{trickster.interfaces.ICacheStore}.
     :ivar _near: decoded entries, shared by all caches of the process; bounded.
     :ivar _offload: calls a function with arguments in a thread; None to do without.
+    :ivar _chunking: how entries are cut, and how many chunks move at a time.
     :ivar compares: whether an entry is replaced only if it is still the one that was read.
     :ivar peeks: whether the store tells at once which version of an entry it has.
     """
@@ -158,6 +162,7 @@ class OctetEntries(Generic[E]):
     _clock: IReactorTime
     _near: NearTier
     _offload: Offload | None = None
+    _chunking: Chunking = field(factory=Chunking)
     compares: bool = field(init=False, default=Factory(
         lambda self: bool(ICompareAndSetStore.providedBy(self.store)), takes_self=True))
     peeks: bool = field(init=False, default=Factory(
@@ -206,7 +211,7 @@ class OctetEntries(Generic[E]):
         if near is not None:
             return Read(octets, near.chunks, near.entry)
         try:
-            value = unsealed(octets)
+            value = await self._unsealed(octets)
         except ValueError:
             # Of another version, or damaged: nothing that could be given, but something that a
             # change would replace.
@@ -224,9 +229,8 @@ class OctetEntries(Generic[E]):
         :return: whether it is kept.
         """
         before = self._near.chunks(self, key) or ()
-        sealed = await self._sealed(entry)
         # Whether the chunks before are in the store still was not looked at.
-        placed = _Placed(sealed, sealed.placed((), self._clock.seconds(), ttl), before)
+        placed = await self._placed(Kept(entry, ttl), (), before)
         put = partial(self.store.put, key, placed.octets, ttl)
         return await self._written(key, Kept(entry, ttl), placed, put)
 
@@ -239,14 +243,12 @@ class OctetEntries(Generic[E]):
             one are added.
         :return: whether it is kept; not where another writer has put something meanwhile.
         """
-        sealed, ttl = await self._sealed(made.entry), made.ttl
-        value = sealed.placed(before.chunks, self._clock.seconds(), ttl)
-        placed = _Placed(
-            sealed, value, (*before.chunks, *before.spare, *tried), before.chunks)
-        tried += (chunk for chunk, _ in placed.new())
-        put = partial(self.store.put, key, placed.octets, ttl)
+        placed = await self._placed(
+            made, before.chunks, (*before.chunks, *before.spare, *tried))
+        tried += (chunk for chunk, _ in placed.new)
+        put = partial(self.store.put, key, placed.octets, made.ttl)
         if self.compares:
-            put = partial(self.store.replace, key, placed.octets, ttl, before.octets)
+            put = partial(self.store.replace, key, placed.octets, made.ttl, before.octets)
         return await self._written(key, made, placed, put)
 
     async def forget(self, key: str) -> None:
@@ -254,7 +256,7 @@ class OctetEntries(Generic[E]):
         chunks = self._near.chunks(self, key)
         if chunks is None:
             try:
-                chunks = unsealed(await self.store.get(key)).chunks
+                chunks = (await self._unsealed(await self.store.get(key))).chunks
             except (StoreError, ValueError):
                 chunks = ()
         try:
@@ -269,31 +271,55 @@ class OctetEntries(Generic[E]):
         except StoreError:
             return
 
-    async def _sealed(self, entry: E) -> Sealed:
-        sealed: Sealed = await self._computed(
-            self._format.size(entry), lambda: seal(self._format.parts(entry)))
-        return sealed
+    async def _unsealed(self, octets: bytes | None) -> Value:
+        """:raises ValueError: as L{unsealed}."""
+        value: Value = await self._computed(_LISTED * len(octets or b""), unsealed, octets)
+        return value
+
+    async def _placed(self, made: Kept[E], held: Sequence[Chunk], before: Sequence[Chunk]
+                      ) -> _Placed:
+        chunking, now = self._chunking, self._clock.seconds()
+
+        def place() -> _Placed:
+            sealed = seal(self._format.parts(made.entry), chunking.octets, chunking.whole)
+            return _Placed.of(sealed, sealed.placed(held, now, made.ttl), held, before)
+
+        placed: _Placed = await self._computed(self._format.size(made.entry), place)
+        return placed
 
     async def _written(self, key: str, made: Kept[E], placed: _Placed,
                        put: Callable[[], Awaitable[object]]) -> bool:
         """:return: whether it is put: a store that does not say so gives None for that."""
-        chunks = placed.value.chunks
-        if len(chunks) > MOST_CHUNKS:
+        if placed.value.is_too_large:
             return False
         try:
-            for chunk, octets in placed.new():
-                ttl = LONGER * made.ttl
-                if await self.store.put(chunk_key(key, chunk), octets, ttl) is False:
-                    return False
+            # All before the value: who finds that finds all chunks.
+            if not await self._chunks_put(key, placed.new, LONGER * made.ttl):
+                return False
             if await put() is False:
                 return False
         except StoreError:
             return False
         self._note(key, placed.octets, made.entry, placed.value)
-        gone = [chunk_key(key, chunk) for chunk in placed.gone()]
-        if gone:
-            await self.removed(*gone)
+        if placed.gone:
+            await self.removed(*(chunk_key(key, chunk) for chunk in placed.gone))
         return True
+
+    async def _chunks_put(self, key: str, new: Sequence[tuple[Chunk, Octets]], ttl: float
+                          ) -> bool:
+        """
+        :return: whether all are put.
+        :raises StoreError: one is not.
+        """
+        largest = max((chunk.length for chunk, _ in new), default=1)
+        most = min(self._chunking.writes, max(1, _ON_THE_WAY // max(1, largest)))
+
+        async def put(one: tuple[Chunk, Octets]) -> bool:
+            chunk, octets = one
+            done = await self.store.put(chunk_key(key, chunk), bytes(octets), ttl)
+            return done is not False
+
+        return await side_by_side(put, new, most)
 
     def _note(self, key: str, octets: bytes, entry: E, value: Value) -> None:
         near = NearEntry(octets, entry, value.chunked, self._format.size(entry))
@@ -318,30 +344,28 @@ class OctetEntries(Generic[E]):
         :param make: makes an entry of its parts.
         :param size: octets that it goes through besides those that are read.
         """
-        pieces: list[bytes | None] = []
         needed = value.needed(known)
+        pieces: dict[int, bytes] = {}
+
+        async def read(number: int) -> bool:
+            piece = await self.store.get(chunk_key(key, needed[number]))
+            if piece is not None:
+                pieces[number] = piece
+            return piece is not None
+
         try:
-            for start in range(0, len(needed), _AT_ONCE):
-                some = needed[start:start + _AT_ONCE]
-                pieces += await gatherResults(
-                    [self._chunk(chunk_key(key, chunk)) for chunk in some], consumeErrors=True)
-        except FirstError:
+            if not await side_by_side(read, range(len(needed)), self._chunking.reads):
+                return None
+        except StoreError:
             return None
 
         def whole() -> E | None:
-            parts = value.joined(pieces, known)
+            parts = value.joined((pieces[number] for number in range(len(needed))), known)
             return None if parts is None else make(parts)
 
         found: E | None = await self._computed(
             size + sum(chunk.length for chunk in needed), whole)
         return found
-
-    def _chunk(self, key: str) -> Deferred[bytes | None]:
-        async def read() -> bytes | None:
-            piece: bytes | None = await self.store.get(key)
-            return piece
-
-        return Deferred.fromCoroutine(read())
 
     async def _computed(self, size: int, function: Callable[..., Any], *args: Any) -> Any:
         if self._offload is None or size < _LARGE:

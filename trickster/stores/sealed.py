@@ -24,8 +24,11 @@ INLINE = 1 << 16
 # it is kept for twice the time, that is at most once in the life of each entry.
 LONGER = 2.0
 
-# Those of one entry: a gibibyte, lest what a store claims be more than memory takes.
+# Those of one entry, where they are as large as they may be: a gibibyte, lest what a store
+# claims be more than memory takes.
 MOST_CHUNKS = 1024
+# Those of one entry, where they are small: a gibibyte in chunks of 4 KiB.
+MOST_SMALL_CHUNKS = 1 << 18
 
 _CHUNK_KEY = re.compile(r"~[0-9a-f]{32}\Z")
 _CHUNK_SUFFIX = 1 + 2 * _DIGEST
@@ -66,6 +69,12 @@ class Value:
     parts: Placed
     chunks: tuple[Chunk, ...] = field(init=False, default=Factory(
         lambda self: _chunks_of(self.parts), takes_self=True))
+
+    @property
+    def is_too_large(self) -> bool:
+        """:return: whether an entry is not kept in so many, or so large, chunks."""
+        return (len(self.chunks) > MOST_SMALL_CHUNKS
+                or sum(chunk.length for chunk in self.chunks) > MOST_CHUNKS * CHUNK)
 
     def encoded(self) -> bytes:
         """:return: what is put under the key of the entry; L{unsealed} reads it."""
@@ -167,19 +176,23 @@ def entry_key(key: str) -> str:
     return key[:-_CHUNK_SUFFIX] if is_chunk_key(key) else key
 
 
-def seal(parts: Sequence[Octets]) -> Sealed:
+def seal(parts: Sequence[Octets], most: int = CHUNK, whole: int = 0) -> Sealed:
     """
     Make ready to be put what an entry is made of.
 
     :param parts: its octets.  What changes at each refresh belongs into the first, which is in
         the value itself while it is small; each of the others is in chunks of its own, so that
         a part that is as it was is not written again.
+    :param most: octets of a chunk of any other part.
+    :param whole: most parts of an entry that is in the value itself while it is small; 0 for
+        any number.
     """
-    if sum(map(len, parts)) <= INLINE:
+    head, others = parts[0], parts[1:]
+    if (sum(map(len, parts)) <= INLINE and not 0 < whole < len(parts)
+            and all(len(part) <= most for part in others)):
         return Sealed(tuple(map(bytes, parts)))
-    return Sealed(tuple(
-        bytes(part) if not index and len(part) <= INLINE else _cut(part)
-        for index, part in enumerate(parts)))
+    return Sealed((bytes(head) if len(head) <= INLINE else _cut(head, CHUNK),
+                   *(_cut(part, min(most, CHUNK)) for part in others)))
 
 
 def stamp_of(octets: bytes) -> bytes:
@@ -201,14 +214,14 @@ def unsealed(octets: bytes | None) -> Value:
     value = Value(tuple(
         part if isinstance(part, bytes) else tuple(Chunk(*chunk) for chunk in part)
         for part in _reader.decode(body)))
-    if len(value.chunks) > MOST_CHUNKS:
-        raise ValueError("more chunks than are put")
+    if value.is_too_large:
+        raise ValueError("more than is put")
     return value
 
 
-def _cut(part: Octets) -> tuple[tuple[bytes, Octets], ...]:
+def _cut(part: Octets, most: int) -> tuple[tuple[bytes, Octets], ...]:
     view = memoryview(part)
-    pieces = (view[start:start + CHUNK] for start in range(0, len(view), CHUNK))
+    pieces = (view[start:start + most] for start in range(0, len(view), most))
     return tuple((digest_of(piece), piece) for piece in pieces)
 
 

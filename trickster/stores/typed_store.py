@@ -16,6 +16,7 @@ from trickster.interfaces import IReferenceStore
 from trickster.net.callbacks import ignore
 from trickster.net.waiters import SharedWork
 from trickster.purging.purges import Purges
+from trickster.stores.chunking import Chunking
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.octet_entries import E, EntryFormat, Kept, OctetEntries, Offload, Read
@@ -70,6 +71,7 @@ class TypedStore(Generic[E]):
     :ivar _near: decoded entries, shared by all caches of the process; bounded.
     :ivar _offload: calls a function with arguments in a thread; None to do without.
     :ivar locks: of the keys that are being changed; the same for all that use a store's keys.
+    :ivar _chunking: how entries are cut where the store keeps octets.
     :ivar purges: of the cache: what one of them names is not there; None where there are none.
     """
 
@@ -79,11 +81,12 @@ class TypedStore(Generic[E]):
     _near: NearTier = field(factory=NearTier)
     _offload: Offload | None = None
     locks: KeyLocks = field(factory=KeyLocks)
+    _chunking: Chunking = field(factory=Chunking)
     purges: Purges | None = None
     is_by_reference: bool = field(init=False)
     _octets: OctetEntries[E] = field(init=False, default=Factory(
         lambda self: OctetEntries(self.store, self._format, self._clock, self._near,
-                                  self._offload), takes_self=True))
+                                  self._offload, self._chunking), takes_self=True))
     _kinds: tuple[type, ...] = field(init=False, default=Factory(
         lambda self: self._format.kinds, takes_self=True))
     _reads: dict[str, _Reading[E]] = field(factory=dict, init=False)

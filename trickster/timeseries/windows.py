@@ -23,6 +23,7 @@ _OCTETS = ((1 << 21, 1 << 10), (1 << 18, 1 << 8), (1 << 15, 1 << 6))
 # wider.  Each is a read when the dataset is read.
 _MOST = 128
 _BEFORE_ALL = -(1 << 63)
+_UNBOUNDED = 1 << 200  # wider than any window
 
 
 @frozen
@@ -39,21 +40,24 @@ class Windows:
     last_ns: int
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Windows:
+    def of(cls, dataset: Dataset, most: int = 0) -> Windows:
         """
-        :return: those of a dataset, a few hundred at most.  The widths are its step times
-            powers of two, so that while it grows they are mostly what they were.
+        :param most: timestamps of the step in a window, at least one; 0 for as many as suit.
+        :return: those of a dataset, a few hundred at most where the timestamps are not limited.
+            The widths are its step times powers of two, so that while it grows they are mostly
+            what they were.
         """
         extents = dataset.extents
         if not extents:
             return cls((extents.step_ns,), 0)
         octets = sum(len(run.encoded()) for runs in dataset.series.values() for run in runs)
         at_an_instant = octets // extents.count() + 1
+        widest_ns = extents.step_ns << most.bit_length() - 1 if most else _UNBOUNDED
         widths, since_ns, last_ns = [], _BEFORE_ALL, extents.spans[-1].end_ns
         for least, each in _OCTETS:
             instants = max(least, each * len(dataset.series)) // at_an_instant
-            width = extents.step_ns << instants.bit_length()
-            while not _are_few(extents.spans, width, since_ns):
+            width = min(extents.step_ns << instants.bit_length(), widest_ns)
+            while width < widest_ns and not _are_few(extents.spans, width, since_ns):
                 width <<= 1
             widths.append(width)
             since_ns = last_ns - last_ns % width

@@ -79,9 +79,11 @@ class Codec:
     (L{trickster.stores.sealed}).
 
     :ivar collation: of the dialect whose datasets they are.
+    :ivar most_instants: timestamps in a window; 0 for as many as suit.
     """
 
     collation: Collation = by_octets
+    most_instants: int = 0
 
     def to_parts(self, dataset: Dataset, headers: Pairs = (), beside: bytes = b"") -> list[bytes]:
         """
@@ -90,7 +92,8 @@ class Codec:
         """
         extents = dataset.extents
         places: dict[RowFormat, int] = {}
-        windows, groups = _windows_stored(dataset, places)
+        cutting = Windows.of(dataset, self.most_instants)
+        windows, groups = _windows_stored(dataset, places, cutting)
         head = _Head(
             _VERSION, extents.step_ns, [(s.start_ns, s.end_ns) for s in extents.spans],
             dataset.kind, list(headers), beside, [_format_stored(rows) for rows in places],
@@ -143,11 +146,11 @@ def _as_tuples(kind: Any) -> Any:
     return tuple(map(_as_tuples, kind)) if isinstance(kind, list) else kind
 
 
-def _windows_stored(dataset: Dataset, places: dict[RowFormat, int]
+def _windows_stored(dataset: Dataset, places: dict[RowFormat, int], cutting: Windows
                     ) -> tuple[list[_Window], list[list[bytes]]]:
     windows: dict[int, dict[bytes, list[_Text | _Indexed]]] = {}
     groups: list[list[bytes]] = [[]]
-    cutting, is_last = Windows.of(dataset), _group_ends(len(dataset.series))
+    is_last = _group_ends(len(dataset.series))
     for identity, runs in dataset.series.items():
         digest = _digest_of(identity)
         groups[-1].append(identity)

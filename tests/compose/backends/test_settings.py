@@ -8,8 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.compose.backends.overlay import PathPlan
 from trickster.compose.backends.settings import (
+    chunking_of_objects,
+    chunking_of_ranges,
     identity,
     key_prefix,
+    most_instants,
     object_options,
     overrides,
     place_of,
@@ -18,10 +21,12 @@ from trickster.compose.backends.settings import (
     upstream_options,
 )
 from trickster.config.options.backends import BackendOptions, HealthCheckOptions
+from trickster.config.options.caches import CacheOptions
 from trickster.config.options.paths import PathOptions
 from trickster.messages import Headers, Params
 from trickster.ranges.policy import RangePolicy
 from trickster.routes import Route, Serve
+from trickster.stores.sealed import CHUNK
 from trickster.timeseries.planning import Sharding
 
 
@@ -102,6 +107,36 @@ class PlaceTests(SynchronousTestCase):
         for said, prefix in (({}, "b.h:81"), ({"cache_key_prefix": "q"}, "b.q")):
             backend = BackendOptions(origin_url="http://h:81/p", **said)
             self.assertEqual(key_prefix("b", backend), prefix)
+
+
+class ChunkingTests(SynchronousTestCase):
+    """How the options of a cache and a backend reach stores of octets."""
+
+    def test_pieces(self) -> None:
+        """The sizes of pieces are those of the cache where it is to be chunked, and ours otherwise."""
+        backend = BackendOptions(origin_url="http://h/")
+        for asked, instants, octets, whole in ((False, 0, CHUNK, 0), (True, 7, 9, 3)):
+            cache = CacheOptions(use_cache_chunking=asked, timeseries_chunk_factor=7,
+                                 byterange_chunk_size=9)
+            self.assertEqual(most_instants(cache), instants)
+            self.assertEqual(chunking_of_objects(backend, cache).octets, octets)
+            self.assertEqual(chunking_of_ranges(backend, cache).octets, CHUNK)
+            self.assertEqual((chunking_of_objects(backend, cache).whole,
+                              chunking_of_ranges(backend, cache).whole), (0, whole))
+
+    def test_largest(self) -> None:
+        """No piece is larger than a chunk may be, whatever the cache says."""
+        cache = CacheOptions(use_cache_chunking=True, byterange_chunk_size=CHUNK + 1)
+        self.assertEqual(
+            chunking_of_objects(BackendOptions(origin_url="http://h/"), cache).octets, CHUNK)
+
+    def test_at_a_time(self) -> None:
+        """How many pieces move at a time is the backend's to say, in both caches."""
+        backend = BackendOptions(origin_url="http://h/", chunk_read_concurrency_limit=2,
+                                 chunk_write_concurrency_limit=3)
+        for made in (chunking_of_objects, chunking_of_ranges):
+            chunking = made(backend, CacheOptions())
+            self.assertEqual((chunking.reads, chunking.writes), (2, 3))
 
 
 class RangeTests(SynchronousTestCase):

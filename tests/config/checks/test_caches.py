@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.config.doubles import ONE, loaded
+from tests.config.doubles import ONE, loaded, with_backend
 from trickster.config.checks.caches import idle_cache_keys
 from trickster.config.document.settings import keys_of
 from trickster.config.options.caches import CacheOptions, IndexOptions
@@ -15,6 +15,7 @@ from trickster.config.options.caches import CacheOptions, IndexOptions
 # Keys of an index that a cache in memory has no use for, each with another value.
 IDLE: dict[str, Any] = {"max_size_backoff_bytes": 1, "max_size_backoff_objects": 1,
                         "flush_interval": 60.0, "index_expiry": 60.0}
+CHUNKING = ("use_cache_chunking", "timeseries_chunk_factor", "byterange_chunk_size")
 
 
 class IdleTests(SynchronousTestCase):
@@ -38,6 +39,23 @@ class IdleTests(SynchronousTestCase):
         idle = idle_cache_keys(CacheOptions(index=index, store="redis", provider="redis"))
         self.assertEqual({one.key for one in idle}, {
             f"index.{key.name}" for key in keys_of(IndexOptions) if key.facts.effective})
+
+    def test_chunking(self) -> None:
+        """How entries are cut has no effect in memory, and the bounds none where none is asked for."""
+        for store, asked, idle in (("memory", True, CHUNKING), ("memory", False, CHUNKING[1:]),
+                                   ("sqlite", True, ()), ("sqlite", False, CHUNKING[1:]),
+                                   ("redis", False, CHUNKING[1:])):
+            cache = CacheOptions(store=store, use_cache_chunking=asked, timeseries_chunk_factor=7,
+                                 byterange_chunk_size=7)
+            self.assertEqual(tuple(one.key for one in idle_cache_keys(cache)), idle)
+
+    def test_backends(self) -> None:
+        """How many chunks of an entry move at a time has no effect where the cache is in memory."""
+        notices = loaded(with_backend("chunk_read_concurrency_limit: 2, "
+                                      "chunk_write_concurrency_limit: 16")
+                         + "caches: {default: {}}\n").notices
+        (line,) = (line for line in notices if "chunk_" in line)
+        self.assertIn("backends.one.chunk_read_concurrency_limit has no effect here: ", line)
 
     def test_defaults(self) -> None:
         """A key that repeats its default is not told, as in files that spell everything out."""

@@ -13,6 +13,7 @@ from trickster.compose.backends.origin import BackendOrigin
 from trickster.compose.backends.paths import PathChains
 from trickster.compose.backends.surroundings import Surroundings
 from trickster.config.options.backends import BackendOptions
+from trickster.config.options.caches import CacheOptions
 from trickster.interfaces import ICacheStore, IOriginType, IPurgeable, IResponder
 from trickster.messages import Headers, Request, Response
 from trickster.middleware.static_response import StaticResponder
@@ -40,6 +41,7 @@ class Backend:
     :ivar negative: seconds that failures are kept, by status.
     :ivar locks: of the keys of the store that are being changed.
     :ivar purges: of the store; None to do without.
+    :ivar cache: the options of the cache whose store that is.
     :ivar origin: where its requests and its health checks go.
     """
 
@@ -51,6 +53,7 @@ class Backend:
     around: Surroundings
     locks: KeyLocks = field(factory=KeyLocks)
     purges: Purges | None = None
+    cache: CacheOptions = field(factory=CacheOptions)
     origin: BackendOrigin = field(init=False)
     _caches: BackendCaches = field(init=False)
     _chains: PathChains = field(init=False)
@@ -60,7 +63,7 @@ class Backend:
         options, around = self.options, self.around
         self.origin = BackendOrigin(self.name, options, around)
         self._caches = BackendCaches(self.name, options, self.store, self.negative, around,
-                                     self.locks, self.purges)
+                                     self.locks, self.purges, self.cache)
         if self.purges is not None:
             self.purges.keep_for(max(options.max_ttl, options.timeseries_ttl))
         self._chains = PathChains(self.origin, self._caches, options, self.origin_type, around)

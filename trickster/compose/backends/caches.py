@@ -11,8 +11,11 @@ from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.progressive_proxy import ProgressiveProxy
 from trickster.compose.backends.overlay import PathPlan
 from trickster.compose.backends.settings import (
+    chunking_of_objects,
+    chunking_of_ranges,
     identity,
     key_prefix,
+    most_instants,
     object_options,
     overrides,
     place_of,
@@ -20,6 +23,7 @@ from trickster.compose.backends.settings import (
 )
 from trickster.compose.backends.surroundings import Surroundings
 from trickster.config.options.backends import BackendOptions
+from trickster.config.options.caches import CacheOptions
 from trickster.interfaces import ICacheStore, IPurgeable, IQueryDialect, IResponder
 from trickster.objects.cache import CacheRuntime, ObjectCache
 from trickster.objects.invalidation import Invalidation
@@ -40,6 +44,7 @@ class BackendCaches:
     :ivar negative: seconds that failures are kept, by status.
     :ivar locks: of the keys of the store that are being changed.
     :ivar _purges: of the store.
+    :ivar _cache: the options of the cache whose store that is.
     :ivar in_flight: for the octets of all answers on their way.
     :ivar invalidation: has all of them forget what a request makes invalid.
     """
@@ -51,6 +56,7 @@ class BackendCaches:
     _around: Surroundings
     _locks: KeyLocks
     _purges: Purges | None = None
+    _cache: CacheOptions = field(factory=CacheOptions)
     in_flight: ByteBudget = field(init=False, default=Factory(
         lambda self: ByteBudget(self._options.in_flight_bytes), takes_self=True))
     invalidation: Invalidation = field(init=False, default=Factory(
@@ -84,9 +90,11 @@ class BackendCaches:
         around = self._around
         answering = RangePath(
             dialect, inner, self.objects(whole, inner),
-            range_policy(self.name, self._options, plan), self._store, self.in_flight,
+            evolve(range_policy(self.name, self._options, plan),
+                   most_instants=most_instants(self._cache)), self._store, self.in_flight,
             around.clock, around.wall, around.offload, around.memos.hits,
-            around.memos.newest, self._locks, around.memos.decoded, self._purges).made()
+            around.memos.newest, self._locks, around.memos.decoded,
+            chunking_of_ranges(self._options, self._cache), self._purges).made()
         self._made.extend(answering.caches)
         return answering.responder
 
@@ -122,7 +130,8 @@ class BackendCaches:
         return CacheRuntime(
             self._store, around.clock, around.wall, self.in_flight, self.invalidation,
             around.memos.hits, self._locks, around.memos.decoded, around.offload, around.spool,
-            backend=self.name, purges=self._purges)
+            chunking_of_objects(self._options, self._cache), backend=self.name,
+            purges=self._purges)
 
     def _watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         self._stops.append(self._around.metrics.watch(

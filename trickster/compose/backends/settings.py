@@ -8,6 +8,7 @@ from attrs import evolve
 
 from trickster.compose.backends.overlay import PathPlan
 from trickster.config.options.backends import BackendOptions
+from trickster.config.options.caches import CacheOptions
 from trickster.http.fields import COUNTED_FIELDS
 from trickster.http.freshness import FreshnessRules
 from trickster.http.invalidation import Place
@@ -18,6 +19,8 @@ from trickster.objects.options import Collapse, ObjectOptions
 from trickster.ranges.plan import SECOND_NS
 from trickster.ranges.policy import RangePolicy
 from trickster.routes import Route
+from trickster.stores.chunking import Chunking
+from trickster.stores.sealed import CHUNK
 from trickster.timeseries.planning import Sharding
 from trickster.upstream.options import UpstreamOptions
 
@@ -82,6 +85,34 @@ def object_options(prefix: str, options: BackendOptions, plan: PathPlan,
         shares_cookies=bool(said.cache_set_cookie),
         multipart_ranges_disabled=options.multipart_ranges_disabled,
         dearticulate_upstream_ranges=options.dearticulate_upstream_ranges)
+
+
+def most_instants(cache: CacheOptions) -> int:
+    """:return: timestamps in a piece of a time series entry; 0 for as many as suit."""
+    return cache.timeseries_chunk_factor if cache.use_cache_chunking else 0
+
+
+def chunking_of_ranges(options: BackendOptions, cache: CacheOptions) -> Chunking:
+    """
+    :param cache: the options of the backend's cache.
+    :return: how time series entries are cut in stores of octets.
+    """
+    return Chunking(
+        # A head, the identities and one window: any more are timestamps of another piece.
+        whole=3 if cache.use_cache_chunking else 0,
+        reads=options.chunk_read_concurrency_limit,
+        writes=options.chunk_write_concurrency_limit)
+
+
+def chunking_of_objects(options: BackendOptions, cache: CacheOptions) -> Chunking:
+    """
+    :param cache: the options of the backend's cache.
+    :return: how stored responses are cut in stores of octets.
+    """
+    return Chunking(
+        octets=min(CHUNK, cache.byterange_chunk_size) if cache.use_cache_chunking else CHUNK,
+        reads=options.chunk_read_concurrency_limit,
+        writes=options.chunk_write_concurrency_limit)
 
 
 def key_prefix(name: str, options: BackendOptions) -> str:

@@ -223,6 +223,10 @@ class BackendOptions:
         0.0, "Where those pieces begin: at multiples of this.", unit="duration")
     fetch_concurrency_limit: int = setting(
         16, "Most pieces of one query fetched at one time.", minimum=1)
+    chunk_read_concurrency_limit: int = setting(
+        16, "Most pieces of an entry read from the cache at one time.", minimum=1)
+    chunk_write_concurrency_limit: int = setting(
+        16, "Most pieces of an entry written to the cache at one time.", minimum=1)
     max_query_range: float = setting(
         0.0, "Longest range that may be asked for; 0 for any.", unit="duration")
 
@@ -233,10 +237,6 @@ class BackendOptions:
         (), "Paths that are served in another way than the origin type says.",
         named=True)
 
-    chunk_read_concurrency_limit: int = later(
-        16, "Most pieces of an entry read at one time.", minimum=1)
-    chunk_write_concurrency_limit: int = later(
-        16, "Most pieces of an entry written at one time.", minimum=1)
     max_capture_bytes: int = later(
         256 << 20, "Most octets of one member's answer.", unit="size")
     max_fanout_capture_bytes: int = later(

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from trickster.config.document.settings import later, setting
+from trickster.config.document.settings import setting
 
 
 @frozen(kw_only=True)
@@ -43,10 +43,13 @@ class CacheOptions:
 
     provider: str = setting("memory", "Kind of store.")
     index: IndexOptions = setting(IndexOptions(), "Bounds.")
-    use_cache_chunking: bool = later(False, "Whether entries are stored in pieces.")
-    timeseries_chunk_factor: int = later(
-        420, "Timestamps in a piece of a time series entry.", minimum=1)
-    byterange_chunk_size: int = later(4096, "Octets in a piece of an object.", unit="size")
+    use_cache_chunking: bool = setting(
+        False, "Whether the two keys below bound the pieces that entries are stored in.")
+    timeseries_chunk_factor: int = setting(
+        420, "Most timestamps in a piece of a time series entry.", minimum=1)
+    byterange_chunk_size: int = setting(
+        4096, "Most octets in a piece of an object, as they are before compression.",
+        unit="size", minimum=1)
     store: str = setting("memory", "", hidden=True)
     plugin: Any = setting(None, "", hidden=True)
 
