@@ -116,9 +116,10 @@ class RefreshTests(SynchronousTestCase):
 
     def entry(self, first: int, last: int) -> Entry:
         """:return: an entry of 50 series, a row of 20 octets each at every instant."""
-        rows = [(t, b"%020d" % t) for t in range(first, last + 1)]
         extents = Extents.of(1, [(first, last)])
-        return Entry(Dataset.from_rows(extents, {b"%d" % n: rows for n in range(50)}), HEADERS)
+        rows = {b"%d" % n: [(t, b"%020d" % hash((n, t))) for t in range(first, last + 1)]
+                for n in range(50)}
+        return Entry(Dataset.from_rows(extents, rows), HEADERS)
 
     def test_what_is_new(self) -> None:
         """A refresh by one timestamp writes about what is new, and not the entry."""

@@ -129,7 +129,7 @@ class BoundsTests(SynchronousTestCase):
 
     def test_known_again(self) -> None:
         """A key that had to go for want of room is protected as soon as it is put again."""
-        self.store = MemoryStore(self.clock, 0, 5, counters=1000)
+        self.store = MemoryStore(self.clock, 0, 5, counters=1 << 24)
         self.fill("abcdef")
         self.fill("a")
         self.fill("uvwxyz")

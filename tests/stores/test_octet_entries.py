@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
+import zstandard
 from attrs import define, field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,10 +19,11 @@ from trickster.errors import StoreError
 from trickster.stores.chunking import Chunking
 from trickster.stores.near_tier import NearTier
 from trickster.stores.octet_entries import OctetEntries
-from trickster.stores.sealed import CHUNK, is_chunk_key
+from trickster.stores.sealed import CHUNK, digest_of, is_chunk_key
 from trickster.testing.doubles import DictStore, RecordingStore, at_once
 
 TTL = 60.0
+NOISE = Random(1).randbytes(100_000)
 
 
 @frozen
@@ -156,6 +160,81 @@ class MovingTests(SynchronousTestCase):
         self.assertEqual(len(store.waiting), 4)
         done.cancel()
         self.failureResultOf(done, CancelledError)
+
+
+class PackedTests(SynchronousTestCase):
+    """What is compressed in a store, and what is made of what was changed there."""
+
+    def stored(self, text: bytes, **chunking: int) -> RecordingStore:
+        """:return: a store with an entry of a text."""
+        store = RecordingStore(Clock())
+        self.assertTrue(at_once(entries_of(store, **chunking).put("a", Text(text), TTL)))
+        return store
+
+    def test_octets_written(self) -> None:
+        """Values and chunks are compressed where that pays, and no larger where it does not."""
+        for text, most in ((b"[1,2]," * 1000, 500), (NOISE[:6000], 6200),
+                           (b"[1,2]," * 30_000, 2000), (NOISE, len(NOISE) + 500)):
+            for chunking in ({}, {"octets": 5000}):
+                written = sum(octets for _, octets in self.stored(text, **chunking).puts)
+                self.assertLess(written, most + len(text) // 50)
+
+    def test_same_chunks(self) -> None:
+        """A chunk is the same one whether it was compressed or not: its digest is of what it holds."""
+        noisy, plain = ({key for key, _ in self.stored(head + b"x" * 4000, octets=4000).puts}
+                        for head in (NOISE[:4000], b"y" * 4000))
+        self.assertEqual(len(noisy & plain), 2)  # the value, and the chunk after the first
+        (first,) = noisy - plain
+        self.assertTrue(is_chunk_key(first))
+
+    def test_damaged(self) -> None:
+        """A value or chunk that is cut, longer, or changed in any octet is a miss, and no error."""
+        for text in (b"[1,2]," * 200, NOISE[:700]):
+            store = self.stored(text, octets=1 << 20 if text[0] == 91 else 300)
+            whole = dict(store.entries)
+            for key, (octets, deadline) in whole.items():
+                for at in range(len(octets)):
+                    for wrong in (octets[:at], octets[:at] + b"x" + octets[at:],
+                                  octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1:]):
+                        store.entries[key] = wrong, deadline
+                        found = at_once(entries_of(store).read("a")).entry
+                        self.assertIn(found, (None, Text(text)))
+                        self.assertTrue(found is None or key != "a")
+                store.entries[key] = octets, deadline
+            self.assertEqual(at_once(entries_of(store).read("a")).entry, Text(text))
+
+    def test_bombs(self) -> None:
+        """A value or chunk that stands for more than one may is a miss, and takes no memory."""
+        bomb = b"\1" + zstandard.ZstdCompressor().compress(bytes(64 << 20))
+        value = b"TkS3" + digest_of(bomb) + bomb
+        store = self.stored(NOISE[:4000], octets=2000)
+        chunk = next(filter(is_chunk_key, store.entries))
+        for key, wrong in (("a", value), (chunk, bomb)):
+            before = store.entries[key]
+            store.entries[key] = wrong, before[1]
+            tracemalloc.start()
+            try:
+                self.assertIsNone(at_once(entries_of(store).read("a")).entry)
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            self.assertLess(peak, 1 << 20)
+            store.entries[key] = before
+
+    def test_in_a_thread(self) -> None:
+        """What is large is compressed in a thread, chunk by chunk where the entry is large."""
+        sizes: list[int] = []
+
+        async def offload(function: Any, *args: Any) -> Any:
+            sizes.append(sum(len(arg) for arg in args if isinstance(arg, bytes | memoryview)))
+            return function(*args)
+
+        text = b"[1,2]," * (CHUNK // 6 + 1)
+        for times, most in ((1, 0), (9, CHUNK)):
+            store = DictStore(Clock())
+            entries = OctetEntries(store, TextFormat(), Clock(), NearTier(), offload)
+            at_once(entries.put("a", Text(text * times), TTL))
+            self.assertEqual(max(sizes), most)
 
 
 class AnySizeTests(SynchronousTestCase):

@@ -15,10 +15,10 @@ from zope.interface import implementer
 from trickster.config.document.settings import setting
 from trickster.interfaces import IMeteredStore, IReferenceStore, IRuntime, IStoreType
 from trickster.net.callbacks import ignore
+from trickster.stores.eviction.frequency_sketch import FrequencySketch
+from trickster.stores.eviction.segmented_lru import Entry, SegmentedLRU
 from trickster.stores.expiry import Expiries
-from trickster.stores.frequency_sketch import FrequencySketch
 from trickster.stores.limits import StoreLimits, StoreUsage
-from trickster.stores.segmented_lru import Entry, SegmentedLRU
 
 # What an entry costs beside its key's and its value's octets, measured: the entry, its
 # place in the order and in the wheel, and the headers of the objects.

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import Factory, define, field, frozen
+from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
 
 from trickster.errors import StoreError
@@ -15,12 +16,12 @@ from trickster.net.side_by_side import side_by_side
 from trickster.purging.table import Judgement
 from trickster.stores.chunking import Chunking
 from trickster.stores.near_tier import NearEntry, NearTier
+from trickster.stores.packing import Octets, Packer, unpacked
 from trickster.stores.sealed import (
     LONGER,
     STAMP,
     Chunk,
     Content,
-    Octets,
     Sealed,
     Value,
     chunk_key,
@@ -36,6 +37,8 @@ Offload = Callable[..., Awaitable[Any]]
 _LARGE = 1 << 20
 # A value is so much work, an octet compared with one of a chunk: it may be a list of chunks.
 _LISTED = 16
+# Likewise an octet that is compressed, and one of an entry that is sealed and placed.
+_PACKED, _PLACED = 8, 4
 # Octets of chunks of one entry that are on their way to the store, but for a chunk that is
 # larger: stores take in so many entries at a time.
 _ON_THE_WAY = 4 << 20
@@ -106,19 +109,32 @@ class Read(Generic[E]):
     spare: tuple[Chunk, ...] = ()
 
 
+@frozen(slots=True)
+class _New:
+    """
+    A chunk that is to be put.
+
+    :ivar part: of the entry: its number; None where the octets are packed already.
+    """
+
+    chunk: Chunk
+    octets: Octets
+    part: int | None
+
+
 @frozen
 class _Placed:
     """
     An entry that takes the place of another: sealed, and where its chunks are.
 
     :ivar octets: what is put under the key of the entry.
-    :ivar new: the chunks that are to be put, and their octets.
+    :ivar new: the chunks that are to be put.
     :ivar gone: chunks that may be in the store, and that this entry does not need, each once.
     """
 
     value: Value
     octets: bytes
-    new: tuple[tuple[Chunk, Octets], ...]
+    new: tuple[_New, ...]
     gone: tuple[Chunk, ...]
 
     @classmethod
@@ -130,10 +146,12 @@ class _Placed:
         :param before: chunks of the other entry, and of what was tried in vain.
         """
         known, digests = frozenset(held), {chunk.digest for chunk in value.chunks}
-        pieces = zip(value.chunks, sealed.pieces(), strict=True)
+        numbers = (number for number, part in enumerate(value.parts)
+                   if not isinstance(part, bytes) for _ in part)
+        pieces = map(_New, value.chunks, sealed.pieces(), numbers)
         others = {chunk.digest: chunk for chunk in before}
         return cls(value, value.encoded(),
-                   tuple((chunk, piece) for chunk, piece in pieces if chunk not in known),
+                   _packed_if_few(tuple(new for new in pieces if new.chunk not in known)),
                    tuple(chunk for digest, chunk in others.items() if digest not in digests))
 
 
@@ -142,10 +160,10 @@ class OctetEntries(Generic[E]):
     """
     Reads and writes the entries of one cache in a store that keeps octets.
 
-    What is written is sealed by a digest.  A large entry is in chunks, each under a key of
-    its own, so that a change writes what is new, and no value is larger than a mebibyte.  What
-    was read or written last is also kept decoded, for as long as the store's octets are still
-    the same: so a hit decodes a version of an entry once.
+    What is written is sealed by a digest, and compressed where that pays.  A large entry is in
+    chunks, each under a key of its own, so that a change writes what is new, and no value is
+    larger than a mebibyte.  What was read or written last is also kept decoded, for as long as
+    the store's octets are still the same: so a hit decodes a version of an entry once.
 
     A store that fails looks empty.
 
@@ -245,7 +263,7 @@ class OctetEntries(Generic[E]):
         """
         placed = await self._placed(
             made, before.chunks, (*before.chunks, *before.spare, *tried))
-        tried += (chunk for chunk, _ in placed.new)
+        tried += (new.chunk for new in placed.new)
         put = partial(self.store.put, key, placed.octets, made.ttl)
         if self.compares:
             put = partial(self.store.replace, key, placed.octets, made.ttl, before.octets)
@@ -284,7 +302,8 @@ class OctetEntries(Generic[E]):
             sealed = seal(self._format.parts(made.entry), chunking.octets, chunking.whole)
             return _Placed.of(sealed, sealed.placed(held, now, made.ttl), held, before)
 
-        placed: _Placed = await self._computed(self._format.size(made.entry), place)
+        size = _PLACED * self._format.size(made.entry)
+        placed: _Placed = await self._computed(size, place)
         return placed
 
     async def _written(self, key: str, made: Kept[E], placed: _Placed,
@@ -305,21 +324,32 @@ class OctetEntries(Generic[E]):
             await self.removed(*(chunk_key(key, chunk) for chunk in placed.gone))
         return True
 
-    async def _chunks_put(self, key: str, new: Sequence[tuple[Chunk, Octets]], ttl: float
-                          ) -> bool:
+    async def _chunks_put(self, key: str, new: Sequence[_New], ttl: float) -> bool:
         """
         :return: whether all are put.
         :raises StoreError: one is not.
         """
-        largest = max((chunk.length for chunk, _ in new), default=1)
+        largest = max((one.chunk.length for one in new), default=1)
         most = min(self._chunking.writes, max(1, _ON_THE_WAY // max(1, largest)))
+        packer, in_turn = Packer(), DeferredLock()
 
-        async def put(one: tuple[Chunk, Octets]) -> bool:
-            chunk, octets = one
-            done = await self.store.put(chunk_key(key, chunk), bytes(octets), ttl)
+        async def put(one: _New) -> bool:
+            await in_turn.acquire()
+            try:
+                octets = await self._packed(packer, one)
+            finally:
+                in_turn.release()
+            done = await self.store.put(chunk_key(key, one.chunk), octets, ttl)
             return done is not False
 
         return await side_by_side(put, new, most)
+
+    async def _packed(self, packer: Packer, new: _New) -> bytes:
+        if new.part is None:
+            return bytes(new.octets)
+        size = _PACKED * len(new.octets) if packer.tries(new.octets, new.part) else 0
+        octets: bytes = await self._computed(size, packer.packed, new.octets, new.part)
+        return octets
 
     def _note(self, key: str, octets: bytes, entry: E, value: Value) -> None:
         near = NearEntry(octets, entry, value.chunked, self._format.size(entry))
@@ -360,7 +390,9 @@ class OctetEntries(Generic[E]):
             return None
 
         def whole() -> E | None:
-            parts = value.joined((pieces[number] for number in range(len(needed))), known)
+            plain = (unpacked(pieces[number], chunk.length, chunk.length)
+                     for number, chunk in enumerate(needed))
+            parts = value.joined(plain, known)
             return None if parts is None else make(parts)
 
         found: E | None = await self._computed(
@@ -371,3 +403,14 @@ class OctetEntries(Generic[E]):
         if self._offload is None or size < _LARGE:
             return function(*args)
         return await self._offload(function, *args)
+
+
+def _packed_if_few(new: tuple[_New, ...]) -> tuple[_New, ...]:
+    """
+    :return: with their octets packed, which then is done with the rest of the work; but not of a
+        large entry, which would be in memory once more.
+    """
+    if sum(one.chunk.length for one in new) > _ON_THE_WAY:
+        return new
+    packer = Packer()
+    return tuple(_New(one.chunk, packer.packed(one.octets, one.part or 0), None) for one in new)

@@ -10,8 +10,10 @@ from typing import Annotated
 import msgspec
 from attrs import Factory, field, frozen
 
+from trickster.stores.packing import Octets, Packer, unpacked
+
 # Another number for every change of the form: what has another one is a miss.
-_MAGIC = b"TkS2"
+_MAGIC = b"TkS3"
 _DIGEST = 16
 # Octets at the beginning of a value that tell it from all others.
 STAMP = len(_MAGIC) + _DIGEST
@@ -30,6 +32,9 @@ MOST_CHUNKS = 1024
 # Those of one entry, where they are small: a gibibyte in chunks of 4 KiB.
 MOST_SMALL_CHUNKS = 1 << 18
 
+# Octets of a value before it is compressed: more than the list of so many chunks takes.
+_MOST_VALUE = 16 << 20
+
 _CHUNK_KEY = re.compile(r"~[0-9a-f]{32}\Z")
 _CHUNK_SUFFIX = 1 + 2 * _DIGEST
 _Length = Annotated[int, msgspec.Meta(ge=0, le=CHUNK)]
@@ -37,7 +42,6 @@ _Digest = Annotated[bytes, msgspec.Meta(min_length=_DIGEST, max_length=_DIGEST)]
 
 _reader = msgspec.msgpack.Decoder(list[bytes | list[tuple[_Digest, _Length, float]]])
 _writer = msgspec.msgpack.Encoder()
-Octets = bytes | memoryview
 
 
 @frozen(slots=True)
@@ -45,7 +49,9 @@ class Chunk:
     """
     A piece of an entry that has a key of its own.
 
-    :ivar digest: of its octets; part of the key, so that another content is another chunk.
+    :ivar digest: of its octets, before they are compressed; part of the key, so that another
+        content is another chunk.
+    :ivar length: of these octets.
     :ivar until: seconds of the clock at which the store forgets it.
     """
 
@@ -78,9 +84,9 @@ class Value:
 
     def encoded(self) -> bytes:
         """:return: what is put under the key of the entry; L{unsealed} reads it."""
-        body = _writer.encode([
+        body = Packer().packed(_writer.encode([
             part if isinstance(part, bytes) else [(c.digest, c.length, c.until) for c in part]
-            for part in self.parts])
+            for part in self.parts]))
         return _MAGIC + digest_of(body) + body
 
     @property
@@ -98,7 +104,7 @@ class Value:
     def joined(self, pieces: Iterable[bytes | None], known: Collection[Content] = ()
                ) -> list[bytes | None] | None:
         """
-        :param pieces: what a store gave for each of the chunks that are needed, in their order.
+        :param pieces: what is in each of the chunks that are needed, in their order.
         :param known: as for L{needed}.
         :return: the octets of each part, or None for one that is known; None where a chunk is
             missing or damaged.
@@ -211,9 +217,12 @@ def unsealed(octets: bytes | None) -> Value:
     body = memoryview(octets)[STAMP:]
     if digest_of(body) != octets[len(_MAGIC):STAMP]:
         raise ValueError("a damaged value")
+    plain = unpacked(body, _MOST_VALUE)
+    if plain is None:
+        raise ValueError("more than is put, or in another form")
     value = Value(tuple(
         part if isinstance(part, bytes) else tuple(Chunk(*chunk) for chunk in part)
-        for part in _reader.decode(body)))
+        for part in _reader.decode(plain)))
     if value.is_too_large:
         raise ValueError("more than is put")
     return value

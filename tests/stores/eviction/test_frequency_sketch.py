@@ -1,4 +1,4 @@
-"""Tests of L{trickster.stores.frequency_sketch}."""
+"""Tests of L{trickster.stores.eviction.frequency_sketch}."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.stores.frequency_sketch import FrequencySketch
+from trickster.stores.eviction.frequency_sketch import FrequencySketch
 
 
 class FrequencySketchTests(SynchronousTestCase):

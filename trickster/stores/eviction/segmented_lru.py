@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attrs import Factory, define, field
 
-from trickster.stores.frequency_sketch import FrequencySketch
+from trickster.stores.eviction.frequency_sketch import FrequencySketch
 
 # A value, how many octets it counts for, and until when it is kept.  A plain tuple of octets
 # and numbers is nothing that the collector of cycles has to look at, unlike an instance of a

@@ -1,0 +1,1 @@
+"""Which entries of a store go when there is no room."""
