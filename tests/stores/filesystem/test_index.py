@@ -59,6 +59,13 @@ class IndexTests(SynchronousTestCase):
         index.touch(["a"])
         self.assertEqual(put(index, "d"), ["b"])
 
+    def test_put_is_a_use(self) -> None:
+        """To put a value of an entry is a use of the entry."""
+        index = made(max_octets=4)
+        for key in ("a" + _CHUNKS[1], "a", "b", "c", "a"):
+            put(index, key)
+        self.assertEqual(put(index, "d"), ["b"])
+
     def test_whole_entries(self) -> None:
         """An entry goes with all of its chunks, and itself first."""
         index = made(max_octets=4)
