@@ -96,6 +96,16 @@ class CommandTests(PoolCases):
         self.failureResultOf(self.begun(node.execute("GET", "a")), NotConnected)
         self.assertEqual((self.open, self.clock.getDelayedCalls()), (0, []))
 
+    def test_named(self) -> None:
+        """Whatever fails, it is said on which server."""
+        node = self.started()
+        self.server.answer = silent
+        lost = self.begun(node.execute("GET", "a"))
+        self.server.stops()
+        turns(self.clock)
+        for asked, kind in ((lost, NoAnswer), (self.begun(node.execute("GET", "a")), NotConnected)):
+            self.assertTrue(str(self.failureResultOf(asked, kind).value).startswith("redis:6379: "))
+
     def test_stopped_by_who_waits(self) -> None:
         """Whoever learns that there is no server may stop the node at once: nothing goes on."""
         dialled: Deferred[Any] = Deferred()

@@ -103,11 +103,11 @@ class Node:
 
     async def pipeline(self, *commands: Command) -> list[Reply]:
         """See L{trickster.stores.redis.commands.Commands.pipeline}."""
+        # All who were under way, or waited, may have the same error: each gets one of its own,
+        # which says which server it is of.
         try:
-            connection = await self._pool.take()
-            return await replies_to(connection, commands)
-        except (NotConnected, NoAnswer) as error:
-            # All that were under way have the same one: each caller gets one of its own.
+            return await replies_to(await self._pool.take(), commands)
+        except (NoAnswer, NotConnected) as error:
             raise type(error)(f"{self.address}: {error}") from None
 
     def _told(self, error: NotConnected | None) -> None:
