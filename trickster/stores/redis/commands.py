@@ -72,8 +72,8 @@ class Commands(Protocol):
 
     async def pipeline(self, *commands: Command) -> list[Reply]:
         """
-        Have commands carried out one after the other, sent at once over one connection.  Those
-        of others may come in between.
+        Have commands carried out one after the other, sent at once over one connection, on which
+        none of others comes in between: a cluster's ASKING is about the command after it.
 
         :return: the reply to each; an L{ErrorReply} where the server refuses one.
         :raises NotConnected: as L{execute}.
