@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -134,8 +135,14 @@ RULES = next(line.partition(">PASSWORD ")[2].strip()
 @cache
 def shared() -> Redis:
     """:return: a server for all tests of this process that do it no harm."""
+    return kept(Redis(directory_until_exit()))
+
+
+def directory_until_exit() -> Path:
+    """:return: an empty directory, which goes with this process."""
     directory = tempfile.mkdtemp(prefix="trickster-redis-")
-    return kept(Redis(Path(directory)))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)
 
 
 def kept(server: Any) -> Any:

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.end_to_end.clusters import RedisCluster, eventually
 from tests.end_to_end.counting import ScriptedOrigin
-from tests.end_to_end.redises import Redis, kept, pass_time, store_of
+from tests.end_to_end.redises import Redis, directory_until_exit, kept, pass_time, store_of
 from tests.end_to_end.servers import Trickster, fetch
 from trickster.errors import StoreError
 from trickster.stores.redis.cluster.slots import slot_of
@@ -29,8 +29,7 @@ _numbers = itertools.count()
 def shared() -> RedisCluster:
     """:return: a cluster for all tests of this process that do it no harm."""
     cluster: RedisCluster = kept(RedisCluster(
-        Path(tempfile.mkdtemp(prefix="trickster-redis-")),
-        options=("--cluster-require-full-coverage", "no")))
+        directory_until_exit(), options=("--cluster-require-full-coverage", "no")))
     return cluster
 
 
@@ -74,7 +73,7 @@ class ContractTests(cache_store_contract(make, pass_time, nowhere),  # type: ign
 
     async def test_no_cluster(self) -> None:
         """Where a server is of no cluster, that is said."""
-        server = Redis(Path(tempfile.mkdtemp()))
+        server = Redis(directory_until_exit())
         self.addCleanup(server.stop)
         store = self.started(store_of(RedisOptions(client_type="cluster",
                                                    endpoints=(server.endpoint,))))
