@@ -20,6 +20,7 @@ from tests.end_to_end.redises import Redis, pass_time, runtime, shared, store_of
 from trickster.errors import StoreError
 from trickster.stores.redis.cluster.slots import slot_of
 from trickster.stores.redis.options import RedisOptions
+from trickster.stores.sealed import chunk_key, seal
 from trickster.testing.stores import peeking_store_contract
 
 _numbers = itertools.count()
@@ -264,21 +265,26 @@ class UntoldTests(PeekCase):
         self.assertIn("NOPERM", event["why"])
 
     async def test_use(self) -> None:
-        """The server learns now and then that a value is used that is only told at once."""
+        """The server learns now and then that an entry is used that is only told at once."""
         server = self.server("--maxmemory-policy", "allkeys-lru")
         options = options_of(server)
         store = await self.store(options)
-        await store.put("a", b"1", 600.0)
-        await self.read(store, "a", b"1")
+        sealed = seal([b"head", b"x" * 100_000]).placed((), 0.0, 600.0)
+        (chunk,) = sealed.chunks
+        await store.put("a", sealed.encoded(), 600.0)
+        await store.put(chunk_key("a", chunk), b"x" * 100_000, 600.0)
+        await self.read(store, "a", sealed.encoded())
         tracking = store._servers.node_of(b"").tracking
         for kept in tracking.beginnings._kept.values():
             kept.used -= 100.0
         await deferLater(runtime().clock, 2.1)
-        key = f"{options.key_prefix}a"
-        self.assertGreaterEqual(server.command("OBJECT", "IDLETIME", key), 1)
-        self.assertEqual(store.peek("a", 20), b"1")
-        await deferLater(runtime().clock, 0.1)
-        self.assertEqual(server.command("OBJECT", "IDLETIME", key), 0)
+        keys = [f"{options.key_prefix}{key}" for key in ("a", chunk_key("a", chunk))]
+        for key in keys:
+            self.assertGreaterEqual(server.command("OBJECT", "IDLETIME", key), 1)
+        self.assertEqual(store.peek("a", 20), sealed.encoded()[:20])
+        await deferLater(runtime().clock, 0.2)
+        for key in keys:
+            self.assertEqual(server.command("OBJECT", "IDLETIME", key), 0)
 
     async def test_failure(self) -> None:
         """A write that fails leaves nothing to be told of the value before."""

@@ -180,6 +180,19 @@ class ToldTests(TrackingCase):
         self.assertEqual(self.successResultOf(getting), b"0")
         self.assertIsNone(self.store.peek("a", 1))
 
+    def test_used(self) -> None:
+        """Once a minute the server is told that a value is used; that it fails is no matter."""
+        self.read()
+        for answer in (b":1\r\n", b"-NOPERM no\r\n"):
+            self.refusals = {b"TOUCH": answer}
+            self.server.commands.clear()
+            for _ in range(10):
+                self.passed(6.1)
+                self.assertEqual(self.store.peek("a", 1), b"1")
+                turns(self.clock)
+                self.tracking.beginnings._kept[b"p:a"].until += 100.0
+            self.assertEqual(self.server.commands.count([b"TOUCH", b"p:a"]), 1)
+
     def test_no_ttl(self) -> None:
         """Where the time that is left is not told, the value is read, and not kept."""
         self.given(self.store.put("a", b"1", 60.0))

@@ -7,11 +7,9 @@ from functools import partial
 from typing import Any
 
 from attrs import Factory, define, field
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from trickster.interfaces import IRuntime
-from trickster.net.callbacks import ignore
 from trickster.stores.redis.addresses import Address
 from trickster.stores.redis.commands import Argument, Command, Reply
 from trickster.stores.redis.dialing import Dial, Dialler, MakeTLS, endpoint_of, replies_to
@@ -70,17 +68,6 @@ class Node:
     def error(self) -> NotConnected | None:
         """:return: why there is no connection; None while there is one, or may be one."""
         return self._pool.error
-
-    def peek(self, key: bytes, length: int) -> bytes | None:
-        """
-        :return: the first octets of the value under a key, where they are known at once; the
-            server is told now and then that it is used.
-        """
-        tracking = self.tracking
-        found = None if tracking is None else tracking.peek(key, length)
-        if found is not None and tracking is not None and tracking.is_used_anew(key):
-            Deferred.fromCoroutine(self.execute("TOUCH", key)).addErrback(ignore)
-        return found
 
     def start(self) -> None:
         """Begin to connect; waits for nothing."""

@@ -135,6 +135,16 @@ async def delete(node: Commands, keys: Sequence[bytes]) -> int:
     return count
 
 
+async def touch(node: Commands, keys: Sequence[bytes]) -> None:
+    """
+    Tell a server that keys are used, of which it sees no use.
+
+    :param keys: which one command may name.
+    :raises StoreError: it may not have been told.
+    """
+    await node.execute("TOUCH", *keys)
+
+
 async def scan(node: Commands, prefix: bytes) -> list[bytes]:
     """
     :return: the keys of a server that begin so; those that come or go meanwhile may be among

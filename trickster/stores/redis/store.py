@@ -9,16 +9,18 @@ from typing import TypeVar
 
 from attrs import define, field
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from trickster.errors import StoreError
 from trickster.interfaces import ICompareAndSetStore, IPeekingStore
+from trickster.net.callbacks import ignore
 from trickster.stores.redis import operations
 from trickster.stores.redis.commands import Ask, Commands
 from trickster.stores.redis.retrying import Retries
 from trickster.stores.redis.servers import Servers
 from trickster.stores.redis.together import all_of
-from trickster.stores.sealed import is_chunk_key
+from trickster.stores.sealed import chunk_key, is_chunk_key, unsealed
 
 T = TypeVar("T")
 
@@ -91,7 +93,12 @@ class RedisStore(Service):
         """See L{trickster.interfaces.IPeekingStore.peek}."""
         name = self._name(key)
         node = self._servers.node_of(name) if self.running else None
-        return None if node is None else node.peek(name, length)
+        tracking = None if node is None else node.tracking
+        found = None if tracking is None else tracking.peek(name, length)
+        if found is not None and tracking is not None and tracking.is_used_anew(name):
+            # Nothing waits for it, and nothing depends on it.
+            Deferred.fromCoroutine(self._touched(key)).addErrback(ignore)
+        return found
 
     async def keys(self, prefix: str) -> Sequence[str]:
         """See L{trickster.interfaces.ICacheStore.keys}."""
@@ -101,6 +108,18 @@ class RedisStore(Service):
         # Redis may name a key twice; and a key that is no text is none of ours.
         names = dict.fromkeys(name for each in found for name in each)
         return [key for key in map(self._key, names) if key is not None]
+
+    async def _touched(self, key: str) -> None:
+        """Tell the servers that an entry is used, its chunks with it."""
+        name = self._name(key)
+        value = await self._at(name, lambda node: operations.get(node, name))
+        try:
+            chunks = unsealed(value).chunks
+        except ValueError:
+            chunks = ()
+        names = [name, *(self._name(chunk_key(key, chunk)) for chunk in chunks)]
+        for batch in self._batches(names):
+            await self._at(batch[0], partial(_used, batch))
 
     async def _at(self, name: bytes, ask: Ask[T], is_repeatable: bool = True) -> T:
         return await self._tried(lambda: self._servers.at(name, ask), is_repeatable)
@@ -136,6 +155,10 @@ async def _replaced(name: bytes, value: bytes, ttl: float, expected: bytes | Non
 
 async def _written(name: bytes, ask: Ask[bool], node: Commands) -> bool:
     return await operations.write(node, name, lambda: ask(node))
+
+
+async def _used(batch: Sequence[bytes], node: Commands) -> None:
+    await operations.touch(node, batch)
 
 
 async def _deleted(batch: Sequence[bytes], node: Commands) -> int:
