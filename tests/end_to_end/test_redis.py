@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from attrs import evolve
@@ -19,13 +17,14 @@ from tests.end_to_end.redises import (
     PASSWORD,
     Redis,
     Secure,
+    directory_until_exit,
     pass_time,
     runtime,
     shared,
     store_of,
 )
 from trickster.errors import StoreError
-from trickster.stores.redis import protocol
+from trickster.stores.redis.connections import protocol
 from trickster.stores.redis.options import RedisOptions
 from trickster.testing.stores import cache_store_contract, compare_and_set_contract
 
@@ -88,7 +87,7 @@ class StoreCase(TestCase):
 
     def server(self, *options: str) -> Redis:
         """:return: a server of its own."""
-        server = Redis(Path(tempfile.mkdtemp()), options)
+        server = Redis(directory_until_exit(), options)
         self.addCleanup(server.stop)
         return server
 
@@ -209,7 +208,7 @@ class SecurityTests(StoreCase):
     @classmethod
     def setUpClass(cls) -> None:
         """One server for all."""
-        cls.secure = Secure(Path(tempfile.mkdtemp()))
+        cls.secure = Secure(directory_until_exit())
 
     @classmethod
     def tearDownClass(cls) -> None:

@@ -26,7 +26,7 @@ from trickster.stores.redis.addresses import Address
 from trickster.stores.redis.cluster.cluster import Cluster
 from trickster.stores.redis.cluster.slots import slot_of
 from trickster.stores.redis.commands import Commands
-from trickster.stores.redis.dialing import MakeTLS
+from trickster.stores.redis.connections.dialing import MakeTLS
 from trickster.stores.redis.errors import NoAnswer
 from trickster.stores.redis.node import Node
 from trickster.stores.redis.settings import Credentials, Settings

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -16,7 +14,14 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from tests.end_to_end.clusters import RedisCluster
-from tests.end_to_end.redises import Redis, pass_time, runtime, shared, store_of
+from tests.end_to_end.redises import (
+    Redis,
+    directory_until_exit,
+    pass_time,
+    runtime,
+    shared,
+    store_of,
+)
 from trickster.errors import StoreError
 from trickster.stores.redis.cluster.slots import slot_of
 from trickster.stores.redis.options import RedisOptions
@@ -69,7 +74,7 @@ class PeekCase(TestCase):
 
     def server(self, *options: str) -> Redis:
         """:return: a server of its own."""
-        server = Redis(Path(tempfile.mkdtemp()), options)
+        server = Redis(directory_until_exit(), options)
         self.addCleanup(server.stop)
         return server
 
@@ -207,7 +212,7 @@ class ClusterTests(PeekCase):
 
     async def test_cluster(self) -> None:
         """What another instance changes is not told, on whichever server it is, nor once it moves."""
-        cluster = RedisCluster(Path(tempfile.mkdtemp()))
+        cluster = RedisCluster(directory_until_exit())
         self.addCleanup(cluster.stop)
         options = RedisOptions(client_type="cluster", endpoints=tuple(cluster.endpoints),
                                key_prefix="p:")

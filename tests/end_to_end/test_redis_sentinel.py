@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.end_to_end.redises import (
     PASSWORD,
     Redis,
     Secure,
+    directory_until_exit,
     eventually,
     pass_time,
     runtime,
@@ -71,7 +71,7 @@ class Group:
     """A master, a replica, and three Sentinels."""
 
     def __init__(self) -> None:
-        directory = Path(tempfile.mkdtemp())
+        directory = directory_until_exit()
         options = ["--requirepass", "s3cret", "--masterauth", "s3cret",
                    "--repl-diskless-sync-delay", "0"]
         self.master = Redis(directory / "one", options)
@@ -151,7 +151,7 @@ class SecureTests(TestCase):
 
     async def test_tls(self) -> None:
         """Both are verified; where either cannot be, nothing is kept."""
-        secure = Secure(Path(tempfile.mkdtemp()))
+        secure = Secure(directory_until_exit())
         self.addCleanup(secure.server.stop)
         directory = secure.ca.parent
         port = free_port()

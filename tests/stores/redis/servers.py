@@ -12,8 +12,8 @@ from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from trickster.stores.redis.connections.protocol import KINDS
 from trickster.stores.redis.errors import NotConnected
-from trickster.stores.redis.protocol import KINDS
 from trickster.testing.transports import MemoryTransport
 
 # From a command to what is sent back for it: RESP, nothing where it takes its time.

@@ -1,4 +1,4 @@
-"""Tests of C{trickster.stores.redis.tracking} and C{trickster.stores.redis.subscription}."""
+"""Tests of C{trickster.stores.redis.tracking} and C{trickster.stores.redis.connections.subscription}."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from trickster.net.tls import TLSFiles, TLSOptions
 from trickster.stores.limits import StoreLimits
 from trickster.stores.redis.addresses import SENTINEL_PORT, Address
 from trickster.stores.redis.cluster.cluster import Cluster
-from trickster.stores.redis.dialing import Dial, Dialler, MakeTLS, endpoint_of
+from trickster.stores.redis.connections.dialing import Dial, Dialler, MakeTLS, endpoint_of
 from trickster.stores.redis.node import Node
 from trickster.stores.redis.options import RedisOptions
 from trickster.stores.redis.retrying import Retries

@@ -12,9 +12,15 @@ from twisted.logger import Logger
 from trickster.interfaces import IRuntime
 from trickster.stores.redis.addresses import Address
 from trickster.stores.redis.commands import Argument, Command, Reply
-from trickster.stores.redis.dialing import Dial, Dialler, MakeTLS, endpoint_of, replies_to
+from trickster.stores.redis.connections.dialing import (
+    Dial,
+    Dialler,
+    MakeTLS,
+    endpoint_of,
+    replies_to,
+)
+from trickster.stores.redis.connections.pool import Pool
 from trickster.stores.redis.errors import ErrorReply, NoAnswer, NotConnected
-from trickster.stores.redis.pool import Pool
 from trickster.stores.redis.settings import Settings
 from trickster.stores.redis.tracking import Tracking
 

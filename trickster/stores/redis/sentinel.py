@@ -17,11 +17,11 @@ from trickster.net.callbacks import ignore
 from trickster.net.waiters import Waiters
 from trickster.stores.redis.addresses import Address
 from trickster.stores.redis.commands import Ask, Reply
-from trickster.stores.redis.dialing import Connection, Dial
+from trickster.stores.redis.connections.dialing import Connection, Dial
+from trickster.stores.redis.connections.subscription import Subscription, replied
 from trickster.stores.redis.errors import ErrorReply, NotConnected
 from trickster.stores.redis.node import Node
 from trickster.stores.redis.settings import Settings
-from trickster.stores.redis.subscription import Subscription, replied
 from trickster.stores.timed_call import TimedCall
 
 T = TypeVar("T")

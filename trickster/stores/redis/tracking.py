@@ -13,9 +13,9 @@ from trickster.interfaces import IRuntime
 from trickster.stores.redis.addresses import Address
 from trickster.stores.redis.beginnings import Beginnings
 from trickster.stores.redis.commands import Reply
-from trickster.stores.redis.dialing import Connection, Dial
+from trickster.stores.redis.connections.dialing import Connection, Dial
+from trickster.stores.redis.connections.subscription import Subscription, replied
 from trickster.stores.redis.errors import ErrorReply
-from trickster.stores.redis.subscription import Subscription, replied
 from trickster.stores.timed_call import TimedCall
 
 _CHANNEL = "__redis__:invalidate"

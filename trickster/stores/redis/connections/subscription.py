@@ -14,7 +14,7 @@ from trickster.errors import StoreError
 from trickster.interfaces import IRuntime
 from trickster.net.callbacks import ignore
 from trickster.stores.redis.commands import Pushed, Reply
-from trickster.stores.redis.dialing import Connection, Dial
+from trickster.stores.redis.connections.dialing import Connection, Dial
 from trickster.stores.redis.errors import ErrorReply
 
 # Seconds between two questions whether the server is still there.

@@ -37,7 +37,7 @@ Connector = Callable[[], IStreamClientEndpoint]
 
 
 class Connection(Protocol):
-    """What L{trickster.stores.redis.protocol} has, which is imported late."""
+    """What L{trickster.stores.redis.connections.protocol} has, which is imported late."""
 
     changed: Callable[[], object]
     pushed: Callable[[list[Reply]], object]
@@ -151,7 +151,7 @@ class Dialler:
 
     def _made(self) -> Any:
         # Not before there is something to connect: it imports the global reactor.
-        protocol = import_module("trickster.stores.redis.protocol")
+        protocol = import_module("trickster.stores.redis.connections.protocol")
         settings = self.settings
         return protocol.KINDS[self.parser](
             self.clock, settings.read_timeout, settings.write_timeout)

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from trickster.errors import StoreError
 from trickster.net.callbacks import ignore
 from trickster.net.waiters import Waiters
-from trickster.stores.redis.dialing import Connection, Dial
+from trickster.stores.redis.connections.dialing import Connection, Dial
 from trickster.stores.redis.errors import NotConnected
 from trickster.stores.redis.settings import Settings
 from trickster.stores.timed_call import TimedCall

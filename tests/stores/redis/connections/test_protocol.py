@@ -1,4 +1,4 @@
-"""Tests of C{trickster.stores.redis.protocol}."""
+"""Tests of C{trickster.stores.redis.connections.protocol}."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.stores.redis.servers import Server, spoken, turns
+from trickster.stores.redis.connections.protocol import KINDS, MOST_OCTETS
 from trickster.stores.redis.errors import ErrorReply, NoAnswer
-from trickster.stores.redis.protocol import KINDS, MOST_OCTETS
 
 
 class ConnectionCases:

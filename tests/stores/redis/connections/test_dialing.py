@@ -1,4 +1,4 @@
-"""Tests of C{trickster.stores.redis.dialing}."""
+"""Tests of C{trickster.stores.redis.connections.dialing}."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.stores.redis.servers import Listening, Server, simple, turns
 from trickster.stores.redis.addresses import Address
-from trickster.stores.redis.dialing import Dialler, endpoint_of
+from trickster.stores.redis.connections.dialing import Dialler, endpoint_of
 from trickster.stores.redis.errors import NotConnected
 from trickster.stores.redis.settings import Credentials, Settings
 

@@ -1,4 +1,4 @@
-"""Tests of C{trickster.stores.redis.pool} and C{trickster.stores.redis.node}."""
+"""Tests of C{trickster.stores.redis.connections.pool} and C{trickster.stores.redis.node}."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Connections to servers: how they are made, kept, read and listened on."""
