@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from trickster.contracts import checked_routes, checked_store
-from trickster.errors import BrokenPlugin
+from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
 from trickster.interfaces import ICacheStore, INewestDialect, IQueryDialect
 from trickster.messages import Headers
 from trickster.origins.prometheus import PrometheusOptions, prometheus
@@ -185,6 +185,12 @@ class StoreTests(SynchronousTestCase):
         runtime = FakeRuntime(Clock())
         made = checked_store(memory, "a", MemoryOptions(), StoreLimits(), runtime)
         self.assertIsInstance(made, MemoryStore)
+
+    def test_misconfigured(self) -> None:
+        """A store that cannot be made of what it is told is not broken: the text says what is wrong."""
+        wrong = Store(ConfigurationError(("/a: no such file", "/b: neither")))
+        error = self.assertRaises(PluginError, checked_store, wrong, "a", None, None, Clock())
+        self.assertEqual(str(error), "/a: no such file; /b: neither")
 
     def test_bad(self) -> None:
         """A store that cannot be made, or is none, is reported with its name and the cache's."""

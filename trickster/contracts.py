@@ -8,7 +8,7 @@ from typing import Any
 
 from zope.interface.interface import InterfaceClass
 
-from trickster.errors import BrokenPlugin
+from trickster.errors import BrokenPlugin, ConfigurationError, PluginError
 from trickster.http.grammar import is_field_name
 from trickster.interfaces import (
     ICacheStore,
@@ -68,6 +68,7 @@ def checked_store(store_type: Any, name: str, options: Any, limits: Any, runtime
 
     :return: it; it provides L{ICacheStore}.
     :raises BrokenPlugin: it does not, or cannot be made.
+    :raises PluginError: what it is told cannot be; says what.
     """
     what = f"store {store_type.name!r} is broken: store()"
     store = _asked(what, lambda: store_type.store(name, options, limits, runtime))
@@ -94,6 +95,9 @@ def checked_middleware(kind: Any, inner: Any, options: Any, runtime: Any) -> Any
 def _asked(what: str, ask: Callable[[], Any]) -> Any:
     try:
         return ask()
+    except ConfigurationError as error:
+        # Not the plugin is wrong, but what it is told, such as the name of a file.
+        raise PluginError("; ".join(error.problems)) from error
     except (Exception, SystemExit) as error:
         # A stranger's code, called with options that it may not have thought of.
         raise BrokenPlugin(f"{what} fails with {explained(error)}") from error
