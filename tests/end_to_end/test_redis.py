@@ -126,10 +126,10 @@ class KeyTests(StoreCase):
     async def test_prefix(self) -> None:
         """All keys begin as the option says; what others have on the server is left alone."""
         server = shared()
-        one, other = (self.store(options_of(server, key_prefix=prefix)) for prefix in ("p*:", "p"))
+        one, other = (self.store(options_of(server, key_prefix=prefix)) for prefix in ("own*:", "own"))
         await one.put("a", b"1", 60.0)
         await other.put("x", b"2", 60.0)
-        self.assertEqual(server.command("GET", "p*:a"), b"1")
+        self.assertEqual(server.command("GET", "own*:a"), b"1")
         self.assertEqual(list(await one.keys("")), ["a"])
         self.assertEqual(sorted(await other.keys("")), ["*:a", "x"])
         self.assertIsNone(await one.get("x"))
