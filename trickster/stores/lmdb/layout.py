@@ -31,6 +31,8 @@ _CHUNK = re.compile(r"~[0-9a-f]{0,32}\Z")
 _MAGIC = b"TkL1"
 # Magic, checksum, number, deadline, octets of the value, checksum of all pieces, octets of the key.
 _HEAD = Struct(">4sIQdQII")
+# The same without what a peek has no use for.
+_BEGIN = Struct(">4s12xdQ")
 _SEALED = 8  # octets of the head that its checksum does not cover: the magic, and itself
 _PIECE_NAME = Struct(">QI")
 _PAGE = 4096
@@ -168,13 +170,13 @@ def peeked(octets: memoryview, now: float, length: int) -> bytes | None:
     """
     if len(octets) < _HEAD.size:
         return None
-    magic, _, _, deadline, size, _, rest = _HEAD.unpack_from(octets)
+    magic, deadline, size = _BEGIN.unpack_from(octets)
     if magic != _MAGIC or deadline <= now:
         return None
     length = min(length, size)
-    start = octets[_HEAD.size:_HEAD.size + length]
-    is_start = len(start) == length and (length <= START or len(octets) == _HEAD.size + size + rest)
-    return bytes(start) if is_start else None
+    # Where the value is in pieces, less of it may be here.
+    start = bytes(octets[_HEAD.size:_HEAD.size + length])
+    return start if len(start) == length else None
 
 
 def taken(name: bytes, octets: int) -> int:

@@ -104,7 +104,10 @@ class LmdbStore(Service):
         if tables is None:
             return None
         name = known[0]
-        found: bytes | None = self._at_once(tables.peek, name, self._runtime.wall(), length)
+        try:
+            found: bytes | None = tables.peek(name, self._runtime.wall(), length)
+        except FAILURES as error:
+            raise self._failed(error) from error
         if found is not None:
             self._uses[name.entry] = None
         return found
@@ -196,10 +199,13 @@ class LmdbStore(Service):
         try:
             return function(*arguments)
         except FAILURES as error:
-            file = self._environment.current
-            if isinstance(error, LOST) and file is not None:
-                self._environment.lose(file, error)
-            raise StoreError(explained(error)) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> StoreError:
+        file = self._environment.current
+        if isinstance(error, LOST) and file is not None:
+            self._environment.lose(file, error)
+        return StoreError(explained(error))
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         return self._environment.call(self._runtime.in_thread, self.bucket, function, *arguments)
