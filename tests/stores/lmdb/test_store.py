@@ -7,12 +7,13 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from zope.interface.verify import verifyObject
 
 from tests.stores.lmdb.files import Files
 from trickster.errors import StoreError
+from trickster.interfaces import ICheckedOptions
 from trickster.stores.limits import StoreLimits
 from trickster.stores.lmdb import kinds
-from trickster.stores.lmdb.layout import Name
 from trickster.stores.sealed import Chunk, chunk_key
 
 _CHUNKS = [chunk_key("e", Chunk(bytes([number]) * 16, 1, 1.0)) for number in range(4)]
@@ -304,6 +305,11 @@ class KindTests(Files):
             with self.assertRaises(ValueError):
                 kind.store("x", options, StoreLimits(), self.runtime)
 
-    def test_names(self) -> None:
-        """A name of a record says of which entry it is."""
-        self.assertEqual(Name.of(_CHUNKS[0]).entry, Name.of("e").entry)
+    def test_faults(self) -> None:
+        """What is wrong with the options is told with its key."""
+        for options, keys in ((kinds.LmdbOptions(path=""), ["path"]), (kinds.LmdbOptions(), []),
+                              (kinds.BboltOptions(filename="", bucket=""), ["filename", "bucket"]),
+                              (kinds.BadgerOptions(directory=""), ["directory"]),
+                              (kinds.BadgerOptions(value_directory="a\x00"), ["value_directory"])):
+            verifyObject(ICheckedOptions, options)
+            self.assertEqual([key for key, _ in options.faults()], keys)

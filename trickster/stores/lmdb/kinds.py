@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from attrs import frozen
 from zope.interface import implementer
 
 from trickster.config.document.settings import setting
-from trickster.interfaces import IRuntime, IStoreType
+from trickster.interfaces import ICheckedOptions, IRuntime, IStoreType
 from trickster.stores.limits import StoreLimits
 from trickster.stores.lmdb.environment import Environment
 from trickster.stores.lmdb.store import LmdbStore
@@ -23,45 +23,73 @@ _ROOM, _LEAST_ROOM = 4, 16 << 20
 _UNLIMITED = 1 << 40
 # The name of a table has at most 511 octets.
 _MOST_BUCKET = 400
+_BUCKET, _VALUES = "trickster", "/tmp/trickster"
 
 
+def _file_faults(key: str, path: str) -> Iterator[tuple[str, str]]:
+    if not path or "\x00" in path:
+        yield key, "expected the path of a file"
+
+
+@implementer(ICheckedOptions)
 @frozen(kw_only=True)
 class LmdbOptions:
     """A cache in one file, which the processes of a host share."""
 
     path: str = setting("trickster.lmdb", "The file.")
 
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """See L{ICheckedOptions.faults}."""
+        return _file_faults("path", self.path)
 
+    def place(self) -> tuple[str, str]:
+        """:return: the file, and the bucket in it."""
+        return self.path, _BUCKET
+
+
+@implementer(ICheckedOptions)
 @frozen(kw_only=True)
 class BboltOptions:
     """A cache in one file, of LMDB: files of bbolt are not read."""
 
     filename: str = setting("trickster.db", "The file.")
-    bucket: str = setting("trickster", "Which of the caches in the file.")
+    bucket: str = setting(_BUCKET, "Which of the caches in the file.")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """See L{ICheckedOptions.faults}."""
+        yield from _file_faults("filename", self.filename)
+        if not 0 < len(_octets(self.bucket)) <= _MOST_BUCKET:
+            yield "bucket", f"expected a name of 1 to {_MOST_BUCKET} octets"
+
+    def place(self) -> tuple[str, str]:
+        """:return: the file, and the bucket in it."""
+        return self.filename, self.bucket
 
 
+@implementer(ICheckedOptions)
 @frozen(kw_only=True)
 class BadgerOptions:
     """A cache in one file, C{trickster.lmdb}, of LMDB: directories of Badger are not read."""
 
     directory: str = setting("/tmp/trickster", "Directory of the file.")
     value_directory: str = setting(
-        "/tmp/trickster", "Directory of the file in the place of directory, where it is another "
+        _VALUES, "Directory of the file in the place of directory, where it is another "
         "than the default.")
 
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """See L{ICheckedOptions.faults}."""
+        is_given = self._is_value_directory_given()
+        return _file_faults("value_directory" if is_given else "directory", self._within())
 
-def _of_lmdb(options: LmdbOptions) -> tuple[str, str]:
-    return options.path, "trickster"
+    def place(self) -> tuple[str, str]:
+        """:return: the file, and the bucket in it."""
+        return os.path.join(self._within(), "trickster.lmdb"), _BUCKET
 
+    def _within(self) -> str:
+        return self.value_directory if self._is_value_directory_given() else self.directory
 
-def _of_bbolt(options: BboltOptions) -> tuple[str, str]:
-    return options.filename, options.bucket
-
-
-def _of_badger(options: BadgerOptions) -> tuple[str, str]:
-    is_given = options.value_directory not in ("", BadgerOptions().value_directory)
-    directory = options.value_directory if is_given else options.directory
-    return os.path.join(directory, "trickster.lmdb") if directory else "", "trickster"
+    def _is_value_directory_given(self) -> bool:
+        return self.value_directory not in ("", _VALUES)
 
 
 @implementer(IStoreType)
@@ -70,28 +98,24 @@ class FileType:
     """
     One of the names under which a file of LMDB is a cache.
 
-    :ivar _place: gives the file and the bucket of an instance of C{options}.
+    :ivar options: an options class that says which file it is.
     """
 
     name: str
     options: type
-    _place: Callable[[Any], tuple[str, str]]
 
     def store(self, name: str, options: Any, limits: StoreLimits, runtime: IRuntime) -> LmdbStore:
         """
         See L{IStoreType.store}.
 
         :param limits: all but C{index_expiry} have an effect.
-        :raises ValueError: no file is named, or a bucket that cannot be one.
+        :raises ValueError: the options have a fault.
         """
-        path, bucket = self._place(options)
-        if not path or "\x00" in path:
-            raise ValueError("names no file")
-        octets = bucket.encode("utf-8", "surrogatepass")
-        if not 0 < len(octets) <= _MOST_BUCKET:
-            raise ValueError(f"bucket: expected a name of 1 to {_MOST_BUCKET} octets")
+        for key, fault in options.faults():
+            raise ValueError(f"{key}: {fault}")
+        path, bucket = options.place()
         map_size = limits.max_octets + max(limits.max_octets // _ROOM, _LEAST_ROOM)
-        return LmdbStore(path, octets, limits, map_size if limits.max_octets else _UNLIMITED,
+        return LmdbStore(path, _octets(bucket), limits, map_size if limits.max_octets else _UNLIMITED,
                          runtime, partial(_environment, path, runtime))
 
 
@@ -104,6 +128,10 @@ def _environment(path: str, runtime: IRuntime) -> Environment:
     return known[real]
 
 
-lmdb = FileType("lmdb", LmdbOptions, _of_lmdb)
-bbolt = FileType("bbolt", BboltOptions, _of_bbolt)
-badger = FileType("badger", BadgerOptions, _of_badger)
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+lmdb = FileType("lmdb", LmdbOptions)
+bbolt = FileType("bbolt", BboltOptions)
+badger = FileType("badger", BadgerOptions)

@@ -27,8 +27,9 @@ from trickster.stores.lmdb.checking import (
 from trickster.stores.lmdb.layout import VERSION
 from trickster.stores.lmdb.tables import Tables
 
-# Seconds that looking through a file may take: some tens of gibibytes.
-PATIENCE = 120.0
+# Seconds that looking through a file may take, and octets for which it has another one: ten times
+# what it does take.
+_PATIENCE, _A_SECOND = 60.0, 8 << 20
 # Transactions that read at the same time, in all processes: each has one, or a few in threads.
 _MOST_READERS = 1022
 # How often a file is opened that another process replaces at the same time.
@@ -257,11 +258,12 @@ def _problem(path: str, descriptor: int) -> str | None:
 
 def _looked_through(path: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "trickster.stores.lmdb.checking", path]
+    patience = _PATIENCE + os.stat(path).st_size / _A_SECOND
     try:
-        done = run(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=PATIENCE,
+        done = run(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=patience,
                    check=False)
     except TimeoutExpired:
-        return -1, f"it cannot be looked through within {PATIENCE:g} s"
+        return -1, f"it cannot be looked through within {patience:.0f} s"
     return done.returncode, done.stdout.decode("utf-8", "replace").strip()[-500:]
 
 

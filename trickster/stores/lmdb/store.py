@@ -35,6 +35,8 @@ _AT_ONCE = 100
 _KEYS_AT_ONCE = 2000
 # Seconds between two looks for what processes have left behind.
 _READERS_PAUSE = 60.0
+# Seconds between two times of anything else, whatever is configured.
+_LEAST_PAUSE = 0.1
 
 Environments = dict[str, Environment]
 
@@ -272,7 +274,7 @@ class LmdbStore(Service):
         self._used = used
 
     def _flush(self) -> None:
-        self._again("flush", self.limits.flush_interval, self._flush)
+        self._again("flush", max(_LEAST_PAUSE, self.limits.flush_interval), self._flush)
         if self._uses:
             self._aside(lambda change: None)
         elif self._environment.current is not None:
@@ -284,7 +286,7 @@ class LmdbStore(Service):
             is_due = tables is not None and self._at_once(tables.is_due, self._runtime.wall())
         except StoreError:
             is_due = False
-        self._again("reap", self.limits.reap_interval, self._reap)
+        self._again("reap", max(_LEAST_PAUSE, self.limits.reap_interval), self._reap)
         if is_due:
             self._aside(_expired, self._reaped)
 
