@@ -189,7 +189,7 @@ class FullDiskTests(WithFile):
         self.path = disk / "cache.lmdb"
 
     def test_full(self) -> None:
-        """On a full disk, what was used least goes for what is new, although the limit allows more."""
+        """On a full disk, what was used least goes for what is new."""
         store = opened(str(self.path), 100 << 20)
         for number in range(60):
             self.assertTrue(self.result(store.put(f"{number}", bytes([number]) * 200_000, 600.0)))

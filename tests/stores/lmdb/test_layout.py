@@ -76,7 +76,7 @@ class RecordTests(SynchronousTestCase):
 
     @given(_KEYS, st.sampled_from([0, 1, START, 3000, PIECE, PIECE + 1, 3 * PIECE, 50_000]))
     def test_read_back(self, key: str, size: int) -> None:
-        """What is written is read, whether it is in pieces or not; no piece is larger than a page."""
+        """What is written is read, in pieces or not, of which none is larger than a page."""
         value = bytes(range(251)) * (size // 251 + 1)
         record, written = read_back(key, value)
         pieces = dict(written.pieces)
@@ -114,7 +114,8 @@ class RecordTests(SynchronousTestCase):
                 self.assertEqual(peeked(octets, 8.9, length), value[:length])
             self.assertIsNone(peeked(octets, 9.0, 20))
             self.assertIn(peeked(octets, 0.0, 1000), (value[:1000], None))
-        self.assertEqual(peeked(memoryview(read_back("a", b"x" * 999)[1].record), 0, 990), b"x" * 990)
+        octets = memoryview(read_back("a", b"x" * 999)[1].record)
+        self.assertEqual(peeked(octets, 0, 990), b"x" * 990)
 
     def test_peeked_at_something_else(self) -> None:
         """Octets that are no record begin with nothing, whatever they are."""
@@ -123,7 +124,7 @@ class RecordTests(SynchronousTestCase):
             self.assertIsNone(peeked(memoryview(wrong), 0.0, 40))
 
     def test_taken(self) -> None:
-        """What an entry is counted for is more than its octets, and less than they and 1 KiB, half as much again."""
+        """An entry counts for more than its octets, and for less than that half again and 1.5 KiB."""
         for size in (0, 200, 4000, 20_000, 1 << 20):
             self.assertGreater(taken(b"n" * 100, size), size)
             self.assertLess(taken(b"n" * 100, size), 1.5 * (size + 1024))

@@ -1,9 +1,10 @@
-"""Tests of C{trickster.stores.lmdb.opening}, C{checking} and C{environment}: files that are not as they should be."""
+"""Tests of C{trickster.stores.lmdb.opening}, C{checking} and C{environment}: damaged files."""
 
 from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 from random import Random
 
@@ -32,7 +33,7 @@ class FileTests(Files):
         return f"{number}:".encode() * (1 + number * 97 % 5000)
 
     def check(self, store: LmdbStore) -> int:
-        """Each value is the right one, or a miss, and the store works; return how many there are."""
+        """Each value is the right one, or a miss, and the store works; give how many there are."""
         found = 0
         for number in range(50):
             value = self.given(store.get(f"{number}"))
@@ -78,7 +79,8 @@ class OpeningTests(FileTests):
 
     def test_other_database(self) -> None:
         """A file of LMDB that is no cache is refused, and stays as it is, damaged or not."""
-        with lmdb.open(str(self.path), subdir=False, mode=0o600) as env, env.begin(write=True) as txn:
+        path = str(self.path)
+        with lmdb.open(path, subdir=False, mode=0o600) as env, env.begin(write=True) as txn:
             txn.put(b"a", b"1" * 100_000)
         Path(f"{self.path}-lock").unlink()
         self.assertRefused("is no cache of this program, and left as it is")
@@ -112,13 +114,44 @@ class OpeningTests(FileTests):
     def test_closed_well(self) -> None:
         """A file that was closed well, and not touched since, is not looked through."""
         self.given(self.filled().stopService())
-        self.patch(os, "environ", {})
-        self.patch(__import__("sys"), "executable", "/nowhere")
+        self.patch(sys, "executable", "/nowhere")
         store = self.opened()
         self.assertEqual(self.check(store), 50)
         self.given(store.stopService())
         os.utime(self.path)
         self.assertIn("/nowhere", self.failure(self.opened().get("a"), StoreError))
+
+
+class UncheckedTests(FileTests):
+    """A process that is to look through a file, and does not."""
+
+    def test_it_does_not_begin(self) -> None:
+        """Where that process fails, or is ended by others, the file stays, and is tried again."""
+        self.given(self.filled().stopService())
+        os.utime(self.path)
+        octets = self.path.read_bytes()
+        for number, does in enumerate(("exit 1", "kill -INT $$", "kill -TERM $$", "kill -KILL $$")):
+            script = self.path.parent / f"python{number}"
+            script.write_text(f"#!/bin/sh\n{does}\n")
+            script.chmod(0o700)
+            patch = self.patch(sys, "executable", str(script))
+            store = self.opened()
+            self.assertIn("could not be looked through",
+                          self.failure(store.get("1"), StoreError))
+            self.assertEqual(self.path.read_bytes(), octets)
+            patch.restore()
+            self.given(store.stopService())
+        self.assertEqual(self.check(self.opened()), 50)
+
+    def test_crash(self) -> None:
+        """Where LMDB ends that process, the file is damaged."""
+        self.given(self.filled().stopService())
+        os.utime(self.path)
+        script = self.path.parent / "python"
+        script.write_text("#!/bin/sh\nkill -SEGV $$\n")
+        script.chmod(0o700)
+        self.patch(sys, "executable", str(script))
+        self.assertEqual(self.check(self.opened()), 0)
 
 
 class CheckingTests(FileTests):

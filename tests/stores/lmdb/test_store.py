@@ -75,7 +75,7 @@ class UseTests(Files):
         self.assertEqual(sorted(self.given(store.keys(""))), ["y", "z"])
 
     def test_larger_than_all(self) -> None:
-        """An entry whose chunks together are more than may be kept costs no other process its own room twice: it is refused, and gone."""
+        """An entry whose chunks together are more than may be kept is refused, and gone."""
         store, told = self.opened(max_objects=3), []
         store.tell(lambda *event: told.append(event))
         put = [self.given(store.put(key, b"1", 60.0)) for key in _CHUNKS]
@@ -116,7 +116,7 @@ class SharingTests(Files):
     """Several caches of a process in one file."""
 
     def test_buckets(self) -> None:
-        """Each has entries and limits of its own; the file is open until the last one is stopped."""
+        """Each has its own entries and limits; the file is open until the last one is stopped."""
         one, other = self.opened("one", max_objects=1), self.opened("two")
         for key in "ab":
             self.given(one.put(key, b"1", 60.0))
@@ -127,7 +127,7 @@ class SharingTests(Files):
         self.assertEqual(self.given(other.get("a")), b"2")
 
     def test_same_bucket(self) -> None:
-        """Two caches of one bucket, as while a configuration takes the place of another, share it."""
+        """Two caches of one bucket share it, as while a configuration replaces another."""
         one, other = self.opened(), self.opened()
         self.given(one.put("a", b"1", 60.0))
         self.assertEqual(self.given(other.get("a")), b"1")
@@ -148,7 +148,7 @@ class FullTests(Files):
     """A file that has no room."""
 
     def test_evicted(self) -> None:
-        """Where the file is full before the limit is reached, the oldest goes; no put fails."""
+        """Where the file is full before the limit is reached, the oldest go; no put fails."""
         store = self.opened(map_size=2 << 20, max_octets=1 << 30)
         for number in range(300):
             key, size = f"{number}", 1 + number * 7919 % 200_000
@@ -159,7 +159,7 @@ class FullTests(Files):
         self.assertEqual(self.problems(), [])
 
     def test_too_large(self) -> None:
-        """What is larger than the file is an error of the store, and so is nothing else after it."""
+        """What is larger than the file is an error of the store, and nothing after it is."""
         store = self.opened(map_size=1 << 20, max_octets=1 << 30)
         self.assertIn("full", self.failure(store.put("a", bytes(2 << 20), 60.0), StoreError))
         self.assertTrue(self.given(store.put("b", bytes(1 << 17), 60.0)))
@@ -183,7 +183,7 @@ class ModelTests(Files):
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(_STEPS)
     def test_same(self, steps: list[tuple[Any, ...]]) -> None:
-        """Without limits, any order of calls gives what a dictionary gives, and the file is in order."""
+        """Any order of calls gives what a dictionary gives, and the file is in order."""
         self.setUp()
         self.store, self.model = self.opened(), {}
         for number, step in enumerate(steps):
@@ -238,7 +238,7 @@ class LimitedModelTests(Files):
            st.sampled_from([{"max_octets": 150_000}, {"max_objects": 7},
                             {"max_octets": 150_000, "backoff_octets": 60_000}, {}]))
     def test_bounds(self, puts: list[tuple[int, int]], limits: dict[str, int]) -> None:
-        """The limits hold after each put, which is kept; what is there is what was put, and the file is in order."""
+        """The limits hold after each put; what is there was put, and the file is in order."""
         self.setUp()
         store, model = self.opened(map_size=1 << 19, **limits), {}
         for number, (key, size) in enumerate(puts):

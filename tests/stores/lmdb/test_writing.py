@@ -35,7 +35,8 @@ class WriterTests(SynchronousTestCase):
         """End the last transaction."""
         operations, done = self.batches[-1]
         change: Any = None
-        done.callback(Committed(tuple(one.perform(change) for one in operations), (7, 3), (), False))
+        results = tuple(one.perform(change) for one in operations)
+        done.callback(Committed(results, (7, 3), (), False))
 
     def test_together(self) -> None:
         """What is asked for during a transaction is in the next one, all of it."""
@@ -77,7 +78,7 @@ class WriterTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(second), 1)
 
     def test_late(self) -> None:
-        """While another process holds the file for long, what waits has failed, and more fails at once."""
+        """While another process holds the file for long, what waits fails, and more at once."""
         waiting = [self.write(number) for number in range(3)]
         self.clock.advance(PATIENCE)
         for one in waiting:

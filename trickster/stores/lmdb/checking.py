@@ -10,22 +10,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from itertools import chain
-from struct import Struct
 from typing import Any
 
 import lmdb
-from lmdb.verify import VerifyError, verify
+from lmdb.verify import verify
 
-from trickster.stores.lmdb.layout import VERSION, DamagedError, Record, entry_of, taken
-from trickster.stores.lmdb.tables import Tables
+from trickster.stores.lmdb.layout import VERSION, Record, entry_of, taken
+from trickster.stores.lmdb.tables import DEADLINE, Tables
 
 # Where the version of the layout stands, and the totals of each cache.
 ABOUT, TOTALS = b"trickster", b"totals"
 MOST_TABLES = 256
-# Statuses of the process, besides 0.
-DAMAGED, FOREIGN = 1, 3
+# Statuses of the process, besides 0; none that Python has of itself, as where it cannot begin.
+DAMAGED, FOREIGN = 65, 66
 
-_ROW = Struct(">dQ")
 
 
 class ForeignFileError(Exception):
@@ -53,7 +51,7 @@ def contents(path: str) -> Iterator[str]:
                 return
             buckets = list(txn.cursor(totals).iternext(values=False))
         for bucket in buckets:
-            tables = Tables.of(env, bucket, totals, None, create=False)
+            tables = Tables.of(env, bucket, totals)
             with env.begin() as txn:
                 yield from _of_tables(tables, txn)
 
@@ -67,7 +65,7 @@ def _of_tables(tables: Tables, txn: Any) -> Iterator[str]:
             yield "a piece is damaged"
         if txn.get(entry_of(name), db=tables.entries) is None:
             yield "an entry without a use"
-        if txn.get(_ROW.pack(record.deadline, record.number), db=tables.deadlines) != name:
+        if txn.get(DEADLINE.pack(record.deadline, record.number), db=tables.deadlines) != name:
             yield "an entry without a deadline"
         octets += taken(name, record.length + record.rest)
         objects += 1
@@ -106,7 +104,9 @@ def main(path: str) -> int:
     except ForeignFileError as error:
         print(error)
         return FOREIGN
-    except (DamagedError, VerifyError, lmdb.Error) as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what damage leads to in those who read it
         print(f"{type(error).__name__}: {error}")
         return DAMAGED
     return 0

@@ -1,4 +1,4 @@
-"""A file that several caches of a process may share: opened when it is needed, and again when it is lost."""
+"""A file that caches of a process may share: opened when it is needed, and when it is lost."""
 
 from __future__ import annotations
 
@@ -16,19 +16,25 @@ from trickster.errors import StoreError
 from trickster.plugins import explained
 from trickster.stores.lmdb.checking import ForeignFileError
 from trickster.stores.lmdb.layout import DamagedError
-from trickster.stores.lmdb.opening import InUseError, LostError, OpenFile, opened
+from trickster.stores.lmdb.opening import (
+    InUseError,
+    LostError,
+    OpenFile,
+    UncheckedError,
+    opened,
+)
 from trickster.stores.lmdb.tables import Tables
 
 _T = TypeVar("_T")
 InThread = Callable[..., Awaitable[Any]]
 
-# What LMDB raises where a page, or what it keeps beside its file, says what it cannot say.  MapResizedError is no damage: another
-# process may use more of the file than is mapped here.
+# What LMDB raises where a page, or what it keeps beside its file, says what it cannot say.
+# MapResizedError is no damage: another process may use more of the file than is mapped here.
 _DAMAGE = (LostError, DamagedError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError,
            lmdb.InvalidError, lmdb.IncompatibleError, lmdb.VersionMismatchError,
            lmdb.BadRslotError, lmdb.BadTxnError)
 LOST = (lmdb.MapResizedError, *_DAMAGE)
-FAILURES = (OSError, lmdb.Error, ForeignFileError, InUseError, *LOST)
+FAILURES = (OSError, lmdb.Error, ForeignFileError, InUseError, UncheckedError, *LOST)
 
 
 @define(eq=False)

@@ -104,7 +104,8 @@ class FileType:
     name: str
     options: type
 
-    def store(self, name: str, options: Any, limits: StoreLimits, runtime: IRuntime) -> LmdbStore:
+    def store(self, name: str, options: Any, limits: StoreLimits,
+              runtime: IRuntime) -> LmdbStore:
         """
         See L{IStoreType.store}.
 
@@ -115,7 +116,9 @@ class FileType:
             raise ValueError(f"{key}: {fault}")
         path, bucket = options.place()
         map_size = limits.max_octets + max(limits.max_octets // _ROOM, _LEAST_ROOM)
-        return LmdbStore(path, _octets(bucket), limits, map_size if limits.max_octets else _UNLIMITED,
+        if not limits.max_octets:
+            map_size = _UNLIMITED
+        return LmdbStore(path, _octets(bucket), limits, map_size,
                          runtime, partial(_environment, path, runtime))
 
 

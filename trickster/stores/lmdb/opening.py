@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV
 from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired, run
 from threading import Lock
 from typing import Any
@@ -19,6 +20,7 @@ from attrs import define, field
 
 from trickster.stores.lmdb.checking import (
     ABOUT,
+    DAMAGED,
     FOREIGN,
     MOST_TABLES,
     TOTALS,
@@ -30,6 +32,8 @@ from trickster.stores.lmdb.tables import Tables
 # Seconds that looking through a file may take, and octets for which it has another one: ten times
 # what it does take.
 _PATIENCE, _A_SECOND = 60.0, 8 << 20
+# Statuses of a process that LMDB has ended; those of others, like Ctrl-C, say nothing of the file.
+_CRASHES = (-SIGSEGV, -SIGBUS, -SIGABRT, -SIGILL, -SIGFPE)
 # Transactions that read at the same time, in all processes: each has one, or a few in threads.
 _MOST_READERS = 1022
 # How often a file is opened that another process replaces at the same time.
@@ -46,6 +50,10 @@ class LostError(Exception):
 
 class InUseError(Exception):
     """Other processes use the file, which is about to be replaced."""
+
+
+class UncheckedError(Exception):
+    """A file could not be looked through, which says nothing about it."""
 
 
 @define(eq=False)
@@ -145,6 +153,7 @@ def opened(path: str, map_size: int) -> OpenFile:
     :return: which says of what it takes the place, if it does.
     :raises ForeignFileError: it is no cache, and left as it is.
     :raises InUseError: other processes use it, and are about to replace it.
+    :raises UncheckedError: it cannot be looked through.
     :raises OSError: it cannot be opened.
     :raises lmdb.Error: likewise.
     """
@@ -251,19 +260,23 @@ def _problem(path: str, descriptor: int) -> str | None:
     status, said = _looked_through(path)
     if status == 0:
         return None
+    if status not in (DAMAGED, FOREIGN, *_CRASHES):
+        raise UncheckedError(f"{path} could not be looked through: status {status}: {said}")
     if status == FOREIGN or noted is None:
         raise ForeignFileError(f"{path} is no cache of this program, and left as it is: {said}")
     return said or f"looking through it ended with status {status}"
 
 
 def _looked_through(path: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "trickster.stores.lmdb.checking", path]
+    # It imports what this process would, and nothing from where it happens to run.
+    command = [sys.executable, "-P", "-m", "trickster.stores.lmdb.checking", path]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     patience = _PATIENCE + os.stat(path).st_size / _A_SECOND
     try:
         done = run(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=patience,
-                   check=False)
+                   check=False, env=environ)
     except TimeoutExpired:
-        return -1, f"it cannot be looked through within {patience:.0f} s"
+        return DAMAGED, f"it cannot be looked through within {patience:.0f} s"
     return done.returncode, done.stdout.decode("utf-8", "replace").strip()[-500:]
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from attrs import define, field
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from trickster.errors import StoreError
@@ -17,29 +16,19 @@ from trickster.interfaces import ICompareAndSetStore, IMeteredStore, IPeekingSto
 from trickster.net.callbacks import ignore
 from trickster.plugins import explained
 from trickster.stores.limits import StoreLimits, StoreUsage
+from trickster.stores.lmdb.changes import Change
 from trickster.stores.lmdb.environment import FAILURES, LOST, Environment
 from trickster.stores.lmdb.layout import Name
+from trickster.stores.lmdb.noted import Noted
 from trickster.stores.lmdb.opening import OpenFile
-from trickster.stores.lmdb.tables import Change, Tables
+from trickster.stores.lmdb.tables import Tables
+from trickster.stores.lmdb.upkeep import AT_ONCE, Upkeep
 from trickster.stores.lmdb.writing import Committed, Operation, Transactions, Writer
 
-# Entries whose pages are taken to be in memory, since they were read or written not long ago.
-_MOST_WARM = 50_000
 # Octets of a value that is read in the reactor's thread, where it is warm.
 _SMALL = 1 << 16
-# Uses that are noted before they are written.
-_MOST_USES = 10_000
-# Entries that expire, or are evicted, in one transaction.
-_AT_ONCE = 100
 # Records looked through in one transaction that reads: pages that it sees cannot be reused.
 _KEYS_AT_ONCE = 2000
-# Seconds between two looks for what processes have left behind.
-_READERS_PAUSE = 60.0
-# Seconds between two times of anything else, whatever is configured.
-_LEAST_PAUSE = 0.1
-
-Environments = dict[str, Environment]
-
 
 @implementer(ICompareAndSetStore, IPeekingStore, IMeteredStore, IService)
 @define(eq=False, slots=False)
@@ -54,8 +43,6 @@ class LmdbStore(Service):
     :ivar limits: that hold for the cache, whichever process writes.
     :ivar map_size: most octets of the file; it may have more already.
     :ivar _find: gives the environment of a path, which is the same for all caches of the process.
-    :ivar _warm: names of keys that were read or written, the oldest first, and octets of values.
-    :ivar _uses: names of entries that were used, and not yet written down as such.
     """
 
     path: str
@@ -68,13 +55,15 @@ class LmdbStore(Service):
     _writer: Writer = field(init=False)
     _heard: Callable[[str, str], None] = field(default=ignore, init=False)
     _used: tuple[int, int] = field(default=(0, 0), init=False)
-    _warm: dict[str, tuple[Name, int]] = field(factory=dict, init=False, repr=False)
-    _uses: dict[bytes, None] = field(factory=dict, init=False, repr=False)
-    _timers: dict[str, IDelayedCall] = field(factory=dict, init=False, repr=False)
-    _is_trimming: bool = field(default=False, init=False)
+    _noted: Noted = field(factory=Noted, init=False)
+    _upkeep: Upkeep = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._writer = Writer(self._runtime.clock, self._commit, self._committed)
+        clock = self._runtime.clock
+        self._writer = Writer(clock, self._commit, self._committed)
+        self._upkeep = Upkeep(
+            clock, self.limits, self._writer, self._noted, self._in_thread,
+            lambda: self._environment.current is not None, self._is_due, self._counted)
 
     async def get(self, key: str) -> bytes | None:
         """
@@ -84,13 +73,17 @@ class LmdbStore(Service):
             thread, which may wait for the disk.
         """
         self._see_to_it_that_it_runs()
-        name, size = self._warm.get(key) or (Name.of(key), _SMALL + 1)
+        name, size = self._noted.warm.get(key) or (Name.of(key), _SMALL + 1)
         found: bytes | None
         if size <= _SMALL and (tables := self._environment.tables(self.bucket)) is not None:
             found = self._at_once(tables.get, name, self._runtime.wall())
         else:
             found = await self._in_thread(_got, name, self._runtime.wall())
-        self._read(key, name, found)
+        self._noted.put(key, name, None if found is None else len(found))
+        if found is not None:
+            self._noted.used(name)
+        if self._noted.has_many:
+            self._upkeep.flush()
         return found
 
     def peek(self, key: str, length: int) -> bytes | None:
@@ -99,7 +92,7 @@ class LmdbStore(Service):
 
         :return: None also for what was not read or written not long ago: it may be on the disk.
         """
-        known = self._warm.get(key)
+        known = self._noted.warm.get(key)
         if known is None or not self.running:
             return None
         tables = self._environment.tables(self.bucket)
@@ -111,7 +104,7 @@ class LmdbStore(Service):
         except FAILURES as error:
             raise self._failed(error) from error
         if found is not None:
-            self._uses[name.entry] = None
+            self._noted.used(name)
         return found
 
     async def put(self, key: str, value: bytes, ttl: float) -> bool:
@@ -131,8 +124,8 @@ class LmdbStore(Service):
         """See L{trickster.interfaces.ICacheStore.delete}."""
         gone = list(keys)
         count = 0
-        for start in range(0, len(gone), _AT_ONCE):
-            some = gone[start:start + _AT_ONCE]
+        for start in range(0, len(gone), AT_ONCE):
+            some = gone[start:start + AT_ONCE]
             count += await self._write(partial(_deleted, some))
         return count
 
@@ -146,8 +139,7 @@ class LmdbStore(Service):
         found: list[str] = []
         after: bytes | None = b""
         while after is not None:
-            some, after = await self._in_thread(
-                _named, prefix, after, self._runtime.wall())
+            some, after = await self._in_thread(_named, (prefix, after, self._runtime.wall()))
             found += some
         return found
 
@@ -175,19 +167,15 @@ class LmdbStore(Service):
         self._environment.users += 1
         self._environment.enlarge(self.map_size)
         super().startService()
-        self._again("begin", 0, self._begin)
-        self._again("flush", self.limits.flush_interval, self._flush)
-        self._again("reap", self.limits.reap_interval, self._reap)
-        self._again("readers", _READERS_PAUSE, self._check_readers)
+        self._upkeep.start()
 
     async def stopService(self) -> None:
         """Write what is noted, and close the file, unless another cache uses it."""
         if not self.running:
             return
-        self._flush()
+        self._upkeep.flush()
+        self._upkeep.stop()
         await maybeDeferred(super().stopService)
-        for what in list(self._timers):
-            self._at_rest(what)
         await self._writer.idle()
         self._environment.users -= 1
         if not self._environment.users:
@@ -212,25 +200,10 @@ class LmdbStore(Service):
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         return self._environment.call(self._runtime.in_thread, self.bucket, function, *arguments)
 
-    def _read(self, key: str, name: Name, found: bytes | None) -> None:
-        self._warm.pop(key, None)
-        if found is not None:
-            self._note(key, name, len(found))
-            self._uses[name.entry] = None
-            if len(self._uses) > _MOST_USES:
-                self._flush()
-
-    def _note(self, key: str, name: Name, size: int) -> None:
-        self._warm[key] = (name, size)
-        if len(self._warm) > _MOST_WARM:
-            del self._warm[next(iter(self._warm))]
-
     async def _put(self, key: str, value: bytes, change: Callable[[Change, bytes], bool]) -> bool:
         octets = bytes(value)
         is_put: bool = await self._write(lambda one: change(one, octets), len(octets))
-        self._warm.pop(key, None)
-        if is_put:
-            self._note(key, Name.of(key), len(octets))
+        self._noted.put(key, Name.of(key), len(octets) if is_put else None)
         return is_put
 
     async def _write(self, perform: Callable[[Change], Any], octets: int = 0) -> Any:
@@ -238,8 +211,7 @@ class LmdbStore(Service):
         return await self._writer.write(perform, octets)
 
     def _commit(self, operations: list[Operation]) -> Deferred[Committed]:
-        uses, self._uses = self._uses, {}
-        noted = Operation(partial(_used, list(uses)), 0)
+        noted = Operation(partial(_used, self._noted.taken()), 0)
         transactions = Transactions(self.limits, self._runtime.wall)
         done = self._in_thread(transactions.commit, [noted, *operations])
         return done.addCallback(Committed.without_first)
@@ -248,66 +220,19 @@ class LmdbStore(Service):
         self._used = committed.used
         for event, reason in committed.told:
             self._heard(event, reason)
-        if committed.has_evicted and not self._is_trimming:
-            self._is_trimming = True
-            self._aside(_trimmed, self._trimmed)
-
-    def _trimmed(self, is_done: object) -> None:
-        self._is_trimming = False
-        if is_done is False and self.running:
-            self._is_trimming = True
-            self._aside(_trimmed, self._trimmed)
-
-    def _aside(self, perform: Callable[[Change], Any],
-               then: Callable[[object], None] = ignore) -> None:
-        """Write something for which no caller waits; the next write tells whether it works."""
-        try:
-            self._writer.write(perform).addBoth(then)
-        except StoreError:
-            then(None)
-
-    def _begin(self) -> None:
-        # What cannot be opened is told by the operations that need it.
-        self._in_thread(_totals).addCallbacks(self._counted, ignore)
+        if committed.has_evicted:
+            self._upkeep.trim()
 
     def _counted(self, used: tuple[int, int]) -> None:
         self._used = used
 
-    def _flush(self) -> None:
-        self._again("flush", max(_LEAST_PAUSE, self.limits.flush_interval), self._flush)
-        if self._uses:
-            self._aside(lambda change: None)
-        elif self._environment.current is not None:
-            self._in_thread(_totals).addCallbacks(self._counted, ignore)
-
-    def _reap(self) -> None:
+    def _is_due(self) -> bool:
         tables = self._environment.tables(self.bucket)
         try:
-            is_due = tables is not None and self._at_once(tables.is_due, self._runtime.wall())
+            return tables is not None and bool(
+                self._at_once(tables.is_due, self._runtime.wall()))
         except StoreError:
-            is_due = False
-        self._again("reap", max(_LEAST_PAUSE, self.limits.reap_interval), self._reap)
-        if is_due:
-            self._aside(_expired, self._reaped)
-
-    def _reaped(self, count: object) -> None:
-        if count == _AT_ONCE:
-            self._again("reap", 0, self._reap)
-
-    def _check_readers(self) -> None:
-        self._again("readers", _READERS_PAUSE, self._check_readers)
-        if self._environment.current is not None:
-            self._in_thread(_checked).addErrback(ignore)
-
-    def _again(self, what: str, seconds: float, function: Callable[[], None]) -> None:
-        self._at_rest(what)
-        if self.running:
-            self._timers[what] = self._runtime.clock.callLater(seconds, function)
-
-    def _at_rest(self, what: str) -> None:
-        timer = self._timers.pop(what, None)
-        if timer is not None and timer.active():
-            timer.cancel()
+            return False
 
 
 # What is done in a thread, with the file and the tables.
@@ -316,19 +241,9 @@ def _got(name: Name, now: float, file: OpenFile, tables: Tables) -> bytes | None
     return tables.get(name, now)
 
 
-def _named(prefix: str, after: bytes, now: float, file: OpenFile, tables: Tables
+def _named(sought: tuple[str, bytes, float], file: OpenFile, tables: Tables
            ) -> tuple[list[str], bytes | None]:
-    return tables.keys(prefix, after, now, _KEYS_AT_ONCE)
-
-
-def _totals(file: OpenFile, tables: Tables) -> tuple[int, int]:
-    file.look_closely()
-    with tables.env.begin() as txn:
-        return tables.totalled(txn)[:2]
-
-
-def _checked(file: OpenFile, tables: Tables) -> None:
-    tables.env.reader_check()
+    return tables.keys(*sought, _KEYS_AT_ONCE)
 
 
 # What is done in a change, in a thread.
@@ -340,11 +255,3 @@ def _used(entries: list[bytes], change: Change) -> None:
 
 def _deleted(keys: list[str], change: Change) -> int:
     return sum(map(change.delete, keys))
-
-
-def _expired(change: Change) -> int:
-    return change.expire(_AT_ONCE)
-
-
-def _trimmed(change: Change) -> bool:
-    return change.trim(_AT_ONCE)

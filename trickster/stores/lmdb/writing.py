@@ -16,8 +16,9 @@ from twisted.python.failure import Failure
 
 from trickster.errors import StoreError
 from trickster.stores.limits import StoreLimits
+from trickster.stores.lmdb.changes import Change
 from trickster.stores.lmdb.opening import OpenFile
-from trickster.stores.lmdb.tables import Change, Tables
+from trickster.stores.lmdb.tables import Tables
 
 # Seconds after which what is asked for has failed: another process may be stopped in the middle
 # of its own transaction, and nothing tells when it goes on.
