@@ -350,6 +350,9 @@ class IPeekingStore(ICacheStore):
     """
     A store that can tell at once, in the reactor's thread, how the value under a key begins: so
     what was decoded of the value before is known to be current without waiting.
+
+    Where it learns only after a while what other processes have changed, it has an attribute
+    C{peek_lag}: seconds that this takes at most.
     """
 
     def peek(key: str, length: int) -> bytes | None:

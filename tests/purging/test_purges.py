@@ -96,6 +96,19 @@ class SharedTests(PurgesCase):
         at_once(ours.add(ALL))
         self.assertFalse(theirs.is_current)
 
+    def test_late_news(self) -> None:
+        """Where the store learns late of changes, a purge is answered when it must have."""
+        class Late(PeekingStore):
+            peek_lag = 3.0
+
+        for store in (Late(self.clock), guarded(Late(self.clock), "c", self.clock)):
+            purges = self.over(store)
+            adding = Deferred.fromCoroutine(purges.add(ALL))
+            self.clock.advance(2.9)
+            self.assertNoResult(adding)
+            self.clock.advance(0.1)
+            self.successResultOf(adding)
+
     def test_waited_for(self) -> None:
         """Elsewhere a purge is answered when all processes must have looked again."""
         store = SharedStore(self.clock)

@@ -85,6 +85,7 @@ class OnlyPeeking(DictStore):
 
     error: Exception | None = None
     peeked: Any = b"1"
+    peek_lag = 0.0
 
     def peek(self, key: str, length: int) -> Any:
         """See L{IPeekingStore.peek}."""
@@ -101,6 +102,12 @@ class PeekingTests(SynchronousTestCase):
         self.store = OnlyPeeking(self.clock)
         self.guard: Any = guarded(self.store, "c", self.clock,
                                   lambda *told: self.told.append(told), LIMITS)
+
+    def test_lag(self) -> None:
+        """A guard tells how late its store learns of others' changes; by default at once."""
+        self.assertEqual(self.guard.peek_lag, 0.0)
+        self.store.peek_lag = 2.5
+        self.assertEqual(self.guard.peek_lag, 2.5)
 
     def test_interfaces(self) -> None:
         """A guard compares and sets only where its store does."""

@@ -299,6 +299,11 @@ class Guarded:
 class GuardedPeeking(Guarded):
     """The same before a store that tells at once how values begin."""
 
+    @property
+    def peek_lag(self) -> float:
+        """:return: seconds for which L{peek} may not know what another process has changed."""
+        return float(getattr(self.inner, "peek_lag", 0.0))
+
     def peek(self, key: str, length: int) -> bytes | None:
         """
         See L{IPeekingStore.peek}.

@@ -20,6 +20,7 @@ from trickster.stores.redis.commands import Ask, Commands
 from trickster.stores.redis.retrying import Retries
 from trickster.stores.redis.servers import Servers
 from trickster.stores.redis.together import all_of
+from trickster.stores.redis.tracking import FRESH
 from trickster.stores.sealed import chunk_key, is_chunk_key, unsealed
 
 T = TypeVar("T")
@@ -88,6 +89,11 @@ class RedisStore(Service):
             count += sum(await all_of(self._at(batch[0], partial(_deleted, batch))
                                       for batch in some))
         return count
+
+    @property
+    def peek_lag(self) -> float:
+        """:return: seconds for which L{peek} may not know of a change, if news of it are lost."""
+        return FRESH
 
     def peek(self, key: str, length: int) -> bytes | None:
         """See L{trickster.interfaces.IPeekingStore.peek}."""
