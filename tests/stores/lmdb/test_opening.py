@@ -184,6 +184,17 @@ class CheckingTests(FileTests):
             self.given(store.stopService())
             self.assertEqual(self.problems(), [])
 
+    def test_damaged_value(self) -> None:
+        """A large value that was damaged between two starts costs no other its place."""
+        self.given(self.filled().stopService())
+        octets = self.path.read_bytes()
+        with self.path.open("r+b") as file:
+            file.seek(octets.index(b"31:" * 300))
+            file.write(b"X")
+        store = self.opened()
+        self.assertEqual(self.check(store), 49)
+        self.assertIsNone(self.given(store.get("31")))
+
     def damage(self, rng: Random) -> None:
         """Write something into the file, or cut it off."""
         size = self.path.stat().st_size

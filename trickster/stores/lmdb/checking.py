@@ -32,7 +32,8 @@ class ForeignFileError(Exception):
 
 def contents(path: str) -> Iterator[str]:
     """
-    Look at all that a file says, whose pages are in order.
+    Look at all that a file says, whose pages are in order, but for values that are in pieces: when
+    one of these is read, it is seen whether it is whole.
 
     :return: what is wrong with it.
     :raises ForeignFileError: it is a file of LMDB, but no cache.
@@ -61,8 +62,6 @@ def _of_tables(tables: Tables, txn: Any) -> Iterator[str]:
     numbers: dict[int, float] = {}
     for name, found in txn.cursor(tables.records):
         record = Record.read(name, found)
-        if tables.whole(txn, record) is None:
-            yield "a piece is damaged"
         if txn.get(entry_of(name), db=tables.entries) is None:
             yield "an entry without a use"
         if txn.get(DEADLINE.pack(record.deadline, record.number), db=tables.deadlines) != name:

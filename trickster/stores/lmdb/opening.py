@@ -29,7 +29,7 @@ from trickster.stores.lmdb.checking import (
 from trickster.stores.lmdb.layout import VERSION
 from trickster.stores.lmdb.tables import Tables
 
-# Seconds that looking through a file may take, and octets for which it has another one: ten times
+# Seconds that looking through a file may take, and octets for which it has another one: many times
 # what it does take.
 _PATIENCE, _A_SECOND = 60.0, 8 << 20
 # Statuses of a process that LMDB has ended; those of others, like Ctrl-C, say nothing of the file.
