@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trickster.errors import Reason, RequestError
     from trickster.messages import Request, Response
     from trickster.routes import Probe, Route, StaticResponse
-    from trickster.stores.limits import StoreLimits, StoreUsage
+    from trickster.stores.limits import Inspected, StoreLimits, StoreUsage
     from trickster.timeseries.dataset import Dataset
     from trickster.timeseries.query import DatasetAnswer, TimeRangeQuery
 
@@ -97,6 +97,13 @@ class IPurgeable(Interface):
         """
         Have no request from now on join what is being fetched, and do not store that: some of it
         may be what was purged.
+        """
+
+    def keys_of(request: Request) -> Sequence[str]:
+        """
+        :param request: a GET.
+        :return: the keys (C{key} or C{group} of a L{trickster.purging.label.Label}) by which
+            purges know what is kept for it, for all who ask; none where it is kept elsewhere.
         """
 
 
@@ -362,6 +369,15 @@ class IPeekingStore(ICacheStore):
             fewer; None where there is nothing, and where the store would have to wait to know.
             It takes some microseconds, and counts as a use of the entry.
         :raises trickster.errors.StoreError: the store does not work.
+        """
+
+
+class IInspectableStore(ICacheStore):
+    """A store that can be looked into: that is no use of an entry, and so keeps none longer."""
+
+    def inspect(key: str) -> Awaitable[Inspected | None]:
+        """
+        :return: what is kept under a key, and for how long; None where there is nothing.
         """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from urllib.parse import unquote_to_bytes
 
 from attrs import field, frozen
 
@@ -123,6 +124,14 @@ class Route:
     translate: Translate | None = None
     static: StaticResponse | None = None
     dialect: IQueryDialect | None = field(default=None, repr=False)
+
+    def is_for(self, path: bytes) -> bool:
+        """
+        :param path: as on the wire, without a query.
+        :return: whether it may be served by this route, unless another one is more specific.
+        """
+        asked, own = unquote_to_bytes(path), unquote_to_bytes(self.path)
+        return asked == own or self.match is Match.PREFIX and asked.startswith(own)
 
 
 @frozen

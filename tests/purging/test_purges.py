@@ -16,6 +16,7 @@ from trickster.stores.guard import guarded
 from trickster.testing.doubles import (
     BrokenOctetStore,
     DictStore,
+    PausedStore,
     PeekingStore,
     ReferenceStore,
     SharedStore,
@@ -86,6 +87,54 @@ class SharedTests(PurgesCase):
                 for tag in (b"a", b"b"):
                     label = Label("web", tags=(tag,))
                     self.assertEqual(purges.judged(label, mark).verdict, Verdict.GONE)
+
+    def test_several(self) -> None:
+        """Several purges are added in one step, and others that come meanwhile as well."""
+        a, b, c = (Purge(Scope(Kind.TAG, "", tag)) for tag in (b"a", b"b", b"c"))
+        for ours, theirs in self.processes():
+            at_once(ours.refreshed())
+            mark = ours.mark
+            adding = [Deferred.fromCoroutine(ours.add(*some)) for some in ((a, b), (c,))]
+            self.clock.advance(1.0)
+            for each in adding:
+                self.assertGreaterEqual(self.successResultOf(each), mark + 2)
+            at_once(theirs.refreshed())
+            for tag in (b"a", b"b", b"c"):
+                self.assertEqual(theirs.judged(Label("web", tags=(tag,)), mark).verdict,
+                                 Verdict.GONE)
+
+    def test_meanwhile(self) -> None:
+        """A purge that comes while another is being written is written before it is answered."""
+        store = PausedStore()
+        purges = self.over(store)
+        adding = [Deferred.fromCoroutine(purges.add(ALL))]
+        store.asked[0].callback(None)
+        adding.append(Deferred.fromCoroutine(purges.add(ALL)))
+        store.asked[1].callback(None)
+        self.clock.advance(1.0)
+        for each in adding:
+            self.assertNoResult(each)
+        store.asked[2].callback(None)
+        store.asked[3].callback(None)
+        self.clock.advance(1.0)
+        for each in adding:
+            self.successResultOf(each)
+
+    def test_too_many_meanwhile(self) -> None:
+        """Where more come than are remembered, everything is purged, and that is written."""
+        store = PausedStore()
+        purges = self.over(store)
+        adding = [Deferred.fromCoroutine(purges.add(Purge(Scope(Kind.TAG, "", b"t"))))]
+        store.asked[0].callback(PurgeTable().encoded())
+        adding += [Deferred.fromCoroutine(purges.add(Purge(Scope(Kind.TAG, "", b"%d" % number))))
+                   for number in range(101)]
+        store.asked[1].callback(None)
+        store.asked[2].callback(PurgeTable().encoded())
+        store.asked[3].callback(None)
+        self.clock.advance(1.0)
+        for each in adding:
+            self.successResultOf(each)
+        self.assertEqual(self.verdict(purges, 0), Verdict.GONE)
 
     def test_at_once(self) -> None:
         """Where the store tells at once what it has, a purge is known at once elsewhere."""

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.purging.label import Label
-from trickster.purging.table import MOST_RULES, Kind, Purge, PurgeTable, Scope, Verdict
+from trickster.purging.table import (
+    MOST_MATCHERS,
+    MOST_RULES,
+    Kind,
+    Purge,
+    PurgeTable,
+    Scope,
+    Verdict,
+)
 
 WALL = 1_700_000_000.0
 DAY = 86400.0
@@ -42,8 +50,23 @@ class ScopeTests(SynchronousTestCase):
                 Scope(Kind.KEY, "web", b"web.opc.1.2-3"), Scope(Kind.KEY, "web", b"web.opc.1.2"),
                 Scope(Kind.PREFIX, "web", b""), Scope(Kind.PREFIX, "web", b"/a/"),
                 Scope(Kind.PREFIX, "web", b"/a/b"), Scope(Kind.TAG, "web", b"red"),
-                Scope(Kind.TAG, "", b"blue"), Scope(Kind.QUERY, "web", b"up")):
+                Scope(Kind.TAG, "", b"blue"), Scope(Kind.QUERY, "web", b"up"),
+                Scope(Kind.TARGET, "web", b"/a/b?c"), Scope(Kind.MATCHER, "web", b'up{job="a"}')):
             self.assertEqual(verdict(purged(Purge(scope))), Verdict.GONE, scope)
+
+    def test_percent_encoded(self) -> None:
+        """How a path is percent-encoded makes no difference, also once the table was stored."""
+        labels = [evolve(LABEL, path=path) for path in (b"/a%2Fb", b"/%61/b", b"/a/b")]
+        for scope in (Scope(Kind.PATH, "web", b"/a/%62"), Scope(Kind.PREFIX, "web", b"/%61/")):
+            table = PurgeTable.decoded(purged(Purge(scope)).encoded())
+            assert table is not None
+            for label in labels:
+                self.assertEqual(verdict(table, label=label), Verdict.GONE)
+        twice = PurgeTable.decoded(purged(Purge(Scope(Kind.PATH, "web", b"/%2561"))).encoded())
+        assert twice is not None
+        self.assertEqual([verdict(twice, label=evolve(LABEL, path=path))
+                          for path in (b"/%2561", b"/%61", b"/a")],
+                         [Verdict.GONE, Verdict.SPARED, Verdict.SPARED])
 
     def test_not_naming(self) -> None:
         """A rule for other entries leaves this one alone."""
@@ -52,7 +75,9 @@ class ScopeTests(SynchronousTestCase):
                 Scope(Kind.PATH, "we", b"/a/b"), Scope(Kind.KEY, "web", b"web.opc.1"),
                 Scope(Kind.PREFIX, "web", b"/a/b/"), Scope(Kind.PREFIX, "web", b"a"),
                 Scope(Kind.PREFIX, "we", b"/a"), Scope(Kind.TAG, "we", b"red"),
-                Scope(Kind.TAG, "web", b"re"), Scope(Kind.QUERY, "web", b"up ")):
+                Scope(Kind.TAG, "web", b"re"), Scope(Kind.QUERY, "web", b"up "),
+                Scope(Kind.TARGET, "web", b"/a/b"), Scope(Kind.TARGET, "we", b"/a/b?c"),
+                Scope(Kind.MATCHER, "we", b"up"), Scope(Kind.MATCHER, "web", b"down")):
             self.assertEqual(verdict(purged(Purge(scope))), Verdict.SPARED, scope)
 
     def test_no_series(self) -> None:
@@ -126,6 +151,29 @@ class BoundTests(SynchronousTestCase):
             label = evolve(LABEL, tags=(b"%d" % number,))
             self.assertEqual(verdict(table, number, label), Verdict.GONE)
         self.assertEqual(verdict(table, table.sequence), Verdict.SPARED)
+
+    def test_many_matchers(self) -> None:
+        """Of too many matchers, the older become rules for their backends: none is forgotten."""
+        label = evolve(LABEL, query="m0")
+        many = [Purge(Scope(Kind.MATCHER, "web", b"m%d" % number))
+                for number in range(MOST_MATCHERS + 1)]
+        few = purged(*many[:-1])
+        self.assertEqual(verdict(few, label=evolve(LABEL, query="other")), Verdict.SPARED)
+        table = purged(many[-1], table=few)
+        self.assertEqual([verdict(table, mark, evolve(LABEL, query="other")) for mark in (0, 60)],
+                         [Verdict.GONE, Verdict.SPARED])
+        self.assertEqual([verdict(table, label=each) for each in (
+            label, evolve(label, backend="we"), evolve(label, query=f"m{MOST_MATCHERS}"))],
+            [Verdict.GONE, Verdict.SPARED, Verdict.GONE])
+        self.assertEqual(verdict(table, MOST_MATCHERS, evolve(label, query=f"m{MOST_MATCHERS}")),
+                         Verdict.GONE)
+
+    def test_span_of_all(self) -> None:
+        """A span of everything leaves other rules as they are."""
+        table = purged(Purge(Scope(Kind.PATH, "web", b"/a/b")), Purge(Scope(Kind.ALL), span=(1, 2)))
+        self.assertEqual(verdict(table), Verdict.GONE)
+        other = evolve(LABEL, path=b"/")
+        self.assertEqual(table.judged(other, 0).spans, ((1, 2),))
 
     def test_many_spans(self) -> None:
         """Spans of one query count, too."""

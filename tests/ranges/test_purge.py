@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
 
 from tests.ranges.deltarig import NOW, Rig
 from tests.ranges.fakeprometheus import status
 from trickster.errors import Reason
-from trickster.interfaces import IPurgeable
 from trickster.messages import FastForward, Status
 from trickster.purging.purges import Purges
 from trickster.purging.table import Kind, Purge, Scope
@@ -29,12 +27,6 @@ def purged(rig: Rig, purge: Purge) -> None:
 
 class PurgeTests(SynchronousTestCase):
     """What is purged is fetched again; everything else is not."""
-
-    def test_interface(self) -> None:
-        """The delta cache can be told of purges, and so can fast forward."""
-        rig = Rig()
-        for cache in (rig.delta, rig.newest):
-            verifyObject(IPurgeable, cache)
 
     def test_scopes(self) -> None:
         """Each scope has fetched again what it names, and nothing else."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote_to_bytes
+
 from attrs import frozen
 
 from trickster.messages import Headers
@@ -37,6 +39,11 @@ class Label:
         """:return: about how many octets of memory it takes."""
         texts = (self.key, self.group, self.path, self.target, *self.tags, self.query or "")
         return _OVERHEAD + sum(map(len, texts)) + 50 * len(texts)
+
+    @property
+    def plain_path(self) -> bytes:
+        """:return: the path with nothing in it percent-encoded."""
+        return unquote_to_bytes(self.path) if b"%" in self.path else self.path
 
 
 NO_LABEL = Label()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from typing import Any
 
 from attrs import define, field
@@ -54,7 +55,8 @@ class Purges:
     _octets: bytes | None = field(default=None, init=False)
     _looked: float | None = field(default=None, init=False)
     _reading: SharedWork[bool] | None = field(default=None, init=False)
-    _pending: list[Purge] = field(factory=list, init=False)
+    _pending: dict[int, Purge] = field(factory=dict, init=False)
+    _numbers: Iterator[int] = field(factory=count, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._is_local = bool(IReferenceStore.providedBy(self.store))
@@ -102,28 +104,34 @@ class Purges:
         """:return: what becomes of an entry, by the table as it was last looked at."""
         return self.table.judged(label, mark)
 
-    async def add(self, purge: Purge) -> int:
+    async def add(self, *purges: Purge) -> int:
         """
         Purge entries; effective in all processes when this returns.
 
-        :return: the number of the purge.
+        :param purges: in one step.
+        :return: the number of the last of them.
         :raises StoreError: it could not be made known to others, since the store does not work;
             it will be before anything in the store is used by this process again.
         """
         if self._is_local:
-            self.table = self.table.with_purge(purge, self.wall(), self.longest)
+            self.table = self._with(self.table, purges)
             return self.table.sequence
-        self._pending.append(purge)
+        self._pending.update((next(self._numbers), purge) for purge in purges)
         if len(self._pending) > _MOST_PENDING:
-            self._pending[:] = [Purge(Scope(Kind.ALL))]
+            self._pending = {next(self._numbers): Purge(Scope(Kind.ALL))}
         self._octets = self._looked = None
-        if not await self.refreshed() or self._pending:
+        if not await self.refreshed():
             raise StoreError("the purge could not be written to the store; it will be when that "
                              "works again")
         number = self.table.sequence
         if self._lag:
             await deferLater(self.clock, self._lag)
         return number
+
+    def _with(self, table: PurgeTable, purges: Iterable[Purge]) -> PurgeTable:
+        for purge in purges:
+            table = table.with_purge(purge, self.wall(), self.longest)
+        return table
 
     @property
     def _lag(self) -> float:
@@ -145,13 +153,14 @@ class Purges:
                 return True
             if table is None:
                 table = PurgeTable.of_all(self.wall())
-            added = list(self._pending)
-            for purge in added:
-                table = table.with_purge(purge, self.wall(), self.longest)
+            added = dict(self._pending)
+            table = self._with(table, added.values())
             if await self._put(table.encoded(), octets):
                 self._take(table, table.encoded(), begun)
-                self._pending = self._pending[len(added):]
-                return not self._pending
+                for number in added:
+                    self._pending.pop(number, None)
+                if not self._pending:
+                    return True  # else there was another one meanwhile
         return False
 
     async def _put(self, octets: bytes, expected: bytes | None) -> bool:

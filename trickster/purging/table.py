@@ -13,23 +13,26 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cached_property
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from attrs import evolve, field, frozen
 
 from trickster.purging.label import Label
+from trickster.purging.selection import may_select
 
 # Another number for every change of the form.
 _MAGIC = b"TkP1"
 _DIGEST = 16
 # Rules of one table; where there would be more, the older half becomes one for everything.
 MOST_RULES = 2000
+# Those by matchers, each of which every entry's query is compared with; where there would be more,
+# the older half becomes rules for their backends.
+MOST_MATCHERS = 64
 # Octets of one table in a store, lest what a store gives be more than memory takes.
 _MOST_OCTETS = 4 << 20
-# The longest time that a fetch may take: a rule for one key catches what is being fetched, as
-# the entry itself is deleted.
-_LONGEST_FETCH = 3600.0
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -52,6 +55,11 @@ class Kind(Enum):
     PREFIX = "prefix"
     TAG = "tag"
     QUERY = "query"
+    MATCHER = "matcher"
+    TARGET = "target"
+
+
+_OF_PATHS = frozenset((Kind.PATH, Kind.PREFIX))
 
 
 @frozen
@@ -60,7 +68,9 @@ class Scope:
     Which entries a rule is for.
 
     :ivar backend: whose; empty for all backends of the cache, where the kind allows that.
-    :ivar name: what the kind says: a key, path, beginning of a path, tag or query.
+    :ivar name: what the kind says: a key, path, beginning of a path, tag, query, vector
+        selector, or path and query of a request.  How octets of a path are percent-encoded
+        makes no difference.
     """
 
     kind: Kind
@@ -69,10 +79,14 @@ class Scope:
 
     @property
     def canonical(self) -> Scope:
-        """:return: the same, without what its kind has no use for."""
+        """:return: the same, without what its kind has no use for, and as L{judged} looks it up."""
         if self.kind is Kind.ALL:
             return Scope(Kind.ALL)
-        return Scope(Kind.BACKEND, self.backend) if self.kind is Kind.BACKEND else self
+        if self.kind is Kind.BACKEND:
+            return Scope(Kind.BACKEND, self.backend)
+        if self.kind in _OF_PATHS:
+            return evolve(self, name=unquote_to_bytes(self.name))
+        return self
 
 
 @frozen
@@ -81,8 +95,8 @@ class Purge:
     A rule that is to be added.
 
     :ivar is_soft: whether entries become stale, and are not gone.
-    :ivar span: of time, both ends inclusive, in nanoseconds, for L{Kind.QUERY} and L{Kind.KEY} of
-        time series: what lies outside stays.
+    :ivar span: of time, both ends inclusive, in nanoseconds: what of a time series lies outside
+        stays.  Other answers do not tell of what time they are, and are gone.
     """
 
     scope: Scope
@@ -188,6 +202,8 @@ class PurgeTable:
         if made.kind is Kind.ALL and made.hard == number:
             rules = {}  # whatever they named is gone
         rules[purge.scope] = made
+        if purge.scope.kind is Kind.MATCHER:
+            rules = _few_matchers(rules)
         return evolve(self, sequence=number, rules=_few(rules, wall))
 
     def judged(self, label: Label, mark: int) -> Judgement:
@@ -199,9 +215,8 @@ class PurgeTable:
         if mark > self.sequence:
             return _GONE  # stored by another table's numbers
         is_stale, spans = False, list[tuple[int, int]]()
-        for scope in self._scopes(label):
-            rule = self._rules.get(scope)
-            if rule is None or rule.newest <= mark:
+        for rule in self._naming(label):
+            if rule.newest <= mark:
                 continue
             if rule.hard > mark:
                 return _GONE
@@ -211,6 +226,17 @@ class PurgeTable:
             return _SPARED
         return Judgement(Verdict.STALE if is_stale else Verdict.SPARED, tuple(spans))
 
+    def _naming(self, label: Label) -> Iterator[_Rule]:
+        """:return: the rules that name an entry."""
+        for scope in self._scopes(label):
+            rule = self._rules.get(scope)
+            if rule is not None:
+                yield rule
+        if label.query is not None:
+            for rule in self._matchers:
+                if rule.backend == label.backend and may_select(_text(rule.name), label.query):
+                    yield rule
+
     def _scopes(self, label: Label) -> Iterator[Scope]:
         backend = label.backend
         yield Scope(Kind.ALL)
@@ -218,15 +244,21 @@ class PurgeTable:
         yield Scope(Kind.KEY, backend, label.key.encode())
         if label.group != label.key:
             yield Scope(Kind.KEY, backend, label.group.encode())
-        yield Scope(Kind.PATH, backend, label.path)
+        yield Scope(Kind.TARGET, backend, label.target)
+        path = label.plain_path
+        yield Scope(Kind.PATH, backend, path)
         for length in self._prefix_lengths:
-            if length <= len(label.path):
-                yield Scope(Kind.PREFIX, backend, label.path[:length])
+            if length <= len(path):
+                yield Scope(Kind.PREFIX, backend, path[:length])
         for tag in label.tags:
             yield Scope(Kind.TAG, backend, tag)
             yield Scope(Kind.TAG, "", tag)
         if label.query is not None:
             yield Scope(Kind.QUERY, backend, label.query.encode("utf-8", "surrogateescape"))
+
+    @cached_property
+    def _matchers(self) -> tuple[_Rule, ...]:
+        return tuple(rule for rule in self._rules.values() if rule.kind is Kind.MATCHER)
 
     @cached_property
     def _prefix_lengths(self) -> frozenset[int]:
@@ -248,8 +280,6 @@ def _added(purge: Purge, number: int, wall: float, old: _Rule | None) -> _Rule:
 def _is_over(rule: _Rule, wall: float, longest: float) -> bool:
     if rule.kind is Kind.ALL:
         return False
-    if rule.kind is Kind.KEY and not rule.soft and not rule.spans:
-        longest = min(longest, _LONGEST_FETCH)
     return rule.at + longest < wall
 
 
@@ -264,5 +294,23 @@ def _few(rules: dict[Scope, _Rule], wall: float) -> dict[Scope, _Rule]:
     return {**dict(newer), scope: _Rule(scope.kind, "", b"", number, 0, wall, [])}
 
 
+def _few_matchers(rules: dict[Scope, _Rule]) -> dict[Scope, _Rule]:
+    matchers = sorted(((rule.newest, scope) for scope, rule in rules.items()
+                       if scope.kind is Kind.MATCHER), key=itemgetter(0))
+    if len(matchers) <= MOST_MATCHERS:
+        return rules
+    left = dict(rules)
+    for number, scope in matchers[:len(matchers) // 2]:
+        rule = left.pop(scope)
+        whole = Scope(Kind.BACKEND, scope.backend)
+        old = left.get(whole) or _Rule(whole.kind, whole.backend, b"", 0, 0, rule.at, [])
+        left[whole] = msgspec.structs.replace(old, hard=max(old.hard, number), at=max(old.at, rule.at))
+    return left
+
+
 def _digest_of(octets: bytes) -> bytes:
     return blake2b(octets, digest_size=_DIGEST).digest()
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")

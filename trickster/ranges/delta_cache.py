@@ -12,7 +12,7 @@ from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.errors import NotADataset, NotCached, Reason, RequestError
 from trickster.http.cache_control import honoured_directives
 from trickster.http.freshness import NOT_FOR_OTHERS, not_for_others
-from trickster.interfaces import IDatasetSource, IPurgeable
+from trickster.interfaces import IDatasetSource
 from trickster.messages import Engine, FastForward, Outcome, Status, passed_status
 from trickster.ranges.entries import Entries
 from trickster.ranges.entry import Entry
@@ -33,7 +33,7 @@ _NO_LONGER_SHARED = frozenset((Reason.PRIVATE, Reason.VARY, Reason.VARY_STAR))
 _PASSING = frozenset((Reason.IN_FLIGHT_BUDGET,))
 
 
-@implementer(IDatasetSource, IPurgeable)
+@implementer(IDatasetSource)
 @define
 class DeltaCache:
     """
@@ -73,6 +73,7 @@ class DeltaCache:
         if entry is not None and entry.is_stale:
             return await self._fetched_or_stale(plan, entry)
         if entry is not None and entry.dataset.extents.covers(plan.wanted):
+            self._entries.used(plan.key)
             return _hit(plan, entry)
         return await self._fetched(plan, entry, entry)
 

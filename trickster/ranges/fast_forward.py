@@ -15,7 +15,7 @@ from trickster.collapsing.byte_budget import ByteBudget, Reservation
 from trickster.errors import TricksterError, Undecodable
 from trickster.http.cache_control import request_directives
 from trickster.http.freshness import not_for_others
-from trickster.interfaces import IDatasetSource, INewestDialect, IPurgeable, IResponder
+from trickster.interfaces import IDatasetSource, INewestDialect, IResponder
 from trickster.messages import FastForward, Octets
 from trickster.net.first_step import first_step
 from trickster.net.tracebacks import forget_traceback
@@ -85,7 +85,6 @@ def never_wanted(query: TimeRangeQuery, ttl: float) -> bool:
 NewestMemo = SizedLRU[tuple[Any, str], Any]
 
 
-@implementer(IPurgeable)
 @define(eq=False)
 class NewestSamples:
     """

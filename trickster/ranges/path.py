@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
@@ -27,8 +27,10 @@ from trickster.ranges.offloading import Offload, Offloading
 from trickster.ranges.origin_range import OriginRange
 from trickster.ranges.pass_through import PassThrough
 from trickster.ranges.policy import RangePolicy
+from trickster.ranges.purgeable import Outdated, PurgeableRanges
 from trickster.ranges.responder import RangeResponder
 from trickster.stores.chunking import Chunking
+from trickster.stores.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.typed_store import TypedStore
@@ -40,11 +42,11 @@ class RangeAnswering:
     """
     What answers the range queries of a path.
 
-    :ivar caches: those that have something to be purged.
+    :ivar cache: what it keeps, to be purged.
     """
 
     responder: RangeResponder
-    caches: Sequence[IPurgeable]
+    cache: IPurgeable
 
 
 @frozen
@@ -62,6 +64,7 @@ class RangePath:
     :ivar decoded: entries of all caches that need not be decoded again.
     :ivar chunking: how entries are cut where the store keeps octets.
     :ivar purges: of the store; None to do without.
+    :ivar counts: of hits, for those who look into the store; None to count none.
     """
 
     dialect: IQueryDialect
@@ -79,13 +82,15 @@ class RangePath:
     decoded: NearTier = field(factory=NearTier)
     chunking: Chunking = field(factory=Chunking)
     purges: Purges | None = None
+    counts: HitCounts | None = None
 
     def made(self) -> RangeAnswering:
         """:return: the responder: fast forward beside a delta cache before the origin."""
         policy, offloading = self.policy, Offloading(self.offload)
         codec = Codec(most_instants=policy.most_instants)
         typed = TypedStore(self.store, RangeFormat(codec), self.clock, self.decoded,
-                           self.offload, self.locks, self.chunking, self.purges)
+                           self.offload, self.locks, self.chunking, self.purges,
+                           self.counts)
         entries = Entries(typed, policy.ttl, self.offload)
         origin = OriginRange(self.dialect, self.upstream, policy, self.in_flight, offloading)
         cache = DeltaCache(entries, GapFetcher(origin, entries, policy, self.clock),
@@ -94,12 +99,13 @@ class RangePath:
         # The order of last uses counts each request: none is answered from the memo.
         hits = None if policy.lru else entries.hits(self.hits)
         source: IDatasetSource = cache
-        caches: tuple[IPurgeable, ...] = (cache,)
+        fetching: tuple[Outdated, ...] = (cache,)
         if policy.fast_forward and INewestDialect.providedBy(self.dialect):
             newest = NewestSamples(self.dialect, self.upstream, self.clock, policy,
                                    self.in_flight, offloading, self.newest,
                                    lambda: entries.known_mark)
-            source, caches = FastForwarding(cache, newest, policy, offloading), (cache, newest)
+            source, fetching = FastForwarding(cache, newest, policy, offloading), (cache, newest)
         return RangeAnswering(
             RangeResponder(self.dialect, source, passing, self.objects, policy, offloading,
-                           self.wall, hits), caches)
+                           self.wall, hits),
+            PurgeableRanges(self.dialect, policy, fetching, self.wall))
