@@ -21,6 +21,8 @@ from trickster.objects.codec import (
     to_parts,
 )
 from trickster.objects.stored_response import StoredResponse
+from trickster.purging.label import Label
+from trickster.purging.table import Judgement, Verdict
 
 RULES = FreshnessRules()
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=5)
@@ -52,6 +54,45 @@ class WireTests(SynchronousTestCase):
                        length=99 if is_known else None,
                        policy=policy_of(200, headers, 10.0**9, RULES))
         self.assertEqual(plain(from_parts(to_parts(entry), RULES)), plain(entry))
+
+    def test_described(self) -> None:
+        """What is told of an entry is the same from the object and from its first octets."""
+        form, label = ResponseFormat(RULES), Label("b", "k", "g", b"/a", b"/a?b", (b"t",))
+        for said in ({}, {"Cache-Control": "max-age=60"}, {"Cache-Control": "no-store"}):
+            headers = Headers(tuple((n.encode(), v.encode()) for n, v in said.items()))
+            for is_forced in (False, True):
+                entry = evolve(
+                    stored_response(), headers=headers, label=label, mark=7, initial_age=5.0,
+                    policy=evolve(policy_of(200, headers, 10.0**9, RULES), forced=is_forced))
+                now = entry.received + 20.0
+                told, read = form.described(entry, now), form.described_head(form.parts(entry)[0], now)
+                assert told is not None and read is not None
+                self.assertEqual(evolve(told, size=0), read)
+                self.assertEqual((read.label, read.mark, read.age),
+                                 (label, 7, 20.0 if is_forced else 25.0))
+        variants = Variants("1f", ((b"a",),))
+        for found in (form.described(variants, 0.0), form.described_head(to_parts(variants)[0], 0.0)):
+            assert found is not None
+            self.assertEqual(found.generation, "1f")
+
+    def test_not_described(self) -> None:
+        """Nothing is told of what is none of these entries."""
+        form = ResponseFormat(RULES)
+        head = to_parts(stored_response())[0]
+        self.assertIsNone(form.described(object(), 0.0))
+        for octets in (b"", b"x", head[:-1], head[:6], head[:6] + b"[]", head[:6] + b"{}",
+                       head.replace(b'"label":[', b'"label":[5,'), head[:6] + b"[" * 100_000,
+                       head.replace(b'"fresh":[', b'"fresh":["x",')):
+            self.assertIsNone(form.described_head(octets, 0.0), octets[:80])
+
+    def test_left(self) -> None:
+        """Of an answer, a purge leaves all, or a stale one, or nothing, as for a span of time."""
+        form = ResponseFormat(RULES)
+        told = form.described(stored_response(), 0.0)
+        assert told is not None
+        self.assertEqual([form.left(told, judgement) for judgement in (
+            Judgement(), Judgement(Verdict.STALE), Judgement(Verdict.GONE),
+            Judgement(spans=((0, 1),)))], [told, evolve(told, ttl=0.0), None, None])
 
     def test_variants(self) -> None:
         """The entry that says where variants are is read as it was written."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.ranges.entriesin import entries_in
 from trickster.messages import Headers
+from trickster.purging.label import Label
+from trickster.purging.table import Judgement, Verdict
 from trickster.ranges.entries import Entries, RangeFormat
 from trickster.ranges.entry import Entry
 from trickster.stores.memory import MemoryStore
@@ -36,6 +39,46 @@ def _one_more(entry: Entry | None) -> Entry:
 def _sealed(entry: Entry | None) -> bytes:
     assert entry is not None
     return seal(RangeFormat(Codec()).parts(entry)).placed((), 0.0, 1.0).encoded()
+
+
+class DescribedTests(SynchronousTestCase):
+    """What is told of an entry to those who look into a cache."""
+
+    def setUp(self) -> None:
+        """Have an entry."""
+        self.form = RangeFormat(Codec())
+        self.entry = evolve(_entry(1, 2, 3, 4, 5), mark=7, label=Label(
+            "b", "k", "g", b"/a", b"/a?b", (), "up\udcff"))
+
+    def test_described(self) -> None:
+        """It is the same from the object and from its first octets."""
+        told = self.form.described(self.entry, 0.0)
+        assert told is not None
+        self.assertEqual((told.label, told.mark, told.size), (
+            self.entry.label, 7, self.entry.nbytes))
+        self.assertEqual(told.extents, self.entry.dataset.extents)
+        self.assertEqual(self.form.described_head(self.form.parts(self.entry)[0], 0.0),
+                         evolve(told, size=0))
+
+    def test_not_described(self) -> None:
+        """Nothing is told of what is none of these entries."""
+        head = self.form.parts(self.entry)[0]
+        self.assertIsNone(self.form.described(object(), 0.0))
+        for octets in (b"", head[:-1], head[1:], b"TROBJ\x04{}", self.form.parts(self.entry)[1],
+                       Codec().to_parts(self.entry.dataset, (), b"x")[0]):
+            self.assertIsNone(self.form.described_head(octets, 0.0))
+
+    def test_left(self) -> None:
+        """Of a time series, a purge leaves what is outside of its spans."""
+        told = self.form.described(self.entry, 0.0)
+        assert told is not None
+        for judgement, spans in (
+                (Judgement(), [(1, 5)]), (Judgement(Verdict.STALE), [(1, 5)]),
+                (Judgement(spans=((2, 3),)), [(1, 1), (4, 5)]),
+                (Judgement(spans=((2, 9), (-5, 1))), None), (Judgement(Verdict.GONE), None)):
+            left = self.form.left(told, judgement)
+            self.assertEqual(None if left is None or left.extents is None
+                             else [tuple(span) for span in left.extents.spans], spans)
 
 
 class KeptTests(SynchronousTestCase):

@@ -19,11 +19,13 @@ from trickster.errors import StoreError
 from trickster.interfaces import (
     ICacheStore,
     ICompareAndSetStore,
+    IInspectableStore,
     IPeekingStore,
     IReferenceStore,
 )
 from trickster.observability.counters import StoreCounters
 from trickster.stores.guard import GuardedReferences, GuardLimits, guarded
+from trickster.stores.limits import Inspected
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import (
     BrokenStore,
@@ -171,6 +173,15 @@ class LyingStore(DictStore):
         return self.given
 
 
+@implementer(IInspectableStore)
+class InspectedStore(LyingStore):
+    """One that can be looked into."""
+
+    async def inspect(self, key: str) -> Any:
+        """See L{IInspectableStore.inspect}."""
+        return self.given
+
+
 class LyingTests(SynchronousTestCase):
     """A store that does not keep to its interface."""
 
@@ -197,6 +208,23 @@ class LyingTests(SynchronousTestCase):
         inner.given = ["a.1", "b.1", "a"]
         self.assertEqual(at_once(guarded(inner, "c", Clock()).keys("a.")), ["a.1"])
 
+
+    def test_inspected(self) -> None:
+        """What a store tells of a key is believed only in the form that it has to have."""
+        for given, expected in ((None, None), (Inspected(b"1", 5.0), Inspected(b"1", 5.0)),
+                                (b"1", None), ((b"1", 5.0), None)):
+            inner = InspectedStore(Clock())
+            inner.given = given
+            store = guarded(inner, "c", Clock())
+            self.assertEqual(at_once(store.inspected("a")), expected)
+            self.assertEqual(store.is_failing, given is not None and expected is None)
+        self.flushLoggedErrors()
+
+    def test_only_got(self) -> None:
+        """Of a store that cannot be looked into, a value is got, and nothing else is known."""
+        inner = LyingStore(Clock())
+        inner.given = b"1"
+        self.assertEqual(at_once(guarded(inner, "c", Clock()).inspected("a")), Inspected(b"1"))
 
     def test_no_keys(self) -> None:
         """What are no keys, and what is no count of them, are failures of the store."""

@@ -49,6 +49,9 @@ class Peeking(Protocol):
     def peek(self, key: str) -> object | None:
         """The very object that is kept under a key, where that is known without waiting."""
 
+    def used(self, key: str) -> None:
+        """Hear that what is under a key was given to a client."""
+
 
 @define(eq=False)
 class HitMemo:
@@ -76,7 +79,7 @@ class HitMemo:
         :return: the memo for one cache, whose hits are no other one's; None where what is kept
             is never known without waiting, or none are remembered.
         """
-        return CacheHits(self, entries.peek) if self.limit and entries.peeks else None
+        return CacheHits(self, entries.peek, entries.used) if self.limit and entries.peeks else None
 
 
 @define(eq=False)
@@ -85,10 +88,12 @@ class CacheHits:
     The part of a L{HitMemo} that one cache has.
 
     :ivar _peek: gives what is kept under a key, where that is known without waiting.
+    :ivar _used: is told the key of what was given.
     """
 
     _memo: HitMemo
     _peek: Callable[[str], object | None]
+    _used: Callable[[str], None]
 
     def response(self, memo_key: Hashable, now: float) -> Response | None:
         """
@@ -107,6 +112,7 @@ class CacheHits:
             memo.misses += 1
             return None
         memo.hits += 1
+        self._used(found.key)
         return Response(found.status, found.headers, Octets(found.octets), found.outcome)
 
     def keep(self, memo_key: Hashable, key: str, until: float, response: Response) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 
 from attrs import Factory, define, evolve, field, frozen
@@ -19,7 +19,7 @@ from trickster.errors import NotCached, Reason
 from trickster.http.conditions import confirms
 from trickster.http.freshness import FreshnessRules, Use
 from trickster.interfaces import ICacheStore, IPurgeable, IResponder
-from trickster.keys.cache_key import PRINCIPAL, READ_ONLY, key_of
+from trickster.keys.cache_key import PRINCIPAL, READ_ONLY, key_of, shared_key
 from trickster.keys.form_fields import UnreadableBody
 from trickster.messages import (
     Engine,
@@ -45,6 +45,7 @@ from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
 from trickster.purging.purges import Purges
 from trickster.stores.chunking import Chunking
+from trickster.stores.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.typed_store import Offload, TypedStore
@@ -76,6 +77,7 @@ class CacheRuntime:
     :ivar boundary: makes unpredictable texts between the parts of an answer.
     :ivar backend: its name, by which purges know its entries.
     :ivar purges: of the store; None to do without.
+    :ivar counts: of hits, for those who look into the store; None to count none.
     """
 
     store: ICacheStore
@@ -92,6 +94,7 @@ class CacheRuntime:
     boundary: Callable[[], bytes] = unpredictable_boundary
     backend: str = ""
     purges: Purges | None = None
+    counts: HitCounts | None = None
 
     def entries(self, rules: FreshnessRules) -> TypedStore[Entry]:
         """
@@ -99,7 +102,8 @@ class CacheRuntime:
         :return: the store, as one of stored responses.
         """
         return TypedStore(self.store, ResponseFormat(rules), self.clock, self.decoded,
-                          self.offload, self.locks, self.chunking, self.purges)
+                          self.offload, self.locks, self.chunking, self.purges,
+                          self.counts)
 
 
 @implementer(IResponder, IPurgeable)
@@ -118,6 +122,7 @@ class ObjectCache:
     _runtime: CacheRuntime
     _clock: IReactorTime = field(init=False)
     _peek: Callable[[str], Entry | None] = field(init=False)
+    _used: Callable[[str], None] = field(init=False)
     _hits: CacheHits | None = field(init=False)
     _storage: Storage = field(init=False)
     _exchanges: Exchanges = field(init=False)
@@ -129,6 +134,7 @@ class ObjectCache:
         clock = self._clock = runtime.clock
         entries = runtime.entries(options.freshness)
         self._peek, self._hits = entries.peek, runtime.memo.of(entries)
+        self._used = entries.used
         policy = StoragePolicy(options)
         self._storage = Storage(
             FillTable.of(clock),
@@ -222,6 +228,7 @@ class ObjectCache:
         for _ in range(_MOST_LOOKS):
             response = self._reused(found, lookup)
             if response is not None:
+                self._used(lookup.key)
                 return response
             lookup = evolve(lookup, mark=found.mark)
             if b"only-if-cached" in lookup.directives:
@@ -327,6 +334,19 @@ class ObjectCache:
     def outdate(self) -> None:
         """See L{trickster.interfaces.IPurgeable.outdate}."""
         self._storage.table.outdate("")
+
+    def keys_of(self, request: Request) -> Sequence[str]:
+        """
+        See L{trickster.interfaces.IPurgeable.keys_of}.
+
+        :param request: of another path than this cache is for, maybe: then there are none.
+        """
+        if not self.options.route.is_for(request.path):
+            return ()
+        try:
+            return (shared_key(key_of(self.options.key, request), request),)
+        except MalformedParams:
+            return ()  # it is never kept
 
     def stop(self) -> None:
         """Give up every fetch, at the end of the program."""

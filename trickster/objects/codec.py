@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from trickster.http.freshness import FreshnessRules, policy_of
 from trickster.http.grammar import is_field_name
@@ -15,8 +15,9 @@ from trickster.http.partial_content import Part
 from trickster.keys.selecting import Selecting
 from trickster.messages import Headers
 from trickster.objects.stored_response import StoredResponse
-from trickster.purging.label import Label
+from trickster.purging.label import NO_LABEL, Label
 from trickster.purging.table import Judgement, Verdict
+from trickster.stores.described import Described
 
 # Change the number with the form: entries of another version are misses.
 _MAGIC = b"TROBJ\x04"
@@ -86,11 +87,42 @@ class ResponseFormat:
         :param now: seconds of the clock that ages are counted by.
         :return: what a purge leaves of an entry: the same, a stale one, or none.
         """
-        if judgement.verdict is Verdict.GONE:
-            return None
+        if judgement.verdict is Verdict.GONE or judgement.spans:
+            return None  # of what time an answer is, nothing tells
         if judgement.verdict is Verdict.STALE and isinstance(entry, StoredResponse):
             return entry.staled(now)
         return entry
+
+    def described(self, entry: object, now: float) -> Described | None:
+        """
+        :param now: seconds of the clock that ages are counted by.
+        :return: what there is to say of an entry; None of anything else.
+        """
+        if isinstance(entry, Variants):
+            return Described(NO_LABEL, 0, _VARIANTS_SIZE, generation=entry.generation)
+        if not isinstance(entry, StoredResponse):
+            return None
+        age = entry.age(now)
+        return Described(entry.label, entry.mark, entry.nbytes, age,
+                         max(0.0, entry.policy.lifetime - age))
+
+    def described_head(self, octets: bytes, now: float) -> Described | None:
+        """
+        :param octets: the first of L{parts}.
+        :param now: as for L{described}.
+        :return: what there is to say of the entry, whose size is not known; None where the octets
+            are not what L{parts} makes.
+        """
+        try:
+            return _described(_meta_of(octets), now)
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+            return None
+
+    def left(self, described: Described, judgement: Judgement) -> Described | None:
+        """:return: what purges leave of what was described; None where that is nothing."""
+        if judgement.verdict is Verdict.GONE or judgement.spans:
+            return None
+        return evolve(described, ttl=0.0) if judgement.verdict is Verdict.STALE else described
 
     def size(self, entry: Entry) -> int:
         """:return: octets of memory that an entry takes."""
@@ -116,6 +148,7 @@ def to_parts(entry: Entry) -> list[bytes]:
         "received": entry.received,
         "label": _label_stored(entry.label),
         "mark": entry.mark,
+        "fresh": [entry.policy.lifetime, entry.policy.forced],
     }
     return _packed(meta, (b for part in entry.parts for b in part.buffers))
 
@@ -142,9 +175,24 @@ def _packed(meta: dict[str, Any], body: Iterable[bytes]) -> list[bytes]:
 
 def _unpacked(parts: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:
     described, body = parts
+    return _meta_of(described), body
+
+
+def _meta_of(described: bytes) -> dict[str, Any]:
     if not described.startswith(_MAGIC):
         raise ValueError("not an entry of this version")
-    return dict(json.loads(described[len(_MAGIC):])), body
+    return dict(json.loads(described[len(_MAGIC):]))
+
+
+def _described(meta: dict[str, Any], now: float) -> Described:
+    if "generation" in meta:
+        return Described(NO_LABEL, 0, generation=_variants(meta).generation)
+    lifetime, is_forced = meta["fresh"]
+    age = max(0.0, now - float(meta["received"]))
+    if not is_forced:
+        age += float(meta["initial_age"])
+    return Described(_label_read(meta["label"]), int(meta["mark"]), age=age,
+                     ttl=max(0.0, float(lifetime) - age))
 
 
 def _variants(meta: dict[str, Any]) -> Variants:

@@ -13,6 +13,7 @@ from trickster.messages import Headers
 from trickster.purging.label import Label
 from trickster.purging.table import Judgement, Verdict
 from trickster.ranges.entry import Entry
+from trickster.stores.described import Described
 from trickster.stores.typed_store import Kept, Offload, TypedStore
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
@@ -77,12 +78,41 @@ class RangeFormat:
         if judgement.verdict is Verdict.GONE:
             return None
         if judgement.spans:
-            held = entry.dataset.extents
-            left = held - Extents.of(held.step_ns, _on_grid(judgement.spans, held))
+            left = _left(entry.dataset.extents, judgement)
             if not left:
                 return None
             entry = evolve(entry, dataset=entry.dataset.restricted(left))
         return evolve(entry, is_stale=True) if judgement.verdict is Verdict.STALE else entry
+
+    def described(self, entry: object, now: float) -> Described | None:
+        """
+        :param now: not looked at.
+        :return: what there is to say of an entry; None of anything else.
+        """
+        if not isinstance(entry, Entry):
+            return None
+        return Described(entry.label, entry.mark, entry.nbytes, extents=entry.dataset.extents)
+
+    def described_head(self, octets: bytes, now: float) -> Described | None:
+        """
+        :param octets: the first of L{parts}.
+        :param now: not looked at.
+        :return: what there is to say of the entry, whose size is not known; None where the octets
+            are not what L{parts} makes.
+        """
+        head = self.codec.head(octets)
+        beside = None if head is None else _beside_of(head[1])
+        if head is None or beside is None:
+            return None
+        return Described(_label_of(beside), beside.mark, extents=head[0])
+
+    def left(self, described: Described, judgement: Judgement) -> Described | None:
+        """:return: what purges leave of what was described; None where that is nothing."""
+        held = described.extents
+        if judgement.verdict is Verdict.GONE or held is None:
+            return None
+        left = _left(held, judgement)
+        return evolve(described, extents=left) if left else None
 
     def size(self, entry: Entry) -> int:
         """:return: octets of memory that an entry takes."""
@@ -121,6 +151,10 @@ class Entries:
     def busy(self) -> int:
         """How many keys are being read or changed."""
         return self._typed.busy
+
+    def used(self, key: str) -> None:
+        """Count that what is under a key was given, whole, to a client."""
+        self._typed.used(key)
 
     def hits(self, memo: HitMemo) -> CacheHits | None:
         """:return: what a memo has of these, where entries are known without waiting."""
@@ -175,13 +209,26 @@ def _entry_of(read: tuple[Dataset, Pairs, bytes] | None) -> Entry | None:
     if read is None:
         return None
     dataset, headers, octets = read
+    beside = _beside_of(octets)
+    if beside is None:
+        return None
+    return Entry(dataset, Headers(headers), beside.span, _label_of(beside), beside.mark)
+
+
+def _beside_of(octets: bytes) -> _Beside | None:
     try:
-        beside = _reader.decode(octets)
+        return _reader.decode(octets)
     except ValueError:
         return None
-    label = Label(beside.backend, beside.key, beside.group, beside.path, beside.target, (),
-                  _text(beside.query))
-    return Entry(dataset, Headers(headers), beside.span, label, beside.mark)
+
+
+def _label_of(beside: _Beside) -> Label:
+    return Label(beside.backend, beside.key, beside.group, beside.path, beside.target, (),
+                 _text(beside.query))
+
+
+def _left(held: Extents, judgement: Judgement) -> Extents:
+    return held - Extents.of(held.step_ns, _on_grid(judgement.spans, held))
 
 
 def _on_grid(spans: Iterable[tuple[int, int]], held: Extents) -> Iterator[tuple[int, int]]:

@@ -17,6 +17,7 @@ from trickster.errors import StoreError, StoreTimeout
 from trickster.interfaces import (
     ICacheStore,
     ICompareAndSetStore,
+    IInspectableStore,
     IPeekingStore,
     IReferenceStore,
 )
@@ -24,6 +25,7 @@ from trickster.net.callbacks import ignore
 from trickster.net.tracebacks import forget_traceback
 from trickster.plugins import explained
 from trickster.stores.circuit import Circuit
+from trickster.stores.limits import Inspected
 from trickster.stores.timed_call import TimedCall
 
 _T = TypeVar("_T")
@@ -189,6 +191,26 @@ class Guarded:
         """
         found: Sequence[str] = await self._asked("keys", self._named, (), prefix)
         return [key for key in found if key not in self._doomed]
+
+    async def inspected(self, key: str) -> Inspected | None:
+        """
+        Look at what is under a key, which is no use of it where the store can tell the two apart
+        (L{IInspectableStore}).
+
+        :return: None also where the store failed or is left alone.
+        """
+        if IInspectableStore.providedBy(self.inner):
+            if key in self._doomed:
+                return None
+            return await self._asked("get", self._looked_into, None, key)
+        octets = await self.get(key)
+        return None if octets is None else Inspected(octets)
+
+    async def _looked_into(self, key: str) -> Inspected | None:
+        found: Any = await self.inner.inspect(key)
+        if found is None or type(found) is Inspected:
+            return found
+        raise StoreError(f"the store gave {type(found).__name__} to be looked at")
 
     async def _named(self, prefix: str) -> Sequence[str]:
         found: Any = await self.inner.keys(prefix)

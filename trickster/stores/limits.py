@@ -1,4 +1,4 @@
-"""How much a cache store may keep, and how much it keeps."""
+"""How much a cache store may keep, how much it keeps, and for how long."""
 
 from __future__ import annotations
 
@@ -72,3 +72,16 @@ class StoreUsage:
     max_objects: int = 0
     max_octets: int = 0
     protected_octets: int | None = field(default=None, eq=False)
+
+
+@frozen
+class Inspected:
+    """
+    What a store has under a key.
+
+    :ivar value: octets, or an object.
+    :ivar ttl: seconds for which it is still kept; None where the store does not tell.
+    """
+
+    value: object
+    ttl: float | None = None

@@ -13,12 +13,18 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from trickster.config.document.settings import setting
-from trickster.interfaces import IMeteredStore, IReferenceStore, IRuntime, IStoreType
+from trickster.interfaces import (
+    IInspectableStore,
+    IMeteredStore,
+    IReferenceStore,
+    IRuntime,
+    IStoreType,
+)
 from trickster.net.callbacks import ignore
 from trickster.stores.eviction.frequency_sketch import FrequencySketch
 from trickster.stores.eviction.segmented_lru import Entry, SegmentedLRU
 from trickster.stores.expiry import Expiries
-from trickster.stores.limits import StoreLimits, StoreUsage
+from trickster.stores.limits import Inspected, StoreLimits, StoreUsage
 
 # What an entry costs beside its key's and its value's octets, measured: the entry, its
 # place in the order and in the wheel, and the headers of the objects.
@@ -32,7 +38,7 @@ _KEYS_A_TURN = 20_000
 _COUNTERS = 16
 
 
-@implementer(IReferenceStore, IMeteredStore, IService)
+@implementer(IReferenceStore, IInspectableStore, IMeteredStore, IService)
 @define(eq=False, slots=False)
 class MemoryStore(Service):
     """
@@ -145,6 +151,15 @@ class MemoryStore(Service):
             found += [key for key in all_keys[start:start + _KEYS_A_TURN]
                       if key.startswith(prefix) and self._is_live(key, now)]
         return found
+
+    async def inspect(self, key: str) -> Inspected | None:
+        """
+        See L{trickster.interfaces.IInspectableStore.inspect}.
+
+        :return: at once.
+        """
+        entry, now = self._entries.get(key), self.clock.seconds()
+        return None if entry is None or entry[2] <= now else Inspected(entry[0], entry[2] - now)
 
     def get_object(self, key: str) -> object | None:
         """

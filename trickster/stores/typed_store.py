@@ -17,6 +17,7 @@ from trickster.net.callbacks import ignore
 from trickster.net.waiters import SharedWork
 from trickster.purging.purges import Purges
 from trickster.stores.chunking import Chunking
+from trickster.stores.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.octet_entries import E, EntryFormat, Kept, OctetEntries, Offload, Read
@@ -73,6 +74,7 @@ class TypedStore(Generic[E]):
     :ivar locks: of the keys that are being changed; the same for all that use a store's keys.
     :ivar _chunking: how entries are cut where the store keeps octets.
     :ivar purges: of the cache: what one of them names is not there; None where there are none.
+    :ivar counts: of hits, for those who look into the cache; None to count none.
     """
 
     store: Any
@@ -83,6 +85,7 @@ class TypedStore(Generic[E]):
     locks: KeyLocks = field(factory=KeyLocks)
     _chunking: Chunking = field(factory=Chunking)
     purges: Purges | None = None
+    counts: HitCounts | None = None
     is_by_reference: bool = field(init=False)
     _octets: OctetEntries[E] = field(init=False, default=Factory(
         lambda self: OctetEntries(self.store, self._format, self._clock, self._near,
@@ -146,6 +149,15 @@ class TypedStore(Generic[E]):
         if not self.purges.is_current:
             await self.purges.refreshed()
         return self.purges.mark
+
+    def used(self, key: str) -> None:
+        """
+        Count a hit.
+
+        :param key: of what was given to a client.
+        """
+        if self.counts is not None:
+            self.counts.count(key)
 
     def surviving(self, entry: E | None) -> E | None:
         """

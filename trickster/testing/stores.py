@@ -28,6 +28,7 @@ from trickster.errors import StoreError
 from trickster.interfaces import (
     ICacheStore,
     ICompareAndSetStore,
+    IInspectableStore,
     IMeteredStore,
     IPeekingStore,
     IReferenceStore,
@@ -108,6 +109,25 @@ class CacheStoreContract(_Base):
     async def test_provides(self) -> None:
         """The store has every member of its interface, with the right arguments."""
         verifyObject(ICacheStore, await self.ready())
+
+    async def test_inspected(self) -> None:
+        """
+        A store that can be looked into tells what is there, and for how long, and keeps it no
+        longer for that.
+        """
+        store: Any = await self.ready()
+        if not IInspectableStore.providedBy(store):
+            return
+        inspect: Callable[[str], Any] = store.inspect
+        self.assertIsNone(await inspect("a"))
+        await store.put("a", b"1", 60.0)
+        found = await inspect("a")
+        self.assertEqual(found.value, b"1")
+        if found.ttl is not None:
+            self.assertTrue(50.0 < found.ttl <= 60.0, found.ttl)
+        await store.put("a", b"2", 2.0)
+        await self.passed(2.5)
+        self.assertIsNone(await inspect("a"))
 
     async def test_stopped(self) -> None:
         """Once it is stopped, a store answers, or fails with a StoreError, and nothing else."""

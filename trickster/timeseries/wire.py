@@ -109,6 +109,20 @@ class Codec:
         """
         return self._read(parts, _series_read)
 
+    def head(self, part: bytes) -> tuple[Extents, bytes] | None:
+        """
+        :param part: the first of those of a dataset.
+        :return: what the dataset covers, and what was kept beside it; None where the octets are
+            no such part.
+        """
+        try:
+            head = _head_reader.decode(part)
+            if head.version != _VERSION:
+                return None
+            return Extents.of(head.step_ns, head.spans), head.beside
+        except (ValueError, LookupError):
+            return None
+
     def refreshed(self, parts: Sequence[bytes | None], old: Dataset
                   ) -> tuple[Dataset, Pairs, bytes] | None:
         """

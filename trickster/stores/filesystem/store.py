@@ -22,6 +22,7 @@ from trickster.config.document.settings import setting
 from trickster.errors import StoreError
 from trickster.interfaces import (
     ICompareAndSetStore,
+    IInspectableStore,
     IMeteredStore,
     IPeekingStore,
     IRuntime,
@@ -33,7 +34,7 @@ from trickster.stores.filesystem.directory import Directory
 from trickster.stores.filesystem.index import Index
 from trickster.stores.filesystem.upkeep import Upkeep
 from trickster.stores.filesystem.values import Values
-from trickster.stores.limits import StoreLimits, StoreUsage
+from trickster.stores.limits import Inspected, StoreLimits, StoreUsage
 
 # Uses of entries that are noted until the index hears of them.
 _MOST_USES = 20_000
@@ -45,7 +46,7 @@ _SHARE = 0.05
 _RATE = 1 << 16
 
 
-@implementer(ICompareAndSetStore, IMeteredStore, IPeekingStore, IService)
+@implementer(ICompareAndSetStore, IInspectableStore, IMeteredStore, IPeekingStore, IService)
 @define(eq=False, slots=False)
 class FilesystemStore(BlockingStore):
     """
@@ -97,6 +98,17 @@ class FilesystemStore(BlockingStore):
         if found is not None:
             self._uses.append(key)
         return found
+
+    async def inspect(self, key: str) -> Inspected | None:
+        """
+        See L{trickster.interfaces.IInspectableStore.inspect}.
+
+        :return: for how long it is kept by the date in its file.
+        """
+        found = await self.called(self._values.found, key)
+        if found is None:
+            return None
+        return Inspected(found.value, max(0.0, found.header.deadline - self._runtime.wall()))
 
     def peek(self, key: str, length: int) -> bytes | None:
         """

@@ -86,6 +86,11 @@ class Values:
 
     def get(self, key: str) -> bytes | None:
         """:return: the value of a key; None where there is none, or none any more."""
+        found = self.found(key)
+        return None if found is None else found.value
+
+    def found(self, key: str) -> Found | None:
+        """:return: the same with all that is known of it."""
         place = Place.of(key)
         try:
             with self.upkeep.directory.shard(place.shard) as shard:
@@ -121,7 +126,7 @@ class Values:
         return [key for number in self.upkeep.directory.shards()
                 for key in self.upkeep.keys(number) if key.startswith(prefix)]
 
-    def _read(self, shard: Shard, place: Place, key: str) -> bytes | None:
+    def _read(self, shard: Shard, place: Place, key: str) -> Found | None:
         found: Found | None = None
         damaged: Stamp | None = None
         try:
@@ -131,7 +136,7 @@ class Values:
         if found is not None and self._is_live(found, key):
             path = f"{shard.path}/{place.name}"
             self.beginnings.note(key, path, found.stat, (found.header.deadline, found.value))
-            return found.value
+            return found
         if found or damaged or self.upkeep.index.get(place):
             # It is a miss also where what is there cannot be removed.
             with suppress(StoreError, OSError), shard.locked(HURRY):
