@@ -89,7 +89,9 @@ class Options(UsageOptions):
 
     def getSynopsis(self) -> str:
         """:return: how to call this, as C{--help} says it."""
-        return "Usage: trickster [options]" if self.parent is None else super().getSynopsis()
+        if self.parent is not None:
+            return super().getSynopsis()
+        return "Usage: trickster [options]\n       trickster cache ls|show|purge [options]"
 
     def opt_version(self) -> None:
         """Show the version and exit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from time import time
@@ -14,10 +15,13 @@ from twisted.python.usage import UsageError
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from zope.interface import provider
 
+from trickster.cacheclient.command import cache_main
 from trickster.commandline import Options
 from trickster.config.options.model import Configuration
 from trickster.errors import TricksterError
 from trickster.observability.logging.logs import stream_logs
+
+CACHE = "cache"
 
 Run = Callable[[Options], None]
 
@@ -91,12 +95,15 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     :param argv: the command line without the command; that of the process where None.
     :param environ: environment variables; those of the process where None.
     :param run: what to do with good options.
-    :return: 0 after an orderly end.
+    :return: 0 after an orderly end; of C{trickster cache}, see L{cache_main}.
     :raises SystemExit: with a message for standard error, where it could not start.
     """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == [CACHE]:
+        return cache_main(words[1:], os.environ if environ is None else environ)
     options = Options(environ)
     try:
-        options.parseOptions(list(sys.argv[1:] if argv is None else argv))
+        options.parseOptions(words)
     except UsageError as error:
         print(f"trickster: {error}\nTry 'trickster --help'.", file=sys.stderr)
         return 2

@@ -14,7 +14,8 @@ _COMPOSE = "compose/"
 _MAKING = (_COMPOSE, "objects/options.py", "upstream/health/plan.py")
 # Read through an alias of a type, and through an interface; and told by compose itself.
 _ELSEWHERE = {("RoutedEntry", "passing"), ("FileSpool", "limit"), ("HealthCheck", "provider"),
-              ("PluginRuntime", "clock"), ("PluginRuntime", "wall"), ("PluginRuntime", "random")}
+              ("PluginRuntime", "clock"), ("PluginRuntime", "wall"), ("PluginRuntime", "random"),
+              ("ResponseFormat", "kinds"), ("RangeFormat", "kinds")}
 
 
 def _unread(found: dict[str, ast.Module]) -> set[tuple[str, str]]:

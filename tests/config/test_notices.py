@@ -50,7 +50,7 @@ GUARDING = {
 # shown or measured.
 HARMLESS = {
     "": {"tracing", "rules", "request_rewriters", "authenticators"},
-    "mgmt": {"purge_by_key_path", "purge_by_path_path", "pprof_listener", "reload_handler_path",
+    "mgmt": {"pprof_listener", "reload_handler_path",
              "reload_drain_timeout", "reload_rate_limit", "auto_reload_interval"},
     "backends.<name>": {"max_capture_bytes", "max_fanout_capture_bytes", "latency_min",
                         "latency_max", "replica_group", "tracing_name", "rule_name", "alb"},

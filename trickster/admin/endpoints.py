@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Iterable, Mapping
 
 from attrs import define, frozen
@@ -9,7 +10,16 @@ from zope.interface import implementer
 
 from trickster.errors import SOON, Reason
 from trickster.interfaces import IResponder
-from trickster.messages import Outcome, Pair, Request, Response, Status, text_response
+from trickster.messages import (
+    Headers,
+    Octets,
+    Outcome,
+    Pair,
+    Request,
+    Response,
+    Status,
+    text_response,
+)
 from trickster.routing.table import PathTable
 
 NO_CACHE: Pair = (b"Cache-Control", b"no-cache")
@@ -25,6 +35,17 @@ def own_text(status: int, text: str, headers: Iterable[Pair] = ()) -> Response:
     """
     again = (_AGAIN,) if status == 503 else ()
     return text_response(status, text, _OURS, (NO_CACHE, *again, *headers))
+
+
+def own_json(status: int, document: object, headers: Iterable[Pair] = ()) -> Response:
+    """
+    :param document: what C{json} can write.
+    :return: an answer that no cache should keep; a 503 says when to ask again.
+    """
+    again = (_AGAIN,) if status == 503 else ()
+    text = json.dumps(document, indent=2) + "\n"
+    fields = Headers(((b"Content-Type", b"application/json"), NO_CACHE, *again, *headers))
+    return Response(status, fields, Octets(text.encode()), _OURS)
 
 
 @implementer(IResponder)
@@ -74,10 +95,31 @@ class ReadOnly:
 
         :return: as the inner responder, or a 405 that says what is allowed.
         """
-        if request.method in (b"GET", b"HEAD"):
+        return Only(self.inner, (b"GET", b"HEAD")).respond(request)
+
+
+@implementer(IResponder)
+@frozen
+class Only:
+    """
+    Lets some methods through, and answers 405 to all others (RFC 9110 section 15.5.6).
+
+    :ivar methods: those that are let through.
+    """
+
+    inner: IResponder
+    methods: tuple[bytes, ...]
+
+    def respond(self, request: Request) -> Awaitable[Response]:
+        """
+        See L{IResponder.respond}.
+
+        :return: as the inner responder, or a 405 that says what is allowed.
+        """
+        if request.method in self.methods:
             return self.inner.respond(request)
-        return _not_allowed()
+        request.body.close()
+        return self._not_allowed()
 
-
-async def _not_allowed() -> Response:
-    return own_text(405, "method not allowed\n", ((b"Allow", b"GET, HEAD"),))
+    async def _not_allowed(self) -> Response:
+        return own_text(405, "method not allowed\n", ((b"Allow", b", ".join(self.methods)),))

@@ -27,6 +27,7 @@ class Administration:
     :ivar configuration: makes the running configuration's YAML, all secrets masked.
     :ivar more: other endpoints of the mgmt listener, by path; they see to methods
         themselves.
+    :ivar more_below: the same for all that is below a path.
     """
 
     paths: Any
@@ -35,6 +36,7 @@ class Administration:
     probes: HealthOfOne
     metrics: MetricsPage
     more: Mapping[str, IResponder] = field(factory=dict)
+    more_below: Mapping[str, IResponder] = field(factory=dict)
 
     def on_frontend(self) -> Mapping[str, IResponder]:
         """:return: what every frontend listener answers itself, by path."""
@@ -58,7 +60,7 @@ class Administration:
         exact = {**self.more, **self.on_frontend()}
         if self.paths.config_handler_listener in ("mgmt", "both"):
             exact |= self._configuration()
-        return Endpoints.of(exact)
+        return Endpoints.of(exact, self.more_below)
 
     def _configuration(self) -> dict[str, IResponder]:
         path = _bare(self.paths.config_handler_path)

@@ -107,7 +107,8 @@ class Generation(MultiService):
         return Backend(
             name, options, runtime.plugins.load(ORIGINS, options.origin_type, IOriginType),
             cache.store, self.configuration.negative_ttls(options.negative_cache_name),
-            self._around, cache.locks, cache.purges, cache.options)
+            self._around, cache.locks, cache.purges, cache.options,
+            cache.counts)
 
     def _made_roots(self) -> dict[str, IResource]:
         said = self.configuration
@@ -146,7 +147,7 @@ class Generation(MultiService):
         checked = {name: (self.backends[name], check) for name, check in self._checks.items()}
         page = MetricsPage(Exposition(runtime.registry, runtime.reactor,
                                       runtime.threads.deferred))
-        return administration(self.configuration, checked, state, page)
+        return administration(self.configuration, checked, state, page, self.caches)
 
     def _failing_caches(self) -> Sequence[str]:
         return [name for name, cache in self.caches.items() if cache.store.is_failing]

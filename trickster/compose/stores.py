@@ -19,6 +19,7 @@ from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
 from trickster.purging.purges import Purges
 from trickster.stores.guard import Guarded, guarded
+from trickster.stores.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.limits import StoreLimits, StoreUsage
 
@@ -33,6 +34,7 @@ class Cache:
     :ivar service: to be started and stopped with it, or None.
     :ivar purges: of it, as all processes that share it know them.
     :ivar locks: of the keys that are being changed, by any of the backends that use it.
+    :ivar counts: of hits.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Cache:
     _usage: Callable[[], StoreUsage] | None
     purges: Purges
     locks: KeyLocks = field(factory=KeyLocks, init=False)
+    counts: HitCounts = field(factory=HitCounts, init=False)
     _unwatch: list[Callable[[], None]] = field(factory=list, init=False)
 
     def watch(self, metrics: Metrics) -> None:
@@ -59,6 +62,10 @@ class Cache:
         self._unwatch.append(metrics.watch(
             "cache_up", "Whether a cache's store works.",
             lambda: float(not self.store.is_failing), cache_name=name, provider=provider))
+
+    def usage(self) -> StoreUsage | None:
+        """:return: how full it is; None where its store does not tell."""
+        return None if self._usage is None else self._usage()
 
     def unwatch(self) -> None:
         """Expose it no more."""

@@ -22,6 +22,7 @@ from trickster.routes import ALL_METHODS, Match, StaticResponse
 from trickster.routing.paths import BackendPaths, RoutedEntry
 from trickster.routing.router import BackendRoute
 from trickster.spans import Place
+from trickster.stores.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 
 _UNSERVED = StaticResponse(501, b"pools and rules are not served in this release\n",
@@ -42,6 +43,7 @@ class Backend:
     :ivar locks: of the keys of the store that are being changed.
     :ivar purges: of the store; None to do without.
     :ivar cache: the options of the cache whose store that is.
+    :ivar counts: of its hits; None to count none.
     :ivar origin: where its requests and its health checks go.
     """
 
@@ -54,6 +56,7 @@ class Backend:
     locks: KeyLocks = field(factory=KeyLocks)
     purges: Purges | None = None
     cache: CacheOptions = field(factory=CacheOptions)
+    counts: HitCounts | None = None
     origin: BackendOrigin = field(init=False)
     _caches: BackendCaches = field(init=False)
     _chains: PathChains = field(init=False)
@@ -63,7 +66,7 @@ class Backend:
         options, around = self.options, self.around
         self.origin = BackendOrigin(self.name, options, around)
         self._caches = BackendCaches(self.name, options, self.store, self.negative, around,
-                                     self.locks, self.purges, self.cache)
+                                     self.locks, self.purges, self.cache, self.counts)
         if self.purges is not None:
             self.purges.keep_for(max(options.max_ttl, options.timeseries_ttl))
         self._chains = PathChains(self.origin, self._caches, options, self.origin_type, around)

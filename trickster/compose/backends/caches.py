@@ -29,6 +29,7 @@ from trickster.objects.cache import CacheRuntime, ObjectCache
 from trickster.objects.invalidation import Invalidation
 from trickster.purging.purges import Purges
 from trickster.ranges.path import RangePath
+from trickster.stores.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 
 # Seconds that a time-series origin's answers are kept that cannot be cached by range.
@@ -45,6 +46,7 @@ class BackendCaches:
     :ivar locks: of the keys of the store that are being changed.
     :ivar _purges: of the store.
     :ivar _cache: the options of the cache whose store that is.
+    :ivar _counts: of its hits.
     :ivar in_flight: for the octets of all answers on their way.
     :ivar invalidation: has all of them forget what a request makes invalid.
     """
@@ -57,6 +59,7 @@ class BackendCaches:
     _locks: KeyLocks
     _purges: Purges | None = None
     _cache: CacheOptions = field(factory=CacheOptions)
+    _counts: HitCounts | None = None
     in_flight: ByteBudget = field(init=False, default=Factory(
         lambda self: ByteBudget(self._options.in_flight_bytes), takes_self=True))
     invalidation: Invalidation = field(init=False, default=Factory(
@@ -94,8 +97,9 @@ class BackendCaches:
                    most_instants=most_instants(self._cache)), self._store, self.in_flight,
             around.clock, around.wall, around.offload, around.memos.hits,
             around.memos.newest, self._locks, around.memos.decoded,
-            chunking_of_ranges(self._options, self._cache), self._purges).made()
-        self._made.extend(answering.caches)
+            chunking_of_ranges(self._options, self._cache), self._purges,
+            self._counts).made()
+        self._made.append(answering.cache)
         return answering.responder
 
     def progressive(self, plan: PathPlan, inner: IResponder) -> ProgressiveProxy:
@@ -131,7 +135,7 @@ class BackendCaches:
             self._store, around.clock, around.wall, self.in_flight, self.invalidation,
             around.memos.hits, self._locks, around.memos.decoded, around.offload, around.spool,
             chunking_of_objects(self._options, self._cache), backend=self.name,
-            purges=self._purges)
+            purges=self._purges, counts=self._counts)
 
     def _watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         self._stops.append(self._around.metrics.watch(

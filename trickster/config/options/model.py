@@ -64,10 +64,12 @@ class MgmtOptions:
         "where empty.")
     health_handler_path: str = setting(
         "/trickster/health", "Health of all backends, on the metrics listener; nowhere where empty.")
-    purge_by_key_path: str = later(
-        "/trickster/purge/key/", "Removes one cache entry by backend and key.")
-    purge_by_path_path: str = later(
-        "/trickster/purge/path/", "Removes cache entries by backend and path.")
+    purge_by_key_path: str = setting(
+        "/trickster/purge/key/", "On the mgmt listener, removes a cache entry by backend and key; "
+        "nowhere where empty.")
+    purge_by_path_path: str = setting(
+        "/trickster/purge/path/", "On the mgmt listener, removes the cache entries of a backend's "
+        "path; nowhere where empty.")
     pprof_listener: str = later(
         "both", "Which listeners show profiles.", choices=_WHERE)
     reload_handler_path: str = later(
