@@ -93,6 +93,8 @@ class Route:
     :ivar key_headers: request headers, in lower case, whose values are part of the key.
     :ivar form: whether a POST with an urlencoded form has the key of a GET with those
         parameters.
+    :ivar statement: the parameter, where C{form}, that has the query in the words of the origin, by
+        which answers are purged; empty where there is none.
     :ivar normalise: makes requests for the same equal before the key is made; its result is
         used for the key and sent to the origin.  It changes no answer.
     :ivar align: rounds the instants that are asked for, after C{normalise}; None where there
@@ -123,6 +125,7 @@ class Route:
     unkept: Callable[[bytes], Reason | None] | None = None
     translate: Translate | None = None
     static: StaticResponse | None = None
+    statement: str = ""
     dialect: IQueryDialect | None = field(default=None, repr=False)
 
     def is_for(self, path: bytes) -> bool:

@@ -241,6 +241,23 @@ class PurgeTests(ManagementCase):
                 processes[-1], range_request(NOW - 600, NOW, query=query))],
                 ['sum(up{job="a"})', "up"])
 
+    def test_instant_query(self) -> None:
+        """What a database has answered whole goes with its query, too, also for a span of time."""
+        request = Request(b"GET", b"/api/v1/query?query=up&time=9", authority=b"h")
+        for order in ({"query": "up"}, {"matcher": 'up{job="a"}'},
+                      {"matcher": "up", "start": 5, "end": 6}):
+            for processes in self.both():
+                self.ask(processes[0].backends["prom"], request)
+                self.purge(processes[0], query="down")
+                self.purge(processes[0], matcher="down")
+                asked = len(self.prometheus.requests)
+                [entry] = self.entries(processes[-1])
+                self.ask(processes[-1].backends["prom"], request)
+                self.assertEqual((len(self.prometheus.requests), entry["query"]), (asked, "up"))
+                self.purge(processes[0], backend="prom", **order)
+                self.ask(processes[-1].backends["prom"], request)
+                self.assertEqual(len(self.prometheus.requests), asked + 1, order)
+
     def test_range_url(self) -> None:
         """A URL of a range query purges its entry, whatever the range is."""
         for processes in self.both():

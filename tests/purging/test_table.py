@@ -54,6 +54,13 @@ class ScopeTests(SynchronousTestCase):
                 Scope(Kind.TARGET, "web", b"/a/b?c"), Scope(Kind.MATCHER, "web", b'up{job="a"}')):
             self.assertEqual(verdict(purged(Purge(scope))), Verdict.GONE, scope)
 
+    def test_space(self) -> None:
+        """How much space there is in a query makes no difference."""
+        table = purged(Purge(Scope(Kind.QUERY, "web", b" sum( up )\n by (job)")))
+        self.assertEqual([verdict(table, label=evolve(LABEL, query=query)) for query in (
+            "sum( up ) by (job)", "sum( up )\tby  (job) ", "sum(up) by (job)")],
+            [Verdict.GONE, Verdict.GONE, Verdict.SPARED])
+
     def test_percent_encoded(self) -> None:
         """How a path is percent-encoded makes no difference, also once the table was stored."""
         labels = [evolve(LABEL, path=path) for path in (b"/a%2Fb", b"/%61/b", b"/a/b")]
@@ -75,7 +82,7 @@ class ScopeTests(SynchronousTestCase):
                 Scope(Kind.PATH, "we", b"/a/b"), Scope(Kind.KEY, "web", b"web.opc.1"),
                 Scope(Kind.PREFIX, "web", b"/a/b/"), Scope(Kind.PREFIX, "web", b"a"),
                 Scope(Kind.PREFIX, "we", b"/a"), Scope(Kind.TAG, "we", b"red"),
-                Scope(Kind.TAG, "web", b"re"), Scope(Kind.QUERY, "web", b"up "),
+                Scope(Kind.TAG, "web", b"re"), Scope(Kind.QUERY, "web", b"upp"),
                 Scope(Kind.TARGET, "web", b"/a/b"), Scope(Kind.TARGET, "we", b"/a/b?c"),
                 Scope(Kind.MATCHER, "we", b"up"), Scope(Kind.MATCHER, "web", b"down")):
             self.assertEqual(verdict(purged(Purge(scope))), Verdict.SPARED, scope)

@@ -226,13 +226,14 @@ def _stored_response(meta: dict[str, Any], body: bytes, rules: FreshnessRules
 
 def _label_stored(label: Label) -> list[Any]:
     return [label.backend, label.key, label.group, _text(label.path), _text(label.target),
-            [_text(tag) for tag in label.tags]]
+            [_text(tag) for tag in label.tags], label.query]
 
 
 def _label_read(stored: list[Any]) -> Label:
-    backend, key, group, path, target, tags = stored
+    backend, key, group, path, target, tags, query = stored
     return Label(str(backend), str(key), str(group), path.encode("latin-1"), target.encode("latin-1"),
-                 tuple(tag.encode("latin-1") for tag in tags))
+                 tuple(tag.encode("latin-1") for tag in tags),
+                 None if query is None else str(query))
 
 
 def _selecting(pairs: list[list[Any]]) -> Selecting:

@@ -118,7 +118,8 @@ class Storage:
         :param stored: replaces the one with the same selecting fields; kept for
             L{StoragePolicy.ttl}.
         """
-        label = lookup.label(self.backend, stored.headers)
+        route = self.policy.options.route
+        label = lookup.label(self.backend, stored.headers, route.statement)
         labelled = evolve(stored, label=label, mark=lookup.mark)
         await self.variants.keep(lookup.key, labelled, self.policy.ttl(stored))
 

@@ -41,14 +41,16 @@ class Lookup:
     merged: Merged | None = None
     mark: int = 0
 
-    def label(self, backend: str, response: Headers) -> Label:
+    def label(self, backend: str, response: Headers, statement: str = "") -> Label:
         """
         :param response: the fields of what is stored for it.
+        :param statement: the parameter that has a query; empty where there is none.
         :return: what purges know that by.
         """
-        request = self.request
+        request, asked = self.request, self.merged
+        query = asked.params.get(statement) if statement and asked is not None else None
         return Label(backend, self.key, shared_key(self.key, request), request.path,
-                     request.target, tags_of(response))
+                     request.target, tags_of(response), query)
 
 
 @frozen

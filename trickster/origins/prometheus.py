@@ -30,6 +30,8 @@ IDENTITY = (b"authorization", b"origin")
 _LABEL_VALUES = "/api/v1/label/"
 # Parameters that name an instant.
 _INSTANTS = frozenset({"time", "start", "end"})
+# What answers with samples of a query.
+_OF_QUERIES = ("query", "query_exemplars")
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NO_COUNT = frozenset({"_"})  # what browsers add to get past caches
 _FORM_METHODS = ("GET", "HEAD", "POST")
@@ -145,7 +147,7 @@ class Prometheus:
         found = (
             Route("/api/v1/query_range", Serve.DELTA, methods=("GET", "POST"),
                   handler="query_range", ignored_params=_NO_COUNT, key_headers=IDENTITY,
-                  form=True, dialect=_RANGE),
+                  form=True, statement="query", dialect=_RANGE),
             _query_route(options),
             *_lookup_routes(options),
             *(_object(path, match, methods, handler)
@@ -184,7 +186,8 @@ class Prometheus:
 
 def _object(path: str, match: Match, methods: tuple[str, ...], handler: str) -> Route:
     return Route(path, Serve.OBJECT, match, methods, handler, OBJECT_TTL, _NO_COUNT, IDENTITY,
-                 form=True, unkept=why_unkept)
+                 form=True, unkept=why_unkept,
+                 statement="query" if handler in _OF_QUERIES else "")
 
 
 def _labelled(route: Route, labelling: Labelling) -> Route:

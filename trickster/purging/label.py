@@ -23,7 +23,7 @@ class Label:
     :ivar path: as the origin knows it, without a query.
     :ivar target: path and query of the request that it was stored for.
     :ivar tags: surrogate keys that the origin gave the answer.
-    :ivar query: of a time series, in the words of its origin; None for other answers.
+    :ivar query: that was asked of a database, in its words; None for other answers.
     """
 
     backend: str = ""

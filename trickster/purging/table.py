@@ -70,7 +70,7 @@ class Scope:
     :ivar backend: whose; empty for all backends of the cache, where the kind allows that.
     :ivar name: what the kind says: a key, path, beginning of a path, tag, query, vector
         selector, or path and query of a request.  How octets of a path are percent-encoded
-        makes no difference.
+        makes no difference, nor how much space there is in a query.
     """
 
     kind: Kind
@@ -84,6 +84,8 @@ class Scope:
             return Scope(Kind.ALL)
         if self.kind is Kind.BACKEND:
             return Scope(Kind.BACKEND, self.backend)
+        if self.kind is Kind.QUERY:
+            return evolve(self, name=_spaced(self.name))
         if self.kind in _OF_PATHS:
             return evolve(self, name=unquote_to_bytes(self.name))
         return self
@@ -254,7 +256,8 @@ class PurgeTable:
             yield Scope(Kind.TAG, backend, tag)
             yield Scope(Kind.TAG, "", tag)
         if label.query is not None:
-            yield Scope(Kind.QUERY, backend, label.query.encode("utf-8", "surrogateescape"))
+            query = label.query.encode("utf-8", "surrogateescape")
+            yield Scope(Kind.QUERY, backend, _spaced(query))
 
     @cached_property
     def _matchers(self) -> tuple[_Rule, ...]:
@@ -310,6 +313,11 @@ def _few_matchers(rules: dict[Scope, _Rule]) -> dict[Scope, _Rule]:
 
 def _digest_of(octets: bytes) -> bytes:
     return blake2b(octets, digest_size=_DIGEST).digest()
+
+
+def _spaced(query: bytes) -> bytes:
+    """:return: a query, however much space is in it."""
+    return b" ".join(query.split())
 
 
 def _text(octets: bytes) -> str:
