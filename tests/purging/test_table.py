@@ -175,6 +175,15 @@ class BoundTests(SynchronousTestCase):
         self.assertEqual(verdict(table, MOST_MATCHERS, evolve(label, query=f"m{MOST_MATCHERS}")),
                          Verdict.GONE)
 
+    def test_many_judged(self) -> None:
+        """What is remembered of judgements is bounded, and changes none of them."""
+        table = purged(Purge(Scope(Kind.KEY, "web", b"7")))
+        for _ in range(2):
+            for number in range(5000):
+                label = evolve(LABEL, key=str(number))
+                self.assertEqual([verdict(table, mark, label) for mark in (0, 1)],
+                                 [Verdict.GONE if number == 7 else Verdict.SPARED, Verdict.SPARED])
+
     def test_span_of_all(self) -> None:
         """A span of everything leaves other rules as they are."""
         table = purged(Purge(Scope(Kind.PATH, "web", b"/a/b")), Purge(Scope(Kind.ALL), span=(1, 2)))

@@ -31,6 +31,8 @@ MOST_RULES = 2000
 # Those by matchers, each of which every entry's query is compared with; where there would be more,
 # the older half becomes rules for their backends.
 MOST_MATCHERS = 64
+# Judgements of one table that are remembered.
+_MOST_KNOWN = 4096
 # Octets of one table in a store, lest what a store gives be more than memory takes.
 _MOST_OCTETS = 4 << 20
 
@@ -156,6 +158,9 @@ class PurgeTable:
 
     sequence: int = 0
     _rules: Mapping[Scope, _Rule] = field(factory=dict)
+    # Judgements that were given: an entry is judged at each of its hits.
+    _known: dict[tuple[Label, int], Judgement] = field(
+        factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
     def of_all(cls, wall: float) -> PurgeTable:
@@ -214,6 +219,15 @@ class PurgeTable:
         :param mark: its number.
         :return: what becomes of the entry.
         """
+        known = self._known.get((label, mark))
+        if known is not None:
+            return known
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        judgement = self._known[label, mark] = self._judged(label, mark)
+        return judgement
+
+    def _judged(self, label: Label, mark: int) -> Judgement:
         if mark > self.sequence:
             return _GONE  # stored by another table's numbers
         is_stale, spans = False, list[tuple[int, int]]()
