@@ -27,6 +27,8 @@ class WordsTests(SynchronousTestCase):
                 (("show", "a/b"), Question(DEFAULT, f"{CACHES_PATH}/a%2Fb/entries")),
                 (("show", "-n", "5", "--prefix=/a b", "x"),
                  Question(DEFAULT, f"{CACHES_PATH}/x/entries?prefix=%2Fa+b&limit=5")),
+                (("show", "x", "-backend", "b", "-n", "5", "--json"),
+                 Question(DEFAULT, f"{CACHES_PATH}/x/entries?backend=b&limit=5", None, True)),
                 (("purge", "--all"), Question(DEFAULT, PURGE_PATH, {"all": True})),
                 (("purge", "-b", "p", "--query", "up", "--start", "5", "--end=6"),
                  Question(DEFAULT, PURGE_PATH,
@@ -45,7 +47,8 @@ class WordsTests(SynchronousTestCase):
 
     def test_misuse(self) -> None:
         """What makes no sense is refused."""
-        for words in ((), ("list",), ("ls", "x"), ("show",), ("show", "a", "b"), ("purge",),
+        for words in ((), ("list",), ("ls", "x"), ("show",), ("show", "a", "b"), ("show", "a", "-n", "5", "b"), ("show", "-", "-", "-"),
+                      ("show", "a", "--", "b"), ("show", "a", "--frob"), ("purge",),
                       ("purge", "/a"), ("purge", "--soft"), ("purge", "--start", "5"), ("ls", "--frob"),
                       ("ls", "--mgmt", "h:9"), ("ls", "--mgmt", "http://"), ("ls", "--mgmt", "ftp://h"),
                       ("ls", "--mgmt", "http://h?x"), ("ls", "--mgmt", "http://h:x"), ("show", "x", "-n")):

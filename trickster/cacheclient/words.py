@@ -90,8 +90,12 @@ class _ShowOptions(_Common):
 
     def parseArgs(self, *words: str) -> None:
         """
-        :raises UsageError: there is not one word.
+        :param words: the cache, and options that stand behind it.
+        :raises UsageError: there is not one word beside options.
         """
+        if len(words) > 1 and len(words[1]) > 1 and words[1].startswith("-"):
+            self.parseOptions([*words[1:], words[0]])
+            return
         if len(words) != 1:
             raise UsageError("name one cache; 'trickster cache ls' lists them")
         self["cache"] = words[0]
