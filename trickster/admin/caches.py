@@ -13,8 +13,8 @@ from trickster.admin.endpoints import own_json
 from trickster.interfaces import IResponder
 from trickster.messages import MalformedParams, Request, Response
 from trickster.observability.logging.masking import masked_target, masked_text
+from trickster.stores.inspection.listing import Listed, StoreListing, Wanted
 from trickster.stores.limits import StoreUsage
-from trickster.stores.listing import Listed, StoreListing, Wanted
 
 DEFAULT_LIMIT = 100
 MOST_LISTED = 1000

@@ -15,7 +15,7 @@ from trickster.http.freshness import FreshnessRules
 from trickster.interfaces import IPurgeable
 from trickster.objects.codec import ResponseFormat
 from trickster.ranges.entries import RangeFormat
-from trickster.stores.listing import Describing, StoreListing
+from trickster.stores.inspection.listing import Describing, StoreListing
 from trickster.timeseries.wire import Codec
 
 _FORMATS: tuple[Describing, ...] = (ResponseFormat(FreshnessRules()), RangeFormat(Codec()))

@@ -19,7 +19,7 @@ from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
 from trickster.purging.purges import Purges
 from trickster.stores.guard import Guarded, guarded
-from trickster.stores.hit_counts import HitCounts
+from trickster.stores.inspection.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.limits import StoreLimits, StoreUsage
 

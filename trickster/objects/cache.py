@@ -45,7 +45,7 @@ from trickster.objects.stored_response import StoredResponse
 from trickster.objects.variant_store import VariantStore
 from trickster.purging.purges import Purges
 from trickster.stores.chunking import Chunking
-from trickster.stores.hit_counts import HitCounts
+from trickster.stores.inspection.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.typed_store import Offload, TypedStore

@@ -17,7 +17,7 @@ from trickster.messages import Headers
 from trickster.objects.stored_response import StoredResponse
 from trickster.purging.label import NO_LABEL, Label
 from trickster.purging.table import Judgement, Verdict
-from trickster.stores.described import Described
+from trickster.stores.inspection.described import Described
 
 # Change the number with the form: entries of another version are misses.
 _MAGIC = b"TROBJ\x04"

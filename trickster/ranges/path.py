@@ -30,7 +30,7 @@ from trickster.ranges.policy import RangePolicy
 from trickster.ranges.purgeable import Outdated, PurgeableRanges
 from trickster.ranges.responder import RangeResponder
 from trickster.stores.chunking import Chunking
-from trickster.stores.hit_counts import HitCounts
+from trickster.stores.inspection.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.typed_store import TypedStore

@@ -17,7 +17,7 @@ from trickster.net.callbacks import ignore
 from trickster.net.waiters import SharedWork
 from trickster.purging.purges import Purges
 from trickster.stores.chunking import Chunking
-from trickster.stores.hit_counts import HitCounts
+from trickster.stores.inspection.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.octet_entries import E, EntryFormat, Kept, OctetEntries, Offload, Read

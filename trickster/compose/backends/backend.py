@@ -22,7 +22,7 @@ from trickster.routes import ALL_METHODS, Match, StaticResponse
 from trickster.routing.paths import BackendPaths, RoutedEntry
 from trickster.routing.router import BackendRoute
 from trickster.spans import Place
-from trickster.stores.hit_counts import HitCounts
+from trickster.stores.inspection.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 
 _UNSERVED = StaticResponse(501, b"pools and rules are not served in this release\n",

@@ -29,7 +29,7 @@ from trickster.objects.cache import CacheRuntime, ObjectCache
 from trickster.objects.invalidation import Invalidation
 from trickster.purging.purges import Purges
 from trickster.ranges.path import RangePath
-from trickster.stores.hit_counts import HitCounts
+from trickster.stores.inspection.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 
 # Seconds that a time-series origin's answers are kept that cannot be cached by range.

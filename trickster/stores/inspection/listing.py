@@ -12,9 +12,10 @@ from twisted.internet.task import deferLater
 
 from trickster.purging.purges import TABLE_KEY, Purges
 from trickster.purging.table import Judgement
-from trickster.stores.described import Described
 from trickster.stores.guard import Guarded
-from trickster.stores.sealed import Value, chunk_key, digest_of, is_chunk_key, unsealed
+from trickster.stores.inspection.described import Described
+from trickster.stores.packing import unpacked
+from trickster.stores.sealed import Value, chunk_key, is_chunk_key, unsealed
 
 # Keys that are sorted, and entries that are looked at, before others have a turn: a millisecond.
 _KEYS_A_TURN = 2000
@@ -157,7 +158,8 @@ class StoreListing:
         except ValueError:
             return None, None
         head = await self._head(key, sealed)
-        size = len(value) + sum(chunk.length for chunk in sealed.chunks)
+        size = sum(len(part) if isinstance(part, bytes) else sum(chunk.length for chunk in part)
+                   for part in sealed.parts)
         form, found = self._first(
             (form, form.described_head(head, now)) for form in self.formats)
         return form, None if found is None else evolve(found, size=size)
@@ -169,13 +171,10 @@ class StoreListing:
 
     async def _head(self, key: str, sealed: Value) -> bytes:
         """:return: the first part of an entry; nothing where a piece of it is missing."""
-        first = sealed.parts[0] if sealed.parts else b""
-        if isinstance(first, bytes):
-            return first
-        pieces: list[bytes] = []
-        for chunk in first:
+        head = Value(sealed.parts[:1])
+        pieces: list[bytes | None] = []
+        for chunk in head.chunks:
             piece = await self.store.get(chunk_key(key, chunk))
-            if piece is None or digest_of(piece) != chunk.digest:
-                return b""
-            pieces.append(piece)
-        return b"".join(pieces)
+            pieces.append(piece and unpacked(piece, chunk.length, chunk.length))
+        parts = head.joined(pieces)
+        return parts[0] or b"" if parts else b""

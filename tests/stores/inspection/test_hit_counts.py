@@ -1,10 +1,10 @@
-"""Tests of L{trickster.stores.hit_counts}."""
+"""Tests of L{trickster.stores.inspection.hit_counts}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.stores.hit_counts import HitCounts
+from trickster.stores.inspection.hit_counts import HitCounts
 
 
 class HitCountsTests(SynchronousTestCase):

@@ -1,0 +1,1 @@
+"""What those who look into a cache are told of it."""
