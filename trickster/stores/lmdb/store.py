@@ -12,10 +12,16 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
 from trickster.errors import StoreError
-from trickster.interfaces import ICompareAndSetStore, IMeteredStore, IPeekingStore, IRuntime
+from trickster.interfaces import (
+    ICompareAndSetStore,
+    IInspectableStore,
+    IMeteredStore,
+    IPeekingStore,
+    IRuntime,
+)
 from trickster.net.callbacks import ignore
 from trickster.plugins import explained
-from trickster.stores.limits import StoreLimits, StoreUsage
+from trickster.stores.limits import Inspected, StoreLimits, StoreUsage
 from trickster.stores.lmdb.changes import Change
 from trickster.stores.lmdb.environment import FAILURES, LOST, Environment
 from trickster.stores.lmdb.layout import Name
@@ -30,7 +36,7 @@ _SMALL = 1 << 16
 # Records looked through in one transaction that reads: pages that it sees cannot be reused.
 _KEYS_AT_ONCE = 2000
 
-@implementer(ICompareAndSetStore, IPeekingStore, IMeteredStore, IService)
+@implementer(ICompareAndSetStore, IInspectableStore, IPeekingStore, IMeteredStore, IService)
 @define(eq=False, slots=False)
 class LmdbStore(Service):
     """
@@ -84,6 +90,17 @@ class LmdbStore(Service):
             self._noted.used(name)
         if self._noted.has_many:
             self._upkeep.flush()
+        return found
+
+    async def inspect(self, key: str) -> Inspected | None:
+        """
+        See L{IInspectableStore.inspect}.
+
+        :return: read in a thread.
+        """
+        self._see_to_it_that_it_runs()
+        found: Inspected | None = await self._in_thread(
+            _inspected, Name.of(key), self._runtime.wall())
         return found
 
     def peek(self, key: str, length: int) -> bytes | None:
@@ -239,6 +256,10 @@ class LmdbStore(Service):
 
 def _got(name: Name, now: float, file: OpenFile, tables: Tables) -> bytes | None:
     return tables.get(name, now)
+
+
+def _inspected(name: Name, now: float, file: OpenFile, tables: Tables) -> Inspected | None:
+    return tables.inspect(name, now)
 
 
 def _named(sought: tuple[str, bytes, float], file: OpenFile, tables: Tables

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
+from trickster.stores.limits import Inspected
 from trickster.stores.lmdb.layout import DamagedError, Name, Record, key_of, peeked, scan_start
 
 _TABLES = (b"records", b"pieces", b"deadlines", b"uses", b"entries")
@@ -87,18 +88,38 @@ class Tables:
         finally:
             txn.abort()
 
+    def inspect(self, name: Name, now: float) -> Inspected | None:
+        """
+        :param now: seconds since the epoch.
+        :return: the same as L{get} gives, and for how long it is kept.
+        """
+        txn = self.env.begin(self.records)
+        try:
+            record = self._live(txn, name, now)
+            value = None if record is None else self._value(txn, record)
+        finally:
+            txn.abort()
+        if record is None or value is None:
+            return None
+        return Inspected(value, record.deadline - now)
+
     def read(self, txn: Any, name: Name, now: float) -> bytes | None:
         """
-        The same, as a transaction sees it.
+        The same as L{get}, as a transaction sees it.
 
         :param txn: that sees it.
         """
+        record = self._live(txn, name, now)
+        return None if record is None else self._value(txn, record)
+
+    def _live(self, txn: Any, name: Name, now: float) -> Record | None:
         found = txn.get(name.record, db=self.records)
         if found is None:
             return None
         record = Record.read(name.record, found)
-        if record.deadline <= now:
-            return None
+        return record if record.deadline > now else None
+
+    def _value(self, txn: Any, record: Record) -> bytes | None:
         whole = self.whole(txn, record)
         return None if whole is None else whole[:record.length]
 

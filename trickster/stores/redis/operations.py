@@ -37,7 +37,7 @@ async def read(node: Commands, key: bytes) -> bytes | None:
     """
     if node.tracking is None or not node.tracking.is_live:
         return await get(node, key)
-    return await node.tracking.read(key, partial(_get_with_ttl, node, key))
+    return await node.tracking.read(key, partial(get_with_ttl, node, key))
 
 
 async def write(node: Commands, key: bytes, ask: Callable[[], Awaitable[bool]]) -> bool:
@@ -49,7 +49,12 @@ async def write(node: Commands, key: bytes, ask: Callable[[], Awaitable[bool]]) 
     return await (ask() if node.tracking is None else node.tracking.write(key, ask))
 
 
-async def _get_with_ttl(node: Commands, key: bytes) -> tuple[bytes | None, float]:
+async def get_with_ttl(node: Commands, key: bytes) -> tuple[bytes | None, float]:
+    """
+    :return: the octets under a key, or None, and the seconds for which they are kept; less than 0
+        where that is for ever.
+    :raises StoreError: the server does not give them.
+    """
     found, left = await node.pipeline(("GET", key), ("PTTL", key))
     if isinstance(found, ErrorReply) and found.code != "WRONGTYPE":
         raise found

@@ -13,8 +13,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from trickster.errors import StoreError
-from trickster.interfaces import ICompareAndSetStore, IPeekingStore
+from trickster.interfaces import ICompareAndSetStore, IInspectableStore, IPeekingStore
 from trickster.net.callbacks import ignore
+from trickster.stores.limits import Inspected
 from trickster.stores.redis import operations
 from trickster.stores.redis.commands import Ask, Commands
 from trickster.stores.redis.retrying import Retries
@@ -29,7 +30,7 @@ T = TypeVar("T")
 _BATCH, _AT_ONCE = 500, 500
 
 
-@implementer(ICompareAndSetStore, IPeekingStore)
+@implementer(ICompareAndSetStore, IInspectableStore, IPeekingStore)
 @define(eq=False, slots=False)
 class RedisStore(Service):
     """
@@ -65,6 +66,17 @@ class RedisStore(Service):
         """See L{trickster.interfaces.ICacheStore.get}."""
         name, read = self._name(key), operations.get if is_chunk_key(key) else operations.read
         return await self._at(name, lambda node: read(node, name))
+
+    async def inspect(self, key: str) -> Inspected | None:
+        """
+        See L{IInspectableStore.inspect}.
+
+        :return: kept no longer by Trickster; by the rule of the server by which keys make room,
+            it is a use all the same.
+        """
+        name = self._name(key)
+        value, ttl = await self._at(name, lambda node: operations.get_with_ttl(node, name))
+        return None if value is None else Inspected(value, ttl if ttl >= 0 else None)
 
     async def put(self, key: str, value: bytes, ttl: float) -> bool:
         """See L{trickster.interfaces.ICacheStore.put}."""
