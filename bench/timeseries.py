@@ -35,6 +35,15 @@ def write_samples(path: Path, now: int, hours: int) -> None:
         out.write("# EOF\n")
 
 
+def target_of(query: str, points: int, end: int) -> str:
+    """
+    :param end: seconds since the epoch.
+    :return: path and query of a range.
+    """
+    return "/api/v1/query_range?" + urllib.parse.urlencode({
+        "query": query, "start": end - (points - 1) * STEP, "end": end, "step": STEP})
+
+
 @define
 class Stage:
     """A Prometheus with samples, and a Trickster in front of it, each on the same core."""
@@ -64,9 +73,7 @@ class Stage:
 
     def target(self, query: str, points: int, shift: int = 0) -> str:
         """:return: path and query of a range that ends C{shift} seconds after the start."""
-        end = self.now + shift
-        return "/api/v1/query_range?" + urllib.parse.urlencode({
-            "query": query, "start": end - (points - 1) * STEP, "end": end, "step": STEP})
+        return target_of(query, points, self.now + shift)
 
     def hits(self, query: str, points: int, load: tuple[int, float, int]) -> dict[str, Sample]:
         """
