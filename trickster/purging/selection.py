@@ -64,7 +64,7 @@ def selection(text: str) -> Selection:
     return found
 
 
-@remembered(8 << 20)
+@remembered(2 << 20)
 def may_select(wanted: str, query: str) -> bool:
     """
     :param wanted: a vector selector.
