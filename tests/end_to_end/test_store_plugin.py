@@ -51,10 +51,12 @@ class StorePluginTests(PluginCase):
         return fetch(trickster.url + path, headers={"Host": "a.example"})
 
     def keep(self, trickster: Trickster) -> None:
-        """Have an answer kept: it is written after it has been sent."""
+        """
+        Have an answer kept, beside the table of purges: it is written after it has been sent.
+        """
         self.assertEqual(self.asked_of(trickster).lookup, "kmiss")
         deadline = time.monotonic() + 10
-        while self.metric(trickster, "trickster_cache_usage_objects") != ["1.0"]:
+        while self.metric(trickster, "trickster_cache_usage_objects") != ["2.0"]:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
 
