@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.parse
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,8 +24,15 @@ HOST = {"Host": "a.example"}
 STEP = 60
 
 
-class PurgingTests(SynchronousTestCase):
-    """What one process is told to purge, no process gives any more."""
+class PurgingCase(SynchronousTestCase):
+    """
+    Sets up processes that share a store.
+
+    :cvar store: the block of the cache, in which C{PATH} is where it may be.
+    """
+
+    store: ClassVar[dict[str, Any]] = {
+        "provider": "filesystem", "filesystem": {"cache_path": "PATH"}}
 
     def setUp(self) -> None:
         """Have an origin, and two processes that keep what they have in one directory."""
@@ -62,8 +69,8 @@ class PurgingTests(SynchronousTestCase):
                      "is_default": True},
              "prom": {"provider": "prometheus", "origin_url": self.origin.url,
                       "fast_forward_disable": True}},
-            {"caches": {"default": {"provider": "filesystem", "filesystem": {
-                "cache_path": str(self.within / "cache")}}}})
+            {"caches": {"default": json.loads(json.dumps(self.store).replace(
+                "PATH", str(self.within / "cache")))}})
         self.addCleanup(trickster.stop)
         return trickster
 
@@ -95,8 +102,8 @@ class PurgingTests(SynchronousTestCase):
         """:return: those that the other process asks the origin for, which it is asked at once."""
         return [target for target in targets if self.lookup(self.other, target) != "hit"]
 
-    def test_each_kind(self) -> None:
-        """Each kind of purge at one process is a miss at the other, at once, and for no more."""
+    def check_each_kind(self) -> None:
+        """Check that each kind of purge is a miss at the other process, and for no more."""
         every = ["/a", "/a?q=1", "/a/b", "/b"]
         for order, gone in (
                 ({"url": "/a?q=1"}, ["/a?q=1"]), ({"url": "http://a.example/a"}, ["/a"]),
@@ -106,6 +113,33 @@ class PurgingTests(SynchronousTestCase):
             self.kept(*every)
             self.purge(**order)
             self.assertEqual(self.missing(*every), gone, order)
+
+    def entries(self, query: str = "") -> list[Any]:
+        """:return: what the first process lists."""
+        answer = fetch(f"{self.one.mgmt_url}{API}/caches/default/entries{query}")
+        self.assertEqual(answer.status, 200, answer.body)
+        found: list[Any] = json.loads(answer.body)["entries"]
+        return found
+
+
+class LmdbTests(PurgingCase):
+    """Processes that share a file of LMDB."""
+
+    store: ClassVar[dict[str, Any]] = {"provider": "lmdb", "lmdb": {"path": "PATH"}}
+
+    def test_each_kind(self) -> None:
+        """What one process is told to purge, the other does not give any more."""
+        self.check_each_kind()
+        self.kept("/a")
+        self.assertIn(("/a", "web"), [(each["url"], each["backend"]) for each in self.entries()])
+
+
+class PurgingTests(PurgingCase):
+    """What one process is told to purge, no process gives any more."""
+
+    def test_each_kind(self) -> None:
+        """Each kind of purge at one process is a miss at the other, at once, and for no more."""
+        self.check_each_kind()
 
     def test_by_url(self) -> None:
         """So is a purge by the URLs of Trickster."""
@@ -158,13 +192,6 @@ class PurgingTests(SynchronousTestCase):
             self.other.stop()
             self.one, self.other = self.started(), self.started()
             self.assertEqual(self.missing("/a", "/b"), ["/a"])
-
-    def entries(self, query: str = "") -> list[Any]:
-        """:return: what the first process lists."""
-        answer = fetch(f"{self.one.mgmt_url}{API}/caches/default/entries{query}")
-        self.assertEqual(answer.status, 200, answer.body)
-        found: list[Any] = json.loads(answer.body)["entries"]
-        return found
 
     def test_listed(self) -> None:
         """Caches and entries are listed, and what is purged is not."""
