@@ -166,6 +166,19 @@ class GenerationTests(SynchronousTestCase):
         """:return: what is answered at once."""
         return octets_of(at_once(self.asked(target)).body)
 
+    def test_management(self) -> None:
+        """Caches are purged and looked into on the mgmt listener, and on no other."""
+        for path in (b"/trickster/api/v1/caches", b"/trickster/purge/path/web/a",
+                     b"/trickster/purge/key/web/a"):
+            statuses = []
+            for listener in ("mgmt", "metrics"):
+                root: Any = self.first.root(listener)
+                answer = at_once(root.responder.respond(Request(b"GET", path)))
+                statuses.append(answer.status)
+            self.assertEqual(statuses, [200, 404], path)
+            front: Any = self.first.root("default")
+            self.assertIs(front.leaf(path), front.rest)
+
     def exposed(self) -> str:
         """:return: all metrics."""
         return generate_latest(self.runtime.registry).decode()

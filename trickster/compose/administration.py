@@ -11,8 +11,6 @@ from trickster.admin.healthreport import BackendHealth
 from trickster.admin.metricspage import MetricsPage
 from trickster.admin.trees import Administration
 from trickster.compose.backends.backend import Backend
-from trickster.compose.management import management
-from trickster.compose.stores import Cache
 from trickster.config.options.model import Configuration
 from trickster.config.render import rendered
 from trickster.middleware.rewriting import changed_headers, changes, names_of
@@ -38,12 +36,10 @@ def health_check(backend: Backend, random: Callable[[], float]) -> HealthCheck:
 
 def administration(configuration: Configuration,
                    checked: Mapping[str, tuple[Backend, HealthCheck]], state: ProcessState,
-                   page: MetricsPage, caches: Mapping[str, Cache] | None = None
-                   ) -> Administration:
+                   page: MetricsPage) -> Administration:
     """
     :param checked: backends, and what probes their origins, by name.
     :param page: shows the metrics of the process.
-    :param caches: of the backends, by name; None to do without what is there for them.
     :return: all there is to ask about the process.
     """
     def board() -> Sequence[BackendHealth]:
@@ -54,8 +50,5 @@ def administration(configuration: Configuration,
     def probes() -> Mapping[str, Callable[[], Awaitable[Verdict]]]:
         return {name: check.probe for name, (_, check) in checked.items()}
 
-    backends = {name: backend for name, (backend, _) in checked.items()}
-    managed = management(configuration.mgmt, caches or {}, backends)
     return Administration(configuration.mgmt, lambda: rendered(configuration),
-                          HealthOfAll(board, state), HealthOfOne(probes), page,
-                          managed.exact, managed.below)
+                          HealthOfAll(board, state), HealthOfOne(probes), page)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import ref
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -19,6 +19,7 @@ from trickster.admin.trees import Administration
 from trickster.compose.administration import administration, health_check
 from trickster.compose.backends.backend import Backend, unserved
 from trickster.compose.backends.surroundings import Surroundings
+from trickster.compose.management import management
 from trickster.compose.running import Origins
 from trickster.compose.runtime import Runtime
 from trickster.config.options.backends import BackendOptions
@@ -147,7 +148,9 @@ class Generation(MultiService):
         checked = {name: (self.backends[name], check) for name, check in self._checks.items()}
         page = MetricsPage(Exposition(runtime.registry, runtime.reactor,
                                       runtime.threads.deferred))
-        return administration(self.configuration, checked, state, page, self.caches)
+        asked = administration(self.configuration, checked, state, page)
+        managed = management(self.configuration.mgmt, self.caches, self.backends)
+        return evolve(asked, more=managed.exact, more_below=managed.below)
 
     def _failing_caches(self) -> Sequence[str]:
         return [name for name, cache in self.caches.items() if cache.store.is_failing]
