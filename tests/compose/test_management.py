@@ -454,6 +454,20 @@ class ListingTests(ManagementCase):
                              ("?prefix=/%2561/", 4), ("?backend=prom", 0), ("?limit=3", 3)):
             self.assertEqual(len(self.entries(process, query)), count, query)
 
+    def test_long(self) -> None:
+        """Of long queries and many tags, a part is told, and others have turns meanwhile."""
+        process = self.process(MemoryStore(self.clock))
+        query = "up" + " + up" * 2000
+        self.fetched(process, range_request(NOW - 600, NOW, query=query, method=b"POST"))
+        [entry] = self.entries(process)
+        self.assertEqual(entry["query"], query[:2048])
+        for number in range(120):
+            self.is_asked(process, b"/%d" % number)
+        told = self.call(process, b"GET", "/trickster/api/v1/caches/default/entries?limit=1000")
+        self.assertNoResult(told)
+        self.clock.pump([0.0] * 5)
+        self.assertEqual(len(self.successResultOf(told)[1]["entries"]), 121)
+
     def test_pages(self) -> None:
         """All entries are had by asking again for what comes after the last."""
         for processes in self.both():

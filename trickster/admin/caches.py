@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from attrs import define, frozen
+from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from trickster.admin.endpoints import own_json
@@ -20,6 +21,10 @@ DEFAULT_LIMIT = 100
 MOST_LISTED = 1000
 _PARAMS = ("prefix", "backend", "limit", "after")
 _NS_IN_MS = 1_000_000
+# Entries that are told before others have a turn: some milliseconds.
+_A_TURN = 100
+# Characters of a query, and of all tags together, that are shown.
+_LONGEST = 2048
 
 
 @frozen
@@ -115,13 +120,18 @@ class CacheEntries:
             return own_json(error.status, {
                 "error": f"{where}: {error}" if where else str(error), "where": where})
         listing = await cache.listing.listed(wanted)
-        told: dict[str, Any] = {"entries": [_entry(each, cache) for each in listing.entries]}
+        entries: list[Any] = []
+        told: dict[str, Any] = {"entries": entries}
+        for start in range(0, len(listing.entries), _A_TURN):
+            if start:
+                await deferLater(cache.listing.clock, 0)
+            entries += (_entry(each, cache) for each in listing.entries[start:start + _A_TURN])
         if listing.more is not None:
             told["more"] = listing.more
         if cache.is_failing():
             return own_json(503, {"error": f"the store of cache {cache.name} does not work",
-                                  "where": "", **told})
-        return own_json(200, told)
+                                  "where": "", **told}, None)
+        return own_json(200, told, None)
 
     def _cache(self, path: bytes) -> CacheFacts:
         name, _, what = path[len(self.place):].rpartition(b"/")
@@ -177,13 +187,13 @@ def _entry(listed: Listed, cache: CacheFacts) -> dict[str, Any]:
         "size": found.size, "age": _seconds(age), "ttl": _seconds(ttl),
         "hits": cache.hits(label.key)}
     if label.query is not None:
-        told["query"] = masked_text(_readable(label.query))
+        told["query"] = masked_text(_readable(label.query[:_LONGEST]))
     if found.extents is not None:
         told["extents"] = [[start // _NS_IN_MS, end // _NS_IN_MS]
                            for start, end in found.extents.spans]
         told["step"] = found.extents.step_ns // _NS_IN_MS
     if label.tags:
-        told["tags"] = [tag.decode("utf-8", "backslashreplace") for tag in label.tags]
+        told["tags"] = b" ".join(label.tags)[:_LONGEST].decode("utf-8", "backslashreplace").split()
     return told
 
 

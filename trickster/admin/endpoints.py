@@ -37,14 +37,15 @@ def own_text(status: int, text: str, headers: Iterable[Pair] = ()) -> Response:
     return text_response(status, text, _OURS, (NO_CACHE, *again, *headers))
 
 
-def own_json(status: int, document: object, headers: Iterable[Pair] = ()) -> Response:
+def own_json(status: int, document: object, indent: int | None = 2) -> Response:
     """
     :param document: what C{json} can write.
+    :param indent: for people who read it; None for what is large, as that is written in C.
     :return: an answer that no cache should keep; a 503 says when to ask again.
     """
     again = (_AGAIN,) if status == 503 else ()
-    text = json.dumps(document, indent=2) + "\n"
-    fields = Headers(((b"Content-Type", b"application/json"), NO_CACHE, *again, *headers))
+    text = json.dumps(document, indent=indent) + "\n"
+    fields = Headers(((b"Content-Type", b"application/json"), NO_CACHE, *again))
     return Response(status, fields, Octets(text.encode()), _OURS)
 
 
