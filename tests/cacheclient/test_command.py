@@ -73,6 +73,17 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual((status, asked), (1, []))
             self.assertIn(word, errors)
 
+    def test_help(self) -> None:
+        """Help and version are shown, and the status is 0."""
+        for words, word in ((("--help",), "ls|show|purge"), (("show", "--help"), "show [options] CACHE"),
+                            (("--version",), "trickster "), (("ls", "--version"), "trickster ")):
+            out = StringIO()
+            self.patch(sys, "stdout", out)
+            with self.assertRaises(SystemExit) as caught:
+                cache_main(words, {})
+            self.assertFalse(caught.exception.code)
+            self.assertIn(word, out.getvalue())
+
     def test_console(self) -> None:
         """It is a word of the console command, and changes none of its flags."""
         errors = StringIO()

@@ -336,6 +336,16 @@ class EndpointTests(ManagementCase):
         foreign = JSON.with_added((b"Origin", b"http://evil.test"))
         self.assertEqual(self.status(b"POST", path, {"all": True}, foreign), 403)
 
+    def test_told(self) -> None:
+        """The answer says what was purged, in the words of the order, and by which rules."""
+        for order in ({"all": True}, {"backend": "web"}, {"url": "/a?b"}, {"tag": "x"},
+                      {"backend": "prom", "query": "up", "start": 5.0, "end": 6.5}):
+            told = self.purge(self.one_process, **order)
+            self.assertEqual(told["purged"], {**order, "soft": False})
+            [cache] = told["caches"]
+            self.assertEqual((cache["name"], cache["number"] > 0), ("default", True))
+        self.assertEqual(cache["rules"], [{"kind": "query", "backend": "prom", "name": "up"}])
+
     def test_by_key(self) -> None:
         """An entry is purged by its backend and the key that is listed, by GET and DELETE."""
         process = self.one_process

@@ -221,7 +221,7 @@ class PurgingTests(PurgingCase):
         self.kept("/a", "/b")
         self.assertIn("filesystem", self.ran("ls"))
         self.assertIn("/a", self.ran("show", "default", "--backend", "web"))
-        self.assertEqual(json.loads(self.ran("purge", "--path", "/a", "--json"))["purged"]["name"],
+        self.assertEqual(json.loads(self.ran("purge", "--path", "/a", "--json"))["purged"]["path"],
                          "/a")
         self.assertEqual(self.missing("/a", "/b"), ["/a"])
         self.assertIn("404", self.ran("purge", "--backend", "nix", status=1))

@@ -68,11 +68,13 @@ def _told(order: PurgeOrder, done: Sequence[Purged]) -> Response:
 
 
 def _said(order: PurgeOrder) -> dict[str, Any]:
-    said: dict[str, Any] = {"kind": order.kind.value}
+    said: dict[str, Any] = {}
     if order.backend is not None:
         said["backend"] = order.backend
-    if order.name:
-        said["name"] = _text(order.name)
+    if order.kind is Kind.ALL:
+        said["all"] = True
+    elif order.kind is not Kind.BACKEND:
+        said["url" if order.kind is Kind.TARGET else order.kind.value] = _text(order.name)
     if order.span is not None:
         said["start"], said["end"] = (instant / _NS for instant in order.span)
     return {**said, "soft": order.is_soft}

@@ -11,6 +11,7 @@ from attrs import frozen
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from trickster import __version__
 from trickster.admin.management import CACHES_PATH, PURGE_PATH
 from trickster.config.options.listeners import BUILT_IN_PORTS
 
@@ -39,6 +40,7 @@ class Question:
 
 
 class _Common(UsageOptions):
+    synopsis = ""
     optParameters: Sequence[Sequence[Any]] = [
         ["mgmt", "m", None, f"URL of the mgmt listener (default {_DEFAULT})."],
         ["config", "c", None, "Configuration file that says where the mgmt listener is."],
@@ -46,12 +48,12 @@ class _Common(UsageOptions):
     optFlags: Sequence[Sequence[Any]] = [["json", "j", "Show what is answered as JSON."]]
 
     def opt_version(self) -> None:
-        """
-        Not of this command.
+        """Show the version and exit."""
+        _show_version()
 
-        :raises UsageError: always.
-        """
-        raise UsageError("the version is told by 'trickster --version'")
+    def getSynopsis(self) -> str:
+        """:return: how to call this."""
+        return f"Usage: trickster cache {self.synopsis}"
 
     def target(self) -> str:
         """:return: path and query of what is asked."""
@@ -63,7 +65,7 @@ class _Common(UsageOptions):
 
 
 class _ListOptions(_Common):
-    synopsis = "[options]"
+    synopsis = "ls [options]"
     longdesc = "Lists the caches."
 
     def parseArgs(self, *words: str) -> None:
@@ -79,7 +81,7 @@ class _ListOptions(_Common):
 
 
 class _ShowOptions(_Common):
-    synopsis = "[options] CACHE"
+    synopsis = "show [options] CACHE"
     longdesc = "Lists what is in a cache."
     optParameters: Sequence[Sequence[Any]] = [
         ["backend", "b", None, "Only what a backend has."],
@@ -108,7 +110,7 @@ class _ShowOptions(_Common):
 
 
 class _PurgeOptions(_Common):
-    synopsis = "[options]"
+    synopsis = "purge [options]"
     longdesc = "Purges what one of the options names, in all processes that share the caches."
     optParameters: Sequence[Sequence[Any]] = [
         ["backend", "b", None, "Only what a backend has; alone, all of that."],
@@ -161,6 +163,10 @@ class CacheOptions(UsageOptions):
         ["purge", None, _PurgeOptions, "Purge."],
     ]
 
+    def opt_version(self) -> None:
+        """Show the version and exit."""
+        _show_version()
+
     def getSynopsis(self) -> str:
         """:return: how to call this."""
         return "Usage: trickster cache ls|show|purge [options]"
@@ -197,6 +203,11 @@ def place_at(address: str, port: int) -> str:
     """
     host = "127.0.0.1" if address in _ANY else address
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _show_version() -> None:
+    print(f"trickster {__version__}")
+    raise SystemExit(0)
 
 
 def _checked(place: str) -> str:
