@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 from zope.interface import implementer
 
 from tests.compose.backendcase import BackendCase
@@ -229,6 +230,25 @@ class PurgeTests(ManagementCase):
                 self.purge(processes[0], **{name: text}, start=NOW - 300, end=NOW - 200)
                 self.assertEqual(self.fetched(processes[-1]), [(-300, -180)], name)
                 self.assertEqual(self.fetched(processes[0]), [])
+
+    def test_open_span(self) -> None:
+        """A span without an end, or without a start, is open there."""
+        for said, fetched in (({"end": NOW - 540}, [(-600, -540)]), ({"start": 5}, [(-600, 0)])):
+            for processes in self.both():
+                self.fetched(processes[0])
+                self.purge(processes[0], query="up", **said)
+                [first, *_] = self.fetched(processes[-1])
+                self.assertEqual(first[0], fetched[0][0])
+                self.assertGreaterEqual(first[1], fetched[0][1] - 120)
+                self.assertEqual(first[1] == -540, "end" in said)
+
+    def test_logged(self) -> None:
+        """Each purge is a line in the log, without secrets."""
+        process = self.process(MemoryStore(self.clock))
+        with capturedLogs() as events:
+            self.purge(process, backend="web", url="/a?token=s3cret")
+        [text] = [formatEvent(event) for event in events]
+        self.assertEqual(text, "Purging target /a?token=***** of web")
 
     def test_matcher(self) -> None:
         """By a matcher, each query goes that may select such series."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
 
 from trickster.admin.purgeorders import PurgeOrder
 from trickster.errors import StoreError
 from trickster.interfaces import IPurgeable
 from trickster.messages import Request
+from trickster.observability.logging.masking import masked_target
 from trickster.purging.purges import Purges
 from trickster.purging.table import Kind, Purge, Scope
 
@@ -59,6 +61,7 @@ class Purger:
 
     caches: Mapping[str, Purges]
     backends: Mapping[str, PurgedBackend]
+    _log: Logger = field(factory=Logger, eq=False)
 
     async def purge(self, order: PurgeOrder) -> Sequence[Purged]:
         """
@@ -75,6 +78,9 @@ class Purger:
         else:
             for name, backend in backends.items():
                 _add(scopes, _scopes(order, name, backend), backend)
+        self._log.info(
+            "Purging {kind} {what} of {backend}", kind=order.kind.value,
+            what=masked_target(order.name), backend=order.backend or "all backends")
         try:
             return await gatherResults([
                 Deferred.fromCoroutine(self._purged(name, tuple(some), order))
