@@ -1,0 +1,455 @@
+"""Whatever happens to a store: no wrong answer, none that fails, and none that waits for long."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tests.end_to_end.clusters import RedisCluster
+from tests.end_to_end.damaging import damaged, emptied, replaced
+from tests.end_to_end.faulting import (
+    QUERIES,
+    Asked,
+    Faulty,
+    Load,
+    Origins,
+    Web,
+    difference,
+    faults_of,
+    figures,
+    slow,
+)
+from tests.end_to_end.redises import Redis, eventually
+from tests.end_to_end.standing import BesidePrometheus
+from tests.end_to_end.test_redis_sentinel import Group
+from trickster.stores.redis.cluster.slots import slot_of
+
+# More of them for a longer run, with other seeds.
+ROUNDS = int(os.environ.get("TRICKSTER_FAULT_ROUNDS", "1"))
+SEED = int(os.environ.get("TRICKSTER_FAULT_SEED", "8"))
+# Beyond what the origin and the store may take: of a machine that has other things to do.
+_SLACK = 3.0
+_LOCAL_SECONDS, _REDIS_SECONDS = 3.0, 3.0
+_QUICK = {"dial_timeout": "1s", "read_timeout": "1s", "write_timeout": "1s",
+          "pool_timeout": "1s"}
+_A_FEW = 40
+Fault = Callable[[], None]
+
+
+class BesideStores(BesidePrometheus):
+    """Origins, and for each test places for stores, and Tricksters over them."""
+
+    origins: ClassVar[Origins]
+
+    @classmethod
+    def started(cls, root: Path) -> None:
+        super().started(root)
+        web = cls.kept(Web(root / "web"))
+        cls.origins = Origins(cls.prometheus.url, web, cls.now)
+
+    def setUp(self) -> None:
+        """Have a place for the store, and chance."""
+        super().setUp()
+        directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.addCleanup(directory.cleanup)
+        self.root = Path(directory.name)
+        self.chance = random.Random(SEED)
+        self.starts = 1
+
+    def faulty(self, cache: dict[str, Any], seconds: float = _LOCAL_SECONDS) -> Faulty:
+        """:return: a Trickster with a cache."""
+        made = Faulty(Path(tempfile.mkdtemp(dir=self.root)), self.origins, cache, seconds)
+        self.addCleanup(made.stop)
+        return made
+
+    def redis(self, **more: Any) -> dict[str, Any]:
+        """:return: a cache of a configuration."""
+        return {"provider": "redis", "redis": {**_QUICK, **more}}
+
+    def server(self, *options: str) -> Redis:
+        """:return: one of its own."""
+        server = Redis(self.root / "redis", options)
+        self.addCleanup(server.stop)
+        return server
+
+    def cluster(self) -> RedisCluster:
+        """:return: one of its own, in which nodes that are left go on without others."""
+        cluster = RedisCluster(self.root / "cluster",
+                               options=("--cluster-require-full-coverage", "no"))
+        self.addCleanup(cluster.stop)
+        return cluster
+
+    def kinds(self) -> list[tuple[dict[str, Any], Path]]:
+        """:return: the local stores, each with where it is."""
+        files, file = self.root / "files", self.root / "lmdb" / "cache.lmdb"
+        file.parent.mkdir(exist_ok=True)
+        return [({"provider": "filesystem", "filesystem": {"cache_path": str(files)}}, files),
+                ({"provider": "lmdb", "lmdb": {"path": str(file)}}, file.parent)]
+
+    def load(self, *beside: Faulty) -> Load:
+        """:return: clients of some instances."""
+        return Load(self.origins, [each.url for each in beside], self.chance.randrange(1 << 30))
+
+
+class StoreFaults(BesideStores):
+    """For each test a Trickster whose store has faults under load."""
+
+    def assertRight(self, load: Load, faulty: Faulty, hangs: int = 0) -> None:
+        """
+        Nothing that was asked came to a wrong answer, or to none, or took too long.
+
+        :param hangs: how often the store began to hang; each time it may cost those that wait
+            for it then its time, and no other request.
+        """
+        sys.stderr.write(f"{self.id()}: {figures(load.asked)}, {faulty.told()} told\n")
+        self.assertEqual(faults_of(load.asked)[:5], [])
+        self.assertEqual(
+            [(one.took, one.direct, one.question) for one in slow(
+                load.asked, faulty.seconds + _SLACK)], [])
+        waited = slow(load.asked, faulty.seconds * 0.8)
+        self.assertLessEqual(len(waited), hangs * load.clients, [
+            (one.took, one.direct, one.result) for one in waited])
+        self.assertLessEqual(faulty.told(), faulty.most_told(self.starts))
+        self.assertGreater(len(load.asked), 100)
+
+    def assertLoud(self, load: Load, faulty: Faulty) -> None:
+        """While its store fails, all who may want to know are told."""
+        eventually(lambda: not faulty.is_up())
+        eventually(lambda: "cache default is failing" in faulty.health())
+        eventually(lambda: any("reason=store-error" in one.result for one in load.more(5)))
+
+    def assertWell(self, load: Load, faulty: Faulty) -> None:
+        """Once the fault is over, all is well without a restart."""
+        eventually(lambda: _has_hits(load.more(10)) and faulty.is_up(), 40.0)
+        self.assertNotIn("cache default is failing", faulty.health())
+
+    def change(self, load: Load) -> None:
+        """Go on for a while, in which files of the origin change."""
+        self.origins.web.change()
+        load.more(_A_FEW)
+
+    def restarted(self, load: Load, faulty: Faulty, between: Fault = lambda: None) -> None:
+        """Have Trickster killed at any moment, and started again."""
+        time.sleep(self.chance.uniform(0.0, 0.3))
+        with load.while_down():
+            faulty.kill()
+            between()
+            faulty.start()
+        self.starts += 1
+
+    def disk(self, size: str) -> Path:
+        """:return: a place on a small disk."""
+        place = self.root / "disk"
+        place.mkdir()
+        if os.geteuid() != 0:
+            self.skipTest("only root can mount a file system")
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "none", str(place)]
+        subprocess.run(mount, check=True, capture_output=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(place)], check=True)
+        return place
+
+
+def _has_hits(asked: Sequence[Asked]) -> bool:
+    return any("status=hit" in one.result for one in asked)
+
+
+class RedisFaultTests(StoreFaults):
+    """Redis: one server, a master and its Sentinels, and a cluster."""
+
+    def test_standalone(self) -> None:
+        """A server that hangs, dies, is emptied, is full, is read-only, or has others' values."""
+        server = self.server()
+        faulty = self.faulty(self.redis(endpoint=server.endpoint), _REDIS_SECONDS)
+        quiet: list[Fault] = [
+            lambda: server.command("FLUSHALL"), lambda: self.spoil(server),
+            lambda: server.command("CLIENT", "KILL", "TYPE", "normal")]
+        lasting: list[tuple[Fault, Fault]] = [
+            (server.pause, server.resume), (server.kill, server.start),
+            (lambda: self.fill(server), lambda: self.empty(server)),
+            (lambda: server.command("REPLICAOF", "127.0.0.1", "1"),
+             lambda: server.command("REPLICAOF", "NO", "ONE"))]
+        with self.load(faulty) as load:
+            self.assertWell(load, faulty)
+            for _ in range(ROUNDS):
+                for fault in self.chance.sample(quiet * 2, 4):
+                    fault()
+                    self.change(load)
+                for begin, end in self.chance.sample(lasting, 4):
+                    begin()
+                    self.change(load)
+                    self.assertLoud(load, faulty)
+                    end()
+                    if self.chance.random() < 0.5:
+                        self.assertWell(load, faulty)
+                self.assertWell(load, faulty)
+        self.assertRight(load, faulty, ROUNDS)
+
+    def spoil(self, server: Redis) -> None:
+        """Put what is not ours under our keys."""
+        for key in server.command("KEYS", "*"):
+            kind = self.chance.randrange(5)
+            if kind == 0:
+                server.command("SET", key, self.chance.randbytes(self.chance.randrange(2000)))
+            elif kind == 1:
+                server.command("SETRANGE", key, self.chance.randrange(300), b"\x00\xff")
+            elif kind == 2:
+                server.command("DEL", key)
+                server.command("RPUSH", key, "1")
+            elif kind == 3:
+                server.command("APPEND", key, "x")
+
+    def fill(self, server: Redis) -> None:
+        """Have it take no more."""
+        server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        server.command("CONFIG", "SET", "maxmemory", "1")
+
+    def empty(self, server: Redis) -> None:
+        """Have it take more again."""
+        server.command("CONFIG", "SET", "maxmemory", "0")
+
+    def test_sentinel(self) -> None:
+        """A master that is killed, and one that hangs; the other takes its place."""
+        group = Group()
+        self.addCleanup(group.stop)
+        options = group.options()
+        faulty = self.faulty(self.redis(
+            client_type="sentinel", sentinel_master="ours", password=options.password,
+            endpoints=list(options.endpoints), sentinel_password=options.sentinel_password),
+            _REDIS_SECONDS)
+        with self.load(faulty) as load:
+            self.assertWell(load, faulty)
+            for _ in range(ROUNDS):
+                self.fail_over(group, load, faulty)
+        self.assertRight(load, faulty, ROUNDS)
+
+    def fail_over(self, group: Group, load: Load, faulty: Faulty) -> None:
+        """Kill the master, and have it come back once the other one has taken its place."""
+        servers = {each.port: each for each in (group.master, group.replica)}
+        master = servers.pop(group.sentinels[0].named())
+        master.kill()
+        self.change(load)
+        eventually(lambda: all(each.named() in servers for each in group.sentinels), 40.0)
+        self.assertWell(load, faulty)
+        master.start()
+        self.change(load)
+        eventually(lambda: b"role:slave" in group.ask(master, "INFO"), 40.0)
+        eventually(lambda: b"master_link_status:up" in group.ask(master, "INFO"), 40.0)
+
+    def test_cluster(self) -> None:
+        """A node that dies, one that hangs, slots that move, and all that is forgotten."""
+        cluster = self.cluster()
+        faulty = self.faulty(self.redis(
+            client_type="cluster", endpoints=cluster.endpoints[:2]), _REDIS_SECONDS)
+        with self.load(faulty) as load:
+            self.assertWell(load, faulty)
+            for _ in range(ROUNDS):
+                for begin, end in (("pause", "resume"), ("kill", "start")):
+                    node = self.chance.choice(cluster.masters)
+                    getattr(node, begin)()
+                    self.change(load)
+                    self.assertLoud(load, faulty)
+                    getattr(node, end)()
+                    cluster.settle()
+                    self.assertWell(load, faulty)
+                self.move_some(cluster)
+                self.spoil(self.chance.choice(cluster.masters))
+                self.change(load)
+                self.chance.choice(cluster.masters).command("FLUSHALL")
+                self.change(load)
+        self.assertRight(load, faulty, 2 * ROUNDS)
+
+
+    def move_some(self, cluster: RedisCluster) -> None:
+        """Move slots in which there is something to another node."""
+        source, to = self.chance.sample(cluster.masters, 2)
+        slots = {slot_of(key) for key in source.command("KEYS", "*")}
+        for slot in sorted(slots)[:10]:
+            cluster.move(slot, to)
+
+
+class LocalFaultTests(StoreFaults):
+    """Files that are damaged, go away, or have no room, and processes that are killed."""
+
+    def check_damage(self, number: int) -> None:
+        """Damage what there is in every way, while Trickster runs and while it does not."""
+        cache, place = self.kinds()[number]
+        faulty = self.faulty(cache)
+        gone: list[Fault] = [lambda: emptied(place), lambda: replaced(place, self.chance)]
+        with self.load(faulty) as load:
+            self.assertWell(load, faulty)
+            for _ in range(ROUNDS):
+                for _ in range(5):
+                    damaged(place, self.chance)
+                    self.change(load)
+                for _ in range(2):
+                    self.restarted(load, faulty, lambda: damaged(place, self.chance))
+                    self.change(load)
+                self.assertWell(load, faulty)
+                for fault in self.chance.sample(gone, 2):
+                    fault()
+                    self.change(load)
+                self.assertWell(load, faulty)
+        self.assertRight(load, faulty)
+
+    def test_damaged_files(self) -> None:
+        """The store of files gives nothing that it was not given."""
+        self.check_damage(0)
+
+    def test_damaged_lmdb(self) -> None:
+        """A file of LMDB gives nothing that was not put there."""
+        self.check_damage(1)
+
+    def check_killed(self, number: int) -> None:
+        """Have Trickster killed at any moment, again and again."""
+        cache, _ = self.kinds()[number]
+        faulty = self.faulty(cache)
+        with self.load(faulty) as load:
+            for _ in range(4 * ROUNDS):
+                self.change(load)
+                self.restarted(load, faulty)
+            self.assertWell(load, faulty)
+        self.assertRight(load, faulty)
+        self.assertEqual(faulty.told(), 0)
+
+    def test_killed_files(self) -> None:
+        """Killed at any moment of a write, the store of files is well."""
+        self.check_killed(0)
+
+    def test_killed_lmdb(self) -> None:
+        """Killed at any moment of a write, a file of LMDB is well."""
+        self.check_killed(1)
+
+    def check_stopped(self, number: int) -> None:
+        """Stop another instance at any moment; it may hold a lock."""
+        cache, _ = self.kinds()[number]
+        faulty, other = self.faulty(cache), self.faulty(cache)
+        with self.load(faulty) as load, self.load(other) as beside:
+            load.more(_A_FEW)
+            hangs = 3 * ROUNDS
+            for _ in range(hangs):
+                time.sleep(self.chance.uniform(0.0, 0.3))
+                other.trickster.process.send_signal(signal.SIGSTOP)
+                self.change(load)
+                other.trickster.process.send_signal(signal.SIGCONT)
+                beside.more(_A_FEW)
+            self.assertWell(load, faulty)
+        self.assertRight(load, faulty, hangs)
+        self.assertEqual(faults_of(beside.asked), [])
+
+    def test_stopped_files(self) -> None:
+        """Another process that is stopped keeps no one from files."""
+        self.check_stopped(0)
+
+    def test_stopped_lmdb(self) -> None:
+        """Another process that is stopped keeps no one from a file of LMDB."""
+        self.check_stopped(1)
+
+    def check_full(self, number: int) -> None:
+        """Have a disk with less room than the cache may have, and one without any."""
+        disk = self.disk("6m")
+        cache, _ = self.kinds()[number]
+        if number == 0:
+            cache["filesystem"]["cache_path"] = str(disk / "files")
+        else:
+            cache["lmdb"]["path"] = str(disk / "cache.lmdb")
+        faulty, other = self.faulty(cache), disk / "other"
+        with self.load(faulty) as load:
+            for _ in range(2 * ROUNDS):
+                load.more(100)
+                with other.open("wb", buffering=0) as file:
+                    for _ in range(10):
+                        # What the store lets go is taken as well.
+                        with contextlib.suppress(OSError):
+                            while file.write(bytes(4096)):
+                                pass
+                        load.more(5)
+                other.unlink()
+                self.change(load)
+            self.assertWell(load, faulty)
+        self.assertRight(load, faulty)
+
+    def test_full_files(self) -> None:
+        """A full disk costs what would have been kept."""
+        self.check_full(0)
+
+    def test_full_lmdb(self) -> None:
+        """A full disk costs what would have been kept, in a file of LMDB too."""
+        self.check_full(1)
+
+    def test_tiny_map(self) -> None:
+        """Where there is room for little, what is asked is right, and something is a hit."""
+        cache, _ = self.kinds()[1]
+        faulty = self.faulty({**cache, "index": {"max_size_bytes": 500_000}})
+        with self.load(faulty) as load:
+            for _ in range(4 * ROUNDS):
+                self.change(load)
+            self.assertWell(load, faulty)
+        self.assertRight(load, faulty)
+        self.assertEqual(faulty.told(), 0)
+
+
+class SharedTests(BesideStores):
+    """Two instances over one store."""
+
+    def check(self, cache: dict[str, Any]) -> None:
+        """Ask both of them at random, and then for what either should have in full."""
+        both = [self.faulty(cache), self.faulty(cache)]
+        with self.load(*both) as load:
+            for _ in range(4 * ROUNDS):
+                self.origins.web.change()
+                load.more(_A_FEW)
+        sys.stderr.write(f"{self.id()}: {figures(load.asked)}\n")
+        self.assertEqual(faults_of(load.asked)[:5], [])
+        for query in QUERIES[:3] * ROUNDS:
+            self.check_extents(both, f"{query} or {query} offset {self.chance.randrange(500)}s")
+        self.assertEqual([each.told() for each in both], [0, 0])
+
+    def check_extents(self, both: Sequence[Faulty], query: str) -> None:
+        """Have both keep parts of one range at a time: none of them is lost."""
+        parts = [range(start, start + 10) for start in range(0, 200, 10)]
+        asked = [(self.chance.choice(both), part)
+                 for part in self.chance.sample(parts, len(parts))]
+        with ThreadPoolExecutor(8) as clients:
+            list(clients.map(lambda one: self.ask(one[0], query, one[1]), asked))
+        self.settle(both)
+        for each in self.chance.sample(both, 2):
+            self.assertIn("status=hit", self.ask(each, query, range(200)))
+
+    def ask(self, one: Faulty, query: str, steps: range) -> str:
+        """:return: what came of a question; the answer is the origin's own."""
+        question = self.origins.window(query, steps)
+        got = question.through(one.url)
+        self.assertEqual(difference(got, question.direct()), "", got.result)
+        return got.result
+
+    def settle(self, both: Sequence[Faulty]) -> None:
+        """Return once all is written: that is done after answers have been sent."""
+        before: list[list[str]] = []
+        while before != (before := [each.sets() for each in both]):
+            time.sleep(0.5)
+
+    def test_files(self) -> None:
+        """Two instances share a directory."""
+        self.check(self.kinds()[0][0])
+
+    def test_lmdb(self) -> None:
+        """Two instances share a file of LMDB."""
+        self.check(self.kinds()[1][0])
+
+    def test_redis(self) -> None:
+        """Two instances share a server."""
+        self.check(self.redis(endpoint=self.server().endpoint))
+
+    def test_cluster(self) -> None:
+        """Two instances share a cluster."""
+        self.check(self.redis(client_type="cluster", endpoints=self.cluster().endpoints[:1]))
