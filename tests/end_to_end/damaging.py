@@ -15,14 +15,15 @@ def damaged(place: Path, chance: Random, share: float = 0.5) -> None:
     """
     Damage some of what is in a directory, each in another way.
 
-    :param share: of the files that are damaged; of the directories, it is a tenth of that.
+    :param share: of the files that are damaged; of the directories in others,
+        it is a tenth of that.  The ones above all may be refused for good.
     """
     for path in sorted(place.rglob("*")):
         # It may be gone by now, or be in a directory that is.
         with suppress(OSError):
             if path.is_file() and chance.random() < share:
                 chance.choice(_WAYS)(path, chance)
-            elif path.is_dir() and chance.random() < share / 10:
+            elif path.is_dir() and path.parent != place and chance.random() < share / 10:
                 chance.choice(_DIRECTORY_WAYS)(path, chance)
 
 
@@ -125,9 +126,9 @@ def _gone(path: Path, chance: Random) -> None:
     shutil.rmtree(path)
 
 
-def _open_to_all(path: Path, chance: Random) -> None:
+def _other_rights(path: Path, chance: Random) -> None:
     path.chmod(chance.choice((0o777, 0o000, 0o500)))
 
 
 _DIRECTORY_WAYS: tuple[Callable[[Path, Random], None], ...] = (
-    _no_directory, _gone, _open_to_all)
+    _no_directory, _gone, _other_rights)

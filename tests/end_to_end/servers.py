@@ -141,8 +141,9 @@ class Server:
                 pass
             time.sleep(0.05)
         tail = self.log.read_text(errors="replace")[-4000:]
+        code = self.process.poll()
         self.stop()
-        raise AssertionError(f"{url} does not answer; the log ends with:\n{tail}")
+        raise AssertionError(f"{url} does not answer, {code=}; the log ends with:\n{tail}")
 
     def processes(self) -> list[int]:
         """:return: its process, and those that it has started."""

@@ -26,9 +26,11 @@ from trickster.stores.timed_call import TimedCall
 
 __all__ = ["UNCHANGED", "EntryFormat", "Kept", "Offload", "TypedStore", "Unchanged"]
 
-# Reads until one is not outdated when it ends, and writes until none comes in between.
+# Reads until one is not outdated when it ends.
 _MOST_READS = 3
-_MOST_WRITES = 5
+# Writes until none of another process comes in between.  Each that does is a change that was kept,
+# of which a process that is quicker than this one has many in a row.
+_MOST_WRITES = 32
 # Entries that are deleted before others have a turn: some milliseconds.
 _A_TURN = 500
 
