@@ -312,6 +312,30 @@ class LocalFaultTests(StoreFaults):
         """A file of LMDB gives nothing that was not put there."""
         self.check_damage(1)
 
+    def check_away(self, number: int) -> None:
+        """Have a file where the directory was, for as long as it takes until all know."""
+        cache, place = self.kinds()[number]
+        faulty = self.faulty(cache)
+        with self.load(faulty) as load:
+            self.assertWell(load, faulty)
+            for _ in range(ROUNDS):
+                emptied(place)
+                place.rmdir()
+                place.write_bytes(b"no directory")
+                self.change(load)
+                self.assertLoud(load, faulty)
+                place.unlink()
+                self.assertWell(load, faulty)
+        self.assertRight(load, faulty)
+
+    def test_away_files(self) -> None:
+        """A directory that cannot be used is told, and used once it can be."""
+        self.check_away(0)
+
+    def test_away_lmdb(self) -> None:
+        """A file of LMDB that cannot be used is told, and used once it can be."""
+        self.check_away(1)
+
     def check_killed(self, number: int) -> None:
         """Have Trickster killed at any moment, again and again."""
         cache, _ = self.kinds()[number]
