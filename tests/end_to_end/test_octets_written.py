@@ -16,7 +16,7 @@ from tests.end_to_end.servers import Trickster, fetch
 from tests.end_to_end.standing import Standing
 
 # A day of them is 1440.
-REFRESHES = int(os.environ.get("TRICKSTER_REFRESHES", "5"))
+REFRESHES = int(os.environ.get("TRICKSTER_REFRESHES", "3"))
 _STEP, _SERIES, _STEPS = 60, 1000, 1440
 _MOST = 500_000
 _CHUNKED = {"use_cache_chunking": True}
