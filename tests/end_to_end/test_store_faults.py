@@ -29,8 +29,8 @@ from tests.end_to_end.faulting import (
     slow,
 )
 from tests.end_to_end.redises import Redis, eventually
+from tests.end_to_end.sentinels import Group
 from tests.end_to_end.standing import BesidePrometheus
-from tests.end_to_end.test_redis_sentinel import Group
 from trickster.stores.redis.cluster.slots import slot_of
 
 # More of them for a longer run, with other seeds.
