@@ -245,7 +245,7 @@ class RedisFaultTests(StoreFaults):
         master.start()
         self.change(load)
         # The Sentinels would see to that as well, after a while.
-        group.ask(master, "REPLICAOF", "127.0.0.1", *servers)
+        group.ask(master, "REPLICAOF", "127.0.0.1", *map(str, servers))
         eventually(lambda: b"master_link_status:up" in group.ask(master, "INFO"), 40.0)
         self.assertWell(load, faulty)
 
