@@ -56,6 +56,14 @@ class OpeningTests(FileTests):
         self.assertEqual(modes, {"b": 0o700, "file": 0o600, "file-lock": 0o600,
                                  "file-state": 0o600})
 
+    def test_hole(self) -> None:
+        """The file is as long as it is mapped, so that no page is beyond its end, and takes little."""
+        store = self.opened(max_octets=64 << 20)
+        self.given(store.put("a", b"1", 60.0))
+        about = self.path.stat()
+        self.assertGreaterEqual(about.st_size, store.map_size)
+        self.assertLess(about.st_blocks * 512, 1 << 20)
+
     def test_nothing_before_the_first_use(self) -> None:
         """To make a store opens nothing."""
         options = kinds.LmdbOptions(path=str(self.path))

@@ -32,6 +32,8 @@ from trickster.stores.lmdb.tables import Tables
 # Seconds that looking through a file may take, and octets for which it has another one: many times
 # what it does take.
 _PATIENCE, _A_SECOND = 60.0, 8 << 20
+# Octets to which a file is made as long as it is mapped; caches without a limit map more.
+_FARTHEST = 64 << 30
 # Statuses of a process that LMDB has ended; those of others, like Ctrl-C, say nothing of the file.
 _CRASHES = (-SIGSEGV, -SIGBUS, -SIGABRT, -SIGILL, -SIGFPE)
 # Transactions that read at the same time, in all processes: each has one, or a few in threads.
@@ -220,12 +222,25 @@ def _opened(path: str, descriptor: int, map_size: int, replaced: str | None) -> 
             metasync=False, sync=False, mode=0o600, readahead=False, max_readers=_MOST_READERS,
             max_dbs=MOST_TABLES, max_spare_txns=1)
         stack.callback(env.close)
+        _reach_far(kept, env.info()["map_size"])
         env.reader_check()
         file = OpenFile(path, env, kept, locks, _begun(env), replaced)
         file.look_closely()
         _flock(kept, fcntl.LOCK_SH)
         stack.pop_all()
         return file
+
+
+def _reach_far(descriptor: int, map_size: int) -> None:
+    """
+    Have a file be as long as it is mapped, with a hole at its end that takes no room: where a
+    page is damaged, and names another that was never written, that is empty.  Beyond the end of
+    the file, to read it would end the process.
+    """
+    if map_size <= _FARTHEST and os.fstat(descriptor).st_size < map_size:
+        # Where that is not allowed, the file is as good as it can be.
+        with suppress(OSError):
+            os.ftruncate(descriptor, map_size)
 
 
 def _see_to_locks(path: str, is_alone: bool) -> None:
