@@ -20,34 +20,18 @@ from trickster.messages import Headers, Params, Request
 from trickster.origins.promjson import relabeller
 from trickster.remembering import OVERHEAD, SizedLRU, octets_held, remembered
 
-# Of each piece of memory, those calls that led to it: as many as there are from a test down.
-_FRAMES = 12
-
 
 def taken(make: Callable[[], object]) -> tuple[object, int]:
     """:return: what a function gives, and how many octets of memory have come to be used."""
+    # What earlier tests have left, and what its finalizers leave, is not to be collected meanwhile.
+    while gc.collect():
+        pass
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
         made = make()
         gc.collect()  # the interpreter's lists of free tuples too
         return made, tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
-
-
-def taken_here(make: Callable[[], object]) -> tuple[object, int]:
-    """
-    :return: the same, without what other threads have come to use meanwhile, such as those of
-        what runs the tests.
-    """
-    tracemalloc.start(_FRAMES)
-    try:
-        made = make()
-        gc.collect()
-        ours = tracemalloc.take_snapshot().filter_traces((
-            tracemalloc.Filter(True, __file__, all_frames=True),))
-        return made, sum(trace.size for trace in ours.traces)
     finally:
         tracemalloc.stop()
 
@@ -64,7 +48,7 @@ class SizeTests(SynchronousTestCase):
             lambda: Params(tuple((f"name{n}", f"value{n}") for n in range(1000))),
             lambda: Headers(tuple((b"X-%d" % n, b"v" * (n % 40 + 2)) for n in range(1000)))]
         for make in makers:
-            made, octets = taken_here(make)
+            made, octets = taken(make)
             self.assertLess(octets * 0.9, octets_held(made))
             self.assertLess(octets_held(made), octets * 1.5)
 
