@@ -24,7 +24,7 @@ PYTEST_ARGS = -n $(WORKERS) --dist loadfile --hypothesis-profile ci
 PYTEST = $(PY) -m pytest $(PYTEST_ARGS)
 OTHER_TESTS = $(filter-out %/end_to_end %/conftest.py %/__pycache__,$(wildcard tests/*)) \
 	tests/end_to_end/test_run_forms.py
-SERVERS = prometheus:prometheus victoria-metrics:victoria-metrics nginx-light:nginx chromium:chromium redis-server:redis-server redis-sentinel:redis-sentinel
+SERVERS = prometheus:prometheus victoria-metrics:victoria-metrics nginx-light:nginx chromium:chromium redis-server:redis-server
 BENCHED = prometheus:prometheus nginx-light:nginx varnish:varnishd wrk:wrk
 
 .DEFAULT_GOAL := help
