@@ -151,6 +151,16 @@ class UncheckedTests(FileTests):
             self.given(store.stopService())
         self.assertEqual(self.check(self.opened()), 50)
 
+    def test_removed_meanwhile(self) -> None:
+        """A file that is removed while it is looked through is begun anew, and not waited for."""
+        self.given(self.filled().stopService())
+        os.utime(self.path)
+        script = self.path.parent / "python"
+        script.write_text(f"#!/bin/sh\nrm {self.path}\nexec sleep 600\n")
+        script.chmod(0o700)
+        self.patch(sys, "executable", str(script))
+        self.assertEqual(self.check(self.opened()), 0)
+
     def test_crash(self) -> None:
         """Where LMDB ends that process, the file is damaged."""
         self.given(self.filled().stopService())

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV
-from subprocess import DEVNULL, PIPE, STDOUT, TimeoutExpired, run
+from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
 from threading import Lock
 from typing import Any
 
@@ -31,7 +31,9 @@ from trickster.stores.lmdb.tables import Tables
 
 # Seconds that looking through a file may take, and octets for which it has another one: many times
 # what it does take.
-_PATIENCE, _A_SECOND = 60.0, 8 << 20
+_PATIENCE, _A_SECOND = 20.0, 8 << 20
+# Seconds after which it is seen whether the file is still there.
+_A_LOOK = 0.5
 # Octets to which a file is made as long as it is mapped; caches without a limit map more.
 _FARTHEST = 64 << 30
 # Statuses of a process that LMDB has ended; those of others, like Ctrl-C, say nothing of the file.
@@ -272,7 +274,7 @@ def _problem(path: str, descriptor: int) -> str | None:
     noted = _noted(path)
     if not state["size"] or noted == state:
         return None
-    status, said = _looked_through(path)
+    status, said = _looked_through(path, descriptor)
     if status == 0:
         return None
     if status not in (DAMAGED, FOREIGN, *_CRASHES):
@@ -282,17 +284,27 @@ def _problem(path: str, descriptor: int) -> str | None:
     return said or f"looking through it ended with status {status}"
 
 
-def _looked_through(path: str) -> tuple[int, str]:
+def _looked_through(path: str, descriptor: int) -> tuple[int, str]:
+    """
+    :return: the status in which a process of its own has looked through a file, and what it said.
+    :raises LostError: the file was removed meanwhile.
+    """
     # It imports what this process would, and nothing from where it happens to run.
     command = [sys.executable, "-P", "-m", "trickster.stores.lmdb.checking", path]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    patience = _PATIENCE + os.stat(path).st_size / _A_SECOND
-    try:
-        done = run(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=patience,
-                   check=False, env=environ)
-    except TimeoutExpired:
-        return DAMAGED, f"it cannot be looked through within {patience:.0f} s"
-    return done.returncode, done.stdout.decode("utf-8", "replace").strip()[-500:]
+    about = os.fstat(descriptor)
+    # Its hole takes no time.
+    patience = _PATIENCE + min(about.st_size, about.st_blocks * 512) / _A_SECOND
+    with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environ) as process:
+        for _ in range(int(patience / _A_LOOK)):
+            with suppress(TimeoutExpired):
+                said = process.communicate(timeout=_A_LOOK)[0]
+                return process.returncode, said.decode("utf-8", "replace").strip()[-500:]
+            if not _is_at(path, descriptor):
+                process.kill()
+                raise LostError(f"{path} was removed while it was looked through")
+        process.kill()
+    return DAMAGED, f"it cannot be looked through within {patience:.0f} s"
 
 
 def _is_at(path: str, descriptor: int) -> bool:
