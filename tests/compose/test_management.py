@@ -13,6 +13,7 @@ from twisted.logger import capturedLogs, formatEvent
 from zope.interface import implementer
 
 from tests.compose.backendcase import BackendCase
+from tests.purging.adding import waited_for
 from tests.ranges.deltarig import NOW, range_request
 from trickster.admin.endpoints import Endpoints
 from trickster.bodies import read_all
@@ -118,7 +119,8 @@ class ManagementCase(BackendCase):
 
     def purge(self, process: Process, **order: Any) -> Any:
         """:return: what is said of a purge that is carried out."""
-        status, told = at_once(self.call(process, b"POST", "/trickster/api/v1/purge", order))
+        status, told = waited_for(
+            self.call(process, b"POST", "/trickster/api/v1/purge", order), self.clock)
         self.assertEqual(status, 200, told)
         return told
 
@@ -373,7 +375,7 @@ class EndpointTests(ManagementCase):
             self.is_asked(process, b"/a")
             [entry] = self.entries(process)
             target = f"/trickster/purge/key/web/{quote(entry['key'], safe='')}"
-            self.assertEqual(at_once(self.call(process, method, target)),
+            self.assertEqual(waited_for(self.call(process, method, target), self.clock),
                              (200, f"purged: web | {entry['key']}\n".encode()))
             self.assertEqual(self.entries(process), [])
             self.assertTrue(self.is_asked(process, b"/a"))
@@ -392,7 +394,8 @@ class EndpointTests(ManagementCase):
         for method in (b"GET", b"DELETE"):
             for target in PurgeTests.TARGETS:
                 self.is_asked(process, target)
-            self.assertEqual(at_once(self.call(process, method, "/trickster/purge/path/web/a?x=1")),
+            self.assertEqual(waited_for(self.call(
+                process, method, "/trickster/purge/path/web/a?x=1"), self.clock),
                              (200, b"purged: web | /a\n"))
             self.assertEqual([target for target in PurgeTests.TARGETS
                               if self.is_asked(process, target)], [b"/a", b"/a?q=1"])

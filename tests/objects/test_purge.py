@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.objects.objectworld import World
+from tests.purging.adding import add
 from trickster.interfaces import IPurgeable
 from trickster.keys.cache_key import key_of
 from trickster.messages import Request
@@ -15,14 +16,14 @@ from trickster.objects.options import Collapse
 from trickster.purging.purges import TABLE_KEY, Purges
 from trickster.purging.table import Kind, Purge, Scope
 from trickster.testing.bodies import PausedBody
-from trickster.testing.doubles import PeekingStore, ReferenceStore, at_once
+from trickster.testing.doubles import PeekingStore, ReferenceStore
 
 STORES = (ReferenceStore, PeekingStore)
 
 
 def purged(world: World, scope: Scope, is_soft: bool = False) -> None:
     """Purge what a scope names, as the program does."""
-    at_once(world.purges.add(Purge(scope, is_soft)))
+    add(world.purges, Purge(scope, is_soft), world.clock)
     world.cache.outdate()
 
 
@@ -144,7 +145,7 @@ class OtherProcessTests(SynchronousTestCase):
         """What is stored here, and remembered as a hit, is not given after the purge."""
         for _ in range(3):
             self.assertEqual(self.world.ask(b"/x").octets, b"1")
-        at_once(self.other.add(Purge(Scope(Kind.PATH, "web", b"/x"))))
+        add(self.other, Purge(Scope(Kind.PATH, "web", b"/x")), self.world.clock)
         self.assertEqual([self.world.ask(b"/x").octets for _ in range(2)], [b"2", b"2"])
 
     def test_on_its_way(self) -> None:
@@ -152,7 +153,7 @@ class OtherProcessTests(SynchronousTestCase):
         world, body = self.world, PausedBody(5)
         world.origin.script.insert(0, world.answer(body=body, Cache_Control="max-age=60"))
         client = world.ask(b"/x")
-        at_once(self.other.add(Purge(Scope(Kind.PATH, "web", b"/x"))))
+        add(self.other, Purge(Scope(Kind.PATH, "web", b"/x")), self.world.clock)
         later = world.ask(b"/x")
         body.feed(b"hello", b"")
         self.assertEqual((client.octets, later.octets), (b"hello", b"1"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.purging.adding import add
 from tests.ranges.deltarig import NOW, Rig
 from tests.ranges.fakeprometheus import status
 from trickster.errors import Reason
@@ -20,7 +21,7 @@ PATH = b"/api/v1/query_range"
 
 def purged(rig: Rig, purge: Purge) -> None:
     """Purge what a scope names, as the program does."""
-    at_once(rig.purges.add(purge))
+    add(rig.purges, purge, rig.now)
     for cache in (rig.delta, rig.newest):
         cache.outdate()
 
@@ -105,7 +106,7 @@ class OtherProcessTests(SynchronousTestCase):
         """What is stored here, and remembered as a hit, is fetched again."""
         for _ in range(3):
             self.rig.ask(-300, -60)
-        at_once(self.other.add(Purge(Scope(Kind.QUERY, "b", b"up"))))
+        add(self.other, Purge(Scope(Kind.QUERY, "b", b"up")), self.rig.now)
         self.assertEqual([self.rig.ask(-300, -60).status for _ in range(2)],
                          [Status.KEY_MISS, Status.HIT])
 
@@ -114,7 +115,7 @@ class OtherProcessTests(SynchronousTestCase):
         rig = self.rig
         rig.origin.is_paused = True
         waiting = rig.start(-300, -60)
-        at_once(self.other.add(Purge(Scope(Kind.ALL))))
+        add(self.other, Purge(Scope(Kind.ALL)), rig.now)
         later = rig.start(-300, -60)
         self.assertEqual(len(rig.origin.waiting), 2)
         rig.origin.release(0)

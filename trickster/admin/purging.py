@@ -104,8 +104,8 @@ class PurgeByURL:
     C{PLACE/BACKEND/PATH}.
 
     :ivar place: where it is, with a slash at its end.
-    :ivar kind: L{Kind.KEY}, or L{Kind.PATH} for all that is kept for exactly that path, whatever
-        the parameters, headers and methods were.
+    :ivar kind: L{Kind.KEY}, or L{Kind.PATH} for all that is kept for exactly that path, of any
+        parameters, headers and methods.
     """
 
     purger: Purger

@@ -20,8 +20,11 @@ from trickster.purging.table import Judgement, Kind, Purge, PurgeTable, Scope
 TABLE_KEY = "~purges"
 # Octets at the beginning of a table that tell it from all others.
 _STAMP = 20
-# Seconds for which a table is taken to be current where the store cannot tell at once.
-_TRUSTED = 1.0
+# Seconds for which a table is taken to be current, where the store cannot tell at once, and where
+# it can: to ask it at each of thousands of hits a second would cost as much as the entries do.
+_TRUSTED, _TRUSTED_PEEK = 1.0, 0.01
+# Seconds by which the clocks of two processes may have gone differently meanwhile.
+_MARGIN = 0.01
 _MOST_TRIES = 20
 # Purges that the store could not be told of yet; where there are more, everything is purged.
 _MOST_PENDING = 100
@@ -33,8 +36,8 @@ class Purges:
     """
     Which entries of a cache are purged, as all processes that share its store know it.
 
-    Before an entry is used, the table of purges is looked at that is in the store now, or was
-    less than a second ago where the store cannot tell at once: who purges waits that long, so
+    Before an entry is used, the table of purges is looked at that was in the store a hundredth of a
+    second ago, or a second where the store cannot tell at once: who purges waits that long, so
     that a purge is effective everywhere when it is answered.  A table that is lost is replaced by
     one by which everything is gone.
 
@@ -80,11 +83,15 @@ class Purges:
         """:return: whether the table is known, without waiting, to be the one that counts."""
         if self._is_local:
             return True
-        if self._peeks:
-            known = self._octets
-            return known is not None and self.store.peek(TABLE_KEY, _STAMP) == known[:_STAMP]
-        now = self.clock.seconds()
-        return self._looked is not None and 0 <= now - self._looked < _TRUSTED
+        now, looked, known = self.clock.seconds(), self._looked, self._octets
+        if looked is None or known is None:
+            return False
+        if 0 <= now - looked < self._trusted:
+            return True
+        if not self._peeks or self.store.peek(TABLE_KEY, _STAMP) != known[:_STAMP]:
+            return False
+        self._looked = now
+        return True
 
     async def refreshed(self) -> bool:
         """
@@ -124,8 +131,7 @@ class Purges:
             raise StoreError("the purge could not be written to the store; it will be when that "
                              "works again")
         number = self.table.sequence
-        if self._lag:
-            await deferLater(self.clock, self._lag)
+        await deferLater(self.clock, self._lag)
         return number
 
     def _with(self, table: PurgeTable, purges: Iterable[Purge]) -> PurgeTable:
@@ -136,7 +142,12 @@ class Purges:
     @property
     def _lag(self) -> float:
         """:return: seconds for which another process may not know what is in the store."""
-        return float(getattr(self.store, "peek_lag", 0.0)) if self._peeks else _TRUSTED
+        late = float(getattr(self.store, "peek_lag", 0.0)) if self._peeks else 0.0
+        return self._trusted + late + _MARGIN
+
+    @property
+    def _trusted(self) -> float:
+        return _TRUSTED_PEEK if self._peeks else _TRUSTED
 
     def _read_ended(self) -> None:
         self._reading = None

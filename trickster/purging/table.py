@@ -22,6 +22,7 @@ from attrs import evolve, field, frozen
 
 from trickster.purging.label import Label
 from trickster.purging.selection import may_select
+from trickster.remembering import SizedLRU
 
 # Another number for every change of the form.
 _MAGIC = b"TkP1"
@@ -31,12 +32,14 @@ MOST_RULES = 2000
 # Those by matchers, each of which every entry's query is compared with; where there would be more,
 # the older half becomes rules for their backends.
 MOST_MATCHERS = 64
-# Judgements of one table that are remembered.
-_MOST_KNOWN = 4096
+# Octets of memory in which judgements of one table are remembered, with the labels, which have
+# targets as long as clients like.
+_MOST_KNOWN = 2 << 20
 # Octets of one table in a store, lest what a store gives be more than memory takes.
 _MOST_OCTETS = 4 << 20
 
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+# Far below what 64 bits hold: there is always a next number.
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
 
 
 class Verdict(Enum):
@@ -159,15 +162,15 @@ class PurgeTable:
     sequence: int = 0
     _rules: Mapping[Scope, _Rule] = field(factory=dict)
     # Judgements that were given: an entry is judged at each of its hits.
-    _known: dict[tuple[Label, int], Judgement] = field(
-        factory=dict, init=False, eq=False, repr=False)
+    _known: SizedLRU[tuple[Label, int], Judgement] = field(
+        factory=lambda: SizedLRU(_MOST_KNOWN), init=False, eq=False, repr=False)
 
     @classmethod
     def of_all(cls, wall: float) -> PurgeTable:
         """
         :param wall: seconds since the epoch.
-        :return: a new table, by which whatever was stored earlier is gone: where a table was
-            lost, nobody knows what it said.
+        :return: a new table, by which all that was stored earlier is gone: where a table was
+            lost, what it said is not known.
         """
         number = max(1, int(wall * 1_000_000))
         scope = Scope(Kind.ALL)
@@ -207,7 +210,7 @@ class PurgeTable:
         rules = {scope: rule for scope, rule in self._rules.items()
                  if scope != purge.scope and not _is_over(rule, wall, longest)}
         if made.kind is Kind.ALL and made.hard == number:
-            rules = {}  # whatever they named is gone
+            rules = {}  # all that they named is gone
         rules[purge.scope] = made
         if purge.scope.kind is Kind.MATCHER:
             rules = _few_matchers(rules)
@@ -219,12 +222,10 @@ class PurgeTable:
         :param mark: its number.
         :return: what becomes of the entry.
         """
-        known = self._known.get((label, mark))
-        if known is not None:
-            return known
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        judgement = self._known[label, mark] = self._judged(label, mark)
+        judgement = self._known.get((label, mark))
+        if judgement is None:
+            judgement = self._judged(label, mark)
+            self._known.put((label, mark), judgement, label.nbytes)
         return judgement
 
     def _judged(self, label: Label, mark: int) -> Judgement:

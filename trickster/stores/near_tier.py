@@ -78,7 +78,7 @@ class NearTier:
     def last(self, owner: object, key: str) -> NearEntry | None:
         """
         :param owner: as in L{get}.
-        :return: the entry that was read or written last, whatever the store has by now.
+        :return: the entry that was read or written last, which need not be what the store has by now.
         """
         return self.kept.get((owner, key))
 

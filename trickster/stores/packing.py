@@ -65,7 +65,7 @@ def unpacked(stored: Octets, most: int, least: int = 0) -> bytes | None:
 
 def _decompressed(frame: memoryview, most: int, least: int) -> bytes | None:
     try:
-        # The decompressor takes as much memory as the frame says, whatever limit it is given.
+        # The decompressor takes as much memory as the frame says, also where it is given a limit.
         size: int = zstandard.get_frame_parameters(frame).content_size
         if not max(1, least) <= size <= most:
             return None

@@ -34,7 +34,7 @@ def encoded(values: Sequence[Known], now: float) -> bytes:
 
 def decoded(octets: bytes, now: float, oldest: float) -> Sequence[Known] | None:
     """
-    :param octets: of a file, whatever they are.
+    :param octets: of a file; they need not be an index.
     :param oldest: seconds after which what was saved is not used.
     :return: what was saved; None where that is nothing of this version, damaged or too old.
     """

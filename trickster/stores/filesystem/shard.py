@@ -122,7 +122,7 @@ def _wait_for(fd: int, path: str, patience: Patience) -> None:
 
 def remove(directory: int, name: str) -> None:
     """
-    Remove what has a name of ours, whatever kind of file it is.  A directory in which there is
+    Remove what has a name of ours, also where it is no plain file.  A directory in which there is
     something stays.
 
     :param directory: its descriptor.

@@ -23,7 +23,7 @@ from trickster.stores.lmdb.writing import Writer
 AT_ONCE = 100
 # Seconds between two looks for what processes have left behind.
 _READERS_PAUSE = 60.0
-# Seconds between two times of anything else, whatever is configured.
+# Seconds between two times of anything else, also where less is configured.
 _LEAST_PAUSE = 0.1
 
 

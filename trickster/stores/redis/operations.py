@@ -86,7 +86,7 @@ def _octets(found: Reply) -> bytes | None:
 
 async def put(node: Commands, key: bytes, value: bytes, ttl: float) -> bool:
     """
-    Put octets under a key, whatever is there.
+    Put octets under a key, also where another type of value is there.
 
     :param ttl: seconds.
     :return: True: where they are not put, the server says why.
