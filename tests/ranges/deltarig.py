@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from tests.ranges.entriesin import entries_in
 from tests.ranges.fakeprometheus import FakePrometheus, octets
+from tests.ranges.kept.entriesin import entries_in
 from trickster.bodies import read_all
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.hit_for_pass import HitForPass
@@ -22,9 +22,9 @@ from trickster.messages import Headers, Octets, Outcome, Request, Response, Stat
 from trickster.origins.promrange import PrometheusRange
 from trickster.purging.purges import Purges
 from trickster.ranges.delta_cache import DeltaCache
-from trickster.ranges.entry import Entry
 from trickster.ranges.fast_forward import FastForwarding, NewestSamples
 from trickster.ranges.gaps import GapFetcher
+from trickster.ranges.kept.entry import Entry
 from trickster.ranges.offloading import Offloading
 from trickster.ranges.origin_range import OriginRange
 from trickster.ranges.pass_through import PassThrough

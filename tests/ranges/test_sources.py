@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.ranges.deltarig import NOW, SECOND_NS, Rig, inline, range_request
-from tests.ranges.entriesin import entries_in
+from tests.ranges.kept.entriesin import entries_in
 from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.errors import NotADataset, Reason, Undecodable, UpstreamBroke
 from trickster.interfaces import IDatasetSource

@@ -14,7 +14,7 @@ from trickster.compose.stores import Cache
 from trickster.http.freshness import FreshnessRules
 from trickster.interfaces import IPurgeable
 from trickster.objects.codec import ResponseFormat
-from trickster.ranges.entries import RangeFormat
+from trickster.ranges.kept.entries import RangeFormat
 from trickster.stores.inspection.listing import Describing, StoreListing
 from trickster.timeseries.wire import Codec
 

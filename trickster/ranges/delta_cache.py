@@ -14,14 +14,14 @@ from trickster.http.cache_control import honoured_directives
 from trickster.http.freshness import NOT_FOR_OTHERS, not_for_others
 from trickster.interfaces import IDatasetSource
 from trickster.messages import Engine, FastForward, Outcome, Status, passed_status
-from trickster.ranges.entries import Entries
-from trickster.ranges.entry import Entry
 from trickster.ranges.gaps import Fetched, GapFetcher
-from trickster.ranges.last_uses import LastUses
+from trickster.ranges.kept.entries import Entries
+from trickster.ranges.kept.entry import Entry
+from trickster.ranges.kept.last_uses import LastUses
+from trickster.ranges.kept.retention import mergeable
 from trickster.ranges.offloading import MANY_SERIES, Offloading
 from trickster.ranges.plan import Plan, planned, realigned
 from trickster.ranges.policy import RangePolicy
-from trickster.ranges.retention import mergeable
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
 from trickster.timeseries.query import DatasetAnswer, TimeRangeQuery

@@ -14,12 +14,12 @@ from trickster.errors import NotADataset, Reason, TricksterError
 from trickster.interfaces import IDatasetSource
 from trickster.messages import NO_HEADERS, Headers
 from trickster.net.waiters import SharedWork, settled, within
-from trickster.ranges.entries import Entries
-from trickster.ranges.entry import Entry
+from trickster.ranges.kept.entries import Entries
+from trickster.ranges.kept.entry import Entry
+from trickster.ranges.kept.retention import storable, with_more
 from trickster.ranges.offloading import MANY_SERIES
 from trickster.ranges.plan import Plan
 from trickster.ranges.policy import RangePolicy
-from trickster.ranges.retention import storable, with_more
 from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents

@@ -20,9 +20,9 @@ from trickster.interfaces import (
 )
 from trickster.purging.purges import Purges
 from trickster.ranges.delta_cache import DeltaCache
-from trickster.ranges.entries import Entries, RangeFormat
 from trickster.ranges.fast_forward import FastForwarding, NewestMemo, NewestSamples
 from trickster.ranges.gaps import GapFetcher
+from trickster.ranges.kept.entries import Entries, RangeFormat
 from trickster.ranges.offloading import Offload, Offloading
 from trickster.ranges.origin_range import OriginRange
 from trickster.ranges.pass_through import PassThrough

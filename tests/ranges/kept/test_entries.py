@@ -1,4 +1,4 @@
-"""Tests of C{trickster.ranges.entries}."""
+"""Tests of C{trickster.ranges.kept.entries}."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.ranges.entriesin import entries_in
+from tests.ranges.kept.entriesin import entries_in
 from trickster.messages import Headers
 from trickster.purging.label import Label
 from trickster.purging.table import Judgement, Verdict
-from trickster.ranges.entries import Entries, RangeFormat
-from trickster.ranges.entry import Entry
+from trickster.ranges.kept.entries import Entries, RangeFormat
+from trickster.ranges.kept.entry import Entry
 from trickster.stores.memory import MemoryStore
 from trickster.stores.sealed import seal
 from trickster.testing.doubles import DictStore, PausedStore, RecordingStore, at_once

@@ -1,4 +1,4 @@
-"""Tests of C{trickster.ranges.retention}, through the cache and by themselves."""
+"""Tests of C{trickster.ranges.kept.retention}, through the cache and by themselves."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.ranges.deltarig import NOW, SECOND_NS, Rig, range_request
 from trickster.messages import NO_HEADERS, Headers, Status
 from trickster.origins.promrange import PrometheusRange
-from trickster.ranges.entry import Entry
+from trickster.ranges.kept.entry import Entry
+from trickster.ranges.kept.retention import mergeable, storable, with_more
 from trickster.ranges.plan import Plan, placed_query, planned
 from trickster.ranges.policy import RangePolicy
-from trickster.ranges.retention import mergeable, storable, with_more
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import DictStore
 from trickster.timeseries.dataset import Dataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trickster.http.dates import parse_date
 from trickster.messages import Headers
-from trickster.ranges.entry import Entry
+from trickster.ranges.kept.entry import Entry
 from trickster.ranges.plan import SECOND_NS, Plan
 from trickster.ranges.policy import RangePolicy
 from trickster.timeseries import planning

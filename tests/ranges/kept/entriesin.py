@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 
 from trickster.purging.purges import Purges
-from trickster.ranges.entries import Entries, RangeFormat
+from trickster.ranges.kept.entries import Entries, RangeFormat
 from trickster.ranges.offloading import Offload
 from trickster.stores.typed_store import TypedStore
 from trickster.timeseries.wire import Codec

@@ -1,10 +1,10 @@
-"""Tests of C{trickster.ranges.last_uses}."""
+"""Tests of C{trickster.ranges.kept.last_uses}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from trickster.ranges.last_uses import LastUses
+from trickster.ranges.kept.last_uses import LastUses
 from trickster.timeseries.extents import Extent
 
 

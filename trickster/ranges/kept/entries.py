@@ -12,7 +12,7 @@ from trickster.collapsing.hit_memo import CacheHits, HitMemo
 from trickster.messages import Headers
 from trickster.purging.label import Label
 from trickster.purging.table import Judgement, Verdict
-from trickster.ranges.entry import Entry
+from trickster.ranges.kept.entry import Entry
 from trickster.stores.inspection.described import Described
 from trickster.stores.typed_store import Kept, Offload, TypedStore
 from trickster.timeseries.dataset import Dataset

@@ -1,0 +1,1 @@
+"""What the delta cache keeps of each query, and for how long."""
