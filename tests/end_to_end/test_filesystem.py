@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,8 +18,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.end_to_end.counting import ScriptedOrigin
-from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.keeping import Keeping
 from tests.end_to_end.writing import KEYS, LIMIT, is_whole, opened, value_of
 from trickster.errors import StoreError
 from trickster.stores.filesystem.directory import OWN
@@ -171,79 +169,21 @@ class FullDiskTests(Directory):
         self.result(store.stopService())
 
 
-class ProgramTests(Directory):
+class ProgramTests(Keeping, Directory):
     """Trickster with its entries in files."""
 
-    def setUp(self) -> None:
-        """Have an origin."""
-        super().setUp()
-        self.asked: list[bytes] = []
-        self.origin = ScriptedOrigin(self.answer)
-        self.addCleanup(self.origin.stop)
-
-    def answer(self, client: socket.socket, head: bytes) -> None:
-        """Answer with what may be kept for ten minutes, large where the path says so."""
-        path = head.split(b" ")[1]
-        self.asked.append(path)
-        body = path * (40_000 if b"large" in path else 1)
-        client.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: %d\r\n"
-                       b"Connection: close\r\n\r\n%b" % (len(body), body))
-
-    def started(self) -> Trickster:
-        """:return: a Trickster that keeps what it has in the directory."""
-        trickster = Trickster(
-            Path(tempfile.mkdtemp(dir=self.within)),
-            {"web": {"provider": "reverseproxycache", "origin_url": self.origin.url}},
-            {"caches": {"default": {"provider": "filesystem",
-                                    "filesystem": {"cache_path": str(self.path)}}}})
-        self.addCleanup(trickster.stop)
-        return trickster
-
-    def asked_of(self, trickster: Trickster, path: str) -> Answer:
-        """:return: an answer for one host, whichever port it is asked on."""
-        answer = fetch(trickster.url + path, headers={"Host": "a.example"})
-        self.assertEqual(answer.body, path.encode() * (40_000 if "large" in path else 1))
-        return answer
-
-    def wait_for(self, trickster: Trickster, entries: int) -> None:
-        """
-        Return once so many are kept, and the table of purges: they are written after they have
-        been sent.
-        """
-        deadline = time.monotonic() + 20
-        labels = 'cache_name="default",provider="filesystem"'
-        line = f"trickster_cache_usage_objects{{{labels}}} {entries + 1}.0"
-        while line not in fetch(f"{trickster.metrics_url}/metrics").body.decode():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
-
-    def wait_for_hit(self, trickster: Trickster, path: str) -> None:
-        """Ask for a path until it is kept."""
-        deadline = time.monotonic() + 20
-        while self.asked_of(trickster, path).lookup != "hit":
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+    def cache(self) -> dict[str, Any]:
+        """:return: one in the directory."""
+        return {"provider": "filesystem", "filesystem": {"cache_path": str(self.path)}}
 
     def test_outlives_the_process(self) -> None:
         """What one process has kept is a hit for the next, whether it was stopped or killed."""
-        trickster = self.started()
-        for path in ("/a", "/large"):
-            self.assertEqual(self.asked_of(trickster, path).lookup, "kmiss")
-        self.wait_for(trickster, 2)
-        for end in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
-            trickster.process.send_signal(end)
-            trickster.process.wait(20)
-            trickster = self.started()
-            for path in ("/a", "/large"):
-                self.assertEqual(self.asked_of(trickster, path).lookup, "hit")
-                self.assertEqual(self.asked_of(trickster, path).lookup, "hit")
-        self.assertEqual(sorted(self.asked), [b"/a", b"/large"])
+        self.check_outlives()
 
     def test_damaged(self) -> None:
         """Where files are damaged, the origin is asked again, and the answers are right."""
         trickster = self.started()
-        self.asked_of(trickster, "/large")
-        self.wait_for(trickster, 1)
+        self.wait_for_hit(trickster, "/large")
         for file in self.files():
             octets = file.read_bytes()
             file.write_bytes(octets[:-1] + bytes([octets[-1] ^ 1]))
@@ -255,8 +195,7 @@ class ProgramTests(Directory):
     def test_removed(self) -> None:
         """The directory may be removed while it runs."""
         trickster = self.started()
-        self.asked_of(trickster, "/a")
-        self.wait_for(trickster, 1)
+        self.wait_for_hit(trickster, "/a")
         shutil.rmtree(self.path)
         self.assertEqual(self.asked_of(trickster, "/b").lookup, "kmiss")
         self.wait_for_hit(trickster, "/b")

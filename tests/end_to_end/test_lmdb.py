@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,8 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.end_to_end.counting import ScriptedOrigin
-from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.keeping import Keeping
 from tests.end_to_end.writing import KEYS, LIMIT, is_whole, value_of
 from tests.end_to_end.writing_lmdb import opened
 from trickster.compose.threads import OwnThreads
@@ -215,66 +213,22 @@ class FullDiskTests(WithFile):
         self.assertInOrder()
 
 
-class ProgramTests(WithFile):
+class ProgramTests(Keeping, WithFile):
     """Trickster with its entries in a file."""
 
-    def setUp(self) -> None:
-        """Have an origin."""
-        super().setUp()
-        self.asked: list[bytes] = []
-        self.origin = ScriptedOrigin(self.answer)
-        self.addCleanup(self.origin.stop)
-
-    def answer(self, client: socket.socket, head: bytes) -> None:
-        """Answer with what may be kept for ten minutes, large where the path says so."""
-        path = head.split(b" ")[1]
-        self.asked.append(path)
-        body = path * (40_000 if b"large" in path else 1)
-        client.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: %d\r\n"
-                       b"Connection: close\r\n\r\n%b" % (len(body), body))
-
-    def started(self) -> Trickster:
-        """:return: a Trickster that keeps what it has in the file."""
-        trickster = Trickster(
-            Path(tempfile.mkdtemp(dir=self.within)),
-            {"web": {"provider": "reverseproxycache", "origin_url": self.origin.url}},
-            {"caches": {"default": {"provider": "lmdb", "lmdb": {"path": str(self.path)}}}})
-        self.addCleanup(trickster.stop)
-        return trickster
-
-    def asked_of(self, trickster: Trickster, path: str) -> Answer:
-        """:return: an answer for one host, whichever port it is asked on."""
-        answer = fetch(trickster.url + path, headers={"Host": "a.example"})
-        self.assertEqual(answer.body, path.encode() * (40_000 if "large" in path else 1))
-        return answer
-
-    def wait_for(self, trickster: Trickster, path: str) -> None:
-        """Return once an answer is a hit: it is kept after it has been sent."""
-        deadline = time.monotonic() + 20
-        while self.asked_of(trickster, path).lookup != "hit":
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+    def cache(self) -> dict[str, Any]:
+        """:return: one in the file."""
+        return {"provider": "lmdb", "lmdb": {"path": str(self.path)}}
 
     def test_outlives_the_process(self) -> None:
         """What one process has kept is a hit for the next, whether it was stopped or killed."""
-        trickster = self.started()
-        for path in ("/a", "/large"):
-            self.wait_for(trickster, path)
-        self.asked.clear()
-        for end in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
-            trickster.process.send_signal(end)
-            trickster.process.wait(20)
-            trickster = self.started()
-            for path in ("/a", "/large"):
-                self.assertEqual(self.asked_of(trickster, path).lookup, "hit")
-                self.assertEqual(self.asked_of(trickster, path).lookup, "hit")
-        self.assertEqual(self.asked, [])
+        self.check_outlives()
 
     def test_shared(self) -> None:
         """What one process has kept is a hit for another one at the same time."""
         one, other = self.started(), self.started()
         for path in ("/a", "/large"):
-            self.wait_for(one, path)
+            self.wait_for_hit(one, path)
             self.assertEqual(self.asked_of(other, path).lookup, "hit")
 
     def test_removed_and_damaged(self) -> None:
@@ -283,8 +237,8 @@ class ProgramTests(WithFile):
         for damage in (self.path.unlink, lambda: self.path.write_bytes(b""),
                        lambda: self.path.write_bytes(b"\xff" * 20_000)):
             for path in ("/a", "/large"):
-                self.wait_for(trickster, path)
+                self.wait_for_hit(trickster, path)
             damage()
             for path in ("/a", "/large", "/b"):
-                self.wait_for(trickster, path)
+                self.wait_for_hit(trickster, path)
         self.assertIsNone(trickster.process.poll())
