@@ -10,6 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
+# Times that a program may be quicker.
+_TRIES = 1000
+
 
 def damaged(place: Path, chance: Random, share: float = 0.5) -> None:
     """
@@ -30,10 +33,26 @@ def damaged(place: Path, chance: Random, share: float = 0.5) -> None:
 def emptied(place: Path) -> None:
     """Remove all that is in a directory."""
     for path in sorted(place.glob("*")):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        # It may become something else at any moment.
+        with suppress(OSError):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def shut_out(place: Path) -> None:
+    """Have a file where a directory was, which a program may be making anew all the while."""
+    aside = place.with_name(f"{place.name}.aside")
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            place.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(FileExistsError):
+            with place.open("xb") as file:
+                file.write(b"no directory")
+            return
+    raise AssertionError(f"{place} is made again and again")
 
 
 def replaced(place: Path, chance: Random) -> None:

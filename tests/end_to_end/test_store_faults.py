@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tests.end_to_end.clusters import RedisCluster
-from tests.end_to_end.damaging import damaged, emptied, replaced
+from tests.end_to_end.damaging import damaged, emptied, replaced, shut_out
 from tests.end_to_end.faulting import (
     Asked,
     Faulty,
@@ -327,9 +327,7 @@ class LocalFaultTests(StoreFaults):
         with self.load(faulty) as load:
             self.assertWell(load, faulty)
             for _ in range(ROUNDS):
-                emptied(place)
-                place.rmdir()
-                place.write_bytes(b"no directory")
+                shut_out(place)
                 self.change(load)
                 self.assertLoud(load, faulty)
                 place.unlink()
