@@ -51,7 +51,7 @@ class AttributesTests(SynchronousTestCase):
         """An attribute that is read nowhere is found, though others of the same name are read."""
         read = {("upstream/pooling/pool.py", "options.queue_timeout"): "UpstreamOptions",
                 ("ranges/plan.py", "policy.max_query_range"): "RangePolicy",
-                ("ranges/retention.py", "policy.max_age"): "RangePolicy",
+                ("ranges/kept/retention.py", "policy.max_age"): "RangePolicy",
                 ("frontend/connection.py", "self._listening.limits.idle_timeout"): "ListenerLimits",
                 ("http/h1/head_reader.py", "self._limits.fields"): "HeadLimits",
                 ("upstream/health/state.py", "thresholds.recovery"): "Thresholds"}
