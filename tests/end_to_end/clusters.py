@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,11 @@ import hiredis
 
 from tests.end_to_end.redises import Redis
 from tests.end_to_end.servers import free_port
+from tests.end_to_end.waiting import eventually
 from trickster.stores.redis.cluster.slots import SLOTS, slot_of
 
-_PATIENCE = 30.0
+# Milliseconds: of a machine with other things to do, and of servers that are to be given up.
+_LONG, _SHORT = "60000", "4000"
 
 
 class Refused(Exception):
@@ -67,7 +68,7 @@ class RedisCluster:
     def __init__(self, directory: Path, masters: int = 3, replicas: bool = False,
                  options: Sequence[str] = ()) -> None:
         # Where none can take the place of another, a server that is slow is not to be given up.
-        options = ("--cluster-node-timeout", "1500" if replicas else "15000", *options)
+        options = ("--cluster-node-timeout", _SHORT if replicas else _LONG, *options)
         self.masters: list[RedisNode] = []
         self.replicas: list[RedisNode] = []
         try:
@@ -116,7 +117,7 @@ class RedisCluster:
         """
         keys = source.command("CLUSTER", "GETKEYSINSLOT", slot, most)
         if keys:
-            source.command("MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "KEYS", *keys)
+            source.command("MIGRATE", "127.0.0.1", to.port, "", 0, _LONG, "KEYS", *keys)
         return len(keys)
 
     def end(self, slot: int, source: RedisNode, to: RedisNode) -> None:
@@ -149,7 +150,7 @@ class RedisCluster:
         for number, node in enumerate(self.masters):
             node.command("CLUSTER", "ADDSLOTSRANGE", SLOTS * number // count,
                          SLOTS * (number + 1) // count - 1)
-        eventually(lambda: {node.info("cluster_known_nodes") for node in self.nodes} == {
+        self.eventually(lambda: {node.info("cluster_known_nodes") for node in self.nodes} == {
             str(len(self.nodes))})
         for master, replica in zip(self.masters, self.replicas, strict=False):
             replica.command("CLUSTER", "REPLICATE", master.name)
@@ -157,8 +158,13 @@ class RedisCluster:
 
     def settle(self) -> None:
         """Return once all nodes are well, and say the same of each other."""
-        eventually(lambda: {node.info("cluster_state") for node in self.nodes} == {"ok"})
-        eventually(lambda: all(self._is_whole(node) for node in self.nodes))
+        self.eventually(lambda: {node.info("cluster_state") for node in self.nodes} == {"ok"})
+        self.eventually(lambda: all(self._is_whole(node) for node in self.nodes))
+
+    @staticmethod
+    def eventually(holds: Callable[[], bool]) -> None:
+        """Return once something holds; what cannot be asked, since a server is away, does not."""
+        eventually(holds, but=(OSError, Refused, StopIteration))
 
     def _is_whole(self, node: RedisNode) -> bool:
         named = {place[1] for row in node.command("CLUSTER", "SLOTS") for place in row[2:]}
@@ -171,17 +177,3 @@ def key_in(slot: int, prefix: str = "") -> str:
     """:return: a key that is in a slot, of those that begin so."""
     return next(key for number in range(1 << 20)
                 if slot_of((key := f"{prefix}{number}").encode()) == slot)
-
-
-def eventually(is_so: Callable[[], bool]) -> None:
-    """Return once something is so; what cannot be asked is not."""
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            if is_so():
-                return
-        except (OSError, Refused, StopIteration):
-            pass
-        if time.monotonic() > deadline:
-            raise AssertionError("it has not come to be so")
-        time.sleep(0.05)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -21,7 +22,7 @@ def damaged(place: Path, chance: Random, share: float = 0.5) -> None:
     :param share: of the files that are damaged; of the directories in others,
         it is a tenth of that.  The ones above all may be refused for good.
     """
-    for path in sorted(place.rglob("*")):
+    for path in sorted(_within(place)):
         # It may be gone by now, or be in a directory that is.
         with suppress(OSError):
             if path.is_file() and chance.random() < share:
@@ -30,24 +31,35 @@ def damaged(place: Path, chance: Random, share: float = 0.5) -> None:
                 chance.choice(_DIRECTORY_WAYS)(path, chance)
 
 
+def _within(place: Path) -> Iterator[Path]:
+    """:return: all that is in a directory, but for what goes while it is looked at."""
+    for directory, directories, files in os.walk(place):
+        yield from (Path(directory, name) for name in (*directories, *files))
+
+
 def emptied(place: Path) -> None:
-    """Remove all that is in a directory."""
-    for path in sorted(place.glob("*")):
-        # It may become something else at any moment.
-        with suppress(OSError):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    """Remove all that was in a directory; a program may put there what it likes, meanwhile too."""
+    for name in os.listdir(place):
+        taken_away(place / name, place.parent)
+
+
+def taken_away(path: Path, beside: Path | None = None) -> None:
+    """
+    Remove what is under a path, in one step for a program that uses it; there need not be
+    anything.
+
+    :param beside: a directory on the same disk in which no program looks for anything; by default
+        that in which the path is.
+    """
+    with (tempfile.TemporaryDirectory(dir=beside or path.parent, ignore_cleanup_errors=True) as
+          aside, suppress(FileNotFoundError)):
+        path.rename(Path(aside, path.name))
 
 
 def shut_out(place: Path) -> None:
     """Have a file where a directory was, which a program may be making anew all the while."""
-    aside = place.with_name(f"{place.name}.aside")
     for _ in range(_TRIES):
-        with suppress(FileNotFoundError):
-            place.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        taken_away(place)
         with suppress(FileExistsError):
             with place.open("xb") as file:
                 file.write(b"no directory")
@@ -128,7 +140,7 @@ def _a_link(path: Path, chance: Random) -> None:
 
 def _another(path: Path, chance: Random) -> None:
     others = [each for each in path.parent.iterdir() if each.is_file()]
-    path.write_bytes(chance.choice(others).read_bytes())
+    path.write_bytes(chance.choice(others or [path]).read_bytes())
 
 
 _WAYS: tuple[Callable[[Path, Random], None], ...] = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.counting import ScriptedOrigin
 from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.waiting import PATIENCE, eventually
 
 _TIMES_LARGE = 40_000
-_PATIENCE = 20.0
 
 
 class Keeping(SynchronousTestCase):
@@ -64,10 +63,7 @@ class Keeping(SynchronousTestCase):
 
     def wait_for_hit(self, trickster: Trickster, path: str) -> None:
         """Ask until an answer is a hit: it is kept after it has been sent."""
-        deadline = time.monotonic() + _PATIENCE
-        while self.asked_of(trickster, path).lookup != "hit":
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+        eventually(lambda: self.asked_of(trickster, path).lookup == "hit")
 
     def check_outlives(self) -> None:
         """What one process has kept is a hit for the next, whether it was stopped or killed."""
@@ -77,7 +73,7 @@ class Keeping(SynchronousTestCase):
         self.asked.clear()
         for end in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
             trickster.process.send_signal(end)
-            trickster.process.wait(_PATIENCE)
+            trickster.process.wait(PATIENCE)
             trickster = self.started()
             for path in ("/a", "/large"):
                 self.assertEqual(self.asked_of(trickster, path).lookup, "hit")

@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -21,6 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from tests.end_to_end.servers import Server, free_port, program
+from tests.end_to_end.waiting import PATIENCE, eventually
 from trickster.net.runtime import PluginRuntime
 from trickster.stores.limits import StoreLimits
 from trickster.stores.redis.kind import redis
@@ -28,6 +29,10 @@ from trickster.stores.redis.options import RedisOptions
 from trickster.testing.certificates import Authority
 
 PASSWORD = "s3cret"
+# For servers that are not to fail, however busy the machine is: what fails all the same was not
+# given up after a time.
+PATIENT = {name: 10 * PATIENCE for name in (
+    "dial_timeout", "read_timeout", "write_timeout", "pool_timeout")}
 
 
 class Redis(Server):
@@ -50,13 +55,20 @@ class Redis(Server):
             program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1",
             "--unixsocket", self.socket, "--save", "", "--appendonly", "no",
             "--dir", str(self.directory), *self.options], self.directory / "redis.log")
-        eventually(self._answers)
+        self.wait_for_answer()
+
+    def wait_for_answer(self) -> None:
+        """Return once it answers; where it does not, nothing is left of it."""
+        try:
+            eventually(self._answers, but=(OSError,))
+        except BaseException:
+            self.stop()
+            raise
 
     def _answers(self) -> bool:
-        try:
-            return self.command("PING") is not None
-        except OSError:
-            return False
+        if self.process.poll() is not None:
+            raise AssertionError(f"it has ended: {self.log.read_text()[-2000:]}")
+        return self.command("PING") is not None
 
     def command(self, *arguments: Any, auth: Sequence[Any] = ()) -> Any:
         """
@@ -64,7 +76,7 @@ class Redis(Server):
         :return: what it answers; errors too.
         """
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5.0)
+            connection.settimeout(PATIENCE)
             connection.connect(self.socket)
             reader = hiredis.Reader()
             reply: Any = None
@@ -92,15 +104,6 @@ class Redis(Server):
     def resume(self) -> None:
         """Have it go on."""
         os.kill(self.process.pid, signal.SIGCONT)
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Return once something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{holds} does not hold after {seconds} s")
-        time.sleep(0.02)
 
 
 class Secure:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.redises import Redis, directory_until_exit, eventually
+from tests.end_to_end.redises import PATIENT, Redis, directory_until_exit
 from tests.end_to_end.servers import free_port, program
+from tests.end_to_end.waiting import eventually
 from trickster.stores.redis.options import RedisOptions
 
 _SENTINEL = """\
@@ -19,30 +21,33 @@ requirepass sent1nel
 sentinel sentinel-pass sent1nel
 sentinel monitor ours 127.0.0.1 {master} 2
 sentinel auth-pass ours s3cret
-sentinel down-after-milliseconds ours 1000
+sentinel down-after-milliseconds ours {down_after}
 sentinel failover-timeout ours 5000
 sentinel monitor other 127.0.0.1 {master} 2
 sentinel auth-pass other s3cret
 """
+# Milliseconds after which a master is given up that does not answer: one that is to fail, and one
+# on a machine that has other things to do.
+_SHORT, _LONG = 3_000, 600_000
 _numbers = itertools.count()
 
 
 class Sentinel(Redis):
     """Debian's Redis Sentinel."""
 
-    def __init__(self, directory: Path, master: Redis) -> None:
+    def __init__(self, directory: Path, master: Redis, down_after: int = _LONG) -> None:
         directory.mkdir(parents=True)
         self.directory, self.port = directory, free_port()
         self.socket, self.file = str(directory / "redis.sock"), directory / "sentinel.conf"
         self.file.write_text(_SENTINEL.format(
-            port=self.port, directory=directory, master=master.port))
+            port=self.port, directory=directory, master=master.port, down_after=down_after))
         self.start()
 
     def start(self) -> None:
         """Start it, where it was."""
         super(Redis, self).__init__(
             [program("redis-server"), str(self.file), "--sentinel"], self.directory / "log")
-        eventually(self._answers)
+        self.wait_for_answer()
 
     def named(self) -> int:
         """:return: the port of the master."""
@@ -53,16 +58,33 @@ class Sentinel(Redis):
 class Group:
     """A master, a replica, and three Sentinels."""
 
-    def __init__(self) -> None:
-        directory = directory_until_exit()
+    def __init__(self, *, fails: bool = False) -> None:
+        """
+        :param fails: whether the master is to be given up soon once it does not answer.
+        """
+        self._directory, self._running = directory_until_exit(), ExitStack()
+        try:
+            self._start(_SHORT if fails else _LONG)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, down_after: int) -> None:
+        directory = self._directory
         options = ["--requirepass", "s3cret", "--masterauth", "s3cret",
                    "--repl-diskless-sync-delay", "0"]
-        self.master = Redis(directory / "one", options)
-        self.replica = Redis(directory / "other", [
-            *options, "--replicaof", f"127.0.0.1 {self.master.port}"])
+        self.master = self._kept(Redis(directory / "one", options))
+        self.replica = self._kept(Redis(directory / "other", [
+            *options, "--replicaof", f"127.0.0.1 {self.master.port}"]))
         eventually(lambda: b"master_link_status:up" in self.ask(self.replica, "INFO"))
-        self.sentinels = [Sentinel(directory / f"s{number}", self.master) for number in range(3)]
+        self.sentinels = [
+            self._kept(Sentinel(directory / f"s{number}", self.master, down_after))
+            for number in range(3)]
         eventually(self._know_each_other)
+
+    def _kept(self, server: Any) -> Any:
+        self._running.callback(server.stop)
+        return server
 
     def _know_each_other(self) -> bool:
         said = [sentinel.command("SENTINEL", "MASTER", "ours", auth=["sent1nel"])
@@ -81,12 +103,11 @@ class Group:
 
     def stop(self) -> None:
         """End all."""
-        for server in (*self.sentinels, self.master, self.replica):
-            server.stop()
+        self._running.close()
 
     def options(self, **more: Any) -> RedisOptions:
         """:return: for a store that sees no other one's entries."""
         return RedisOptions(**{
-            "client_type": "sentinel", "sentinel_master": "ours", "password": "s3cret",
+            **PATIENT, "client_type": "sentinel", "sentinel_master": "ours", "password": "s3cret",
             "endpoints": tuple(each.endpoint for each in self.sentinels),
             "sentinel_password": "sent1nel", "key_prefix": f"sentinel{next(_numbers)}:", **more})

@@ -128,7 +128,7 @@ class Server:
                 list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 env={**os.environ, **(environment or {})})
 
-    def wait_for(self, url: str, seconds: float = 30.0) -> None:
+    def wait_for(self, url: str, seconds: float = 60.0) -> None:
         """Return once a URL answers 200."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -165,6 +165,11 @@ class Server:
             return False
         return not sockets.isdisjoint(map(_link, files))
 
+    def is_asleep(self) -> bool:
+        """:return: whether none of its threads has anything to do, or waits for a disk."""
+        return all(_state(thread) == "S" for pid in self.processes()
+                   for thread in Path(f"/proc/{pid}/task").iterdir())
+
     def cpu_seconds(self) -> float:
         """:return: user and system time that its processes have taken."""
         return sum(map(_ticks, self.processes())) / os.sysconf("SC_CLK_TCK")
@@ -190,9 +195,10 @@ class Server:
     def stop(self) -> int:
         """End the process, by force after a while.  :return: its exit code."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            for each in (signal.SIGTERM, signal.SIGCONT):
+                self.process.send_signal(each)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         return self.process.wait()
@@ -213,6 +219,13 @@ def _link(file: Path) -> str:
 
 def _children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _state(thread: Path) -> str:
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # it has ended
+        return "S"
 
 
 def _ticks(pid: int) -> int:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tests.end_to_end.filling import FillingOrigin
-from tests.end_to_end.redises import Redis, eventually
+from tests.end_to_end.redises import PATIENT, Redis
 from tests.end_to_end.servers import Trickster, fetch
 from tests.end_to_end.standing import Standing
+from tests.end_to_end.waiting import eventually, wait_until_idle
 
 # A day of them is 1440.
 REFRESHES = int(os.environ.get("TRICKSTER_REFRESHES", "3"))
@@ -44,7 +45,8 @@ class RefreshTests(Standing):
         """:return: of a configuration."""
         options = {"filesystem": {"cache_path": str(self.place / "files")},
                    "lmdb": {"path": str(self.place / "cache.lmdb")},
-                   "redis": {"endpoint": self.redis.endpoint, "key_prefix": f"{self.id()}:"}}
+                   "redis": {"endpoint": self.redis.endpoint, "key_prefix": f"{self.id()}:",
+                             **{name: f"{seconds:g}s" for name, seconds in PATIENT.items()}}}
         return {"provider": kind, kind: options[kind]}
 
     def check(self, kind: str, **more: Any) -> None:
@@ -58,16 +60,20 @@ class RefreshTests(Standing):
         first = int(time.time()) // _STEP - REFRESHES - 2
         self.ask(trickster, first - _STEPS + 1, first)
         self.kept_in(trickster, first)
-        _settled(written)
+        self.settle(trickster, written)
         before = written()
         for last in range(first + 1, first + REFRESHES + 1):
             self.ask(trickster, last - 20, last)
             self.kept_in(trickster, last)
-        _settled(written)
+        self.settle(trickster, written)
         each = (written() - before) / REFRESHES
         self.assertLess(each, _MOST)
         # A hundredth of what is new would be too little to be true.
         self.assertGreater(each, _SERIES / 8)
+
+    def settle(self, trickster: Trickster, written: Callable[[], int]) -> None:
+        """Return once nothing large is written any more, to be heard of or to be kept."""
+        wait_until_idle([trickster, self.redis], lambda: written() // 10_000)
 
     def to_redis(self) -> int:
         """:return: octets that the server has got."""
@@ -84,7 +90,7 @@ class RefreshTests(Standing):
 
     def kept_in(self, trickster: Trickster, last: int) -> None:
         """Return once the last steps are kept: they are written after they have been sent."""
-        eventually(lambda: self.ask(trickster, last - 1, last) == "hit", 60.0)
+        eventually(lambda: self.ask(trickster, last - 1, last) == "hit")
 
     def test_files(self) -> None:
         """A refresh replaces few files."""
@@ -115,14 +121,3 @@ def _to_files(trickster: Trickster) -> int:
     """:return: octets that the process has written, but for those to sockets."""
     text = Path(f"/proc/{trickster.process.pid}/io").read_text()
     return int(next(line for line in text.splitlines() if line.startswith("wchar")).split()[1])
-
-
-def _settled(written: Callable[[], int]) -> None:
-    """Return once nothing large is written any more."""
-    deadline = time.monotonic() + 60.0
-    while time.monotonic() < deadline:
-        before = written()
-        time.sleep(0.5)
-        if written() - before < 10_000:
-            return
-    raise AssertionError("the store is written to without an end")

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.counting import ScriptedOrigin
 from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.waiting import PATIENCE, eventually
 
 API = "/trickster/api/v1"
 HOST = {"Host": "a.example"}
@@ -55,7 +57,7 @@ class PurgingCase(SynchronousTestCase):
             body = _matrix(target)
         if target == "/slow":
             self.waiting.set()
-            self.gate.wait(30)
+            self.gate.wait(2 * PATIENCE)
         client.sendall(
             b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nSurrogate-Key: all last%b\r\n"
             b"Content-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
@@ -86,10 +88,11 @@ class PurgingCase(SynchronousTestCase):
         """Have what is asked for stored, so that both processes have it: that takes a moment."""
         for target in targets:
             for trickster in (self.one, self.other):
-                deadline = time.monotonic() + 20
-                while self.lookup(trickster, target) != "hit":
-                    self.assertLess(time.monotonic(), deadline, target)
-                    time.sleep(0.02)
+                eventually(partial(self.is_hit, trickster, target))
+
+    def is_hit(self, trickster: Trickster, target: str) -> bool:
+        """:return: whether what is asked for is a hit."""
+        return self.lookup(trickster, target) == "hit"
 
     def purge(self, **order: Any) -> Any:
         """:return: what the first process says of a purge."""
@@ -175,10 +178,10 @@ class PurgingTests(PurgingCase):
         early: list[Answer] = []
         asking = threading.Thread(target=lambda: early.append(self.got(self.one, "/slow")))
         asking.start()
-        self.assertTrue(self.waiting.wait(20))
+        self.assertTrue(self.waiting.wait(PATIENCE))
         self.purge(url="/slow")
         self.gate.set()
-        asking.join(20)
+        asking.join(PATIENCE)
         for trickster in (self.one, self.other):
             self.assertGreater(int(self.got(trickster, "/slow").body), int(early[0].body))
 
@@ -188,7 +191,7 @@ class PurgingTests(PurgingCase):
             self.kept("/a", "/b")
             self.purge(url="/a")
             self.one.process.send_signal(end)
-            self.one.process.wait(20)
+            self.one.process.wait(PATIENCE)
             self.other.stop()
             self.one, self.other = self.started(), self.started()
             self.assertEqual(self.missing("/a", "/b"), ["/a"])

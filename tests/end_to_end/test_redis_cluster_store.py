@@ -13,10 +13,18 @@ from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.end_to_end.clusters import RedisCluster, eventually
+from tests.end_to_end.clusters import RedisCluster
 from tests.end_to_end.counting import ScriptedOrigin
-from tests.end_to_end.redises import Redis, directory_until_exit, kept, pass_time, store_of
+from tests.end_to_end.redises import (
+    PATIENT,
+    Redis,
+    directory_until_exit,
+    kept,
+    pass_time,
+    store_of,
+)
 from tests.end_to_end.servers import Trickster, fetch
+from tests.end_to_end.waiting import PATIENCE, eventually
 from trickster.errors import StoreError
 from trickster.stores.redis.cluster.slots import slot_of
 from trickster.stores.redis.options import RedisOptions
@@ -35,8 +43,9 @@ def shared() -> RedisCluster:
 
 def make(_: Any) -> Any:
     """:return: a store that sees no other one's entries."""
-    return store_of(RedisOptions(client_type="cluster", endpoints=tuple(shared().endpoints),
-                                 key_prefix=f"test{next(_numbers)}:"))
+    return store_of(RedisOptions(
+        **PATIENT, client_type="cluster", endpoints=tuple(shared().endpoints),
+        key_prefix=f"test{next(_numbers)}:"))
 
 
 def nowhere(_: Any) -> Any:
@@ -48,7 +57,7 @@ class ContractTests(cache_store_contract(make, pass_time, nowhere),  # type: ign
                     compare_and_set_contract(make, pass_time), TestCase):
     """The contracts, on three servers."""
 
-    timeout = 30.0
+    timeout = 4 * PATIENCE
 
     async def test_spread(self) -> None:
         """Keys are on all servers, and are found, deleted and counted on all of them."""
@@ -64,7 +73,7 @@ class ContractTests(cache_store_contract(make, pass_time, nowhere),  # type: ign
         """A key that holds something else is nothing, and is overwritten."""
         prefix = f"test{next(_numbers)}:"
         store = self.started(store_of(RedisOptions(
-            client_type="cluster", endpoints=tuple(shared().endpoints), key_prefix=prefix)))
+            **PATIENT, client_type="cluster", endpoints=tuple(shared().endpoints), key_prefix=prefix)))
         name = f"{prefix}a"
         shared().owner(slot_of(name.encode())).command("RPUSH", name, "1")
         self.assertIsNone(await store.get("a"))
@@ -116,7 +125,8 @@ class TricksterTests(SynchronousTestCase):
         """:return: a process that keeps what it has in the cluster."""
         # One server is enough to find the others.
         caches = {"default": {"provider": "redis", "redis": {
-            "client_type": "cluster", "endpoints": self.cluster.endpoints[:1]}}}
+            "client_type": "cluster", "endpoints": self.cluster.endpoints[:1],
+            **{name: f"{seconds:g}s" for name, seconds in PATIENT.items()}}}}
         trickster = Trickster(
             Path(tempfile.mkdtemp(dir=self.root.name)),
             {"web": {"provider": "reverseproxycache", "origin_url": self.origin.url}},
@@ -177,7 +187,7 @@ class TricksterTests(SynchronousTestCase):
         self.asked_of(trickster, paths)
         before = time.monotonic()
         found = [self.asked_of(trickster, paths) for _ in range(3)]
-        self.assertLess(time.monotonic() - before, 3 * 30 * 0.3)
+        self.assertLess(time.monotonic() - before, PATIENT["dial_timeout"])
         for each in found:
             self.assertEqual(each, found[0])
         self.assertEqual(set(found[0]), {"hit", "store-error"})

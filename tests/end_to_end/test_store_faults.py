@@ -28,9 +28,10 @@ from tests.end_to_end.faulting import (
     figures,
     slow,
 )
-from tests.end_to_end.redises import Redis, eventually
+from tests.end_to_end.redises import PATIENT, Redis
 from tests.end_to_end.sentinels import Group
 from tests.end_to_end.standing import BesidePrometheus
+from tests.end_to_end.waiting import eventually, wait_until_idle
 from trickster.stores.redis.cluster.slots import slot_of
 
 # More of them for a longer run, with other seeds.
@@ -41,9 +42,8 @@ _SLACK = 5.0
 _LOCAL_SECONDS, _REDIS_SECONDS = 3.0, 3.0
 _QUICK = {"dial_timeout": "1s", "read_timeout": "1s", "write_timeout": "1s",
           "pool_timeout": "1s"}
+_PATIENT = {name: f"{seconds:g}s" for name, seconds in PATIENT.items()}
 _A_FEW = 40
-# Half seconds in which nothing was written, after which nothing will be.
-_EQUAL_LOOKS = 4
 Fault = Callable[[], None]
 
 
@@ -122,7 +122,7 @@ class StoreFaults(BesideStores):
         self.assertLessEqual(len(waited), hangs * load.clients, [
             (one.took, one.direct, one.result) for one in waited])
         self.assertLessEqual(faulty.told(), faulty.most_told(self.starts))
-        self.assertGreater(len(load.asked), 100)
+        self.assertGreater(len(load.asked), _A_FEW)
 
     def assertLoud(self, load: Load, faulty: Faulty) -> None:
         """While its store fails, all who may want to know are told."""
@@ -133,7 +133,7 @@ class StoreFaults(BesideStores):
     def assertWell(self, load: Load, faulty: Faulty) -> None:
         """Once the fault is over, all is well without a restart."""
         eventually(lambda: _has_hits(load.more(10)) and faulty.is_up()
-                   and "cache default is failing" not in faulty.health(), 60.0)
+                   and "cache default is failing" not in faulty.health())
 
     def change(self, load: Load) -> None:
         """Go on for a while, in which files of the origin change."""
@@ -221,7 +221,7 @@ class RedisFaultTests(StoreFaults):
 
     def test_sentinel(self) -> None:
         """A master that is killed, and one that hangs; the other takes its place."""
-        group = Group()
+        group = Group(fails=True)
         self.addCleanup(group.stop)
         options = group.options()
         faulty = self.faulty(self.redis(
@@ -240,13 +240,13 @@ class RedisFaultTests(StoreFaults):
         master = servers.pop(group.sentinels[0].named())
         master.kill()
         self.change(load)
-        eventually(lambda: all(each.named() in servers for each in group.sentinels), 40.0)
+        eventually(lambda: all(each.named() in servers for each in group.sentinels))
         self.assertWell(load, faulty)
         master.start()
         self.change(load)
         # The Sentinels would see to that as well, after a while.
         group.ask(master, "REPLICAOF", "127.0.0.1", *map(str, servers))
-        eventually(lambda: b"master_link_status:up" in group.ask(master, "INFO"), 40.0)
+        eventually(lambda: b"master_link_status:up" in group.ask(master, "INFO"))
         self.assertWell(load, faulty)
 
     def test_cluster(self) -> None:
@@ -467,11 +467,7 @@ class SharedTests(BesideStores):
 
     def settle(self, both: Sequence[Faulty]) -> None:
         """Return once all is written: that is done after answers have been sent."""
-        equal, before = 0, [each.sets() for each in both]
-        while equal < _EQUAL_LOOKS:
-            time.sleep(0.5)
-            now = [each.sets() for each in both]
-            equal, before = (equal + 1 if now == before else 0), now
+        wait_until_idle([each.trickster for each in both], lambda: [each.sets() for each in both])
 
     def test_files(self) -> None:
         """Two instances share a directory."""
@@ -483,8 +479,9 @@ class SharedTests(BesideStores):
 
     def test_redis(self) -> None:
         """Two instances share a server."""
-        self.check(self.redis(endpoint=self.server().endpoint))
+        self.check(self.redis(endpoint=self.server().endpoint, **_PATIENT))
 
     def test_cluster(self) -> None:
         """Two instances share a cluster."""
-        self.check(self.redis(client_type="cluster", endpoints=self.cluster().endpoints[:1]))
+        self.check(self.redis(client_type="cluster", endpoints=self.cluster().endpoints[:1],
+                              **_PATIENT))

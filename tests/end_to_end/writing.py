@@ -3,6 +3,8 @@ A process that writes into a store of files until it is killed::
 
     python -m tests.end_to_end.writing DIRECTORY add MARK COUNT
     python -m tests.end_to_end.writing DIRECTORY put MARK COUNT
+
+It says when it is about to begin, and when it has put something.
 """
 
 from __future__ import annotations
@@ -60,6 +62,8 @@ async def putting(store: FilesystemStore, mark: str, count: int) -> None:
     for number in range(count):
         key = f"{mark}{number % KEYS}"
         await store.put(key, value_of(key, number), 600.0)
+        if not number:
+            print("put", flush=True)
         if number % 7 == 0:
             await store.delete([f"{mark}{number * 5 % KEYS}"])
 
