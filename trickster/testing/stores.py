@@ -47,6 +47,8 @@ MakeLimited = Callable[[Clock, StoreLimits], Any]
 PassTime = Callable[[Clock, float], Any]
 Reopen = Callable[[Any, FakeRuntime], Any]
 
+# How often what depends on real time is tried that may have taken longer, and seconds in between.
+_TRIES, _PAUSE = 20, 0.1
 _ODD_KEYS = ("", "/", "../x", "a b", "a\x00b", "ä€😀", "x" * 1000, "key\r\nDEL key", "*", "[a-z]",
              "A", "a")
 
@@ -120,11 +122,11 @@ class CacheStoreContract(_Base):
             return
         inspect: Callable[[str], Any] = store.inspect
         self.assertIsNone(await inspect("a"))
-        await store.put("a", b"1", 60.0)
+        await store.put("a", b"1", 600.0)
         found = await inspect("a")
         self.assertEqual(found.value, b"1")
         if found.ttl is not None:
-            self.assertTrue(50.0 < found.ttl <= 60.0, found.ttl)
+            self.assertTrue(500.0 < found.ttl <= 600.0, found.ttl)
         await store.put("a", b"2", 2.0)
         await self.passed(2.5)
         self.assertIsNone(await inspect("a"))
@@ -192,9 +194,13 @@ class CacheStoreContract(_Base):
     async def test_before_its_time(self) -> None:
         """Until then it is."""
         store = await self.ready()
-        await store.put("a", b"1", 4.0)
-        await self.passed(1.0)
-        self.assertEqual(await store.get("a"), b"1")
+        for _ in range(_TRIES):
+            await store.put("a", b"1", 4.0)
+            await self.passed(1.0)
+            # More time may have passed, where it is the real one and the machine is busy.
+            if (found := await store.get("a")) is not None:
+                break
+        self.assertEqual(found, b"1")
 
     async def test_replaced_ttl(self) -> None:
         """A later value brings its own time, longer or shorter."""
@@ -333,16 +339,30 @@ class PeekingStoreContract(CacheStoreContract):
         store = await self.ready()
         for key, value in (("a", bytes(range(100))), ("b", b"12"), ("c", b"")):
             await store.put(key, value, 60.0)
+            self.assertEqual(await self.begins(store, key), value[:20])
+
+    async def begins(self, store: Any, key: str) -> bytes | None:
+        """
+        Read a value, and again where a store that hears late of what has changed needs it.
+
+        :param store: has the value.
+        :param key: of it.
+        :return: how it begins, as the store tells at once then.
+        """
+        for _ in range(_TRIES):
             await store.get(key)
-            self.assertEqual(store.peek(key, 20), value[:20])
+            begins: bytes | None = store.peek(key, 20)
+            if begins is not None:
+                return begins
+            await self.passed(_PAUSE)
+        return None
 
     async def test_peek_large(self) -> None:
         """A value of a mebibyte begins as any other does."""
         store = await self.ready()
         value = bytes(range(256)) * 4096
         await store.put("a", value, 60.0)
-        await store.get("a")
-        self.assertEqual(store.peek("a", 20), value[:20])
+        self.assertEqual(await self.begins(store, "a"), value[:20])
 
     async def test_peek_nothing(self) -> None:
         """What was never put, is deleted or has expired does not begin with anything."""
@@ -358,12 +378,10 @@ class PeekingStoreContract(CacheStoreContract):
         """What was replaced is never told once the replacement is put."""
         store = await self.ready()
         await store.put("a", b"1", 60.0)
-        await store.get("a")
-        self.assertEqual(store.peek("a", 20), b"1")
+        self.assertEqual(await self.begins(store, "a"), b"1")
         await store.put("a", b"2", 60.0)
         self.assertIn(store.peek("a", 20), (None, b"2"))
-        await store.get("a")
-        self.assertEqual(store.peek("a", 20), b"2")
+        self.assertEqual(await self.begins(store, "a"), b"2")
 
 
 def peeking_store_contract(make: MakeStore, pass_time: PassTime = Clock.advance) -> type:
