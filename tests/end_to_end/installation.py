@@ -18,6 +18,7 @@ import yaml
 from tests.end_to_end.counting import ScriptedOrigin
 from tests.end_to_end.samples import STEP, openmetrics
 from tests.end_to_end.servers import Answer, Prometheus, Trickster, fetch
+from tests.end_to_end.waiting import PATIENCE
 
 _SCRAPED = """\
 # HELP jobs Jobs that were done.
@@ -95,7 +96,7 @@ class Installation:
                      b"Connection: close\r\n\r\n" % len(text) + text)
 
     def _wait_for_a_scrape(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             rules = fetch(f"{self.prometheus.url}/api/v1/query?query=job:heat").body
             firing = fetch(f"{self.prometheus.url}/api/v1/alerts").body
@@ -114,7 +115,7 @@ def exchange(method: str, url: str, headers: Mapping[str, str] | None = None,
              body: bytes | None = None) -> Answer:
     """:return: what a server answers; redirections are not followed, any method will do."""
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
     try:
         connection.request(method, url[url.index(parts.netloc) + len(parts.netloc):], body,
                            dict(headers or {}))

@@ -31,7 +31,7 @@ from trickster.testing.certificates import Authority
 PASSWORD = "s3cret"
 # For servers that are not to fail, however busy the machine is: what fails all the same was not
 # given up after a time.
-PATIENT = {name: 10 * PATIENCE for name in (
+PATIENT = {name: 3 * PATIENCE for name in (
     "dial_timeout", "read_timeout", "write_timeout", "pool_timeout")}
 
 

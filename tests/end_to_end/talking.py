@@ -11,8 +11,8 @@ from contextlib import suppress
 from typing import Self
 
 from tests.end_to_end.servers import Answer, Server, fetch
+from tests.end_to_end.waiting import PATIENCE
 
-PATIENCE = 20.0
 Field = tuple[str, str]
 
 

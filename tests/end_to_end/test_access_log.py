@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from tests.end_to_end.reporting import NOW, SECRET, Reporting
 from tests.end_to_end.servers import CONSOLE, fetch
 from tests.end_to_end.talking import Talk
+from tests.end_to_end.waiting import PATIENCE
 
 _LOGFMT = re.compile(r'([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|\S*)')
 
@@ -24,7 +25,7 @@ class _AccessLogTests(Reporting):
 
     def entries(self, marker: str, least: int = 1) -> list[dict[str, Any]]:
         """:return: the lines of requests whose target has a word in it, once they are written."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         found: list[dict[str, Any]] = []
         while time.monotonic() < deadline and len(found) < least:
             time.sleep(0.1)

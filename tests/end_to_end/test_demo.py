@@ -92,7 +92,7 @@ class DemoTests(SynchronousTestCase):
             urls = re.findall(r"http://127\.0\.0\.1:(\d+)(\S*)", seen)
             for port, path in urls:
                 if not path.startswith("/api"):
-                    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
                         self.assertEqual(answer.status, 200)
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=PATIENCE)

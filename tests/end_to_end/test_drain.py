@@ -15,10 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.counting import ScriptedOrigin
 from tests.end_to_end.servers import Trickster, fetch, heeding_interrupts
+from tests.end_to_end.waiting import PATIENCE
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n%b\r\n"
-_PATIENCE = 20.0
-_LONG = "60s"  # to drain: a test that waits for its end fails
+_LONG = f"{10 * PATIENCE:g}s"  # to drain: a test that waits for its end fails
 _NOW = int(time.time()) // 60 * 60
 SHARED = (
     f"/api/v1/query_range?query=up&start={_NOW - 600}&end={_NOW}&step=60",
@@ -53,7 +53,7 @@ class SlowOrigin:
             peer.sendall(self.head + self.first)
         self.asked.set()
         threading.Thread(target=self._watch, args=(peer,), daemon=True).start()
-        if not self.go_on.wait(3 * _PATIENCE):
+        if not self.go_on.wait(3 * PATIENCE):
             return
         peer.sendall(self.rest if self.first else self.head + self.rest)
 
@@ -97,13 +97,13 @@ class _SlowTests(SynchronousTestCase):
 
     def connect(self, trickster: Trickster, target: str) -> socket.socket:
         """:return: a connection on which a GET has been sent."""
-        client = socket.create_connection(("127.0.0.1", trickster.port), _PATIENCE)
+        client = socket.create_connection(("127.0.0.1", trickster.port), PATIENCE)
         self.addCleanup(client.close)
         client.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         return client
 
     def await_refusal(self, trickster: Trickster) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if not trickster.listens_on(trickster.port):
                 return
@@ -160,10 +160,10 @@ class LeavingTests(_SlowTests):
         trickster = self.start(*origins)
         for i, (origin, case) in enumerate(zip(origins, cases, strict=True)):
             client = self.connect(trickster, f"/b{i}{case[0]}")
-            self.assertTrue(origin.asked.wait(_PATIENCE), case)
+            self.assertTrue(origin.asked.wait(PATIENCE), case)
             self.assertFalse(origin.is_left.wait(0.05), case)
             client.close()
-            self.assertTrue(origin.is_left.wait(_PATIENCE), case)
+            self.assertTrue(origin.is_left.wait(PATIENCE), case)
 
     def test_others_still_wait(self) -> None:
         """A client that leaves does not cancel a request for which another one waits."""
@@ -171,13 +171,13 @@ class LeavingTests(_SlowTests):
         trickster = self.start(*origins)
         for i, (origin, target) in enumerate(zip(origins, SHARED, strict=True)):
             leaving = self.connect(trickster, f"/b{i}{target}")
-            self.assertTrue(origin.asked.wait(_PATIENCE))
+            self.assertTrue(origin.asked.wait(PATIENCE))
             waiting, answers = self.fetching(trickster, f"/b{i}{target}")
             time.sleep(0.3)
             leaving.close()
             self.assertFalse(origin.is_left.wait(0.3), target)
             origin.go_on.set()
-            waiting.join(_PATIENCE)
+            waiting.join(PATIENCE)
             self.assertEqual((answers[0].status, answers[0].body), (200, PLAIN), target)
             self.assertEqual(len(origin.requests), 1, target)
 
@@ -193,16 +193,16 @@ class DrainTests(_SlowTests):
         clients = []
         for i, origin in enumerate(origins):
             clients.append(self.fetching(trickster, f"/b{i}{targets[i]}"))
-            self.assertTrue(origin.asked.wait(_PATIENCE))
+            self.assertTrue(origin.asked.wait(PATIENCE))
         trickster.process.send_signal(signal.SIGTERM)
         self.await_refusal(trickster)
         self.assertIsNone(trickster.process.poll())
         for origin, (waiting, answers) in zip(origins, clients, strict=True):
             self.assertEqual(answers, [])
             origin.go_on.set()
-            waiting.join(_PATIENCE)
+            waiting.join(PATIENCE)
             self.assertEqual((answers[0].status, answers[0].body), (200, PLAIN))
-        self.assertIn(trickster.process.wait(_PATIENCE), (0, -signal.SIGTERM))
+        self.assertIn(trickster.process.wait(PATIENCE), (0, -signal.SIGTERM))
         self.assertNotIn("Traceback", trickster.log.read_text())
 
     def test_idle_connections_are_closed(self) -> None:
@@ -214,7 +214,7 @@ class DrainTests(_SlowTests):
         idle[2].sendall(b"GET /trick")  # never more than that
         time.sleep(0.2)
         trickster.process.send_signal(signal.SIGTERM)
-        trickster.process.wait(_PATIENCE)
+        trickster.process.wait(PATIENCE)
         for connection in idle:
             self.addCleanup(connection.close)
 
@@ -223,7 +223,7 @@ class DrainTests(_SlowTests):
         origin = SlowOrigin(_LENGTH)
         trickster = self.start(origin)
         waiting, answers = self.fetching(trickster, "/api/v1/alerts")
-        self.assertTrue(origin.asked.wait(_PATIENCE))
+        self.assertTrue(origin.asked.wait(PATIENCE))
         self.assertEqual(fetch(f"{trickster.metrics_url}/-/ready").status, 200)
         trickster.process.send_signal(signal.SIGTERM)
         self.await_refusal(trickster)
@@ -233,9 +233,9 @@ class DrainTests(_SlowTests):
                       fetch(f"{trickster.metrics_url}/trickster/health?json").body)
         self.assertEqual(fetch(f"{trickster.mgmt_url}/trickster/config").status, 200)
         origin.go_on.set()
-        waiting.join(_PATIENCE)
+        waiting.join(PATIENCE)
         self.assertEqual(answers[0].body, PLAIN)
-        trickster.process.wait(_PATIENCE)
+        trickster.process.wait(PATIENCE)
 
     def test_told_twice(self) -> None:
         """A second signal ends all exchanges at once, of whichever kind they are."""
@@ -245,13 +245,13 @@ class DrainTests(_SlowTests):
             with heeding_interrupts():
                 trickster = self.start(origin)
             self.fetching(trickster, "/api/v1/alerts")
-            self.assertTrue(origin.asked.wait(_PATIENCE))
+            self.assertTrue(origin.asked.wait(PATIENCE))
             trickster.process.send_signal(first)
             self.await_refusal(trickster)
             self.assertIsNone(trickster.process.poll())
             trickster.process.send_signal(second)
-            self.assertIn(trickster.process.wait(_PATIENCE), (0, -first, -second))
-            self.assertTrue(origin.is_left.wait(_PATIENCE))
+            self.assertIn(trickster.process.wait(PATIENCE), (0, -first, -second))
+            self.assertTrue(origin.is_left.wait(PATIENCE))
             self.assertNotIn("Traceback", trickster.log.read_text())
 
     def test_patience_ends(self) -> None:
@@ -259,7 +259,7 @@ class DrainTests(_SlowTests):
         origin = SlowOrigin(_LENGTH)
         trickster = self.start(origin, drain="1s")
         self.fetching(trickster, "/api/v1/alerts")
-        self.assertTrue(origin.asked.wait(_PATIENCE))
+        self.assertTrue(origin.asked.wait(PATIENCE))
         trickster.process.send_signal(signal.SIGTERM)
-        trickster.process.wait(_PATIENCE)
-        self.assertTrue(origin.is_left.wait(_PATIENCE))
+        trickster.process.wait(PATIENCE)
+        self.assertTrue(origin.is_left.wait(PATIENCE))

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from tests.end_to_end.servers import Trickster, fetch
 from tests.end_to_end.standing import BesidePrometheus
+from tests.end_to_end.waiting import PATIENCE
 
 _REQUESTS = int(os.environ.get("TRICKSTER_HOSTILE_CASES", "400"))
 _QUERIES = ("temperature", "requests_total", "odd", "rate(requests_total[5m])",
@@ -101,7 +102,7 @@ class ConditionTests(BesidePrometheus):
 
     def assert_idle(self, trickster: Trickster) -> None:
         """Nothing is held or asked for any more."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             lines = fetch(f"{trickster.metrics_url}/metrics").body.decode().splitlines()
             busy = [line for line in lines if line.startswith((

@@ -116,7 +116,7 @@ class Reader:
 class ListenerCase(TestCase):
     """A listener on a free port."""
 
-    limits = ListenerLimits(head=HeadLimits(line=100 << 10), header_timeout=0.3, idle_timeout=5)
+    limits = ListenerLimits(head=HeadLimits(line=100 << 10), header_timeout=60, idle_timeout=60)
 
     def setUp(self) -> None:
         self.reader = Reader()
@@ -200,7 +200,7 @@ class MalformedTests(ListenerCase):
 
     async def test_slow_head(self) -> None:
         """A header that arrives too slowly is given up."""
-        client = await self.connect()
+        client = await self.connect(self.listening(ListenerLimits(header_timeout=0.3)))
         for octet in b"GET / HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":
             client.transport.write(bytes([octet]))
             await deferLater(reactor, 0.02)

@@ -29,7 +29,7 @@ def lines_with(trickster: Trickster, *words: str) -> int:
         lines = trickster.log.read_text().splitlines()
         return sum(any(word in line for word in words) for line in lines)
 
-    eventually(lambda: bool(found()), 5.0)  # they are written about once a second
+    eventually(lambda: bool(found()))  # they are written about once a second
     return found()
 
 

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.end_to_end.chromium import Chromium
 from tests.end_to_end.installation import Installation
 from tests.end_to_end.servers import fetch, program
+from tests.end_to_end.waiting import PATIENCE
 
 _LOAD_TIME = re.compile(r"Load time: \d+ms")
 _SERIES = re.compile(r'<span class="label">([^<]+)</span>')
@@ -46,7 +47,7 @@ class ToolTests(SynchronousTestCase):
 
     def run_promtool(self, *arguments: str) -> tuple[int, str, str]:
         done = subprocess.run(
-            [program("promtool"), "query", *arguments], check=False, text=True, timeout=30,
+            [program("promtool"), "query", *arguments], check=False, text=True, timeout=PATIENCE,
             stdin=subprocess.DEVNULL, capture_output=True)
         return done.returncode, done.stdout, done.stderr
 

@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.servers import fetch, free_port
 from tests.end_to_end.talking import Talk
+from tests.end_to_end.waiting import PATIENCE
 from trickster.frontend.listening.addresses import has_ipv6
 
 BIN = Path(sys.executable).parent
@@ -53,10 +54,10 @@ class RunFormTests(SynchronousTestCase):
     def end(self, process: subprocess.Popen[bytes]) -> int:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        return process.wait(30)
+        return process.wait(PATIENCE)
 
     def wait_for_ping(self, port: int) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 self.assertEqual(fetch(f"http://127.0.0.1:{port}/trickster/ping").body, b"pong")
@@ -67,7 +68,7 @@ class RunFormTests(SynchronousTestCase):
                 time.sleep(0.05)
 
     def wait_until_free(self, port: int) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -78,7 +79,7 @@ class RunFormTests(SynchronousTestCase):
                     time.sleep(0.2)
 
     def run_to_end(self, *command: str) -> tuple[int, str, str]:
-        done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=self.root, timeout=30,
+        done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=self.root, timeout=PATIENCE,
                               check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         return done.returncode, done.stdout, done.stderr
 
@@ -151,7 +152,7 @@ class RunFormTests(SynchronousTestCase):
         for _ in range(2500):
             talk.asked("/p/x?" + "y" * 2000)
         read = bytearray()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while b"log lines were dropped" not in read and time.monotonic() < deadline:
             if select.select([process.stdout], [], [], 0.5)[0]:
                 read += os.read(process.stdout.fileno(), 1 << 20)
@@ -160,7 +161,7 @@ class RunFormTests(SynchronousTestCase):
         process.send_signal(signal.SIGTERM)
         while os.read(process.stdout.fileno(), 1 << 20):
             pass
-        process.wait(30)
+        process.wait(PATIENCE)
 
     def test_a_log_file_that_is_emptied(self) -> None:
         """A log file has no hole after C{copytruncate}."""
@@ -171,7 +172,7 @@ class RunFormTests(SynchronousTestCase):
         self.wait_for_ping(self.port)
         for _ in range(2):
             fetch(f"http://127.0.0.1:{self.port}/p/marked")
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while "marked" not in own.read_text() and time.monotonic() < deadline:
                 time.sleep(0.05)
             self.assertIn("marked", own.read_text())
@@ -184,7 +185,7 @@ class RunFormTests(SynchronousTestCase):
         process = self.start("trickster", "-config", str(self.file))
         self.wait_for_ping(self.port)
         process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while "SIGHUP" not in (self.root / "log").read_text():
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
@@ -215,7 +216,7 @@ class RunFormTests(SynchronousTestCase):
         self.assertEqual(code, 0, err)
         self.wait_for_ping(self.port)
         os.kill(int(pidfile.read_text()), signal.SIGTERM)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while pidfile.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         self.assertFalse(pidfile.exists())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -12,6 +11,7 @@ from urllib.request import urlopen
 from tests.end_to_end.counting import ScriptedOrigin
 from tests.end_to_end.plugging import PluginCase, found_at
 from tests.end_to_end.servers import Answer, Trickster, fetch
+from tests.end_to_end.waiting import eventually
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "store_plugin"
 
@@ -55,10 +55,7 @@ class StorePluginTests(PluginCase):
         Have an answer kept, beside the table of purges: it is written after it has been sent.
         """
         self.assertEqual(self.asked_of(trickster).lookup, "kmiss")
-        deadline = time.monotonic() + 10
-        while self.metric(trickster, "trickster_cache_usage_objects") != ["2.0"]:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
+        eventually(lambda: self.metric(trickster, "trickster_cache_usage_objects") == ["2.0"])
 
     def metric(self, trickster: Trickster, name: str) -> list[str]:
         """:return: the samples of a metric."""

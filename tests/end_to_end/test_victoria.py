@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from tests.end_to_end.noise import difference
 from tests.end_to_end.servers import Answer, Server, Trickster, fetch, free_port, program
 from tests.end_to_end.standing import BesidePrometheus, Standing
+from tests.end_to_end.waiting import PATIENCE
 
 _CACHED = (
     "temperature", "rate(requests_total[5m])", "rate(requests_total)", "sum(temperature) by (floor)",
@@ -49,7 +50,7 @@ class Victoria(Server):
 
     def _wait_for_samples(self, at: int) -> None:
         fetch(f"{self.url}/internal/force_flush")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while b'"room"' not in fetch(
                 f"{self.url}/api/v1/query?query=temperature&nocache=1&time={at}").body:
             assert time.monotonic() < deadline, "the samples do not come"
