@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from attrs import define
 from zope.interface import implementer
 
 from trickster.admin.endpoints import NO_CACHE
 from trickster.interfaces import IResponder
 from trickster.messages import Headers, Octets, Request, Response
-from trickster.observability.exposition import Exposition
+from trickster.observability.exposition import Page
+
+
+class Pages(Protocol):
+    """Makes the text of metrics."""
+
+    async def page(self, accept: str) -> Page:
+        """The text in a form that a scraper takes, given what it accepts."""
 
 
 @implementer(IResponder)
@@ -16,7 +25,7 @@ from trickster.observability.exposition import Exposition
 class MetricsPage:
     """Answers with the text of all metrics."""
 
-    exposition: Exposition
+    exposition: Pages
 
     async def respond(self, request: Request) -> Response:
         """
