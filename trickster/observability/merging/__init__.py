@@ -1,0 +1,1 @@
+"""The metrics of several processes as those of one."""
