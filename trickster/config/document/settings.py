@@ -33,6 +33,9 @@ class Facts:
         (the default is None): in files that spell everything out it does not.
     :ivar are_names: a list of names of fields, which are no secrets, however they are called.
     :ivar named: a list whose entries may also stand in a mapping, by name.
+    :ivar shared_out: a limit of all worker processes together, of which each has its share; 0 is
+        for none of either kind.
+    :ivar zero_is_default: whether 0 stands for the default.
     """
 
     doc: str = ""
@@ -48,6 +51,8 @@ class Facts:
     are_names: bool = False
     variables: bool = False
     blank: bool = False
+    shared_out: bool = False
+    zero_is_default: bool = False
 
 
 @frozen

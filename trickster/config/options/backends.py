@@ -124,15 +124,16 @@ class BackendOptions:
         0.0, "Longest time for a whole answer; 0 for no limit.", unit="duration")
     keep_alive_timeout: float = setting(
         120.0, "How long an unused connection is kept.", unit="duration")
-    max_idle_conns: int = setting(20, "Most unused connections.", minimum=0)
+    max_idle_conns: int = setting(20, "Most unused connections.", minimum=0, shared_out=True)
     max_concurrent_conns: int = setting(
-        20, "Most connections with an answer that is awaited; 0 for no limit.", minimum=0)
+        20, "Most connections with an answer that is awaited; 0 for no limit.", minimum=0,
+        shared_out=True)
     max_streaming_conns: int = setting(
         512, "Most connections beside those that last: upgrades, event streams, answers and "
         "uploads that take longer than five seconds, or whose reader takes nothing for one; 0 "
-        "for no limit.", minimum=0)
+        "for no limit.", minimum=0, shared_out=True)
     max_queued_requests: int = setting(
-        1024, "Most requests that wait for a connection.", minimum=0)
+        1024, "Most requests that wait for a connection.", minimum=0, shared_out=True)
     queue_timeout: float = setting(
         10.0, "Longest time that a request waits for a connection; one that would probably "
         "wait longer is refused at once.", unit="duration")
@@ -206,7 +207,7 @@ class BackendOptions:
     in_flight_bytes: int = setting(
         1 << 30, "Most octets of answers held while they are fetched and sent, and of request "
         "bodies; what finds no room passes through and is not stored.", unit="size",
-        minimum=1)
+        minimum=1, shared_out=True)
     fastforward_ttl: float = setting(
         15.0, "How long the newest sample is kept.", unit="duration")
     fast_forward_disable: bool = setting(

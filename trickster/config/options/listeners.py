@@ -33,7 +33,7 @@ class ListenerOptions:
                              minimum=0, maximum=65535)
     connections_limit: int = setting(
         0, "Most connections at one time; 0 for no limit. At the limit, idle ones make room, and "
-        "new ones wait until they are accepted.", minimum=0)
+        "new ones wait until they are accepted.", minimum=0, shared_out=True)
     read_header_timeout: float = setting(
         10.0, "Longest time for a request line and its headers, in all; 0 for ever.",
         unit="duration")

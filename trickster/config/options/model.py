@@ -34,17 +34,17 @@ class MainOptions:
         unit="duration")
     hit_memo_bytes: int = setting(
         64 << 20, "Most memory for small answers that were just given whole from a cache and "
-        "may be given again as they are; 0 for none.", unit="size")
+        "may be given again as they are; 0 for none.", unit="size", shared_out=True)
     compressed_memo_bytes: int = setting(
         64 << 20, "Most memory for the compressed forms of answers that are given again and "
-        "again; 0 for none.", unit="size")
+        "again; 0 for none.", unit="size", shared_out=True)
     fast_forward_memo_bytes: int = setting(
         16 << 20, "Most memory for the newest samples of range queries; 0 for none.",
-        unit="size")
+        unit="size", shared_out=True)
     decoded_memo_bytes: int = setting(
         64 << 20, "Most memory for entries as they were read from, or written to, caches that "
         "keep octets (all providers but memory), so that a hit need not decode them again; 0 for "
-        "none.", unit="size")
+        "none.", unit="size", shared_out=True)
     config_include_directory: str = guarding(
         "", "Directory of further configuration files, beside the main one.",
         "the files in it are not read")

@@ -61,8 +61,9 @@ class RedisOptions:
         3.0, "Longest time to send a command; 0 for the default.", unit="duration")
     pool_size: int = setting(
         20, "Most connections to a server, each of which takes many commands at a time; 0 for "
-        "the default.", minimum=0, maximum=10_000)
-    min_idle_conns: int = setting(0, "Connections that are kept open without need.", minimum=0)
+        "the default.", minimum=0, maximum=10_000, zero_is_default=True, shared_out=True)
+    min_idle_conns: int = setting(0, "Connections that are kept open without need.", minimum=0,
+                                  shared_out=True)
     max_conn_age: float = setting(
         0.0, "Age at which a connection is replaced; 0 for never.", unit="duration")
     pool_timeout: float = setting(
