@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import define
@@ -41,13 +42,29 @@ class KeyFormat:
         return described if judgement.verdict is Verdict.SPARED else None
 
 
+@define(eq=False)
+class SlowlyNaming(DictStore):
+    """
+    Takes its time to name keys.
+
+    :ivar takes: seconds.
+    """
+
+    takes: float = 0.0
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """See L{ICacheStore.keys}."""
+        self.clock.advance(self.takes)
+        return await super().keys(prefix)
+
+
 class ListingTests(SynchronousTestCase):
     """What is in a store is listed by and by."""
 
     def setUp(self) -> None:
         """Have an empty store."""
         self.clock = Clock()
-        self.store = DictStore(self.clock)
+        self.store = SlowlyNaming(self.clock)
         guard = guarded(self.store, "c", self.clock)
         purges = Purges(guard, self.clock, self.clock.seconds)
         at_once(purges.refreshed())
@@ -108,6 +125,21 @@ class ListingTests(SynchronousTestCase):
         self.assertNoResult(found)
         self.clock.pump([0.0] * 2)
         self.assertEqual(self.keys(self.successResultOf(found)), ["9999"])
+
+    def test_slow_keys(self) -> None:
+        """However long a store takes to name its keys, each answer goes on from the one before."""
+        for key in ("a", "b", "c"):
+            self.put(key)
+        self.store.takes = 2.5
+        found, after = list[str](), ""
+        for _ in range(3):
+            listing = self.listed(after=after)
+            found += self.keys(listing)
+            if listing.more is None:
+                break
+            self.assertGreater(listing.more, after)
+            after = listing.more
+        self.assertEqual(found, ["a", "b", "c"])
 
     def test_patience(self) -> None:
         """Where looking takes long, what was found is given, with where to go on."""

@@ -98,8 +98,10 @@ class StoreListing:
             more of them, where looking takes too long.
         """
         await self.purges.refreshed()
-        begun, found, last = self.clock.seconds(), list[Listed](), wanted.after
-        for count, key in enumerate(await self._keys(wanted)):
+        keys, found, last = await self._keys(wanted), list[Listed](), wanted.after
+        # From now, so that one key is looked at however long it took to find them.
+        begun = self.clock.seconds()
+        for count, key in enumerate(keys):
             is_long = count >= _MOST_LOOKED_AT or self.clock.seconds() - begun >= _PATIENCE
             if is_long or len(found) >= wanted.limit:
                 return Listing(tuple(found), last)
