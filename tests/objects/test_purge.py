@@ -120,6 +120,19 @@ class PurgeTests(SynchronousTestCase):
             self.assertEqual((client.octets, later.octets), (b"hello", b"newer"))
             self.assertEqual((world.ask(b"/x").octets, world.asked), (b"newer", 2))
 
+    def test_refreshed_in_the_background(self) -> None:
+        """What a background refresh brings is kept where there have been purges."""
+        said = {"Cache_Control": "max-age=5, stale-while-revalidate=600"}
+        for store in STORES:
+            world = World.of(store)
+            purged(world, Scope(Kind.ALL))
+            world.given(world.answer(**said))
+            world.ask()
+            world.clock.advance(10)
+            world.given(world.answer(body=b"new", **said))
+            self.assertEqual(world.ask().octets, b"hello")
+            self.assertEqual((world.ask().octets, world.asked), (b"new", 2))
+
     def test_remembered_hits(self) -> None:
         """A hit that is remembered is none any more."""
         for store in STORES:

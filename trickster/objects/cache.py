@@ -226,11 +226,12 @@ class ObjectCache:
     async def _answer(self, lookup: Lookup) -> Response:
         found = await self._found(lookup)
         for _ in range(_MOST_LOOKS):
+            if lookup.mark != found.mark:
+                lookup = evolve(lookup, mark=found.mark)
             response = self._reused(found, lookup)
             if response is not None:
                 self._used(lookup.key)
                 return response
-            lookup = evolve(lookup, mark=found.mark)
             if b"only-if-cached" in lookup.directives:
                 raise NotCached("not cached, and only-if-cached was asked for")
             if b"no-store" in lookup.directives:
