@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -118,6 +121,36 @@ class VariantStoreTests(SynchronousTestCase):
                 at_once(variants.keep("k", made, ttl))
             store.clock.advance(30)
             self.assertEqual([self.body(variants, Foo=v) for v in "123"], [b"1", b"2", None])
+
+        self.each_kind(run)
+
+    @given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from("12"), st.booleans()),
+                    max_size=8))
+    @settings(max_examples=60, deadline=None)
+    def test_fenced(self, steps: list[tuple[int, str, bool]]) -> None:
+        """
+        Of each variant, what was fetched under the newest lease is kept, or dropped, whenever the
+        others come; what was fetched without one takes the place of any other.
+        """
+
+        def run(variants: VariantStore, store: Any) -> None:
+            expected: dict[str, tuple[int, bytes | None]] = {}
+            for number, (token, value, is_dropped) in enumerate(steps):
+                body = b"%d" % number
+                made = evolve(stored_response(body, fields(Foo=value), names=(b"foo",)),
+                              token=token)
+                newest, held = expected.get(value, (0, None))
+                if is_dropped:
+                    at_once(variants.drop_one("k", made, token))
+                    if held is not None and not 0 < token < newest:
+                        expected[value] = 0, None
+                else:
+                    is_kept = at_once(variants.keep("k", made, 60.0))
+                    self.assertEqual(is_kept, not 0 < token < newest)
+                    if is_kept:
+                        expected[value] = max(token, newest), body
+                for each, (_, body) in expected.items():
+                    self.assertEqual(self.body(variants, Foo=each), body)
 
         self.each_kind(run)
 

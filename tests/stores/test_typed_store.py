@@ -16,6 +16,7 @@ from zope.interface import implementer_only
 
 from trickster.errors import StoreError
 from trickster.interfaces import ICacheStore
+from trickster.keys.lease_key import lease_key
 from trickster.remembering import SizedLRU
 from trickster.stores.guard import GuardLimits, guarded
 from trickster.stores.memory import MemoryStore
@@ -167,6 +168,15 @@ class EveryStoreTests(Stores):
             self.assertEqual(at_once(typed.purge("a.")), 2)
             self.assertEqual([at_once(typed.get(key)) for key in ("a.1", "a.2")], [None, None])
             self.assertEqual(sorted(at_once(typed.store.keys(""))), ["a", "b.1"])
+
+    def test_purge_without_leases(self) -> None:
+        """What tells who fetches an entry is none, and stays."""
+        store = DictStore(self.clock)
+        typed = self.typed(store)
+        at_once(typed.put("a.1", Words(b"one"), TTL))
+        at_once(store.put(lease_key("a.1"), b"lease", TTL))
+        self.assertEqual(at_once(typed.purge("a.")), 1)
+        self.assertEqual(at_once(store.keys("")), [lease_key("a.1")])
 
     def test_foreign(self) -> None:
         """What another program has put is nothing, and may be replaced."""

@@ -14,6 +14,7 @@ from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.fills import FillTable
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
+from trickster.collapsing.leases.leases import Leases
 from trickster.collapsing.spool import ISpool
 from trickster.errors import NotCached, Reason
 from trickster.http.conditions import confirms
@@ -35,6 +36,7 @@ from trickster.objects.collapsed_fetching import CollapsedFetching
 from trickster.objects.fetch import Exchanges, Storage
 from trickster.objects.fetching import Fetcher
 from trickster.objects.invalidation import Invalidation
+from trickster.objects.leased_fetching import LeasedFetching
 from trickster.objects.options import Collapse, ObjectOptions
 from trickster.objects.partial_responses import missing_spans
 from trickster.objects.requests import Found, Lookup, forwarded_request, lookup_of, why_passed
@@ -78,6 +80,8 @@ class CacheRuntime:
     :ivar backend: its name, by which purges know its entries.
     :ivar purges: of the store; None to do without.
     :ivar counts: of hits, for those who look into the store; None to count none.
+    :ivar leases: of the store; None where no other process shares it.
+    :ivar patience: seconds that a fetch waits for those of other processes.
     """
 
     store: ICacheStore
@@ -95,6 +99,8 @@ class CacheRuntime:
     backend: str = ""
     purges: Purges | None = None
     counts: HitCounts | None = None
+    leases: Leases | None = None
+    patience: float = 60.0
 
     def entries(self, rules: FreshnessRules) -> TypedStore[Entry]:
         """
@@ -127,6 +133,7 @@ class ObjectCache:
     _storage: Storage = field(init=False)
     _exchanges: Exchanges = field(init=False)
     _responses: Responses = field(init=False)
+    _leased: LeasedFetching = field(init=False)
     _fetching: CollapsedFetching = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -144,7 +151,8 @@ class ObjectCache:
                                     options.max_capture_bytes)
         self._responses = Responses(clock, runtime.in_flight, options.ranges, runtime.boundary)
         fetcher = Fetcher(self._exchanges, policy, _buffering(options, runtime))
-        self._fetching = CollapsedFetching(self._storage, fetcher, self._responses)
+        self._leased = LeasedFetching(self._storage, fetcher, runtime.leases, runtime.patience)
+        self._fetching = CollapsedFetching(self._storage, self._leased, self._responses)
 
     async def respond(self, request: Request) -> Response:
         """
@@ -328,6 +336,7 @@ class ObjectCache:
         :param key: without a principal.
         """
         self._storage.table.outdate(key)
+        self._leased.changed(key)
         await self._storage.variants.drop(key)
         if self._runtime.invalidation.has_principals:
             await self._storage.variants.purge(key + PRINCIPAL)

@@ -20,7 +20,7 @@ from trickster.purging.table import Judgement, Verdict
 from trickster.stores.inspection.described import Described
 
 # Change the number with the form: entries of another version are misses.
-_MAGIC = b"TROBJ\x04"
+_MAGIC = b"TROBJ\x05"
 _VARIANTS_SIZE = 1024
 _UNSAFE = re.compile(r"[\r\n\0]")
 
@@ -148,6 +148,7 @@ def to_parts(entry: Entry) -> list[bytes]:
         "received": entry.received,
         "label": _label_stored(entry.label),
         "mark": entry.mark,
+        "token": entry.token,
         "fresh": [entry.policy.lifetime, entry.policy.forced],
     }
     return _packed(meta, (b for part in entry.parts for b in part.buffers))
@@ -166,6 +167,21 @@ def from_parts(parts: Sequence[bytes], rules: FreshnessRules) -> Entry:
         return _stored_response(meta, body, rules)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise Unreadable(str(error)) from error
+
+
+def as_octets(entry: Entry) -> bytes:
+    """:return: the octets from which L{from_octets} makes an equal entry."""
+    head, body = to_parts(entry)
+    return len(head).to_bytes(4, "big") + head + body
+
+
+def from_octets(octets: bytes, rules: FreshnessRules) -> Entry:
+    """
+    :param octets: as L{as_octets} gives them.
+    :raises Unreadable: as L{from_parts}.
+    """
+    end = 4 + int.from_bytes(octets[:4], "big")
+    return from_parts((octets[4:end], octets[end:]), rules)
 
 
 def _packed(meta: dict[str, Any], body: Iterable[bytes]) -> list[bytes]:
@@ -221,6 +237,7 @@ def _stored_response(meta: dict[str, Any], body: bytes, rules: FreshnessRules
         phrase=_octets(meta["phrase"]),
         label=_label_read(meta["label"]),
         mark=int(meta["mark"]),
+        token=int(meta["token"]),
     )
 
 

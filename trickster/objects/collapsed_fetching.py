@@ -8,8 +8,8 @@ from trickster.collapsing.fills import Fill, Filled, FillResult, Streaming, Unsh
 from trickster.errors import Reason
 from trickster.keys.selecting import matches
 from trickster.messages import Response, Status
-from trickster.objects.fetch import Fetch, Storage
-from trickster.objects.fetching import Fetcher
+from trickster.objects.fetch import Storage
+from trickster.objects.leased_fetching import LeasedFetching
 from trickster.objects.options import Collapse
 from trickster.objects.partial_responses import wanted_spans
 from trickster.objects.requests import Found, Lookup
@@ -25,7 +25,7 @@ class CollapsedFetching:
     """Begins fetches for lookups, or has them wait for one that is on its way."""
 
     _storage: Storage
-    _fetcher: Fetcher
+    _fetching: LeasedFetching
     _responses: Responses
 
     def refresh(self, lookup: Lookup, found: Found) -> None:
@@ -72,8 +72,7 @@ class CollapsedFetching:
         plan = self._plan(lookup, found)
         fill: _Fill = Fill()
         waiter = fill.wait()
-        self._storage.table.begin_unshared(plan.slot, fill, self._fetcher.run(
-            Fetch(plan, fill, self._storage)))
+        self._storage.table.begin_unshared(plan.slot, fill, self._fetching.run_alone(plan, fill))
         return await self._as_first(lookup, await waiter, found)
 
     @property
@@ -85,8 +84,7 @@ class CollapsedFetching:
         return plan_of(lookup, found, now, self._storage.policy.options)
 
     def _begin(self, plan: FetchPlan, fill: _Fill) -> None:
-        self._storage.table.begin(plan.slot, fill, self._fetcher.run(
-            Fetch(plan, fill, self._storage)))
+        self._storage.table.begin(plan.slot, fill, self._fetching.run(plan, fill))
 
     def _fill_with_part(self, lookup: Lookup, found: Found) -> _Fill | None:
         """:return: a fetch of the whole that will do for a request for a part of it."""

@@ -10,9 +10,13 @@ from twisted.internet.interfaces import IReactorTime
 from trickster.bodies import BodyTooLarge
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.fills import Fill, Filled, FillTable
+from trickster.collapsing.leases.board import MOST_RESULT
+from trickster.collapsing.leases.failure import Failure
+from trickster.collapsing.leases.lease import NO_LEASE, Unleased
 from trickster.errors import Reason, UpstreamBroke, UpstreamError
 from trickster.interfaces import IResponder
 from trickster.messages import Engine, Outcome, Request, Response, Status, passed_status
+from trickster.objects.codec import as_octets
 from trickster.objects.options import Collapse
 from trickster.objects.requests import Lookup
 from trickster.objects.reuse import (
@@ -110,40 +114,42 @@ class Storage:
     clock: IReactorTime
     backend: str = ""
 
-    async def keep(self, lookup: Lookup, stored: StoredResponse) -> None:
+    async def keep(self, lookup: Lookup, stored: StoredResponse) -> bool:
         """
         Store a response, unless it is of no use any more.
 
         :param lookup: under whose key.
         :param stored: replaces the one with the same selecting fields; kept for
             L{StoragePolicy.ttl}.
+        :return: whether it is stored, as far as the store says.
         """
         route = self.policy.options.route
         label = lookup.label(self.backend, stored.headers, route.statement)
         labelled = evolve(stored, label=label, mark=lookup.mark)
-        await self.variants.keep(lookup.key, labelled, self.policy.ttl(stored))
+        return await self.variants.keep(lookup.key, labelled, self.policy.ttl(stored))
 
     async def keep_freshened(self, lookup: Lookup, fresh: StoredResponse, stored: StoredResponse
-                             ) -> None:
+                             ) -> bool:
         """
         Put a response in the place of an older one.
 
         :param fresh: the older one with new fields; if they say that it may not be stored, none
             is in its place.
         :param stored: the older one, as it was found.
+        :return: whether it is stored, as far as the store says.
         """
         if self.policy.stays_storable(lookup, fresh):
-            await self.keep(lookup, fresh)
-        else:
-            await self.drop(lookup, stored)
+            return await self.keep(lookup, fresh)
+        await self.drop(lookup, stored, fresh.token)
+        return False
 
-    async def drop(self, lookup: Lookup, stored: StoredResponse) -> None:
+    async def drop(self, lookup: Lookup, stored: StoredResponse, token: int = 0) -> None:
         """
         Forget one variant.
 
-        :param stored: as in L{VariantStore.drop_one}.
+        :param stored: as in L{VariantStore.drop_one}, like C{token}.
         """
-        await self.variants.drop_one(lookup.key, stored)
+        await self.variants.drop_one(lookup.key, stored, token)
 
 
 @frozen(eq=False)
@@ -155,11 +161,13 @@ class Fetch:
     L{serve_stale}, L{complete}, L{freshen} and L{release}; before the end a body may stream.
 
     :ivar fill: what others wait for.
+    :ivar lease: under which it is, for all processes that share the store.
     """
 
     plan: FetchPlan
     fill: Fill[StoredResponse]
     _storage: Storage
+    lease: Unleased = NO_LEASE
 
     @property
     def lookup(self) -> Lookup:
@@ -176,7 +184,7 @@ class Fetch:
     async def anew(self) -> Fetch:
         """:return: the fetch that goes on as if nothing were stored: what was is of no use."""
         if self.plan.stored is not None:
-            await self._storage.drop(self.lookup, self.plan.stored)
+            await self._storage.drop(self.lookup, self.plan.stored, self.lease.token)
         return evolve(self, plan=plan_anew(self.plan, self._storage.policy.options))
 
     def whole(self) -> Fetch:
@@ -214,6 +222,7 @@ class Fetch:
         self.fill.complete(Filled(stored, Outcome(
             Engine.OBJECT, Status.HIT, Reason.STALE, "stale-if-error", origin_status=status,
             cause=reason)))
+        self.lease.failed(Failure.of_status(reason, status))
         return True
 
     def share(self, stored: StoredResponse, outcome: Outcome, is_first_hand: bool = False) -> None:
@@ -224,6 +233,15 @@ class Fetch:
         :param is_first_hand: as in L{Filled}.
         """
         self.fill.complete(Filled(stored, outcome, is_first_hand))
+
+    def share_unstored(self, stored: StoredResponse, outcome: Outcome, is_first_hand: bool) -> None:
+        """
+        End: answer all who wait, also in other processes, with what is not stored.
+
+        :param stored: as in L{share}, like the others.
+        """
+        self.share(stored, outcome, is_first_hand)
+        self._gave(stored, False)
 
     async def complete(self, stored: StoredResponse, outcome: Outcome, is_first_hand: bool
                        ) -> None:
@@ -243,8 +261,10 @@ class Fetch:
             outcome = evolve(outcome, reason=Reason.TOO_LARGE)
         self.share(stored, outcome, is_first_hand)
         if fits and self.fill.turn.take():
-            await self._storage.keep(self.lookup, stored)
+            leased = self._leased(stored)
+            self._gave(leased, await self._storage.keep(self.lookup, leased))
             self._storage.table.stored(self.lookup.key)
+        self.lease.unshared()
 
     async def freshen(self, fresh: StoredResponse, outcome: Outcome) -> None:
         """
@@ -259,8 +279,21 @@ class Fetch:
                      and self.fill.turn.is_open)
         self.share(fresh, evolve(outcome, stored=is_stored))
         if self.fill.turn.take():
-            await self._storage.keep_freshened(self.lookup, fresh, stored)
+            leased = self._leased(fresh)
+            self._gave(leased, await self._storage.keep_freshened(self.lookup, leased, stored))
             self._storage.table.stored(self.lookup.key)
+        self.lease.unshared()
+
+    def _leased(self, stored: StoredResponse) -> StoredResponse:
+        token = self.lease.token
+        return evolve(stored, token=token) if token else stored
+
+    def _gave(self, stored: StoredResponse, is_stored: bool) -> None:
+        """Tell other processes what all who wait in this one have been given."""
+        if is_stored:
+            self.lease.stored()
+        elif self.lease.is_told and stored.held <= MOST_RESULT:
+            self.lease.given(as_octets(stored))
 
     async def release(self, response: Response, reason: Reason) -> None:
         """
@@ -269,12 +302,14 @@ class Fetch:
         :param reason: why it is not stored.
         """
         self.stop_collecting()
-        if reason is not Reason.REQUEST_NO_STORE:
+        is_lasting = reason is not Reason.REQUEST_NO_STORE
+        if is_lasting:
             self.mark_hit_for_pass(reason)
         plan = self.plan
         if plan.stored is not None and _outdates(plan.reason, response, reason):
             # The origin has another answer now: the older one must not be used again.
-            await self._storage.drop(self.lookup, plan.stored)
+            await self._storage.drop(self.lookup, plan.stored, self.lease.token)
+        self.lease.unshared(reason if is_lasting else None)
         status = passed_status(response.status) if response.status >= 400 else Status.KEY_MISS
         outcome = self.outcome(status, response, reason)
         self.fill.release(response.with_outcome(evolve(outcome, missed=plan.reason)))
@@ -289,7 +324,9 @@ class Fetch:
         self.fill.is_background = False
         if self.fill.body is None:
             stream()
-        if self._storage.policy.options.collapse is Collapse.BASIC:
+        is_basic = self._storage.policy.options.collapse is Collapse.BASIC
+        self.lease.unshared(Reason.TOO_LARGE if is_basic else None)
+        if is_basic:
             self.mark_hit_for_pass(Reason.TOO_LARGE)
             self.fill.release()
 

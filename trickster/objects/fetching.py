@@ -102,7 +102,7 @@ class Fetcher:
         if reason is not None:
             await fetch.release(response, reason)
         else:
-            fetch.share(head, fetch.outcome(Status.KEY_MISS, response), True)
+            fetch.share_unstored(head, fetch.outcome(Status.KEY_MISS, response), True)
 
     async def _validated(self, fetch: Fetch, exchange: Exchange, stored: StoredResponse
                          ) -> Fetch | None:

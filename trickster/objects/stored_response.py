@@ -40,6 +40,8 @@ class StoredResponse:
     :ivar selecting: the request fields that must be equal for it to match.
     :ivar label: what purges know it by.
     :ivar mark: the number of the newest purge that it has survived.
+    :ivar token: of the lease under which it was fetched, or of one before that; 0 for none
+        (L{trickster.collapsing.leases}).
     """
 
     status: int
@@ -53,6 +55,7 @@ class StoredResponse:
     phrase: bytes = b""
     label: Label = NO_LABEL
     mark: int = 0
+    token: int = 0
 
     @property
     def is_whole(self) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 
 from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 
+from trickster.collapsing.leases.board import is_fenced
 from trickster.http.freshness import FreshnessRules
 from trickster.identity import AUTHORIZATION
 from trickster.keys.cache_key import digest
@@ -104,21 +106,23 @@ class VariantStore:
             return since
         return since + "." + _digest(values)
 
-    async def keep(self, key: str, stored: StoredResponse, ttl: float) -> None:
+    async def keep(self, key: str, stored: StoredResponse, ttl: float) -> bool:
         """
         :param stored: replaces one that is selected by the same fields and values; it is not
-            kept where it was purged on its way.
+            kept where it was purged on its way, nor where that one was fetched under a newer
+            lease.
         :param ttl: seconds that it is of any use.
+        :return: whether it is kept, as far as the store says.
         """
         if not ttl > 0 or self._entries.surviving(stored) is not stored:
-            return
+            return False
         moved: dict[str, StoredResponse] = {}
 
-        def added(entry: Entry | None) -> Kept[Entry]:
+        def added(entry: Entry | None) -> Kept[Entry] | Unchanged:
             moved.clear()
             if entry is None or (isinstance(entry, StoredResponse)
                                  and entry.selecting == stored.selecting):
-                return Kept(stored, ttl)
+                return _succeeding(stored, entry, ttl)
             variants = self._with_fields(entry, stored)
             for one in (entry, stored):
                 if isinstance(one, StoredResponse):
@@ -126,9 +130,12 @@ class VariantStore:
                     moved[_variant_key(key, variants, one.selecting)] = one
             return Kept(variants, max(ttl, self._rules.max_ttl))
 
-        if await self._entries.change(key, added):
-            for variant, response in moved.items():
-                await self._entries.put(variant, response, ttl)
+        is_kept = await self._entries.change(key, added)
+        for variant, response in moved.items() if is_kept else ():
+            succeeding = partial(_succeeding, response, ttl=ttl)
+            is_put = await self._entries.change(variant, succeeding)
+            is_kept = is_kept and (is_put or response is not stored)
+        return is_kept
 
     def _with_fields(self, entry: Entry, stored: StoredResponse) -> Variants:
         names = _names(stored.selecting)
@@ -156,14 +163,19 @@ class VariantStore:
         """
         return await self._entries.purge(prefix)
 
-    async def drop_one(self, key: str, stored: StoredResponse) -> None:
+    async def drop_one(self, key: str, stored: StoredResponse, token: int = 0) -> None:
         """
         Forget one variant of a key.
 
         :param stored: what is stored now with the selecting fields and values of this one is
             forgotten, be it this one or newer.
+        :param token: of the lease under which it was found to be of no use; 0 for none.  What was
+            fetched under a newer one stays.
         """
         variant = ""
+
+        def forgotten(entry: Entry | None) -> Unchanged | None:
+            return UNCHANGED if _is_newer(entry, token) else None
 
         def without(entry: Entry | None) -> Unchanged | None:
             nonlocal variant
@@ -171,12 +183,30 @@ class VariantStore:
             if isinstance(entry, Variants):
                 variant = _variant_key(key, entry, stored.selecting)
             elif entry is not None and entry.selecting == stored.selecting:
-                return None
+                return forgotten(entry)
             return UNCHANGED
 
         await self._entries.change(key, without)
-        if variant:
+        if variant and token:
+            await self._entries.change(variant, forgotten)
+        elif variant:
             await self._entries.delete((variant,))
+
+
+def _succeeding(stored: StoredResponse, entry: Entry | None, ttl: float
+                ) -> Kept[Entry] | Unchanged:
+    """:return: what is kept where one response may take the place of another."""
+    if not isinstance(entry, StoredResponse):
+        return Kept(stored, ttl)
+    if is_fenced(stored.token, entry.token):
+        return UNCHANGED
+    if stored.token < entry.token:
+        stored = evolve(stored, token=entry.token)
+    return Kept(stored, ttl)
+
+
+def _is_newer(entry: Entry | None, token: int) -> bool:
+    return isinstance(entry, StoredResponse) and is_fenced(token, entry.token)
 
 
 def _names(selecting: Selecting) -> tuple[bytes, ...]:

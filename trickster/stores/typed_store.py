@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 
 from trickster.errors import StoreError, StoreTimeout
 from trickster.interfaces import IReferenceStore
+from trickster.keys.lease_key import is_lease_key
 from trickster.net.callbacks import ignore
 from trickster.net.waiters import SharedWork
 from trickster.purging.purges import Purges
@@ -242,7 +243,7 @@ class TypedStore(Generic[E]):
             found: Sequence[str] = await self.store.keys(prefix)
         except StoreError:
             return 0
-        keys = [key for key in found if not is_chunk_key(key)]
+        keys = [key for key in found if not is_chunk_key(key) and not is_lease_key(key)]
         for start in range(0, len(keys), _A_TURN):
             if start:
                 await deferLater(self._clock, 0)

@@ -10,8 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from trickster.keys.lease_key import lease_key
 from trickster.purging.label import Label
-from trickster.purging.purges import Purges
+from trickster.purging.purges import TABLE_KEY, Purges
 from trickster.purging.table import Judgement, Verdict
 from trickster.stores.guard import guarded
 from trickster.stores.inspection.described import Described
@@ -109,6 +110,13 @@ class ListingTests(SynchronousTestCase):
         at_once(self.store.put(chunk_key("torn", chunk), b"x", 60.0))
         at_once(self.store.put("foreign", b"x", 60.0))
         self.assertEqual([key for key in self.keys(self.listed()) if key], ["good"])
+
+    def test_no_entries(self) -> None:
+        """What tells of purges, and who fetches what, is not listed, whatever it looks like."""
+        self.put("good")
+        self.put(TABLE_KEY)
+        self.put(lease_key("good"))
+        self.assertEqual(self.keys(self.listed()), ["good"])
 
     def test_turns(self) -> None:
         """Others have a turn after some dozens of entries."""

@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from trickster.keys.lease_key import is_lease_key
 from trickster.purging.purges import TABLE_KEY, Purges
 from trickster.purging.table import Judgement
 from trickster.stores.guard import Guarded
@@ -122,7 +123,7 @@ class StoreListing:
                 await deferLater(self.clock, 0)
             runs.append(sorted(key for key in keys[start:start + _KEYS_A_TURN]
                                if key > wanted.after and key != TABLE_KEY
-                               and not is_chunk_key(key)))
+                               and not is_chunk_key(key) and not is_lease_key(key)))
         return heapq.merge(*runs)
 
     async def _listed(self, key: str, wanted: Wanted) -> Listed | None:
