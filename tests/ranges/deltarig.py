@@ -16,8 +16,10 @@ from trickster.bodies import read_all
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.hit_memo import HitMemo
+from trickster.collapsing.leases.leases import Leases
 from trickster.interfaces import ICacheStore
 from trickster.keys.identity import Identity
+from trickster.keys.lease_key import is_lease_key
 from trickster.messages import Headers, Octets, Outcome, Request, Response, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.purging.purges import Purges
@@ -25,6 +27,7 @@ from trickster.ranges.delta_cache import DeltaCache
 from trickster.ranges.fast_forward import FastForwarding, NewestSamples
 from trickster.ranges.gaps import GapFetcher
 from trickster.ranges.kept.entry import Entry
+from trickster.ranges.leased_gaps import LeasedGaps
 from trickster.ranges.offloading import Offloading
 from trickster.ranges.origin_range import OriginRange
 from trickster.ranges.pass_through import PassThrough
@@ -67,9 +70,10 @@ class Rig:
                  offload: Callable[..., Awaitable[Any]] = inline, dialect: Any = None,
                  ttl: float = 3600.0, wall: Callable[[], float] | None = None,
                  memo: HitMemo | None = None, origin: Any = None,
-                 is_purged: bool = False, **options: Any) -> None:
-        self.now = Clock()
-        self.now.advance(NOW)
+                 is_purged: bool = False, now: Clock | None = None,
+                 leases: Leases | None = None, **options: Any) -> None:
+        self.now = now or Clock()
+        self.now.advance(0 if now else NOW)
         self.origin: Any = origin or FakePrometheus(self.now)
         self.store: ICacheStore = MemoryStore(self.now) if store is None else store(self.now)
         self.policy = RangePolicy("b", backend="b", **{
@@ -83,7 +87,10 @@ class Rig:
         self.objects = RecordingResponder()
         offloading = Offloading(offload)
         source = OriginRange(self.dialect, self.origin, self.policy, self.in_flight, offloading)
-        self.fetcher = GapFetcher(source, self.entries, self.policy, self.now)
+        leased = None
+        if leases is not None:
+            leased = LeasedGaps(self.entries, leases, 60.0, self.now, Codec())
+        self.fetcher = GapFetcher(source, self.entries, self.policy, self.now, leased)
         self.delta = DeltaCache(self.entries, self.fetcher, HitForPass(self.now), self.now,
                                 self.policy, offloading)
         self.newest = NewestSamples(self.dialect, self.origin, self.now, self.policy,
@@ -125,7 +132,7 @@ class Rig:
 
     def entry(self) -> Entry | None:
         """:return: the only entry in the store."""
-        keys = at_once(self.store.keys(""))
+        keys = [key for key in at_once(self.store.keys("")) if not is_lease_key(key)]
         entry: Entry | None = at_once(self.entries.get(keys[0])) if keys else None
         return entry
 

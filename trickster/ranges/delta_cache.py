@@ -104,6 +104,8 @@ class DeltaCache:
         :raises trickster.errors.RequestError: nothing could be fetched, or nothing may be.
         """
         self._check_wanted(plan)
+        if held is not None and held.token:
+            plan = evolve(plan, token=held.token)
         missing = Extents(plan.query.step_ns, (plan.wanted,))
         if used is not None:
             missing = missing - used.dataset.extents
@@ -163,6 +165,7 @@ class DeltaCache:
             reason = Reason.STORE_ERROR
         return Outcome(
             Engine.DELTA, status, Reason.PARTIAL_FAILURE if failed else reason,
+            "another-process" if fetched.elsewhere else "",
             fetched=fetched.own, failed=failed.spans, fast_forward=FastForward.OFF,
             aligned=realigned(plan.query),
             points_cached=(plan.wanted.count(step) - failed.count() - new) * series,

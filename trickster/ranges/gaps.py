@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from weakref import ReferenceType, ref
 
 from attrs import define, evolve, field, frozen
@@ -14,32 +15,20 @@ from trickster.errors import NotADataset, Reason, TricksterError
 from trickster.interfaces import IDatasetSource
 from trickster.messages import NO_HEADERS, Headers
 from trickster.net.waiters import SharedWork, settled, within
+from trickster.ranges.fetch_result import FailedElsewhere, FetchResult
 from trickster.ranges.kept.entries import Entries
 from trickster.ranges.kept.entry import Entry
-from trickster.ranges.kept.retention import storable, with_more
+from trickster.ranges.kept.retention import storable, unfenced, with_more
+from trickster.ranges.leased_gaps import Asked, LeasedGaps
 from trickster.ranges.offloading import MANY_SERIES
 from trickster.ranges.plan import Plan
 from trickster.ranges.policy import RangePolicy
+from trickster.stores.typed_store import UNCHANGED, Unchanged
 from trickster.timeseries import planning
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
 
 _PATIENCE = 0.25  # seconds that an answer waits for what it was made of to be stored
-
-
-@frozen(slots=True)
-class FetchResult:
-    """
-    The result of one fetch.
-
-    :ivar entry: what the store was given to keep, with it; None where nothing of it is kept.
-    :ivar unstorable: why it may not; None where it may.
-    """
-
-    dataset: Dataset
-    headers: Headers
-    entry: ReferenceType[Entry] | None
-    unstorable: Reason | None = None
 
 
 @define(eq=False)
@@ -86,12 +75,15 @@ class Fetched:
     What became of a request's fetches.
 
     :ivar missing: what the cache did not have.
-    :ivar own: what was fetched for this request; other requests had the rest fetched.
+    :ivar own: what was fetched for this request; other requests had the rest fetched, of this
+        process or of another one.
     :ivar failures: extents that there is no answer for, and why.
     :ivar headers: of one of the answers.
     :ivar entries: what the store was given to keep; gone where another entry is in its place.
     :ivar theirs: those of the failures that were answers to others.
     :ivar unstorable: why nothing may be stored of one of the answers, if that is so.
+    :ivar elsewhere: whether other processes have fetched some of what was for this request to
+        fetch.
     """
 
     missing: Extents
@@ -102,6 +94,7 @@ class Fetched:
     entries: tuple[ReferenceType[Entry], ...] = ()
     theirs: tuple[Exception, ...] = ()
     unstorable: Reason | None = None
+    elsewhere: bool = False
 
     @property
     def stored(self) -> bool:
@@ -137,12 +130,14 @@ class GapFetcher:
     the fetch.
 
     :ivar _source: fetches are queries to it.
+    :ivar _leased: has other processes fetch; None where none shares the store.
     """
 
     _source: IDatasetSource
     _entries: Entries
     _policy: RangePolicy
     _clock: IReactorTime
+    _leased: LeasedGaps | None = None
     _under_way: dict[str, list[_Fetch]] = field(factory=dict, init=False)
 
     @property
@@ -226,9 +221,19 @@ class GapFetcher:
             gate.release()
 
     async def _fetch(self, plan: Plan, fetch: _Fetch) -> FetchResult:
+        ask = partial(self._asked, plan, fetch)
+        if self._leased is None:
+            return (await ask(fetch.extent, 0)).result
+        return await self._leased.fetched(plan, fetch.extent, ask)
+
+    async def _asked(self, plan: Plan, fetch: _Fetch, extent: Extent, token: int) -> Asked:
+        """
+        :param extent: the fetch's, or a part of it.
+        :param token: of the lease under which it is asked for; 0 for none.
+        """
         others = self._under_way.get(plan.key)
         # Until it is stored, the answer holds on to what it counts as in flight.
-        answer = await self._source.answer(plan.query.over(fetch.extent))
+        answer = await self._source.answer(plan.query.over(extent))
         dataset, headers = answer.dataset, answer.headers.without(b"date")
         final = None if answer.unstorable else storable(
             plan, dataset, answer.headers.get(b"date"))
@@ -240,28 +245,38 @@ class GapFetcher:
             left = final.extents - Extents.of(plan.query.step_ns, fetch.superseded)
             final = final.restricted(left) if left else None
         if final is None:
-            return FetchResult(dataset, headers, None, answer.unstorable)
+            return Asked(FetchResult(dataset, headers, None, answer.unstorable, (extent,)),
+                         dataset.extents)
         still = None
         if len(final.series) > MANY_SERIES:
             still = lambda: self._under_way.get(plan.key) is others
-        fetch.storing = Deferred.fromCoroutine(self._stored(plan, final, headers, still))
+        new = Entry(final, headers, label=plan.label(self._policy), mark=plan.mark, token=token)
+        fetch.storing = Deferred.fromCoroutine(self._stored(plan, new, still))
+        is_kept: Deferred[bool] = Deferred()
+        fetch.storing.addBoth(_noted, is_kept)
         entry = await within(fetch.storing, self._clock, _PATIENCE, None)
-        return FetchResult(dataset, headers, entry, answer.unstorable)
+        return Asked(FetchResult(dataset, headers, entry, answer.unstorable, (extent,)),
+                     dataset.extents - final.extents, is_kept)
 
-    async def _stored(self, plan: Plan, final: Dataset, headers: Headers,
-                      still: Callable[[], bool] | None) -> ReferenceType[Entry] | None:
+    async def _stored(self, plan: Plan, fetched: Entry, still: Callable[[], bool] | None
+                      ) -> ReferenceType[Entry] | None:
+        """
+        :param fetched: what is merged into what is stored.
+        """
         made: list[Entry] = []
-        label = plan.label(self._policy)
-        new = self._entries.surviving(Entry(final, label=label, mark=plan.mark))
+        new = self._entries.surviving(fetched)
         if new is None or new.is_stale:
             return None  # purged on its way
-        final = new.dataset
 
-        def change(entry: Entry | None) -> Entry:
+        def change(entry: Entry | None) -> Entry | Unchanged:
             held = None if entry is None or entry.is_stale else entry
-            more = with_more(held, final, headers, plan, self._policy)
+            final = new.dataset if held is None else unfenced(new, held)
+            if final is None:
+                return UNCHANGED
+            more = with_more(held, final, new.headers, plan, self._policy)
             # What is there has survived all purges that are known now, and so has what is new.
-            made[:] = [evolve(more, label=label, mark=self._entries.known_mark)]
+            made[:] = [evolve(more, label=new.label, mark=self._entries.known_mark,
+                              token=max(new.token, 0 if held is None else held.token))]
             return made[0]
 
         is_kept = await self._entries.change(plan.key, change, still)
@@ -273,17 +288,33 @@ def _sorted_out(missing: Extents, own: tuple[Extent, ...], extents: Sequence[Ext
     failures = []
     done = []
     theirs = []
+    asked: list[Extent] = []
+    elsewhere = False
     for extent, result in zip(extents, results, strict=True):
-        if isinstance(result, Failure):
-            failures.append((extent, _expected(result)))
-            if extent not in own:
-                theirs.append(failures[-1][1])
-        else:
+        is_own = extent in own
+        if not isinstance(result, Failure):
             done.append(result)
-    return Fetched(missing, own, tuple(one.dataset for one in done), tuple(failures),
+            asked += result.asked if is_own else ()
+            elsewhere |= is_own and (extent,) != result.asked
+            continue
+        error = _expected(result)
+        if isinstance(error, FailedElsewhere):
+            is_own, error, elsewhere = False, error.error, elsewhere or is_own
+        failures.append((extent, error))
+        if is_own:
+            asked.append(extent)
+        else:
+            theirs.append(error)
+    return Fetched(missing, tuple(asked), tuple(one.dataset for one in done), tuple(failures),
                    done[-1].headers if done else NO_HEADERS,
                    tuple(one.entry for one in done if one.entry is not None), tuple(theirs),
-                   next((one.unstorable for one in done if one.unstorable), None))
+                   next((one.unstorable for one in done if one.unstorable), None), elsewhere)
+
+
+def _noted(result: ReferenceType[Entry] | Failure | None, is_kept: Deferred[bool]
+           ) -> ReferenceType[Entry] | Failure | None:
+    is_kept.callback(isinstance(result, ref))
+    return result
 
 
 def _both(first: Fetched, again: Fetched, wanted: Extent) -> Fetched:
@@ -292,7 +323,7 @@ def _both(first: Fetched, again: Fetched, wanted: Extent) -> Fetched:
     return Fetched(first.missing, first.own + again.own, first.datasets + again.datasets,
                    kept + again.failures, again.headers if again.datasets else first.headers,
                    first.entries + again.entries, first.theirs + again.theirs,
-                   first.unstorable or again.unstorable)
+                   first.unstorable or again.unstorable, first.elsewhere or again.elsewhere)
 
 
 def _within(extent: Extent, wanted: Extent) -> bool:

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.hit_memo import HitMemo
+from trickster.collapsing.leases.leases import Leases
 from trickster.interfaces import (
     ICacheStore,
     IDatasetSource,
@@ -23,6 +24,7 @@ from trickster.ranges.delta_cache import DeltaCache
 from trickster.ranges.fast_forward import FastForwarding, NewestMemo, NewestSamples
 from trickster.ranges.gaps import GapFetcher
 from trickster.ranges.kept.entries import Entries, RangeFormat
+from trickster.ranges.leased_gaps import LeasedGaps
 from trickster.ranges.offloading import Offload, Offloading
 from trickster.ranges.origin_range import OriginRange
 from trickster.ranges.pass_through import PassThrough
@@ -65,6 +67,8 @@ class RangePath:
     :ivar chunking: how entries are cut where the store keeps octets.
     :ivar purges: of the store; None to do without.
     :ivar counts: of hits, for those who look into the store; None to count none.
+    :ivar leases: of the store; None where no other process shares it.
+    :ivar patience: seconds that a fetch waits for those of other processes.
     """
 
     dialect: IQueryDialect
@@ -83,6 +87,8 @@ class RangePath:
     chunking: Chunking = field(factory=Chunking)
     purges: Purges | None = None
     counts: HitCounts | None = None
+    leases: Leases | None = None
+    patience: float = 60.0
 
     def made(self) -> RangeAnswering:
         """:return: the responder: fast forward beside a delta cache before the origin."""
@@ -93,7 +99,10 @@ class RangePath:
                            self.counts)
         entries = Entries(typed, policy.ttl, self.offload)
         origin = OriginRange(self.dialect, self.upstream, policy, self.in_flight, offloading)
-        cache = DeltaCache(entries, GapFetcher(origin, entries, policy, self.clock),
+        leased = None
+        if self.leases is not None:
+            leased = LeasedGaps(entries, self.leases, self.patience, self.clock, codec)
+        cache = DeltaCache(entries, GapFetcher(origin, entries, policy, self.clock, leased),
                            HitForPass(self.clock), self.clock, policy, offloading)
         passing = PassThrough(self.upstream, policy, self.in_flight, offloading)
         # The order of last uses counts each request: none is answered from the memo.

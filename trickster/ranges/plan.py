@@ -90,6 +90,7 @@ class Plan:
     :ivar is_too_old: whether so old a range is not stored.
     :ivar mark: the number of the newest purge that was known when it was made.
     :ivar uses: which extents were requested when, this one last (C{lru} only).
+    :ivar token: of what is stored, as in L{trickster.ranges.kept.entry.Entry}.
     """
 
     query: TimeRangeQuery
@@ -98,6 +99,7 @@ class Plan:
     is_too_old: bool = False
     mark: int = 0
     uses: planning.Uses = ()
+    token: int = 0
 
     @property
     def wanted(self) -> Extent:

@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.ranges.deltarig import inline
 from tests.ranges.kept.entriesin import entries_in
 from trickster.messages import Headers
 from trickster.purging.label import Label
@@ -17,6 +18,7 @@ from trickster.ranges.kept.entries import Entries, RangeFormat
 from trickster.ranges.kept.entry import Entry
 from trickster.stores.memory import MemoryStore
 from trickster.stores.sealed import seal
+from trickster.stores.typed_store import UNCHANGED
 from trickster.testing.doubles import DictStore, PausedStore, RecordingStore, at_once
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extent, Extents
@@ -109,6 +111,24 @@ class KeptTests(SynchronousTestCase):
                 at_once(entries.change("a", _one_more))
             self.assertEqual(at_once(entries.get("a")).dataset.extents.count(), 3)
             self.assertEqual(entries.busy, 0)
+
+    def test_left_as_it_is(self) -> None:
+        """A change may leave an entry as it is, whatever is done in a thread."""
+        clock = Clock()
+        for store in (MemoryStore(clock), DictStore(clock)):
+            entries = entries_in(store, Codec(), 60.0, inline)
+            at_once(entries.change("k", _one_more))
+            for still in (None, lambda: True):
+                self.assertFalse(at_once(entries.change("k", lambda _: UNCHANGED, still)))
+            self.assertEqual(at_once(entries.get("k")), _entry(1))
+
+    def test_token(self) -> None:
+        """An entry is read with the token that it was put with."""
+        form = RangeFormat(Codec())
+        parts = form.parts(evolve(_entry(1, 2), token=1 << 60))
+        read = form.entry(parts)
+        assert read is not None
+        self.assertEqual(read.token, 1 << 60)
 
     def test_removed(self) -> None:
         """An entry that is removed, or changed into nothing, is no longer found."""

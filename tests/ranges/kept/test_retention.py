@@ -13,7 +13,7 @@ from tests.ranges.deltarig import NOW, SECOND_NS, Rig, range_request
 from trickster.messages import NO_HEADERS, Headers, Status
 from trickster.origins.promrange import PrometheusRange
 from trickster.ranges.kept.entry import Entry
-from trickster.ranges.kept.retention import mergeable, storable, with_more
+from trickster.ranges.kept.retention import mergeable, storable, unfenced, with_more
 from trickster.ranges.plan import Plan, placed_query, planned
 from trickster.ranges.policy import RangePolicy
 from trickster.stores.memory import MemoryStore
@@ -39,6 +39,41 @@ def _dataset(start: int, end: int, kind: str = "matrix") -> Dataset:
 def _held(entry: Entry) -> list[tuple[int, int]]:
     return [(s.start_ns // SECOND_NS - NOW, s.end_ns // SECOND_NS - NOW)
             for s in entry.dataset.extents.spans]
+
+
+def _marked(mark: int, start: int, count: int) -> Dataset:
+    instants = range(start, start + count)
+    return Dataset.from_rows(Extents.of(1, [(start, start + count - 1)]),
+                             {b"s": [(t, b"[%d,%d]" % (t, mark)) for t in instants]})
+
+
+class FencedTests(SynchronousTestCase):
+    """What was fetched under an older lease replaces nothing that was under a newer one."""
+
+    @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 8), st.integers(1, 6)),
+                    max_size=10))
+    @settings(deadline=None)
+    def test_against_a_dict(self, fetches: list[tuple[int, int, int]]) -> None:
+        """
+        In any order of merges, an older fetch adds what is missing, and replaces no sample; any
+        other one replaces what it has.
+        """
+        entry: Entry | None = None
+        samples: dict[int, bytes] = {}
+        newest = 0
+        for mark, (token, start, count) in enumerate(fetches):
+            new = Entry(_marked(mark, start, count), token=token)
+            final = new.dataset if entry is None else unfenced(new, entry)
+            is_older = 0 < token < newest
+            rows = dict(new.dataset.rows(b"s"))
+            self.assertEqual(final is None, is_older and rows.keys() <= samples.keys())
+            samples = {**rows, **samples} if is_older else {**samples, **rows}
+            newest = max(newest, token)
+            if final is not None:
+                merged = final if entry is None else entry.dataset.merged(final)
+                entry = Entry(merged, token=newest)
+            assert entry is not None
+            self.assertEqual(dict(entry.dataset.rows(b"s")), samples)
 
 
 class StorableTests(SynchronousTestCase):

@@ -14,12 +14,12 @@ from trickster.purging.label import Label
 from trickster.purging.table import Judgement, Verdict
 from trickster.ranges.kept.entry import Entry
 from trickster.stores.inspection.described import Described
-from trickster.stores.typed_store import Kept, Offload, TypedStore
+from trickster.stores.typed_store import Kept, Offload, TypedStore, Unchanged
 from trickster.timeseries.dataset import Dataset
 from trickster.timeseries.extents import Extents
 from trickster.timeseries.wire import Codec, Pairs
 
-Change = Callable[[Entry | None], Entry | None]
+Change = Callable[[Entry | None], Entry | Unchanged | None]
 
 _MOST_READS = 3
 
@@ -33,6 +33,7 @@ class _Beside(msgspec.Struct, array_like=True):
     path: bytes
     target: bytes
     query: bytes | None
+    token: int = 0
 
 
 _reader = msgspec.msgpack.Decoder(_Beside)
@@ -54,7 +55,7 @@ class RangeFormat:
         """:return: the octets of which L{entry} makes an equal entry."""
         label = entry.label
         beside = _Beside(entry.span, entry.mark, label.backend, label.key, label.group,
-                         label.path, label.target, _octets(label.query))
+                         label.path, label.target, _octets(label.query), entry.token)
         return self.codec.to_parts(entry.dataset, entry.headers.pairs, _writer.encode(beside))
 
     def entry(self, parts: Sequence[bytes]) -> Entry | None:
@@ -176,7 +177,8 @@ class Entries:
         """
         Put something else in an entry's place, with no other change in between.
 
-        :param change: makes the new entry of the one that is there; None removes it.
+        :param change: makes the new entry of the one that is there; None removes it, and
+            L{UNCHANGED} leaves it.
         :param still: given where that takes long: it is done in a thread, and what it makes is
             put only if this is true then.
         :return: whether the store keeps the new entry.
@@ -192,8 +194,8 @@ class Entries:
                 return await self._typed.change(key, partial(_instead, self._kept(entry)))
         return await self._typed.change(key, lambda entry: self._kept(change(entry)))
 
-    def _kept(self, entry: Entry | None) -> Kept[Entry] | None:
-        return None if entry is None else Kept(entry, self._ttl)
+    def _kept(self, entry: Entry | Unchanged | None) -> Kept[Entry] | Unchanged | None:
+        return Kept(entry, self._ttl) if isinstance(entry, Entry) else entry
 
     @property
     def is_failing(self) -> bool:
@@ -212,7 +214,8 @@ def _entry_of(read: tuple[Dataset, Pairs, bytes] | None) -> Entry | None:
     beside = _beside_of(octets)
     if beside is None:
         return None
-    return Entry(dataset, Headers(headers), beside.span, _label_of(beside), beside.mark)
+    return Entry(dataset, Headers(headers), beside.span, _label_of(beside), beside.mark,
+                 token=beside.token)
 
 
 def _beside_of(octets: bytes) -> _Beside | None:
@@ -247,5 +250,6 @@ def _text(query: bytes | None) -> str | None:
     return None if query is None else query.decode("utf-8", "surrogateescape")
 
 
-def _instead(kept: Kept[Entry] | None, _: Entry | None) -> Kept[Entry] | None:
+def _instead(kept: Kept[Entry] | Unchanged | None, _: Entry | None
+             ) -> Kept[Entry] | Unchanged | None:
     return kept

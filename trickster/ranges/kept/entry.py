@@ -19,6 +19,8 @@ class Entry:
     :ivar span: the most timestamps before now that a client asked for.
     :ivar label: what purges know it by.
     :ivar mark: the number of the newest purge that it has survived.
+    :ivar token: of the newest lease under which some of it was fetched; 0 for none
+        (L{trickster.collapsing.leases}).
     :ivar is_stale: whether it was purged softly: it serves where the origin has no answer.
     :ivar nbytes: octets that it counts for, in a store and on its way to clients.
     """
@@ -29,6 +31,7 @@ class Entry:
     label: Label = NO_LABEL
     mark: int = 0
     is_stale: bool = False
+    token: int = 0
     nbytes: int = field(init=False, eq=False, default=Factory(
         lambda self: _octets_of(self), takes_self=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trickster.collapsing.leases.board import is_fenced
 from trickster.http.dates import parse_date
 from trickster.messages import Headers
 from trickster.ranges.kept.entry import Entry
@@ -51,6 +52,20 @@ def mergeable(held: Dataset, newer: Dataset, most_series: int = 0) -> bool:
         return False
     return not most_series or max(len(old), len(new)) > most_series or (
         len(old.keys() | new.keys()) <= most_series)
+
+
+def unfenced(new: Entry, held: Entry) -> Dataset | None:
+    """
+    :param new: what was fetched.
+    :param held: what is stored.
+    :return: what of it may be put beside, or in the place of, what is stored: where it was fetched
+        under an older lease than some of that, only what is not there.  None where that is
+        nothing.
+    """
+    if not is_fenced(new.token, held.token):
+        return new.dataset
+    left = new.dataset.extents - held.dataset.extents
+    return new.dataset.restricted(left) if left else None
 
 
 def with_more(entry: Entry | None, dataset: Dataset, headers: Headers, plan: Plan,
