@@ -93,6 +93,7 @@ _BESIDE: dict[str, dict[str, Any]] = {
         "backends.x.cache_name": "x", "caches.x.use_cache_chunking": True},
     "caches.x.byterange_chunk_size": {
         "backends.x.cache_name": "x", "caches.x.use_cache_chunking": True},
+    "caches.x.collapse_lease": {"caches.x.provider": "filesystem"},
     "main.instance_id": {"logging.log_file": f"{_HERE}.log"},
     "logging.format": {"logging.log_file": f"{_HERE}.log"},
     "logging.log_level": {"logging.log_file": f"{_HERE}.log"},

@@ -19,7 +19,7 @@ from trickster.interfaces import ICacheStore, IMeteredStore, IStoreType
 from trickster.observability.metrics import Metrics
 from trickster.plugins import Plugins
 from trickster.stores.limits import StoreLimits, StoreUsage
-from trickster.testing.doubles import BrokenOctetStore, DictStore, at_once
+from trickster.testing.doubles import BrokenOctetStore, DictStore, SharedStore, at_once
 from trickster.testing.runtime import FakeRuntime
 
 
@@ -73,6 +73,7 @@ class Kind:
     asked: list[tuple[str, Any, StoreLimits]] = field(factory=list)
     name: str = "kind"
     options: type = Options
+    is_shared: bool = False
 
     def store(self, name: str, options: Any, limits: StoreLimits, runtime: Any) -> Any:
         """See L{IStoreType.store}."""
@@ -84,6 +85,8 @@ class Kind:
         """:return: a store; caches of some names have none, or one that does not work."""
         if name == "none":
             return None
+        if self.is_shared:
+            return SharedStore()
         return BrokenOctetStore() if name == "broken" else ServiceStore(name == "shut")
 
 
@@ -134,6 +137,15 @@ class StoresTests(SynchronousTestCase):
         self.assertEqual([store.events for store in kind.made], [[], []])
         self.assertIsNone(self.value("cache_up"))
         self.assertEqual(list(self.stores), [])
+
+    def test_leases(self) -> None:
+        """Who fetches what is agreed on in stores that several processes can share."""
+        for shared, seconds, expected in ((True, 7.0, 7.0), (True, 0.0, None), (False, 7.0, None)):
+            kind.is_shared = shared
+            made = self.stores.of({"a": evolve(options_of(), collapse_lease=seconds)})
+            leases = made["a"].leases
+            self.assertEqual(leases and leases.seconds, expected)
+        kind.is_shared = False
 
     def test_used(self) -> None:
         """A store in use is opened and exposed once, however often it is used."""

@@ -243,6 +243,7 @@ class OtherTests(MetricsTestCase):
         store.operation("get", "hit", 10)
         store.operation("get", "hit", 5)
         store.event("eviction", "ttl")
+        store.lease("taken")
         self.metrics.watch_usage("default", "memory", lambda: StoreUsage(
             objects=1, octets=2, max_objects=3, max_octets=4, protected_octets=5))
         cache = {"cache_name": "default", "provider": "memory"}
@@ -254,7 +255,9 @@ class OtherTests(MetricsTestCase):
             self.value("cache_usage_objects", **cache), self.value("cache_usage_bytes", **cache),
             self.value("cache_max_usage_objects", **cache),
             self.value("cache_max_usage_bytes", **cache),
-            self.value("cache_usage_protected_bytes", **cache)], [2, 15, 1, 1, 2, 3, 4, 5])
+            self.value("cache_usage_protected_bytes", **cache),
+            self.value("cache_leases_total", event="taken", **cache)],
+            [2, 15, 1, 1, 2, 3, 4, 5, 1])
 
     def test_not_in_use(self) -> None:
         """Counters of equal labels are shared, and have no samples before they are exposed."""

@@ -109,7 +109,7 @@ class Generation(MultiService):
             name, options, runtime.plugins.load(ORIGINS, options.origin_type, IOriginType),
             cache.store, self.configuration.negative_ttls(options.negative_cache_name),
             self._around, cache.locks, cache.purges, cache.options,
-            cache.counts)
+            cache.counts, cache.leases)
 
     def _made_roots(self) -> dict[str, IResource]:
         said = self.configuration

@@ -9,11 +9,13 @@ from attrs import define, field
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
+from trickster.collapsing.leases.leases import Leases
+from trickster.collapsing.leases.records import Records
 from trickster.compose.store_service import StoreService
 from trickster.compose.threads import OwnThreads
 from trickster.config.options.caches import CacheOptions
 from trickster.contracts import checked_store
-from trickster.interfaces import IMeteredStore, IRuntime, IStoreType
+from trickster.interfaces import ICompareAndSetStore, IMeteredStore, IRuntime, IStoreType
 from trickster.net.runtime import RuntimeWithThreads
 from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
@@ -33,6 +35,8 @@ class Cache:
     :ivar store: fails never; what goes wrong in it is a miss.
     :ivar service: to be started and stopped with it, or None.
     :ivar purges: of it, as all processes that share it know them.
+    :ivar leases: of what is fetched for it, with other processes that share it; None where there
+        are none.
     :ivar locks: of the keys that are being changed, by any of the backends that use it.
     :ivar counts: of hits.
     """
@@ -43,6 +47,7 @@ class Cache:
     service: IService | None
     _usage: Callable[[], StoreUsage] | None
     purges: Purges
+    leases: Leases | None = None
     locks: KeyLocks = field(factory=KeyLocks, init=False)
     counts: HitCounts = field(factory=HitCounts, init=False)
     _unwatch: list[Callable[[], None]] = field(factory=list, init=False)
@@ -150,4 +155,14 @@ class Stores(MultiService):
             service = StoreService(store, name, self._runtime.clock, threads.stop)
         safe = guarded(store, name, self._runtime.clock, counters.operation)
         purges = Purges(safe, self._runtime.clock, self._runtime.wall)
-        return Cache(name, options, safe, service, usage, purges)
+        return Cache(name, options, safe, service, usage, purges,
+                     self._leases(safe, options, counters.lease))
+
+    def _leases(self, store: Guarded, options: CacheOptions, counted: Callable[[str], None]
+                ) -> Leases | None:
+        """:return: None where no other process can share the store, or none is to be waited for."""
+        seconds, runtime = options.collapse_lease, self._runtime
+        if not seconds or not ICompareAndSetStore.providedBy(store):
+            return None
+        return Leases(Records(store, runtime.clock, seconds), runtime.clock, runtime.wall,
+                      runtime.random, seconds, counted)

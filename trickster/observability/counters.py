@@ -271,6 +271,7 @@ class StoreCounters:
 
     operations: dict[tuple[str, str], list[int]] = Factory(dict)
     events: dict[tuple[str, str], int] = Factory(dict)
+    leases: dict[str, int] = Factory(dict)
     _lock: Lock = Factory(Lock)
 
     def operation(self, operation: str, status: str, octets: int = 0) -> None:
@@ -295,6 +296,15 @@ class StoreCounters:
         what = (event if event in _EVENTS else _OTHER, reason if reason in _REASONS else _OTHER)
         with self._lock:
             self.events[what] = self.events.get(what, 0) + 1
+
+
+    def lease(self, event: str) -> None:
+        """
+        Count what became of a fetch for which there are leases.
+
+        :param event: C{taken}, C{waited}, C{taken-over}, C{lost} or C{failed}.
+        """
+        self.leases[event] = self.leases.get(event, 0) + 1
 
 
 @define(slots=True, eq=False)

@@ -209,6 +209,10 @@ def of_stores(
                    (*_STORE, "event", "reason"),
                    [((*key, *what), count) for key, counters in stores
                     for what, count in list(counters.events.items())])
+    yield _counter("cache_leases", "Fetches that processes which share a cache agree on.",
+                   (*_STORE, "event"),
+                   [((*key, event), count) for key, counters in stores
+                    for event, count in list(counters.leases.items())])
 
 
 def of_usages(

@@ -49,6 +49,12 @@ class IdleTests(SynchronousTestCase):
                                  byterange_chunk_size=7)
             self.assertEqual(tuple(one.key for one in idle_cache_keys(cache)), idle)
 
+    def test_leases(self) -> None:
+        """Nothing is agreed on with other processes where the cache is in memory."""
+        for store, idle in (("memory", ["collapse_lease"]), ("redis", []), ("lmdb", [])):
+            cache = CacheOptions(store=store, collapse_lease=7.0)
+            self.assertEqual([one.key for one in idle_cache_keys(cache)], idle)
+
     def test_backends(self) -> None:
         """How many chunks of an entry move at a time has no effect where the cache is in memory."""
         notices = loaded(with_backend("chunk_read_concurrency_limit: 2, "

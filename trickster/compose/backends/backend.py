@@ -8,6 +8,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from trickster.collapsing.leases.leases import Leases
 from trickster.compose.backends.caches import BackendCaches
 from trickster.compose.backends.origin import BackendOrigin
 from trickster.compose.backends.paths import PathChains
@@ -44,6 +45,7 @@ class Backend:
     :ivar purges: of the store; None to do without.
     :ivar cache: the options of the cache whose store that is.
     :ivar counts: of its hits; None to count none.
+    :ivar leases: of the store; None where no other process shares it.
     :ivar origin: where its requests and its health checks go.
     """
 
@@ -57,6 +59,7 @@ class Backend:
     purges: Purges | None = None
     cache: CacheOptions = field(factory=CacheOptions)
     counts: HitCounts | None = None
+    leases: Leases | None = None
     origin: BackendOrigin = field(init=False)
     _caches: BackendCaches = field(init=False)
     _chains: PathChains = field(init=False)
@@ -66,7 +69,8 @@ class Backend:
         options, around = self.options, self.around
         self.origin = BackendOrigin(self.name, options, around)
         self._caches = BackendCaches(self.name, options, self.store, self.negative, around,
-                                     self.locks, self.purges, self.cache, self.counts)
+                                     self.locks, self.purges, self.cache, self.counts,
+                                     self.leases)
         if self.purges is not None:
             self.purges.keep_for(max(options.max_ttl, options.timeseries_ttl))
         self._chains = PathChains(self.origin, self._caches, options, self.origin_type, around)

@@ -8,6 +8,7 @@ from attrs import Factory, define, evolve, field
 
 from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import ByteBudget
+from trickster.collapsing.leases.leases import Leases
 from trickster.collapsing.progressive_proxy import ProgressiveProxy
 from trickster.compose.backends.overlay import PathPlan
 from trickster.compose.backends.settings import (
@@ -47,6 +48,7 @@ class BackendCaches:
     :ivar _purges: of the store.
     :ivar _cache: the options of the cache whose store that is.
     :ivar _counts: of its hits.
+    :ivar _leases: of the store; None where no other process shares it.
     :ivar in_flight: for the octets of all answers on their way.
     :ivar invalidation: has all of them forget what a request makes invalid.
     """
@@ -60,6 +62,7 @@ class BackendCaches:
     _purges: Purges | None = None
     _cache: CacheOptions = field(factory=CacheOptions)
     _counts: HitCounts | None = None
+    _leases: Leases | None = None
     in_flight: ByteBudget = field(init=False, default=Factory(
         lambda self: ByteBudget(self._options.in_flight_bytes), takes_self=True))
     invalidation: Invalidation = field(init=False, default=Factory(
@@ -98,7 +101,7 @@ class BackendCaches:
             around.clock, around.wall, around.offload, around.memos.hits,
             around.memos.newest, self._locks, around.memos.decoded,
             chunking_of_ranges(self._options, self._cache), self._purges,
-            self._counts).made()
+            self._counts, self._leases, self._options.timeout).made()
         self._made.append(answering.cache)
         return answering.responder
 
@@ -135,7 +138,8 @@ class BackendCaches:
             self._store, around.clock, around.wall, self.in_flight, self.invalidation,
             around.memos.hits, self._locks, around.memos.decoded, around.offload, around.spool,
             chunking_of_objects(self._options, self._cache), backend=self.name,
-            purges=self._purges, counts=self._counts)
+            purges=self._purges, counts=self._counts, leases=self._leases,
+            patience=self._options.timeout)
 
     def _watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         self._stops.append(self._around.metrics.watch(

@@ -13,6 +13,7 @@ from trickster.config.options.model import Configuration
 
 _AT_ONCE = "a cache in memory makes room for one entry at a time"
 _WHOLE = "a cache in memory keeps entries as they are, and in one piece"
+_UNSHARED = "a cache in memory is that of one process"
 _UNASKED = "it bounds pieces where use_cache_chunking is true"
 _NO_INDEX = "a cache in memory has no index beside it, and is empty at each start"
 _IN_STEP = "what a file of LMDB says of its entries changes with them, and is never too old"
@@ -31,6 +32,7 @@ _IDLE: Mapping[str, Mapping[str, str]] = {
         "use_cache_chunking": _WHOLE,
         "timeseries_chunk_factor": _WHOLE,
         "byterange_chunk_size": _WHOLE,
+        "collapse_lease": _UNSHARED,
     },
     "redis": {
         **dict.fromkeys(("index.max_size_bytes", "index.max_size_objects",

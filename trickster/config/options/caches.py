@@ -50,6 +50,9 @@ class CacheOptions:
     byterange_chunk_size: int = setting(
         4096, "Most octets in a piece of an object, as they are before compression.",
         unit="size", minimum=1)
+    collapse_lease: float = setting(
+        5.0, "How long processes that share the store wait for one that fetches, after it was "
+        "last heard of; 0 for each of them fetching by itself.", unit="duration")
     store: str = setting("memory", "", hidden=True)
     plugin: Any = setting(None, "", hidden=True)
 
