@@ -360,6 +360,10 @@ class IPeekingStore(ICacheStore):
 
     Where it learns only after a while what other processes have changed, it has an attribute
     C{peek_lag}: seconds that this takes at most.
+
+    Where it can tell in a microsecond that nothing at all has changed, it has a method C{stamp},
+    which gives an object that is equal for as long as no process has put or deleted anything,
+    and None while it cannot say.  What has expired need not change it.
     """
 
     def peek(key: str, length: int) -> bytes | None:

@@ -105,6 +105,24 @@ class PeekingTests(SynchronousTestCase):
         self.guard: Any = guarded(self.store, "c", self.clock,
                                   lambda *told: self.told.append(told), LIMITS)
 
+    def test_stamp(self) -> None:
+        """A guard passes a stamp on, unless its store has none, fails, or has keys to be deleted."""
+        self.assertIsNone(self.guard.stamp())
+        self.store.stamp = lambda: 7  # type: ignore[attr-defined]
+        self.assertEqual(self.guard.stamp(), 7)
+        doomed: Any = guarded(NoDeletes(self.clock), "c", self.clock, limits=LIMITS)
+        doomed.inner.stamp = lambda: 7
+        self.assertEqual(doomed.stamp(), 7)
+        at_once(doomed.delete(["a"]))
+        self.assertIsNone(doomed.stamp())
+
+        def fail() -> None:
+            raise StoreError("x")
+
+        self.store.stamp = fail  # type: ignore[attr-defined]
+        self.assertEqual([self.guard.stamp() for _ in range(4)], [None] * 4)
+        self.assertTrue(self.guard.is_failing)
+
     def test_lag(self) -> None:
         """A guard tells how late its store learns of others' changes; by default at once."""
         self.assertEqual(self.guard.peek_lag, 0.0)

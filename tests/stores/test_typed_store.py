@@ -349,6 +349,83 @@ class PeekingTests(Stores):
         self.assertEqual(at_once(typed.get("a")), Words(b"one"))
 
 
+class Stamped(PeekingStore):
+    """
+    Tells in addition whether anything has changed.
+
+    :ivar stamped: how often something has; None while it cannot say.
+    :ivar peeked: keys, in the order in which their values' beginnings were asked for.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.stamped: int | None = 0
+        self.peeked: list[str] = []
+
+    def stamp(self) -> int | None:
+        """See L{IPeekingStore}."""
+        return self.stamped
+
+    def peek(self, key: str, length: int) -> bytes | None:
+        """See L{IPeekingStore.peek}."""
+        self.peeked.append(key)
+        return PeekingStore.peek(self, key, length)
+
+
+class StampTests(Stores):
+    """Stores that tell that nothing has changed."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store = Stamped(self.clock)
+        self.entries = self.typed(self.store)
+        at_once(self.entries.put("a", Words(b"one"), TTL))
+        self.store.stamped = 1
+        self.assertEqual(self.entries.peek("a"), Words(b"one"))
+        self.store.peeked.clear()
+
+    def test_unchanged(self) -> None:
+        """As long as nothing has changed, the store is not asked for what is known."""
+        self.assertEqual([self.entries.peek("a") for _ in range(3)], [Words(b"one")] * 3)
+        self.assertEqual(self.store.peeked, [])
+
+    def test_changed(self) -> None:
+        """Once anything has changed, it is asked once, and what another process has put is told."""
+        self.store.stamped = 2
+        self.assertEqual([self.entries.peek("a") for _ in range(3)], [Words(b"one")] * 3)
+        self.assertEqual(self.store.peeked, ["a"])
+        at_once(self.typed(self.store).put("a", Words(b"two"), TTL))
+        self.store.stamped = 3
+        self.assertIsNone(self.entries.peek("a"))
+        self.assertEqual(at_once(self.entries.get("a")), Words(b"two"))
+
+    def test_now_and_then(self) -> None:
+        """It is asked again after half a second: it learns of the use, and may have expired."""
+        self.clock.advance(0.5)
+        self.assertEqual([self.entries.peek("a") for _ in range(3)], [Words(b"one")] * 3)
+        self.assertEqual(self.store.peeked, ["a"])
+        self.clock.advance(TTL)
+        self.assertIsNone(self.entries.peek("a"))
+
+    def test_unknown(self) -> None:
+        """A store that cannot say is asked each time."""
+        self.store.stamped = None
+        self.assertEqual([self.entries.peek("a") for _ in range(3)], [Words(b"one")] * 3)
+        self.assertEqual(self.store.peeked, ["a"] * 3)
+
+    def test_many(self) -> None:
+        """What is remembered of many entries is bounded, and keeps none of them in memory."""
+        for number in range(10_001):
+            at_once(self.entries.put(str(number), Words(b"x"), TTL))
+            self.entries.peek(str(number))
+        self.assertLessEqual(len(self.entries._peeked), 10_000)
+        self.assertEqual(self.entries.peek("a"), Words(b"one"))
+        found = self.entries.peek("a")
+        self.entries._near.kept.clear()
+        del found
+        self.assertIsNone(self.entries.peek("a"))
+
+
 @define(eq=False)
 class Forgetful(SharedStore):
     """Fails to put some of the chunks that it is given."""

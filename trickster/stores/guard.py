@@ -326,6 +326,24 @@ class GuardedPeeking(Guarded):
         """:return: seconds for which L{peek} may not know what another process has changed."""
         return float(getattr(self.inner, "peek_lag", 0.0))
 
+    def stamp(self) -> object | None:
+        """
+        See L{IPeekingStore}.
+
+        :return: None also where the store does not tell, failed or is left alone, and while keys
+            are still to be deleted.
+        """
+        tell = getattr(self.inner, "stamp", None)
+        if tell is None or self._reading.is_open or self._doomed:
+            return None
+        try:
+            stamp: object | None = tell()
+        except Exception as error:  # noqa: BLE001 - a store must not cost a client its answer
+            self._failed("get", error)
+            forget_traceback(error)
+            return None
+        return stamp
+
     def peek(self, key: str, length: int) -> bytes | None:
         """
         See L{IPeekingStore.peek}.

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import partial
 from typing import Any, Generic, cast
+from weakref import ReferenceType, ref
 
-from attrs import Factory, define, field
+from attrs import Factory, define, field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
@@ -32,6 +33,10 @@ _MOST_READS = 3
 # Writes until none of another process comes in between.  Each that does is a change that was kept,
 # of which a process that is quicker than this one has many in a row.
 _MOST_WRITES = 32
+# Seconds for which a store need not see that an entry is used, where nothing has changed; and
+# entries of which that is so.
+_UNSEEN = 0.5
+_MOST_PEEKED = 10_000
 # Entries that are deleted before others have a turn: some milliseconds.
 _A_TURN = 500
 
@@ -55,6 +60,25 @@ class _Reading(Generic[E]):
 
     work: SharedWork[Read[E]] = field(factory=SharedWork)
     is_stale: bool = False
+
+
+@frozen(slots=True)
+class _Peeked:
+    """
+    What was peeked at: the same as long as nothing in the store has changed.
+
+    :ivar stamp: of the store, just before.
+    :ivar until: the clock's seconds until which that is believed: what has expired has no stamp,
+        and the store is to learn now and then that the entry is used.
+    """
+
+    stamp: object
+    until: float
+    entry: ReferenceType[Any]
+
+
+def _unstamped() -> None:
+    """Stand for a store that does not tell whether it has changed."""
 
 
 @define(eq=False)
@@ -96,6 +120,9 @@ class TypedStore(Generic[E]):
     _kinds: tuple[type, ...] = field(init=False, default=Factory(
         lambda self: self._format.kinds, takes_self=True))
     _reads: dict[str, _Reading[E]] = field(factory=dict, init=False)
+    _peeked: dict[str, _Peeked] = field(factory=dict, init=False)
+    _stamp: Callable[[], object | None] = field(init=False, default=Factory(
+        lambda self: getattr(self.store, "stamp", None) or _unstamped, takes_self=True))
 
     @is_by_reference.default
     def _keeps_objects(self) -> bool:
@@ -127,11 +154,9 @@ class TypedStore(Generic[E]):
         :return: what is kept under a key, where the store need not be waited for: the very
             object that L{get} gives, for as long as nothing else is kept there.
         """
-        purges = self.purges
         if not self.is_by_reference:
-            if purges is not None and not purges.is_current:
-                return None
-            return self.surviving(self._octets.peek(key))
+            return self._peek(key)
+        purges = self.purges
         try:
             found = self.store.get_object(key)
         except StoreError:
@@ -141,6 +166,24 @@ class TypedStore(Generic[E]):
         if purges is None or found.mark == purges.table.sequence:
             return found
         return self.surviving(found)
+
+    def _peek(self, key: str) -> E | None:
+        stamp = self._stamp()
+        if stamp is not None:
+            known = self._peeked.get(key)
+            if known is not None and known.stamp == stamp and (
+                    self._clock.seconds() < known.until):
+                return cast("E | None", known.entry())
+        # What has been put since then has another stamp.
+        purges = self.purges
+        if purges is not None and not purges.is_current:
+            return None
+        found = self.surviving(self._octets.peek(key))
+        if stamp is not None and found is not None:
+            if len(self._peeked) >= _MOST_PEEKED:
+                self._peeked.clear()
+            self._peeked[key] = _Peeked(stamp, self._clock.seconds() + _UNSEEN, ref(found))
+        return found
 
     async def mark(self) -> int:
         """

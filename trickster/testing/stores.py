@@ -375,6 +375,21 @@ class PeekingStoreContract(CacheStoreContract):
         await self.passed(2.5)
         self.assertEqual([store.peek(key, 20) for key in ("a", "b", "c")], [None, None, None])
 
+    async def test_stamp(self) -> None:
+        """Where the store has a stamp, it is the same until something is put or deleted."""
+        store = await self.ready()
+        tell = getattr(store, "stamp", lambda: None)
+        stamps = []
+        for key in ("a", "b"):
+            await store.put(key, b"1", 60.0)
+            stamps.append(tell())
+            self.assertEqual(tell(), stamps[-1])
+        await store.delete(["a"])
+        stamps.append(tell())
+        if stamps != [None] * 3:
+            self.assertNotIn(None, stamps)
+            self.assertEqual([stamps.count(each) for each in stamps], [1, 1, 1])
+
     async def test_peek_replaced(self) -> None:
         """What was replaced is never told once the replacement is put."""
         store = await self.ready()

@@ -134,6 +134,28 @@ class SharingTests(Files):
         self.assertEqual(list(self.runtime.states["trickster.stores.lmdb"]),
                          [str(self.path.resolve())])
 
+    def test_stamp(self) -> None:
+        """What another cache of the file has put or deleted changes the stamp, in either bucket."""
+        one, other = self.opened("one"), self.opened("two")
+        self.given(one.put("a", b"1", 60.0))
+        before = one.stamp()
+        self.assertEqual(one.stamp(), before)
+        self.given(other.put("b", b"1", 60.0))
+        self.assertNotEqual(one.stamp(), before)
+        self.assertEqual(one.stamp(), other.stamp())
+        before = one.stamp()
+        self.given(other.delete(["b"]))
+        self.assertNotEqual(one.stamp(), before)
+
+    def test_no_stamp(self) -> None:
+        """A file that is not open, or is lost, has no stamp."""
+        store = self.opened()
+        self.assertIsNone(store.stamp())
+        self.given(store.put("a", b"1", 60.0))
+        self.assertIsNotNone(store.stamp())
+        self.path.unlink()
+        self.assertIsNone(store.stamp())
+
     def test_larger_limit(self) -> None:
         """A cache that may keep more than the one before makes the file larger."""
         one = self.opened(map_size=1 << 20)

@@ -44,6 +44,8 @@ class Environment:
 
     :ivar path: the real one.
     :ivar map_size: most octets of the file.
+    :ivar is_private: whether only processes of this program can reach it, so that it need not be
+        looked at before it is read.
     :ivar users: how many caches use it.
     :ivar current: the file, while it is open.
     :ivar _lost: files that are closed once no thread uses them.
@@ -53,6 +55,7 @@ class Environment:
 
     path: str
     map_size: int
+    is_private: bool = False
     users: int = field(default=0, init=False)
     current: OpenFile | None = field(default=None, init=False)
     _lost: list[OpenFile] = field(factory=list, init=False)
@@ -73,15 +76,20 @@ class Environment:
 
         :return: the tables of a cache; None where they are not open, or the file is lost.
         """
+        file = self.looked_at()
+        return None if file is None else file.caches.get(bucket)
+
+    def looked_at(self) -> OpenFile | None:
+        """:return: the file; None where it is not open, or is lost."""
         file = self.current
-        if file is None:
-            return None
+        if file is None or self.is_private:
+            return file
         try:
             file.look()
         except LostError as error:
             self.lose(file, error)
             return None
-        return file.caches.get(bucket)
+        return file
 
     def call(self, in_thread: InThread, bucket: bytes, function: Callable[..., _T], *args: Any
              ) -> Deferred[_T]:

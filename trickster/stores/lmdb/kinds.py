@@ -34,9 +34,14 @@ def _file_faults(key: str, path: str) -> Iterator[tuple[str, str]]:
 @implementer(ICheckedOptions)
 @frozen(kw_only=True)
 class LmdbOptions:
-    """A cache in one file, which the processes of a host share."""
+    """
+    A cache in one file, which the processes of a host share.
+
+    :ivar is_private: whether the file is in a directory that only processes of this program enter.
+    """
 
     path: str = setting("trickster.lmdb", "The file.")
+    is_private: bool = setting(False, "", hidden=True)
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """See L{ICheckedOptions.faults}."""
@@ -115,19 +120,20 @@ class FileType:
         for key, fault in options.faults():
             raise ValueError(f"{key}: {fault}")
         path, bucket = options.place()
+        is_private = isinstance(options, LmdbOptions) and options.is_private
         map_size = limits.max_octets + max(limits.max_octets // _ROOM, _LEAST_ROOM)
         if not limits.max_octets:
             map_size = _UNLIMITED
         return LmdbStore(path, _octets(bucket), limits, map_size,
-                         runtime, partial(_environment, path, runtime))
+                         runtime, partial(_environment, path, runtime, is_private))
 
 
-def _environment(path: str, runtime: IRuntime) -> Environment:
+def _environment(path: str, runtime: IRuntime, is_private: bool) -> Environment:
     """:return: that of a file, which all caches of the process share."""
     real = os.path.realpath(path)
     known: dict[str, Environment] = runtime.shared("trickster.stores.lmdb", dict)
     if real not in known:
-        known[real] = Environment(real, 0)
+        known[real] = Environment(real, 0, is_private)
     return known[real]
 
 

@@ -124,6 +124,18 @@ class LmdbStore(Service):
             self._noted.used(name)
         return found
 
+    def stamp(self) -> object | None:
+        """
+        See L{IPeekingStore}.
+
+        :return: the number of the last transaction that any process has committed to the file.
+        """
+        file = self._environment.looked_at() if self.running else None
+        try:
+            return None if file is None else (file, file.env.info()["last_txnid"])
+        except FAILURES as error:
+            raise self._failed(error) from error
+
     async def put(self, key: str, value: bytes, ttl: float) -> bool:
         """
         See L{trickster.interfaces.ICacheStore.put}.
