@@ -306,6 +306,32 @@ class DrainTests(SynchronousTestCase):
         self.assertIn(b" 408 ", connection.received())
         self.assertEqual(connection.ending, "half-closed")
 
+    def patient(self) -> Connection:
+        """:return: one without a request, of a listener that drains with patience."""
+        connection = Connection(Echo())
+        connection.send(get())
+        connection.received()
+        connection.site.drain(2.0)
+        self.assertEqual(connection.ending, "open")
+        return connection
+
+    def test_patience(self) -> None:
+        """With patience, idle connections are kept for that long, and closed then."""
+        connection = self.patient()
+        connection.clock.advance(1.9)
+        self.assertEqual(connection.ending, "open")
+        connection.clock.advance(0.2)
+        self.assertEqual((connection.ending, connection.received()), ("closed", b""))
+
+    def test_on_its_way(self) -> None:
+        """A request that was on its way is answered, as the last one of its connection."""
+        connection = self.patient()
+        connection.clock.advance(1.9)
+        answer = connection.exchange(get())
+        self.assertEqual(answers(answer), [(200, b"GET / ")])
+        self.assertIn(b"Connection: close", answer)
+        self.assertEqual(connection.ending, "closed")
+
     def test_nobody_there(self) -> None:
         """Draining a listener without connections is done at once."""
         connection = Connection(Echo())

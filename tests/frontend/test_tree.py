@@ -394,5 +394,7 @@ class SiteTests(SynchronousTestCase):
         site = ProxySite(ResponderResource(Echo()), Clock())
         site.drain()
         self.assertEqual(Connection(Echo(), site=site).ending, "closed")
+        site.drain(2.0)
+        self.assertEqual(Connection(Echo(), site=site).ending, "open")
         site.resume()
         self.assertEqual(Connection(Echo(), site=site).ending, "open")

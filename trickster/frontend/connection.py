@@ -232,13 +232,19 @@ class ClientConnection(Protocol):
         """Close a connection that is idle, as if it had been for long enough."""
         self._link.close()
 
-    def drain(self) -> None:
-        """Close as soon as no request is on its way."""
+    def drain(self, patience: float = 0.0) -> None:
+        """
+        Close as soon as no request is on its way.
+
+        :param patience: seconds for one that the client may have just sent.
+        """
         self._cycle.is_draining = True
         if self._link.state.now.is_busy or self._link.state.now.is_over:
             return
         if self._reader.has_begun:
             self._link.deadline.set(_LAST_HEAD)
+        elif patience:
+            self._link.deadline.set(patience)
         else:
             self._link.close()
 

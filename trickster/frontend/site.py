@@ -71,6 +71,7 @@ class ProxySite(Site):
         self._date = b""
         self._all_gone: list[Deferred[None]] = []
         self._is_draining = False
+        self._patience = 0.0
         self.refusals = PreparedRefusals()
 
     @property
@@ -142,7 +143,7 @@ class ProxySite(Site):
         self._connections.add(connection)
         self.events.opened()
         if self._is_draining:
-            connection.drain()
+            connection.drain(self._patience)
 
     def connection_lost(self, connection: ClientConnection) -> None:
         """
@@ -175,15 +176,17 @@ class ProxySite(Site):
             connection.close_idle()
         return len(idle[:most])
 
-    def drain(self) -> Deferred[None]:
+    def drain(self, patience: float = 0.0) -> Deferred[None]:
         """
         Let running requests end, and close all connections.
 
+        :param patience: seconds for which those without a request are kept: one may be on its way,
+            and is answered, as the last of its connection.
         :return: fires when there are none left.
         """
-        self._is_draining = True
+        self._is_draining, self._patience = True, patience
         for connection in list(self._connections):
-            connection.drain()
+            connection.drain(patience)
         gone: Deferred[None] = Deferred()
         if self._connections:
             self._all_gone.append(gone)

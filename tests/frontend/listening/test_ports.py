@@ -58,3 +58,42 @@ class AcceptingTests(SynchronousTestCase):
         self.port.waiting = 1
         self.port.doRead()
         self.assertEqual(self.port.numberAccepts, 1)
+
+
+class SharedTests(AcceptingTests):
+    """A port that leaves clients to other processes; what holds for any port holds for it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.port.share()
+
+    def test_one(self) -> None:
+        """The first client is accepted alone, and so is the next one after a pause."""
+        for _ in range(2):
+            self.port.waiting = 2
+            self.port.doRead()
+            self.assertEqual(self.port.waiting, 1)
+            while self.port.waiting:
+                self.port.doRead()
+            self.port.doRead()
+
+    def test_more(self) -> None:
+        """While more wait, twice as many are accepted in each turn, up to some tens."""
+        self.port.waiting, accepted = 10_000, []
+        for _ in range(9):
+            before = self.port.waiting
+            self.port.doRead()
+            accepted.append(before - self.port.waiting)
+        self.assertEqual(accepted, [1, 2, 4, 8, 16, 32, 64, 64, 64])
+
+    def test_crowd(self) -> None:
+        """A crowd is accepted within some tens of turns."""
+        self.assertLess(self.turns(4096), 72)
+
+    def test_few(self) -> None:
+        """Where few come, there is one attempt in vain at most."""
+        self.turns(4096)
+        for _ in range(4):
+            self.port.waiting = 1
+            self.port.doRead()
+            self.assertLessEqual(self.port.numberAccepts, 2)

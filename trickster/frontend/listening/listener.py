@@ -21,22 +21,30 @@ class Listener(Service):
     Accepts connections on one address, and lets requests end before it stops.
 
     :ivar site: what is served.
+    :ivar patience: seconds for which connections without a request are kept once it stops: for one
+        that is on its way.  0 where nothing else serves then: the sooner it is gone, the better.
     """
 
+    patience = 0.0
+
     def __init__(self, reactor: Any, site: ProxySite, listening: Callable[[], socket.socket],
-                 drain_timeout: float = 30.0, tls: Any = None) -> None:
+                 drain_timeout: float = 30.0, tls: Any = None,
+                 is_shared: bool = False) -> None:
         """
         :param reactor: with descriptors and time.
         :param listening: gives, at each start, a socket that listens, most often by
             L{trickster.frontend.listening.ports.bound}; the listener closes it.
         :param drain_timeout: seconds that open requests have to end on stopping.
         :param tls: an C{IOpenSSLContextFactory}, or None for plain connections.
+        :param is_shared: whether other processes accept from the same socket, and are to have
+            their share.
         """
         self._reactor = reactor
         self.site = site
         self._socket = listening
         self._drain_timeout = drain_timeout
         self._tls = tls
+        self._is_shared = is_shared
         self._listening: IListeningPort | None = None
         self._acceptance: Acceptance | None = None
         self._stopping: Deferred[None] | None = None
@@ -103,6 +111,8 @@ class Listener(Service):
             self.site.events, port)
         self.site.ended = self._acceptance.ended
         port.startListening()
+        if self._is_shared:
+            port.share()
         return port
 
     async def _stop(self) -> None:
@@ -113,7 +123,7 @@ class Listener(Service):
             stopped = listening.stopListening()
             if stopped is not None:
                 await stopped
-        gone = self.site.drain()
+        gone = self.site.drain(self.patience)
         late = self._reactor.callLater(self._drain_timeout, self.site.abort)
         try:
             await gone

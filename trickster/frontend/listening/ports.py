@@ -23,6 +23,8 @@ _BACKLOG = 4096
 _LEAST_AT_ONCE = 20
 # To accept so many takes about 30 ms, in which no other connection has a turn.
 _MOST_AT_ONCE = 512
+# The same where other processes accept, too.
+_MOST_SHARED = 64
 
 
 def bound(address: str, port: int) -> socket.socket:
@@ -68,6 +70,8 @@ class HeldPort(tcp.Port):
     """
 
     acceptance: Acceptance | None = None
+    _least_at_once = _LEAST_AT_ONCE
+    _most_at_once = _MOST_AT_ONCE
     _log = Logger()
 
     @classmethod
@@ -84,6 +88,14 @@ class HeldPort(tcp.Port):
         finally:
             listening.close()
         return port
+
+    def share(self) -> None:
+        """
+        Leave clients to other processes that accept from the same socket: all begin with one
+        client in a turn, and have more only while more wait.
+        """
+        self.numberAccepts = self._least_at_once = 1
+        self._most_at_once = _MOST_SHARED
 
     def doRead(self) -> None:
         """Clients are in the backlog."""
@@ -108,7 +120,7 @@ class HeldPort(tcp.Port):
         # As in the base: more at once where many come, and no more than came.  But twice as
         # many, since a backlog that grows faster than it is emptied has the kernel drop the
         # clients' packets, which come again only after a second.
-        self.numberAccepts = (min(_MOST_AT_ONCE, max(_LEAST_AT_ONCE, 2 * most))
+        self.numberAccepts = (min(self._most_at_once, max(self._least_at_once, 2 * most))
                               if accepted == most else max(1, accepted))
 
     def _accept_one(self) -> bool:
