@@ -19,7 +19,7 @@ from tests.ranges.deltarig import NOW, Rig, range_request
 from trickster.bodies import read_all
 from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.hit_memo import HitMemo
-from trickster.collapsing.progressive_proxy import ProgressiveProxy
+from trickster.collapsing.progressive_proxy import ProgressiveProxy, SharedAnswers
 from trickster.errors import TricksterError
 from trickster.http.dates import format_date
 from trickster.http.fields import COUNTED_FIELDS
@@ -179,8 +179,9 @@ def _proxying() -> World:
     names = (*IDENTITY_HEADERS, *(name.decode() for name in COUNTED_FIELDS))
     origin = Origin()
     return World(clock, origin, ReferenceStore(clock), ProgressiveProxy(
-        origin, clock, Buffering(1000, 1000, 1000, FakeSpool), Identity(field_names(names)),
-        Overrides(field_names(OVERRIDE_HEADERS))), HitMemo())
+        origin, SharedAnswers(clock, Buffering(1000, 1000, 1000, FakeSpool),
+                              Identity(field_names(names)),
+                              Overrides(field_names(OVERRIDE_HEADERS)))), HitMemo())
 
 
 def _objects(store: Any, **options: Any) -> World:

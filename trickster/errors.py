@@ -295,6 +295,18 @@ class NotADataset(TricksterError):
         return self.response is not None and self.response.status != 200
 
 
+class NotHere(TricksterError):
+    """
+    What is missing is for another process to fetch.
+
+    :ivar key: of the query; that process is its home.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
 class Undecodable(TricksterError):
     """
     An origin's answer is not one whose parts may be kept: it is passed on as it is.

@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 from tests.collapsing.fakespool import FakeSpool
 from tests.objects.objectworld import START, Origin, World
 from trickster.collapsing.broadcast import Buffering
-from trickster.collapsing.progressive_proxy import ProgressiveProxy
+from trickster.collapsing.progressive_proxy import ProgressiveProxy, SharedAnswers
 from trickster.errors import Reason, UpstreamUnreachable
 from trickster.interfaces import IResponder
 from trickster.keys.identity import Identity, Overrides
@@ -23,9 +23,9 @@ def proxying(keep: int = 1000) -> World:
     clock = Clock()
     clock.advance(START)
     origin = Origin()
-    proxy = ProgressiveProxy(origin, clock, Buffering(keep, 1000, 1000, FakeSpool),
-                             Identity(frozenset((b"x-tenant",))),
-                             Overrides(frozenset((b"x-original-url",))))
+    proxy = ProgressiveProxy(origin, SharedAnswers(
+        clock, Buffering(keep, 1000, 1000, FakeSpool), Identity(frozenset((b"x-tenant",))),
+        Overrides(frozenset((b"x-original-url",)))))
     return World(clock, origin, ReferenceStore(clock), proxy)
 
 
@@ -132,7 +132,7 @@ class ProgressiveProxyTests(SynchronousTestCase):
         for client in clients:
             client.leave()
         self.assertTrue(exchange.was_cancelled)
-        self.assertEqual(len(world.cache._table), 0)
+        self.assertEqual(len(world.cache._shared._table), 0)
 
     def test_failure(self) -> None:
         """A failure is for all clients."""

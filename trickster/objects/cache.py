@@ -14,6 +14,7 @@ from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.fills import FillTable
 from trickster.collapsing.hit_memo import CacheHits, HitMemo
+from trickster.collapsing.home import Home
 from trickster.collapsing.leases.leases import Leases
 from trickster.collapsing.spool import ISpool
 from trickster.errors import NotCached, Reason
@@ -121,11 +122,14 @@ class ObjectCache:
     Its owner adds L{invalidate} to the invalidation of the backend.
 
     :ivar options: of the path that it serves.
+    :ivar home: of keys, where several processes share what is stored; None where this one asks the
+        origin for all of them.
     """
 
     _inner: IResponder
     options: ObjectOptions
     _runtime: CacheRuntime
+    home: Home | None = field(default=None, init=False)
     _clock: IReactorTime = field(init=False)
     _peek: Callable[[str], Entry | None] = field(init=False)
     _used: Callable[[str], None] = field(init=False)
@@ -165,9 +169,19 @@ class ObjectCache:
             again = self._hits.response(memo_key, self._clock.seconds())
             if again is not None:
                 return again
-        return _with_status(await self._looked_up(request, memo_key))
+        return _with_status(await self._looked_up(request, memo_key, self.home))
 
-    async def _looked_up(self, request: Request, memo_key: Hashable | None) -> Response:
+    async def at_home(self, request: Request) -> Response:
+        """
+        Answer in this process, whichever is the home of the key.
+
+        :return: as L{respond}.
+        :raises trickster.errors.RequestError: the same.
+        """
+        return _with_status(await self._looked_up(request, None, None))
+
+    async def _looked_up(self, request: Request, memo_key: Hashable | None,
+                         home: Home | None) -> Response:
         reason = why_passed(request, self.options)
         if reason is not None:
             return await self._pass(request, reason)
@@ -187,7 +201,7 @@ class ObjectCache:
         if request.noted is not None:
             request.noted("key", lookup.key)
         try:
-            response = _with_extent(await self._answer(lookup), lookup)
+            response = _with_extent(await self._answer(lookup, home), lookup)
         except BodyTooLarge as over:
             return await self._pass(request, over.reason)
         if memo_key is not None:
@@ -231,12 +245,12 @@ class ObjectCache:
             table.end_read(lookup.key, read)
         return found, read.is_outdated
 
-    async def _answer(self, lookup: Lookup) -> Response:
+    async def _answer(self, lookup: Lookup, home: Home | None) -> Response:
         found = await self._found(lookup)
         for _ in range(_MOST_LOOKS):
             if lookup.mark != found.mark:
                 lookup = evolve(lookup, mark=found.mark)
-            response = self._reused(found, lookup)
+            response = self._reused(found, lookup, home)
             if response is not None:
                 self._used(lookup.key)
                 return response
@@ -246,7 +260,10 @@ class ObjectCache:
                 return await self._unstored(lookup)
             if lookup.request.method == b"HEAD":
                 return await self._forward_head(lookup, found)
-            response = await self._fetching.response(lookup, found)
+            if home is not None and home.is_elsewhere(lookup.key):
+                response, home = await home.asked(lookup.key, lookup.request), None
+            else:
+                response = await self._fetching.response(lookup, found)
             if response is not None:
                 return response
             found = await self._found(lookup)
@@ -267,8 +284,11 @@ class ObjectCache:
             Engine.OBJECT, Status.KEY_MISS, Reason.REQUEST_NO_STORE,
             origin_status=response.status))
 
-    def _reused(self, found: Found, lookup: Lookup) -> Response | None:
-        """:return: what is stored, if that is allowed and everything is here."""
+    def _reused(self, found: Found, lookup: Lookup, home: Home | None) -> Response | None:
+        """
+        :param home: of keys: what is to be refreshed elsewhere is given there, too.
+        :return: what is stored, if that is allowed and everything is here.
+        """
         stored = found.stored
         if stored is None:
             return None
@@ -277,6 +297,8 @@ class ObjectCache:
         if use is Use.VALIDATE or missing_spans(stored, request, now, options.ranges):
             return None
         if use is Use.STALE_WHILE_REVALIDATE:
+            if home is not None and home.is_elsewhere(lookup.key):
+                return None
             self._fetching.refresh(lookup, found)
             return self._responses.reusing(stored, request, Outcome(
                 Engine.OBJECT, Status.HIT, Reason.STALE, "stale-while-revalidate"))

@@ -23,10 +23,12 @@ class Invalidation:
 
     :ivar place: where the origin is, in its own words.
     :ivar has_principals: whether some requests have had one: then there may be answers for them.
+    :ivar elsewhere: has the caches of other processes forget the same; None where there are none.
     """
 
     place: Place = NOWHERE_ELSE
     has_principals: bool = field(default=False, init=False)
+    elsewhere: Forget | None = field(default=None, init=False)
     _forgets: list[Forget] = field(factory=list, init=False)
 
     def __bool__(self) -> bool:
@@ -50,8 +52,19 @@ class Invalidation:
         """
         self.has_principals = self.has_principals or request.identity is not None
         for target in invalidated(request, response, self.place):
-            for forget in self._forgets:
-                await forget(target, request.authority)
+            await self.forget_here(target, request.authority)
+            if self.elsewhere is not None:
+                await self.elsewhere(target, request.authority)
+
+    async def forget_here(self, target: bytes, authority: bytes) -> None:
+        """
+        Have every cache of this process forget something.
+
+        :param target: in origin form, in the words of clients.
+        :param authority: the host that the client asked for.
+        """
+        for forget in self._forgets:
+            await forget(target, authority)
 
 
 @implementer(IResponder)

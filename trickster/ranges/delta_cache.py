@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from trickster.collapsing.hit_for_pass import HitForPass
-from trickster.errors import NotADataset, NotCached, Reason, RequestError
+from trickster.collapsing.home import Home
+from trickster.errors import NotADataset, NotCached, NotHere, Reason, RequestError
 from trickster.http.cache_control import honoured_directives
 from trickster.http.freshness import NOT_FOR_OTHERS, not_for_others
 from trickster.interfaces import IDatasetSource
@@ -40,6 +41,8 @@ class DeltaCache:
     Answers from what it has stored, and fetches what is missing.
 
     :ivar _fetcher: of what is missing.
+    :ivar home: of keys, where several processes share what is stored; None where this one fetches
+        for all of them.
     """
 
     _entries: Entries
@@ -49,12 +52,14 @@ class DeltaCache:
     _policy: RangePolicy
     _offloading: Offloading
     _uses: LastUses = field(factory=LastUses, init=False)
+    home: Home | None = field(default=None, init=False)
 
     async def answer(self, query: TimeRangeQuery) -> DatasetAnswer:
         """
         See L{trickster.interfaces.IDatasetSource.answer}.
 
         :raises NotCached: something is missing, and the client wants nothing from the origin.
+        :raises NotHere: something is missing, and its home is elsewhere.
         """
         plan = planned(query, self._policy, await self._entries.mark())
         noted = query.request.noted
@@ -68,14 +73,15 @@ class DeltaCache:
         entry = await self._entries.get(plan.key)
         if noted is not None and entry is not None:
             noted("held", entry.dataset.extents.spans)
-        if query.no_cache:
-            return await self._fetched(plan, None, entry)
-        if entry is not None and entry.is_stale:
-            return await self._fetched_or_stale(plan, entry)
-        if entry is not None and entry.dataset.extents.covers(plan.wanted):
+        usable = None if entry is None or query.no_cache or entry.is_stale else entry
+        if usable is not None and usable.dataset.extents.covers(plan.wanted):
             self._entries.used(plan.key)
-            return _hit(plan, entry)
-        return await self._fetched(plan, entry, entry)
+            return _hit(plan, usable)
+        if self.home is not None and not query.is_here and self.home.is_elsewhere(plan.key):
+            raise NotHere(plan.key)
+        if entry is not None and entry.is_stale and not query.no_cache:
+            return await self._fetched_or_stale(plan, entry)
+        return await self._fetched(plan, usable, entry)
 
     def outdate(self) -> None:
         """See L{trickster.interfaces.IPurgeable.outdate}."""

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from trickster.collapsing.byte_budget import ByteBudget, Reservation
+from trickster.collapsing.home import Home
 from trickster.errors import TricksterError, Undecodable
 from trickster.http.cache_control import request_directives
 from trickster.http.freshness import not_for_others
@@ -214,12 +215,15 @@ class FastForwarding:
 
     :ivar _inner: that source.
     :ivar _newest: where the samples come from.
+    :ivar home: of keys, where several processes share what is stored; None where this one fetches
+        for all of them.
     """
 
     _inner: IDatasetSource
     _newest: NewestSamples
     _policy: RangePolicy
     _offloading: Offloading
+    home: Home | None = field(default=None, init=False)
 
     async def answer(self, query: TimeRangeQuery) -> DatasetAnswer:
         """
@@ -236,6 +240,10 @@ class FastForwarding:
                 return answer
             return evolve(answer, entry_key=None)  # soon there will be a newer sample
         key = entry_key(query, self._policy)
+        if self.home is not None and not query.is_here and self.home.is_elsewhere(key):
+            # Where something is missing, it is asked for there, and the newest sample, too.
+            answer = await self._inner.answer(query)
+            return await self._followed(answer, *await self._newest.newest(key, query, at_ns))
         try:
             rest = first_step(self._inner.answer(query))
         except StopIteration as done:

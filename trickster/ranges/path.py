@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
@@ -10,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from trickster.collapsing.byte_budget import ByteBudget
 from trickster.collapsing.hit_for_pass import HitForPass
 from trickster.collapsing.hit_memo import HitMemo
+from trickster.collapsing.home import Home
 from trickster.collapsing.leases.leases import Leases
 from trickster.interfaces import (
     ICacheStore,
@@ -39,6 +41,12 @@ from trickster.stores.typed_store import TypedStore
 from trickster.timeseries.wire import Codec
 
 
+class _Homed(Protocol):
+    """What fetches nothing whose home is elsewhere."""
+
+    home: Home | None
+
+
 @frozen
 class RangeAnswering:
     """
@@ -49,6 +57,14 @@ class RangeAnswering:
 
     responder: RangeResponder
     cache: IPurgeable
+    _fetching: Sequence[_Homed]
+
+    def with_home(self, home: Home) -> None:
+        """
+        :param home: of the keys: other processes share what is stored.
+        """
+        for each in self._fetching:
+            each.home = home
 
 
 @frozen
@@ -109,12 +125,16 @@ class RangePath:
         hits = None if policy.lru else entries.hits(self.hits)
         source: IDatasetSource = cache
         fetching: tuple[Outdated, ...] = (cache,)
+        homed: list[_Homed] = [cache]
         if policy.fast_forward and INewestDialect.providedBy(self.dialect):
             newest = NewestSamples(self.dialect, self.upstream, self.clock, policy,
                                    self.in_flight, offloading, self.newest,
                                    lambda: entries.known_mark)
-            source, fetching = FastForwarding(cache, newest, policy, offloading), (cache, newest)
+            forwarding = FastForwarding(cache, newest, policy, offloading)
+            source, fetching = forwarding, (cache, newest)
+            homed.append(forwarding)
+        responder = RangeResponder(self.dialect, source, passing, self.objects, policy,
+                                   offloading, self.wall, hits)
         return RangeAnswering(
-            RangeResponder(self.dialect, source, passing, self.objects, policy, offloading,
-                           self.wall, hits),
-            PurgeableRanges(self.dialect, policy, fetching, self.wall))
+            responder, PurgeableRanges(self.dialect, policy, fetching, self.wall),
+            (*homed, responder))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from math import inf
 
-from attrs import define
+from attrs import define, field
 from zope.interface import implementer
 
 from trickster.bodies import BodyTooLarge
 from trickster.collapsing.hit_memo import CacheHits
-from trickster.errors import NotADataset, NotATimeRange, Reason
+from trickster.collapsing.home import Home
+from trickster.errors import NotADataset, NotATimeRange, NotHere, Reason
 from trickster.http.fields import REQUEST_DIRECTIVES
 from trickster.interfaces import IDatasetSource, IQueryDialect, IResponder
 from trickster.messages import Headers, Octets, Request, Response
@@ -37,6 +38,8 @@ class RangeResponder:
     :ivar _objects: serves what can be cached whole but not by range.
     :ivar _wall: seconds since the epoch: what "now" is in a query.
     :ivar _hits: small answers that were full hits, or None to remember none.
+    :ivar home: of keys, where several processes share what is stored; None where this one fetches
+        for all of them.
     """
 
     _dialect: IQueryDialect
@@ -47,6 +50,7 @@ class RangeResponder:
     _offloading: Offloading
     _wall: Callable[[], float]
     _hits: CacheHits | None = None
+    home: Home | None = field(default=None, init=False)
 
     async def respond(self, request: Request) -> Response:
         """
@@ -57,6 +61,18 @@ class RangeResponder:
         :raises trickster.errors.NotCached: it wants nothing of the origin's, and something of it
             is not stored.
         """
+        return await self._responded(request, False)
+
+    async def at_home(self, request: Request) -> Response:
+        """
+        Answer in this process, whichever is the home of the key.
+
+        :return: as L{respond}.
+        :raises trickster.errors.RequestError: the same.
+        """
+        return await self._responded(request, True)
+
+    async def _responded(self, request: Request, is_here: bool) -> Response:
         now_ns = int(self._wall() * SECOND_NS)
         memo_key = self._memo_key(request)
         if memo_key is not None and self._hits is not None and request.noted is None:
@@ -80,9 +96,22 @@ class RangeResponder:
         if request.noted is not None:
             request.noted("asked", (query.requested,))
         try:
-            answer = await self._source.answer(query)
+            return await self._answered(request, query, memo_key, is_here)
         except NotADataset as found:
             return await self._passing.instead(request, query, found)
+
+    async def _answered(self, request: Request, query: TimeRangeQuery,
+                        memo_key: Hashable | None, is_here: bool) -> Response:
+        home, answer = self.home, None
+        if home is not None and not is_here:
+            try:
+                answer = await self._source.answer(query)
+            except NotHere as away:
+                response = await home.asked(away.key, request)
+                if response is not None:
+                    return response
+        if answer is None:
+            answer = await self._source.answer(query.fetched_here())
         return await self._encoded(request, query, answer, memo_key)
 
     def _memo_key(self, request: Request) -> Hashable | None:

@@ -40,6 +40,8 @@ class TimeRangeQuery:
     :ivar now_ns: when the client sent it, likewise.
     :ivar no_cache: whether the client wants nothing that was stored before (RFC 9111 section
         5.2.1.4), likewise.
+    :ivar is_here: whether this process fetches what is missing, whichever is the home of the key;
+        no dialect sets it.
     """
 
     request: Request
@@ -56,6 +58,11 @@ class TimeRangeQuery:
     requested: Extent | None = None
     now_ns: int = 0
     no_cache: bool = False
+    is_here: bool = False
+
+    def fetched_here(self) -> TimeRangeQuery:
+        """:return: the same, with what is missing fetched by this process."""
+        return evolve(self, is_here=True)
 
     def placed(self, extent: Extent, now_ns: int, no_cache: bool = False) -> TimeRangeQuery:
         """

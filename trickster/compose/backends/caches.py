@@ -8,8 +8,10 @@ from attrs import Factory, define, evolve, field
 
 from trickster.collapsing.broadcast import Buffering
 from trickster.collapsing.byte_budget import ByteBudget
+from trickster.collapsing.collapsed_home import CollapsedHome
+from trickster.collapsing.home import AtHome, Home
 from trickster.collapsing.leases.leases import Leases
-from trickster.collapsing.progressive_proxy import ProgressiveProxy
+from trickster.collapsing.progressive_proxy import ProgressiveProxy, SharedAnswers
 from trickster.compose.backends.overlay import PathPlan
 from trickster.compose.backends.settings import (
     chunking_of_objects,
@@ -69,6 +71,7 @@ class BackendCaches:
         lambda self: Invalidation(place_of(self._options)), takes_self=True))
     _made: list[IPurgeable] = field(factory=list, init=False, repr=False)
     _stops: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
+    _members: int = field(default=0, init=False)
 
     @property
     def purgeable(self) -> Sequence[IPurgeable]:
@@ -85,6 +88,7 @@ class BackendCaches:
         self.invalidation.add(cache.invalidate)
         self._stops.append(cache.stop)
         self._made.append(cache)
+        self._joined(plan, cache.at_home, lambda home: setattr(cache, "home", home))
         return cache
 
     def ranges(self, dialect: IQueryDialect, plan: PathPlan, inner: IResponder) -> IResponder:
@@ -103,17 +107,41 @@ class BackendCaches:
             chunking_of_ranges(self._options, self._cache), self._purges,
             self._counts, self._leases, self._options.timeout).made()
         self._made.append(answering.cache)
+        self._joined(plan, answering.responder.at_home, answering.with_home)
         return answering.responder
 
     def progressive(self, plan: PathPlan, inner: IResponder) -> ProgressiveProxy:
         """:return: what keeps nothing, but gives an answer on its way to all who ask for it."""
+        proxy = ProgressiveProxy(inner, self._shared(plan))
+        self._stops.append(proxy.stop)
+        self._joined(plan, proxy.at_home, lambda home: setattr(proxy, "home", home))
+        return proxy
+
+    def _shared(self, plan: PathPlan) -> SharedAnswers:
         buffering = Buffering(self._options.max_object_size_bytes, spool=self._around.spool,
                               in_flight=self.in_flight)
-        proxy = ProgressiveProxy(
-            inner, self._around.clock, buffering, identity(self._options, plan),
-            overrides(self._options, plan))
-        self._stops.append(proxy.stop)
-        return proxy
+        purges = self._purges
+        return SharedAnswers(self._around.clock, buffering, identity(self._options, plan),
+                             overrides(self._options, plan),
+                             int if purges is None else lambda: purges.mark)
+
+    def _joined(self, plan: PathPlan, answer: AtHome, tell: Callable[[Home], None]) -> None:
+        homes = self._around.homes
+        if homes is not None:
+            if self.invalidation.elsewhere is None:
+                self.invalidation.elsewhere = homes.forget_with(
+                    self.name, self.invalidation.forget_here)
+            # All workers make the same caches in the same order.
+            self._members += 1
+            shared = self._shared(plan)
+            self._stops.append(shared.stop)
+
+            async def forget(target: bytes, authority: bytes) -> None:
+                shared.outdate()
+
+            if self.invalidation:
+                self.invalidation.add(forget)
+            tell(CollapsedHome(homes.join(f"{self.name} {self._members}", answer), shared))
 
     def watch(self) -> None:
         """Expose how full the budget is, until they are stopped."""

@@ -15,6 +15,7 @@ from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IResponder
 from trickster.observability.accesslog import EntryLog
 from trickster.observability.metrics import Metrics
+from trickster.peers.homes import Homes
 
 
 def _none_around(inner: IResponder, names: Sequence[str]) -> IResponder:
@@ -35,6 +36,8 @@ class Surroundings:
     :ivar memos: what all backends remember.
     :ivar wall: seconds since the epoch, for dates; the clock's where not given.
     :ivar middlewares: puts those of the configuration around a responder, by name.
+    :ivar homes: of keys, where several workers have the same backends; None where this process is
+        by itself.
     """
 
     clock: IReactorTime
@@ -47,3 +50,4 @@ class Surroundings:
     memos: Memos = field(factory=Memos)
     wall: Callable[[], float] = Factory(lambda self: self.clock.seconds, takes_self=True)
     middlewares: Callable[[IResponder, Sequence[str]], IResponder] = _none_around
+    homes: Homes | None = None
