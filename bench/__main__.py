@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import objects, overload, progressive, stores, timeseries
+from bench import objects, overload, progressive, stores, timeseries, workers
 from bench.measuring import Row
 
 GROUPS = {"timeseries": timeseries.rows, "objects": objects.rows,
           "progressive": progressive.rows, "overload": overload.rows,
-          "stores": stores.rows}
+          "stores": stores.rows, "workers": workers.rows}
 
 
 def main(wanted: Sequence[str]) -> int:

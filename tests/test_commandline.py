@@ -16,7 +16,8 @@ from tests.config.doubles import ONE, MemoryLike, PrometheusLike, with_backend
 from tests.entrypoints import Entry, Graphite
 from trickster import __version__
 from trickster.commandline import Options, plugin_options
-from trickster.errors import BrokenPlugin
+from trickster.config.load import Sources
+from trickster.errors import BrokenPlugin, ConfigurationError
 from trickster.interfaces import IStoreType
 from trickster.plugins import ORIGINS, Plugins
 from trickster.routes import Route, Serve
@@ -78,13 +79,36 @@ class OptionsTests(SynchronousTestCase):
         """Each flag overrides the environment and the file."""
         configuration = options_of(
             "-origin-url", "http://x", "-provider", "prometheus", "-proxy-port", "1",
-            "-metrics-port", "2", "-log-level", "debug", "-instance-id", "3", text="",
-            environ={"TRK_PROXY_PORT": "9", "TRK_LOG_LEVEL": "warn"}).configuration
+            "-metrics-port", "2", "-log-level", "debug", "-instance-id", "3", "-workers", "4",
+            text="", environ={"TRK_PROXY_PORT": "9", "TRK_LOG_LEVEL": "warn", "TRK_WORKERS": "5"}
+        ).configuration
         self.assertEqual(configuration.backends["default"].origin_url, "http://x")
         self.assertEqual((configuration.listeners["default"].port,
                           configuration.listeners["metrics"].port), (1, 2))
-        self.assertEqual((configuration.logging.log_level, configuration.main.instance_id),
-                         ("debug", 3))
+        self.assertEqual((configuration.logging.log_level, configuration.main.instance_id,
+                          configuration.main.workers), ("debug", 3, "4"))
+
+    def test_loaded(self) -> None:
+        """What the configuration is made of is known: another process can make the same."""
+        options = options_of("-c", "x.yaml", "-workers", "2", environ={"TRK_LOG_LEVEL": "warn"})
+        self.assertEqual(options.loaded.sources, Sources(
+            "x.yaml", {"TRK_LOG_LEVEL": "warn"}, {"workers": "2"}, False))
+        self.assertEqual(options.loaded.files, {"x.yaml": ONE.encode()})
+        self.assertIs(options.configuration, options.loaded.configuration)
+
+    def test_again(self) -> None:
+        """The same file is read again with the same flags, and what was read before stays."""
+        texts = [ONE, ONE + "logging: {log_level: error}\n", ONE + "foo: 1\n"]
+        options = Options({}, lambda path: texts[0].encode(), Plugins(_find))
+        options.parseOptions(["-c", "x.yaml", "-workers", "2"])
+        del texts[0]
+        again = options.again()
+        self.assertEqual((again.configuration.logging.log_level, again.configuration.main.workers,
+                          again.files, again.sources),
+                         ("error", "2", {"x.yaml": texts[0].encode()}, options.loaded.sources))
+        del texts[0]
+        self.assertRaises(ConfigurationError, options.again)
+        self.assertEqual(options.configuration.logging.log_level, "info")
 
     def test_problems(self) -> None:
         """

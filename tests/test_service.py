@@ -12,14 +12,19 @@ from typing import Any
 from attrs import Factory, define
 from twisted.application.service import IService, Service
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.config.doubles import ONE, loaded
+from tests.workers.doubles import ProcessReactor
+from tests.workers.plans import ALL, loaded_of
+from trickster.config.load import Loaded
 from trickster.config.options.model import Configuration
 from trickster.errors import ConfigurationError
 from trickster.observability.logging.unblocked import UnblockedFile
-from trickster.service import log_problems, made_service, try_port, unblock_log
+from trickster.service import log_problems, made_service, service, try_port, unblock_log
+from trickster.workers import supervisor
 
 
 @define
@@ -96,6 +101,58 @@ class ServiceTests(SynchronousTestCase):
         error = self.assertRaises(
             SystemExit, made_service, loaded(ONE), None, build, lambda address, port: None)
         self.assertEqual(error.code, "trickster: backends.one.tls: no such file")
+
+
+@define
+class Parsed:
+    """A command line that was parsed."""
+
+    loaded: Loaded
+
+    def again(self) -> Loaded:
+        """:return: the same."""
+        return self.loaded
+
+
+class WorkersTests(SynchronousTestCase):
+    """One process, or a supervisor of several."""
+
+    def parts(self, workers: str) -> tuple[Any, set[str]]:
+        """:return: the reactor, and the kinds of services of which the program is made."""
+        reactor = ProcessReactor()
+        text = ALL.replace("workers: 2", f"workers: {workers}").replace("port: ", "port: 1000")
+        made: Any = service(Parsed(loaded_of(text)), reactor, lambda: 1e9)
+        return reactor, {type(each).__name__ for each in made}
+
+    def test_one(self) -> None:
+        """One worker is this process: there is no supervisor."""
+        _, kinds = self.parts("1")
+        self.assertIn("Generations", kinds)
+        self.assertNotIn("Supervisor", kinds)
+
+    def test_several(self) -> None:
+        """From two on there is a supervisor, which answers nothing itself, and starts nothing yet."""
+        reactor, kinds = self.parts("2")
+        self.assertTrue({"Supervisor", "Workers", "OwnListeners"} <= kinds)
+        self.assertNotIn("Generations", kinds)
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
+    def test_automatic(self) -> None:
+        """With C{auto} there is one for each core."""
+        for cores, kind in ((1, "Generations"), (3, "Supervisor")):
+            self.patch(supervisor, "usable_cores", lambda cores=cores: cores)
+            self.assertIn(kind, self.parts("auto")[1])
+
+    def test_told_before(self) -> None:
+        """Ports that are taken are told before anything is made, for several workers too."""
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            text = ALL.replace("port: 4", f"port: {port}")
+            error = self.assertRaises(
+                SystemExit, service, Parsed(loaded_of(text)), MemoryReactorClock(), lambda: 1e9)
+        self.assertIn(f"listener mgmt cannot listen on 127.0.0.1 port {port}", str(error.code))
 
 
 class UnblockedLogTests(SynchronousTestCase):

@@ -17,7 +17,14 @@ from zope.interface.interface import InterfaceClass
 
 from trickster import __version__
 from trickster.config.flags import MisspeltFlag, normalised
-from trickster.config.load import PluginOptions, Sources, load, read_file
+from trickster.config.load import (
+    Loaded,
+    PluginOptions,
+    RecordingReader,
+    Sources,
+    load,
+    read_file,
+)
 from trickster.config.notices import ALLOW_FLAG
 from trickster.config.options.model import Configuration
 from trickster.contracts import checked_middleware, checked_routes, checked_store
@@ -34,7 +41,7 @@ class Options(UsageOptions):
     """
     The command line of C{twistd trickster}, which is that of C{trickster}.
 
-    :ivar configuration: what it says, together with the environment and the file; there
+    :ivar loaded: what it says, together with the environment and the file; there
         once the options are parsed.
     """
 
@@ -46,6 +53,7 @@ class Options(UsageOptions):
         ["metrics-port", None, None, "Port of the metrics (default 8481)."],
         ["log-level", None, None, "Least severe level that is logged (default info)."],
         ["instance-id", None, None, "Number of this process, for the name of its log file."],
+        ["workers", None, None, "Processes that serve: a number, or auto for one for each core."],
     ]
     optFlags: Sequence[Sequence[Any]] = [
         ["validate-config", None, "Say what is wrong with the configuration, and exit."],
@@ -53,7 +61,7 @@ class Options(UsageOptions):
                             "and have no effect yet, such as authenticators.")],
     ]
 
-    configuration: Configuration
+    loaded: Loaded
 
     def __init__(self, environ: Mapping[str, str] | None = None,
                  read: Callable[[str], bytes] = read_file,
@@ -62,6 +70,20 @@ class Options(UsageOptions):
         self._environ = os.environ if environ is None else environ
         self._read = read
         self._plugins = plugins or Plugins()
+
+    @property
+    def configuration(self) -> Configuration:
+        """:return: what is to run; there once the options are parsed."""
+        return self.loaded.configuration
+
+    def again(self) -> Loaded:
+        """
+        Read the same file again, with the same flags.
+
+        :return: what it says now.
+        :raises ConfigurationError: it cannot be used.
+        """
+        return loaded(self.loaded.sources, self._plugins, self._read)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """
@@ -119,13 +141,23 @@ class Options(UsageOptions):
         allows = bool(given.pop(ALLOW_FLAG, 0))
         sources = Sources(path, self._environ, given, allows)
         try:
-            self.configuration = load(sources, plugin_options(self._plugins), self._read)
+            self.loaded = loaded(sources, self._plugins, self._read)
         except ConfigurationError as error:
             raise SystemExit("\n".join(error.problems)) from None
         if is_trial:
             print("configuration is valid", *self.configuration.unprotected,
                   *self.configuration.notices, sep="\n")
             raise SystemExit(0)
+
+
+def loaded(sources: Sources, plugins: Plugins, read: Callable[[str], bytes]) -> Loaded:
+    """
+    :param read: from a path to the octets of a file; raises L{OSError}.
+    :return: a configuration, with the files that it was made of.
+    :raises ConfigurationError: it cannot be used.
+    """
+    reader = RecordingReader(read)
+    return Loaded(load(sources, plugin_options(plugins), reader), sources, reader.files)
 
 
 @implementer(IResponder)

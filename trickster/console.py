@@ -71,7 +71,7 @@ class _Foreground(UnixApplicationRunner):
         from trickster.service import service
 
         configuration = self._options.configuration
-        return application_of(configuration, service(configuration, reactor, time), reactor, time)
+        return application_of(configuration, service(self._options, reactor, time), reactor, time)
 
 
 def run_in_foreground(options: Options) -> None:

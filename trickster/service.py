@@ -8,11 +8,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import IService
 
 from trickster.compose import build
+from trickster.config.load import Loaded
 from trickster.config.options.listeners import ListenerOptions
 from trickster.config.options.model import Configuration
 from trickster.errors import ConfigurationError, PluginError
@@ -20,14 +21,33 @@ from trickster.frontend.listening.addresses import interface_of, take_both
 from trickster.net.steady_clock import elapsed, keep_steady
 from trickster.observability.logging.logs import numbered
 from trickster.observability.logging.unblocked import unblocked
+from trickster.workers.supervisor import Outside, supervised, workers_of
+
+
+class Parsed(Protocol):
+    """The command line, once it is parsed (L{trickster.commandline.Options})."""
+
+    @property
+    def loaded(self) -> Loaded:
+        """:return: the configuration, and what it was made of."""
+
+    def again(self) -> Loaded:
+        """
+        Load the configuration once more.
+
+        :return: it.
+        :raises ConfigurationError: it cannot be used.
+        """
+
 
 Probe = Callable[[str, int], None]
 Build = Callable[[Configuration, Any], IService]
 
 
-def service(configuration: Configuration, reactor: Any, wall: Callable[[], float],
+def service(options: Parsed, reactor: Any, wall: Callable[[], float],
             parent: Any = None) -> IService:
     """
+    :param options: the command line.
     :param reactor: the global one; its clock is made steady.
     :param wall: seconds since the epoch.
     :param parent: the options of C{twistd} or C{twist}; None where the program is another one.
@@ -37,7 +57,11 @@ def service(configuration: Configuration, reactor: Any, wall: Callable[[], float
     # Before anything is scheduled; the clock is the machine's, and so outlives a fork.
     keep_steady(reactor, wall, elapsed())
     unblock_log(parent, reactor)
-    return made_service(configuration, reactor, partial(build, wall=wall))
+    if workers_of(options.loaded.configuration) == 1:
+        return made_service(options.loaded.configuration, reactor, partial(build, wall=wall))
+    outside = Outside(reactor, wall, options.again)
+    return made_service(options.loaded.configuration, reactor,
+                        lambda *_: supervised(options.loaded, outside))
 
 
 def unblock_log(parent: Any, reactor: Any) -> None:

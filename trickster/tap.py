@@ -22,4 +22,4 @@ def makeService(options: Options) -> IService:
 
     from trickster.service import service
 
-    return service(options.configuration, reactor, time, options.parent)
+    return service(options, reactor, time, options.parent)

@@ -18,12 +18,13 @@ from tests.compose.fingerprint import fingerprint
 from trickster.commandline import plugin_options
 from trickster.compose import build
 from trickster.config.document.settings import Key, keys_of
-from trickster.config.load import Sources, load
+from trickster.config.load import Loaded, Sources, load
 from trickster.config.options.model import Configuration
 from trickster.config.reference import blocks_within
 from trickster.errors import ConfigurationError
 from trickster.interfaces import IMiddlewareType, IOriginType, IStoreType
 from trickster.plugins import GROUPS, MIDDLEWARES, ORIGINS, STORES, Plugins, installed
+from trickster.workers.supervisor import Outside, supervised, workers_of
 
 _HERE = str(Path(__file__))
 
@@ -82,6 +83,7 @@ _VALUES: dict[str, Any] = {
     "backends.x.middlewares": ["compression"],
     "backends.x.paths.x.middlewares": ["compression"],
     "middlewares.x.kind": ("rewriting", "static"),
+    "main.workers": "2",
     "caches.redis.redis.min_retry_backoff": "10ms",
     "caches.redis.redis.endpoint": ("a:1", "b:1"),
 }
@@ -198,9 +200,14 @@ def _with(tree: Any, path: str, value: Any) -> None:
 def _built(tree: Any) -> Any:
     """:return: the program of a configuration."""
     plugins = Plugins(_found)
-    configuration = load(Sources("t.yaml"), plugin_options(plugins),
+    sources, reactor = Sources("t.yaml"), MemoryReactorClock()
+    configuration = load(sources, plugin_options(plugins),
                          lambda _: yaml.safe_dump(tree).encode(), lambda _: ())
-    return build(configuration, MemoryReactorClock(), plugins)
+    if workers_of(configuration) > 1:
+        reactor.spawnProcess = None  # type: ignore[attr-defined]
+        found = Loaded(configuration, sources)
+        return supervised(found, Outside(reactor, reactor.seconds, lambda: found, plugins))
+    return build(configuration, reactor, plugins)
 
 
 class EveryKeyTests(SynchronousTestCase):

@@ -11,11 +11,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.compose.configurations import loaded
 from trickster.compose import build
 from trickster.compose.generation import Generations
+from trickster.compose.inherited import Inherited
 from trickster.compose.stores import Stores
 from trickster.errors import ConfigurationError
 from trickster.frontend.listening.listener import Listener
+from trickster.frontend.listening.local import LocalListener
 from trickster.observability.counters import ConnectionCounters
 from trickster.observability.logging.logs import Logs
+from trickster.peers.homes import Neighbours
 
 GOOD = b"""
 backends:
@@ -63,6 +66,30 @@ class BuildTests(SynchronousTestCase):
         self.assertEqual(places[0], 0)
         self.assertEqual(places, sorted(places))
         self.assertEqual(set(kinds[places[-1]:]), {Listener})
+
+    def test_worker(self) -> None:
+        """
+        A worker listens on the sockets that it has from its supervisor, and for the endpoints of
+        the process, and for other workers, at paths; it has the supervisor told that it serves.
+        """
+        self.reactor, told = MemoryReactorClock(), []
+        inherited = Inherited({"default": 4}, {"metrics": "/run/metrics", "mgmt": "/run/mgmt"},
+                              "/run/peers", Neighbours(1, 2, str), lambda: told.append("serves"))
+        program: Any = build(loaded(GOOD), self.reactor, inherited=inherited)
+        [front] = [one for one in program if isinstance(one, Listener)]
+        self.assertEqual((front.name, front._is_shared), ("default", True))
+        local = [one for one in program if isinstance(one, LocalListener)]
+        self.assertEqual([(one.name, one._path) for one in local],
+                         [("metrics", "/run/metrics"), ("mgmt", "/run/mgmt"),
+                          (None, "/run/peers")])
+        self.assertEqual((told, self.reactor.unixServers, self.reactor.getDelayedCalls()),
+                         ([], [], []))
+
+    def test_alone(self) -> None:
+        """A process by itself shares no socket, and has none at a path."""
+        program = self.built()
+        self.assertEqual([one for one in program if isinstance(one, LocalListener)], [])
+        self.assertEqual({one._is_shared for one in program if isinstance(one, Listener)}, {False})
 
     def test_missing_certificate(self) -> None:
         """A file that the configuration names, and that does not exist, is one of its problems."""

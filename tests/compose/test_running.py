@@ -53,6 +53,17 @@ class HangUpTests(LoggedTestCase):
         (line,) = self.logged()
         self.assertIn("SIGHUP: reloading is not yet effective", str(line))
 
+    def test_reloads(self) -> None:
+        """Where the configuration can be read again, each C{SIGHUP} does that, outside of it."""
+        signals, calls, reloads = Signals(), Calls(), []
+        HangUps(calls, signals.handle, lambda: reloads.append(1)).startService()
+        for _ in range(2):
+            signals.handlers[signal.SIGHUP](signal.SIGHUP, None)
+        self.assertEqual(reloads, [])
+        for call in calls.waiting:
+            call()
+        self.assertEqual((reloads, self.logged()), ([1, 1], []))
+
     def test_left_as_it_was(self) -> None:
         """The former handler of C{SIGHUP} is restored when the service stops."""
         for before in (signal.SIG_IGN, None):
@@ -70,6 +81,7 @@ class Thing(Service):
     name: str
     events: list[str]
     stopping: Deferred[None] = field(factory=Deferred)
+    patience: float = 0.0
 
     def startService(self) -> None:
         """Say so."""
@@ -132,6 +144,11 @@ class ProgramTests(SynchronousTestCase):
         self.assertIn("store stops", self.events)
         self.store.stopping.callback(None)
         self.successResultOf(stopped)
+
+    def test_give_way(self) -> None:
+        """Listeners of backends that give way are patient with idle connections; others are not."""
+        self.program.give_way()
+        self.assertEqual([each.patience for each in (self.front, self.own)], [2.0, 0.0])
 
     def test_too_early(self) -> None:
         """A program that is to hurry before it stops does so once it stops."""

@@ -15,7 +15,7 @@ from tests.config.doubles import (
     problems_of,
     with_backend,
 )
-from trickster.config.load import DEFAULT_FILE, Sources, load
+from trickster.config.load import DEFAULT_FILE, RecordingReader, Sources, load
 from trickster.config.options.caches import CacheOptions
 from trickster.errors import ConfigurationError
 
@@ -255,3 +255,56 @@ class SourceTests(SynchronousTestCase):
         """A key given twice is reported together with all other problems."""
         problems = problems_of(ONE + "logging: {log_level: info, log_level: info}\nfoo: 1\n")
         self.assertEqual([p.split(": ")[1] for p in problems], ["logging.log_level", "foo"])
+
+
+class RecordingReaderTests(SynchronousTestCase):
+    """Files that are read once."""
+
+    def setUp(self) -> None:
+        """Have one file."""
+        self.files = {"a": b"1"}
+        self.asked: list[str] = []
+
+    def read(self, path: str) -> bytes:
+        """
+        Read a file.
+
+        :raises OSError: it cannot be read.
+        """
+        self.asked.append(path)
+        if path == "locked":
+            raise PermissionError(13, "Permission denied", path)
+        if path not in self.files:
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return self.files[path]
+
+    def test_once(self) -> None:
+        """A file is read once, and has the same octets from then on."""
+        reader = RecordingReader(self.read)
+        for _ in range(2):
+            self.assertEqual(reader("a"), b"1")
+            self.files["a"] = b"2"
+        self.assertEqual((reader.files, self.asked), ({"a": b"1"}, ["a"]))
+
+    def test_absent(self) -> None:
+        """A file that was not there is not there from then on."""
+        reader = RecordingReader(self.read)
+        for _ in range(2):
+            error = self.assertRaises(FileNotFoundError, reader, "b")
+            self.assertEqual(error.filename, "b")
+            self.files["b"] = b"2"
+        self.assertEqual((reader.files, self.asked), ({"b": None}, ["b"]))
+
+    def test_unreadable(self) -> None:
+        """A file that cannot be read for another reason is tried again."""
+        reader = RecordingReader(self.read)
+        for _ in range(2):
+            self.assertRaises(PermissionError, reader, "locked")
+        self.assertEqual((reader.files, self.asked), ({}, ["locked"] * 2))
+
+    def test_known(self) -> None:
+        """What another process has read is not read at all."""
+        reader = RecordingReader(self.read, {"a": b"3", "c": None})
+        self.assertEqual(reader("a"), b"3")
+        self.assertRaises(FileNotFoundError, reader, "c")
+        self.assertEqual(self.asked, [])

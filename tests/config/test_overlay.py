@@ -44,6 +44,13 @@ class PrecedenceTests(SynchronousTestCase):
         """The instance number is given by a flag only."""
         self.assertEqual(loaded(ONE, {}, {"instance-id": "4"}).main.instance_id, 4)
 
+    def test_workers(self) -> None:
+        """The number of processes is the flag's, else the variable's, else the file's."""
+        text, environ, flags = ONE + "main: {workers: 2}", {"TRK_WORKERS": "3"}, {"workers": "auto"}
+        self.assertEqual([each.main.workers for each in (
+            loaded(ONE), loaded(text), loaded(text, environ), loaded(text, environ, flags))],
+            ["1", "2", "3", "auto"])
+
     def test_empty_variable(self) -> None:
         """An empty variable counts as unset; an empty flag does not."""
         self.assertEqual(loaded(ONE, {"TRK_ORIGIN_URL": ""}).backends["one"].origin_url,

@@ -14,7 +14,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
+from trickster.config.document.settings import keys_of
 from trickster.stores.limits import StoreLimits
+from trickster.stores.lmdb.store import LmdbStore
 from trickster.stores.memory import OVERHEAD, MemoryOptions, MemoryStore, memory
 from trickster.testing.doubles import at_once
 from trickster.testing.runtime import FakeRuntime
@@ -310,6 +312,32 @@ class TypeTests(SynchronousTestCase):
         store = memory.store("default", MemoryOptions(num_counters=7),
                              StoreLimits(), FakeRuntime(Clock()))
         self.assertEqual((store.counters, store.octets), (7, 7))
+
+    def shared(self, own: int, index: StoreLimits) -> LmdbStore:
+        """:return: a cache of which several processes share the memory."""
+        store = memory.store("default", MemoryOptions(max_size_bytes=own, file="/run/a.memory"),
+                             index, FakeRuntime())
+        assert isinstance(store, LmdbStore)
+        return store
+
+    def test_file(self) -> None:
+        """Where processes share it, its memory is a file, of which nothing is opened yet."""
+        store = self.shared(0, StoreLimits())
+        self.assertEqual(store.path, "/run/a.memory")
+        verifyObject(IService, store)
+
+    def test_limits_of_file(self) -> None:
+        """The limits are those of memory: the smaller one on octets, and all others."""
+        for own, index, most in ((10, 20, 10), (20, 10, 10), (0, 20, 20), (20, 0, 20), (0, 0, 0)):
+            store = self.shared(own, StoreLimits(max_octets=index, max_objects=7,
+                                                 backoff_octets=3))
+            self.assertEqual(store.limits, StoreLimits(max_octets=most, max_objects=7,
+                                                       backoff_octets=3))
+
+    def test_file_is_no_key(self) -> None:
+        """The file is no key of a configuration: only a supervisor says it."""
+        [key] = [key for key in keys_of(MemoryOptions) if key.name == "file"]
+        self.assertTrue(key.facts.hidden)
 
     def test_other_options(self) -> None:
         """The options for number and interval are those of the index."""

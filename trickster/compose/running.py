@@ -12,14 +12,14 @@ from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
-from trickster.frontend.listening.listener import Listener
-
 # How many objects there must be more before the young ones are looked through, how often that
 # is done before those that have survived it are, and how often that before all are.  What
 # lives for as long as a request makes the first look at three times as many; 20 000 objects
 # take 10 ms.  All of them are seldom looked through, since that takes 60 ms where a gibibyte of
 # small objects is cached; but they are, as Twisted leaves cycles where it cancels.
 _GC_THRESHOLDS = (3_000, 3, 100)
+# Seconds that a request may be on its way.
+_ON_ITS_WAY = 2.0
 
 
 @frozen
@@ -28,13 +28,14 @@ class Parts:
     What a program is made of.
 
     :ivar needed: by the listeners, in the order in which they are to be started.
-    :ivar frontends: listeners of the backends.
-    :ivar own: listeners of the endpoints of the process.
+    :ivar frontends: listeners of the backends, or what has them: services that can be told to
+        C{abort}.
+    :ivar own: listeners of the endpoints of the process; the same.
     """
 
     needed: Sequence[IService]
-    frontends: Sequence[Listener] = ()
-    own: Sequence[Listener] = ()
+    frontends: Sequence[Any] = ()
+    own: Sequence[Any] = ()
 
 
 @define
@@ -97,6 +98,14 @@ class Program(MultiService):
         Service.stopService(self)
         return Deferred.fromCoroutine(self._stop())
 
+    def give_way(self) -> None:
+        """
+        Others serve on the same sockets: when it stops, no request is to be lost that is on its way
+        on a connection that seems to be idle.
+        """
+        for listener in self._parts.frontends:
+            listener.patience = _ON_ITS_WAY
+
     def hurry(self) -> None:
         """While it stops: wait for no request any more."""
         self._is_hurried = True
@@ -135,18 +144,22 @@ def _stopped(services: Sequence[IService]) -> Deferred[Any]:
 
 class HangUps(Service):
     """
-    Says that a hang-up, which asks other programs to read their configuration again, changes
-    nothing: without this it would end the process.
+    Hears of hang-ups, which ask programs to read their configuration again: without this they
+    would end the process.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, handle: Callable[[int, Any], Any] = signal.signal) -> None:
+    def __init__(self, reactor: Any, handle: Callable[[int, Any], Any] = signal.signal,
+                 reload: Callable[[], None] | None = None) -> None:
         """
         :param reactor: takes calls from signal handlers.
         :param handle: sets a signal's handler, and gives the one before.
+        :param reload: reads the configuration again; None where that is not possible, which is
+            said.
         """
         self._reactor = reactor
+        self._reload = reload or self._refuse
         self._handle = handle
         self._before: Any = None
 
@@ -161,9 +174,11 @@ class HangUps(Service):
         self._handle(signal.SIGHUP, signal.SIG_DFL if self._before is None else self._before)
 
     def _heard(self, number: int, frame: object) -> None:
-        self._reactor.callFromThread(
-            self._log.warn, "SIGHUP: reloading is not yet effective in this release; restart to "
-            "read the configuration again")
+        self._reactor.callFromThread(self._reload)
+
+    def _refuse(self) -> None:
+        self._log.warn("SIGHUP: reloading is not yet effective in one process; restart to read the "
+                       "configuration again, or have several workers")
 
 
 class StopSignals(Service):

@@ -38,6 +38,7 @@ from trickster.net.tls import TLSOptions
 from trickster.observability.lag import ReactorLag
 from trickster.observability.logging.logs import Logs, logs
 from trickster.observability.metrics import Metrics, add_process_metrics
+from trickster.peers.homes import Homes
 from trickster.plugins import Plugins
 from trickster.upstream.connecting.endpoints import connector
 from trickster.upstream.connecting.resolving import Names, shared_resolver
@@ -58,6 +59,8 @@ class Runtime:
     :ivar wall: seconds since the epoch, for dates.
     :ivar for_plugins: what these may use of it.
     :ivar stores: of all configurations that are in effect.
+    :ivar homes: of keys, where several workers have the same configuration; None where this process
+        is by itself.
     :ivar overload: tells when there is too much to do; None to answer all the same.
     """
 
@@ -65,6 +68,7 @@ class Runtime:
     reactor: Any
     plugins: Plugins
     wall: Callable[[], float]
+    homes: Homes | None = None
     phase: Phase = field(factory=Phase, init=False)
     random: Callable[[], float] = field(factory=lambda: SystemRandom().random, init=False)
     registry: CollectorRegistry = field(factory=CollectorRegistry, init=False)
@@ -109,7 +113,7 @@ class Runtime:
         server_name = self.configuration.main.server_name or socket.gethostname()
         return Surroundings(
             self.reactor, self.metrics, self.logs.access, self._connector, self.threads.call,
-            server_name, self._spool, self.memos, self.wall, around)
+            server_name, self._spool, self.memos, self.wall, around, self.homes)
 
     def _connector(self, origin: OriginURL, options: BackendOptions) -> Any:
         tls = options.tls

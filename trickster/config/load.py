@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,19 @@ class Sources:
     allows_ineffective: bool = False
 
 
+@frozen
+class Loaded:
+    """
+    A configuration, and all that it was made of: another process can make the same.
+
+    :ivar files: what was read, by path; None where there was no file.
+    """
+
+    configuration: Configuration
+    sources: Sources
+    files: Mapping[str, bytes | None] = Factory(dict)
+
+
 def _no_routes(provider: str, options: Any) -> Sequence[Route]:
     return ()
 
@@ -99,6 +113,38 @@ def read_file(path: str) -> bytes:
     :raises OSError: it cannot be read.
     """
     return Path(path).read_bytes()
+
+
+@frozen
+class RecordingReader:
+    """
+    Reads files, and keeps what it has read.
+
+    :ivar read: from a path to the octets of the file; raises L{OSError}.
+    :ivar files: what was read, by path; None where there was no file.
+    """
+
+    read: Callable[[str], bytes] = read_file
+    files: dict[str, bytes | None] = Factory(dict)
+
+    def __call__(self, path: str) -> bytes:
+        """
+        :return: the octets of a file; those of the first time, where it was read before.
+        :raises FileNotFoundError: there is none, or was none the first time.
+        :raises OSError: it cannot be read.
+        """
+        if path not in self.files:
+            self.files[path] = self._octets(path)
+        found = self.files[path]
+        if found is None:
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), path)
+        return found
+
+    def _octets(self, path: str) -> bytes | None:
+        try:
+            return self.read(path)
+        except FileNotFoundError:
+            return None
 
 
 def files_beside(path: str) -> Sequence[str]:

@@ -17,6 +17,7 @@ _SETTINGS = (
     ("TRK_METRICS_PORT", "metrics-port", ("listeners", "metrics", "port")),
     ("TRK_LOG_LEVEL", "log-level", ("logging", "log_level")),
     ("", "instance-id", ("main", "instance_id")),
+    ("TRK_WORKERS", "workers", ("main", "workers")),
 )
 
 FLAGS = tuple(flag for _, flag, _ in _SETTINGS)

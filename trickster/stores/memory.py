@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 from twisted.application.service import IService, Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
@@ -25,6 +25,8 @@ from trickster.stores.eviction.frequency_sketch import FrequencySketch
 from trickster.stores.eviction.segmented_lru import Entry, SegmentedLRU
 from trickster.stores.expiry import Expiries
 from trickster.stores.limits import Inspected, StoreLimits, StoreUsage
+from trickster.stores.lmdb.kinds import LmdbOptions, lmdb
+from trickster.stores.lmdb.store import LmdbStore
 
 # What an entry costs beside its key's and its value's octets, measured: the entry, its
 # place in the order and in the wheel, and the headers of the objects.
@@ -262,7 +264,12 @@ class MemoryStore(Service):
 
 @frozen(kw_only=True)
 class MemoryOptions:
-    """A cache in this process."""
+    """
+    A cache in this process.
+
+    :ivar file: in the place of the memory of this process, where several share the cache; a
+        worker has it from its supervisor.
+    """
 
     max_size_bytes: int = setting(
         512 << 20, "Most octets in the cache; the smaller of this and index.max_size_bytes.",
@@ -271,6 +278,7 @@ class MemoryOptions:
         500_000, "Counters, of an octet each, by which a key is known again that had to go for "
         "want of room: at most a sixteenth of max_size_bytes; 0 for none.", minimum=0,
         maximum=1 << 26)
+    file: str = setting("", "", hidden=True)
 
 
 @implementer(IStoreType)
@@ -282,7 +290,7 @@ class MemoryType:
     options: type = MemoryOptions
 
     def store(self, name: str, options: Any, limits: StoreLimits,
-              runtime: IRuntime) -> MemoryStore:
+              runtime: IRuntime) -> MemoryStore | LmdbStore:
         """
         See L{IStoreType.store}.
 
@@ -291,6 +299,9 @@ class MemoryType:
             one that is set counts.  What has expired is looked for every 0.1 s at most.
         """
         most = [limit for limit in (options.max_size_bytes, limits.max_octets) if limit > 0]
+        if options.file:
+            return lmdb.store(name, LmdbOptions(path=options.file, is_private=True),
+                              evolve(limits, max_octets=min(most, default=0)), runtime)
         return MemoryStore(runtime.clock, min(most, default=0), limits.max_objects,
                            max(0.1, limits.reap_interval), options.num_counters)
 

@@ -1,1 +1,1 @@
-"""Several processes that serve as one."""
+"""Several worker processes that serve as one, and the supervisor that starts them."""

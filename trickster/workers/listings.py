@@ -35,11 +35,12 @@ def merged_listing(documents: Sequence[Document], missing: int = 0) -> Document:
         for entry in first["entries"]]}
 
 
-def merged_caches(documents: Sequence[Document]) -> Document:
+def merged_caches(documents: Sequence[Document], missing: int = 0) -> Document:
     """
     Merge what workers tell of all caches.
 
     :param documents: of those that have answered, the first one first; at least one.
+    :param missing: how many have not; what they would say is not known.
     :return: the caches of the first one: up where they are so for all, and as full as the worker
         knows that knows of most.
     """

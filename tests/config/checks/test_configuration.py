@@ -24,6 +24,16 @@ class MainTests(CheckCase):
             self.assertEqual(loaded(ONE + f"main: {{server_name: {name}}}").notices, ())
 
 
+    def test_workers(self) -> None:
+        """A number of processes that there cannot be is a problem."""
+        for said in ("0", "-1", "257", "1.5", "many", "''", "[]"):
+            self.assertEqual(len(problems_of(ONE + f"main: {{workers: {said}}}")), 1, said)
+        self.assertTold(ONE + "main: {workers: some}", "main.workers: 'some' is no number of "
+                        "processes; expected a number from 1 to 256, or auto")
+        for said in ("1", "256", "auto", "AUTO", "'2'"):
+            self.assertEqual(problems_of(ONE + f"main: {{workers: {said}}}"), (), said)
+
+
 class NegativeCacheTests(CheckCase):
     """Keys of negative caches."""
 

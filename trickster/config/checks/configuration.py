@@ -15,6 +15,7 @@ from trickster.config.checks.plugins import Routes, routes_of
 from trickster.config.checks.references import check_references
 from trickster.config.document.problems import Problems, shown
 from trickster.config.options.model import Configuration
+from trickster.config.options.workers import number_of
 from trickster.http.forwarded import pseudonym
 from trickster.messages import NEVER_STORED
 
@@ -28,6 +29,7 @@ def check(configuration: Configuration, routes: Routes, problems: Problems) -> N
     :param problems: is told of all that does not fit.
     """
     _check_server_name(configuration.main.server_name, problems)
+    _check_workers(configuration.main.workers, problems)
     check_listeners(configuration, problems)
     check_endpoints(configuration.mgmt, problems)
     _check_negative_caches(configuration, problems)
@@ -53,6 +55,13 @@ def _check_server_name(name: str, problems: Problems) -> None:
     elif name and sent != name:
         problems.remark("main.server_name", f"is sent as {sent!r}, since {shown(name)} "
                         "is no name for Via and Forwarded")
+
+
+def _check_workers(workers: str, problems: Problems) -> None:
+    try:
+        number_of(workers, lambda: 1)
+    except ValueError as error:
+        problems.at("main.workers", f"{shown(workers)} is no number of processes; {error}")
 
 
 def _check_negative_caches(configuration: Configuration, problems: Problems) -> None:

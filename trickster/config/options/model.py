@@ -25,6 +25,9 @@ class MainOptions:
 
     instance_id: int = setting(
         0, "Number of this process; above 0 it becomes part of the log file's name.", minimum=0)
+    workers: str = setting(
+        "1", "How many processes serve: a number, or auto for one for each core. From two on, a "
+        "supervisor starts them, restarts those that die, and has their metrics together.")
     server_name: str = setting(
         "", "Identity in Via and Forwarded; the host's name where empty.")
     overload_target: float = setting(

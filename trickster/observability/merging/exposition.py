@@ -18,6 +18,9 @@ from trickster.observability.merging.families import families_of, parsed
 from trickster.observability.merging.last_seen import LastSeen
 from trickster.observability.merging.merged import merged
 
+# How families begin that only the process that asks has to tell: a worker has its configuration from
+# the start.
+_OWN = "trickster_config_"
 # The texts of those workers that have answered in time, by worker.
 Ask = Callable[[], Awaitable[Mapping[Hashable, bytes]]]
 InThread = Callable[[Callable[[], Any]], Deferred[Any]]
@@ -84,7 +87,8 @@ class MergedExposition:
 
     def _seen(self, worker: Hashable, text: bytes) -> bool:
         try:
-            self.last.seen(worker, parsed(text))
+            self.last.seen(worker, {name: family for name, family in parsed(text).items()
+                                    if not name.startswith(_OWN)})
         except ValueError as error:
             self._log.warn("The metrics of worker {worker} cannot be read: {problem}",
                            worker=worker, problem=str(error))

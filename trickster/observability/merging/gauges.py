@@ -15,6 +15,7 @@ from trickster.observability.merging.sums import (
 
 # Each process has its own: they are added up.
 _OF_EACH = (
+    "trickster_workers",
     "trickster_proxy_active_connections",
     "trickster_origin_active_connections",
     "trickster_origin_idle_connections",
@@ -48,7 +49,8 @@ _LIMITS_OF_ALL = (
     "trickster_cache_max_usage_objects",
     "trickster_cache_max_usage_bytes",
 )
-# So for all only where it is so for each; and the time from which on it is so.
+# So for all only where it is so for each; and the time from which on it is so.  What is said of the
+# configuration, one process alone is asked for.
 _OF_THE_WORST = (
     "trickster_cache_up",
     "trickster_config_last_reload_successful",
