@@ -430,6 +430,18 @@ class LivingTests(Standing):
 
     def test_drained(self) -> None:
         """Told to end, the workers answer what they were asked, and then all are gone."""
+        self.drained(lambda trickster: trickster.process.send_signal(signal.SIGTERM))
+
+    def test_all_told(self) -> None:
+        """The same where each process is told, as systemd does: no worker takes it for the second."""
+        def tell(trickster: Trickster) -> None:
+            for pid in trickster.processes():
+                os.kill(pid, signal.SIGTERM)
+
+        self.drained(tell)
+
+    def drained(self, tell: Callable[[Trickster], None]) -> None:
+        """Requests under way are answered by a program that is told to end so."""
         trickster = self.program()
         pids = trickster.processes()
         self.origin.go_on.clear()
@@ -438,7 +450,7 @@ class LivingTests(Standing):
             asked = len(self.origin.asked)
             asking = [clients.submit(fetch, f"{trickster.url}/drained{n}") for n in range(8)]
             until(lambda: len(self.origin.asked) == asked + 8)
-            trickster.process.send_signal(signal.SIGTERM)
+            tell(trickster)
             until(lambda: not trickster.listens_on(trickster.port))
             self.origin.go_on.set()
             self.assertEqual({each.result().status for each in asking}, {200})
