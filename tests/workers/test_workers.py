@@ -166,6 +166,26 @@ class StartTests(WorkersCase):
         after.serves()
         self.assertEqual(os.readlink(after.assignment.homes[0]), after.assignment.peers)
 
+    def test_no_home(self) -> None:
+        """Where others cannot be told of a worker, that is logged, and it serves all the same."""
+        self.workers.startService()
+        for path in self.left():
+            path.rename(path.with_name("elsewhere"))
+        self.children.latest.serves()
+        self.assertEqual(self.numbers(), [2])
+        self.assertIn("Worker 2 (process 1001) is not found by others", str(self.logged()))
+
+    def test_sockets_of_killed(self) -> None:
+        """What a worker has left of its sockets is removed once it is gone."""
+        [first, second] = [child.assignment for child in self.started()]
+        for told in (first, second):
+            for path in (told.peers, *told.own.values()):
+                Path(path).touch()
+        self.children.all[0].dies()
+        left = {str(path) for path in self.left("*/*")}
+        self.assertEqual({*first.own.values(), first.peers} & left, set())
+        self.assertTrue({*second.own.values(), second.peers} <= left)
+
     def test_restarts(self) -> None:
         """Those that were started in the place of one that died are counted."""
         for child in self.started():
@@ -348,6 +368,18 @@ class FollowTests(WorkersCase):
         after = self.children.latest.assignment
         self.assertEqual({*before.own.values()} & {*after.own.values()}, set())
         self.assertEqual({*before.homes} & {*after.homes}, set())
+
+    def test_homes(self) -> None:
+        """The homes of workers before are removed when all have followed; others stay."""
+        children = self.started()
+        failed = self.follow(ALL)
+        self.children.latest.dies()
+        self.failureResultOf(failed, NotReplaced)
+        followed = self.follow(ALL)
+        self.assertEqual(len(self.left("*/home-*")), 2)
+        self.replace(*children)
+        self.successResultOf(followed)
+        self.assertEqual([path.name for path in self.left("*/home-*")], ["home-3-1", "home-3-2"])
 
     def test_more(self) -> None:
         """Where there are to be more workers, these are started after the others."""

@@ -28,6 +28,8 @@ from trickster.workers.sockets import Sockets
 _MORE = 15.0
 # How the names of files end that are the memory of caches.
 _MEMORY = ".memory"
+# How those begin at which workers ask each other.
+_HOME = "home"
 
 
 @frozen
@@ -180,7 +182,7 @@ class Workers(Service):
                 await self._replaced(slot, make, patience)
         if self.running:
             self._start_up_to(plan.assignment.workers, make)
-            self._forget_memory()
+            self._forget()
 
     async def _removed(self, slot: Slot, patience: float) -> None:
         await slot.stop(patience)
@@ -196,13 +198,15 @@ class Workers(Service):
                 self._log.error("{error}; it is tried again", error=error)
                 slot.renew(make, patience)
 
-    def _forget_memory(self) -> None:
+    def _forget(self) -> None:
+        """Remove the memory of caches that are no more, and the homes of workers before."""
         names = {_file_name(*each) for each in self.plan.in_memory.items()}
-        for path in self._around.places.directory.glob(f"*{_MEMORY}"):
+        directory = self._around.places.directory
+        for path in directory.glob(f"*{_MEMORY}"):
             if path.name not in names:
-                for each in (path, *path.parent.glob(f"{path.name}-*")):
-                    with suppress(OSError):
-                        each.unlink()
+                _remove(path, *directory.glob(f"{path.name}-*"))
+        _remove(*(path for path in directory.glob(f"{_HOME}-*")
+                  if not path.name.startswith(f"{_HOME}-{self._plans}-")))
 
     async def _stop(self) -> None:
         patience = self.plan.patience
@@ -219,8 +223,15 @@ class Workers(Service):
             slot.start()
 
     def _changed(self, process: WorkerProcess) -> None:
-        if process.state is State.SERVING:
-            _name(process)
+        try:
+            if process.state is State.SERVING:
+                _name(process)
+        except OSError as error:
+            self._log.error("{worker} is not found by others, who ask the origin in its place: "
+                            "{problem}", worker=process.name, problem=str(error))
+        if process.state is State.GONE:
+            # One that was killed has left them.
+            _remove(*map(Path, (process.assignment.peers, *process.assignment.own.values())))
         self.watch(process)
 
     def _restarted(self) -> None:
@@ -241,7 +252,7 @@ class Workers(Service):
             own={name: str(directory / f"{name}-{self._started}")
                  for name in plan.configuration.opened if name in OWN},
             peers=str(directory / f"peers-{self._started}"),
-            homes=tuple(str(directory / f"home-{task.number}-{each + 1}")
+            homes=tuple(str(directory / f"{_HOME}-{task.number}-{each + 1}")
                         for each in range(plan.assignment.workers)),
             memory={name: str(directory / _file_name(name, options))
                     for name, options in plan.in_memory.items()})
@@ -259,6 +270,12 @@ def _name(process: WorkerProcess) -> None:
     made.unlink(missing_ok=True)
     made.symlink_to(assignment.peers)
     made.replace(home)
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _limit(options: CacheOptions) -> int:
