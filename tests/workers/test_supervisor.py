@@ -30,6 +30,8 @@ from trickster.workers.supervisor import Outside, Supervisor, plan_of, supervise
 from trickster.workers.workers import Surroundings, Workers
 
 NOT = "The configuration is not reloaded: "
+KEPT = ("logging.log_file, logging.log_level, logging.format, main.instance_id: the supervisor logs "
+        "as it did at the start; restart it to have that changed")
 
 
 @define(eq=False)
@@ -310,6 +312,29 @@ class ReloadTests(SupervisorCase):
         self.stop()
         self.reload("no file at all: [")
         self.assertEqual(self.told(), [])
+
+    def test_notices(self) -> None:
+        """What the operator should read of the configuration is told, once it is followed."""
+        children = self.start()
+        text = ALL.replace("main: {", "main: {server_name: 'my proxy', ").replace(
+            "port: 1", "port: 1, connections_limit: 1")
+        self.reload(text)
+        self.assertNotIn("my-proxy", str(self.logged()))
+        self.replace(*children)
+        self.assertIn("main.server_name is sent as 'my-proxy'", str(self.logged()))
+        self.assertIn("limits of less than 1 for each of 2 workers", str(self.logged()))
+
+    def test_log(self) -> None:
+        """What of the log stays as it was at the start is told, until it is so again."""
+        self.start()
+        changed = ALL.replace("main: {", "main: {instance_id: 2, ") + (
+            "logging: {log_file: other.log, log_level: warn, format: json, access_log: false}\n")
+        for text, said in ((changed, [KEPT]), (changed, [KEPT]), (ALL, [])):
+            self.events.clear()
+            children = self.children.living
+            self.reload(text)
+            self.replace(*children)
+            self.assertEqual([line for line in self.logged() if "restart it" in str(line)], said)
 
     def test_number(self) -> None:
         """The number of workers may change, to one even."""

@@ -39,9 +39,13 @@ class Announcement:
             "Trickster {version} serves; configuration: {file}; backends: {backends}; "
             "listeners: {listeners}", version=__version__, file=source, backends=backends,
             listeners=listeners)
-        for line in configuration.unprotected:
+        self.warn()
+
+    def warn(self) -> None:
+        """Say what the operator should read of the configuration."""
+        for line in self.configuration.unprotected:
             self._log.critical(_literal(line))
-        for notice in configuration.notices:
+        for notice in self.configuration.notices:
             self._log.warn(_literal(notice))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from random import SystemRandom
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 from prometheus_client import CollectorRegistry
 from twisted.application.service import IService, Service
 from twisted.internet.defer import CancelledError, Deferred
@@ -95,6 +95,8 @@ class Supervisor(Service):
     _sockets: Sockets | None = field(default=None, init=False)
     _following: Deferred[None] | None = field(default=None, init=False)
     _is_asked_again: bool = field(default=False, init=False)
+    _began: Configuration = field(init=False, default=Factory(
+        lambda self: self._plan.configuration, takes_self=True))
 
     @property
     def sockets(self) -> Sockets:
@@ -169,6 +171,14 @@ class Supervisor(Service):
         else:
             reloads.succeeded(self._outside.wall(), clock.seconds() - began)
             self._log.info("The configuration is reloaded: all workers have it")
+            self._warn(plan)
+
+    def _warn(self, plan: Plan) -> None:
+        Announcement(_with_notices(plan.configuration, plan), {}).warn()
+        kept = ", ".join(_kept(self._began, plan.configuration))
+        if kept:
+            self._log.warn("{keys}: the supervisor logs as it did at the start; restart it to have "
+                           "that changed", keys=kept)
 
     async def _follow(self, plan: Plan) -> None:
         before = self.sockets
@@ -224,6 +234,15 @@ def supervised(loaded: Loaded, outside: Outside) -> IService:
     program = Program(Parts(needed, [supervisor, workers], [own]), phase,
                       Announcement(_with_notices(configuration, plan), addresses).make, _nothing)
     return program
+
+
+def _kept(began: Configuration, now: Configuration) -> Iterator[str]:
+    """:return: the keys that the supervisor reads once, and that have changed since."""
+    for key in ("log_file", "log_level", "format"):
+        if getattr(began.logging, key) != getattr(now.logging, key):
+            yield f"logging.{key}"
+    if began.main.instance_id != now.main.instance_id:
+        yield "main.instance_id"
 
 
 def _with_notices(configuration: Configuration, plan: Plan) -> Configuration:
