@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import StringIO
 from typing import Any
@@ -109,6 +110,22 @@ class OptionsTests(SynchronousTestCase):
         del texts[0]
         self.assertRaises(ConfigurationError, options.again)
         self.assertEqual(options.configuration.logging.log_level, "info")
+
+    def test_again_elsewhere(self) -> None:
+        """A relative path is read again where it was, wherever the process is by then."""
+        asked: list[str] = []
+
+        def read(path: str) -> bytes:
+            asked.append(path)
+            return ONE.encode()
+
+        start = os.getcwd()
+        options = Options({}, read, Plugins(_find))
+        options.parseOptions(["-c", "x.yaml"])
+        self.addCleanup(os.chdir, start)
+        os.chdir("/")
+        self.assertEqual(options.again().files, {"x.yaml": ONE.encode()})
+        self.assertEqual(asked, ["x.yaml", f"{start}/x.yaml"])
 
     def test_problems(self) -> None:
         """

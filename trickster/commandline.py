@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -70,6 +71,7 @@ class Options(UsageOptions):
         self._environ = os.environ if environ is None else environ
         self._read = read
         self._plugins = plugins or Plugins()
+        self._directory = ""
 
     @property
     def configuration(self) -> Configuration:
@@ -83,7 +85,9 @@ class Options(UsageOptions):
         :return: what it says now.
         :raises ConfigurationError: it cannot be used.
         """
-        return loaded(self.loaded.sources, self._plugins, self._read)
+        # twistd may have gone to another directory since.
+        return loaded(self.loaded.sources, self._plugins,
+                      lambda path: self._read(os.path.join(self._directory, path)))
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """
@@ -136,6 +140,8 @@ class Options(UsageOptions):
             and the problems are for standard error.
         """
         given = {name: self[name] for name in self if self[name] is not None}
+        with suppress(OSError):
+            self._directory = os.getcwd()
         path = given.pop("config", None)
         is_trial = given.pop("validate-config", 0)
         allows = bool(given.pop(ALLOW_FLAG, 0))
