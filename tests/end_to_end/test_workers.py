@@ -428,6 +428,28 @@ class LivingTests(Standing):
         self.assertEqual(workers_of(trickster), before)
         self.assertEqual(fetch(f"{trickster.url}/refused").status, 200)
 
+    def test_stopped(self) -> None:
+        """
+        What a stopped worker is the home of is answered by the other all the same: first after some
+        seconds, then at once.  When it goes on, all is as ever.
+        """
+        trickster = self.program()
+        victim = workers_of(trickster)[0]
+
+        def statuses(word: str) -> set[int]:
+            return {answer.status for answer in at_once(
+                lambda n: fetch(f"{trickster.url}/{word}-{n}"), 20)}
+
+        os.kill(victim, signal.SIGSTOP)
+        try:
+            self.assertEqual(statuses("first"), {200})
+            began = time.monotonic()
+            self.assertEqual(statuses("second"), {200})
+            self.assertLess(time.monotonic() - began, 5.0)
+        finally:
+            os.kill(victim, signal.SIGCONT)
+        self.assertEqual(statuses("third"), {200})
+
     def test_drained(self) -> None:
         """Told to end, the workers answer what they were asked, and then all are gone."""
         self.drained(lambda trickster: trickster.process.send_signal(signal.SIGTERM))
