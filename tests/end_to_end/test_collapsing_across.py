@@ -36,9 +36,19 @@ def _matrix(path: bytes) -> bytes:
     """:return: what a Prometheus would answer, of a series whose values are its instants."""
     params = _params(path)
     start, end, step = (int(float(params[name])) for name in ("start", "end", "step"))
-    body = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": [
-        {"metric": {"__name__": params["query"]},
-         "values": [[at, str(at)] for at in range(start, end + 1, step)]}]}}).encode()
+    return _answer("matrix", {"metric": {"__name__": params["query"]}, "values": [
+        [at, str(at)] for at in range(start, end + 1, step)]})
+
+
+def _vector(path: bytes) -> bytes:
+    params = _params(path)
+    return _answer("vector", {"metric": {"__name__": params["query"]},
+                              "value": [float(params["time"]), "7"]})
+
+
+def _answer(kind: str, series: Mapping[str, Any]) -> bytes:
+    body = json.dumps({"status": "success", "data": {
+        "resultType": kind, "result": [series]}}).encode()
     return (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
             b"Connection: close\r\n\r\n%b" % (len(body), body))
 
@@ -64,8 +74,8 @@ class Origin:
             return
         if b"broken" in path:
             return
-        if b"/query_range?" in path:
-            client.sendall(_matrix(path))
+        if b"/query_range?" in path or b"/query?" in path:
+            client.sendall(_matrix(path) if b"/query_range?" in path else _vector(path))
             return
         status = b"500 Broken" if b"failing" in path else b"200 OK"
         said = next((says for word, says in _SAYS.items() if word.encode() in path), b"no-store")
@@ -142,6 +152,7 @@ class Sharing:
         backends = {"web": {**web, "paths": paths, "is_default": True},
                     "brief": {**web, "cache_name": "brief"}, "prom": prom,
                     "briefprom": {**prom, "cache_name": "brief"},
+                    "fast": {**prom, "fast_forward_disable": False},
                     "tolerant": {**prom, "backfill_tolerance": "5m"}}
         return Trickster(cls.root / name, backends, {"caches": {
             "default": {"collapse_lease": f"{_LONG}s", **cls.cache("default")},
@@ -228,6 +239,19 @@ class Sharing:
             for answer in self.answers(futures):
                 self.check_range(window, answer)
             self.assertEqual(len(self.origin.asked), 1)
+
+    def test_newest(self: Any) -> None:
+        """The newest sample beside a range is one request, too."""
+        eventually(lambda: 1 < time.time() % 60 < 50)
+        now = int(time.time())
+        params = {"query": "newest", "start": now - 3600, "end": now, "step": 60}
+        self.origin.answer()
+        answers = self.answers(self.ask(f"/fast/api/v1/query_range?{urlencode(params)}", 5))
+        for answer in answers:
+            [series] = json.loads(answer.body)["data"]["result"]
+            self.assertEqual(series["values"][-1], [now, "7"])
+        self.assertEqual(sorted(path.partition(b"?")[0] for path in self.origin.asked),
+                         [b"/api/v1/query", b"/api/v1/query_range"])
 
     def test_overlapping_ranges(self: Any) -> None:
         """Of overlapping range queries each instant is fetched once."""

@@ -28,6 +28,7 @@ from trickster.ranges.fast_forward import FastForwarding, NewestSamples
 from trickster.ranges.gaps import GapFetcher
 from trickster.ranges.kept.entry import Entry
 from trickster.ranges.leased_gaps import LeasedGaps
+from trickster.ranges.leased_newest import LeasedNewest
 from trickster.ranges.offloading import Offloading
 from trickster.ranges.origin_range import OriginRange
 from trickster.ranges.pass_through import PassThrough
@@ -94,7 +95,8 @@ class Rig:
         self.delta = DeltaCache(self.entries, self.fetcher, HitForPass(self.now), self.now,
                                 self.policy, offloading)
         self.newest = NewestSamples(self.dialect, self.origin, self.now, self.policy,
-                                    self.in_flight, offloading)
+                                    self.in_flight, offloading,
+                                    leased=leases and LeasedNewest(leases, 15.0, self.now))
         fast = FastForwarding(self.delta, self.newest, self.policy, offloading)
         passing = PassThrough(self.origin, self.policy, self.in_flight, offloading)
         self.cache = RangeResponder(

@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from trickster.collapsing.byte_budget import ByteBudget, Reservation
 from trickster.collapsing.home import Home
+from trickster.collapsing.leases.lease import NO_LEASE
 from trickster.errors import TricksterError, Undecodable
 from trickster.http.cache_control import request_directives
 from trickster.http.freshness import not_for_others
@@ -21,6 +22,7 @@ from trickster.messages import FastForward, Octets
 from trickster.net.first_step import first_step
 from trickster.net.tracebacks import forget_traceback
 from trickster.net.waiters import SharedWork
+from trickster.ranges.leased_newest import LeasedNewest, NewestResponse
 from trickster.ranges.offloading import MANY_SERIES, Offloading
 from trickster.ranges.origin_messages import DialectFailed, decoded, fetch_request, is_plain
 from trickster.ranges.plan import SECOND_NS, entry_key
@@ -31,7 +33,7 @@ from trickster.timeseries.query import DatasetAnswer, TimeRangeQuery
 
 _OVERHEAD = 1024  # about what the objects of one take beside its octets
 _LARGEST = 16 << 20
-_PATIENCE = 5.0  # seconds, at least, that an origin has for its answer
+PATIENCE = 5.0  # seconds, at least, that an origin has for its answer
 
 
 @frozen
@@ -95,6 +97,7 @@ class NewestSamples:
     :ivar _memo: of samples, shared with other queries' origins.
     :ivar _in_flight: bounds what is held of answers on their way.
     :ivar _mark: gives the number of the newest purge: what is remembered from before is not given.
+    :ivar _leased: has other processes fetch; None where none shares the store.
     """
 
     _dialect: INewestDialect
@@ -105,6 +108,7 @@ class NewestSamples:
     _offloading: Offloading
     _memo: NewestMemo = field(factory=lambda: SizedLRU(16 << 20))
     _mark: Callable[[], int] = int
+    _leased: LeasedNewest | None = None
     _log: Logger = field(factory=Logger)
     _under_way: dict[str, tuple[int, SharedWork[_Newest]]] = field(factory=dict, init=False)
     _purges: int = field(default=0, init=False)
@@ -166,15 +170,42 @@ class NewestSamples:
 
     def _in_time(self, work: SharedWork[_Newest]) -> Deferred[_Newest]:
         # What takes longer than it would serve is not worth holding the range back for.
-        return work.wait().addTimeout(max(self._policy.fast_forward_ttl, _PATIENCE), self._clock)
+        return work.wait().addTimeout(max(self._policy.fast_forward_ttl, PATIENCE), self._clock)
 
     async def _fetch(self, key: str, query: TimeRangeQuery, at_ns: int) -> _Newest:
-        with self._in_flight.reservation() as reservation:
-            return await self._fetched(key, query, at_ns, reservation)
+        purges = self._purges
+        lease, had = NO_LEASE, None
+        if self._leased is not None:
+            lease, had = await self._leased.turn(key, query, at_ns)
+        try:
+            found, had = await self._fetched(query, at_ns, had)
+        except TricksterError:
+            lease.unshared()
+            raise
+        except BaseException:
+            lease.left()
+            raise
+        if lease.is_told and found.is_for_all:
+            lease.given(had.encoded(self._clock.seconds()))
+        lease.unshared()
+        if found.is_for_all and purges == self._purges:
+            # Its rows are cuts of the answer, which stays as long as they do.
+            size = max(had.response.body.length or 0, found.dataset.nbytes)
+            self._memo.put((self, key), found, _OVERHEAD + len(key) + size)
+        return found
 
-    async def _fetched(self, key: str, query: TimeRangeQuery, at_ns: int,
-                       reservation: Reservation) -> _Newest:
-        until, purges = self._clock.seconds() + self._policy.fast_forward_ttl, self._purges
+    async def _fetched(self, query: TimeRangeQuery, at_ns: int, theirs: NewestResponse | None
+                       ) -> tuple[_Newest, NewestResponse]:
+        """
+        :param theirs: what another process has fetched.
+        """
+        with self._in_flight.reservation() as reservation:
+            had = theirs or await self._response(query, at_ns, reservation)
+            return await self._decoded(query, had), had
+
+    async def _response(self, query: TimeRangeQuery, at_ns: int, reservation: Reservation
+                        ) -> NewestResponse:
+        until = self._clock.seconds() + self._policy.fast_forward_ttl
         response = await self._upstream.respond(
             fetch_request(self._dialect.encode_newest(query, at_ns)))
         try:
@@ -183,17 +214,15 @@ class NewestSamples:
             octets: Any = await reservation.read_all(response.body, _LARGEST)
         finally:
             response.body.close()
-        response = response.with_body(Octets(octets))
+        return NewestResponse(response.with_body(Octets(octets)), at_ns, until)
+
+    async def _decoded(self, query: TimeRangeQuery, had: NewestResponse) -> _Newest:
+        response = had.response
         dataset: Dataset = await self._offloading.computed(
-            len(octets), decoded, self._dialect.decode_newest, query, response)
+            response.body.length or 0, decoded, self._dialect.decode_newest, query, response)
         is_for_all = not response.is_doubtful and not_for_others(
             response.headers, self._policy.vary_fields, self._policy.rules) is None
-        found = _Newest(at_ns, _first_ns(dataset, at_ns), dataset, until, is_for_all)
-        if is_for_all and purges == self._purges:
-            # Its rows are cuts of the answer, which stays as long as they do.
-            self._memo.put((self, key), found,
-                           _OVERHEAD + len(key) + max(len(octets), dataset.nbytes))
-        return found
+        return _Newest(had.at_ns, _first_ns(dataset, had.at_ns), dataset, had.until, is_for_all)
 
 
 def _first_ns(dataset: Dataset, at_ns: int) -> int:

@@ -23,10 +23,16 @@ from trickster.interfaces import (
 )
 from trickster.purging.purges import Purges
 from trickster.ranges.delta_cache import DeltaCache
-from trickster.ranges.fast_forward import FastForwarding, NewestMemo, NewestSamples
+from trickster.ranges.fast_forward import (
+    PATIENCE,
+    FastForwarding,
+    NewestMemo,
+    NewestSamples,
+)
 from trickster.ranges.gaps import GapFetcher
 from trickster.ranges.kept.entries import Entries, RangeFormat
 from trickster.ranges.leased_gaps import LeasedGaps
+from trickster.ranges.leased_newest import LeasedNewest
 from trickster.ranges.offloading import Offload, Offloading
 from trickster.ranges.origin_range import OriginRange
 from trickster.ranges.pass_through import PassThrough
@@ -106,6 +112,13 @@ class RangePath:
     leases: Leases | None = None
     patience: float = 60.0
 
+    @property
+    def _leased_newest(self) -> LeasedNewest | None:
+        if self.leases is None:
+            return None
+        patience = max(self.policy.fast_forward_ttl, PATIENCE)
+        return LeasedNewest(self.leases, patience, self.clock)
+
     def made(self) -> RangeAnswering:
         """:return: the responder: fast forward beside a delta cache before the origin."""
         policy, offloading = self.policy, Offloading(self.offload)
@@ -129,7 +142,7 @@ class RangePath:
         if policy.fast_forward and INewestDialect.providedBy(self.dialect):
             newest = NewestSamples(self.dialect, self.upstream, self.clock, policy,
                                    self.in_flight, offloading, self.newest,
-                                   lambda: entries.known_mark)
+                                   lambda: entries.known_mark, self._leased_newest)
             forwarding = FastForwarding(cache, newest, policy, offloading)
             source, fetching = forwarding, (cache, newest)
             homed.append(forwarding)

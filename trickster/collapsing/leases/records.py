@@ -14,8 +14,9 @@ from trickster.keys.lease_key import lease_key
 
 # Changes that are tried, where each time another process has made one meanwhile.
 _MOST_TRIES = 16
-# For how long a board is kept after its last change, in times that a lease lasts.
-_HELD, _ENDED = 3.0, 1.0
+# For how long a board is kept after its last change: in times that a lease lasts; and in seconds,
+# at most, where nothing on it is under way: it takes room from entries.
+_HELD, _ENDED = 3.0, 2.0
 
 
 @frozen
@@ -67,7 +68,7 @@ class Records:
         :param expected: what is there now.
         :return: whether the board has taken its place.
         """
-        ttl = self._seconds * (_HELD if board.is_held else _ENDED)
+        ttl = self._seconds * _HELD if board.is_held else self.remembered
         return bool(await self._store.replace(lease_key(key), board.encoded(), ttl, expected))
 
     async def changed(self, key: str, octets: bytes | None,
@@ -90,6 +91,11 @@ class Records:
                 break  # the store does not work: what it has is not known
             octets = record.octets
         return octets or b""
+
+    @property
+    def remembered(self) -> float:
+        """:return: seconds for which it is told how a fetch has ended."""
+        return min(self._seconds, _ENDED)
 
     @property
     def _unread(self) -> int:
