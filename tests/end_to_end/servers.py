@@ -117,6 +117,10 @@ def fetch(url: str, data: bytes | None = None, headers: Mapping[str, str] | None
             return Answer(error.code, error.headers, error.read())
 
 
+# Seconds in which a program begins to serve: it is started beside others, on a busy machine.
+_START = 180.0
+
+
 class Server:
     """A process that serves on loopback until it is stopped."""
 
@@ -128,7 +132,7 @@ class Server:
                 list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 env={**os.environ, **(environment or {})})
 
-    def wait_for(self, url: str, seconds: float = 60.0) -> None:
+    def wait_for(self, url: str, seconds: float = _START) -> None:
         """Return once a URL answers 200."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

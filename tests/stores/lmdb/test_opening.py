@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from random import Random
@@ -13,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.stores.lmdb.files import Files
 from trickster.errors import StoreError
-from trickster.stores.lmdb import kinds
+from trickster.stores.lmdb import kinds, opening
 from trickster.stores.lmdb.checking import DAMAGED, FOREIGN, main
 from trickster.stores.lmdb.store import LmdbStore
 
@@ -130,6 +132,54 @@ class OpeningTests(FileTests):
         self.assertIn("/nowhere", self.failure(self.opened().get("a"), StoreError))
 
 
+    def test_no_note(self) -> None:
+        """What is in the place of the note of a file costs a look through it, and is replaced."""
+        state = Path(f"{self.path}-state")
+        for kind in (os.mkfifo, os.mkdir, self.endless, self.circle, self.dangling, self.large,
+                     self.deep, self.nothing):
+            self.given(self.filled().stopService())
+            state.unlink()
+            kind(state)
+            store = self.opened()
+            self.assertEqual(self.check(store), 50, kind)
+            self.assertTrue(stat.S_ISREG(state.lstat().st_mode), kind)
+            self.given(store.stopService())
+
+    def endless(self, path: Path) -> None:
+        """Have a link to what never ends."""
+        path.symlink_to("/dev/zero")
+
+    def circle(self, path: Path) -> None:
+        """Have a link to itself."""
+        path.symlink_to(path.name)
+
+    def dangling(self, path: Path) -> None:
+        """Have a link to what is not there, and is not to be made."""
+        path.symlink_to(f"{path}-target")
+        self.addCleanup(lambda: self.assertFalse(Path(f"{path}-target").exists()))
+
+    def large(self, path: Path) -> None:
+        """Have more than any note is."""
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+
+    def deep(self, path: Path) -> None:
+        """Have what cannot be read as a note."""
+        path.write_bytes(b"[" * 100_000)
+
+    def nothing(self, path: Path) -> None:
+        """Have a note that says nothing."""
+        path.write_bytes(b"null")
+
+    def test_directory_of_locks(self) -> None:
+        """An empty directory in the place of the locks is replaced by them."""
+        self.given(self.filled().stopService())
+        locks = Path(f"{self.path}-lock")
+        locks.unlink()
+        locks.mkdir()
+        self.assertEqual(self.check(self.opened()), 50)
+
+
 class UncheckedTests(FileTests):
     """A process that is to look through a file, and does not."""
 
@@ -150,6 +200,34 @@ class UncheckedTests(FileTests):
             patch.restore()
             self.given(store.stopService())
         self.assertEqual(self.check(self.opened()), 50)
+
+    def test_no_time(self) -> None:
+        """A file stays that is not looked through since the machine has other things to do."""
+        self.given(self.filled().stopService())
+        os.utime(self.path)
+        script = self.path.parent / "python"
+        script.write_text("#!/bin/sh\nexec sleep 600\n")
+        script.chmod(0o700)
+        executable = self.patch(sys, "executable", str(script))
+        seconds = self.patch(opening, "_PATIENCE", 0.1)
+        store = self.opened()
+        self.assertIn("could not be looked through in", self.failure(store.get("1"), StoreError))
+        executable.restore()
+        seconds.restore()
+        self.assertEqual(self.check(store), 50)
+
+    def test_too_long(self) -> None:
+        """A file that takes too much of the processor to be looked through is damaged."""
+        endless = "from trickster.stores.lmdb.checking import limit; limit(1)\nwhile True: pass"
+        done = subprocess.run([sys.executable, "-c", endless], check=False)
+        self.assertEqual(done.returncode, -signal.SIGXCPU)
+        self.given(self.filled().stopService())
+        os.utime(self.path)
+        script = self.path.parent / "python"
+        script.write_text("#!/bin/sh\nkill -XCPU $$\n")
+        script.chmod(0o700)
+        self.patch(sys, "executable", str(script))
+        self.assertEqual(self.check(self.opened()), 0)
 
     def test_removed_meanwhile(self) -> None:
         """A file that is removed while it is looked through is begun anew, and not waited for."""

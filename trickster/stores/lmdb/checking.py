@@ -1,5 +1,7 @@
 """
-Looks through a file of LMDB before it is opened: C{python -m trickster.stores.lmdb.checking FILE}.
+Looks through a file of LMDB before it is opened::
+
+    python -m trickster.stores.lmdb.checking FILE SECONDS
 
 LMDB maps its file, and believes what stands in it: a damaged page can end the process.  So it is
 looked through in a process of its own, which reads it without LMDB first.
@@ -7,6 +9,7 @@ looked through in a process of its own, which reads it without LMDB first.
 
 from __future__ import annotations
 
+import resource
 import sys
 from collections.abc import Iterator
 from itertools import chain
@@ -90,6 +93,13 @@ def _last_use(tables: Tables, txn: Any) -> list[bytes]:
     return [cursor.key()] if cursor.last() else []
 
 
+def limit(seconds: int) -> None:
+    """Have this process ended once it has taken so much of the processor."""
+    # Above it there is room, lest it be killed, which says nothing about the file.
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, most))
+
+
 def main(path: str) -> int:
     """
     Say what is wrong with a file, if anything is.
@@ -112,4 +122,5 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
+    limit(int(sys.argv[2]))
     sys.exit(main(sys.argv[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -9,8 +10,9 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from math import ceil
 from pathlib import Path
-from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV
+from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGXCPU
 from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
 from threading import Lock
 from typing import Any
@@ -29,15 +31,18 @@ from trickster.stores.lmdb.checking import (
 from trickster.stores.lmdb.layout import VERSION
 from trickster.stores.lmdb.tables import Tables
 
-# Seconds that looking through a file may take, and octets for which it has another one: many times
-# what it does take.
+# Seconds of the processor that looking through a file may take, and octets for which it has another
+# one: many times what it does take.  How much longer it may be about it, on a machine that has other
+# things to do.
 _PATIENCE, _A_SECOND = 20.0, 8 << 20
+_MOST_TIMES = 10
 # Seconds after which it is seen whether the file is still there.
 _A_LOOK = 0.5
 # Octets to which a file is made as long as it is mapped; caches without a limit map more.
 _FARTHEST = 64 << 30
-# Statuses of a process that LMDB has ended; those of others, like Ctrl-C, say nothing of the file.
-_CRASHES = (-SIGSEGV, -SIGBUS, -SIGABRT, -SIGILL, -SIGFPE)
+# Statuses of a process that LMDB has ended, or that did not come to an end; those of others, like
+# Ctrl-C, say nothing of the file.
+_CRASHES = (-SIGSEGV, -SIGBUS, -SIGABRT, -SIGILL, -SIGFPE, -SIGXCPU)
 # Transactions that read at the same time, in all processes: each has one, or a few in threads.
 _MOST_READERS = 1022
 # How often a file is opened that another process replaces at the same time.
@@ -45,6 +50,9 @@ _MOST_TRIES = 5
 # Octets of LMDB's locks that are always the same: by what they are known, and their layout.
 _LOCKS_HEAD = 8
 _CREATED = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+# Of what may have been put in the place of a note: nothing is waited for, and no link followed.
+_NOTE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_MOST_NOTED = 1000
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -253,7 +261,7 @@ def _see_to_locks(path: str, is_alone: bool) -> None:
     """
     locks = Path(f"{path}-lock")
     if is_alone:
-        locks.unlink(missing_ok=True)
+        _away(str(locks))
     elif not locks.exists() or not locks.stat().st_size:
         raise InUseError(f"{locks} is gone while others use it")
 
@@ -288,15 +296,18 @@ def _looked_through(path: str, descriptor: int) -> tuple[int, str]:
     """
     :return: the status in which a process of its own has looked through a file, and what it said.
     :raises LostError: the file was removed meanwhile.
+    :raises UncheckedError: the process had no time for it.
     """
-    # It imports what this process would, and nothing from where it happens to run.
-    command = [sys.executable, "-P", "-m", "trickster.stores.lmdb.checking", path]
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     about = os.fstat(descriptor)
     # Its hole takes no time.
     patience = _PATIENCE + min(about.st_size, about.st_blocks * 512) / _A_SECOND
+    # It imports what this process would, and nothing from where it happens to run.
+    command = [sys.executable, "-P", "-m", "trickster.stores.lmdb.checking", path,
+               f"{ceil(patience)}"]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    longest = _MOST_TIMES * patience
     with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environ) as process:
-        for _ in range(int(patience / _A_LOOK)):
+        for _ in range(int(longest / _A_LOOK)):
             with suppress(TimeoutExpired):
                 said = process.communicate(timeout=_A_LOOK)[0]
                 return process.returncode, said.decode("utf-8", "replace").strip()[-500:]
@@ -304,7 +315,7 @@ def _looked_through(path: str, descriptor: int) -> tuple[int, str]:
                 process.kill()
                 raise LostError(f"{path} was removed while it was looked through")
         process.kill()
-    return DAMAGED, f"it cannot be looked through within {patience:.0f} s"
+    raise UncheckedError(f"{path} could not be looked through in {longest:.0f} s")
 
 
 def _is_at(path: str, descriptor: int) -> bool:
@@ -320,6 +331,16 @@ def _removed(path: str) -> None:
             os.unlink(one)
 
 
+def _away(path: str) -> None:
+    """Remove what is beside the file; a directory in which there is something stays."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except IsADirectoryError:
+        os.rmdir(path)
+
+
 def _state(descriptor: int) -> dict[str, Any]:
     """:return: what is another after each change of the file, or each start of the host."""
     state = os.fstat(descriptor)
@@ -329,7 +350,10 @@ def _state(descriptor: int) -> dict[str, Any]:
 
 def _note_use(path: str) -> None:
     """Say that a file is a cache, and open; that takes no room on a disk that is full."""
-    os.close(os.open(f"{path}-state", _CREATED | os.O_TRUNC, 0o600))
+    note = f"{path}-state"
+    if os.path.lexists(note) and not stat.S_ISREG(os.lstat(note).st_mode):
+        _away(note)
+    os.close(os.open(note, _CREATED | os.O_TRUNC, 0o600))
 
 
 def _note_state(path: str, state: dict[str, Any]) -> None:
@@ -346,9 +370,27 @@ def _note_state(path: str, state: dict[str, Any]) -> None:
 def _noted(path: str) -> Any:
     """:return: the state that was noted; None where the file never was a cache."""
     try:
-        return json.loads(Path(f"{path}-state").read_bytes())
+        return json.loads(_note(f"{path}-state")) or {}
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         # Not closed, or written over: there was a note, which says nothing.
         return {}
+
+
+def _note(path: str) -> bytes:
+    """
+    :return: what a file says; nothing where something else is in its place.
+    :raises FileNotFoundError: there is nothing.
+    """
+    try:
+        descriptor = os.open(path, _NOTE)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        return b""
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.read(descriptor, _MOST_NOTED) if is_file else b""
+    finally:
+        os.close(descriptor)
