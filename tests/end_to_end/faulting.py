@@ -44,6 +44,10 @@ _FIRST_DATE = 1_700_000_000
 _VERSIONS = 50
 _OWN = ("Content-Type", "ETag", "Last-Modified", "Content-Range", "Cache-Control")
 _FAILED = re.compile(r"Cache \S+ failed to ")
+# What a store says of itself, or of others that hold its locks, on a machine with other things to
+# do; and what no machine is to blame for.
+_SLOW = re.compile(r"no answer in|longer to read|not written within|not fast enough|is locked")
+_DAMAGED = re.compile(r"Cache file \S+ was damaged")
 
 
 class Web(Nginx):
@@ -325,10 +329,25 @@ class Faulty:
         """:return: how many log lines say that the store failed."""
         return len(_FAILED.findall(self.trickster.log.read_text(errors="replace")))
 
+    def broken(self) -> list[str]:
+        """:return: log lines that say that the store failed, and not for being slow, or is damaged."""
+        lines = self.trickster.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if _DAMAGED.search(line)
+                or (_FAILED.search(line) and not _SLOW.search(line))]
+
     def sets(self) -> list[str]:
         """:return: what the metrics say of what has been written."""
+        return self._operations('operation="set"')
+
+    def skipped(self) -> list[str]:
+        """:return: what they say of what has failed, or was left out."""
+        return self._operations('status="error"', 'status="skipped"')
+
+    def _operations(self, *words: str) -> list[str]:
         text = fetch(f"{self.trickster.metrics_url}/metrics").body.decode()
-        return [line for line in text.splitlines() if 'operation="set"' in line]
+        return [line for line in text.splitlines()
+                if line.startswith("trickster_cache_operation_objects_total{")
+                and any(word in line for word in words)]
 
     def most_told(self, starts: int) -> int:
         """:return: how many there may be, of so many processes one after the other."""

@@ -44,6 +44,8 @@ _QUICK = {"dial_timeout": "1s", "read_timeout": "1s", "write_timeout": "1s",
           "pool_timeout": "1s"}
 _PATIENT = {name: f"{seconds:g}s" for name, seconds in PATIENT.items()}
 _A_FEW = 40
+# How often what a busy machine may keep from happening is tried.
+_TRIES = 5
 Fault = Callable[[], None]
 
 
@@ -66,6 +68,7 @@ class BesideStores(BesidePrometheus):
         self.root = Path(directory.name)
         self.chance = random.Random(SEED)
         self.starts = 1
+        self.hangs = 0
 
     def faulty(self, cache: dict[str, Any], seconds: float = _LOCAL_SECONDS) -> Faulty:
         """:return: a Trickster with a cache."""
@@ -109,9 +112,10 @@ class StoreFaults(BesideStores):
         """
         Nothing that was asked came to a wrong answer, or to none, or took too long.
 
-        :param hangs: how often the store began to hang; each time it may cost those that wait
-            for it then its time, and no other request.
+        :param hangs: how often the store began to hang, beside when it was opened; each time it
+            may cost those that wait for it then its time, and no other request.
         """
+        hangs += self.hangs
         sys.stderr.write(f"{self.id()}: {figures(load.asked)}, {faulty.told()} told\n")
         self.assertIsNone(faulty.trickster.process.poll())
         self.assertEqual(faults_of(load.asked)[:5], [])
@@ -148,6 +152,8 @@ class StoreFaults(BesideStores):
             between()
             faulty.start()
         self.starts += 1
+        # What is there may be looked through first.
+        self.hangs += 1
 
     def disk(self, size: str) -> Path:
         """:return: a place on a small disk."""
@@ -303,6 +309,7 @@ class LocalFaultTests(StoreFaults):
                     self.change(load)
                 for fault in self.chance.sample(gone, 2):
                     fault()
+                    self.hangs += 1
                     self.change(load)
                 # What an operator has to do where there is a directory in the place of a file.
                 emptied(place)
@@ -352,7 +359,7 @@ class LocalFaultTests(StoreFaults):
                 self.restarted(load, faulty)
             self.assertWell(load, faulty)
         self.assertRight(load, faulty)
-        self.assertEqual(faulty.told(), 0)
+        self.assertEqual(faulty.broken(), [])
 
     def test_killed_files(self) -> None:
         """Killed at any moment of a write, the store of files is well."""
@@ -428,7 +435,7 @@ class LocalFaultTests(StoreFaults):
                 self.change(load)
             self.assertWell(load, faulty)
         self.assertRight(load, faulty)
-        self.assertEqual(faulty.told(), 0)
+        self.assertEqual(faulty.broken(), [])
 
 
 class SharedTests(BesideStores):
@@ -444,19 +451,29 @@ class SharedTests(BesideStores):
         sys.stderr.write(f"{self.id()}: {figures(load.asked)}\n")
         self.assertEqual(faults_of(load.asked)[:5], [])
         for name in ("requests_total", "temperature") * ROUNDS:
-            self.check_extents(both, f"{name} offset {self.chance.randrange(500)}s")
-        self.assertEqual([each.told() for each in both], [0, 0])
+            self.assertTrue(any(self.are_kept(both, f"{name} offset {offset}s")
+                                for offset in self.chance.sample(range(500), _TRIES)))
+        self.assertEqual([each.broken() for each in both], [[], []])
 
-    def check_extents(self, both: Sequence[Faulty], query: str) -> None:
-        """Have both keep parts of one range at a time: none of them is lost."""
+    def are_kept(self, both: Sequence[Faulty], query: str) -> bool:
+        """
+        Have both keep parts of one range at a time: none of them is lost.
+
+        :return: whether none was; False where a store had no time to keep something, as it says.
+        """
+        before = [each.skipped() for each in both]
         parts = [range(start, start + 10) for start in range(0, 200, 10)]
         asked = [(self.chance.choice(both), part)
                  for part in self.chance.sample(parts, len(parts))]
         with ThreadPoolExecutor(8) as clients:
             list(clients.map(lambda one: self.ask(one[0], query, one[1]), asked))
         self.settle(both)
-        for each in self.chance.sample(both, 2):
-            self.assertIn("status=hit", self.ask(each, query, range(200)))
+        found = [self.ask(each, query, range(200)) for each in self.chance.sample(both, 2)]
+        if before != [each.skipped() for each in both]:
+            return False
+        for result in found:
+            self.assertIn("status=hit", result)
+        return True
 
     def ask(self, one: Faulty, query: str, steps: range) -> str:
         """:return: what came of a question; the answer is the origin's own."""
