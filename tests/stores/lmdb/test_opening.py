@@ -180,6 +180,29 @@ class OpeningTests(FileTests):
         self.assertEqual(self.check(self.opened()), 50)
 
 
+    def test_link(self) -> None:
+        """A link in the place of the file is not followed, and once it is removed, all works."""
+        target = self.path.parent / "target"
+        for text in ("/dev/zero", str(target), self.path.name):
+            self.path.symlink_to(text)
+            store = self.opened()
+            self.assertIn("is a symbolic link", self.failure(store.get("a"), StoreError))
+            self.path.unlink()
+            self.assertTrue(self.given(store.put("a", b"1", 60.0)))
+            self.given(store.stopService())
+            self.path.unlink()
+        self.assertFalse(target.exists())
+
+    def test_link_to_directory(self) -> None:
+        """A link to the directory is: two names of one file are one cache."""
+        linked = self.path.parent / "linked"
+        linked.symlink_to(self.path.parent)
+        self.given(self.opened().put("a", b"1", 60.0))
+        self.path = linked / self.path.name
+        self.assertEqual(self.given(self.opened().get("a")), b"1")
+        self.assertEqual(len(self.runtime.shared("trickster.stores.lmdb", dict)), 1)
+
+
 class UncheckedTests(FileTests):
     """A process that is to look through a file, and does not."""
 

@@ -130,7 +130,8 @@ class FileType:
 
 def _environment(path: str, runtime: IRuntime, is_private: bool) -> Environment:
     """:return: that of a file, which all caches of the process share."""
-    real = os.path.realpath(path)
+    # What is in the place of the file may be another thing at each opening.
+    real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     known: dict[str, Environment] = runtime.shared("trickster.stores.lmdb", dict)
     if real not in known:
         known[real] = Environment(real, 0, is_private)

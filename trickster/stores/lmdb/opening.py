@@ -185,6 +185,8 @@ def opened(path: str, map_size: int) -> OpenFile:
 @contextmanager
 def _locked(path: str) -> Iterator[tuple[int, bool]]:
     """Lock a file: for this process alone where no other one uses it, which is told."""
+    if os.path.islink(path):
+        raise ForeignFileError(f"{path} is a symbolic link; name the file to which it leads")
     descriptor = os.open(path, _CREATED, 0o600)
     try:
         _refuse_strangers(path, os.fstat(descriptor))
