@@ -343,13 +343,15 @@ class ICompareAndSetStore(ICacheStore):
     that was read, so that no writer loses what another one has kept.
     """
 
-    def replace(key: str, value: bytes, ttl: float, expected: bytes | None) -> Awaitable[bool]:
+    def replace(key: str, value: bytes, ttl: float, expected: bytes | None
+                ) -> Awaitable[bool | None]:
         """
         Put a value, unless another one has been put since C{expected} was read.
 
         :param ttl: seconds from now, more than 0, until C{value} is forgotten.
         :param expected: what C{get} gave, to the octet; None where there was nothing.
-        :return: whether the value was put; if not, nothing is changed.
+        :return: whether the value was put; if not, nothing is changed.  None where that is not
+            known, and the value may yet be put.
         """
 
 

@@ -354,9 +354,29 @@ class FailingReplaceTests(SynchronousTestCase):
 
         clock = Clock()
         store: Any = guarded(Failing(clock), "c", clock, limits=LIMITS)
-        self.assertFalse(at_once(store.replace("a", b"1", 60.0, None)))
+        self.assertIsNone(at_once(store.replace("a", b"1", 60.0, None)))
         self.assertTrue(store.is_failing)
         self.flushLoggedErrors()
+
+    def test_unknown(self) -> None:
+        """
+        What a store has not answered may have been put, or may yet be: that is told from what was
+        not put, since another value was there or the store is left alone.
+        """
+        clock = Clock()
+        paused: Any = PausedShared()
+        store: Any = guarded(paused, "c", clock, limits=LIMITS)
+        first = Deferred.fromCoroutine(store.replace("a", b"1", 60.0, None))
+        paused.asked[0].callback(False)
+        self.assertIs(self.successResultOf(first), False)
+        late = Deferred.fromCoroutine(store.replace("a", b"1", 60.0, None))
+        clock.advance(LIMITS.timeout)
+        self.assertIsNone(self.successResultOf(late))
+        self.assertIs(at_once(store.replace("a", b"1", 60.0, None)), False)
+        clock.advance(LIMITS.pause)
+        self.assertEqual(len(paused.asked), 2)
+        self.assertIsNone(at_once(store.replace("a", b"1", 60.0, None)))
+        self.assertEqual(len(paused.asked), 3)
 
     def test_too_much(self) -> None:
         """Values of replaces count against the pending limit as those of puts do."""

@@ -365,19 +365,41 @@ class GuardedPeeking(Guarded):
         return begins
 
 
+@define
+class _Attempt:
+    """
+    A change that is asked for once.
+
+    :ivar is_open: whether it has begun, and the store has not said what came of it.
+    """
+
+    _method: Callable[..., Awaitable[bool]]
+    is_open: bool = field(default=False, init=False)
+
+    async def made(self, *args: Any) -> bool:
+        """:return: what the method says."""
+        self.is_open = True
+        done = await self._method(*args)
+        self.is_open = False
+        return done
+
+
 @implementer(ICompareAndSetStore)
 @define(eq=False)
 class GuardedCompareAndSet(Guarded):
     """The same before a store that several processes may share."""
 
-    async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None) -> bool:
+    async def replace(self, key: str, value: bytes, ttl: float, expected: bytes | None
+                      ) -> bool | None:
         """
         See L{ICompareAndSetStore.replace}.
 
-        :return: False also where the store failed, or gave no answer in time; then the value may
-            have been put all the same.
+        :return: False also where the store is left alone; None where it failed, or has given no
+            answer in time, or not yet: then the value may have been put, or may yet be.
         """
-        return await self._set(key, len(value), self.inner.replace, value, ttl, expected)
+        attempt = _Attempt(self.inner.replace)
+        done = await self._set(key, len(value), attempt.made, value, ttl, expected)
+        return None if attempt.is_open else done
 
 
 @define(eq=False)

@@ -16,7 +16,7 @@ from trickster.collapsing.leases.board import Board, State
 from trickster.collapsing.leases.lease import Lease
 from trickster.collapsing.leases.leases import Alone, Ended, Leases, Turn, Wanted
 from trickster.collapsing.leases.records import Records
-from trickster.errors import Reason
+from trickster.errors import Reason, StoreError
 from trickster.keys.lease_key import lease_key
 from trickster.stores.guard import guarded
 from trickster.testing.doubles import PeekingStore, SharedStore
@@ -191,11 +191,12 @@ class TurnTests(LeasesCase):
 
 
 class PausedClaims(PeekingStore):
-    """A store whose changes of leases wait until the test says so."""
+    """A store whose changes of leases wait until the test says so, or fail."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self.pause: Deferred[None] | None = None
+        self.refuses = False
 
     __hash__ = object.__hash__
 
@@ -203,6 +204,27 @@ class PausedClaims(PeekingStore):
         """Wait, and replace."""
         if self.pause is not None:
             await self.pause
+        if self.refuses:
+            raise StoreError("full")
+        return await super().replace(*args)
+
+
+@define(eq=False)
+class HangingClaims(SharedStore):
+    """
+    A store whose changes of leases hang.
+
+    :ivar held: fire to have each of them go on.
+    """
+
+    held: list[Deferred[None]] = field(factory=list)
+    hangs: bool = True
+
+    async def replace(self, *args: Any) -> bool:
+        """Hang, and replace."""
+        if self.hangs:
+            self.held.append(Deferred())
+            await self.held[-1]
         return await super().replace(*args)
 
 
@@ -220,6 +242,23 @@ class LateTests(LeasesCase):
         pause.callback(None)
         self.assertEqual(Board.decoded(self.store.entries[lease_key("k")][0]).claims, ())
         self.leased(self.turn(self.process(2)))
+
+    def test_tried(self) -> None:
+        """
+        Nor is one that is made while it is tried whether a store works again, for which no request
+        waits: this process does not wait for itself then.
+        """
+        self.store = HangingClaims(self.clock)
+        process = self.process(1)
+        self.turn(process, "k0")
+        self.pass_time(4)  # it is left alone
+        asked = len(self.store.held)
+        self.pass_time(10)
+        self.assertIs(self.successResultOf(self.turn(process)), Alone.STORE)
+        self.assertEqual(len(self.store.held), asked + 1)
+        self.store.hangs = False
+        self.store.held[-1].callback(None)
+        self.leased(self.turn(process))
 
     def test_cancelled(self) -> None:
         """Nor is one whose client has left."""
@@ -240,6 +279,58 @@ class LateTests(LeasesCase):
         calls = len(self.clock.getDelayedCalls())
         turn.cancel()
         self.assertEqual(len(self.clock.getDelayedCalls()), calls - 1)
+
+
+class UntoldTests(LeasesCase):
+    """Ends that the store does not take, such as one whose disk is full."""
+
+    def setUp(self) -> None:
+        """Have a lease."""
+        super().setUp()
+        self.store = PausedClaims(self.clock)
+        self.one, self.other = self.process(1), self.process(2)
+        self.lease = self.leased(self.turn(self.one))
+
+    def end(self) -> None:
+        """End the fetch, of which the store hears nothing."""
+        self.store.refuses = True
+        self.lease.stored()
+
+    def test_own(self) -> None:
+        """A request of the same process, which knows of the end, waits for nothing."""
+        self.end()
+        turn = self.turn(self.one)
+        self.pass_time(0.1)
+        self.assertIs(self.successResultOf(turn), Alone.STORE)
+        self.store.refuses = False
+        self.leased(self.turn(self.one))
+
+    def test_others(self) -> None:
+        """Other processes are told as soon as the store takes it."""
+        waiting = self.turn(self.other)
+        self.end()
+        self.pass_time(SECONDS * 0.5)
+        self.assertNoResult(waiting)
+        self.store.refuses = False
+        self.pass_time(SECONDS * 0.3)
+        ended = self.successResultOf(waiting)
+        assert isinstance(ended, Ended)
+        self.assertEqual((ended.is_known, ended.claim.state), (True, State.STORED))
+
+    def test_given_up(self) -> None:
+        """No one is told any more of what the store has forgotten."""
+        self.end()
+        self.pass_time(SECONDS * 4)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.one.untold, set())
+
+    def test_many(self) -> None:
+        """There is a bound on how many ends are told again at a time."""
+        leases = [self.leased(self.turn(self.one, f"k{number}")) for number in range(1_100)]
+        self.store.refuses = True
+        for lease in leases:
+            lease.stored()
+        self.assertEqual(len(self.one.untold), 1_000)
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(("ask", "end", "drop", "die", "time", "time")),

@@ -89,6 +89,8 @@ class Leases:
     :ivar _random: from 0 to 1, of which the name is made that tells this process from all others.
     :ivar seconds: that a lease lasts, after its holder was heard of.
     :ivar _counted: told C{taken}, C{waited}, C{taken-over}, C{lost} and C{failed}.
+    :ivar untold: holders of this process whose fetches have ended, of which the store does not
+        know yet.
     """
 
     records: Records
@@ -97,6 +99,7 @@ class Leases:
     _random: Callable[[], float]
     seconds: float = 5.0
     _counted: Callable[[str], None] = ignore
+    untold: set[str] = field(factory=set, init=False)
     _numbers: Iterator[int] = field(factory=count, init=False)
     _process: str = field(default="", init=False)
 
@@ -131,15 +134,15 @@ class Leases:
             return None
         octets = made.board.encoded()
         lease = Lease(made.claim.token, holder, wanted.slot, octets, self.records, self.seconds,
-                      self._counted)
+                      self._counted, self.untold)
         attempt: Deferred[bool | None] = Deferred.fromCoroutine(
             self.records.replaced(wanted.slot, made.board, record.octets))
         taken: bool | None = None
         try:
             taken = await within(attempt, self.clock, _PATIENCE, None)
         finally:
-            if taken is None:  # it may be there yet, and others would wait for nothing
-                attempt.addCallback(lambda _: lease.left())
+            if taken is None:
+                lease.doubted(attempt)
         if not taken:
             return taken
         self._counted("taken-over" if dead else "taken")
@@ -199,6 +202,8 @@ class _Approach:
         return self._wanted.is_newer or all(map(self._is_dead, held))
 
     def _is_dead(self, claim: Claim) -> bool:
+        if claim.holder in self._leases.untold:
+            return True
         now, known = self._clock.seconds(), self._heard.get(claim.holder)
         if known is None or known[0] != claim.beat:
             self._heard[claim.holder] = claim.beat, now

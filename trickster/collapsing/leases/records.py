@@ -32,6 +32,19 @@ class Record:
         lambda self: Board.decoded(self.octets), takes_self=True))
 
 
+@frozen
+class Changed:
+    """
+    What became of a change.
+
+    :ivar octets: what there is now, as far as it is known.
+    :ivar is_written: whether the store has taken it.
+    """
+
+    octets: bytes | None
+    is_written: bool
+
+
 @define(eq=False)
 class Records:
     """
@@ -63,34 +76,36 @@ class Records:
         begins = self._store.peek(lease_key(key), STAMP)
         return None if begins is None else bool(begins == known.octets[:STAMP])
 
-    async def replaced(self, key: str, board: Board, expected: bytes | None) -> bool:
+    async def replaced(self, key: str, board: Board, expected: bytes | None) -> bool | None:
         """
         :param expected: what is there now.
-        :return: whether the board has taken its place.
+        :return: whether the board has taken its place; None where that is not known, and it may
+            do so yet.
         """
         ttl = self._seconds * _HELD if board.is_held else self.remembered
-        return bool(await self._store.replace(lease_key(key), board.encoded(), ttl, expected))
+        done: bool | None = await self._store.replace(lease_key(key), board.encoded(), ttl, expected)
+        return done
 
     async def changed(self, key: str, octets: bytes | None,
-                      change: Callable[[Board], Board | None]) -> bytes | None:
+                      change: Callable[[Board], Board | None]) -> Changed | None:
         """
         Change a board, with no other change in between.
 
         :param octets: what there is, as far as it is known.
         :param change: makes the new board; None where it has nothing to change.
-        :return: what is there now, as far as it is known; None where there was nothing to change.
+        :return: None where there was nothing to change.
         """
         for _ in range(_MOST_TRIES):
             made = change(Board.decoded(octets))
             if made is None:
                 return None
             if await self.replaced(key, made, octets):
-                return made.encoded()
+                return Changed(made.encoded(), True)
             record = await self.read(key)
             if record is None or record.octets == octets:
                 break  # the store does not work: what it has is not known
             octets = record.octets
-        return octets or b""
+        return Changed(octets, False)
 
     @property
     def remembered(self) -> float:
