@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,18 +132,15 @@ class SupervisedTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Have one."""
-        self.reactor = MemoryReactorClock()
         self.calls: list[str] = []
         self.coming = [b"x", b"y", b""]
-        self.supervised = Supervised(self.reactor, self.over, lambda: self.calls.append("give way"),
-                                     lambda descriptor, most: self.coming.pop(0))
+        self.supervised = Supervised(
+            MemoryReactorClock(),
+            {order: partial(self.calls.append, order) for order in ("give way", "end", "hurry")},
+            lambda descriptor, most: self.coming.pop(0))
 
-    def over(self) -> None:
-        """Note it."""
-        self.calls.append("over")
-
-    def test_end(self) -> None:
-        """It ends with the pipe to the supervisor; what comes over that is not looked at."""
+    def test_over(self) -> None:
+        """It ends with the pipe to the supervisor."""
         self.assertEqual(self.supervised.fileno(), 0)
         for _ in range(2):
             self.assertIsNone(self.supervised.doRead())
@@ -151,20 +149,23 @@ class SupervisedTests(SynchronousTestCase):
         self.assertTrue(reason.check(ConnectionDone))
         self.assertEqual(self.calls, [])
         self.supervised.connectionLost(reason)
-        self.assertEqual(self.calls, ["over"])
+        self.assertEqual(self.calls, ["end"])
 
-    def test_give_way(self) -> None:
-        """It gives way when it is told so, in however many pieces; nothing else is looked at."""
-        self.coming = [b"give", b" way", b"\n", b"give wax\n", b"x" * 100 + b"give way\n"]
+    def test_orders(self) -> None:
+        """It does what it is told, in however many pieces; what is no order is not looked at."""
+        self.coming = [b"give", b" way", b"\n", b"give wax\n", b"end\nhurry\nhu", b"rry\n",
+                       bytes(10_000), b"\nend\n"]
         told = []
         while self.coming:
             self.supervised.doRead()
             told.append(len(self.calls))
-        self.assertEqual(told, [0, 0, 1, 1, 2])
+        self.assertEqual(told, [0, 0, 1, 1, 3, 4, 4, 5])
+        self.assertEqual(self.calls, ["give way", "end", "hurry", "hurry", "end"])
 
     def test_signal_before(self) -> None:
         """It does no harm that a signal has ended the process before."""
-        def over() -> None:
+        def stop() -> None:
             raise ReactorNotRunning
-        self.supervised.over = over
+
+        self.supervised.orders = {"end": stop}
         self.supervised.connectionLost(Failure(ConnectionDone()))

@@ -26,10 +26,12 @@ from trickster.errors import ConfigurationError, TricksterError
 from trickster.peers.homes import Neighbours
 from trickster.plugins import Plugins
 from trickster.workers.assignment import Assignment
-from trickster.workers.process import GIVE_WAY, READY
+from trickster.workers.lines import Lines
+from trickster.workers.process import END, GIVE_WAY, HURRY, READY
 from trickster.workers.shares import worker_configuration
 
 _LONGEST = 64 << 20  # octets of an assignment
+_LONGEST_ORDER = 100
 _ORDERS = 0  # the descriptor on which it comes; its end says that the supervisor is gone
 
 
@@ -65,23 +67,21 @@ def _within(configuration: Configuration, assignment: Assignment) -> Configurati
 
 class Supervised(FileDescriptor):
     """
-    Notices that the supervisor is gone, or has no more use for the process, which ends then: with
-    its last request.
+    Does what the supervisor orders, and notices when that is gone.
 
-    :ivar over: called when it is so.
-    :ivar give_way: called when others serve in the place of the process.
+    :ivar orders: what to call, by the line that orders it.
     """
 
-    def __init__(self, reactor: Any, over: Callable[[], None], give_way: Callable[[], None],
+    def __init__(self, reactor: Any, orders: Mapping[str, Callable[[], None]],
                  read: Callable[[int, int], bytes] = os.read) -> None:
         """
+        :param orders: that of the end is also followed when nothing more comes.
         :param read: from a descriptor and a number of octets to what comes, as C{os.read}.
         """
         super().__init__(reactor)
-        self.over = over
-        self.give_way = give_way
+        self.orders = orders
         self._read = read
-        self._said = b""
+        self._lines = Lines(self._obey, _LONGEST_ORDER)
 
     def fileno(self) -> int:
         """:return: the descriptor on which nothing more comes."""
@@ -96,9 +96,7 @@ class Supervised(FileDescriptor):
         said = self._read(_ORDERS, 4096)
         if not said:
             return Failure(CONNECTION_DONE)
-        self._said = (self._said + said)[-len(GIVE_WAY):]
-        if self._said == GIVE_WAY:
-            self.give_way()
+        self._lines.add(said)
         return None
 
     def connectionLost(self, reason: Failure) -> None:
@@ -108,9 +106,14 @@ class Supervised(FileDescriptor):
         :param reason: not looked at.
         """
         super().connectionLost(reason)
-        # A signal may have come before.
-        with suppress(ReactorNotRunning):
-            self.over()
+        self._obey(END)
+
+    def _obey(self, line: str) -> None:
+        order = self.orders.get(line)
+        if order is not None:
+            # A signal may have come before, or the same order.
+            with suppress(ReactorNotRunning):
+                order()
 
 
 def assigned(read: Callable[[int, int], bytes] = os.read) -> Assignment:
@@ -181,7 +184,8 @@ def main() -> int:
         return 1
     running: Any = reactor
     running.addSystemEventTrigger("before", "shutdown", service.stopService)
-    running.addReader(Supervised(running, running.stop, service.give_way))
+    running.addReader(Supervised(running, {
+        GIVE_WAY: service.give_way, END: running.stop, HURRY: service.hurry}))
     running.run()
     return 0
 

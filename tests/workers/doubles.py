@@ -21,8 +21,8 @@ class Child:
     """
     A child process that does what the test says; of C{IProcessTransport} it has what is used.
 
-    :ivar sent: signals that it was sent, and C{end} where its standard input was closed.
-    :ivar written: what it was given on its standard input.
+    :ivar sent: signals that it was sent, and orders to end or to hurry.
+    :ivar written: what else it was given on its standard input.
     """
 
     protocol: ProcessProtocol
@@ -44,21 +44,19 @@ class Child:
         return self.written.partition(b"\n")[2]
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
-        """Keep what it is given; as in Twisted, that is an error where the pipe is closed."""
-        if self.pid is None or "end" in self.sent:
+        """Keep what it is given; as in Twisted, that is an error where it is gone."""
+        if self.pid is None:
             raise KeyError(childFD)
-        self.written += data
+        if data in (b"end\n", b"hurry\n"):
+            self.sent.append(data.decode().strip())
+        else:
+            self.written += data
 
     def signalProcess(self, signalID: int) -> None:
         """Note a signal, as long as it is there."""
         if self.pid is None:
             raise ProcessExitedAlready
         self.sent.append(signal.Signals(signalID).name)
-
-    def closeStdin(self) -> None:
-        """Note it; harmless where the process is gone."""
-        if self.pid is not None:
-            self.sent.append("end")
 
     def serves(self) -> None:
         """Say that it serves."""

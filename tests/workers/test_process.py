@@ -219,13 +219,13 @@ class EndTests(ProcessCase):
         self.assertEqual((child.sent, self.told), (["end"], ["serves", "ended with status 0"]))
 
     def test_hurry(self) -> None:
-        """One that ends is told by a signal to hurry, and is killed after five seconds."""
+        """One that ends is told to hurry, and is killed after five seconds."""
         child = self.serving()
         self.process.end(20.0)
         self.process.hurry()
-        self.assertEqual(child.sent, ["end", "SIGTERM"])
+        self.assertEqual(child.sent, ["end", "hurry"])
         self.clock.advance(5.0)
-        self.assertEqual(child.sent, ["end", "SIGTERM", "SIGKILL"])
+        self.assertEqual(child.sent, ["end", "hurry", "SIGKILL"])
 
     def test_hurry_again(self) -> None:
         """However often it is told to hurry, it is not killed later for that."""
@@ -233,10 +233,10 @@ class EndTests(ProcessCase):
         for seconds in (1.0, 2.0, 2.0):
             self.process.hurry()
             self.clock.advance(seconds)
-        self.assertEqual(child.sent, ["end", "SIGTERM", "SIGTERM", "SIGTERM", "SIGKILL"])
+        self.assertEqual(child.sent, ["end", "hurry", "hurry", "hurry", "SIGKILL"])
         self.process.hurry()
         self.clock.advance(5.0)
-        self.assertEqual(child.sent[5:], ["SIGTERM", "SIGKILL"])
+        self.assertEqual(child.sent[5:], ["hurry", "SIGKILL"])
 
     def test_hurry_late(self) -> None:
         """One that would be killed sooner than that still is."""
@@ -245,12 +245,12 @@ class EndTests(ProcessCase):
         self.clock.advance(18.0)
         self.process.hurry()
         self.clock.advance(2.0)
-        self.assertEqual(child.sent, ["end", "SIGTERM", "SIGKILL"])
+        self.assertEqual(child.sent, ["end", "hurry", "SIGKILL"])
 
     def test_hurry_at_once(self) -> None:
         """One that is to hurry is told to end first, if it was not."""
         for started, sent in ((self.start, ["SIGTERM", "SIGTERM"]),
-                              (self.serving, ["end", "SIGTERM"])):
+                              (self.serving, ["end", "hurry"])):
             self.setUp()
             child = started()
             self.process.hurry()

@@ -458,7 +458,7 @@ class StopTests(SlotCase):
         self.replacing()
         self.slot.hurry()
         self.assertEqual([child.sent for child in self.children.all],
-                         [["end", "SIGTERM"], ["SIGTERM", "SIGTERM"]])
+                         [["end", "hurry"], ["SIGTERM", "SIGTERM"]])
 
     def test_hurry_while_stopping(self) -> None:
         """What was told to end is told once more, and killed then."""
@@ -466,6 +466,6 @@ class StopTests(SlotCase):
         self.clock.advance(10.0)
         self.slot.hurry()
         self.clock.advance(5.0)
-        self.assertEqual(child.sent, ["end", "SIGTERM", "SIGKILL"])
+        self.assertEqual(child.sent, ["end", "hurry", "SIGKILL"])
         child.dies()
         self.successResultOf(stopped)

@@ -242,7 +242,7 @@ class StopTests(WorkersCase):
         self.stopped()
         children[0].exits()
         self.workers.abort()
-        self.assertEqual([child.sent for child in children], [["end"], ["end", "SIGTERM"]])
+        self.assertEqual([child.sent for child in children], [["end"], ["end", "hurry"]])
 
     def test_not_started(self) -> None:
         """What was not started has stopped."""
@@ -502,7 +502,7 @@ class FollowAndStopTests(WorkersCase):
         self.workers.stopService()
         self.workers.abort()
         self.assertEqual([child.sent for child in self.children.all],
-                         [["end", "SIGTERM"], ["end", "SIGTERM"], ["SIGTERM", "SIGTERM"]])
+                         [["end", "hurry"], ["end", "hurry"], ["SIGTERM", "SIGTERM"]])
 
 
 class FewerAndStopTests(WorkersCase):
@@ -518,7 +518,7 @@ class FewerAndStopTests(WorkersCase):
         stopped = self.workers.stopService()
         self.workers.abort()
         self.assertEqual([child.sent for child in self.children.living],
-                         [["end", "SIGTERM"], ["end", "SIGTERM"]])
+                         [["end", "hurry"], ["end", "hurry"]])
         self.children.latest.exits()
         self.assertNoResult(stopped)
         second.exits()

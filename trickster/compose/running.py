@@ -185,7 +185,9 @@ class StopSignals(Service):
     """
     Hears of the second signal to end: it means at once.
 
-    The first one is for the reactor, which would stumble over another.
+    The first one is for the reactor, which would stumble over another.  Where the program ends
+    already for another cause, the first one changes nothing: what ends a service often sends it to
+    all of its processes, of which one may have told the others by then.
     """
 
     _log = Logger()
@@ -201,6 +203,7 @@ class StopSignals(Service):
         self._hurry = hurry
         self._signals = signals
         self._is_ending = False
+        self._has_heard = False
         self._before: dict[int, Any] = {}
 
     def startService(self) -> None:
@@ -228,11 +231,11 @@ class StopSignals(Service):
         self._is_ending = True
 
     def _heard(self, number: int, frame: object) -> None:
-        if self._is_ending:
+        if self._has_heard:
             self._reactor.callFromThread(self._again)
-        else:
-            self._is_ending = True
+        elif not self._is_ending:
             self._before[number](number, frame)
+        self._has_heard = self._is_ending = True
 
     def _again(self) -> None:
         self._log.warn("Told to end once more: what is under way is given up")

@@ -24,8 +24,9 @@ from trickster.workers.lines import Lines
 # serves; sockets follow.
 READY = 3
 FIRST_SOCKET = 4
-# What a worker is told on its standard input, after its assignment and before the end.
-GIVE_WAY = b"give way\n"
+# What a worker is told on its standard input, after its assignment.  No signal says so: what ends a
+# service often sends one to each of its processes, and they count those.
+GIVE_WAY, END, HURRY = "give way", "end", "hurry"
 # Seconds that a worker has to serve, once it is started: plugins are imported, and stores opened.
 _START = 60.0
 # Seconds that one which is to end at once has.
@@ -104,6 +105,7 @@ class WorkerProcess(ProcessProtocol):
     :ivar sockets: descriptors that it has, in the order of L{FIRST_SOCKET}.
     :ivar clock: an C{IReactorTime}.
     :ivar began: when it was started, in the clock's seconds.
+    :ivar _hears: whether it was told to end on its standard input, which it reads once it serves.
     """
 
     _log = Logger()
@@ -114,6 +116,7 @@ class WorkerProcess(ProcessProtocol):
     watched: Watched
     state: State = field(default=State.STARTING, init=False)
     began: float = field(default=0.0, init=False)
+    _hears: bool = field(default=False, init=False)
     _over: Deferred[None] = field(factory=Deferred, init=False)
     _pid: int | None = field(default=None, init=False)
     _late: Any = field(default=None, init=False)
@@ -142,9 +145,7 @@ class WorkerProcess(ProcessProtocol):
     def give_way(self) -> None:
         """Tell it that others serve in its place, so that no connection is to be lost by its end."""
         if self.state is State.SERVING:
-            # Where its end is known of the pipe, and not yet of the process.
-            with suppress(KeyError):
-                self.transport.writeToChild(0, GIVE_WAY)
+            self._tell(GIVE_WAY)
 
     def end(self, patience: float) -> None:
         """
@@ -155,9 +156,8 @@ class WorkerProcess(ProcessProtocol):
         if self.state is State.STARTING:
             self._signal(signal.SIGTERM)
         elif self.state is State.SERVING:
-            # A signal may be the second one, which means at once: what ends a service often sends
-            # one to all of its processes.
-            self.transport.closeStdin()
+            self._hears = True
+            self._tell(END)
         else:
             return
         self.state = State.ENDING
@@ -167,8 +167,10 @@ class WorkerProcess(ProcessProtocol):
         """Have it end at once, whatever it does."""
         self.end(_LAST)
         if self.state is State.ENDING:
-            # While it ends, this means: wait for no request.
-            self._signal(signal.SIGTERM)
+            if self._hears:
+                self._tell(HURRY)
+            else:
+                self._signal(signal.SIGTERM)
             if not self._ends_within(_LAST):
                 self._kill_in(_LAST)
 
@@ -228,6 +230,11 @@ class WorkerProcess(ProcessProtocol):
         late = self._late
         return (late is not None and late.active()
                 and late.getTime() <= self.clock.seconds() + seconds)
+
+    def _tell(self, order: str) -> None:
+        # Where its end is known of the pipe, and not yet of the process.
+        with suppress(KeyError):
+            self.transport.writeToChild(0, f"{order}\n".encode("ascii"))
 
     def _cancel(self) -> None:
         if self._late is not None and self._late.active():
