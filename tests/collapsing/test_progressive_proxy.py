@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -13,7 +15,7 @@ from trickster.collapsing.progressive_proxy import ProgressiveProxy, SharedAnswe
 from trickster.errors import Reason, UpstreamUnreachable
 from trickster.interfaces import IResponder
 from trickster.keys.identity import Identity, Overrides
-from trickster.messages import Status
+from trickster.messages import Request, Response, Status
 from trickster.testing.bodies import PausedBody
 from trickster.testing.doubles import ReferenceStore
 
@@ -52,6 +54,35 @@ class ProgressiveProxyTests(SynchronousTestCase):
         self.assertEqual(clients[1].outcome.reason, Reason.COLLAPSED)
         world.ask()
         self.assertEqual(world.asked, 2)
+
+    def test_home(self) -> None:
+        """
+        The home of what is asked for is the same after a purge, which not all processes hear of at
+        the same time; an answer that is on its way since before it is not followed.
+        """
+        world = proxying()
+        asked_for: list[str] = []
+
+        class Here:
+            """Notes what its home is asked about."""
+
+            def is_elsewhere(self, key: str) -> bool:
+                """:return: no."""
+                asked_for.append(key)
+                return False
+
+            async def asked(self, key: str, request: Request) -> Response | None:
+                """:return: never asked."""
+                raise AssertionError(key)
+
+        versions = [1]
+        proxy: Any = world.cache
+        proxy.home = Here()
+        proxy._shared.version = lambda: versions[0]
+        world.ask()
+        versions[0] = 2
+        world.ask()
+        self.assertEqual((len(set(asked_for)), world.asked), (1, 2))
 
     def test_unequal(self) -> None:
         """Requests that may get different answers do not share."""

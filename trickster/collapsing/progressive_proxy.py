@@ -74,6 +74,14 @@ class SharedAnswers:
 
     def slot(self, request: Request) -> str | None:
         """:return: what is equal for requests that may share; None for one that may not."""
+        alike = self.alike(request)
+        return None if alike is None else self.slot_of(alike)
+
+    def alike(self, request: Request) -> str | None:
+        """
+        :return: the same as L{slot}, whatever was purged in between: all processes agree on it,
+            also while some of them have not heard of a purge; None for what may not be shared.
+        """
         headers = request.headers
         if (request.method != b"GET" or headers.has_any(_NEVER_SHARED)
                 or self.overrides.are_in(headers)):
@@ -81,9 +89,16 @@ class SharedAnswers:
         asked = request_directives(headers)
         if not _UNSHARED_DIRECTIVES.isdisjoint(asked.values):
             return None
-        slot = digest((b"%d" % self.version(), request.authority, request.target,
-                       self.identity.of_request(request), *map(headers.joined, _TELLING)))
-        return None if self._table.hit_for_pass.reason(slot) is not None else slot
+        alike = digest((request.authority, request.target, self.identity.of_request(request),
+                        *map(headers.joined, _TELLING)))
+        return None if self._table.hit_for_pass.reason(self.slot_of(alike)) is not None else alike
+
+    def slot_of(self, alike: str) -> str:
+        """
+        :param alike: as from L{alike}.
+        :return: as L{slot}.
+        """
+        return f"{alike}@{self.version()}"
 
     async def response(self, request: Request, slot: str, ask: Ask) -> Response:
         """
@@ -199,12 +214,14 @@ class ProgressiveProxy:
         :return: an answer of the origin, perhaps one that others follow too.
         :raises trickster.errors.RequestError: the origin gave none.
         """
-        slot, home = self._shared.slot(request), self.home
-        if slot is not None and home is not None and home.is_elsewhere(slot):
-            response = await home.asked(slot, request)
+        alike, home = self._shared.alike(request), self.home
+        if alike is None:
+            return await self._inner.respond(request)
+        if home is not None and home.is_elsewhere(alike):
+            response = await home.asked(alike, request)
             if response is not None:
                 return response
-        return await self._response(request, slot)
+        return await self._shared.response(request, self._shared.slot_of(alike), self._asked)
 
     async def at_home(self, request: Request) -> Response:
         """
@@ -213,9 +230,7 @@ class ProgressiveProxy:
         :return: as L{respond}.
         :raises trickster.errors.RequestError: the same.
         """
-        return await self._response(request, self._shared.slot(request))
-
-    async def _response(self, request: Request, slot: str | None) -> Response:
+        slot = self._shared.slot(request)
         if slot is None:
             return await self._inner.respond(request)
         return await self._shared.response(request, slot, self._asked)

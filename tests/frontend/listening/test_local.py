@@ -57,7 +57,8 @@ class LocalListenerTests(SynchronousTestCase):
         self.listener.privilegedStartService()
         self.assertEqual(self.reactor.unixServers, [])
         self.listener.startService()
-        [(path, factory, _, mode, _)] = self.reactor.unixServers
+        [(path, factory, backlog, mode, _)] = self.reactor.unixServers
+        self.assertGreater(backlog, 1000)
         self.assertEqual((path, factory, mode), ("/run/x", self.site, 0o600))
 
     def test_stopped(self) -> None:

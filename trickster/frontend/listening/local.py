@@ -12,6 +12,8 @@ from trickster.frontend.site import ProxySite
 
 # Only the user of the process.
 _MODE = 0o600
+# More than there are workers and clients: one that finds no room takes the process for gone.
+_BACKLOG = 4096
 
 
 class LocalListener(Service):
@@ -39,7 +41,8 @@ class LocalListener(Service):
         """
         super().startService()
         self.site.resume()
-        self._listening = self._reactor.listenUNIX(self._path, self.site, mode=_MODE)
+        self._listening = self._reactor.listenUNIX(
+            self._path, self.site, backlog=_BACKLOG, mode=_MODE)
 
     def stopService(self) -> Deferred[None]:
         """
