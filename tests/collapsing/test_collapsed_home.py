@@ -69,7 +69,8 @@ class CollapsedHomeTests(SynchronousTestCase):
             clock, Buffering(10_000, 1000, 1000, FakeSpool, in_flight=self.budget),
             Identity(frozenset((b"x-tenant",))), Overrides(frozenset((b"x-original-url",))),
             lambda: self.version)
-        self.home = CollapsedHome(FakeHome(self.origin), self.shared)
+        self.counted: list[str] = []
+        self.home = CollapsedHome(FakeHome(self.origin), self.shared, self.counted.append)
         self.world = World(clock, self.origin, ReferenceStore(clock), Asking(self.home))
 
     def answer(self, outcome: Outcome = MISS, body: Any = b"hello", **headers: str) -> None:
@@ -122,6 +123,17 @@ class CollapsedHomeTests(SynchronousTestCase):
             clients = self.crowd(3)
             self.answer(made)
             self.assertEqual([c.outcome for c in clients], [made] * 3)
+
+    def test_counted(self) -> None:
+        """A hit is counted for each who follows one of the home, which has counted the first."""
+        stale = Outcome(Engine.OBJECT, Status.HIT, Reason.STALE, "stale-if-error",
+                        cause=Reason.ORIGIN_TIMEOUT)
+        for made, hits in ((Outcome(Engine.OBJECT, Status.HIT, ttl=1.0, age=1.0), 2),
+                           (Outcome(Engine.OBJECT, Status.NEGATIVE_HIT), 2), (MISS, 0), (stale, 0)):
+            self.counted.clear()
+            self.crowd(3)
+            self.answer(made)
+            self.assertEqual(self.counted, ["elsewhere"] * hits)
 
     def test_age(self) -> None:
         """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
 from attrs import define
 
 from trickster.collapsing.home import Home
-from trickster.collapsing.progressive_proxy import SharedAnswers
+from trickster.collapsing.progressive_proxy import STORED, SharedAnswers
 from trickster.messages import Request, Response
+from trickster.net.callbacks import ignore
 
 
 class _Away(Exception):
@@ -23,10 +24,13 @@ class CollapsedHome:
 
     :ivar inner: asks the home.
     :ivar shared: its answers on their way.
+    :ivar counted: told the key of what the home had stored, for each who follows an answer: the
+        home itself has counted a hit for the one who asked.
     """
 
     inner: Home
     shared: SharedAnswers
+    counted: Callable[[str], None] = ignore
 
     def is_elsewhere(self, key: str) -> bool:
         """See L{Home.is_elsewhere}."""
@@ -37,13 +41,20 @@ class CollapsedHome:
         slot = self.shared.slot(request)
         if slot is None:
             return await self.inner.asked(key, request)
+        is_follower = True
+
+        async def ask(request: Request) -> Response:
+            nonlocal is_follower
+            is_follower = False
+            response = await self.inner.asked(key, request)
+            if response is None:
+                raise _Away
+            return response
+
         try:
-            return await self.shared.response(request, slot, partial(self._asked, key))
+            response = await self.shared.response(request, slot, ask)
         except _Away:
             return None
-
-    async def _asked(self, key: str, request: Request) -> Response:
-        response = await self.inner.asked(key, request)
-        if response is None:
-            raise _Away
+        if is_follower and response.outcome.status in STORED and response.outcome.cause is None:
+            self.counted(key)
         return response

@@ -29,7 +29,8 @@ _TELLING = (b"authorization", b"cookie", b"range", b"if-range", b"if-match", b"i
 _NEVER_SHARED = frozenset((b"upgrade", b"expect", b"content-length", b"transfer-encoding"))
 _UNSHARED_DIRECTIVES = frozenset((b"no-cache", b"no-store"))
 _NO_RULES = FreshnessRules()
-_STORED = frozenset((Status.HIT, Status.NEGATIVE_HIT))
+# What the status of an answer says that was stored.
+STORED = frozenset((Status.HIT, Status.NEGATIVE_HIT))
 
 # Asks for an answer.
 Ask = Callable[[Request], Awaitable[Response]]
@@ -176,7 +177,7 @@ def _collapsed(outcome: Outcome) -> Outcome:
     :return: that of the answer to another, for whom nothing was fetched; what was stored is
         so for all.
     """
-    if outcome.cause is not None or outcome.status in _STORED:
+    if outcome.cause is not None or outcome.status in STORED:
         return outcome
     return evolve(
         outcome, status=Status.PROXY_HIT, fetched=(),

@@ -28,6 +28,7 @@ from trickster.compose.backends.surroundings import Surroundings
 from trickster.config.options.backends import BackendOptions
 from trickster.config.options.caches import CacheOptions
 from trickster.interfaces import ICacheStore, IPurgeable, IQueryDialect, IResponder
+from trickster.net.callbacks import ignore
 from trickster.objects.cache import CacheRuntime, ObjectCache
 from trickster.objects.invalidation import Invalidation
 from trickster.purging.purges import Purges
@@ -141,7 +142,8 @@ class BackendCaches:
 
             if self.invalidation:
                 self.invalidation.add(forget)
-            tell(CollapsedHome(homes.join(f"{self.name} {self._members}", answer), shared))
+            tell(CollapsedHome(homes.join(f"{self.name} {self._members}", answer), shared,
+                               ignore if self._counts is None else self._counts.count))
 
     def watch(self) -> None:
         """Expose how full the budget is, until they are stopped."""
