@@ -172,6 +172,17 @@ class ElsewhereTests(SynchronousTestCase):
         self.way.there = None
         self.assertEqual((self.here.ask().octets, len(self.here.origin.waiting)), (b"hello", 1))
 
+    def test_stale_for_others(self) -> None:
+        """Clients for which nothing is fetched elsewhere get what is stale as well."""
+        for method, said in ((b"HEAD", {}), (b"GET", {"Cache_Control": "only-if-cached"}),
+                             (b"GET", {"Cache_Control": "no-store"})):
+            self.setUp()
+            self.here.given(self.here.answer(Cache_Control="max-age=1, stale-while-revalidate=60"))
+            self.here.ask()
+            self.here.clock.advance(5)
+            client = self.here.ask(method=method, **said)
+            self.assertEqual((client.result, client.outcome.reason), ("hit", Reason.STALE))
+
     def test_only_if_cached(self) -> None:
         """A client that wants nothing of the origin's has nobody asked."""
         self.assertEqual(type(self.here.ask(Cache_Control="only-if-cached").error), NotCached)

@@ -58,6 +58,8 @@ _MOST_LOOKS = 3
 _LONGEST_REMEMBERED = 4096
 # How a lookup went when the origin was asked for a whole new answer.
 _ASKED = frozenset((Status.KEY_MISS, Status.PROXY_ONLY))
+# Directives of requests for which nothing is fetched, or nothing for others.
+_NOT_FETCHED = frozenset((b"only-if-cached", b"no-store"))
 
 
 @frozen(eq=False)
@@ -286,7 +288,8 @@ class ObjectCache:
 
     def _reused(self, found: Found, lookup: Lookup, home: Home | None) -> Response | None:
         """
-        :param home: of keys: what is to be refreshed elsewhere is given there, too.
+        :param home: of keys: what is to be refreshed elsewhere is given there, too, but for a client
+            for which nothing would be fetched there.
         :return: what is stored, if that is allowed and everything is here.
         """
         stored = found.stored
@@ -297,7 +300,7 @@ class ObjectCache:
         if use is Use.VALIDATE or missing_spans(stored, request, now, options.ranges):
             return None
         if use is Use.STALE_WHILE_REVALIDATE:
-            if home is not None and home.is_elsewhere(lookup.key):
+            if home is not None and _is_plain(lookup) and home.is_elsewhere(lookup.key):
                 return None
             self._fetching.refresh(lookup, found)
             return self._responses.reusing(stored, request, Outcome(
@@ -383,6 +386,11 @@ class ObjectCache:
     def stop(self) -> None:
         """Give up every fetch, at the end of the program."""
         self._storage.table.cancel_all()
+
+
+def _is_plain(lookup: Lookup) -> bool:
+    """:return: whether an answer to this is fetched where there is none."""
+    return lookup.request.method != b"HEAD" and _NOT_FETCHED.isdisjoint(lookup.directives.values)
 
 
 def _buffering(options: ObjectOptions, runtime: CacheRuntime) -> Buffering:
