@@ -12,6 +12,7 @@ from tests.compose.configurations import loaded
 from trickster.compose import build
 from trickster.compose.generation import Generations
 from trickster.compose.inherited import Inherited
+from trickster.compose.running import Origins
 from trickster.compose.stores import Stores
 from trickster.errors import ConfigurationError
 from trickster.frontend.listening.listener import Listener
@@ -84,6 +85,9 @@ class BuildTests(SynchronousTestCase):
                           (None, "/run/peers")])
         self.assertEqual((told, self.reactor.unixServers, self.reactor.getDelayedCalls()),
                          ([], [], []))
+        # Connections to other workers are closed once nothing is asked any more.
+        kinds = [type(one) for one in program]
+        self.assertLess(kinds.index(Origins), kinds.index(Generations))
 
     def test_alone(self) -> None:
         """A process by itself shares no socket, and has none at a path."""

@@ -13,7 +13,7 @@ from trickster.compose.announcement import Announcement
 from trickster.compose.generation import Generation, Generations
 from trickster.compose.inherited import Inherited
 from trickster.compose.listeners import ListenerPlace, listener, local_listener, peers_listener
-from trickster.compose.running import HangUps, Parts, Program, StopSignals
+from trickster.compose.running import HangUps, Origins, Parts, Program, StopSignals
 from trickster.compose.runtime import Runtime
 from trickster.config.options.listeners import ListenerOptions
 from trickster.config.options.model import Configuration
@@ -46,7 +46,10 @@ def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = 
     generations = Generations(generation, runtime,
                               {name: one.site for name, one in listeners.items()})
     signals = StopSignals(reactor, lambda: program.hurry())
-    needed = [runtime.logs, HangUps(reactor), signals, *runtime.services(), generations]
+    # To a worker its neighbours are origins, too, for as long as it answers anything.
+    neighbours = [] if homes is None else [Origins([homes.stop])]
+    needed = [runtime.logs, HangUps(reactor), signals, *runtime.services(), *neighbours,
+              generations]
     runtime.metrics.reloads.succeeded(runtime.wall(), 0.0)
     announce = (Announcement(configuration, listeners).make if inherited is None
                 else inherited.serves)
