@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.end_to_end.counting import CountingProxy, ScriptedOrigin
 from tests.end_to_end.servers import Answer, Trickster, fetch
 from tests.end_to_end.standing import BesidePrometheus, Standing
+from tests.end_to_end.waiting import wait_until_idle
 
 WORKERS = 4
 CLIENTS = 50
@@ -138,19 +139,14 @@ class CollapsingTests(Standing):
         self.addCleanup(self.origin.go_on.set)
 
     def crowd(self, path: str) -> list[Answer]:
-        """:return: what fifty clients get, whom the origin answers once all have asked."""
-        before = metric(self.trickster, "trickster_proxy_requested_connections_total")
-
-        def release() -> None:
-            until(lambda: metric(self.trickster, "trickster_proxy_requested_connections_total")
-                  >= before + CLIENTS)
-            self.origin.go_on.set()
-
-        releasing = threading.Thread(target=release)
-        releasing.start()
-        found = at_once(lambda _: fetch(self.trickster.url + path))
-        releasing.join()
-        return found
+        """:return: what fifty clients get, whom the origin answers once all wait for it."""
+        connections = [self.connection() for _ in range(CLIENTS)]
+        for connection in connections:
+            connection.request("GET", path)
+        wait_until_idle([self.trickster], lambda: len(self.origin.asked))
+        self.origin.go_on.set()
+        answers = [connection.getresponse() for connection in connections]
+        return [Answer(answer.status, answer.headers, answer.read()) for answer in answers]
 
     def assert_once(self, path: str, answers: Sequence[Answer]) -> None:
         self.assertEqual(len(self.origin.asked), 1, self.origin.asked)
