@@ -293,9 +293,10 @@ class Faulty:
     """
 
     def __init__(self, root: Path, origins: Origins, cache: Mapping[str, Any],
-                 seconds: float) -> None:
+                 seconds: float, workers: int = 1) -> None:
         self.seconds, self._began = seconds, time.monotonic()
-        self.trickster = Trickster(root, origins.backends(), {"caches": {"default": dict(cache)}})
+        self.trickster = Trickster(root, origins.backends(), {
+            "caches": {"default": dict(cache)}, "main": {"workers": workers}})
         self.url = self.trickster.url
 
     def stop(self) -> None:

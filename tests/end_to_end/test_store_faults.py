@@ -70,9 +70,11 @@ class BesideStores(BesidePrometheus):
         self.starts = 1
         self.hangs = 0
 
-    def faulty(self, cache: dict[str, Any], seconds: float = _LOCAL_SECONDS) -> Faulty:
+    def faulty(self, cache: dict[str, Any], seconds: float = _LOCAL_SECONDS,
+               workers: int = 1) -> Faulty:
         """:return: a Trickster with a cache."""
-        made = Faulty(Path(tempfile.mkdtemp(dir=self.root)), self.origins, cache, seconds)
+        made = Faulty(Path(tempfile.mkdtemp(dir=self.root)), self.origins, cache, seconds,
+                      workers)
         self.addCleanup(made.stop)
         return made
 
