@@ -14,7 +14,9 @@ from trickster.errors import StoreError
 from trickster.interfaces import ICheckedOptions
 from trickster.stores.limits import StoreLimits
 from trickster.stores.lmdb import kinds
+from trickster.stores.lmdb.store import LmdbStore
 from trickster.stores.sealed import Chunk, chunk_key
+from trickster.testing.runtime import FakeRuntime
 
 _CHUNKS = [chunk_key("e", Chunk(bytes([number]) * 16, 1, 1.0)) for number in range(4)]
 
@@ -335,3 +337,60 @@ class KindTests(Files):
                               (kinds.BadgerOptions(value_directory="a\x00"), ["value_directory"])):
             verifyObject(ICheckedOptions, options)
             self.assertEqual([key for key, _ in options.faults()], keys)
+
+
+class CountingRuntime(FakeRuntime):
+    """
+    A runtime that counts.
+
+    :ivar calls: of functions in threads.
+    """
+
+    calls = 0
+
+    async def in_thread(self, function: Any, *arguments: Any) -> Any:
+        """Count, and call."""
+        self.calls += 1
+        return await super().in_thread(function, *arguments)
+
+
+class ThreadTests(Files):
+    """What is read in the reactor's thread, and what in others."""
+
+    def setUp(self) -> None:
+        """Have threads counted."""
+        super().setUp()
+        self.runtime = self.counting = CountingRuntime(self.clock)
+
+    def threads(self, store: LmdbStore, key: str) -> tuple[int | None, int]:
+        """:return: how long the value of a key is, and how many threads it took to read it."""
+        before = self.counting.calls
+        found = self.given(store.get(key))
+        return None if found is None else len(found), self.counting.calls - before
+
+    def test_on_a_disk(self) -> None:
+        """
+        What is not known to be in memory is read in a thread: what was neither read, nor missed, nor
+        written not long ago, and what is large, also where it is put in the place of something
+        small by another process.
+        """
+        store, other = self.opened(), self.opened()
+        self.given(store.get("first"))  # which opens the file
+        self.assertEqual([self.threads(store, "a") for _ in range(2)], [(None, 1), (None, 0)])
+        self.given(other.put("a", b"x" * 100, 60.0))
+        self.assertEqual([self.threads(store, "a") for _ in range(2)], [(100, 0), (100, 0)])
+        self.given(other.put("a", b"x" * 100_000, 60.0))
+        self.assertEqual([self.threads(store, "a") for _ in range(2)], [(100_000, 1)] * 2)
+
+    def test_in_memory(self) -> None:
+        """Of a file in memory, only what is large is."""
+        options = kinds.LmdbOptions(path=str(self.path), is_private=True)
+        store, other = (kinds.lmdb.store("one", options, StoreLimits(), self.runtime)
+                        for _ in range(2))
+        for each in (store, other):
+            each.startService()
+            self.addCleanup(lambda each=each: self.given(each.stopService()))
+        self.given(other.put("a", b"x" * 100, 60.0))
+        self.given(other.put("b", b"x" * 100_000, 60.0))
+        self.assertEqual([self.threads(store, key) for key in "abc"],
+                         [(100, 0), (100_000, 1), (None, 0)])

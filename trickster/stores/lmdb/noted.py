@@ -17,7 +17,8 @@ class Noted:
     """
     Which keys were used not long ago, and which uses are not written down yet.
 
-    :ivar warm: names of keys that were read or written, the oldest first, and octets of values.
+    :ivar warm: names of keys that were read, missed or written, the oldest first, and octets of
+        values.
     :ivar uses: names of entries, in the order of their last use.
     """
 
@@ -29,13 +30,11 @@ class Noted:
         """:return: whether the uses are to be written now."""
         return len(self.uses) >= _MOST_USES
 
-    def put(self, key: str, name: Name, size: int | None) -> None:
+    def put(self, key: str, name: Name, size: int) -> None:
         """
-        :param size: octets of the value that was read or put; None where there is none.
+        :param size: octets of the value that was read or put; 0 where there is none.
         """
         self.warm.pop(key, None)
-        if size is None:
-            return
         self.warm[key] = name, size
         if len(self.warm) > _MOST_WARM:
             del self.warm[next(iter(self.warm))]

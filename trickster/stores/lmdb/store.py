@@ -27,11 +27,11 @@ from trickster.stores.lmdb.environment import FAILURES, LOST, Environment
 from trickster.stores.lmdb.layout import Name
 from trickster.stores.lmdb.noted import Noted
 from trickster.stores.lmdb.opening import OpenFile
-from trickster.stores.lmdb.tables import Tables
+from trickster.stores.lmdb.tables import LARGE, Large, Tables
 from trickster.stores.lmdb.upkeep import AT_ONCE, Upkeep
 from trickster.stores.lmdb.writing import Committed, Operation, Transactions, Writer
 
-# Octets of a value that is read in the reactor's thread, where it is warm.
+# Octets of a value that is read in the reactor's thread, where it is in memory.
 _SMALL = 1 << 16
 # Records looked through in one transaction that reads: pages that it sees cannot be reused.
 _KEYS_AT_ONCE = 2000
@@ -75,17 +75,18 @@ class LmdbStore(Service):
         """
         See L{trickster.interfaces.ICacheStore.get}.
 
-        :return: read at once where it is small and was read or written not long ago; else in a
-            thread, which may wait for the disk.
+        :return: read at once where it is small, and in memory: the file is, or it was read, missed
+            or written not long ago; else in a thread, which may wait for the disk.
         """
         self._see_to_it_that_it_runs()
-        name, size = self._noted.warm.get(key) or (Name.of(key), _SMALL + 1)
-        found: bytes | None
+        unknown = 0 if self._environment.is_private else _SMALL + 1
+        name, size = self._noted.warm.get(key) or (Name.of(key), unknown)
+        small: bytes | Large | None = LARGE
         if size <= _SMALL and (tables := self._environment.tables(self.bucket)) is not None:
-            found = self._at_once(tables.get, name, self._runtime.wall())
-        else:
-            found = await self._in_thread(_got, name, self._runtime.wall())
-        self._noted.put(key, name, None if found is None else len(found))
+            small = self._at_once(tables.small, name, self._runtime.wall(), _SMALL)
+        found: bytes | None = (await self._in_thread(_got, name, self._runtime.wall())
+                               if small is LARGE else small)
+        self._noted.put(key, name, len(found or b""))
         if found is not None:
             self._noted.used(name)
         if self._noted.has_many:
@@ -232,7 +233,7 @@ class LmdbStore(Service):
     async def _put(self, key: str, value: bytes, change: Callable[[Change, bytes], bool]) -> bool:
         octets = bytes(value)
         is_put: bool = await self._write(lambda one: change(one, octets), len(octets))
-        self._noted.put(key, Name.of(key), len(octets) if is_put else None)
+        self._noted.put(key, Name.of(key), len(octets) if is_put else 0)
         return is_put
 
     async def _write(self, perform: Callable[[Change], Any], octets: int = 0) -> Any:

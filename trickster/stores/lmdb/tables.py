@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import Enum
 from itertools import islice
 from struct import Struct
 from typing import Any
@@ -18,6 +19,16 @@ _TABLES = (b"records", b"pieces", b"deadlines", b"uses", b"entries")
 TOTALS = Struct(">QQQ")
 DEADLINE = Struct(">dQ")
 SERIAL = Struct(">Q")
+
+
+class Large(Enum):
+    """What stands for a value that was not read."""
+
+    LARGE = "larger than was to be read"
+
+
+LARGE = Large.LARGE
+
 
 @frozen
 class Tables:
@@ -85,6 +96,22 @@ class Tables:
         txn = self.env.begin(self.records)
         try:
             return self.read(txn, name, now)
+        finally:
+            txn.abort()
+
+    def small(self, name: Name, now: float, most: int) -> bytes | Large | None:
+        """
+        The same as L{get}, for a value of so many octets at most.
+
+        :param now: seconds since the epoch.
+        :return: L{LARGE} for one that has more.
+        """
+        txn = self.env.begin(self.records)
+        try:
+            record = self._live(txn, name, now)
+            if record is None:
+                return None
+            return LARGE if record.length > most else self._value(txn, record)
         finally:
             txn.abort()
 
