@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.end_to_end.faulting import Faulty, Load
 from tests.end_to_end.servers import fetch
-from tests.end_to_end.test_store_faults import ROUNDS, StoreFaults
-from tests.end_to_end.test_workers import metric, serving, workers_of
+from tests.end_to_end.store_faults import ROUNDS, StoreFaults
 from tests.end_to_end.waiting import eventually
+from tests.end_to_end.working import metric, serving, workers_of
 
 _WORKERS = 2
 # Seconds that a worker is stopped, at most: shorter than it takes to be known as one that hangs.

@@ -18,12 +18,12 @@ from typing import Any, ClassVar
 
 import yaml
 from attrs import define, field
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.end_to_end.counting import CountingProxy, ScriptedOrigin
 from tests.end_to_end.servers import Answer, Trickster, fetch
 from tests.end_to_end.standing import BesidePrometheus, Standing
 from tests.end_to_end.waiting import wait_until_idle
+from tests.end_to_end.working import metric, serving, workers_of
 
 WORKERS = 4
 CLIENTS = 50
@@ -39,24 +39,6 @@ def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
             raise AssertionError(f"{holds} does not hold after {seconds} s")
         time.sleep(0.02)
     return found
-
-
-def serving(trickster: Trickster) -> float:
-    """:return: how many workers serve."""
-    return metric(trickster, "trickster_workers")
-
-
-def metric(trickster: Trickster, name: str, **labels: str) -> float:
-    """:return: the sum of a metric's samples with these labels."""
-    text = fetch(f"{trickster.metrics_url}/metrics").body.decode()
-    return sum(sample.value for family in text_string_to_metric_families(text)
-               for sample in family.samples if sample.name == name
-               and labels.items() <= sample.labels.items())
-
-
-def workers_of(trickster: Trickster) -> list[int]:
-    """:return: the ids of the worker processes."""
-    return trickster.processes()[1:]
 
 
 def is_alive(pid: int) -> bool:
