@@ -2,13 +2,17 @@
 C{python -m bench.soak}: mixed load for as long as is wanted, and a look at what it leaves.
 
 A real Prometheus and a real nginx stand behind Trickster, whose cache is much smaller than
-what is asked for.  One answer in some is held against that of the origin asked directly.
+what is asked for.  One answer in some is held against that of the origin asked directly.  With
+several workers, one of them may be killed now and then: what it is answering then is lost, and
+nothing else may be.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import math
+import os
 import random
 import signal
 import sys
@@ -27,6 +31,7 @@ from bench.verdict import Reading, Run, Tally, faults, last_bytes, settled_bytes
 from tests.end_to_end.samples import openmetrics
 from tests.end_to_end.servers import Nginx, Prometheus, Server, Trickster
 from tests.end_to_end.talking import Talk
+from tests.end_to_end.waiting import eventually
 
 _MIB = 1 << 20
 _S = TypeVar("_S", bound=Server)
@@ -34,6 +39,7 @@ _CLIENTS = 6
 _WARM_UP = 5.0
 _COMPARED = 0.1  # of the answers
 _KEPT = 20  # descriptions of wrong answers, for each client
+_DYING = 1.0  # seconds in which a killed worker's connections end
 _REST = 30.0  # seconds within which descriptors are given back
 _WEB = "location / { root www; expires 1h; } location /short/ { root www; expires 1s; }"
 # How many files of which size.
@@ -190,16 +196,30 @@ class Place:
 
 
 @define
+class Deaths:
+    """When workers were killed, in seconds of the monotonic clock."""
+
+    times: list[float] = field(factory=list)
+
+    def excuse(self, began: float) -> bool:
+        """:return: whether what began then, and has failed by now, may have been answered by one."""
+        return any(began <= at + _DYING for at in self.times)
+
+
+@define
 class Client:
     """
     One of the clients, in a thread of its own.
 
     :ivar origins: the port of the origin behind each prefix.
+    :ivar lost: answers that ended with a worker.
     """
 
     mix: Mix
     port: int
     origins: Mapping[str, int]
+    deaths: Deaths
+    lost: int = 0
     requests: int = 0
     compared: int = 0
     wrong: list[str] = field(factory=list)
@@ -222,18 +242,25 @@ class Client:
     @property
     def tally(self) -> Tally:
         """What it has seen so far."""
-        return Tally(self.requests, self.compared, tuple(self.wrong), tuple(self.failed))
+        return Tally(self.requests, self.compared, tuple(self.wrong), tuple(self.failed),
+                     self.lost)
 
     def _ask(self, ask: Ask, through: Place, direct: Mapping[str, Place]) -> None:
         self.requests += 1
+        began = time.monotonic()
         try:
             got = through.answer(ask, ask.prefix)
-            if got.status >= 500:
+            if got.status == 502 and self.deaths.excuse(began):
+                self.lost += 1  # the worker that has the client was given half an answer by it
+            elif got.status >= 500:
                 _note(self.failed, ask, f"status {got.status}: {got.body[:80]!r}")
             elif self.mix.random.random() < _COMPARED:
                 self._compare(ask, got, direct[ask.prefix].answer(ask))
         except (OSError, http.client.HTTPException) as error:
-            _note(self.failed, ask, repr(error))
+            if self.deaths.excuse(began):
+                self.lost += 1
+            else:
+                _note(self.failed, ask, repr(error))
             return
         if ask.kind == "object" and got.fields[1]:
             self.mix.tags[ask.target] = got.fields[1]
@@ -246,6 +273,7 @@ class Client:
 
     def _vanish(self, ask: Ask) -> None:
         """Ask, and go away before the answer has come, or in its middle."""
+        began = time.monotonic()
         try:
             with Talk(self.port) as talk:
                 talk.ask(ask.prefix + ask.target, ask.headers.items(), ask.method, ask.body or b"")
@@ -253,20 +281,27 @@ class Client:
                     talk.socket.recv(self.mix.random.randrange(1, 20_000))
                 talk.reset()
         except OSError as error:
-            _note(self.failed, ask, repr(error))
+            if not self.deaths.excuse(began):
+                _note(self.failed, ask, repr(error))
 
 
 def _note(told: list[str], ask: Ask, what: str) -> None:
     if len(told) < _KEPT:
-        told.append(f"{ask.kind} {ask.prefix}{ask.target} {ask.body or ''}: {what}")
+        told.append(f"{ask.kind} {ask.prefix}{ask.target} {(ask.body or b'').decode()}: {what}")
 
 
 @define
 class Stage:
-    """Trickster before a Prometheus and an nginx."""
+    """
+    Trickster before a Prometheus and an nginx.
+
+    :ivar workers: processes that serve.
+    """
 
     directory: Path
     running: ExitStack
+    workers: int = 1
+    deaths: Deaths = field(factory=Deaths)
     now: int = field(factory=lambda: int(time.time()) // 60 * 60)
     trickster: Trickster = field(init=False)
     origins: dict[str, int] = field(init=False)
@@ -292,7 +327,7 @@ class Stage:
             "web": {"provider": "rpc", "origin_url": nginx.url},
         }, {
             # All that fills is small enough to be full when memory has settled.
-            "main": {"hit_memo_bytes": "4MiB", "compressed_memo_bytes": "4MiB",
+            "main": {"workers": self.workers, "hit_memo_bytes": "4MiB", "compressed_memo_bytes": "4MiB",
                      "fast_forward_memo_bytes": "2MiB"},
             "caches": {"default": {"provider": "memory", "memory": {"max_size_bytes": "32MiB"}}},
         }, sheds=True))
@@ -304,7 +339,7 @@ class Stage:
     def clients(self, seed: int) -> list[Client]:
         """:return: some that have not begun."""
         return [Client(Mix(self.now, random.Random(seed * 1000 + n)), self.trickster.port,
-                       self.origins) for n in range(_CLIENTS)]
+                       self.origins, self.deaths) for n in range(_CLIENTS)]
 
     def loaded(self, seconds: float, seed: int) -> Iterator[tuple[float, Tally]]:
         """:return: seconds that have passed and what was seen by then, each second."""
@@ -326,7 +361,17 @@ class Stage:
 
     def files(self) -> int:
         """:return: descriptors that Trickster has open."""
-        return len(list(Path(f"/proc/{self.trickster.process.pid}/fd").iterdir()))
+        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir()))
+                   for pid in self.trickster.processes())
+
+    def kill(self, source: random.Random) -> None:
+        """Kill a worker; return once another one has taken its place."""
+        workers = self.trickster.processes()[1:]
+        victim = source.choice(workers)
+        self.deaths.times.append(time.monotonic())
+        os.kill(victim, signal.SIGKILL)
+        eventually(lambda: victim not in (now := self.trickster.processes())
+                   and len(now) > self.workers)
 
     def rested_files(self, at_most: int) -> int:
         """:return: the same, once there are no more than so many, or after a while."""
@@ -336,10 +381,11 @@ class Stage:
         return self.files()
 
 
-def soaked(directory: Path, seconds: float, seed: int) -> Run:
+def soaked(directory: Path, options: argparse.Namespace) -> Run:
     """:return: what a run shows; a line is printed for each part of it."""
+    seconds, seed, source = options.seconds, options.seed, random.Random(options.seed)
     with ExitStack() as running:
-        stage = Stage(directory, running)
+        stage = Stage(directory, running, options.workers)
         stage.start()
         for _ in stage.loaded(_WARM_UP, seed):
             pass
@@ -349,11 +395,14 @@ def soaked(directory: Path, seconds: float, seed: int) -> Run:
         every = max(1.0, seconds / 30)
         print("| seconds | requests | compared | wrong | failed | memory, MiB | descriptors |")
         print("|---:|---:|---:|---:|---:|---:|---:|", flush=True)
-        due = 0.0
+        due, dies = 0.0, options.kill or math.inf
         for passed, tally in stage.loaded(seconds, seed + 1):
             reading = Reading(passed, stage.trickster.resident_bytes(), stage.files(),
                               tally.requests)
             readings.append(reading)
+            if passed >= dies:
+                stage.kill(source)
+                dies = passed + options.kill
             if passed >= due:
                 print(line(reading, tally), flush=True)
                 due = passed + every
@@ -370,7 +419,8 @@ def summary(run: Run, found: Sequence[str]) -> str:
     """:return: what there is to say in the end."""
     rate = run.tally.requests / max(1.0, run.readings[-1].at)
     seen = (f"{run.tally.requests} requests ({rate:.0f}/s), {run.tally.compared} compared with "
-            f"the origin, {len(run.tally.wrong)} wrong, {len(run.tally.failed)} failed")
+            f"the origin, {len(run.tally.wrong)} wrong, {len(run.tally.failed)} failed, "
+            f"{run.tally.lost} lost with workers that were killed")
     memory = (f"memory: settled at {settled_bytes(run.readings) / _MIB:.0f} MiB, "
               f"in the end {last_bytes(run.readings) / _MIB:.0f} MiB")
     files = (f"descriptors without clients: {run.idle_files[0]} at first, "
@@ -384,9 +434,14 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make soak", description="mixed load for a long time")
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="processes that serve")
+    parser.add_argument("--kill", type=float, default=0.0,
+                        help="seconds after which one of several workers is killed, again and again")
     options = parser.parse_args(arguments)
+    if options.kill and options.workers < 2:
+        parser.error("--kill is for several workers")
     with tempfile.TemporaryDirectory() as directory:
-        run = soaked(Path(directory), options.seconds, options.seed)
+        run = soaked(Path(directory), options)
     found = faults(run)
     print(summary(run, found))
     return 1 if found else 0

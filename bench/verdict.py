@@ -41,16 +41,19 @@ class Tally:
     :ivar compared: answers that were held against the origin's own.
     :ivar wrong: those that differ from it, each in a few words.
     :ivar failed: answers that are errors, or that did not come, each in a few words.
+    :ivar lost: answers that ended with a worker that was killed.
     """
 
     requests: int = 0
     compared: int = 0
     wrong: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    lost: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(self.requests + other.requests, self.compared + other.compared,
-                     self.wrong + other.wrong, self.failed + other.failed)
+                     self.wrong + other.wrong, self.failed + other.failed,
+                     self.lost + other.lost)
 
 
 @frozen
