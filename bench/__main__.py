@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import objects, overload, progressive, stores, timeseries, workers
+from bench import objects, overload, progressive, purging, stores, timeseries, workers
 from bench.measuring import Row
 
 GROUPS = {"timeseries": timeseries.rows, "objects": objects.rows,
           "progressive": progressive.rows, "overload": overload.rows,
-          "stores": stores.rows, "workers": workers.rows}
+          "stores": stores.rows, "workers": workers.rows, "purging": purging.rows}
 
 
 def main(wanted: Sequence[str]) -> int:
