@@ -22,7 +22,7 @@ class PlacesCase(LoggedTestCase):
     def setUp(self) -> None:
         """Make them."""
         super().setUp()
-        self.first, self.second = (Path(self.mktemp()) for _ in range(2))
+        self.first, self.second = (Path(self.mktemp()).absolute() for _ in range(2))
         for place in (self.first, self.second):
             place.mkdir()
 

@@ -69,7 +69,7 @@ class SupervisorCase(LoggedTestCase):
         super().setUp()
         self.clock, self.children, self.addresses = Clock(), Children(), Addresses()
         self.own, self.text = Own(), ALL
-        place = Path(self.mktemp())
+        place = Path(self.mktemp()).absolute()
         place.mkdir()
         places = Places(lambda: (str(place),))
         self.addCleanup(places.close)

@@ -58,7 +58,7 @@ class WorkersCase(LoggedTestCase):
         """Make them; they are not started."""
         super().setUp()
         self.clock, self.children, self.addresses = Clock(), Children(), Addresses()
-        self.place = Path(self.mktemp())
+        self.place = Path(self.mktemp()).absolute()
         self.place.mkdir()
         places = Places(lambda: (str(self.place),))
         self.addCleanup(places.close)
