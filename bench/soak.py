@@ -218,12 +218,12 @@ class Client:
     mix: Mix
     port: int
     origins: Mapping[str, int]
-    deaths: Deaths
-    lost: int = 0
     requests: int = 0
     compared: int = 0
     wrong: list[str] = field(factory=list)
     failed: list[str] = field(factory=list)
+    lost: int = 0
+    deaths: Deaths = field(factory=Deaths)
 
     def run(self, end: threading.Event) -> None:
         """Ask until it is time to end."""
@@ -339,7 +339,7 @@ class Stage:
     def clients(self, seed: int) -> list[Client]:
         """:return: some that have not begun."""
         return [Client(Mix(self.now, random.Random(seed * 1000 + n)), self.trickster.port,
-                       self.origins, self.deaths) for n in range(_CLIENTS)]
+                       self.origins, deaths=self.deaths) for n in range(_CLIENTS)]
 
     def loaded(self, seconds: float, seed: int) -> Iterator[tuple[float, Tally]]:
         """:return: seconds that have passed and what was seen by then, each second."""

@@ -7,7 +7,7 @@ import random
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.soak import Answered, Client, Mix, summary
+from bench.soak import Answered, Client, Deaths, Mix, summary
 from bench.verdict import Reading, Run, Tally, faults, last_bytes, settled_bytes
 
 MIB = 1 << 20
@@ -85,6 +85,14 @@ class ComparisonTests(SynchronousTestCase):
 
     def test_tallies(self) -> None:
         """The tallies of all clients are added up."""
-        client = Client(Mix(0, random.Random(1)), 1, {}, 5, 2, ["w"], ["f", "g"])
-        self.assertEqual(client.tally + Tally(1, 1, ("v",), ()),
-                         Tally(6, 3, ("w", "v"), ("f", "g")))
+        client = Client(Mix(0, random.Random(1)), 1, {}, 5, 2, ["w"], ["f", "g"], 4)
+        self.assertEqual(client.tally + Tally(1, 1, ("v",), (), 2),
+                         Tally(6, 3, ("w", "v"), ("f", "g"), 6))
+
+    def test_excused(self) -> None:
+        """What fails is excused where a worker was killed since it began, or just before."""
+        deaths = Deaths()
+        self.assertFalse(deaths.excuse(100.0))
+        deaths.times.append(110.0)
+        self.assertEqual([deaths.excuse(began) for began in (100.0, 110.5, 112.0)],
+                         [True, True, False])
