@@ -61,6 +61,7 @@ class SharedAnswers:
     :ivar overrides: requests that share nothing.
     :ivar version: of what is asked for: what was asked for before a change is not followed by who
         asks after it.
+    :ivar caught_up: has C{version} be the newest one; None where it always is.
     """
 
     _clock: IReactorTime
@@ -68,6 +69,7 @@ class SharedAnswers:
     identity: Identity
     overrides: Overrides
     version: Callable[[], int] = int
+    caught_up: Callable[[], Awaitable[None]] | None = None
     _table: FillTable[_Head] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -215,6 +217,8 @@ class ProgressiveProxy:
         :return: an answer of the origin, perhaps one that others follow too.
         :raises trickster.errors.RequestError: the origin gave none.
         """
+        if self._shared.caught_up is not None:
+            await self._shared.caught_up()
         alike, home = self._shared.alike(request), self.home
         if alike is None:
             return await self._inner.respond(request)
@@ -231,6 +235,8 @@ class ProgressiveProxy:
         :return: as L{respond}.
         :raises trickster.errors.RequestError: the same.
         """
+        if self._shared.caught_up is not None:
+            await self._shared.caught_up()
         slot = self._shared.slot(request)
         if slot is None:
             return await self._inner.respond(request)

@@ -66,6 +66,7 @@ class Asked:
     A request for one of the caches of another process.
 
     :ivar cache: which.
+    :ivar mark: the number of the newest purge of which the process knows that asks.
     """
 
     cache: str
@@ -78,9 +79,10 @@ class Asked:
     version: bytes
     configured: tuple[bytes, ...]
     identity: Who | None
+    mark: int = 0
 
     @classmethod
-    def of(cls, cache: str, request: Request) -> Asked:
+    def of(cls, cache: str, request: Request, mark: int = 0) -> Asked:
         """
         :param request: whose body is here whole.
         :raises ValueError: it is not.
@@ -90,7 +92,7 @@ class Asked:
             raise ValueError("the body of a request is not whole")
         return cls(cache, request.method, request.target, request.headers.pairs, body,
                    request.authority, request.peer, request.version, tuple(request.configured),
-                   None if identity is None else Who.of(identity))
+                   None if identity is None else Who.of(identity), mark)
 
     def request(self) -> Request:
         """

@@ -13,6 +13,7 @@ from trickster.collapsing.home import AtHome, Home
 from trickster.messages import Request, Response
 from trickster.peers.envelope import Asked, Forgotten, Order, encoded_order
 from trickster.peers.neighbour import Connected, Neighbour, connected
+from trickster.purging.purges import Purges
 
 # Seconds in which other workers are to have forgotten what has become invalid.
 _FORGETTING = 1.0
@@ -56,16 +57,36 @@ class Homes:
     connect: Callable[[Any, str], Connected] = connected
     _known: dict[int, Neighbour] = field(factory=dict, init=False)
     _caches: dict[str, AtHome] = field(factory=dict, init=False)
+    _purges: dict[str, Purges] = field(factory=dict, init=False)
     _forgets: dict[str, Forget] = field(factory=dict, init=False)
 
-    def join(self, cache: str, answer: AtHome) -> Home:
+    def join(self, cache: str, answer: AtHome, purges: Purges | None = None) -> Home:
         """
         :param cache: a name that the same cache has in all workers.
         :param answer: answers what other workers ask of it.
+        :param purges: of its store.
         :return: the way to the others.
         """
         self._caches[cache] = answer
+        if purges is not None:
+            self._purges[cache] = purges
         return CacheHome(cache, self)
+
+    def mark(self, cache: str) -> int:
+        """:return: the number of the newest purge of a cache that is known here."""
+        purges = self._purges.get(cache)
+        return 0 if purges is None else purges.mark
+
+    async def caught_up(self, cache: str, mark: int) -> None:
+        """
+        Know of the purges of which another worker knows that asks: an answer that was asked for
+        before them is none for its clients.
+
+        :param mark: as L{mark} there.
+        """
+        purges = self._purges.get(cache)
+        if purges is not None and purges.mark < mark:
+            await purges.caught_up(mark)
 
     def forget_with(self, backend: str, forget: Forget) -> Forget:
         """
@@ -141,7 +162,8 @@ class CacheHome:
     async def asked(self, key: str, request: Request) -> Response | None:
         """See L{Home.asked}."""
         try:
-            order = encoded_order(Order(Asked.of(self.cache, request)))
+            order = encoded_order(Order(Asked.of(
+                self.cache, request, self.homes.mark(self.cache))))
         except (ValueError, OverflowError):
             return None
         neighbour = self.homes.neighbour(self.homes.neighbours.home_of(key))

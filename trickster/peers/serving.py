@@ -47,6 +47,7 @@ class HomeResponder:
         except (BodyTooLarge, ValueError):
             return text_response(400, "no order\n")
         if order.asked is not None and asked is not None:
+            await self.homes.caught_up(order.asked.cache, order.asked.mark)
             return await self._answered(order.asked.cache, evolve(asked, interim=request.interim))
         if order.forgotten is not None:
             await self._forget(order.forgotten)

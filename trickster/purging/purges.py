@@ -93,6 +93,28 @@ class Purges:
         self._looked = now
         return True
 
+    def looks_current(self) -> bool:
+        """:return: the same, looked at now, and not a moment ago."""
+        if self._is_local:
+            return True
+        known = self._octets
+        if (known is not None and self._peeks
+                and self.store.peek(TABLE_KEY, _STAMP) == known[:_STAMP]):
+            self._looked = self.clock.seconds()
+            return True
+        self._looked = None
+        return False
+
+    async def caught_up(self, mark: int = 0) -> None:
+        """
+        Know of all purges that are effective, as far as the store works.
+
+        :param mark: of which another process knows already.
+        """
+        if self.mark < mark:
+            self._looked = None
+        await self.refreshed()
+
     async def refreshed(self) -> bool:
         """
         Look at the table that is in the store, unless the one here is current.

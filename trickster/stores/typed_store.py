@@ -174,9 +174,11 @@ class TypedStore(Generic[E]):
             if known is not None and known.stamp == stamp and (
                     self._clock.seconds() < known.until):
                 return cast("E | None", known.entry())
-        # What has been put since then has another stamp.
+        # What has been put since then has another stamp; so has a purge, but one that came after
+        # the table was last looked at, and before the stamp.
         purges = self.purges
-        if purges is not None and not purges.is_current:
+        if purges is not None and not (
+                purges.is_current if stamp is None else purges.looks_current()):
             return None
         found = self.surviving(self._octets.peek(key))
         if stamp is not None and found is not None:

@@ -124,7 +124,8 @@ class BackendCaches:
         purges = self._purges
         return SharedAnswers(self._around.clock, buffering, identity(self._options, plan),
                              overrides(self._options, plan),
-                             int if purges is None else lambda: purges.mark)
+                             int if purges is None else lambda: purges.mark,
+                             None if purges is None else purges.caught_up)
 
     def _joined(self, plan: PathPlan, answer: AtHome, tell: Callable[[Home], None]) -> None:
         homes = self._around.homes
@@ -142,7 +143,8 @@ class BackendCaches:
 
             if self.invalidation:
                 self.invalidation.add(forget)
-            tell(CollapsedHome(homes.join(f"{self.name} {self._members}", answer), shared,
+            tell(CollapsedHome(homes.join(
+                f"{self.name} {self._members}", answer, self._purges), shared,
                                ignore if self._counts is None else self._counts.count))
 
     def watch(self) -> None:
