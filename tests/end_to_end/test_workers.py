@@ -209,6 +209,30 @@ class CollapsingTests(Standing):
             self.assertEqual(len(after), 1)
             self.assertNotIn(before, after)
 
+    def test_purged_while_fetched(self) -> None:
+        """Who asks after a purge gets nothing that was asked for before, whoever asks meanwhile."""
+        order = json.dumps({"all": True}).encode()
+        for number in range(8):
+            self.origin.asked.clear()
+            self.origin.go_on.clear()
+            target = f"{self.trickster.url}/cached/meanwhile{number}"
+            with ThreadPoolExecutor(60) as clients:
+                before = clients.submit(fetch, target)
+                until(lambda: self.origin.asked)
+                purging = clients.submit(
+                    fetch, f"{self.trickster.mgmt_url}/trickster/api/v1/purge", order,
+                    {"Content-Type": "application/json"})
+                meanwhile = []
+                while not purging.done() and len(meanwhile) < 40:
+                    meanwhile.append(clients.submit(fetch, target))
+                    time.sleep(0.001)
+                self.assertEqual(purging.result().status, 200)
+                after = [clients.submit(fetch, target) for _ in range(6)]
+                until(lambda: len(self.origin.asked) > 1)
+                self.origin.go_on.set()
+                old = before.result().body
+                self.assertNotIn(old, {each.result().body for each in after})
+
     def test_counted(self) -> None:
         """The metrics count each request once, whichever workers have to do with it."""
         self.origin.go_on.set()

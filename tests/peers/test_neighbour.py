@@ -7,6 +7,7 @@ from typing import Any
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -35,7 +36,10 @@ from trickster.messages import (
     Status,
 )
 from trickster.peers.envelope import LENGTH, Reply, encoded_reply
+from trickster.purging.purges import Purges
+from trickster.purging.table import Kind, Purge, Scope
 from trickster.testing.bodies import PausedBody
+from trickster.testing.doubles import PeekingStore, at_once
 
 MISS = Outcome(Engine.OBJECT, Status.KEY_MISS, Reason.KEY_MISS, "why", ttl=59.5, origin_status=200)
 
@@ -90,6 +94,24 @@ class NeighbourTestCase(SynchronousTestCase):
     def cables(self) -> list[Cable]:
         """:return: the connections that were made."""
         return self.net.workers[2].cables
+
+
+class PurgeTests(NeighbourTestCase):
+    """Purges of which the one who asks knows."""
+
+    def test_caught_up(self) -> None:
+        """The home knows of them before it answers: what it was fetching before is no answer."""
+        store = PeekingStore(self.net.clock)
+        one, two = (Purges(store, self.net.clock, self.net.clock.seconds) for _ in range(2))
+        for each in (one, two):
+            at_once(each.refreshed())
+        workers = self.net.workers
+        self.asking = Asking(workers[1].homes.join("web 1", self.origin.respond, one))
+        workers[2].homes.join("web 1", self.origin.respond, two)
+        Deferred.fromCoroutine(one.add(Purge(Scope(Kind.ALL))))
+        self.assertLess(two.mark, one.mark)
+        self.ask()
+        self.assertEqual((two.mark, len(self.origin.waiting)), (one.mark, 1))
 
 
 class AnswerTests(NeighbourTestCase):

@@ -164,6 +164,24 @@ class SharedTests(PurgesCase):
         self.clock.advance(0.01)
         self.successResultOf(adding)
 
+    def test_known_elsewhere(self) -> None:
+        """
+        What was looked at a moment ago is trusted, but where it is looked at now, and where another
+        process says that it knows more.
+        """
+        store = PeekingStore(self.clock)
+        one, other, third = (self.over(store) for _ in range(3))
+        for each in (one, other, third):
+            at_once(each.refreshed())
+        self.assertTrue(other.looks_current())
+        adding = Deferred.fromCoroutine(one.add(ALL))
+        self.assertNoResult(adding)
+        self.assertEqual((other.is_current, other.looks_current()), (True, False))
+        at_once(third.caught_up())
+        self.assertLess(third.mark, one.mark)
+        at_once(third.caught_up(one.mark))
+        self.assertEqual(third.mark, one.mark)
+
     def test_seldom_asked(self) -> None:
         """However many hits there are, a store is asked for the table once in that time."""
         store = Counting(self.clock)

@@ -399,6 +399,25 @@ class StampTests(Stores):
         self.assertIsNone(self.entries.peek("a"))
         self.assertEqual(at_once(self.entries.get("a")), Words(b"two"))
 
+    def test_purged(self) -> None:
+        """
+        Under a stamp, nothing is remembered by purges that were looked at before it: one may have
+        come in between.
+        """
+        class Trusting:
+            """Has looked a moment ago, and would see another table now."""
+
+            is_current = True
+
+            def looks_current(self) -> bool:
+                """:return: no."""
+                return False
+
+        trusting: Any = Trusting()
+        self.entries.purges = trusting
+        self.store.stamped = 2
+        self.assertIsNone(self.entries.peek("a"))
+
     def test_now_and_then(self) -> None:
         """It is asked again after half a second: it learns of the use, and may have expired."""
         self.clock.advance(0.5)
