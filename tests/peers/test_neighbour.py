@@ -113,6 +113,19 @@ class PurgeTests(NeighbourTestCase):
         self.ask()
         self.assertEqual((two.mark, len(self.origin.waiting)), (one.mark, 1))
 
+    def test_not_caught_up(self) -> None:
+        """One that cannot learn of them is taken for none."""
+        store, gone = PeekingStore(self.net.clock), PeekingStore(self.net.clock)
+        one, two = (Purges(each, self.net.clock, self.net.clock.seconds) for each in (store, gone))
+        for each in (one, two):
+            at_once(each.refreshed())
+        workers = self.net.workers
+        self.asking = Asking(workers[1].homes.join("web 1", self.origin.respond, one))
+        workers[2].homes.join("web 1", self.origin.respond, two)
+        Deferred.fromCoroutine(one.add(Purge(Scope(Kind.ALL))))
+        self.ask()
+        self.assertEqual(self.origin.waiting, [])
+
 
 class AnswerTests(NeighbourTestCase):
     """What arrives of answers."""

@@ -77,16 +77,19 @@ class Homes:
         purges = self._purges.get(cache)
         return 0 if purges is None else purges.mark
 
-    async def caught_up(self, cache: str, mark: int) -> None:
+    async def caught_up(self, cache: str, mark: int) -> bool:
         """
         Know of the purges of which another worker knows that asks: an answer that was asked for
         before them is none for its clients.
 
         :param mark: as L{mark} there.
+        :return: whether they are known; not where the store does not work.
         """
         purges = self._purges.get(cache)
-        if purges is not None and purges.mark < mark:
-            await purges.caught_up(mark)
+        if purges is None or purges.mark >= mark:
+            return True
+        await purges.caught_up(mark)
+        return purges.mark >= mark
 
     def forget_with(self, backend: str, forget: Forget) -> Forget:
         """

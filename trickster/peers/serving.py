@@ -39,7 +39,7 @@ class HomeResponder:
 
         :param request: its body is an order.
         :return: a 200 with the reply, and after it the body of the answer, where there is one; a
-            404 where there is no such cache here; a 400 where it is no order.
+            404 where there is no such cache here, or one that does not know of all purges; a 400 where it is no order.
         """
         try:
             order = decoded_order(await read_all(request.body, _LARGEST))
@@ -47,7 +47,8 @@ class HomeResponder:
         except (BodyTooLarge, ValueError):
             return text_response(400, "no order\n")
         if order.asked is not None and asked is not None:
-            await self.homes.caught_up(order.asked.cache, order.asked.mark)
+            if not await self.homes.caught_up(order.asked.cache, order.asked.mark):
+                return text_response(404, "not as new as the one who asks\n")
             return await self._answered(order.asked.cache, evolve(asked, interim=request.interim))
         if order.forgotten is not None:
             await self._forget(order.forgotten)
