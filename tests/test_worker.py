@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.error import ConnectionDone, ReactorNotRunning
+from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.workers.plans import ALL
@@ -161,11 +160,3 @@ class SupervisedTests(SynchronousTestCase):
             told.append(len(self.calls))
         self.assertEqual(told, [0, 0, 1, 1, 3, 4, 4, 5])
         self.assertEqual(self.calls, ["give way", "end", "hurry", "hurry", "end"])
-
-    def test_signal_before(self) -> None:
-        """It does no harm that a signal has ended the process before."""
-        def stop() -> None:
-            raise ReactorNotRunning
-
-        self.supervised.orders = {"end": stop}
-        self.supervised.connectionLost(Failure(ConnectionDone()))

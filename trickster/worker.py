@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from importlib import import_module
 from time import time
 from typing import Any
 
 from attrs import evolve
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.error import CannotListenError, ReactorNotRunning
+from twisted.internet.error import CannotListenError
 from twisted.internet.main import CONNECTION_DONE
 from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from twisted.python.failure import Failure
@@ -111,9 +110,7 @@ class Supervised(FileDescriptor):
     def _obey(self, line: str) -> None:
         order = self.orders.get(line)
         if order is not None:
-            # A signal may have come before, or the same order.
-            with suppress(ReactorNotRunning):
-                order()
+            order()
 
 
 def assigned(read: Callable[[int, int], bytes] = os.read) -> Assignment:
@@ -172,8 +169,7 @@ def main() -> int:
     plugins = Plugins()
     try:
         configuration = configuration_of(assignment, os.environ, plugins)
-        service: Any = build(configuration, reactor, plugins, time,
-                        _inherited(assignment))
+        service = build(configuration, reactor, plugins, time, _inherited(assignment))
         service.privilegedStartService()
         service.startService()
     except ConfigurationError as error:
@@ -185,7 +181,7 @@ def main() -> int:
     running: Any = reactor
     running.addSystemEventTrigger("before", "shutdown", service.stopService)
     running.addReader(Supervised(running, {
-        GIVE_WAY: service.give_way, END: running.stop, HURRY: service.hurry}))
+        GIVE_WAY: service.give_way, END: service.end, HURRY: service.hurry}))
     running.run()
     return 0
 

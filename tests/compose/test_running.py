@@ -112,7 +112,8 @@ class ProgramTests(SynchronousTestCase):
         self.phase = Phase()
         self.program = Program(
             Parts([self.store], [self.front], [self.own]), self.phase,  # type: ignore[list-item]
-            lambda: self.events.append("announced"), lambda: self.events.append("origins abort"))
+            lambda: self.events.append("announced"), lambda: self.events.append("origins abort"),
+            lambda: None)
         self.program.startService()
 
     def test_start(self) -> None:
@@ -193,7 +194,7 @@ class FailedStartTests(SynchronousTestCase):
         own, front = things.pop("own"), things.pop("front")
         program = Program(
             Parts([*things.values()], [front], [own]), Phase(),  # type: ignore[list-item]
-            lambda: self.events.append("announced"), lambda: None)
+            lambda: self.events.append("announced"), lambda: None, lambda: None)
         self.assertRaises(OSError, program.startService)
         self.assertFalse(program.running)
         return self.events
@@ -218,11 +219,16 @@ class StoppingReactor(Calls):
 
     triggers: list[Callable[[], None]] = field(factory=list)
     running: list[Callable[[], None]] = field(factory=list)
+    events_heard: list[str] = field(factory=list)
 
     def addSystemEventTrigger(self, phase: str, event: str, function: Callable[[], None]) -> None:
         """Remember what is to be done before it ends."""
         assert (phase, event) == ("before", "shutdown")
         self.triggers.append(function)
+
+    def stop(self) -> None:
+        """End."""
+        self.events_heard.append("stop")
 
     def callWhenRunning(self, function: Callable[[], None]) -> None:
         """Remember what is to be done when it runs."""
@@ -254,7 +260,8 @@ class StopSignalTests(LoggedTestCase):
     def setUp(self) -> None:
         """Start, with the reactor's handlers in place."""
         super().setUp()
-        self.reactor, self.events_heard = StoppingReactor(), []
+        self.reactor = StoppingReactor()
+        self.events_heard = self.reactor.events_heard
         self.signals = SignalModule({signal.SIGTERM: self.reactors, signal.SIGINT: self.reactors})
         self.service = StopSignals(
             self.reactor, lambda: self.events_heard.append("hurry"), self.signals)
@@ -297,6 +304,21 @@ class StopSignalTests(LoggedTestCase):
         self.assertEqual(self.events_heard, [])
         self.send(signal.SIGTERM)
         self.assertEqual(self.events_heard, ["hurry"])
+
+    def test_ended_without(self) -> None:
+        """The process can be ended without a signal; the reactor, which stops once, hears of no other."""
+        for _ in range(2):
+            self.service.end()
+        self.send(signal.SIGTERM)
+        self.assertEqual(self.events_heard, ["stop"])
+        self.send(signal.SIGTERM)
+        self.assertEqual(self.events_heard, ["stop", "hurry"])
+
+    def test_ended_after(self) -> None:
+        """Once a signal has come, nothing else ends it, also before the reactor has begun to stop."""
+        self.send(signal.SIGTERM)
+        self.service.end()
+        self.assertEqual(self.events_heard, [f"reactor {signal.SIGTERM:d}"])
 
     def test_given_back(self) -> None:
         """The reactor's signal handlers are restored when the service ends before the reactor."""

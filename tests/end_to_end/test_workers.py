@@ -460,15 +460,31 @@ class LivingTests(Standing):
         self.drained(lambda trickster: trickster.process.send_signal(signal.SIGTERM))
 
     def test_all_told(self) -> None:
-        """The same where each process is told, as systemd does: no worker takes it for the second."""
+        """
+        The same where each process is told, as systemd does: no worker takes it for the second, nor
+        stumbles over it where the supervisor's order comes with it.
+        """
         def tell(trickster: Trickster) -> None:
+            workers = workers_of(trickster)
+            for pid in workers:
+                os.kill(pid, signal.SIGSTOP)
             for pid in trickster.processes():
                 os.kill(pid, signal.SIGTERM)
+            # The supervisor orders it within milliseconds.
+            time.sleep(0.3)
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
 
-        self.drained(tell)
+        log = self.drained(tell)
+        self.assertNotIn("level=critical", log)
+        self.assertNotIn("Traceback", log)
 
-    def drained(self, tell: Callable[[Trickster], None]) -> None:
-        """Requests under way are answered by a program that is told to end so."""
+    def drained(self, tell: Callable[[Trickster], None]) -> str:
+        """
+        Requests under way are answered by a program that is told to end so.
+
+        :return: what it has logged.
+        """
         trickster = self.program()
         pids = trickster.processes()
         self.origin.go_on.clear()
@@ -484,6 +500,7 @@ class LivingTests(Standing):
         # As twistd does, which ends by the signal in the end.
         self.assertIn(trickster.process.wait(PATIENCE), (0, -signal.SIGTERM))
         until(lambda: not any(map(is_alive, pids)))
+        return trickster.log.read_text()
 
     def test_orphaned(self) -> None:
         """Workers end where their supervisor is killed, and another one begins without a trace."""

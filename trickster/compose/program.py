@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from attrs import frozen
-from twisted.application.service import IService
 
 from trickster.compose.announcement import Announcement
 from trickster.compose.generation import Generation, Generations
@@ -26,7 +25,7 @@ from trickster.plugins import Plugins
 
 def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = None,
           wall: Callable[[], float] | None = None,
-          inherited: Inherited | None = None) -> IService:
+          inherited: Inherited | None = None) -> Program:
     """
     :param configuration: complete and consistent.
     :param reactor: its seconds never jump: see L{trickster.net.steady_clock}.
@@ -53,7 +52,8 @@ def build(configuration: Configuration, reactor: Any, plugins: Plugins | None = 
     runtime.metrics.reloads.succeeded(runtime.wall(), 0.0)
     announce = (Announcement(configuration, listeners).make if inherited is None
                 else inherited.serves)
-    program = Program(Parts(needed, frontends, own), runtime.phase, announce, generations.abort)
+    program = Program(Parts(needed, frontends, own), runtime.phase, announce,
+                      generations.abort, signals.end)
     return program
 
 

@@ -57,16 +57,18 @@ class Program(MultiService):
     health and metrics can be asked while the last requests end.
 
     :ivar phase: where it stands.
+    :ivar end: ends the process, as a signal does; nothing where it ends already.
     """
 
     def __init__(self, parts: Parts, phase: Phase, announce: Callable[[], None],
-                 abort: Callable[[], None]) -> None:
+                 abort: Callable[[], None], end: Callable[[], None]) -> None:
         """
         :param announce: says in the log that all is started.
         :param abort: gives up all that goes on with origins.
         """
         super().__init__()
         self.phase = phase
+        self.end = end
         self._parts = parts
         self._announce = announce
         self._abort = abort
@@ -218,6 +220,13 @@ class StopSignals(Service):
         if not self._is_ending:
             for number, before in self._before.items():
                 self._signals.signal(number, before)
+
+    def end(self) -> None:
+        """End the process as the first signal does, and without one: nothing if it ends already."""
+        if not self._is_ending:
+            # A signal that comes before the reactor has begun to stop is none for it any more.
+            self._is_ending = True
+            self._reactor.stop()
 
     def _handle(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -229,10 +229,11 @@ def supervised(loaded: Loaded, outside: Outside) -> IService:
                         "one that died.", lambda: workers.restarts)
     metrics.reloads.succeeded(wall(), 0.0)
     addresses = {name: _Listening(supervisor, name) for name in configuration.opened}
-    needed = [written, HangUps(reactor, reload=supervisor.reload),
-              StopSignals(reactor, lambda: program.hurry())]
+    signals = StopSignals(reactor, lambda: program.hurry())
+    needed = [written, HangUps(reactor, reload=supervisor.reload), signals]
     program = Program(Parts(needed, [supervisor, workers], [own]), phase,
-                      Announcement(_with_notices(configuration, plan), addresses).make, _nothing)
+                      Announcement(_with_notices(configuration, plan), addresses).make, _nothing,
+                      signals.end)
     return program
 
 
