@@ -238,7 +238,7 @@ class LostTests(PurgesCase):
 
     def test_lost(self) -> None:
         """Where the table is lost, all that was stored before is gone."""
-        for damage in (None, b"", b"TkP1 of another"):
+        for damage in (None, b"", b"TkP2 of another"):
             store = SharedStore(self.clock)
             ours, theirs = self.over(store), self.over(store)
             at_once(ours.refreshed())

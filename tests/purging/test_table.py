@@ -75,6 +75,18 @@ class ScopeTests(SynchronousTestCase):
                           for path in (b"/%2561", b"/%61", b"/a")],
                          [Verdict.GONE, Verdict.SPARED, Verdict.SPARED])
 
+    def test_percent_encoded_target(self) -> None:
+        """Nor does it make one how a target is, as long as its query is the same."""
+        pairs = [(b"/x/%c3%a9", b"/x/%C3%A9"), (b"/x/\xc3\xa9", b"/x/%C3%A9"), (b"/%7Et", b"/~t"),
+                 (b"/;p", b"/%3Bp"), (b"/a+b", b"/a%2Bb"), (b"/%61?b", b"/a?b"), (b"/a?%62", b"/a?b"),
+                 (b"/a?%2f%c3\xa9", b"/a?%2F%C3%A9"), (b"/a?b=1%2", b"/a?b=1%2")]
+        spoken = [*pairs, *((other, one) for one, other in pairs)]
+        others = [(b"/a?b%26c", b"/a?b&c"), (b"/a?b+c", b"/a?b%2Bc"), (b"/a?b", b"/a?B"),
+                  (b"/a%3Fb?c", b"/a?b?d"), (b"/a?%2562", b"/a?%62"), (b"/%2561", b"/%61")]
+        found = [verdict(purged(Purge(Scope(Kind.TARGET, "web", name))),
+                         label=evolve(LABEL, target=target)) for name, target in spoken + others]
+        self.assertEqual(found, [Verdict.GONE] * len(spoken) + [Verdict.SPARED] * len(others))
+
     def test_not_naming(self) -> None:
         """A rule for other entries leaves this one alone."""
         for scope in (
@@ -222,7 +234,7 @@ class CodecTests(SynchronousTestCase):
     def test_foreign(self, octets: bytes) -> None:
         """Octets of others are no table, and raise nothing."""
         self.assertIsNone(PurgeTable.decoded(octets))
-        self.assertIsNone(PurgeTable.decoded(b"TkP1" + octets))
+        self.assertIsNone(PurgeTable.decoded(b"TkP2" + octets))
         self.assertIsNone(PurgeTable.decoded(None))
 
     def test_damaged(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote_to_bytes
 
 from attrs import frozen
@@ -10,6 +11,8 @@ from trickster.messages import Headers
 
 _OVERHEAD = 120
 _TAGGING = frozenset((b"surrogate-key", b"cache-tag"))
+_ODD = re.compile(rb"%([0-9A-Fa-f]{2})|[^!-~]")
+_UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]")
 
 
 @frozen(slots=True)
@@ -45,8 +48,30 @@ class Label:
         """:return: the path with nothing in it percent-encoded."""
         return unquote_to_bytes(self.path) if b"%" in self.path else self.path
 
+    @property
+    def plain_target(self) -> bytes:
+        """:return: the target as L{plain_target} has it."""
+        return plain_target(self.target)
+
 
 NO_LABEL = Label()
+
+
+def plain_target(target: bytes) -> bytes:
+    """
+    :param target: path and query of a request.
+    :return: the same for all targets that differ only in how their octets are percent-encoded:
+        no octet of the path is, and the query is normalized (RFC 3986 section 6.2.2).
+    """
+    if _ODD.search(target) is None:
+        return target
+    path, mark, query = target.partition(b"?")
+    return unquote_to_bytes(path) + mark + _ODD.sub(_normalized, query)
+
+
+def _normalized(odd: re.Match[bytes]) -> bytes:
+    octet = odd[0] if odd[1] is None else bytes.fromhex(odd[1].decode())
+    return octet if _UNRESERVED.fullmatch(octet) else b"%%%02X" % octet[0]
 
 
 def tags_of(headers: Headers) -> tuple[bytes, ...]:

@@ -20,12 +20,12 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from attrs import evolve, field, frozen
 
-from trickster.purging.label import Label
+from trickster.purging.label import Label, plain_target
 from trickster.purging.selection import may_select
 from trickster.remembering import SizedLRU
 
 # Another number for every change of the form.
-_MAGIC = b"TkP1"
+_MAGIC = b"TkP2"
 _DIGEST = 16
 # Rules of one table; where there would be more, the older half becomes one for everything.
 MOST_RULES = 2000
@@ -74,8 +74,8 @@ class Scope:
 
     :ivar backend: whose; empty for all backends of the cache, where the kind allows that.
     :ivar name: what the kind says: a key, path, beginning of a path, tag, query, vector
-        selector, or path and query of a request.  How octets of a path are percent-encoded
-        makes no difference, nor how much space there is in a query.
+        selector, or path and query of a request.  How octets of these are percent-encoded
+        makes no difference, nor how much space there is in a query of a database.
     """
 
     kind: Kind
@@ -93,6 +93,8 @@ class Scope:
             return evolve(self, name=_spaced(self.name))
         if self.kind in _OF_PATHS:
             return evolve(self, name=unquote_to_bytes(self.name))
+        if self.kind is Kind.TARGET:
+            return evolve(self, name=plain_target(self.name))
         return self
 
 
@@ -261,7 +263,7 @@ class PurgeTable:
         yield Scope(Kind.KEY, backend, label.key.encode())
         if label.group != label.key:
             yield Scope(Kind.KEY, backend, label.group.encode())
-        yield Scope(Kind.TARGET, backend, label.target)
+        yield Scope(Kind.TARGET, backend, label.plain_target)
         path = label.plain_path
         yield Scope(Kind.PATH, backend, path)
         for length in self._prefix_lengths:
