@@ -164,7 +164,6 @@ class StoresTests(SynchronousTestCase):
         """A lookup in a store that does not work is a miss, and C{cache_up} is 0."""
         cache = self.made(broken=options_of())["broken"]
         self.assertIsNone(at_once(cache.store.get("k")))
-        self.assertIsNone(cache.service)
         self.assertEqual(self.value("cache_up", "broken"), 0)
         self.assertIsNone(self.value("cache_usage_objects", "broken"))
         self.flushLoggedErrors()

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.end_to_end.counting import ScriptedOrigin
+from tests.end_to_end.redises import Redis, directory_until_exit
 from tests.end_to_end.servers import Answer, Trickster, fetch
 from tests.end_to_end.waiting import PATIENCE, eventually
 
@@ -135,6 +136,33 @@ class LmdbTests(PurgingCase):
         self.check_each_kind()
         self.kept("/a")
         self.assertIn(("/a", "web"), [(each["url"], each["backend"]) for each in self.entries()])
+
+
+class RedisTests(PurgingCase):
+    """Processes that share a server of Redis."""
+
+    def setUp(self) -> None:
+        """Have a server."""
+        self.redis = Redis(directory_until_exit())
+        self.addCleanup(self.redis.stop)
+        self.store = {"provider": "redis", "redis": {"endpoint": self.redis.endpoint}}  # type: ignore[misc]
+        super().setUp()
+
+    def test_come_back(self) -> None:
+        """
+        A purge is not undone by a server that comes back with what it had before: all that it has is
+        purged, by processes that were not asked for anything in between as well.
+        """
+        self.kept("/a", "/b")
+        self.assertEqual(self.redis.command("SAVE"), b"OK")
+        self.purge(url="/a")
+        asked = len(self.asked)
+        self.redis.kill()
+        self.redis.start()
+        self.kept("/a", "/b")
+        for trickster in (self.one, self.other):
+            for target in ("/a", "/b"):
+                self.assertGreater(int(self.got(trickster, target).body), asked)
 
 
 class PurgingTests(PurgingCase):

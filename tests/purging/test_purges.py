@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from trickster.errors import StoreError
@@ -252,6 +253,34 @@ class LostTests(PurgesCase):
                 self.assertTrue(at_once(purges.refreshed()))
                 self.assertEqual(self.verdict(purges, mark), Verdict.GONE)
             self.assertEqual(ours.mark, theirs.mark)
+
+    def test_come_back(self) -> None:
+        """
+        Where a store comes back as it was before the last purge, all that was stored before is gone
+        for every process; that is told.  Others' purges since then count, and are no sign of it.
+        """
+        for others in range(3):
+            store = SharedStore(self.clock)
+            ours, theirs = self.over(guarded(store, "c", self.clock)), self.over(store)
+            first = self.added(ours)
+            at_once(theirs.refreshed())
+            before = store.entries[TABLE_KEY]
+            mark = self.added(ours, Purge(Scope(Kind.TAG, "", b"red")))
+            self.clock.advance(5.0)
+            store.entries[TABLE_KEY] = before
+            new = self.over(store)
+            for number in range(others):
+                self.added(new, Purge(Scope(Kind.TAG, "", b"x%d" % number)))
+            self.clock.advance(2.0)
+            with capturedLogs() as told:
+                for purges in (ours, theirs, new):
+                    self.assertTrue(at_once(purges.refreshed()))
+            for purges in (ours, theirs, new):
+                self.assertEqual({self.verdict(purges, number) for number in (first, mark)},
+                                 {Verdict.GONE})
+                self.assertEqual(purges.table, ours.table)
+            self.assertEqual(self.verdict(ours, ours.mark), Verdict.SPARED)
+            self.assertEqual([event["cache"] for event in told], ["c"])
 
     def test_first(self) -> None:
         """The first process makes the table, and two of them the same."""

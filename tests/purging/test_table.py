@@ -36,6 +36,11 @@ def verdict(table: PurgeTable, mark: int = 0, label: Label = LABEL) -> Verdict:
     return table.judged(label, mark).verdict
 
 
+names = st.sampled_from([b"", b"/", b"/a", b"/a/b", b"red", b"up", b"web.opc.1.2"])
+scopes = st.builds(Scope, st.sampled_from(Kind), st.sampled_from(["", "web", "b"]), names)
+purges = st.builds(Purge, scopes, st.booleans(), st.none() | st.just((5, 9)))
+
+
 class ScopeTests(SynchronousTestCase):
     """Which entries a rule names."""
 
@@ -144,13 +149,73 @@ class NumberTests(SynchronousTestCase):
         self.assertEqual(verdict(purged(Purge(scope), table=table), 2), Verdict.GONE)
 
 
+class LostTests(SynchronousTestCase):
+    """Tables without the last purge of one that was looked at."""
+
+    def follows(self, table: PurgeTable, earlier: PurgeTable, later: float = 0.0) -> bool:
+        """:return: whether a table was made of an earlier one, as it seems some seconds later."""
+        return table.follows(earlier, WALL + later, DAY)
+
+    @given(st.lists(purges, max_size=8), st.lists(purges, max_size=8), st.sampled_from([0.0, DAY / 2]))
+    def test_follows(self, before: list[Purge], more: list[Purge], later: float) -> None:
+        """A table follows each one that it was made of, read from a store or not."""
+        earlier = purged(*before)
+        table = purged(*more, table=earlier, wall=WALL + later)
+        read = PurgeTable.decoded(table.encoded())
+        assert read is not None
+        self.assertTrue(self.follows(table, earlier, later))
+        self.assertTrue(self.follows(read, earlier, later))
+
+    @given(st.lists(purges, max_size=8), purges)
+    def test_older(self, before: list[Purge], last: Purge) -> None:
+        """It does not follow one that was made of it."""
+        earlier = purged(*before)
+        self.assertFalse(self.follows(earlier, purged(last, table=earlier)))
+
+    def test_others(self) -> None:
+        """Nor one of whose purges the last was lost, whatever others have its number."""
+        for scope in (Scope(Kind.TAG, "", b"red"), Scope(Kind.MATCHER, "web", b"up"),
+                      Scope(Kind.PATH, "web", b"/a")):
+            for lost in (Purge(scope), Purge(scope, is_soft=True), Purge(scope, span=(1, 2))):
+                for other in (Purge(Scope(Kind.TAG, "", b"blue")), Purge(Scope(Kind.BACKEND, "we")),
+                              Purge(Scope(Kind.ALL), is_soft=True), Purge(scope, span=(3, 4))):
+                    self.assertFalse(self.follows(purged(other, other), purged(lost)), (other, lost))
+
+    def test_wider(self) -> None:
+        """It follows one all of whose purges are in those that it has."""
+        for scope in (Scope(Kind.TAG, "web", b"red"), Scope(Kind.PATH, "web", b"/a")):
+            for known in (Purge(scope), Purge(scope, is_soft=True), Purge(scope, span=(1, 2))):
+                for wider in (Scope(Kind.ALL), Scope(Kind.BACKEND, "web"), scope):
+                    self.assertTrue(self.follows(purged(*[Purge(wider)] * 2), purged(known)))
+
+    def test_over(self) -> None:
+        """What no entry can be old enough for is no loss."""
+        self.assertTrue(self.follows(purged(Purge(Scope(Kind.TAG, "", b"blue"))),
+                                     purged(Purge(Scope(Kind.TAG, "", b"red"))), DAY + 1))
+
+    def test_many(self) -> None:
+        """Nor is it one that many rules have become few."""
+        for kind, most in ((Kind.PATH, MOST_RULES), (Kind.MATCHER, MOST_MATCHERS)):
+            tables = [PurgeTable()]
+            for number in range(most + 3):
+                tables.append(purged(Purge(Scope(kind, "web", b"a%d" % number)), table=tables[-1]))
+            for earlier in tables[::most // 60 + 1]:
+                self.assertTrue(self.follows(tables[-1], earlier))
+
+    def test_in_its_place(self) -> None:
+        """A table for what was lost follows any that was known, also of a clock that was ahead."""
+        for known in (PurgeTable.of_all(WALL), PurgeTable.of_all(WALL + DAY),
+                      purged(Purge(Scope(Kind.TAG, "", b"red")))):
+            self.assertTrue(self.follows(PurgeTable.of_all(WALL, known.sequence), known))
+
+
 class BoundTests(SynchronousTestCase):
     """Rules are kept for as long as they may be needed, and are never too many."""
 
     def test_over(self) -> None:
         """A rule is forgotten once no entry can be there that it names."""
         table = purged(Purge(Scope(Kind.TAG, "", b"red")))
-        for later, expected in ((DAY - 1, Verdict.GONE), (DAY + 1, Verdict.SPARED)):
+        for later, expected in ((DAY - 1, Verdict.GONE), (DAY + 3601, Verdict.SPARED)):
             after = purged(Purge(Scope(Kind.TAG, "", b"x")), table=table, wall=WALL + later)
             self.assertEqual(verdict(after), expected)
 
@@ -210,11 +275,6 @@ class BoundTests(SynchronousTestCase):
             table = purged(Purge(scope, span=(number, number)), table=table)
         self.assertLess(len(table.encoded()), 200_000)
         self.assertEqual(verdict(table), Verdict.GONE)
-
-
-names = st.sampled_from([b"", b"/", b"/a", b"/a/b", b"red", b"up", b"web.opc.1.2"])
-scopes = st.builds(Scope, st.sampled_from(Kind), st.sampled_from(["", "web", "b"]), names)
-purges = st.builds(Purge, scopes, st.booleans(), st.none() | st.just((5, 9)))
 
 
 class CodecTests(SynchronousTestCase):

@@ -15,11 +15,18 @@ from trickster.compose.store_service import StoreService
 from trickster.compose.threads import OwnThreads
 from trickster.config.options.caches import CacheOptions
 from trickster.contracts import checked_store
-from trickster.interfaces import ICompareAndSetStore, IMeteredStore, IRuntime, IStoreType
+from trickster.interfaces import (
+    ICompareAndSetStore,
+    IMeteredStore,
+    IReferenceStore,
+    IRuntime,
+    IStoreType,
+)
 from trickster.net.runtime import RuntimeWithThreads
 from trickster.observability.metrics import Metrics
 from trickster.plugins import STORES, Plugins
 from trickster.purging.purges import Purges
+from trickster.purging.watch import PurgeWatch
 from trickster.stores.guard import Guarded, guarded
 from trickster.stores.inspection.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
@@ -33,7 +40,7 @@ class Cache:
 
     :ivar options: of which it was made.
     :ivar store: fails never; what goes wrong in it is a miss.
-    :ivar service: to be started and stopped with it, or None.
+    :ivar service: to be started and stopped with it.
     :ivar purges: of it, as all processes that share it know them.
     :ivar leases: of what is fetched for it, with other processes that share it; None where there
         are none.
@@ -44,7 +51,7 @@ class Cache:
     name: str
     options: CacheOptions
     store: Guarded
-    service: IService | None
+    service: IService
     _usage: Callable[[], StoreUsage] | None
     purges: Purges
     leases: Leases | None = None
@@ -116,8 +123,7 @@ class Stores(MultiService):
         for cache in used:
             if cache not in self._caches:
                 self._caches.append(cache)
-                if cache.service is not None:
-                    cache.service.setServiceParent(self)
+                cache.service.setServiceParent(self)
         for cache in used:
             cache.watch(self._metrics)
 
@@ -134,7 +140,7 @@ class Stores(MultiService):
         for cache in dropped:
             cache.unwatch()
         return DeferredList([maybeDeferred(cache.service.disownServiceParent)
-                             for cache in dropped if cache.service is not None])
+                             for cache in dropped])
 
     def _known(self, name: str, options: CacheOptions) -> Cache | None:
         return next((cache for cache in self._caches
@@ -150,11 +156,13 @@ class Stores(MultiService):
         if IMeteredStore.providedBy(store):
             store.tell(counters.event)
             usage = store.usage
-        service = None
+        service = MultiService()
         if IService.providedBy(store):
-            service = StoreService(store, name, self._runtime.clock, threads.stop)
+            StoreService(store, name, self._runtime.clock, threads.stop).setServiceParent(service)
         safe = guarded(store, name, self._runtime.clock, counters.operation)
         purges = Purges(safe, self._runtime.clock, self._runtime.wall)
+        if not IReferenceStore.providedBy(store):
+            PurgeWatch(purges, self._runtime.clock).setServiceParent(service)
         return Cache(name, options, safe, service, usage, purges,
                      self._leases(safe, options, counters.lease))
 

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 from trickster.errors import StoreError
 from trickster.interfaces import ICompareAndSetStore, IPeekingStore, IReferenceStore
@@ -39,7 +40,8 @@ class Purges:
     Before an entry is used, the table of purges is looked at that was in the store a hundredth of a
     second ago, or a second where the store cannot tell at once: who purges waits that long, so
     that a purge is effective everywhere when it is answered.  A table that is lost is replaced by
-    one by which everything is gone.
+    one by which everything is gone; so is one without the last purge that is known, as a store has
+    it after a failover, or a restart, that has lost the newest writes.
 
     :ivar store: of the cache, guarded.
     :ivar clock: for delays and ages.
@@ -47,6 +49,8 @@ class Purges:
     :ivar longest: seconds that entries are kept at most, by what backends say (L{keep_for}).
     :ivar table: as it was last looked at.
     """
+
+    _log = Logger()
 
     store: Any
     clock: IReactorTime
@@ -180,12 +184,15 @@ class Purges:
             octets = await self.store.get(TABLE_KEY)
             if self._unread != unread:
                 return False
-            table = PurgeTable.decoded(octets)
+            if octets is not None and octets == self._octets and not self._pending:
+                self._looked = begun
+                return True
+            table = self._whole(octets)
             if table is not None and octets is not None and not self._pending:
                 self._take(table, octets, begun)
                 return True
             if table is None:
-                table = PurgeTable.of_all(self.wall())
+                table = PurgeTable.of_all(self.wall(), self.table.sequence)
             added = dict(self._pending)
             table = self._with(table, added.values())
             if await self._put(table.encoded(), octets):
@@ -195,6 +202,15 @@ class Purges:
                 if not self._pending:
                     return True  # else there was another one meanwhile
         return False
+
+    def _whole(self, octets: bytes | None) -> PurgeTable | None:
+        """:return: the table that is in the store; None where it, or a purge, was lost."""
+        table = PurgeTable.decoded(octets)
+        if table is None or table.follows(self.table, self.wall(), self.longest):
+            return table
+        self._log.warn("Cache {cache}: the store has lost purges that were effective, so all that "
+                       "was stored before is purged", cache=getattr(self.store, "name", ""))
+        return None
 
     async def _put(self, octets: bytes, expected: bytes | None) -> bool:
         """

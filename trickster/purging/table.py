@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cached_property
 from hashlib import blake2b
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
@@ -37,6 +37,10 @@ MOST_MATCHERS = 64
 _MOST_KNOWN = 2 << 20
 # Octets of one table in a store, lest what a store gives be more than memory takes.
 _MOST_OCTETS = 4 << 20
+
+# Seconds for which a rule is kept that no entry can be old enough for: clocks differ, and no process
+# may take for lost what another one has dropped.
+_CLOCKS = 3600.0
 
 # Far below what 64 bits hold: there is always a next number.
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
@@ -127,6 +131,12 @@ class _Rule(msgspec.Struct, array_like=True, frozen=True):
         """The newest number of them all."""
         return max(self.hard, self.soft, *(number for number, _, _ in self.spans), 0)
 
+    def holds(self, earlier: _Rule) -> bool:
+        """:return: whether this says all that an earlier one for the same entries did."""
+        return self.hard >= earlier.newest or (
+            self.hard >= earlier.hard and self.soft >= earlier.soft
+            and set(earlier.spans) <= set(self.spans))
+
 
 class _Stored(msgspec.Struct, array_like=True):
     sequence: _Count
@@ -168,13 +178,14 @@ class PurgeTable:
         factory=lambda: SizedLRU(_MOST_KNOWN), init=False, eq=False, repr=False)
 
     @classmethod
-    def of_all(cls, wall: float) -> PurgeTable:
+    def of_all(cls, wall: float, after: int = 0) -> PurgeTable:
         """
         :param wall: seconds since the epoch.
+        :param after: the number of the newest rule that is known of the table in whose place it is.
         :return: a new table, by which all that was stored earlier is gone: where a table was
             lost, what it said is not known.
         """
-        number = max(1, int(wall * 1_000_000))
+        number = max(after + 1, int(wall * 1_000_000))
         scope = Scope(Kind.ALL)
         return cls(number, {scope: _Rule(scope.kind, "", b"", number, 0, wall, [])})
 
@@ -198,6 +209,24 @@ class PurgeTable:
         body = _writer.encode(_Stored(self.sequence, list(self._rules.values())))
         return _MAGIC + _digest_of(body) + body
 
+    def follows(self, earlier: PurgeTable, wall: float, longest: float) -> bool:
+        """
+        :param earlier: a table of the same cache, as it was looked at before.
+        :param wall: seconds since the epoch.
+        :param longest: as for L{with_purge}.
+        :return: whether this one was made of it: not where a store has come back as it was before
+            the last purge, be there others since.
+        """
+        if self.sequence < earlier.sequence:
+            return False
+        last = earlier._last
+        if last is None or _is_over(last, wall, longest):
+            return True
+        now = self._rules.get(Scope(last.kind, last.backend, last.name))
+        wider = map(self._rules.get, (Scope(Kind.ALL), Scope(Kind.BACKEND, last.backend)))
+        return (now is not None and now.holds(last)) or any(
+            rule is not None and rule.hard >= last.newest for rule in wider)
+
     def with_purge(self, purge: Purge, wall: float, longest: float) -> PurgeTable:
         """
         :param wall: seconds since the epoch.
@@ -210,7 +239,7 @@ class PurgeTable:
         old = self._rules.get(purge.scope)
         made = _added(purge, number, wall, old)
         rules = {scope: rule for scope, rule in self._rules.items()
-                 if scope != purge.scope and not _is_over(rule, wall, longest)}
+                 if scope != purge.scope and not _is_over(rule, wall, longest + _CLOCKS)}
         if made.kind is Kind.ALL and made.hard == number:
             rules = {}  # all that they named is gone
         rules[purge.scope] = made
@@ -275,6 +304,10 @@ class PurgeTable:
         if label.query is not None:
             query = label.query.encode("utf-8", "surrogateescape")
             yield Scope(Kind.QUERY, backend, _spaced(query))
+
+    @cached_property
+    def _last(self) -> _Rule | None:
+        return max(self._rules.values(), key=attrgetter("newest"), default=None)
 
     @cached_property
     def _matchers(self) -> tuple[_Rule, ...]:
