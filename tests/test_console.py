@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
@@ -16,6 +18,9 @@ from tests.config.doubles import ONE, loaded
 from trickster.commandline import Options
 from trickster.console import application_of, main
 from trickster.observability.logging.logs import Logs
+
+# The command, which need not be installed.
+COMMAND = (sys.executable, "-c", "import sys; from trickster.console import main; sys.exit(main())")
 
 
 class MainTests(SynchronousTestCase):
@@ -54,6 +59,30 @@ class MainTests(SynchronousTestCase):
             self.assertIn(f"{path}:1:1: backens: unknown key; did you mean 'backends'?",
                           str(status))
             self.assertEqual(ran, [])
+
+    def test_not_written(self) -> None:
+        """What standard output does not take ends the command with the reason, in one line."""
+        config = Path(self.mktemp())
+        config.write_text("backends: {a: {provider: proxy, origin_url: 'http://127.0.0.1:1'}}\n")
+        for words in (["-version"], ["--help"], ["cache", "--help"],
+                      ["-config", str(config), "-validate-config"]):
+            for unbuffered in ("", "1"):
+                environ = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+                with open("/dev/full", "w") as full:
+                    ended = subprocess.run(
+                        [*COMMAND, *words], env=environ, stdout=full,
+                        stderr=subprocess.PIPE, text=True, check=False)
+                self.assertEqual(ended.returncode, 1)
+                self.assertRegex(ended.stderr, r"^trickster: standard output: [^\n]+\n$")
+
+    def test_reader_gone(self) -> None:
+        """Where its reader has gone, nothing is said of it."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        with open(writing, "w") as pipe:
+            ended = subprocess.run([*COMMAND, "--help"], stdout=pipe,
+                                   stderr=subprocess.PIPE, check=False)
+        self.assertEqual((ended.returncode, ended.stderr), (1, b""))
 
     def test_version(self) -> None:
         """The version flag ends the command with success."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from time import time
 from typing import Any
 
@@ -99,13 +100,42 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     :raises SystemExit: with a message for standard error, where it could not start.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == [CACHE]:
-        return cache_main(words[1:], os.environ if environ is None else environ)
-    options = Options(environ)
-    try:
-        options.parseOptions(words)
-    except UsageError as error:
-        print(f"trickster: {error}\nTry 'trickster --help'.", file=sys.stderr)
-        return 2
+    with _written_out():
+        if words[:1] == [CACHE]:
+            return cache_main(words[1:], os.environ if environ is None else environ)
+        options = Options(environ)
+        try:
+            options.parseOptions(words)
+        except UsageError as error:
+            print(f"trickster: {error}\nTry 'trickster --help'.", file=sys.stderr)
+            return 2
     run(options)
     return 0
+
+
+@contextmanager
+def _written_out() -> Iterator[None]:
+    """
+    Have what is said on standard output arrive there.
+
+    :raises SystemExit: with 1: it takes no more.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        # A reader that has gone, such as head, has what it wanted.
+        if not isinstance(error, BrokenPipeError):
+            print(f"trickster: standard output: {error.strerror}", file=sys.stderr)
+        _leave_output()
+        raise SystemExit(1) from None
+
+
+def _leave_output() -> None:
+    # What is left in its buffer would be an error once more when the interpreter ends.
+    with suppress(OSError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
