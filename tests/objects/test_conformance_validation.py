@@ -320,10 +320,13 @@ class HeadTests(SynchronousTestCase):
 class StaleUseTests(SynchronousTestCase):
     """When what is stale may be used: RFC 9111 section 4.2.4, RFC 5861."""
 
-    def stale(self, said: str, later: float = 7, **options: float) -> World:
+    def stale(self, said: str, later: float = 7, ETag: str | None = None,
+              Last_Modified: str | None = None, **options: float) -> World:
         """:return: a world with an answer that was fresh for 5 seconds, some seconds ago."""
         world = World.of(**options)
-        world.given(world.answer(Cache_Control=f"max-age=5, {said}"))
+        fields = {"ETag": ETag, "Last_Modified": Last_Modified}
+        world.given(world.answer(Cache_Control=f"max-age=5, {said}",
+                                 **{name: value for name, value in fields.items() if value}))
         world.ask()
         world.clock.advance(later)
         return world
@@ -451,6 +454,25 @@ class StaleUseTests(SynchronousTestCase):
     def test_while_revalidate_default(self) -> None:
         """A configured stale-while-revalidate window holds for responses that have none."""
         self.assertEqual(self.stale("x", stale_while_revalidate=9.0).ask().octets, b"hello")
+
+    def test_refresh_validates(self) -> None:
+        """
+        A refresh is a validation (RFC 5861 section 3), also for a client that wants a part; where
+        nothing has changed, the stored response is fresh again.
+        """
+        for validator, value, condition in (
+                ("ETag", '"a"', b"if-none-match"), ("ETag", 'W/"a"', b"if-none-match"),
+                ("Last_Modified", "Sun, 06 Nov 1994 08:49:37 GMT", b"if-modified-since")):
+            for asked in ({}, {"Range": "bytes=1-2"}, {"If_None_Match": '"b"'}):
+                world = self.stale("stale-while-revalidate=9", **{validator: value})
+                self.assertEqual(world.ask(**asked).result, "hit")
+                sent = world.origin.requests[-1].headers
+                self.assertEqual(sent.get(condition), value.encode())
+                self.assertEqual([name for name in (b"range", b"if-range") if name in sent], [])
+                world.origin.answer(world.answer(304, b"", Cache_Control="max-age=60"))
+                client = world.ask()
+                self.assertEqual((client.octets, client.outcome.reason, world.asked),
+                                 (b"hello", None, 2))
 
     def test_refresh_fails(self) -> None:
         """A refresh that fails changes nothing."""

@@ -90,12 +90,16 @@ def plan_of(lookup: Lookup, found: Found, now: float, options: ObjectOptions) ->
     request: Request | None = None
     missing: tuple[Span, ...] = ()
     reason = _why_missed(lookup, found)
-    if stored is not None and use_for(stored, lookup, now, options) is not Use.VALIDATE:
+    use = None if stored is None else use_for(stored, lookup, now, options)
+    if stored is not None and use is not Use.VALIDATE:
         missing = missing_spans(stored, lookup.request, now, options.ranges)
+    if stored is not None and missing:
         request = range_request(lookup, stored, missing, options)
         reason = Reason.RANGE_MISS
     elif stored is not None:
-        reason = why_validated(stored, lookup, now, options)
+        # Also what a client has just been given stale.
+        reason = (why_validated(stored, lookup, now, options) if use is Use.VALIDATE
+                  else Reason.STALE)
         if validators(stored.headers):
             request = conditional_request(lookup, stored, options)
     if request is None:
