@@ -55,6 +55,21 @@ class WireTests(SynchronousTestCase):
                        policy=policy_of(200, headers, 10.0**9, RULES))
         self.assertEqual(plain(from_parts(to_parts(entry), RULES)), plain(entry))
 
+    def test_since(self) -> None:
+        """Of an entry whose body is that of another one, only what is beside it is written anew."""
+        form = ResponseFormat(RULES)
+        old = evolve(stored_response(), parts=(Part(0, (b"body",)),), length=4)
+        parts = form.parts(old)
+        for entry, is_same in ((evolve(old, received=9.0), True),
+                               (evolve(old, parts=(Part(0, (b"b0dy",)),)), False)):
+            written = form.parts_since(entry, old, parts[0])
+            self.assertEqual([part for part in written if isinstance(part, int)], [1] * is_same)
+            whole = [parts[part] if isinstance(part, int) else part for part in written]
+            self.assertEqual(plain(from_parts(whole, RULES)), plain(entry))
+        variants = Variants("1f", ((b"a",),))
+        for entry, before in ((variants, old), (old, variants)):
+            self.assertEqual(form.parts_since(entry, before, b""), to_parts(entry))
+
     def test_described(self) -> None:
         """What is told of an entry is the same from the object and from its first octets."""
         form, label = ResponseFormat(RULES), Label("b", "k", "g", b"/a", b"/a?b", (b"t",))

@@ -42,6 +42,9 @@ class TextFormat:
     def parts(self, entry: Text) -> Sequence[bytes]:
         return [b"text", entry.octets]
 
+    def parts_since(self, entry: Text, old: Text, head: bytes) -> Sequence[bytes | int]:
+        return self.parts(entry)
+
     def entry(self, parts: Sequence[bytes]) -> Text | None:
         return Text(parts[1])
 

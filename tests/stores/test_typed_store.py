@@ -60,6 +60,9 @@ class WordsFormat:
         self.made += 1
         return [b"words:", entry.text]
 
+    def parts_since(self, entry: Words, old: Words, head: bytes) -> Sequence[bytes | int]:
+        return self.parts(entry)
+
     def entry(self, parts: Sequence[bytes]) -> Words | None:
         self.read += 1
         return Words(parts[1]) if parts[0] == b"words:" else None
@@ -73,8 +76,15 @@ class WordsFormat:
         return len(entry.text)
 
 
+@define
 class ManyWordsFormat(WordsFormat):
-    """Has a part for each word; the first letters of the words are in the head."""
+    """
+    Has a part for each word; the first letters of the words are in the head.
+
+    :ivar since: of each entry that was made of an old one: numbers of its words there, or letters.
+    """
+
+    since: list[list[bytes | int]] = field(factory=list)
 
     def parts(self, entry: Words) -> Sequence[bytes]:
         words = entry.text.split(b"|")
@@ -82,6 +92,15 @@ class ManyWordsFormat(WordsFormat):
 
     def entry(self, parts: Sequence[bytes]) -> Words | None:
         return Words(b"|".join(parts[1:]))
+
+    def parts_since(self, entry: Words, old: Words, head: bytes) -> Sequence[bytes | int]:
+        """:return: numbers of the words that the old one has, too."""
+        before = {word: number for number, word in enumerate(old.text.split(b"|"), 1)}
+        parts = self.parts(entry)
+        self.since.append([before.get(word, word[:1]) for word in parts[1:]])
+        if head != self.parts(old)[0]:
+            raise AssertionError(f"the first part of another entry: {head!r}")
+        return [parts[0], *(before.get(word, word) for word in parts[1:])]
 
     def refreshed(self, old: Words, parts: Any) -> Words | None:
         """:return: the entry, with the old one's words of the same letters."""
@@ -669,6 +688,46 @@ class TwoProcessesTests(Stores):
         self.assertEqual(at_once(ours.get("a")), Words(b"|".join([*texts[1:], b"f" * CHUNK])))
         self.assertEqual(store.read, [
             "a", chunk_key("a", unsealed(store.entries["a"][0]).chunks[-1])])
+
+    def test_made_of_parts(self) -> None:
+        """Of an entry that is made of another one, only new parts are made, sealed and put."""
+        for length in (100, CHUNK // 2, CHUNK + 100):
+            store, form = RecordingStore(self.clock), ManyWordsFormat()
+            ours = TypedStore(store, form, self.clock)
+            words = [bytes([letter]) * (length + letter) for letter in b"abc"]
+            at_once(ours.put("a", Words(b"|".join(words)), TTL))
+            for letter in b"de":
+                words = [*words[1:], bytes([letter]) * length]
+                now = Words(b"|".join(words))
+                store.puts.clear()
+                self.assertTrue(at_once(ours.change("a", lambda entry, now=now: Kept(now, TTL))))
+                self.assertEqual(form.since.pop(), [2, 3, bytes([letter])])
+                self.assertEqual(at_once(self.with_format(store, ManyWordsFormat()).get("a")), now)
+                last = unsealed(store.entries["a"][0]).parts[-1]
+                self.assertEqual(
+                    {key for key, _ in store.puts if "~" in key},
+                    set() if isinstance(last, bytes) else {chunk_key("a", one) for one in last})
+
+    def with_format(self, store: Any, form: Any) -> TypedStore[Words]:
+        """:return: one that might be another process's."""
+        return TypedStore(store, form, self.clock)
+
+    def test_made_of_parts_once_more(self) -> None:
+        """Parts whose chunks would be gone before the entry are made and put once more."""
+        store, form = RecordingStore(self.clock), ManyWordsFormat()
+        ours = TypedStore(store, form, self.clock)
+        words = [bytes([letter]) * CHUNK for letter in b"abc"]
+        at_once(ours.put("a", Words(b"|".join(words)), TTL))
+        made = 0
+        for _ in range(9):
+            self.clock.advance(TTL / 2)
+            entry = at_once(ours.get("a"))
+            assert entry is not None
+            store.puts.clear()
+            at_once(ours.change("a", lambda entry: Kept(entry, TTL)))
+            made += len([key for key, _ in store.puts if "~" in key])
+        self.assertEqual(made, 3 * 3)
+        self.assertEqual(len(form.since), 6)
 
     def test_always_replaced(self) -> None:
         """A reader of an entry that is replaced each time it is read ends, with nothing."""

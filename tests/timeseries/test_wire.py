@@ -252,6 +252,113 @@ class RefreshedTests(SynchronousTestCase):
             dataset = new
 
 
+class SinceTests(SynchronousTestCase):
+    """Datasets of which much is encoded already."""
+
+    def since(self, old: Dataset, parts: list[bytes], new: Dataset, most: int = 0) -> tuple[list[bytes], int]:
+        """
+        :param parts: of the old dataset.
+        :param most: timestamps in a window.
+        :return: parts of the new one, and how many of them are among those of the old one.
+        """
+        found = Codec(most_instants=most).parts_since(new, ((b"a", b"b"),), b"7", old, parts[0])
+        self.assertIsInstance(found[0], bytes)
+        whole = [parts[part] if isinstance(part, int) else part for part in found]
+        return whole, sum(isinstance(part, int) for part in found)
+
+    def assert_written(self, parts: list[bytes], new: Dataset) -> None:
+        """The parts are those of the dataset."""
+        read = Codec(bytes.lower).from_parts(parts)
+        assert read is not None
+        dataset, *beside = read
+        self.assertEqual(beside, [((b"a", b"b"),), b"7"])
+        self.assertEqual((dataset.extents, dataset.kind, list(dataset.series)),
+                         (new.extents, new.kind, list(new.series)))
+        for identity in new.series:
+            self.assertEqual(list(dataset.rows(identity)), list(new.rows(identity)))
+
+    def grown(self, first: int, last: int, names: Iterable[int] = range(40)) -> Dataset:
+        """:return: rows of so many series from one tick to another."""
+        return RefreshTests("dataset").dataset(first, last, names)
+
+    def test_by_a_step(self) -> None:
+        """Of a dataset that grows by a step, again and again, the newest windows are encoded alone."""
+        for most in (0, 420):
+            dataset = self.grown(5000, 9000)
+            parts = Codec(most_instants=most).to_parts(dataset)
+            known, encoded = [], 0
+            for last in range(9001, 9101):
+                new = dataset.merged(self.grown(last, last))
+                following, same = self.since(dataset, parts, new, most)
+                known.append(same / len(following))
+                encoded += sum(map(len, set(following) - set(parts)))
+                dataset, parts = new, following
+                # In the same windows as if all were encoded: narrow ones become wide ones.
+                self.assertEqual(parts[0], Codec(most_instants=most).to_parts(
+                    dataset, ((b"a", b"b"),), b"7")[0])
+            self.assert_written(parts, dataset)
+            self.assertGreater(median(known), 0.5)
+            self.assertLess(encoded // 100, dataset.nbytes // 40)
+
+    def test_sliding(self) -> None:
+        """Where the oldest rows are gone, what is between the first window and the newest is as it was."""
+        dataset = self.grown(5000, 9000)
+        new = dataset.merged(self.grown(9001, 9001)).restricted(
+            Extents.of(STEP, [(5013 * STEP, 9001 * STEP)]))
+        parts, same = self.since(dataset, Codec().to_parts(dataset), new)
+        self.assert_written(parts, new)
+        self.assertGreater(same, len(parts) // 2)
+
+    def test_series_come(self) -> None:
+        """Where series come, older windows are as they were."""
+        dataset = self.grown(5000, 9000)
+        new = dataset.merged(self.grown(9001, 9001, range(50)))
+        parts, same = self.since(dataset, Codec().to_parts(dataset), new)
+        self.assert_written(parts, new)
+        self.assertGreater(same, len(parts) // 2)
+
+    def test_nothing_new(self) -> None:
+        """Where only what is beside the rows is new, only the head is."""
+        dataset = self.grown(5000, 5003)
+        parts, same = self.since(dataset, Codec().to_parts(dataset), dataset)
+        self.assert_written(parts, dataset)
+        self.assertEqual(same, len(parts) - 1)
+
+    def test_other_form(self) -> None:
+        """What is encoded in another form is encoded anew."""
+        dataset = self.grown(5000, 5003)
+        for head in (b"", b"x", EXAMPLE[0][:-1], EXAMPLE[0].replace(b"TkD5", b"TkD4")):
+            parts, same = self.since(dataset, [head], dataset)
+            self.assert_written(parts, dataset)
+            self.assertEqual(same, 0)
+
+    @given(datasets, datasets, st.integers(0, 9))
+    def test_any(self, old: Dataset, new: Dataset, most: int) -> None:
+        """Whatever a dataset was before, its parts make it, in whatever forms its rows are."""
+        codec = Codec(most_instants=most)
+        for later in (new, Dataset(new.extents, {**old.series, **new.series}, kind=new.kind)):
+            parts, _ = self.since(old, codec.to_parts(old), later, most)
+            read = Codec().from_parts(parts)
+            assert read is not None
+            self.assertEqual(contents(read[0].series), contents(later.series))
+
+    @settings(max_examples=60)
+    @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 40), st.booleans(),
+                              st.integers(1, 4)), min_size=1, max_size=6), st.sampled_from([0, 4, 64]))
+    def test_any_order(self, changes: list[tuple[int, int, bool, int]], most: int) -> None:
+        """However a dataset changes, again and again, its parts make it, series that go included."""
+        dataset = self.grown(5000, 5100, range(3))
+        parts = Codec(most_instants=most).to_parts(dataset)
+        for at, length, crop, names in changes:
+            first = 5000 + at
+            new = dataset.merged(self.grown(first, first + length, range(names)))
+            if crop:
+                new = new.restricted(Extents.of(STEP, [(first * STEP, 9999 * STEP)]))
+            parts, _ = self.since(dataset, parts, new, most)
+            self.assert_written(parts, new)
+            dataset = new
+
+
 class RefreshTests(SynchronousTestCase):
     """Datasets that grow, and are encoded again and again."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from attrs import evolve, frozen
@@ -64,6 +64,16 @@ class ResponseFormat:
             its own, which a validation leaves as it is.
         """
         return to_parts(entry)
+
+    def parts_since(self, entry: Entry, old: Entry, head: bytes) -> list[bytes | int]:
+        """
+        :param old: another entry, most often the one that this is made of.
+        :param head: not looked at.
+        :return: the same, with the number of the body's part where that is the same object.
+        """
+        if isinstance(entry, Variants) or isinstance(old, Variants) or entry.parts is not old.parts:
+            return [*to_parts(entry)]
+        return [_head(entry), 1]
 
     def entry(self, parts: Sequence[bytes]) -> Entry | None:
         """:return: the entry; None where the octets are not what L{parts} makes."""
@@ -136,8 +146,12 @@ def to_parts(entry: Entry) -> list[bytes]:
     """
     if isinstance(entry, Variants):
         fields = [[_text(name) for name in names] for names in entry.fields]
-        return _packed({"generation": entry.generation, "fields": fields}, ())
-    meta = {
+        return [_described_as({"generation": entry.generation, "fields": fields}), b""]
+    return [_head(entry), b"".join(b for part in entry.parts for b in part.buffers)]
+
+
+def _head(entry: StoredResponse) -> bytes:
+    return _described_as({
         "status": entry.status,
         "phrase": _text(entry.phrase),
         "headers": [[_text(name), _text(value)] for name, value in entry.headers],
@@ -150,8 +164,7 @@ def to_parts(entry: Entry) -> list[bytes]:
         "mark": entry.mark,
         "token": entry.token,
         "fresh": [entry.policy.lifetime, entry.policy.forced],
-    }
-    return _packed(meta, (b for part in entry.parts for b in part.buffers))
+    })
 
 
 def from_parts(parts: Sequence[bytes], rules: FreshnessRules) -> Entry:
@@ -184,9 +197,8 @@ def from_octets(octets: bytes, rules: FreshnessRules) -> Entry:
     return from_parts((octets[4:end], octets[end:]), rules)
 
 
-def _packed(meta: dict[str, Any], body: Iterable[bytes]) -> list[bytes]:
-    described = json.dumps(meta, separators=(",", ":")).encode("ascii")
-    return [_MAGIC + described, b"".join(body)]
+def _described_as(meta: dict[str, Any]) -> bytes:
+    return _MAGIC + json.dumps(meta, separators=(",", ":")).encode("ascii")
 
 
 def _unpacked(parts: Sequence[bytes]) -> tuple[dict[str, Any], bytes]:

@@ -59,6 +59,12 @@ class EntryFormat(Protocol[E]):
         it has changed, so what changes at each refresh, and little else, is the first of them.
         """
 
+    def parts_since(self, entry: E, old: E, head: bytes) -> Sequence[Octets | int]:
+        """
+        The same; for a part that is one of those of another entry, too, of which the first is
+        given, the number of that may stand, so that it need not be made again.
+        """
+
     def entry(self, parts: Sequence[bytes]) -> E | None:
         """The entry; None where the octets are not exactly what L{parts} makes."""
 
@@ -145,7 +151,7 @@ class _Placed:
         :param held: chunks that are known to be in the store.
         :param before: chunks of the other entry, and of what was tried in vain.
         """
-        known, digests = frozenset(held), {chunk.digest for chunk in value.chunks}
+        known, digests = {*held, *sealed.held}, {chunk.digest for chunk in value.chunks}
         numbers = (number for number, part in enumerate(value.parts)
                    if not isinstance(part, bytes) for _ in part)
         pieces = map(_New, value.chunks, sealed.pieces(), numbers)
@@ -248,7 +254,7 @@ class OctetEntries(Generic[E]):
         """
         before = self._near.chunks(self, key) or ()
         # Whether the chunks before are in the store still was not looked at.
-        placed = await self._placed(Kept(entry, ttl), (), before)
+        placed = await self._placed(Kept(entry, ttl), Read(), before)
         put = partial(self.store.put, key, placed.octets, ttl)
         return await self._written(key, Kept(entry, ttl), placed, put)
 
@@ -261,8 +267,7 @@ class OctetEntries(Generic[E]):
             one are added.
         :return: whether it is kept; not where another writer has put something meanwhile.
         """
-        placed = await self._placed(
-            made, before.chunks, (*before.chunks, *before.spare, *tried))
+        placed = await self._placed(made, before, (*before.chunks, *before.spare, *tried))
         tried += (new.chunk for new in placed.new)
         put = partial(self.store.put, key, placed.octets, made.ttl)
         if self.compares:
@@ -294,17 +299,35 @@ class OctetEntries(Generic[E]):
         value: Value = await self._computed(_LISTED * len(octets or b""), unsealed, octets)
         return value
 
-    async def _placed(self, made: Kept[E], held: Sequence[Chunk], before: Sequence[Chunk]
-                      ) -> _Placed:
-        chunking, now = self._chunking, self._clock.seconds()
+    async def _placed(self, made: Kept[E], there: Read[E], before: Sequence[Chunk]) -> _Placed:
+        """
+        :param there: what is in the store.
+        :param before: chunks that may be in the store, and need not stay.
+        """
+        chunking, now, held = self._chunking, self._clock.seconds(), there.chunks
 
         def place() -> _Placed:
-            sealed = seal(self._format.parts(made.entry), chunking.octets, chunking.whole)
+            sealed = seal(self._parts(made.entry, there, now + made.ttl), chunking.octets,
+                          chunking.whole)
             return _Placed.of(sealed, sealed.placed(held, now, made.ttl), held, before)
 
         size = _PLACED * self._format.size(made.entry)
         placed: _Placed = await self._computed(size, place)
         return placed
+
+    def _parts(self, entry: E, there: Read[E], until: float) -> Sequence[Octets | tuple[Chunk, ...]]:
+        """
+        :param until: seconds of the clock until which the entry is kept.
+        :return: the octets of its parts, and the chunks of those that are in the store for as long.
+        """
+        if there.entry is None:
+            return self._format.parts(entry)
+        value = unsealed(there.octets)
+        head = value.parts[0]
+        if not isinstance(head, bytes) or any(chunk.until < until for chunk in value.chunks):
+            return self._format.parts(entry)
+        return [value.parts[part] if isinstance(part, int) else part
+                for part in self._format.parts_since(entry, there.entry, head)]
 
     async def _written(self, key: str, made: Kept[E], placed: _Placed,
                        put: Callable[[], Awaitable[object]]) -> bool:

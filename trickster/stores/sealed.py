@@ -131,10 +131,16 @@ class Sealed:
     An entry that is ready to be put.
 
     :ivar parts: the octets of one, as they are in the value; or digest and octets of each of
-        the chunks that they are cut into.
+        the chunks that they are cut into; or chunks that they are in already.
     """
 
-    parts: tuple[bytes | tuple[tuple[bytes, Octets], ...], ...]
+    parts: tuple[bytes | tuple[tuple[bytes, Octets] | Chunk, ...], ...]
+
+    @property
+    def held(self) -> Iterator[Chunk]:
+        """:return: the chunks that parts are in already."""
+        return (piece for part in self.parts if not isinstance(part, bytes)
+                for piece in part if isinstance(piece, Chunk))
 
     def placed(self, held: Iterable[Chunk], now: float, ttl: float) -> Value:
         """
@@ -147,16 +153,19 @@ class Sealed:
         lasting = {chunk.digest: chunk for chunk in held if chunk.until >= now + ttl}
         return Value(tuple(
             part if isinstance(part, bytes) else tuple(
-                lasting.get(digest) or Chunk(digest, len(piece), now + LONGER * ttl)
-                for digest, piece in part)
+                piece if isinstance(piece, Chunk) else lasting.get(piece[0])
+                or Chunk(piece[0], len(piece[1]), now + LONGER * ttl) for piece in part)
             for part in self.parts))
 
     def pieces(self) -> Iterator[Octets]:
-        """:return: the octets of each chunk, in the order of the chunks of L{placed}."""
+        """
+        :return: the octets of each chunk, in the order of the chunks of L{placed}; of one that
+            a part is in already, none.
+        """
         for part in self.parts:
             if not isinstance(part, bytes):
-                for _, piece in part:
-                    yield piece
+                for piece in part:
+                    yield b"" if isinstance(piece, Chunk) else piece[1]
 
 
 def digest_of(octets: bytes | memoryview) -> bytes:
@@ -182,23 +191,25 @@ def entry_key(key: str) -> str:
     return key[:-_CHUNK_SUFFIX] if is_chunk_key(key) else key
 
 
-def seal(parts: Sequence[Octets], most: int = CHUNK, whole: int = 0) -> Sealed:
+def seal(parts: Sequence[Octets | tuple[Chunk, ...]], most: int = CHUNK, whole: int = 0) -> Sealed:
     """
     Make ready to be put what an entry is made of.
 
-    :param parts: its octets.  What changes at each refresh belongs into the first, which is in
+    :param parts: its octets, or for any but the first the chunks that they are in already.  What changes at each refresh belongs into the first, which is in
         the value itself while it is small; each of the others is in chunks of its own, so that
         a part that is as it was is not written again.
     :param most: octets of a chunk of any other part.
     :param whole: most parts of an entry that is in the value itself while it is small; 0 for
         any number.
     """
-    head, others = parts[0], parts[1:]
-    if (sum(map(len, parts)) <= INLINE and not 0 < whole < len(parts)
-            and all(len(part) <= most for part in others)):
-        return Sealed(tuple(map(bytes, parts)))
+    made = [part for part in parts if not isinstance(part, tuple)]
+    if (len(made) == len(parts) and sum(map(len, made)) <= INLINE
+            and not 0 < whole < len(made) and all(len(part) <= most for part in made[1:])):
+        return Sealed(tuple(map(bytes, made)))
+    head = made[0]
     return Sealed((bytes(head) if len(head) <= INLINE else _cut(head, CHUNK),
-                   *(_cut(part, min(most, CHUNK)) for part in others)))
+                   *(part if isinstance(part, tuple) else _cut(part, min(most, CHUNK))
+                     for part in parts[1:])))
 
 
 def stamp_of(octets: bytes) -> bytes:

@@ -8,13 +8,12 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from trickster.timeseries.extents import Extent, Extents
+from trickster.timeseries.extents import AFTER_ALL, BEFORE_ALL, Extent, Extents
 from trickster.timeseries.row_format import RowFormat
 from trickster.timeseries.rows import IndexedRows, Rows, TextRows, appended
 
 _SERIES_OVERHEAD = 200
 _FEW_SERIES = 64  # cut at once; more would hold the reactor
-_BEFORE_ALL, _AFTER_ALL = -(1 << 63), 1 << 63
 Collation = Callable[[bytes], Any]
 Runs = tuple[Rows, ...]
 
@@ -291,7 +290,7 @@ def _around(old: Runs, new: Runs) -> Runs:
     """:return: the older runs, cut where newer ones stand."""
     for run in new:
         pieces = (piece for one in old for piece in (
-            one.cropped(_BEFORE_ALL, run.first_ns - 1), one.cropped(run.last_ns + 1, _AFTER_ALL)))
+            one.cropped(BEFORE_ALL, run.first_ns - 1), one.cropped(run.last_ns + 1, AFTER_ALL)))
         old = tuple(piece for piece in pieces if piece is not None)
     return old
 

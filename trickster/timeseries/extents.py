@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from attrs import frozen
 
+# An instant that none is earlier than, and one that none is as late as.
+BEFORE_ALL, AFTER_ALL = -(1 << 63), 1 << 63
+
 
 class Extent(NamedTuple):
     """

@@ -62,6 +62,12 @@ class Rows(Protocol):
     def compacted(self) -> Rows:
         """:return: an equal run that holds on to no more octets than it uses."""
 
+    def shared_until(self, other: Rows) -> int | None:
+        """
+        :return: the last instant up to which this run and another one have the same rows, to the
+            octet, from where both have begun; None where they have not, or share no time.
+        """
+
 
 @frozen(slots=True)
 class TextRows:
@@ -156,6 +162,18 @@ class TextRows:
             return self
         return TextRows(self.octets[self.start:self.end], 0, self.end - self.start,
                         self.first_ns, self.last_ns, self.format)
+
+    def shared_until(self, other: Rows) -> int | None:
+        """:return: the last instant of the rows that both have, if all are the same then."""
+        since, until = _overlap(self, other)
+        if since > until or not isinstance(other, TextRows) or self.format != other.format:
+            return None
+        if self.octets is other.octets:
+            return until
+        ours, theirs = self.cropped(since, until), other.cropped(since, until)
+        if ours is None or theirs is None or ours.encoded() != theirs.encoded():
+            return None
+        return until
 
     def followed_by(self, later: TextRows) -> TextRows:
         """:return: both runs' rows, copied together; their formats are the same."""
@@ -309,6 +327,23 @@ class IndexedRows:
         return IndexedRows(bytes(self.encoded()), self.times[self.low:self.high],
                            self._offsets_from(0), 0, self.high - self.low, self.separator)
 
+    def shared_until(self, other: Rows) -> int | None:
+        """:return: the last instant of the rows that both have, if all are the same then."""
+        since, until = _overlap(self, other)
+        if since > until or not isinstance(other, IndexedRows) or (
+                self.separator != other.separator):
+            return None
+        if self.times is other.times:
+            return until
+        ours, theirs = self.cropped(since, until), other.cropped(since, until)
+        if ours is None or theirs is None or ours._content != theirs._content:
+            return None
+        return until
+
+    @property
+    def _content(self) -> tuple[array[int], memoryview | bytes]:
+        return self.times[self.low:self.high], self.encoded()
+
     def followed_by(self, later: IndexedRows) -> IndexedRows:
         """:return: both runs' rows, copied together; their separators are the same."""
         octets = self.separator.join((self.encoded(), later.encoded()))
@@ -322,6 +357,10 @@ class IndexedRows:
         """:return: where the rows begin in a buffer that they stand in from C{start}."""
         shift = start - self.offsets[self.low]
         return array("q", [o + shift for o in self.offsets[self.low:self.high + 1]])
+
+
+def _overlap(one: Rows, other: Rows) -> tuple[int, int]:
+    return max(one.first_ns, other.first_ns), min(one.last_ns, other.last_ns)
 
 
 def appended(runs: tuple[Rows, ...], more: Rows, small: int = 4096) -> tuple[Rows, ...]:

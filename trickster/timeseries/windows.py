@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from trickster.timeseries.dataset import Dataset, Runs
-from trickster.timeseries.extents import Extent
+from trickster.timeseries.extents import BEFORE_ALL, Extent
 from trickster.timeseries.rows import Rows
 
 # Octets that windows of each width hold about, or more, of all series together and of each: the
@@ -22,7 +22,6 @@ _OCTETS = ((1 << 21, 1 << 10), (1 << 18, 1 << 8), (1 << 15, 1 << 6))
 # Windows of one width: where there would be more, since what is held has many holes, they are
 # wider.  Each is a read when the dataset is read.
 _MOST = 128
-_BEFORE_ALL = -(1 << 63)
 _UNBOUNDED = 1 << 200  # wider than any window
 
 
@@ -53,7 +52,7 @@ class Windows:
         octets = sum(len(run.encoded()) for runs in dataset.series.values() for run in runs)
         at_an_instant = octets // extents.count() + 1
         widest_ns = extents.step_ns << most.bit_length() - 1 if most else _UNBOUNDED
-        widths, since_ns, last_ns = [], _BEFORE_ALL, extents.spans[-1].end_ns
+        widths, since_ns, last_ns = [], BEFORE_ALL, extents.spans[-1].end_ns
         for least, each in _OCTETS:
             instants = max(least, each * len(dataset.series)) // at_an_instant
             width = min(extents.step_ns << instants.bit_length(), widest_ns)
@@ -79,7 +78,7 @@ class Windows:
         :return: the runs again, cut where windows meet, and where the window of each piece
             begins: that never falls, even where rows are out of order.
         """
-        start = end = _BEFORE_ALL
+        start = end = BEFORE_ALL
         for run in runs:
             rest = run
             while True:

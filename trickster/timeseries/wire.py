@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
-from hashlib import blake2b
+from functools import partial
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 from attrs import frozen
 
 from trickster.timeseries.dataset import Collation, Dataset, Runs, by_octets
@@ -16,54 +14,23 @@ from trickster.timeseries.extents import Extents
 from trickster.timeseries.row_format import RowFormat
 from trickster.timeseries.rows import IndexedRows, Rows, TextRows, appended
 from trickster.timeseries.windows import Windows
+from trickster.timeseries.wire_forms import (
+    Head,
+    Indexed,
+    Pairs,
+    Piece,
+    Text,
+    Window,
+    digest_of,
+    digest_of_all,
+    format_read,
+    group_reader,
+    head_of,
+    window_reader,
+)
+from trickster.timeseries.wire_writing import Standing, parts_written
 
-_VERSION = b"TkD5"  # another number for every change of the form
-_BEFORE_ALL = -(1 << 63)
-Pairs = tuple[tuple[bytes, bytes], ...]
-
-
-class _Text(msgspec.Struct, array_like=True, tag="t", gc=False):
-    format: Annotated[int, msgspec.Meta(ge=0)]  # its place in the list of formats
-    octets: memoryview  # what is read is not copied before it is put together
-
-
-class _Indexed(msgspec.Struct, array_like=True, tag="i", gc=False):
-    separator: bytes
-    rows: list[tuple[int, bytes]]
-
-
-class _Format(msgspec.Struct, array_like=True):
-    separator: bytes
-    after: bytes
-    opening: bytes
-    closing: bytes
-    delimiter: bytes
-    column: Annotated[int, msgspec.Meta(ge=0, le=1000)]
-    unit_ns: Annotated[int, msgspec.Meta(gt=0)]
-
-
-class _Head(msgspec.Struct, array_like=True):
-    version: Annotated[bytes, msgspec.Meta(min_length=4, max_length=4)]
-    step_ns: Annotated[int, msgspec.Meta(gt=0)]
-    spans: list[tuple[int, int]]
-    kind: Any
-    headers: list[tuple[bytes, bytes]]
-    beside: bytes
-    formats: list[_Format]
-    groups: Annotated[int, msgspec.Meta(ge=0)]  # of identities; the other parts are windows
-    identities: bytes  # what tells all of them, in their order, from others
-    windows: list[tuple[int, int]]  # where each begins, and where the next may
-
-
-class _Window(msgspec.Struct, array_like=True):
-    start_ns: int
-    end_ns: int
-    pieces: list[tuple[bytes, list[_Text | _Indexed]]]  # by digest of identity
-
-_head_reader = msgspec.msgpack.Decoder(_Head)
-_group_reader = msgspec.msgpack.Decoder(list[bytes])
-_window_reader = msgspec.msgpack.Decoder(_Window)
-_writer = msgspec.msgpack.Encoder()
+__all__ = ["Codec", "Pairs"]
 
 
 @frozen
@@ -90,16 +57,28 @@ class Codec:
         :param headers: header fields to keep beside it.
         :param beside: other octets to keep beside it.
         """
-        extents = dataset.extents
-        places: dict[RowFormat, int] = {}
         cutting = Windows.of(dataset, self.most_instants)
-        windows, groups = _windows_stored(dataset, places, cutting)
-        head = _Head(
-            _VERSION, extents.step_ns, [(s.start_ns, s.end_ns) for s in extents.spans],
-            dataset.kind, list(headers), beside, [_format_stored(rows) for rows in places],
-            len(groups), _digest_of_all(dataset.series),
-            [(window.start_ns, window.end_ns) for window in windows])
-        return [_writer.encode(part) for part in (head, *groups, *windows)]
+        written = parts_written(dataset, headers, beside, cutting, Standing())
+        return [part for part in written if isinstance(part, bytes)]
+
+    def parts_since(self, dataset: Dataset, headers: Pairs, beside: bytes, old: Dataset,
+                    head: bytes) -> list[bytes | int]:
+        """
+        Encode a dataset of which much is encoded already.
+
+        :param headers: as for L{to_parts}.
+        :param beside: as for L{to_parts}.
+        :param old: the dataset that this one was made of, most often.
+        :param head: the first of the parts of that.
+        :return: parts of which L{from_parts} makes the dataset; for one that is among those of the
+            old dataset its number there.
+        """
+        cutting = Windows.of(dataset, self.most_instants)
+        try:
+            standing = Standing.of(old, head, dataset, cutting)
+        except (ValueError, LookupError):
+            standing = Standing()
+        return parts_written(dataset, headers, beside, cutting, standing)
 
     def from_parts(self, parts: Sequence[bytes]) -> tuple[Dataset, Pairs, bytes] | None:
         """
@@ -116,9 +95,7 @@ class Codec:
             no such part.
         """
         try:
-            head = _head_reader.decode(part)
-            if head.version != _VERSION:
-                return None
+            head = head_of(part)
             return Extents.of(head.step_ns, head.spans), head.beside
         except (ValueError, LookupError):
             return None
@@ -137,18 +114,16 @@ class Codec:
         return self._read(parts, partial(_series_refreshed, old))
 
     def _read(self, parts: Sequence[bytes | None],
-              series_of: Callable[[_Head, Sequence[Any]], dict[bytes, Runs]]
+              series_of: Callable[[Head, Sequence[Any]], dict[bytes, Runs]]
               ) -> tuple[Dataset, Pairs, bytes] | None:
         try:
-            head = _head_reader.decode(parts[0] or b"")
-            if head.version != _VERSION:
-                return None
+            head = head_of(parts[0] or b"")
             extents = Extents.of(head.step_ns, head.spans)
             if len(parts) != 1 + head.groups + len(head.windows):
                 return None
             series = series_of(head, parts[1:])
             kind = _as_tuples(head.kind)
-            if _digest_of_all(series) != head.identities:
+            if digest_of_all(map(digest_of, series)) != head.identities:
                 return None
         except (ValueError, LookupError, RecursionError):
             return None
@@ -160,51 +135,23 @@ def _as_tuples(kind: Any) -> Any:
     return tuple(map(_as_tuples, kind)) if isinstance(kind, list) else kind
 
 
-def _windows_stored(dataset: Dataset, places: dict[RowFormat, int], cutting: Windows
-                    ) -> tuple[list[_Window], list[list[bytes]]]:
-    windows: dict[int, dict[bytes, list[_Text | _Indexed]]] = {}
-    groups: list[list[bytes]] = [[]]
-    is_last = _group_ends(len(dataset.series))
-    for identity, runs in dataset.series.items():
-        digest = _digest_of(identity)
-        groups[-1].append(identity)
-        if is_last(digest):
-            groups.append([])
-        for start, piece in cutting.cut(runs):
-            pieces = windows.setdefault(start, {}).setdefault(digest, [])
-            pieces.append(_stored(piece, places))
-    return ([_Window(max(start, _BEFORE_ALL), cutting.around(start)[1],
-                     list(windows[start].items())) for start in sorted(windows)],
-            [group for group in groups if group])
-
-
-def _group_ends(series: int) -> Callable[[bytes], bool]:
-    """
-    :param series: how many there are; some hundred groups hold the identities of all.
-    :return: whether a group ends with the identity of a digest: so groups end where they did
-        while series come and go.
-    """
-    within = (1 << max(8, (series >> 8).bit_length())) - 1
-    return lambda digest: not int.from_bytes(digest[:4], "big") & within
-
-
-def _series_read(head: _Head, parts: Sequence[bytes]) -> dict[bytes, Runs]:
-    formats = [_format_read(rows) for rows in head.formats]
-    identities = [i for group in parts[:head.groups] for i in _group_reader.decode(group)]
-    pieces: dict[bytes, list[_Text | _Indexed]] = {_digest_of(i): [] for i in identities}
+def _series_read(head: Head, parts: Sequence[bytes]) -> dict[bytes, Runs]:
+    formats = [format_read(rows) for rows in head.formats]
+    identities = [i for group in parts[:head.groups] for i in group_reader.decode(group)]
+    pieces: dict[bytes, list[Piece]] = {digest_of(i): [] for i in identities}
     for bounds, window in zip(head.windows, parts[head.groups:], strict=True):
         for digest, some in _window_read(window, bounds).pieces:
             pieces[digest] += some
-    return {i: _runs_read(pieces[_digest_of(i)], formats) for i in identities}
+    return {i: _runs_read(pieces[digest_of(i)], formats) for i in identities}
 
 
-def _series_refreshed(old: Dataset, head: _Head, parts: Sequence[bytes | None]
+def _series_refreshed(old: Dataset, head: Head, parts: Sequence[bytes | None]
                       ) -> dict[bytes, Runs]:
     if any(group is not None for group in parts[:head.groups]):
         raise ValueError("there are other series than before")
-    formats = [_format_read(rows) for rows in head.formats]
+    formats = [format_read(rows) for rows in head.formats]
     # What is the same in windows side by side is cut from the old rows at once.
-    stretches: list[tuple[int, int] | dict[bytes, list[_Text | _Indexed]]] = []
+    stretches: list[tuple[int, int] | dict[bytes, list[Piece]]] = []
     for (start, end), window in zip(head.windows, parts[head.groups:], strict=True):
         last = stretches[-1] if stretches else None
         if window is not None:
@@ -213,7 +160,7 @@ def _series_refreshed(old: Dataset, head: _Head, parts: Sequence[bytes | None]
             stretches[-1] = last[0], end - 1
         else:
             stretches.append((start, end - 1))
-    found = {identity: _runs_refreshed(runs, _digest_of(identity), stretches, formats)
+    found = {identity: _runs_refreshed(runs, digest_of(identity), stretches, formats)
              for identity, runs in old.series.items()}
     return {identity: runs for identity, runs in found.items() if runs}
 
@@ -232,31 +179,14 @@ def _runs_refreshed(old: Runs, digest: bytes, stretches: Sequence[Any],
     return runs
 
 
-def _window_read(octets: bytes, bounds: tuple[int, int]) -> _Window:
-    window = _window_reader.decode(octets)
+def _window_read(octets: bytes, bounds: tuple[int, int]) -> Window:
+    window = window_reader.decode(octets)
     if (window.start_ns, window.end_ns) != bounds:
         raise ValueError("a window of another time")
     return window
 
 
-def _digest_of_all(identities: Iterable[bytes]) -> bytes:
-    digest = blake2b(digest_size=16)
-    for identity in identities:
-        digest.update(_digest_of(identity))
-    return digest.digest()
-
-
-def _digest_of(identity: bytes) -> bytes:
-    return blake2b(identity, digest_size=16).digest()
-
-
-def _stored(run: Rows, places: dict[RowFormat, int]) -> _Text | _Indexed:
-    if isinstance(run, TextRows):
-        return _Text(places.setdefault(run.format, len(places)), memoryview(run.encoded()))
-    return _Indexed(run.separator, list(run.rows()))
-
-
-def _runs_read(pieces: list[_Text | _Indexed], formats: list[RowFormat]) -> Runs:
+def _runs_read(pieces: list[Piece], formats: list[RowFormat]) -> Runs:
     """:return: the pieces of a series, those that are alike put together."""
     if not pieces:
         raise ValueError("a series without a row")
@@ -265,29 +195,15 @@ def _runs_read(pieces: list[_Text | _Indexed], formats: list[RowFormat]) -> Runs
     return tuple(_run_read(list(alike), formats) for _, alike in groupby(pieces, _form_of))
 
 
-def _form_of(piece: _Text | _Indexed) -> int | bytes:
-    return piece.format if isinstance(piece, _Text) else piece.separator
+def _form_of(piece: Piece) -> int | bytes:
+    return piece.format if isinstance(piece, Text) else piece.separator
 
 
-def _run_read(alike: list[_Text | _Indexed], formats: list[RowFormat]) -> Rows:
+def _run_read(alike: list[Piece], formats: list[RowFormat]) -> Rows:
     first = alike[0]
-    if isinstance(first, _Text):
+    if isinstance(first, Text):
         rows = formats[first.format]
-        texts = (piece.octets for piece in alike if isinstance(piece, _Text))
+        texts = (piece.octets for piece in alike if isinstance(piece, Text))
         return TextRows.of(rows.separator.join(texts), rows)
-    indexed = (row for piece in alike if isinstance(piece, _Indexed) for row in piece.rows)
+    indexed = (row for piece in alike if isinstance(piece, Indexed) for row in piece.rows)
     return IndexedRows.of(list(indexed), first.separator)
-
-
-def _format_stored(rows: RowFormat) -> _Format:
-    return _Format(rows.separator, rows.after, rows.opening, rows.closing, rows.delimiter,
-                   rows.column, rows.unit_ns)
-
-
-def _format_read(rows: _Format) -> RowFormat:
-    return _row_format(rows.separator, rows.after, rows.opening, rows.closing, rows.delimiter,
-                       rows.column, rows.unit_ns)
-
-
-# Shared by datasets: each remembers how rows begin, which may be more than a small one has.
-_row_format = lru_cache(maxsize=64)(RowFormat)

@@ -53,10 +53,16 @@ class RangeFormat:
 
     def parts(self, entry: Entry) -> list[bytes]:
         """:return: the octets of which L{entry} makes an equal entry."""
-        label = entry.label
-        beside = _Beside(entry.span, entry.mark, label.backend, label.key, label.group,
-                         label.path, label.target, _octets(label.query), entry.token)
-        return self.codec.to_parts(entry.dataset, entry.headers.pairs, _writer.encode(beside))
+        return self.codec.to_parts(entry.dataset, entry.headers.pairs, _beside(entry))
+
+    def parts_since(self, entry: Entry, old: Entry, head: bytes) -> list[bytes | int]:
+        """
+        :param old: another entry, most often the one that this is made of.
+        :param head: the first part of that.
+        :return: the same, with the number of its part for each window that is as it was.
+        """
+        return self.codec.parts_since(entry.dataset, entry.headers.pairs, _beside(entry),
+                                      old.dataset, head)
 
     def entry(self, parts: Sequence[bytes]) -> Entry | None:
         """:return: the entry; None where the octets are not what L{parts} makes."""
@@ -216,6 +222,13 @@ def _entry_of(read: tuple[Dataset, Pairs, bytes] | None) -> Entry | None:
         return None
     return Entry(dataset, Headers(headers), beside.span, _label_of(beside), beside.mark,
                  token=beside.token)
+
+
+def _beside(entry: Entry) -> bytes:
+    label = entry.label
+    return _writer.encode(_Beside(
+        entry.span, entry.mark, label.backend, label.key, label.group, label.path, label.target,
+        _octets(label.query), entry.token))
 
 
 def _beside_of(octets: bytes) -> _Beside | None:
