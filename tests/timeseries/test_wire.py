@@ -17,7 +17,10 @@ from trickster.timeseries.dataset import Dataset, Runs
 from trickster.timeseries.extents import Extent, Extents
 from trickster.timeseries.row_format import RowFormat
 from trickster.timeseries.rows import IndexedRows, Rows, TextRows
+from trickster.timeseries.windows import Windows
 from trickster.timeseries.wire import Codec
+from trickster.timeseries.wire_forms import VERSION, head_of
+from trickster.timeseries.wire_writing import Standing
 
 MS = 1_000_000
 STEP = 1000 * MS
@@ -105,7 +108,7 @@ class CodecTests(SynchronousTestCase):
         read = Codec().from_parts(parts)
         assert read is not None
         self.assertEqual(contents(read[0].series), contents(dataset.series))
-        for part in parts[-len(msgspec.msgpack.decode(parts[0])[9]):]:
+        for part in parts[-len(head_of(parts[0]).windows):]:
             start, end, _ = msgspec.msgpack.decode(part) if len(parts) > 1 else (0, 0, ())
             self.assertLessEqual(end - start, most * STEP)
 
@@ -139,7 +142,7 @@ class CodecTests(SynchronousTestCase):
 
     def test_other_version(self) -> None:
         """Parts of another version are not read."""
-        self.assertIsNone(Codec().from_parts([EXAMPLE[0].replace(b"TkD5", b"TkD9"), *EXAMPLE[1:]]))
+        self.assertIsNone(Codec().from_parts([EXAMPLE[0].replace(VERSION, b"TkD9"), *EXAMPLE[1:]]))
 
     @settings(max_examples=200)
     @given(st.lists(st.binary(max_size=200), max_size=3))
@@ -150,7 +153,7 @@ class CodecTests(SynchronousTestCase):
 
     def test_nested(self) -> None:
         """A kind that is nested deeper than can be read is not read, and raises nothing."""
-        version = msgspec.msgpack.encode(b"TkD5")
+        version = msgspec.msgpack.encode(VERSION)
         for depth in (*range(200, 1200, 7), 200_000):
             head = (b"\x9a" + version + b"\x01\x90" + b"\x91" * depth + b"\xc0\x90\xc4\x00\x90\x00"
                     + b"\xc4\x00\x90")
@@ -324,10 +327,25 @@ class SinceTests(SynchronousTestCase):
         self.assert_written(parts, dataset)
         self.assertEqual(same, len(parts) - 1)
 
+    def test_stretches(self) -> None:
+        """What is written anew is a few stretches of time, side by side with the windows that stand."""
+        old = self.grown(5000, 9000)
+        new = old.merged(self.grown(9001, 9001)).restricted(
+            Extents.of(STEP, [(5013 * STEP, 9001 * STEP)]))
+        cutting = Windows.of(new)
+        standing = Standing.of(old, Codec().to_parts(old)[0], new, cutting)
+        self.assertLess(len(standing.stretches), 5)
+        edges = sorted([*standing.windows, *((start, end + 1) for start, end in standing.stretches)])
+        for (_, end), (start, _) in pairwise(edges):
+            self.assertLessEqual(end, start)
+        for tick in range(5013, 9002):
+            holding = [edge for edge in edges if edge[0] <= tick * STEP < edge[1]]
+            self.assertEqual(len(holding), 1)
+
     def test_other_form(self) -> None:
         """What is encoded in another form is encoded anew."""
         dataset = self.grown(5000, 5003)
-        for head in (b"", b"x", EXAMPLE[0][:-1], EXAMPLE[0].replace(b"TkD5", b"TkD4")):
+        for head in (b"", b"x", EXAMPLE[0][:-1], EXAMPLE[0].replace(VERSION, b"TkD4")):
             parts, same = self.since(dataset, [head], dataset)
             self.assert_written(parts, dataset)
             self.assertEqual(same, 0)
@@ -461,6 +479,6 @@ def stored(step: int = STEP, spans: Any = ((0, STEP),), runs: Any = (["i", b",",
     """:return: octets in our form, with anything in it."""
     digest = blake2b(b"a", digest_size=16).digest()
     all_of = blake2b(blake2b(identity, digest_size=16).digest(), digest_size=16).digest()
-    head = [b"TkD5", step, spans, "matrix", [], b"", [format], groups, identities or all_of, windows]
+    head = [VERSION, step, spans, "matrix", [], b"", [format], groups, identities or all_of, windows]
     window = [*bounds, [[digest, runs]]]
     return [msgspec.msgpack.encode(part) for part in (head, [identity], window)]
