@@ -68,13 +68,6 @@ class NearTier:
         self.hits += 1
         return found
 
-    def has(self, owner: object, key: str) -> bool:
-        """
-        :param owner: as in L{get}.
-        :return: whether some version of the entry is here.
-        """
-        return (owner, key) in self.kept
-
     def last(self, owner: object, key: str) -> NearEntry | None:
         """
         :param owner: as in L{get}.

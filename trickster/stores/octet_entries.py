@@ -197,11 +197,15 @@ class OctetEntries(Generic[E]):
         :return: what is under a key, where it is decoded already and the store tells at once
             that it is still the same.
         """
-        if not self.peeks or not self._near.has(self, key):
+        near = self._near.last(self, key) if self.peeks else None
+        if near is None:
             return None
         begins = self.store.peek(key, STAMP)
-        near = None if begins is None else self._near.get(self, key, begins)
-        return None if near is None else near.entry
+        if begins != near.stamp:
+            self._near.misses += begins is not None
+            return None
+        self._near.hits += 1
+        return near.entry
 
     async def read(self, key: str) -> Read[E]:
         """:return: what is under a key."""
