@@ -92,6 +92,7 @@ def digest_of(identity: bytes) -> bytes:
 def digest_of_all(digests: Iterable[bytes]) -> bytes:
     """
     :param digests: of identities, in their order.
+    :return: what stands for all of them.
     """
     digest = blake2b(digest_size=16)
     for one in digests:
