@@ -708,6 +708,21 @@ class TwoProcessesTests(Stores):
                     {key for key, _ in store.puts if "~" in key},
                     set() if isinstance(last, bytes) else {chunk_key("a", one) for one in last})
 
+    def test_made_of_damaged_parts(self) -> None:
+        """Where what is there is damaged, be it after its first octets, the entry is made anew."""
+        for length in (100, CHUNK // 2):
+            store, words = RecordingStore(self.clock), [b"a" * length, b"b" * length]
+            ours = TypedStore(store, ManyWordsFormat(), self.clock)
+            at_once(ours.put("a", Words(b"|".join(words)), TTL))
+            octets, deadline = store.entries["a"]
+            now = Words(b"|".join([*words, b"c"]))
+            for wrong in (octets[:-1], octets[:30], octets[:20], octets[:-1] + b"?", octets + b"?"):
+                store.entries["a"] = wrong, deadline
+                self.assertTrue(at_once(ours.change("a", lambda entry: Kept(now, TTL))))
+                self.assertEqual(at_once(self.with_format(store, ManyWordsFormat()).get("a")), now)
+                self.assertEqual(at_once(ours.get("a")), now)
+                octets, deadline = store.entries["a"]
+
     def with_format(self, store: Any, form: Any) -> TypedStore[Words]:
         """:return: one that might be another process's."""
         return TypedStore(store, form, self.clock)

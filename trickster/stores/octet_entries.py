@@ -326,7 +326,11 @@ class OctetEntries(Generic[E]):
         """
         if there.entry is None:
             return self._format.parts(entry)
-        value = unsealed(there.octets)
+        try:
+            value = unsealed(there.octets)
+        except ValueError:
+            # How it begins tells which entry it was; the rest is damaged.
+            return self._format.parts(entry)
         head = value.parts[0]
         if not isinstance(head, bytes) or any(chunk.until < until for chunk in value.chunks):
             return self._format.parts(entry)
