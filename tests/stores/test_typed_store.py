@@ -718,7 +718,7 @@ class TwoProcessesTests(Stores):
             now = Words(b"|".join([*words, b"c"]))
             for wrong in (octets[:-1], octets[:30], octets[:20], octets[:-1] + b"?", octets + b"?"):
                 store.entries["a"] = wrong, deadline
-                self.assertTrue(at_once(ours.change("a", lambda entry: Kept(now, TTL))))
+                self.assertTrue(at_once(ours.change("a", lambda entry, now=now: Kept(now, TTL))))
                 self.assertEqual(at_once(self.with_format(store, ManyWordsFormat()).get("a")), now)
                 self.assertEqual(at_once(ours.get("a")), now)
                 octets, deadline = store.entries["a"]

@@ -183,16 +183,20 @@ class CodecTests(SynchronousTestCase):
 class RefreshedTests(SynchronousTestCase):
     """Datasets of which most is decoded already."""
 
-    def refreshed(self, old: Dataset, new: Dataset) -> tuple[Any, int]:
-        """:return: what is made of the parts that are new, and how many are not."""
-        before = frozenset(Codec().to_parts(old))
-        whole = Codec().to_parts(new, ((b"a", b"b"),), b"7")
+    def refreshed(self, old: Dataset, new: Dataset, most: int = 0) -> tuple[Any, int]:
+        """
+        :param most: timestamps in a window.
+        :return: what is made of the parts that are new, and how many are not.
+        """
+        codec = Codec(most_instants=most)
+        before = frozenset(codec.to_parts(old))
+        whole = codec.to_parts(new, ((b"a", b"b"),), b"7")
         parts = [whole[0], *(None if part in before else part for part in whole[1:])]
         return Codec(bytes.lower).refreshed(parts, old), parts.count(None)
 
-    def assert_refreshed(self, old: Dataset, new: Dataset, known: int) -> None:
+    def assert_refreshed(self, old: Dataset, new: Dataset, known: int, most: int = 0) -> None:
         """The new dataset is made, and at least so many of its parts were known."""
-        found, count = self.refreshed(old, new)
+        found, count = self.refreshed(old, new, most)
         self.assertGreaterEqual(count, known)
         dataset, *beside = found
         self.assertEqual(beside, [((b"a", b"b"),), b"7"])
@@ -221,6 +225,15 @@ class RefreshedTests(SynchronousTestCase):
             identity: (TextRows.of(b"[%d,\"x\"]" % 8995, ARRAYS),) for identity in old.series})
         self.assert_refreshed(old, old.merged(newer), 5)
 
+    def test_window_gone(self) -> None:
+        """Rows of a window in which there are none any more are not there, though its neighbours are."""
+        old = self.grown(5000, 6000)
+        for first, last in ((5120, 5183), (5100, 5500), (5000, 5128), (5900, 6000)):
+            gone = Extents.of(STEP, [(first * STEP, last * STEP)])
+            left = old.restricted(old.extents - gone)
+            for new in (left, Dataset(old.extents, left.series)):
+                self.assert_refreshed(old, new, 5, 64)
+
     def test_nothing_known(self) -> None:
         """Where nothing is known, all that is new is read, unless it has other series."""
         old = self.grown(5000, 5003)
@@ -239,19 +252,20 @@ class RefreshedTests(SynchronousTestCase):
         self.assertIsNone(Codec().refreshed(parts, self.grown(5000, 5003, range(1, 41))))
 
     @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 40), st.booleans()),
-                    min_size=1, max_size=6))
-    def test_any_order(self, changes: list[tuple[int, int, bool]]) -> None:
+                    min_size=1, max_size=6), st.sampled_from([0, 2, 16]))
+    def test_any_order(self, changes: list[tuple[int, int, bool]], most: int) -> None:
         """However a dataset changes, what is made of the new parts is what all parts make."""
         dataset = self.grown(5000, 5100, range(3))
         for at, length, crop in changes:
             first = 5000 + at
             new = dataset.merged(self.grown(first, first + length, range(3)))
             if crop:
-                new = new.restricted(Extents.of(STEP, [(first * STEP, 9999 * STEP)]))
+                new = new.restricted(new.extents - Extents.of(
+                    STEP, [(first * STEP, (first + 2 * length) * STEP)]))
             if new.series:
-                found, _ = self.refreshed(dataset, new)
+                found, _ = self.refreshed(dataset, new, most)
                 if found is not None:
-                    self.assert_refreshed(dataset, new, 0)
+                    self.assert_refreshed(dataset, new, 0, most)
             dataset = new
 
 
@@ -371,7 +385,8 @@ class SinceTests(SynchronousTestCase):
             first = 5000 + at
             new = dataset.merged(self.grown(first, first + length, range(names)))
             if crop:
-                new = new.restricted(Extents.of(STEP, [(first * STEP, 9999 * STEP)]))
+                new = new.restricted(new.extents - Extents.of(
+                    STEP, [((first - names) * STEP, (first + 2 * length) * STEP)]))
             parts, _ = self.since(dataset, parts, new, most)
             self.assert_written(parts, new)
             dataset = new

@@ -156,7 +156,7 @@ def _series_refreshed(old: Dataset, head: Head, parts: Sequence[bytes | None]
         last = stretches[-1] if stretches else None
         if window is not None:
             stretches.append(dict(_window_read(window, (start, end)).pieces))
-        elif isinstance(last, tuple):
+        elif isinstance(last, tuple) and last[1] == start - 1:
             stretches[-1] = last[0], end - 1
         else:
             stretches.append((start, end - 1))
