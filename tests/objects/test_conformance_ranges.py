@@ -336,6 +336,28 @@ class PartsStoredTests(SynchronousTestCase):
         client = world.ask()
         self.assertEqual((client.octets, world.asked), (BODY, 3))
 
+    def test_304_for_what_is_missing(self) -> None:
+        """
+        A 304 for a missing part, which no condition asks for, is no answer: all is fetched anew,
+        once, also after a 304 that was one.
+        """
+        for age in (0, 70):
+            world = World.of(DictStore)
+            unchanged = world.answer(304, b"", Cache_Control="max-age=60", ETag='"a"')
+            confirmed = [unchanged] if age else []
+            world.given(ranging(world), *confirmed, unchanged, ranging(world))
+            world.ask(Range="bytes=0-9")
+            world.clock.advance(age)
+            client = world.ask(Range="bytes=5-29")
+            self.assertEqual((client.status, client.octets), (206, BODY[5:30]))
+            self.assertEqual(world.asked, 3 + len(confirmed))
+            world = World.of(DictStore)
+            world.given(ranging(world), *[unchanged] * 9)
+            world.ask(Range="bytes=0-9")
+            world.clock.advance(age)
+            self.assertEqual(world.ask(Range="bytes=5-29").status, 304)
+            self.assertEqual(world.asked, 3 + len(confirmed))
+
     def test_416_for_what_is_missing(self) -> None:
         """A 416 for a missing part means a shorter representation, which is fetched anew."""
         world = World.of()

@@ -82,6 +82,9 @@ class Fetcher:
         if stored is None:
             await self._client_has_it(fetch, exchange)
             return None
+        if fetch.plan.missing:
+            # What is not here of it was asked for, and not whether it is still the same.
+            return await fetch.anew()
         if still_selects(stored.headers, response.headers):
             return await self._validated(fetch, exchange, stored)
         # It speaks of a representation that is not stored here.
