@@ -282,6 +282,25 @@ class LostTests(PurgesCase):
             self.assertEqual(self.verdict(ours, ours.mark), Verdict.SPARED)
             self.assertEqual([event["cache"] for event in told], ["c"])
 
+    def test_longest(self) -> None:
+        """A purge is effective for as long as any of the processes keeps entries, however it learns."""
+        store = SharedStore(self.clock)
+        ours, theirs = self.over(store), self.over(store)
+        for purges in (ours, theirs):
+            at_once(purges.refreshed())
+        mark = ours.mark
+        with capturedLogs() as told:
+            for days in (7, 30):
+                theirs.keep_for(86400.0 * days)
+                self.assertTrue(at_once(theirs.refreshed()))
+                self.added(ours, Purge(Scope(Kind.BACKEND, "web")))
+                self.clock.advance(86400.0 * (days - 1))
+                self.added(ours, Purge(Scope(Kind.TAG, "", b"red")))
+                self.assertTrue(at_once(theirs.refreshed()))
+                self.assertEqual(self.verdict(theirs, mark), Verdict.GONE)
+                mark = theirs.mark
+        self.assertEqual(told, [])
+
     def test_first(self) -> None:
         """The first process makes the table, and two of them the same."""
         store = PeekingStore(self.clock)

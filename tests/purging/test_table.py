@@ -25,9 +25,9 @@ LABEL = Label("web", "web.opc.1.2-3", "web.opc.1.2", b"/a/b", b"/a/b?c", (b"red"
 
 def purged(*purges: Purge, table: PurgeTable | None = None, wall: float = WALL) -> PurgeTable:
     """:return: a table with more rules."""
-    table = table or PurgeTable()
+    table = (table or PurgeTable()).lasting(DAY)
     for purge in purges:
-        table = table.with_purge(purge, wall, DAY)
+        table = table.with_purge(purge, wall)
     return table
 
 
@@ -154,7 +154,7 @@ class LostTests(SynchronousTestCase):
 
     def follows(self, table: PurgeTable, earlier: PurgeTable, later: float = 0.0) -> bool:
         """:return: whether a table was made of an earlier one, as it seems some seconds later."""
-        return table.follows(earlier, WALL + later, DAY)
+        return table.follows(earlier, WALL + later)
 
     @given(st.lists(purges, max_size=8), st.lists(purges, max_size=8), st.sampled_from([0.0, DAY / 2]))
     def test_follows(self, before: list[Purge], more: list[Purge], later: float) -> None:
@@ -216,6 +216,16 @@ class BoundTests(SynchronousTestCase):
         """A rule is forgotten once no entry can be there that it names."""
         table = purged(Purge(Scope(Kind.TAG, "", b"red")))
         for later, expected in ((DAY - 1, Verdict.GONE), (DAY + 3601, Verdict.SPARED)):
+            after = purged(Purge(Scope(Kind.TAG, "", b"x")), table=table, wall=WALL + later)
+            self.assertEqual(verdict(after), expected)
+
+    def test_longest(self) -> None:
+        """A rule is kept for as long as any process has said that it keeps entries, in the store, too."""
+        table: PurgeTable | None = purged(Purge(Scope(Kind.TAG, "", b"red")))
+        assert table is not None
+        self.assertIs(table.lasting(DAY / 2), table)
+        table = PurgeTable.decoded(table.lasting(7 * DAY).encoded())
+        for later, expected in ((6 * DAY, Verdict.GONE), (8 * DAY, Verdict.SPARED)):
             after = purged(Purge(Scope(Kind.TAG, "", b"x")), table=table, wall=WALL + later)
             self.assertEqual(verdict(after), expected)
 

@@ -75,7 +75,10 @@ class Purges:
 
         :param seconds: for which entries of a backend are.
         """
-        self.longest = max(self.longest, seconds)
+        if seconds > self.longest:
+            self.longest = seconds
+            # So that other processes learn of it, which drop rules as well.
+            self._octets = self._looked = None
 
     @property
     def mark(self) -> int:
@@ -161,8 +164,9 @@ class Purges:
         return number
 
     def _with(self, table: PurgeTable, purges: Iterable[Purge]) -> PurgeTable:
+        table = table.lasting(self.longest)
         for purge in purges:
-            table = table.with_purge(purge, self.wall(), self.longest)
+            table = table.with_purge(purge, self.wall())
         return table
 
     @property
@@ -188,7 +192,8 @@ class Purges:
                 self._looked = begun
                 return True
             table = self._whole(octets)
-            if table is not None and octets is not None and not self._pending:
+            if (table is not None and octets is not None and not self._pending
+                    and table.longest >= self.longest):
                 self._take(table, octets, begun)
                 return True
             if table is None:
@@ -206,7 +211,7 @@ class Purges:
     def _whole(self, octets: bytes | None) -> PurgeTable | None:
         """:return: the table that is in the store; None where it, or a purge, was lost."""
         table = PurgeTable.decoded(octets)
-        if table is None or table.follows(self.table, self.wall(), self.longest):
+        if table is None or table.follows(self.table, self.wall()):
             return table
         self._log.warn("Cache {cache}: the store has lost purges that were effective, so all that "
                        "was stored before is purged", cache=getattr(self.store, "name", ""))

@@ -141,6 +141,7 @@ class _Rule(msgspec.Struct, array_like=True, frozen=True):
 class _Stored(msgspec.Struct, array_like=True):
     sequence: _Count
     rules: list[_Rule]
+    longest: Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 _reader = msgspec.msgpack.Decoder(_Stored)
@@ -169,10 +170,13 @@ class PurgeTable:
     All rules of one cache.
 
     :ivar sequence: the number of the newest rule.
+    :ivar longest: seconds that an entry is kept, at most, after it was last put, by any process
+        that has made rules here: older ones are of no use any more.
     """
 
     sequence: int = 0
     _rules: Mapping[Scope, _Rule] = field(factory=dict)
+    longest: float = 0.0
     # Judgements that were given: an entry is judged at each of its hits.
     _known: SizedLRU[tuple[Label, int], Judgement] = field(
         factory=lambda: SizedLRU(_MOST_KNOWN), init=False, eq=False, repr=False)
@@ -202,36 +206,41 @@ class PurgeTable:
         except (ValueError, RecursionError):
             return None
         return cls(stored.sequence, {
-            Scope(rule.kind, rule.backend, rule.name): rule for rule in stored.rules})
+            Scope(rule.kind, rule.backend, rule.name): rule for rule in stored.rules},
+            stored.longest)
 
     def encoded(self) -> bytes:
         """:return: the table, as a store keeps it: its first octets tell it from all others."""
-        body = _writer.encode(_Stored(self.sequence, list(self._rules.values())))
+        body = _writer.encode(_Stored(self.sequence, list(self._rules.values()), self.longest))
         return _MAGIC + _digest_of(body) + body
 
-    def follows(self, earlier: PurgeTable, wall: float, longest: float) -> bool:
+    def lasting(self, longest: float) -> PurgeTable:
+        """
+        :param longest: seconds that a process keeps entries, at most.
+        :return: the table, with its rules kept for as long as this takes.
+        """
+        return self if longest <= self.longest else evolve(self, longest=longest)
+
+    def follows(self, earlier: PurgeTable, wall: float) -> bool:
         """
         :param earlier: a table of the same cache, as it was looked at before.
         :param wall: seconds since the epoch.
-        :param longest: as for L{with_purge}.
         :return: whether this one was made of it: not where a store has come back as it was before
             the last purge, be there others since.
         """
         if self.sequence < earlier.sequence:
             return False
         last = earlier._last
-        if last is None or _is_over(last, wall, longest):
+        if last is None or _is_over(last, wall, self.longest):
             return True
         now = self._rules.get(Scope(last.kind, last.backend, last.name))
         wider = map(self._rules.get, (Scope(Kind.ALL), Scope(Kind.BACKEND, last.backend)))
         return (now is not None and now.holds(last)) or any(
             rule is not None and rule.hard >= last.newest for rule in wider)
 
-    def with_purge(self, purge: Purge, wall: float, longest: float) -> PurgeTable:
+    def with_purge(self, purge: Purge, wall: float) -> PurgeTable:
         """
         :param wall: seconds since the epoch.
-        :param longest: seconds that an entry is kept, at most, after it was last put: older rules
-            are of no use any more.
         :return: the table with one rule more.
         """
         number = self.sequence + 1
@@ -239,7 +248,7 @@ class PurgeTable:
         old = self._rules.get(purge.scope)
         made = _added(purge, number, wall, old)
         rules = {scope: rule for scope, rule in self._rules.items()
-                 if scope != purge.scope and not _is_over(rule, wall, longest + _CLOCKS)}
+                 if scope != purge.scope and not _is_over(rule, wall, self.longest + _CLOCKS)}
         if made.kind is Kind.ALL and made.hard == number:
             rules = {}  # all that they named is gone
         rules[purge.scope] = made
