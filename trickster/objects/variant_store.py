@@ -221,5 +221,6 @@ def _digest(selecting: Selecting) -> str:
     return digest(piece for pair in selecting for piece in pair)
 
 
-def _made(stored: StoredResponse) -> float:
-    return stored.received - stored.initial_age
+def _made(stored: StoredResponse) -> tuple[int, float]:
+    """:return: the second in which it was made, as its date and age tell, and when it came."""
+    return round(stored.received - stored.initial_age), stored.received
