@@ -218,6 +218,9 @@ class IQueryDialect(Interface):
 
     Pure functions: no I/O, no clock, no state from one call to the next.  To ask for
     another extent is to encode a query that is equal but for its extent.
+
+    Where series are in another order than that of the octets of their identities, it has an
+    attribute C{collation}: that of all its datasets, which do not have it in a store.
     """
 
     def decode_request(request: Request, now_ns: int) -> TimeRangeQuery:

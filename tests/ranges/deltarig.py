@@ -32,11 +32,11 @@ from trickster.ranges.leased_newest import LeasedNewest
 from trickster.ranges.offloading import Offloading
 from trickster.ranges.origin_range import OriginRange
 from trickster.ranges.pass_through import PassThrough
+from trickster.ranges.path import codec_of
 from trickster.ranges.policy import RangePolicy
 from trickster.ranges.responder import RangeResponder
 from trickster.stores.memory import MemoryStore
 from trickster.testing.doubles import RecordingResponder, at_once
-from trickster.timeseries.wire import Codec
 
 NOW = 1_700_000_040  # seconds; a whole minute
 MS = 1_000_000
@@ -82,7 +82,8 @@ class Rig:
         self.dialect = dialect or PrometheusRange()
         self.in_flight = ByteBudget(limit)
         self.purges = Purges(self.store, self.now, self.now.seconds)
-        self.entries = entries_in(self.store, Codec(), ttl,
+        codec = codec_of(self.dialect)
+        self.entries = entries_in(self.store, codec, ttl,
                                   purges=self.purges if is_purged else None)
         self.memo = memo or HitMemo()
         self.objects = RecordingResponder()
@@ -90,7 +91,7 @@ class Rig:
         source = OriginRange(self.dialect, self.origin, self.policy, self.in_flight, offloading)
         leased = None
         if leases is not None:
-            leased = LeasedGaps(self.entries, leases, 60.0, self.now, Codec())
+            leased = LeasedGaps(self.entries, leases, 60.0, self.now, codec)
         self.fetcher = GapFetcher(source, self.entries, self.policy, self.now, leased)
         self.delta = DeltaCache(self.entries, self.fetcher, HitForPass(self.now), self.now,
                                 self.policy, offloading)

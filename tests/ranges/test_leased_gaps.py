@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.ranges.deltarig import Answer
-from tests.ranges.fakeprometheus import having, headed, raising, status
+from tests.ranges.deltarig import NOW, Answer
+from tests.ranges.fakeprometheus import having, headed, raising, saying, status
 from tests.ranges.sharedrigs import SECONDS, Rigs
 from trickster.errors import Reason, UpstreamTimeout
 from trickster.messages import Status
@@ -127,6 +129,21 @@ class LeasedTests(LeasedCase):
         self.rigs.pass_time(0.2)
         self.assertEqual(self.got(again, -600, 0).status, Status.PARTIAL_HIT)
         self.assertEqual(self.rigs.fetches(), [(-240, 0)])
+
+    def test_order(self) -> None:
+        """
+        Series of which some are in the store alone, and others in what is given beside it, stand
+        in the order of the origin, which is not that of their octets.
+        """
+        self.have(Rigs(3, tolerance=300.0))
+        series = [("a", range(-240, 1, 60)), ("a!", range(-600, -299, 60))]
+        octets = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": [
+            {"metric": {"n": name}, "values": [[int(NOW) + t, "1"] for t in times]}
+            for name, times in series]}}, separators=(",", ":")).encode()
+        self.origin.faults = [saying(octets)]
+        answers = [rig.start(-600, 0) for rig in self.rigs.rigs]
+        self.released()
+        self.assertEqual([self.successResultOf(answer).octets for answer in answers], [octets] * 3)
 
     def test_large_volatile(self) -> None:
         """What is too large to be given, each process fetches itself, without waiting further."""

@@ -21,7 +21,12 @@ from trickster.messages import (
     Response,
     media_type,
 )
-from trickster.origins.promjson import decode_matrix, decode_vector, encode_matrix
+from trickster.origins.promjson import (
+    decode_matrix,
+    decode_vector,
+    encode_matrix,
+    label_order,
+)
 from trickster.origins.promtime import instant_ns, seconds_text, step_ns
 from trickster.promql.facts import MILLISECOND_NS, SECOND_NS, Facts, facts
 from trickster.remembering import remembered
@@ -56,6 +61,8 @@ class _Parameters:
 @frozen
 class PrometheusRange:
     """Range queries of Prometheus and of what speaks its API."""
+
+    collation = staticmethod(label_order)
 
     def decode_request(self, request: Request, now_ns: int) -> TimeRangeQuery:
         """

@@ -44,7 +44,17 @@ from trickster.stores.inspection.hit_counts import HitCounts
 from trickster.stores.key_locks import KeyLocks
 from trickster.stores.near_tier import NearTier
 from trickster.stores.typed_store import TypedStore
+from trickster.timeseries.dataset import by_octets
 from trickster.timeseries.wire import Codec
+
+
+def codec_of(dialect: IQueryDialect, most_instants: int = 0) -> Codec:
+    """
+    :param dialect: its datasets are in the order that it says, also when they come from a store.
+    :param most_instants: as for L{Codec}.
+    :return: makes octets of its datasets, and datasets of octets.
+    """
+    return Codec(getattr(dialect, "collation", by_octets), most_instants)
 
 
 class _Homed(Protocol):
@@ -122,7 +132,7 @@ class RangePath:
     def made(self) -> RangeAnswering:
         """:return: the responder: fast forward beside a delta cache before the origin."""
         policy, offloading = self.policy, Offloading(self.offload)
-        codec = Codec(most_instants=policy.most_instants)
+        codec = codec_of(self.dialect, policy.most_instants)
         typed = TypedStore(self.store, RangeFormat(codec), self.clock, self.decoded,
                            self.offload, self.locks, self.chunking, self.purges,
                            self.counts)
