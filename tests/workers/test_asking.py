@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from attrs import define, field
@@ -24,7 +26,7 @@ from trickster.interfaces import IResponder
 from trickster.messages import Headers, Octets, Request, Response, octets_of, text_response
 from trickster.testing.bodies import ScriptedBody
 from trickster.testing.doubles import RecordingResponder, at_once
-from trickster.workers.asking import AnyWorker, Crew, Merged, Ready, Vetted
+from trickster.workers.asking import AnyWorker, Crew, EachCache, Merged, Ready, Vetted, no_document
 from trickster.workers.assignment import Assignment
 from trickster.workers.process import Launcher, Watched, WorkerProcess
 
@@ -59,9 +61,14 @@ class KnownCrew(Crew):
 
 
 class CrewCase(SynchronousTestCase):
-    """Has some workers that serve."""
+    """
+    Has some workers that serve.
+
+    :ivar files: of the configuration that the next one has.
+    """
 
     count = 2
+    files: Mapping[str, bytes] = MappingProxyType({})
 
     def setUp(self) -> None:
         """Start them."""
@@ -73,7 +80,7 @@ class CrewCase(SynchronousTestCase):
         """:return: one that serves."""
         own = {name: f"{name}-{number}" for name in ("metrics", "mgmt")}
         process = WorkerProcess(
-            Assignment(number, 4, own=own), (), self.crew.reactor,
+            Assignment(number, 4, own=own, files=dict(self.files)), (), self.crew.reactor,
             Watched(self.crew.changed, lambda gone, how: self.crew.changed(gone), print))
         process.start(Launcher(self.children.spawn, {}))
         self.children.latest.serves()
@@ -175,6 +182,93 @@ class CrewTests(CrewCase):
         self.answer(text_response(200, "a 1\n"), text_response(503, "no"), listener="metrics")
         self.assertEqual(at_once(self.crew.metrics()), {self.processes[0]: b"a 1\n"})
         self.assertEqual(self.way(1, "metrics").requests, [Request(b"GET", b"/metrics")])
+
+
+class EachCacheTests(CrewCase):
+    """Workers change all caches that there are."""
+
+    count = 4
+
+    def setUp(self) -> None:
+        """Have two workers of each of two configurations, of which the first one ends."""
+        super().setUp()
+        for process in self.processes[:2]:
+            process.end(20.0)
+
+    def worker(self, number: int) -> WorkerProcess:
+        """:return: one of the first configuration, or of the second."""
+        self.files = {"t.yaml": b"first" if number < 3 else b"second"}
+        return super().worker(number)
+
+    def asked(self, body: Any = None) -> Response:
+        """:return: the answer to an order."""
+        request = Request(b"POST", b"/purge", body=Octets(b"x") if body is None else body)
+        response: Response = at_once(EachCache(self.crew, "mgmt", no_document).respond(request))
+        return response
+
+    def status(self, first: Any, second: Any) -> int:
+        """:return: of the answer where workers of two configurations answer so."""
+        self.answer(first, first, second, second)
+        return int(self.asked().status)
+
+    def test_each(self) -> None:
+        """One worker of each configuration gets the order, as it is."""
+        response = self.asked(ScriptedBody.of(b"or", b"der"))
+        self.assertEqual((response.status, self.counts()), (200, [1, 0, 1, 0]))
+        for number in (1, 3):
+            self.assertEqual(octets_of(self.way(number).requests[0].body), b"order")
+
+    def test_same(self) -> None:
+        """Where all have the same caches, one of them does, and its body is not read before."""
+        for child in self.children.all[:2]:
+            child.dies()
+        body = ScriptedBody.of(b"x")
+        self.asked(body)
+        self.assertEqual(self.counts(), [0, 0, 1, 0])
+        self.assertIs(self.way(3).requests[0].body, body)
+
+    def test_not_everywhere(self) -> None:
+        """What is not done everywhere is not done."""
+        for failing in (text_response(503, "oh"), UpstreamBroke("x"), UpstreamTimeout("x"),
+                        UpstreamUnreachable("x")):
+            for answers in ((failing, text_response(200, "ok")), (text_response(200, "ok"), failing)):
+                self.setUp()
+                self.assertEqual(self.status(*answers), 503, answers)
+        self.setUp()
+        self.assertRaises(BadRequest, self.status, BadRequest("x"), text_response(200, "ok"))
+
+    def test_unknown(self) -> None:
+        """What one configuration does not have, such as a backend, is done where it is."""
+        unknown, done = text_response(404, "what?"), text_response(200, "ok")
+        for answers, expected in (((unknown, done), 200), ((done, unknown), 200),
+                                  ((unknown, unknown), 404)):
+            self.setUp()
+            self.assertEqual(self.status(*answers), expected)
+
+    def test_gone(self) -> None:
+        """A worker that is gone before it answers has nothing that is used any more."""
+        waiting: Deferred[Response] = Deferred()
+        for number in (1, 2):
+            self.way(number).answers[:] = [waiting]
+        asking = Deferred.fromCoroutine(EachCache(self.crew, "mgmt", no_document).respond(
+            Request(b"POST", b"/purge", body=Octets(b"x"))))
+        self.assertNoResult(asking)
+        for child in self.children.all[:2]:
+            child.dies()
+        waiting.errback(UpstreamBroke("x"))
+        self.assertEqual(self.successResultOf(asking).status, 200)
+
+    def test_none(self) -> None:
+        """Where none answers, that is a 503 with a document."""
+        for child in self.children.all:
+            child.dies()
+        response = self.asked()
+        self.assertEqual(response.status, 503)
+        self.assertEqual(json.loads(octets_of(response.body) or b""), {"error": "no worker answers"})
+
+    def test_too_large(self) -> None:
+        """An order that no worker would take is refused."""
+        self.assertRaises(RequestTooLarge, self.asked, Octets(bytes(65_537)))
 
 
 class AnyWorkerTests(CrewCase):

@@ -42,6 +42,10 @@ class OneWorker:
         """:return: the one."""
         return [(None, self.worker)]
 
+    def ways_by_caches(self, listener: str) -> list[list[tuple[None, IResponder]]]:
+        """:return: the same."""
+        return [self.ways(listener)]
+
     async def asked(self, listener: str, request: Request) -> dict[WorkerProcess, Response]:
         """:return: its answer."""
         process = WorkerProcess(Assignment(1, 1), (), None, Watched(print, print, print))

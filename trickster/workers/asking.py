@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
@@ -13,12 +13,19 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from trickster.admin.endpoints import own_json, own_text
-from trickster.bodies import drain, read_all
-from trickster.errors import Overloaded, RequestError, UpstreamError, UpstreamUnreachable
+from trickster.bodies import BodyTooLarge, drain, read_all
+from trickster.errors import (
+    Overloaded,
+    RequestError,
+    RequestTooLarge,
+    UpstreamError,
+    UpstreamUnreachable,
+)
 from trickster.http.methods import IDEMPOTENT
 from trickster.http.origin_url import OriginURL
 from trickster.interfaces import IResponder
 from trickster.messages import Octets, Request, Response, octets_of
+from trickster.net.waiters import settled
 from trickster.upstream.client import UpstreamClient
 from trickster.upstream.forwarding.fields import ForwardedMode
 from trickster.upstream.options import UpstreamOptions
@@ -30,6 +37,8 @@ _PLACE = OriginURL("http", "worker", 80)
 _ANSWER, _PART = 60.0, 5.0
 # Octets of an answer that is read whole.
 _LARGEST = 64 << 20
+# Octets of an order that several workers get; as many as one takes.
+_LARGEST_ORDER = 64 << 10
 _BROWSERS = frozenset((b"origin", b"sec-fetch-site"))
 _OPTIONS = UpstreamOptions(timeout=_ANSWER, connect_timeout=_PART,
                            forwarded_headers=ForwardedMode.NONE)
@@ -74,6 +83,21 @@ class Crew:
                 if listener in clients]
         return sorted(ways, key=lambda way: way[0].state is not State.SERVING)
 
+    def ways_by_caches(self, listener: str) -> Sequence[Sequence[tuple[WorkerProcess, IResponder]]]:
+        """
+        :param listener: as for L{ways}.
+        :return: the same, those together that have the same caches: all but in a reload.
+        """
+        groups: list[list[tuple[WorkerProcess, IResponder]]] = []
+        for way in self.ways(listener):
+            alike = (group for group in groups
+                     if group[0][0].assignment.has_caches_of(way[0].assignment))
+            group = next(alike, None)
+            if group is None:
+                groups.append(group := [])
+            group.append(way)
+        return groups
+
     async def asked(self, listener: str, request: Request) -> Mapping[WorkerProcess, Response]:
         """
         Ask all workers the same.
@@ -108,6 +132,16 @@ async def _whole(way: IResponder, request: Request) -> Response:
     return response.with_body(Octets(bytes(whole)))
 
 
+def no_answer() -> Response:
+    """:return: what is answered where no worker does."""
+    return own_text(503, "no worker answers\n")
+
+
+def no_document() -> Response:
+    """:return: the same where a document is expected."""
+    return own_json(503, {"error": "no worker answers"})
+
+
 @implementer(IResponder)
 @define(eq=False)
 class AnyWorker:
@@ -125,18 +159,86 @@ class AnyWorker:
         See L{IResponder.respond}.
 
         :return: the answer of the first worker that gives one; a 503 where none does.
-        :raises RequestError: the request cannot be passed on, to whichever worker.
+        :raises RequestError: the request cannot be passed on, to any worker.
         """
-        for _, way in self.crew.ways(self.listener):
-            try:
-                response: Response = await way.respond(request)
-            except (UpstreamError, Overloaded) as error:
-                if not _may_ask_another(request, error):
-                    break
-            else:
-                return response
-        await drain(request.body, 0)
-        return own_text(503, "no worker answers\n")
+        response = await _first_answer(self.crew.ways(self.listener), request)
+        return response or no_answer()
+
+
+@implementer(IResponder)
+@define(eq=False)
+class EachCache:
+    """
+    Has workers change all caches that there are: while a reload goes on, the workers before it and
+    those after it may have others.
+
+    :ivar listener: whose endpoints are asked for.
+    :ivar none: what is answered where none does.
+    """
+
+    crew: Crew
+    listener: str
+    none: Callable[[], Response]
+
+    async def respond(self, request: Request) -> Response:
+        """
+        See L{IResponder.respond}.
+
+        :return: that it is done, where it is everywhere; a 503 where no worker answers for some of
+            the caches.
+        :raises RequestError: the request cannot be passed on, to any worker.
+        """
+        groups = self.crew.ways_by_caches(self.listener)
+        if len(groups) == 1:
+            return await _first_answer(groups[0], request) or self.none()
+        try:
+            octets = await read_all(request.body, _LARGEST_ORDER)
+        except BodyTooLarge as error:
+            raise RequestTooLarge(f"more than {_LARGEST_ORDER} octets") from error
+        whole = request.with_body(Octets(bytes(octets)))
+        answers = await settled([
+            Deferred.fromCoroutine(_first_answer(group, whole)) for group in groups])
+        return self._of_all(groups, answers)
+
+    def _of_all(self, groups: Sequence[Sequence[tuple[WorkerProcess, IResponder]]],
+                answers: Sequence[Response | Failure | None]) -> Response:
+        # What the last worker with a cache had is of no use to anyone any more.
+        found = [answer for group, answer in zip(groups, answers, strict=True) if answer is not None
+                 or any(worker.state is not State.GONE for worker, _ in group)]
+        # What one of them does not have, such as a backend, is a matter of the others.
+        worst = max(found, key=_badness, default=None)
+        chosen = worst if worst is None or _badness(worst) > _UNKNOWN else min(found, key=_badness)
+        for answer in found:
+            if isinstance(answer, Response) and answer is not chosen:
+                answer.body.close()
+        if isinstance(chosen, Failure):
+            chosen.raiseException()
+        return chosen if isinstance(chosen, Response) else self.none()
+
+
+# An answer by which something is done, one by which it cannot be, and one that is a failure.
+_DONE, _UNKNOWN, _FAILED = range(3)
+
+
+def _badness(answer: Response | Failure | None) -> int:
+    if not isinstance(answer, Response) or answer.status >= 500:
+        return _FAILED
+    return _DONE if answer.status < 300 else _UNKNOWN
+
+
+async def _first_answer(ways: Iterable[tuple[WorkerProcess, IResponder]], request: Request
+                        ) -> Response | None:
+    """:return: the answer of the first worker that gives one; None where none does."""
+    for _, way in ways:
+        try:
+            response: Response = await way.respond(request)
+        except (UpstreamError, Overloaded) as error:
+            if not _may_ask_another(request, error):
+                break
+        else:
+            return response
+    await drain(request.body, 0)
+    return None
 
 
 def _may_ask_another(request: Request, error: RequestError) -> bool:
@@ -196,7 +298,7 @@ class Merged:
         told = [(document, answer.status) for answer in answers
                 if (document := _document(answer)) is not None]
         if not told:
-            return own_text(503, "no worker answers\n")
+            return no_document()
         merged = self.merge([document for document, _ in told], count - len(told))
         return own_json(told[0][1] if "error" in merged else 200, merged, indent=None)
 

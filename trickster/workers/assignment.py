@@ -10,6 +10,9 @@ from attrs import Factory, frozen
 
 from trickster.config.load import Sources
 
+# What makes the caches of a worker what they are.
+_CONFIGURED = ("path", "flags", "allows_ineffective", "files", "memory")
+
 
 @frozen
 class Assignment:
@@ -44,6 +47,10 @@ class Assignment:
     homes: tuple[str, ...] = ()
     memory: Mapping[str, str] = Factory(dict)
     reactor: str = "twisted.internet.epollreactor"
+
+    def has_caches_of(self, other: Assignment) -> bool:
+        """:return: whether it is the same configuration, and so the same caches."""
+        return all(getattr(self, name) == getattr(other, name) for name in _CONFIGURED)
 
     def encoded(self) -> bytes:
         """:return: a line, its end included."""

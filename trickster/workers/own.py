@@ -24,7 +24,16 @@ from trickster.frontend.listening.listener import Listener
 from trickster.frontend.tree import ResponderResource
 from trickster.interfaces import IResponder, IRuntime
 from trickster.plugins import Plugins
-from trickster.workers.asking import AnyWorker, Crew, Merged, Ready, Vetted
+from trickster.workers.asking import (
+    AnyWorker,
+    Crew,
+    EachCache,
+    Merged,
+    Ready,
+    Vetted,
+    no_answer,
+    no_document,
+)
 from trickster.workers.listings import merged_caches, merged_listing
 
 # Listeners of the endpoints of the process.
@@ -55,13 +64,14 @@ class Endpoint:
                 "/metrics": ReadOnly(self.metrics),
                 "/-/ready": ReadOnly(Ready(self.crew, self.is_draining))}
             return Endpoints.of(exact, {"": one})
-        guarded = SameSite(Vetted(one))
+        guarded = SameSite(Vetted(EachCache(self.crew, listener, no_document)))
+        purging = SameSite(Vetted(EachCache(self.crew, listener, no_answer)))
         listing = SameSite(ReadOnly(Merged(self.crew, listener, merged_listing)))
         caches = SameSite(ReadOnly(Merged(self.crew, listener, merged_caches)))
         below: dict[str, IResponder] = {"": one, API: guarded, CACHES_PATH: listing}
         for path in (configuration.mgmt.purge_by_key_path, configuration.mgmt.purge_by_path_path):
             if path.rstrip("/"):
-                below[path.rstrip("/")] = guarded
+                below[path.rstrip("/")] = purging
         return Endpoints.of({CACHES_PATH: caches}, below)
 
 
