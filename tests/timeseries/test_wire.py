@@ -140,6 +140,14 @@ class CodecTests(SynchronousTestCase):
         for few in ([], EXAMPLE[1:], EXAMPLE[:1], EXAMPLE[:2], [EXAMPLE[0], *EXAMPLE[2:]]):
             self.assertIsNone(Codec().from_parts(few))
 
+    def test_deep(self) -> None:
+        """Octets that are deeper than any dataset are none, as a head and as a whole."""
+        head = msgspec.msgpack.decode(EXAMPLE[0])
+        at = EXAMPLE[0].index(msgspec.msgpack.encode(head[3]))
+        deep = EXAMPLE[0][:at] + b"\x91" * 100_000 + EXAMPLE[0][at:]
+        self.assertIsNone(Codec().head(deep))
+        self.assertIsNone(Codec().from_parts([deep, *EXAMPLE[1:]]))
+
     def test_other_version(self) -> None:
         """Parts of another version are not read."""
         self.assertIsNone(Codec().from_parts([EXAMPLE[0].replace(VERSION, b"TkD9"), *EXAMPLE[1:]]))

@@ -78,7 +78,10 @@ def head_of(part: bytes) -> Head:
     :param part: the first of those of a dataset.
     :raises ValueError: it is of another version, or none.
     """
-    head = head_reader.decode(part)
+    try:
+        head = head_reader.decode(part)
+    except RecursionError as error:
+        raise ValueError("deeper than any") from error
     if head.version != VERSION:
         raise ValueError("another version")
     return head
