@@ -99,30 +99,33 @@ class NeighbourTestCase(SynchronousTestCase):
 class PurgeTests(NeighbourTestCase):
     """Purges of which the one who asks knows."""
 
-    def test_caught_up(self) -> None:
-        """The home knows of them before it answers: what it was fetching before is no answer."""
-        store = PeekingStore(self.net.clock)
-        one, two = (Purges(store, self.net.clock, self.net.clock.seconds) for _ in range(2))
-        for each in (one, two):
+    def purged(self, *stores: PeekingStore) -> list[Purges]:
+        """
+        Have the one who asks purge everything.
+
+        :param stores: of both.
+        :return: what both know of it.
+        """
+        made = [Purges(store, self.net.clock, self.net.clock.seconds) for store in stores]
+        for each in made:
             at_once(each.refreshed())
-        workers = self.net.workers
+        workers, (one, two) = self.net.workers, made
         self.asking = Asking(workers[1].homes.join("web 1", self.origin.respond, one))
         workers[2].homes.join("web 1", self.origin.respond, two)
         Deferred.fromCoroutine(one.add(Purge(Scope(Kind.ALL))))
+        return made
+
+    def test_caught_up(self) -> None:
+        """The home knows of them before it answers: what it was fetching before is no answer."""
+        store = PeekingStore(self.net.clock)
+        one, two = self.purged(store, store)
         self.assertLess(two.mark, one.mark)
         self.ask()
         self.assertEqual((two.mark, len(self.origin.waiting)), (one.mark, 1))
 
     def test_not_caught_up(self) -> None:
         """One that cannot learn of them is taken for none."""
-        store, gone = PeekingStore(self.net.clock), PeekingStore(self.net.clock)
-        one, two = (Purges(each, self.net.clock, self.net.clock.seconds) for each in (store, gone))
-        for each in (one, two):
-            at_once(each.refreshed())
-        workers = self.net.workers
-        self.asking = Asking(workers[1].homes.join("web 1", self.origin.respond, one))
-        workers[2].homes.join("web 1", self.origin.respond, two)
-        Deferred.fromCoroutine(one.add(Purge(Scope(Kind.ALL))))
+        self.purged(PeekingStore(self.net.clock), PeekingStore(self.net.clock))
         self.ask()
         self.assertEqual(self.origin.waiting, [])
 

@@ -82,7 +82,7 @@ class SharedAnswers:
 
     def alike(self, request: Request) -> str | None:
         """
-        :return: the same as L{slot}, whatever was purged in between: all processes agree on it,
+        :return: the same as L{slot}, but for what was purged in between: all processes agree on it,
             also while some of them have not heard of a purge; None for what may not be shared.
         """
         headers = request.headers

@@ -37,7 +37,7 @@ _ERRORS: Mapping[str, type[RequestError]] = {
 @frozen
 class Who:
     """
-    A principal: whatever its texts are made of, another one is never taken for it.
+    A principal: another one is never taken for it, also where its texts have odd octets.
 
     :ivar name: in UTF-8, with surrogates as if they were characters; as in C{claims}.
     """

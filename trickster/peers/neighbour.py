@@ -224,7 +224,7 @@ def _post(octets: bytes, interim: Any = None) -> Request:
 
 def _forget(_: Any) -> None:
     """
-    Whatever has come of looking, it is over.
+    Looking is over, well or not.
 
     :param _: a failure.
     """

@@ -1,4 +1,4 @@
-"""Looks for purges where nobody asks for anything."""
+"""Looks for purges also where no request comes."""
 
 from __future__ import annotations
 

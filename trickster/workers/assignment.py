@@ -24,7 +24,7 @@ class Assignment:
     :ivar path: of the configuration file, as in L{Sources}; like C{flags} and
         C{allows_ineffective}.
     :ivar files: what the supervisor has read, by path, or None where there was no file: a worker
-        that is started later has the same configuration, whatever has become of the file.
+        that is started later has the same configuration, also where the file has changed since.
     :ivar sockets: descriptors of listening sockets, by name of the listener.
     :ivar own: paths of Unix sockets at which the supervisor asks for the endpoints of the process,
         by name of the listener.

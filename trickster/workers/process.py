@@ -164,7 +164,7 @@ class WorkerProcess(ProcessProtocol):
         self._kill_in(patience)
 
     def hurry(self) -> None:
-        """Have it end at once, whatever it does."""
+        """Have it end at once, without an answer to what it is at."""
         self.end(_LAST)
         if self.state is State.ENDING:
             if self._hears:

@@ -177,8 +177,8 @@ class Lease(Unleased):
     @contextmanager
     def _known_as_over(self) -> Iterator[bool]:
         """
-        Have requests of this process wait no more for this fetch, whatever the store says: it does
-        not know yet.
+        Have requests of this process wait no more for this fetch, though the store does not know
+        yet.
 
         :return: whether there was room for that.
         """
