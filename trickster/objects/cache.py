@@ -33,11 +33,11 @@ from trickster.messages import (
     passed_status,
 )
 from trickster.objects.codec import Entry, ResponseFormat
-from trickster.objects.collapsed_fetching import CollapsedFetching
-from trickster.objects.fetch import Exchanges, Storage
-from trickster.objects.fetching import Fetcher
+from trickster.objects.fetching.collapsed import CollapsedFetching
+from trickster.objects.fetching.fetch import Exchanges, Storage
+from trickster.objects.fetching.fetcher import Fetcher
+from trickster.objects.fetching.leased import LeasedFetching
 from trickster.objects.invalidation import Invalidation
-from trickster.objects.leased_fetching import LeasedFetching
 from trickster.objects.options import Collapse, ObjectOptions
 from trickster.objects.partial_responses import missing_spans
 from trickster.objects.requests import Found, Lookup, forwarded_request, lookup_of, why_passed

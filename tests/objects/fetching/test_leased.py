@@ -1,4 +1,4 @@
-"""Tests of L{trickster.objects.leased_fetching}: processes that share a store fetch once."""
+"""Tests of L{trickster.objects.fetching.leased}: processes that share a store fetch once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of L{trickster.objects.fetch}: how fetches go on, and how they end."""
+"""Tests of L{trickster.objects.fetching.fetch}: how fetches go on, and how they end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trickster.errors import Overloaded, Reason, UpstreamBroke, UpstreamError
 from trickster.http.freshness import policy_of
 from trickster.http.partial_content import Part
 from trickster.messages import Engine, Headers, Octets, Outcome, Request, Response, Status
-from trickster.objects.fetch import Exchanges, Fetch, Storage
+from trickster.objects.fetching.fetch import Exchanges, Fetch, Storage
 from trickster.objects.options import Collapse, ObjectOptions
 from trickster.objects.requests import Found, lookup_of
 from trickster.objects.reuse import plan_of

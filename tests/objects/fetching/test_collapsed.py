@@ -1,4 +1,4 @@
-"""Tests of L{trickster.objects.collapsed_fetching}: lookups that wait for one fetch."""
+"""Tests of L{trickster.objects.fetching.collapsed}: lookups that wait for one fetch."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from trickster.errors import Reason
 from trickster.http.byte_ranges import Span
 from trickster.messages import Octets, Response, Status
 from trickster.net.waiters import settled
-from trickster.objects.fetch import Exchange, Exchanges, Fetch
+from trickster.objects.fetching.fetch import Exchange, Exchanges, Fetch
 from trickster.objects.partial_responses import (
     combined,
     incomplete_response,

@@ -16,8 +16,8 @@ from trickster.keys.cache_key import shared_key
 from trickster.keys.selecting import matches
 from trickster.messages import Engine, Outcome, Status
 from trickster.objects.codec import Unreadable, from_octets
-from trickster.objects.fetch import Fetch, Storage
-from trickster.objects.fetching import Fetcher
+from trickster.objects.fetching.fetch import Fetch, Storage
+from trickster.objects.fetching.fetcher import Fetcher
 from trickster.objects.partial_responses import missing_spans
 from trickster.objects.requests import Found, Lookup
 from trickster.objects.reuse import FetchPlan, answers_waiter, plan_of, use_for

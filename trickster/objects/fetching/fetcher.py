@@ -10,8 +10,8 @@ from trickster.collapsing.broadcast import BroadcastBody, Buffering
 from trickster.errors import Reason, RequestError, Undecodable
 from trickster.http.conditions import is_conditional, still_selects
 from trickster.messages import Octets, Response, Status
-from trickster.objects.fetch import Exchange, Exchanges, Fetch
-from trickster.objects.partial_fetching import PartialFetcher
+from trickster.objects.fetching.fetch import Exchange, Exchanges, Fetch
+from trickster.objects.fetching.partial import PartialFetcher
 from trickster.objects.partial_responses import missing_spans, needs_all
 from trickster.objects.responses import Reply, response_of
 from trickster.objects.storage_policy import StoragePolicy

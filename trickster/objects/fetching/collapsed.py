@@ -8,8 +8,8 @@ from trickster.collapsing.fills import Fill, Filled, FillResult, Streaming, Unsh
 from trickster.errors import Reason
 from trickster.keys.selecting import matches
 from trickster.messages import Response, Status
-from trickster.objects.fetch import Storage
-from trickster.objects.leased_fetching import LeasedFetching
+from trickster.objects.fetching.fetch import Storage
+from trickster.objects.fetching.leased import LeasedFetching
 from trickster.objects.options import Collapse
 from trickster.objects.partial_responses import wanted_spans
 from trickster.objects.requests import Found, Lookup
