@@ -51,7 +51,7 @@ def is_alive(pid: int) -> bool:
 
 class Origin:
     """
-    Answers each path after the test has let it, and counts.
+    Answers each path after the test has let it, or at once where C{/free} is in it, and counts.
 
     :ivar asked: paths, in the order in which they came.
     """
@@ -83,7 +83,8 @@ class Origin:
             self.go_on.wait(PATIENCE)
             peer.sendall(body[len(body) // 2:])
         else:
-            self.go_on.wait(PATIENCE)
+            if "/free" not in path:
+                self.go_on.wait(PATIENCE)
             peer.sendall(head + body)
 
 
@@ -423,6 +424,41 @@ class LivingTests(Standing):
         until(lambda: serving(trickster) == 2)
         answer = fetch(f"{trickster.url}/kept")
         self.assertEqual((answer.lookup, answer.body), ("hit", body))
+
+    def test_purged_in_reload(self) -> None:
+        """While workers before a reload and after it have other caches, a purge is one of both."""
+        caches = [{"provider": "filesystem", "filesystem": {
+            "cache_path": str(self.root / self.id() / name)}} for name in ("before", "after")]
+        trickster = self.program(caches={"default": caches[0]})
+        target = f"{trickster.url}/free"
+
+        def number() -> int:
+            return int(fetch(target).body.split()[1])
+
+        old, first = workers_of(trickster), number()
+        self.origin.go_on.clear()
+        self.addCleanup(self.origin.go_on.set)
+        with ThreadPoolExecutor(8) as clients:
+            asked = len(self.origin.asked)
+            held = [clients.submit(fetch, f"{trickster.url}/held{n}") for n in range(8)]
+            until(lambda: len(self.origin.asked) == asked + 8)
+            path = trickster.log.with_name("trickster.yaml")
+            said = yaml.safe_load(path.read_text())
+            said["caches"]["default"] = caches[1]
+            path.write_text(yaml.safe_dump(said))
+            trickster.process.send_signal(signal.SIGHUP)
+            until(lambda: number() > first)
+            order = fetch(f"{trickster.mgmt_url}/trickster/api/v1/purge", b'{"all": true}',
+                          {"Content-Type": "application/json"})
+            self.assertEqual(order.status, 200, order.body)
+            latest = len(self.origin.asked)
+            for _ in range(20):
+                self.assertGreater(number(), latest)
+            self.origin.go_on.set()
+            self.assertEqual({each.result().status for each in held}, {200})
+        until(lambda: serving(trickster) == 2 and not set(old) & set(workers_of(trickster)))
+        for _ in range(20):
+            self.assertGreater(number(), latest)
 
     def test_refused(self) -> None:
         """A configuration that cannot be used changes nothing."""
